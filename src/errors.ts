@@ -1,0 +1,90 @@
+/** Every code a {@link DurableError} can carry. Codes are stable: match on them, never on a message or a class. */
+export type ErrorCode = keyof typeof httpStatus;
+
+/**
+ * The HTTP status of each code, the one table from which the worker answers.
+ * Source: the ORCA durability contract, section 3; the codes it lacks are ours.
+ */
+export const httpStatus = {
+  invalid_request: 400,
+  invalid_definition: 400,
+  unsupported_version: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  invalid_transition: 409,
+  idempotency_conflict: 409,
+  inbox_full: 409,
+  too_large: 413,
+  nondeterminism: 422,
+  rate_limited: 429,
+  internal_error: 500,
+  corrupt_data: 500,
+  recovery_exhausted: 500,
+  step_failed: 500,
+  invalid_output: 500,
+  unsupported: 501,
+  upstream_failure: 502,
+  store_failed: 503,
+  store_blocked: 503,
+  step_timeout: 504,
+  quota_exceeded: 507,
+} as const;
+
+/** What is missing, on a `not_found`. */
+export type MissingKind = "run" | "checkpoint" | "state" | "skill" | "capability";
+
+export interface DurableErrorOptions {
+  /** Where in the input the fault lies, such as `state.vars.items[3]`. */
+  readonly path?: string;
+  /** What the reader can do about it. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** After how many milliseconds the same call may succeed. */
+  readonly retryAfterMs?: number;
+  readonly missing?: MissingKind;
+  /** Plain facts about the fault, for programs. */
+  readonly details?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * The one error class of this package. Classes do not survive bundles, realms or JSON, so tell errors apart
+ * by `code`; {@link isDurableError} reads it from anything.
+ */
+export class DurableError extends Error {
+  override readonly name = "DurableError";
+  readonly code: ErrorCode;
+  readonly path?: string;
+  readonly hint?: string;
+  readonly retryAfterMs?: number;
+  readonly missing?: MissingKind;
+  readonly details?: Readonly<Record<string, string | number | boolean>>;
+
+  constructor(code: ErrorCode, message: string, options: DurableErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    if (options.path !== undefined) this.path = options.path;
+    if (options.hint !== undefined) this.hint = options.hint;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (options.missing !== undefined) this.missing = options.missing;
+    if (options.details !== undefined) this.details = options.details;
+  }
+}
+
+/** True for a {@link DurableError} of any copy of this package, and where `code` is given, only for that code. */
+export function isDurableError(error: unknown, code?: ErrorCode): error is DurableError {
+  if (typeof error !== "object" || error === null) return false;
+  const { name, code: found } = error as { name?: unknown; code?: unknown };
+  return name === "DurableError" && typeof found === "string" && found in httpStatus && (code ?? found) === found;
+}
+
+/** A `not_found` that names what was missing. */
+export function notFound(missing: MissingKind, message: string, options: DurableErrorOptions = {}): DurableError {
+  return new DurableError("not_found", message, { ...options, missing });
+}
+
+/** An `invalid_request` that names the place. */
+export function invalidRequest(path: string, problem: string, options: DurableErrorOptions = {}): DurableError {
+  return new DurableError("invalid_request", path === "" ? problem : `${path}: ${problem}`, { ...options, path });
+}

@@ -1,0 +1,175 @@
+/**
+ * The Store contract: what a medium must do so that runs on it are durable.
+ *
+ * A store holds rows and enforces one rule, the revision fence. It is strictly consistent: a read that begins
+ * after a `commit` resolved sees that commit, from every handle on the same medium. It knows nothing of leases,
+ * steps or statuses: bodies are opaque strings that it keeps to the byte and never parses.
+ *
+ * Keys. The tenant is a part of every key, not a filter: rows of another tenant do not exist for a call. Ids
+ * (tenant, run, checkpoint, skill, claim kind and key) are printable ASCII of 1 to 200 characters, so that every medium
+ * sorts them alike (by code unit). The core checks them; a store may rely on it. Bodies are text
+ * without lone surrogates and without U+0000, as JSON text is.
+ *
+ * Time. Every time is an integer of milliseconds since 1970 and arrives as an argument; a store never reads a clock.
+ *
+ * Failure. Expected outcomes are values ({@link CommitOutcome}). A rejected promise means that the medium failed; the
+ * outcome of a commit that rejects is unknown, and the caller finds it out by reading.
+ */
+export interface Store {
+  /** The run's row, a tombstone too. */
+  getRun(tenant: string, runId: string): Promise<RunRow | undefined>;
+
+  /**
+   * Rows that match every given field of the filter, by (createdAt, runId), in `order`. Tombstones are left out.
+   * `after` is exclusive and need not exist; `offset` rows are skipped after that.
+   */
+  listRuns(tenant: string, query: RunQuery): Promise<readonly RunRow[]>;
+
+  /** How many rows `listRuns` would give without `after`, `offset` and `limit`. */
+  countRuns(tenant: string, filter: RunFilter): Promise<number>;
+
+  /** Rows with `dueAt <= now`, ascending by (dueAt, runId), of one tenant or of all. */
+  dueRuns(query: DueQuery): Promise<readonly RunRow[]>;
+
+  /** The entry of that checkpoint. */
+  getEntry(tenant: string, runId: string, checkpointId: string): Promise<EntryRow | undefined>;
+
+  /** The run's entries, ascending by revision, `after` exclusive. No snapshot is read for it. */
+  listEntries(tenant: string, runId: string, query: EntryQuery): Promise<readonly EntryRow[]>;
+
+  /** The run's snapshots with `from <= revision <= to`, ascending by revision. */
+  getSnapshots(tenant: string, runId: string, from: number, to: number): Promise<readonly SnapshotRow[]>;
+
+  /** The claim on that key, a lapsed one too for as long as nobody replaced it. */
+  getClaim(tenant: string, kind: string, key: string): Promise<ClaimRow | undefined>;
+
+  /** The claims that the run owns, ascending by (kind, key), `after` exclusive. */
+  listClaims(tenant: string, runId: string, query: ClaimQuery): Promise<readonly ClaimRow[]>;
+
+  /**
+   * The one write. It puts the run's row, its claims and at most one entry with its snapshot: all of them, or none.
+   *
+   * - The fence: a row at revision n is accepted only over a row at revision n - 1, and a row at revision 1 only where
+   *   there is none. Otherwise the outcome is `conflict`, whatever else is wrong with the commit, and nothing is
+   *   written. Of commits that race, one wins.
+   * - `createdAt` of a row is fixed by revision 1; later commits carry the same.
+   * - An entry gets the row's revision. A checkpoint id that the run already has is a broken caller: the promise
+   *   rejects and nothing is written.
+   * - A claim is free when absent or when its `lapsesAt <= now`; a claim in force is replaceable by its owner only.
+   *   Where one is held by another run the outcome is `claimed` with the first such claim in the order given, and
+   *   nothing is written. `claimed` wins over `conflict`.
+   * - `erase` first removes the run's entries, snapshots and lasting claims, and empties the bodies of its lapsing
+   *   claims, whose key and owner stay until they lapse. The row that comes with it is the tombstone.
+   * - It resolves only when the write is durable on the medium.
+   */
+  commit(commit: Commit): Promise<CommitOutcome>;
+
+  /** Lets go of the medium. Calls after it reject with a `store_failed`. Closing twice is fine. */
+  close(): Promise<void>;
+}
+
+export interface RunRow {
+  readonly tenant: string;
+  readonly runId: string;
+  /** 1 at birth, one more at each commit. The order within a run is its revision, never a clock. */
+  readonly revision: number;
+  readonly createdAt: number;
+  /** Absent on a tombstone: the id stays taken, and no list, count or due query gives the row. */
+  readonly status?: string;
+  readonly skillId?: string;
+  readonly sourceRunId?: string;
+  /** When somebody should look at the run next. */
+  readonly dueAt?: number;
+  /** At most {@link maxRowBytes} bytes, like the bodies of entries and claims. */
+  readonly body: string;
+}
+
+/** One commit that is remembered: events, and a checkpoint where it has an id. */
+export interface EntryRow {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly revision: number;
+  readonly checkpointId?: string;
+  /** The revision of the snapshot from which this checkpoint's state is built; its own where it holds a whole state. */
+  readonly keyframe?: number;
+  readonly body: string;
+}
+
+export interface SnapshotRow {
+  readonly revision: number;
+  /** Of any length up to what the store declares; a store splits what its medium cannot hold in one row. */
+  readonly body: string;
+}
+
+export interface ClaimRow {
+  readonly tenant: string;
+  readonly kind: string;
+  readonly key: string;
+  /** The owner. */
+  readonly runId: string;
+  /** Absent on a lasting claim. */
+  readonly lapsesAt?: number;
+  readonly body: string;
+}
+
+/** A claim of the committed run: tenant and owner are the row's. */
+export type NewClaim = Omit<ClaimRow, "tenant" | "runId">;
+
+export interface NewEntry {
+  readonly body: string;
+  readonly checkpointId?: string;
+  readonly keyframe?: number;
+  readonly snapshot?: string;
+}
+
+export interface Commit {
+  readonly run: RunRow;
+  readonly entry?: NewEntry;
+  readonly claims?: readonly NewClaim[];
+  readonly now: number;
+  readonly erase?: true;
+}
+
+export type CommitOutcome =
+  | { readonly kind: "committed" }
+  | { readonly kind: "conflict" }
+  | { readonly kind: "claimed"; readonly claim: ClaimRow };
+
+export interface RunFilter {
+  readonly status?: string;
+  readonly skillId?: string;
+  readonly sourceRunId?: string;
+}
+
+/** A place in a list of runs. */
+export interface RunPosition {
+  readonly createdAt: number;
+  readonly runId: string;
+}
+
+export interface RunQuery extends RunFilter {
+  readonly after?: RunPosition;
+  readonly offset?: number;
+  readonly limit: number;
+  readonly order: "ascending" | "descending";
+}
+
+export interface DueQuery {
+  readonly now: number;
+  readonly limit: number;
+  readonly tenant?: string;
+}
+
+export interface EntryQuery {
+  readonly after?: number;
+  readonly limit: number;
+  readonly checkpointsOnly?: boolean;
+}
+
+export interface ClaimQuery {
+  readonly after?: { readonly kind: string; readonly key: string };
+  readonly limit: number;
+}
+
+/** The most bytes of UTF-8 in the body of a run's row, of an entry and of a claim. The core keeps to it. */
+export const maxRowBytes = 256 * 1024;
