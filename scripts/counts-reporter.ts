@@ -1,0 +1,93 @@
+import type { Reporter, TestModule, TestRunEndReason, TestSpecification, Vitest } from "vitest/node";
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/**
+ * Prints the counts of each project and, as the last line of the process, their sum. A file that failed to load, an
+ * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
+ */
+export default class CountsReporter implements Reporter {
+  #vitest: Vitest | undefined;
+  #counts = new Map<string, Counts>();
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest;
+    if (!vitest.config.watch) process.once("exit", () => this.#print());
+  }
+
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    const names = isWholeSuite(this.#vitest)
+      ? this.#vitest?.projects.map((project) => project.name)
+      : specifications.map((specification) => specification.project.name);
+    this.#counts = new Map(names?.map((name) => [name, { passed: 0, failed: 0, skipped: 0 }]));
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[], reason: TestRunEndReason): void {
+    for (const module of modules) this.#add(module);
+    for (const [project, counts] of this.#counts) {
+      if (counts.passed + counts.failed === 0 && isWholeSuite(this.#vitest)) this.#fail(project);
+    }
+    for (const _error of errors) this.#fail("outside the tests");
+    if (reason === "interrupted") this.#fail("interrupted");
+    if (this.#vitest?.config.watch) this.#print();
+  }
+
+  #add(module: TestModule): void {
+    const counts = this.#of(module.project.name);
+    if (module.errors().length > 0) this.#fail(module.project.name);
+    let tests = 0;
+    for (const test of module.children.allTests()) {
+      tests += 1;
+      const { state } = test.result();
+      if (state === "passed") counts.passed += 1;
+      else if (state === "failed") counts.failed += 1;
+      else if (state === "skipped") counts.skipped += 1;
+      else this.#fail(module.project.name);
+    }
+    if (tests === 0 && module.errors().length === 0) this.#fail(module.project.name);
+    for (const suite of module.children.allSuites()) {
+      // A hook that threw fails its suite, while the tests under it say that they were skipped.
+      if (suite.errors().length > 0) this.#fail(module.project.name);
+    }
+  }
+
+  #of(project: string): Counts {
+    const counts = this.#counts.get(project) ?? { passed: 0, failed: 0, skipped: 0 };
+    this.#counts.set(project, counts);
+    return counts;
+  }
+
+  #fail(project: string): void {
+    this.#of(project).failed += 1;
+    process.exitCode = 1;
+  }
+
+  #print(): void {
+    const sum = { passed: 0, failed: 0, skipped: 0 };
+    const lines: string[] = [];
+    for (const [project, { passed, failed, skipped }] of this.#counts) {
+      lines.push(`${project}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+      sum.passed += passed;
+      sum.failed += failed;
+      sum.skipped += skipped;
+    }
+    lines.push(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ""}`);
+    process.stdout.write(`${lines.join("\n")}\n`);
+  }
+}
+
+/** Whether nothing on the command line narrowed the run to some files or some tests. */
+function isWholeSuite(vitest: Vitest | undefined): boolean {
+  if (!vitest) return false;
+  const { filenamePattern } = vitest as { filenamePattern?: string[] };
+  return (
+    !filenamePattern?.length &&
+    !vitest.config.testNamePattern &&
+    !vitest.config.related?.length &&
+    !vitest.config.changed
+  );
+}

@@ -1,0 +1,104 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { chromium, type LaunchOptions } from "playwright";
+
+const modules = join(import.meta.dirname, "..", "..", "node_modules");
+
+const args = [
+  "--no-sandbox", // the sandbox refuses to start as root, which is who runs in most containers
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+  "--disable-quic",
+];
+
+/**
+ * Launch options for a Chromium that is there: the one CHROMIUM_PATH names, Playwright's own, one on the PATH, or else
+ * the one packed in `@sparticuz/chromium`, unpacked on first use.
+ */
+export async function chromiumLaunchOptions(): Promise<LaunchOptions> {
+  const installed = process.env.CHROMIUM_PATH || playwrightsOwn() || onPath();
+  if (installed) return { args, executablePath: installed };
+  const { executablePath, libraries, fonts } = await packedChromium();
+  const LD_LIBRARY_PATH = [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
+  return { args, executablePath, env: { ...process.env, LD_LIBRARY_PATH, FONTCONFIG_PATH: fonts } };
+}
+
+function playwrightsOwn(): string | undefined {
+  const path = chromium.executablePath();
+  return existsSync(path) ? path : undefined;
+}
+
+function onPath(): string | undefined {
+  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+  const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => existsSync(path));
+}
+
+interface PackedChromium {
+  readonly executablePath: string;
+  readonly libraries: string;
+  readonly fonts: string;
+}
+
+async function packedChromium(): Promise<PackedChromium> {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new Error(
+      `No Chromium found, and none is packed for ${process.platform}-${process.arch}: set CHROMIUM_PATH, or run "npx playwright install chromium".`,
+    );
+  }
+  const { version } = JSON.parse(await readFile(join(modules, "@sparticuz", "chromium", "package.json"), "utf8"));
+  const cache = join(modules, ".cache", "orca-durable");
+  const folder = join(cache, `chromium-${version}`);
+  const unpacked: PackedChromium = {
+    executablePath: join(folder, "chromium"),
+    libraries: join(folder, "al2023", "lib"),
+    fonts: join(folder, "fonts"),
+  };
+  if (!isComplete(unpacked)) await unpack(cache, folder, unpacked);
+  return unpacked;
+}
+
+function isComplete(unpacked: PackedChromium): boolean {
+  return Object.values(unpacked).every((path) => existsSync(path));
+}
+
+// The packed one looks for its fonts in folders under /tmp.
+const fontsConfiguration = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">.</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+`;
+
+/**
+ * Unpacks in a process of its own, since the package changes the environment it is imported into and skips its
+ * libraries without AWS_LAMBDA_JS_RUNTIME. A folder is filled aside and renamed when full, so that a second process
+ * that unpacks at the same time never sees half a browser.
+ */
+async function unpack(cache: string, folder: string, unpacked: PackedChromium): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  const aside = await mkdtemp(join(cache, "unpacking-"));
+  try {
+    const script = `import chromium from "@sparticuz/chromium"; await chromium.executablePath();`;
+    await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], {
+      cwd: modules,
+      env: { ...process.env, TMPDIR: aside, AWS_LAMBDA_JS_RUNTIME: "nodejs24.x" },
+    });
+    await writeFile(join(aside, "fonts", "fonts.conf"), fontsConfiguration);
+    if (!isComplete(unpacked)) {
+      await rm(folder, { recursive: true, force: true });
+      await rename(aside, folder).catch((error: unknown) => {
+        if (!isComplete(unpacked)) throw error;
+      });
+    }
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,32 @@
+// What the workerd tests use of the two runtime modules. Their own declarations bring the Workers' globals along, which
+// contradict the DOM's.
+
+declare module "cloudflare:workers" {
+  import type { D1Migration } from "cloudflare:test";
+  import type { D1Database } from "@cloudflare/workers-types";
+
+  export const env: { readonly DB: D1Database; readonly API_KEY: string; readonly TEST_MIGRATIONS: D1Migration[] };
+
+  /** The entry worker (worker/index.ts), called from outside. */
+  export const exports: {
+    readonly default: {
+      fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+      scheduled(options?: { scheduledTime?: Date; cron?: string }): Promise<{ outcome: string; noRetry: boolean }>;
+    };
+  };
+}
+
+declare module "cloudflare:test" {
+  import type { D1Database, ExecutionContext, ScheduledController } from "@cloudflare/workers-types";
+
+  export interface D1Migration {
+    name: string;
+    queries: string[];
+  }
+  export function applyD1Migrations(db: D1Database, migrations: D1Migration[]): Promise<void>;
+  export function createExecutionContext(): ExecutionContext;
+  export function waitOnExecutionContext(context: ExecutionContext): Promise<void>;
+  export function createScheduledController(options?: { scheduledTime?: Date; cron?: string }): ScheduledController;
+  /** Deletes what every binding holds, the tables of DB included. */
+  export function reset(): Promise<void>;
+}

@@ -1,0 +1,56 @@
+import { existsSync } from "node:fs";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import CountsReporter from "./scripts/counts-reporter.ts";
+import { chromiumLaunchOptions } from "./test/support/chromium.ts";
+
+export default defineConfig(async () => ({
+  test: {
+    // For machines with two busy cores; a test that is slow on a quiet one is still a slow test.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: ["default", new CountsReporter()],
+    coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
+    projects: [
+      {
+        extends: true as const,
+        test: { name: "node", environment: "node", include: ["test/**/*.node.test.ts"] },
+      },
+      {
+        extends: true as const,
+        plugins: [
+          cloudflareTest(async () => ({
+            // Until the entry worker exists, its database alone.
+            ...(existsSync("worker/index.ts") ? { wrangler: { configPath: "./wrangler.toml" } } : {}),
+            miniflare: {
+              ...(existsSync("worker/index.ts") ? {} : { compatibilityDate: "2026-10-01", d1Databases: ["DB"] }),
+              bindings: { API_KEY: "test-key", TEST_MIGRATIONS: await readD1Migrations("./adapters/d1/migrations") },
+            },
+          })),
+        ],
+        test: {
+          name: "workerd",
+          include: ["test/**/*.workerd.test.ts"],
+          setupFiles: ["./test/workerd.setup.ts"],
+        },
+      },
+      {
+        extends: true as const,
+        // Named here, or Vite finds it while tests run and reloads the page under them.
+        optimizeDeps: { include: ["idb"] },
+        test: {
+          name: "chromium",
+          include: ["test/**/*.browser.test.ts"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: await chromiumLaunchOptions() }),
+            instances: [{ browser: "chromium" as const, name: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+}));
