@@ -1,0 +1,218 @@
+import { invalidRequest } from "../errors.ts";
+import type { Fields } from "../execution-state.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { parseEncoded } from "./values.ts";
+
+/**
+ * How one part of a record is read from JSON and written to it. Wire names are known here and in the tables built from
+ * these, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
+ */
+export interface Field<T> {
+  read(json: Json | undefined, path: string): T;
+  /** `undefined` leaves the field out. */
+  write(value: T): Json | undefined;
+  /** Gives every user value in the part another form. */
+  map(value: T, form: ValueForm, path: string): T;
+}
+
+export type ValueForm = (value: unknown, path: string) => unknown;
+
+type Row<T> = { readonly [K in keyof T]-?: readonly [wireName: string, field: Field<T[K]>] };
+type Known<T> = Omit<T, "unknownFields">;
+
+function expected(path: string, what: string, json: Json): Error {
+  const found = json === null ? "null" : Array.isArray(json) ? "an array" : typeof json;
+  return invalidRequest(path, `expected ${what}, not ${found}`);
+}
+
+function plain<T extends Json>(what: string, is: (json: Json) => json is T, missing: T | undefined): Field<T> {
+  return {
+    read(json, path) {
+      if (json === undefined) {
+        if (missing === undefined) throw invalidRequest(path, "is missing");
+        return missing;
+      }
+      if (!is(json)) throw expected(path, what, json);
+      return json;
+    },
+    write: (value) => value,
+    map: (value) => value,
+  };
+}
+
+const isText = (json: Json): json is string => typeof json === "string";
+const isNumber = (json: Json): json is number => typeof json === "number";
+const isBoolean = (json: Json): json is boolean => typeof json === "boolean";
+
+/** A string that must be there. */
+export const requiredText = plain("a string", isText, undefined);
+export const requiredNumber = plain("a number", isNumber, undefined);
+export const text = (missing: string): Field<string> => plain("a string", isText, missing);
+export const number = (missing: number): Field<number> => plain("a number", isNumber, missing);
+
+function optional<T extends Json>(what: string, is: (json: Json) => json is T): Field<T | undefined> {
+  return {
+    read(json, path) {
+      if (json === undefined || json === null) return undefined;
+      if (!is(json)) throw expected(path, what, json);
+      return json;
+    },
+    write: (value) => value ?? null,
+    map: (value) => value,
+  };
+}
+
+/** Absent is `undefined` in code and `null` on the wire. */
+export const optionalText = optional("a string or null", isText);
+export const optionalNumber = optional("a number or null", isNumber);
+export const optionalBoolean = optional("a boolean or null", isBoolean);
+
+/** A part that is left out where it is absent, for bodies of our own. */
+export function sparse<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    read: (json, path) => (json === undefined ? undefined : field.read(json, path)),
+    write: (value) => (value === undefined ? undefined : field.write(value)),
+    map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
+  };
+}
+
+/** A part that is `null` where it is absent. */
+export function nullable<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    read: (json, path) => (json === undefined || json === null ? undefined : field.read(json, path)),
+    write: (value) => (value === undefined ? null : field.write(value)),
+    map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
+  };
+}
+
+/** One of a closed set of words. */
+export function word<T extends string>(words: readonly T[]): Field<T> {
+  const is = (json: Json): json is T => (words as readonly Json[]).includes(json);
+  return plain(`one of ${words.join(", ")}`, is, undefined);
+}
+
+/** A string that a parser turns into a branded id. */
+export function id<T extends string>(parse: (text: unknown, path: string) => T): Field<T> {
+  return { read: (json, path) => parse(json, path), write: (value) => value, map: (value) => value };
+}
+
+/** A user value in its encoded form. */
+export const value: Field<unknown> = {
+  read: (json, path) => (json === undefined ? null : parseEncoded(json, path)),
+  write: (encoded) => encoded as Json,
+  map: (encoded, form, path) => form(encoded, path),
+};
+
+/** User values by name. */
+export const values: Field<Fields> = {
+  read(json, path) {
+    if (json === undefined) return {};
+    if (!isJsonObject(json)) throw expected(path, "an object", json);
+    for (const [key, item] of Object.entries(json)) parseEncoded(item, at(path, key));
+    return json;
+  },
+  write: (fields) => fields as JsonObject,
+  map: (fields, form, path) => mapEntries(fields, (item, key) => form(item, at(path, key))),
+};
+
+/** {@link values} that must be there. */
+export const requiredValues: Field<Fields> = {
+  ...values,
+  read(json, path) {
+    if (json === undefined) throw invalidRequest(path, "is missing");
+    return values.read(json, path);
+  },
+};
+
+export function list<T>(item: Field<T>): Field<readonly T[]> {
+  return {
+    read(json, path) {
+      if (json === undefined) return [];
+      if (!Array.isArray(json)) throw expected(path, "an array", json);
+      return (json as readonly Json[]).map((each, index) => item.read(each, at(path, index)));
+    },
+    write: (items) => items.map((each) => item.write(each) ?? null),
+    map: (items, form, path) => items.map((each, index) => item.map(each, form, at(path, index))),
+  };
+}
+
+export const valueList = list(value);
+export const textList = list(requiredText);
+
+/** Records by a key that users choose. */
+export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
+  return {
+    read(json, path) {
+      if (json === undefined) return {};
+      if (!isJsonObject(json)) throw expected(path, "an object", json);
+      return mapEntries(json, (each, key) => item.read(each, at(path, key)));
+    },
+    write: (items) => mapEntries(items, (each) => item.write(each) ?? null),
+    map: (items, form, path) => mapEntries(items, (each, key) => item.map(each, form, at(path, key))),
+  };
+}
+
+function mapEntries<A, B>(record: Readonly<Record<string, A>>, f: (item: A, key: string) => B): Record<string, B> {
+  // fromEntries defines properties, so an own `__proto__` stays data.
+  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, f(item, key)]));
+}
+
+/**
+ * A record of named parts. Fields that the table does not know are kept in `unknownFields` and written back, so that a
+ * newer writer's data survives an older reader.
+ */
+export function record<T extends object>(missing: "required" | "default", row: Row<Known<T>>): Field<T> {
+  const rows = Object.entries(row) as [string, readonly [string, Field<unknown>]][];
+  const known = new Set(rows.map(([, [wireName]]) => wireName));
+  // A record never changes, so its wire form is made once: unchanged parts of a state are shared from one checkpoint
+  // to the next, in memory and in their wire form.
+  const written = new WeakMap<object, JsonObject>();
+  return {
+    read(json, path) {
+      if (json === undefined && missing === "required") throw invalidRequest(path, "is missing");
+      const object = json === undefined ? {} : json;
+      if (!isJsonObject(object)) throw expected(path, "an object", object);
+      const result: Record<string, unknown> = {};
+      for (const [property, [wireName, field]] of rows) {
+        const part = field.read(getOwn(object, wireName), at(path, wireName));
+        if (part !== undefined) result[property] = part;
+      }
+      const rest = Object.entries(object).filter(([key]) => !known.has(key));
+      if (rest.length > 0) result.unknownFields = values.read(Object.fromEntries(rest), path);
+      return asRecord<T>(result);
+    },
+    write(value) {
+      const before = written.get(value);
+      if (before !== undefined) return before;
+      const source = parts(value);
+      const members: [string, Json][] = [];
+      for (const [property, [wireName, field]] of rows) {
+        const part = field.write(source[property]);
+        if (part !== undefined) members.push([wireName, part]);
+      }
+      for (const [key, part] of Object.entries(source.unknownFields ?? {})) members.push([key, part as Json]);
+      const json = Object.fromEntries(members);
+      written.set(value, json);
+      return json;
+    },
+    map(value, form, path) {
+      const source = parts(value);
+      const result: Record<string, unknown> = {};
+      for (const [property, [wireName, field]] of rows) {
+        const part = field.map(source[property], form, at(path, wireName));
+        if (part !== undefined) result[property] = part;
+      }
+      if (source.unknownFields !== undefined) result.unknownFields = values.map(source.unknownFields, form, path);
+      return asRecord<T>(result);
+    },
+  };
+}
+
+function parts(value: object): { readonly unknownFields?: Fields; readonly [property: string]: unknown } {
+  return value as { readonly [property: string]: unknown };
+}
+
+// The table has an entry for every property of T, so what was built from the table is a T.
+function asRecord<T>(built: Record<string, unknown>): T {
+  return built as T;
+}

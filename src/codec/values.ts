@@ -1,0 +1,323 @@
+import { invalidRequest } from "../errors.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, maxDepth } from "../json.ts";
+
+// A value that JSON cannot say is an object with the one key `$durable` and an array that names its kind. A user's own
+// object with that one key gets one more `$`, so that data can never be taken for a tag.
+const tagKey = "$durable";
+const tagLike = /^\$+durable$/;
+const escapedTag = /^\$\$+durable$/;
+
+/**
+ * The JSON form of a value, or a refusal. Plain JSON encodes to itself. Date, bigint, Map, Set, typed arrays,
+ * ArrayBuffer, DataView, Error (name, message, cause and own fields; not its class or stack), `undefined`, `NaN`,
+ * infinities and `-0` encode to tags. The result shares nothing with the value.
+ *
+ * @throws `invalid_request` that names the path of what cannot be kept: a function, a symbol, a cycle, a class instance,
+ * a sparse array, more than 500 levels.
+ */
+export function encodeValue(value: unknown, path: string): Json {
+  return encode(value, path, []);
+}
+
+/**
+ * The value of a JSON form, fresh at every call.
+ *
+ * @throws `invalid_request` that names the path of a malformed tag.
+ */
+export function decodeValue(json: Json, path: string): unknown {
+  if (typeof json !== "object" || json === null) return json;
+  if (Array.isArray(json)) return json.map((item, index) => decodeValue(item, at(path, index)));
+  const object = json as JsonObject;
+  const tag = soleKey(object, tagLike);
+  if (tag === tagKey) return decodeTag(object[tagKey] as Json, path);
+  const entries = Object.entries(object).map(
+    ([key, item]) => [key === tag ? key.slice(1) : key, decodeValue(item, at(path, key))] as const,
+  );
+  // fromEntries defines properties, so an own `__proto__` stays data.
+  return Object.fromEntries(entries);
+}
+
+/** The JSON itself, once it is known to decode. For JSON that comes from outside and is kept encoded. */
+export function parseEncoded(json: Json, path: string): Json {
+  decodeValue(json, path);
+  return json;
+}
+
+/** Encodes every value of a record, each under its own path. */
+export function encodeFields(fields: Readonly<Record<string, unknown>>, path: string): JsonObject {
+  if (!isPlainObject(fields)) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
+  return encodeMembers(fields, path, [fields]);
+}
+
+function soleKey(object: object, pattern: RegExp): string | undefined {
+  const keys = Object.keys(object);
+  const [key] = keys;
+  return keys.length === 1 && key !== undefined && pattern.test(key) ? key : undefined;
+}
+
+function tag(...parts: Json[]): Json {
+  return { [tagKey]: parts };
+}
+
+function encode(value: unknown, path: string, ancestors: readonly object[]): Json {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return value;
+    case "number":
+      if (Number.isFinite(value) && !Object.is(value, -0)) return value;
+      return tag("number", Object.is(value, -0) ? "-0" : String(value));
+    case "undefined":
+      return tag("undefined");
+    case "bigint":
+      return tag("bigint", value.toString());
+    case "function":
+    case "symbol":
+      throw invalidRequest(path, `a ${typeof value} cannot be kept`);
+    case "object":
+      return value === null ? null : encodeObject(value, path, ancestors);
+  }
+}
+
+function encodeObject(value: object, path: string, ancestors: readonly object[]): Json {
+  if (ancestors.includes(value)) throw invalidRequest(path, "a cycle cannot be kept");
+  if (ancestors.length >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
+  const inner = [...ancestors, value];
+  if (Array.isArray(value)) return encodeArray(value, path, inner);
+  if (isPlainObject(value)) return escapeTag(encodeMembers(value, path, inner));
+  const bytes = viewBytes(value);
+  if (bytes !== undefined) return tag("bytes", bytes.kind, toBase64(bytes.bytes));
+  if (isError(value)) return encodeError(value, path, inner);
+  if (isBuiltIn(value) && Object.keys(value).length === 0) {
+    switch (Object.prototype.toString.call(value)) {
+      case "[object Date]": {
+        const time = Date.prototype.getTime.call(value);
+        return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
+      }
+      case "[object Map]": {
+        const entries = [...(value as ReadonlyMap<unknown, unknown>)];
+        return tag(
+          "map",
+          entries.map(([key, item], index) => [
+            encode(key, `${at(path, index)}.key`, inner),
+            encode(item, `${at(path, index)}.value`, inner),
+          ]),
+        );
+      }
+      case "[object Set]": {
+        const items = [...(value as ReadonlySet<unknown>)];
+        return tag(
+          "set",
+          items.map((item, index) => encode(item, at(path, index), inner)),
+        );
+      }
+    }
+  }
+  throw invalidRequest(path, `${nameOf(value)} cannot be kept`, {
+    hint: "keep plain data, and build instances from it in the step that needs them",
+  });
+}
+
+function encodeArray(value: readonly unknown[], path: string, inner: readonly object[]): Json {
+  if (Object.keys(value).length !== value.length) {
+    throw invalidRequest(path, "an array with holes or with fields of its own cannot be kept");
+  }
+  return value.map((item, index) => encode(item, at(path, index), inner));
+}
+
+function encodeMembers(value: object, path: string, inner: readonly object[]): JsonObject {
+  if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be kept");
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, encode(item, at(path, key), inner)]));
+}
+
+function escapeTag(members: JsonObject): JsonObject {
+  const key = soleKey(members, tagLike);
+  return key === undefined ? members : { [`$${key}`]: members[key] as Json };
+}
+
+// An object of another realm, such as a frame, has that realm's prototype: so look at the chain's length, not at identity.
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Object.hasOwn(value, Symbol.toStringTag));
+}
+
+function isBuiltIn(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const parent: unknown = prototype === null ? null : Object.getPrototypeOf(prototype);
+  return parent !== null && Object.getPrototypeOf(parent) === null && !isSpoofed(value);
+}
+
+function isSpoofed(value: object): boolean {
+  try {
+    switch (Object.prototype.toString.call(value)) {
+      case "[object Date]":
+        Date.prototype.getTime.call(value);
+        return false;
+      case "[object Map]":
+        Map.prototype.has.call(value, undefined);
+        return false;
+      case "[object Set]":
+        Set.prototype.has.call(value, undefined);
+        return false;
+    }
+    return true;
+  } catch {
+    return true;
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name;
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of an unknown class";
+}
+
+// Nothing read from storage reaches a constructor but through these closed tables.
+type View = { readonly buffer: ArrayBuffer; readonly byteOffset: number; readonly byteLength: number };
+const viewOf = new Map<string, (buffer: ArrayBuffer) => unknown>([
+  ["ArrayBuffer", (buffer) => buffer],
+  ["DataView", (buffer) => new DataView(buffer)],
+  ["Int8Array", (buffer) => new Int8Array(buffer)],
+  ["Uint8Array", (buffer) => new Uint8Array(buffer)],
+  ["Uint8ClampedArray", (buffer) => new Uint8ClampedArray(buffer)],
+  ["Int16Array", (buffer) => new Int16Array(buffer)],
+  ["Uint16Array", (buffer) => new Uint16Array(buffer)],
+  ["Int32Array", (buffer) => new Int32Array(buffer)],
+  ["Uint32Array", (buffer) => new Uint32Array(buffer)],
+  ["Float32Array", (buffer) => new Float32Array(buffer)],
+  ["Float64Array", (buffer) => new Float64Array(buffer)],
+  ["BigInt64Array", (buffer) => new BigInt64Array(buffer)],
+  ["BigUint64Array", (buffer) => new BigUint64Array(buffer)],
+]);
+
+type ErrorMaker = (message: string, options: ErrorOptions | undefined) => Error;
+const errorOf = new Map<string, ErrorMaker>([
+  ["Error", (message, options) => new Error(message, options)],
+  ["EvalError", (message, options) => new EvalError(message, options)],
+  ["RangeError", (message, options) => new RangeError(message, options)],
+  ["ReferenceError", (message, options) => new ReferenceError(message, options)],
+  ["SyntaxError", (message, options) => new SyntaxError(message, options)],
+  ["TypeError", (message, options) => new TypeError(message, options)],
+  ["URIError", (message, options) => new URIError(message, options)],
+]);
+
+function viewBytes(value: object): { kind: string; bytes: Uint8Array } | undefined {
+  if (ArrayBuffer.isView(value)) {
+    const view = value as View;
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    // The getter names the element type, so that Node's Buffer is kept as the Uint8Array that it is.
+    const kind = value instanceof DataView ? "DataView" : (value as unknown as Record<symbol, string>)[Symbol.toStringTag];
+    return kind !== undefined && viewOf.has(kind) ? { kind, bytes } : undefined;
+  }
+  if (Object.prototype.toString.call(value) !== "[object ArrayBuffer]" || !isBuiltInBuffer(value)) return undefined;
+  return { kind: "ArrayBuffer", bytes: new Uint8Array(value) };
+}
+
+function isBuiltInBuffer(value: object): value is ArrayBuffer {
+  try {
+    new Uint8Array(value as ArrayBuffer, 0, 0);
+    return typeof (value as ArrayBuffer).byteLength === "number";
+  } catch {
+    return false;
+  }
+}
+
+function isError(value: object): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+}
+
+function encodeError(error: Error, path: string, inner: readonly object[]): Json {
+  const { name, message, stack: _, cause: __, ...rest } = error as Error & Record<string, unknown>;
+  const fields: Record<string, Json> = { name: String(error.name ?? name), message: String(error.message ?? message) };
+  if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), inner);
+  const own = encodeMembers(rest, path, inner);
+  if (Object.keys(own).length > 0) fields.fields = own;
+  return tag("error", fields);
+}
+
+function decodeTag(parts: Json, path: string): unknown {
+  const wrong = () => invalidRequest(path, `this is not a ${tagKey} tag of any known kind`);
+  if (!Array.isArray(parts)) throw wrong();
+  const [kind, body, extra] = parts as readonly Json[];
+  switch (kind) {
+    case "undefined":
+      return undefined;
+    case "number":
+      if (body === "-0") return -0;
+      if (body === "NaN" || body === "Infinity" || body === "-Infinity") return Number(body);
+      break;
+    case "bigint":
+      if (typeof body === "string" && /^-?\d{1,100000}$/.test(body)) return BigInt(body);
+      break;
+    case "date": {
+      if (body === null) return new Date(Number.NaN);
+      const time = typeof body === "string" ? Date.parse(body) : Number.NaN;
+      if (!Number.isNaN(time)) return new Date(time);
+      break;
+    }
+    case "map":
+      if (Array.isArray(body) && body.every((pair) => Array.isArray(pair) && pair.length === 2)) {
+        return new Map((decodeItems(body, path) as [unknown, unknown][]).map(([key, value]) => [key, value]));
+      }
+      break;
+    case "set":
+      if (Array.isArray(body)) return new Set(decodeItems(body, path));
+      break;
+    case "bytes": {
+      const view = typeof body === "string" ? viewOf.get(body) : undefined;
+      const buffer = typeof extra === "string" ? fromBase64(extra) : undefined;
+      if (view === undefined || buffer === undefined) break;
+      try {
+        return view(buffer);
+      } catch (cause) {
+        throw invalidRequest(path, `${buffer.byteLength} bytes do not fill a ${String(body)}`, { cause });
+      }
+    }
+    case "error":
+      if (body !== undefined && isJsonObject(body)) return decodeError(body, path);
+      break;
+  }
+  throw wrong();
+}
+
+function decodeItems(items: readonly Json[], path: string): unknown[] {
+  return items.map((item, index) => decodeValue(item, at(path, index)));
+}
+
+function decodeError(fields: JsonObject, path: string): Error {
+  const name = String(getOwn(fields, "name") ?? "Error");
+  const cause = getOwn(fields, "cause");
+  const options = cause === undefined ? undefined : { cause: decodeValue(cause, at(path, "cause")) };
+  const make = errorOf.get(name) ?? (errorOf.get("Error") as ErrorMaker);
+  const error = make(String(getOwn(fields, "message") ?? ""), options);
+  if (error.name !== name) define(error, "name", name, false);
+  const own = getOwn(fields, "fields");
+  if (own !== undefined && isJsonObject(own)) {
+    for (const [key, item] of Object.entries(own)) define(error, key, decodeValue(item, at(path, key)), true);
+  }
+  return error;
+}
+
+function define(target: object, key: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = "";
+  // In slices, since the arguments of a call are bounded.
+  for (let start = 0; start < bytes.length; start += 0x8000) {
+    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+  }
+  return btoa(binary);
+}
+
+function fromBase64(text: string): ArrayBuffer | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+/** Values by name. */
+export type Fields<V = unknown> = Readonly<Record<string, V>>;
+
+/**
+ * Everything a run knows at one checkpoint: the source of truth from which it is continued.
+ *
+ * It is immutable, and a later state shares what did not change. `V` is the form of the values in it: `unknown` where
+ * they are live, `Json` where they are encoded. Fields that this version does not know are kept in `unknownFields`.
+ * Source: the ORCA durability contract, section 1, snapshot format 1. Times are ISO-8601 strings, kept as they were.
+ */
+export interface ExecutionState<V = unknown> {
+  readonly skillId: string;
+  readonly inputs: Fields<V>;
+  readonly vars: Fields<V>;
+  readonly outputs: Fields<V>;
+  readonly stepResults: Readonly<Record<string, StepResult<V>>>;
+  /** Sorted targets such as `vars.summary`. */
+  readonly writtenTargets: readonly string[];
+  readonly events: readonly RuntimeEvent<V>[];
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly status: string;
+  readonly traceId?: string;
+  readonly frame: Frame<V>;
+  readonly working: Working<V>;
+  readonly output: Output<V>;
+  readonly trace: Trace<V>;
+  readonly extensions: Fields<V>;
+  readonly stateVersion: string;
+  readonly skillVersion?: string;
+  readonly iteration: number;
+  readonly currentStep?: string;
+  readonly parentRunId?: string;
+  readonly updatedAt?: string;
+  readonly unknownFields?: Fields<V>;
+}
+
+/** What became of one step. `completed`, `degraded` and `skipped` steps are not run again. */
+export interface StepResult<V = unknown> {
+  readonly stepId: string;
+  /** The capability. */
+  readonly uses: string;
+  readonly status: string;
+  readonly resolvedInput: V | null;
+  readonly producedOutput: V | null;
+  readonly rawResult: V | null;
+  readonly bindingId?: string;
+  readonly serviceId?: string;
+  readonly attemptsCount?: number;
+  readonly fallbackUsed?: boolean;
+  readonly conformanceProfile?: string;
+  readonly requiredConformanceProfile?: string;
+  readonly errorMessage?: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly reads?: readonly string[];
+  readonly writes?: readonly string[];
+  readonly latencyMs?: number;
+  readonly unknownFields?: Fields<V>;
+}
+
+/** An event in the state itself, as the reference runtime writes them; ours are in the run's history. */
+export interface RuntimeEvent<V = unknown> {
+  readonly type: string;
+  readonly message: string;
+  readonly timestamp?: string;
+  readonly stepId?: string;
+  readonly traceId?: string;
+  readonly data: Fields<V>;
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface Frame<V = unknown> {
+  readonly goal: V | null;
+  readonly context: Fields<V>;
+  readonly constraints: Fields<V>;
+  readonly successCriteria: Fields<V>;
+  readonly assumptions: readonly V[];
+  readonly priority: V | null;
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface Working<V = unknown> {
+  readonly artifacts: Fields<V>;
+  readonly entities: readonly V[];
+  readonly options: readonly V[];
+  readonly criteria: readonly V[];
+  readonly evidence: readonly V[];
+  readonly risks: readonly V[];
+  readonly hypotheses: readonly V[];
+  readonly uncertainties: readonly V[];
+  readonly intermediateDecisions: readonly V[];
+  readonly messages: readonly V[];
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface Output<V = unknown> {
+  readonly result: V | null;
+  readonly resultType?: string;
+  readonly summary?: string;
+  readonly statusReason?: string;
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface Trace<V = unknown> {
+  readonly steps: readonly TraceStep<V>[];
+  readonly metrics: TraceMetrics<V>;
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface TraceStep<V = unknown> {
+  readonly stepId: string;
+  readonly capabilityId?: string;
+  readonly status: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  readonly latencyMs?: number;
+  readonly unknownFields?: Fields<V>;
+}
+
+export interface TraceMetrics<V = unknown> {
+  readonly stepCount: number;
+  readonly llmCalls: number;
+  readonly toolCalls: number;
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+  readonly elapsedMs: number;
+  readonly unknownFields?: Fields<V>;
+}
+
+/** The version that this package writes; the same major is read. */
+export const stateVersion = "1.0.0";
+
+/** The state of a run in which nothing has happened yet. */
+export function initialState<V>(skillId: string, inputs: Fields<V>): ExecutionState<V> {
+  return {
+    skillId,
+    inputs,
+    vars: {},
+    outputs: {},
+    stepResults: {},
+    writtenTargets: [],
+    events: [],
+    status: "pending",
+    frame: { goal: null, context: {}, constraints: {}, successCriteria: {}, assumptions: [], priority: null },
+    working: {
+      artifacts: {},
+      entities: [],
+      options: [],
+      criteria: [],
+      evidence: [],
+      risks: [],
+      hypotheses: [],
+      uncertainties: [],
+      intermediateDecisions: [],
+      messages: [],
+    },
+    output: { result: null },
+    trace: {
+      steps: [],
+      metrics: { stepCount: 0, llmCalls: 0, toolCalls: 0, tokensIn: 0, tokensOut: 0, elapsedMs: 0 },
+    },
+    extensions: {},
+    stateVersion,
+    iteration: 0,
+  };
+}
+
+/** True where a step with this result is not run again when the run continues. */
+export function isSettled(result: StepResult<unknown> | undefined): boolean {
+  return result !== undefined && ["completed", "degraded", "skipped"].includes(result.status);
+}

@@ -1,0 +1,232 @@
+import { DurableError, invalidRequest } from "./errors.ts";
+
+/** A JSON value at rest: nobody mutates it, so its parts may be shared. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/** The deepest nesting of arrays and objects that is accepted anywhere. */
+export const maxDepth = 500;
+
+export function isJsonObject(json: unknown): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+/** The own property of that name, so that a key such as `constructor` finds nothing inherited. */
+export function getOwn<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
+
+/** A path one level further in, as an error shows it: `vars.items[3]["odd key"]`. */
+export function at(path: string, key: string | number): string {
+  if (typeof key === "number") return `${path}[${key}]`;
+  if (!identifier.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path === "" ? key : `${path}.${key}`;
+}
+
+/** Structural equality. The order of an object's keys does not count. */
+export function jsonEqual(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => jsonEqual(item, b[index]));
+  }
+  const left = a as JsonObject;
+  const right = b as JsonObject;
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => Object.hasOwn(right, key) && jsonEqual(left[key] as Json, right[key] as Json));
+}
+
+/** JSON text with sorted keys and no white space: equal values give equal text. */
+export function canonicalJson(json: Json): string {
+  if (typeof json !== "object" || json === null) return JSON.stringify(json);
+  if (Array.isArray(json)) return `[${json.map(canonicalJson).join(",")}]`;
+  const object = json as JsonObject;
+  const members = Object.keys(object)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`);
+  return `{${members.join(",")}}`;
+}
+
+const encoder = new TextEncoder();
+
+/** The length of a text in bytes of UTF-8. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/**
+ * Parses JSON text and refuses what `JSON.parse` would silently change: integers that a number cannot hold and numbers
+ * that overflow. Own `__proto__` keys and lone surrogates survive.
+ *
+ * @throws `invalid_request` that names the place: `path` and the way in, or the line and column of a syntax error.
+ */
+export function parseJson(text: string, path = ""): Json {
+  let json: Json;
+  try {
+    json = JSON.parse(text) as Json;
+  } catch (cause) {
+    const { offset, reason } = firstFault(text);
+    const before = text.slice(0, offset);
+    const line = before.split("\n").length;
+    const column = offset - before.lastIndexOf("\n");
+    throw invalidRequest(path, `this is not JSON: ${reason} at line ${line}, column ${column}`, {
+      cause,
+      details: { line, column },
+    });
+  }
+  // Both are rare, so that almost every text is spared the slow walk.
+  if (/\d{16}|[eE]\+?\d{3}/.test(text) || hasDeepNesting(text)) new Walk(text, path).value(path, 0);
+  return json;
+}
+
+function hasDeepNesting(text: string): boolean {
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    // Brackets inside strings only make the estimate larger; the walk that follows is exact.
+    if (unit === 0x5b || unit === 0x7b) {
+      depth++;
+      if (depth > maxDepth) return true;
+    } else if ((unit === 0x5d || unit === 0x7d) && depth > 0) depth--;
+  }
+  return false;
+}
+
+function firstFault(text: string): { offset: number; reason: string } {
+  const walk = new Walk(text, "");
+  try {
+    walk.value("", 0);
+    walk.end();
+  } catch (error) {
+    if (error instanceof SyntaxFault) return { offset: error.offset, reason: error.message };
+    return { offset: walk.offset, reason: (error as Error).message };
+  }
+  return { offset: text.length, reason: "unexpected end" };
+}
+
+class SyntaxFault extends Error {
+  readonly offset: number;
+  constructor(offset: number, message: string) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+const token = {
+  space: /[ \t\n\r]*/y,
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string.
+  string: /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y,
+  number: /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y,
+  word: /true|false|null/y,
+};
+
+/** Reads JSON text for where things are, not for what they are: it finds the place of a fault. */
+class Walk {
+  offset = 0;
+  private readonly text: string;
+  private readonly root: string;
+
+  constructor(text: string, root: string) {
+    this.text = text;
+    this.root = root;
+  }
+
+  value(path: string, depth: number): void {
+    if (depth > maxDepth) throw invalidRequest(this.root, `nested deeper than ${maxDepth} levels`);
+    this.take(token.space);
+    const next = this.text[this.offset];
+    if (next === "{") this.members(path, depth);
+    else if (next === "[") this.items(path, depth);
+    else if (next === '"') this.string();
+    else if (this.take(token.word) === undefined) this.number(path);
+    this.take(token.space);
+  }
+
+  end(): void {
+    if (this.offset < this.text.length) this.fault();
+  }
+
+  private members(path: string, depth: number): void {
+    this.offset++;
+    this.take(token.space);
+    if (this.skip("}")) return;
+    do {
+      this.take(token.space);
+      const key = JSON.parse(this.string()) as string;
+      this.take(token.space);
+      if (!this.skip(":")) this.fault();
+      this.value(at(path, key), depth + 1);
+    } while (this.skip(","));
+    if (!this.skip("}")) this.fault();
+  }
+
+  private items(path: string, depth: number): void {
+    this.offset++;
+    this.take(token.space);
+    if (this.skip("]")) return;
+    let index = 0;
+    do this.value(at(path, index++), depth + 1);
+    while (this.skip(","));
+    if (!this.skip("]")) this.fault();
+  }
+
+  private string(): string {
+    return this.take(token.string) ?? this.fault();
+  }
+
+  private number(path: string): void {
+    const literal = this.take(token.number) ?? this.fault();
+    const number = Number(literal);
+    if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
+    if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(number) && BigInt(literal) !== BigInt(number)) {
+      throw invalidRequest(path, `the integer ${shorten(literal)} has no exact number`, {
+        hint: `send it as {"$durable":["bigint","${shorten(literal)}"]} or as a string`,
+      });
+    }
+  }
+
+  private take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.offset;
+    const found = pattern.exec(this.text);
+    if (found === null) return undefined;
+    this.offset = pattern.lastIndex;
+    return found[0];
+  }
+
+  private skip(character: string): boolean {
+    if (this.text[this.offset] !== character) return false;
+    this.offset++;
+    return true;
+  }
+
+  private fault(): never {
+    const found = this.text[this.offset];
+    throw new SyntaxFault(this.offset, found === undefined ? "unexpected end" : `unexpected ${JSON.stringify(found)}`);
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
+}
+
+/** SHA-256 of a text as lower-case hex. */
+export async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @throws `unsupported` where the platform hides WebCrypto, as browsers do on plain-http origins. */
+export function requireCrypto(): void {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new DurableError("unsupported", "crypto.subtle is missing", {
+      hint: "serve the page over https or from localhost",
+    });
+  }
+}
