@@ -1,0 +1,37 @@
+import { parseArgs } from "node:util";
+import { applyMigrations, startWorker } from "./local-worker.ts";
+
+const { values } = parseArgs({
+  options: { "persist-to": { type: "string" }, var: { type: "string", multiple: true } },
+});
+const persistTo = values["persist-to"];
+const place = persistTo === undefined ? {} : { persistTo };
+const vars = Object.fromEntries((values.var ?? []).map(parseVar));
+
+// npm passes a SIGTERM on to its shell alone; this process sees it by who its parent is.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event) {
+  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGTERM"), 250).unref();
+}
+
+await applyMigrations(place);
+const worker = await startWorker({
+  ...place,
+  port: Number(process.env.PORT ?? 8787),
+  vars: { API_KEY: "dev-key", ...vars },
+  onOutput: (text) => process.stdout.write(text),
+});
+console.log(`The worker serves on ${worker.url}, with "x-api-key: dev-key". Ctrl-C ends it.`);
+
+// wrangler.toml has a cron trigger for every minute, and wrangler dev does not pull it.
+const cron = setInterval(() => {
+  worker.cron().catch((error: unknown) => console.error(error));
+}, 60_000);
+await worker.exited;
+clearInterval(cron);
+
+function parseVar(text: string): [string, string] {
+  const colon = text.indexOf(":");
+  if (colon < 1) throw new Error(`--var takes NAME:value, not "${text}".`);
+  return [text.slice(0, colon), text.slice(colon + 1)];
+}

@@ -1,0 +1,200 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+
+// wrangler says nothing to anybody but us, and asks nothing.
+const quiet = {
+  CI: "1",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  CLOUDFLARE_TELEMETRY_DISABLED: "1",
+};
+
+export interface LocalWorkerOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** The folder that keeps the database from one start to the next. The default is `.wrangler/state`. */
+  readonly persistTo?: string;
+  /** What `env` holds beside the bindings, such as `{ API_KEY: "dev-key" }`. */
+  readonly vars?: Readonly<Record<string, string>>;
+  /** The folder with wrangler.toml: this repository, if not given. */
+  readonly cwd?: string;
+  /** Hears each chunk of what wrangler and the worker print. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface LocalWorker {
+  /** Such as `http://127.0.0.1:8787`, without a slash at the end. */
+  readonly url: string;
+  /** Settles when the server is gone, whoever ended it. */
+  readonly exited: Promise<void>;
+  /** Runs the `scheduled` handler once, as a cron trigger does; locally nothing else does. */
+  cron(): Promise<void>;
+  /** Sends the signal to every process of the server, and waits until all of them are gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Ends the server: asks first, insists after five seconds. */
+  stop(): Promise<void>;
+}
+
+/** Brings the local database up to date with the migrations of wrangler.toml. */
+export async function applyMigrations(options: Pick<LocalWorkerOptions, "persistTo" | "cwd"> = {}): Promise<void> {
+  const child = spawnWrangler(
+    ["d1", "migrations", "apply", "DB", "--local", ...persistence(options.persistTo)],
+    options.cwd,
+  );
+  const output = collectOutput(child);
+  const code = await new Promise<number | null>((done, reject) => {
+    child.once("error", reject);
+    child.once("close", done);
+  });
+  if (code !== 0) throw new Error(`The migrations could not be applied (wrangler ended with ${code}):\n${output.text}`);
+}
+
+/**
+ * Starts `wrangler dev` in a process group of its own and waits until it serves. The group ends with this process,
+ * unless this process is itself killed with SIGKILL.
+ */
+export async function startWorker(options: LocalWorkerOptions = {}): Promise<LocalWorker> {
+  const vars = Object.entries(options.vars ?? {}).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const child = spawnWrangler(
+    [
+      ...["dev", "--ip", "127.0.0.1", "--port", String(options.port ?? 0), "--inspector-port", "0"],
+      ...["--show-interactive-dev-session=false", ...persistence(options.persistTo), ...vars],
+    ],
+    options.cwd,
+  );
+  const output = collectOutput(child, options.onOutput);
+  const group = new ProcessGroup(child);
+  const url = await Promise.race([
+    output.match(/Ready on (http:\/\/\S+)/),
+    group.exited.then(() => {
+      throw new Error(`wrangler dev ended before it served:\n${output.text}`);
+    }),
+    group.failed,
+  ]);
+  return {
+    url,
+    exited: group.exited,
+    async cron() {
+      const response = await fetch(`${url}/cdn-cgi/local/scheduled`);
+      if (!response.ok) throw new Error(`The scheduled handler failed: ${response.status} ${await response.text()}`);
+    },
+    kill: (signal) => group.kill(signal),
+    stop: () => group.stop(),
+  };
+}
+
+function persistence(persistTo: string | undefined): readonly string[] {
+  return persistTo === undefined ? [] : ["--persist-to", resolve(persistTo)];
+}
+
+function spawnWrangler(args: readonly string[], cwd = root): ChildProcess {
+  return spawn(process.execPath, [wrangler, ...args], {
+    cwd,
+    env: { ...process.env, ...quiet },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+}
+
+/** Reads both outputs to their end, since a full pipe would stop the server. */
+function collectOutput(child: ChildProcess, onOutput?: (text: string) => void) {
+  const output = {
+    text: "",
+    match: (pattern: RegExp): Promise<string> =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = pattern.exec(output.text)?.[1];
+          if (found !== undefined) resolve(found);
+        };
+        look();
+        child.stdout?.on("data", look);
+      }),
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output.text = (output.text + text).slice(-100_000);
+      onOutput?.(text);
+    });
+  }
+  return output;
+}
+
+const live = new Set<ProcessGroup>();
+const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** A detached child and all that it started. Killing the child alone would leave workerd behind. */
+class ProcessGroup {
+  readonly exited: Promise<void>;
+  readonly failed: Promise<never>;
+  readonly #pid: number | undefined;
+
+  constructor(child: ChildProcess) {
+    this.#pid = child.pid;
+    if (live.size === 0) endWithUs(true);
+    live.add(this);
+    this.failed = new Promise((_resolve, reject) => child.once("error", reject));
+    this.failed.catch(() => {});
+    this.exited = new Promise((resolve) => {
+      child.once("exit", () => {
+        // Whatever outlives the launcher has lost its master.
+        this.signal("SIGKILL");
+        live.delete(this);
+        if (live.size === 0) endWithUs(false);
+        resolve(this.#gone());
+      });
+    });
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.signal(signal);
+    await this.exited;
+  }
+
+  async stop(): Promise<void> {
+    const insist = setTimeout(() => this.signal("SIGKILL"), 5_000);
+    await this.kill("SIGTERM");
+    clearTimeout(insist);
+  }
+
+  signal(signal: NodeJS.Signals | 0): boolean {
+    if (this.#pid === undefined) return false;
+    try {
+      return process.kill(-this.#pid, signal);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Waits for the last process, but not for ever: in a container without an init a dead one stays in the table. */
+  async #gone(): Promise<void> {
+    const patience = Date.now() + 1_000;
+    while (this.signal(0) && Date.now() < patience) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function endWithUs(isOn: boolean): void {
+  const change = isOn ? "on" : "off";
+  process[change]("exit", killAll);
+  for (const signal of endings) process[change](signal, stopAll);
+}
+
+function killAll(): void {
+  for (const group of live) group.signal("SIGKILL");
+}
+
+let isStopping = false;
+
+/** Ends all servers and then this process in the way it was told to; told twice, it no longer waits. */
+async function stopAll(signal: NodeJS.Signals): Promise<void> {
+  if (isStopping) return killAll();
+  isStopping = true;
+  await Promise.all([...live].map((group) => group.stop()));
+  // The handlers went with the last group, so that this signal has its usual effect.
+  process.kill(process.pid, signal);
+}
