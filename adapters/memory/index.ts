@@ -1,0 +1,161 @@
+import { DurableError } from "../../src/errors.ts";
+import type { ClaimRow, EntryRow, RunFilter, RunPosition, RunRow, SnapshotRow, Store } from "../../src/store.ts";
+
+/** Rows outside any store, by tenant: stores over the same data see each other's commits, as tabs on one database do. */
+export type MemoryData = Map<string, TenantRows>;
+
+interface TenantRows {
+  readonly runs: Map<string, StoredRun>;
+  /** The runs without the tombstones, in list order, so that no page has to sort. */
+  readonly listed: StoredRun[];
+  readonly claims: Map<string, ClaimRow>;
+}
+
+interface StoredRun {
+  row: RunRow;
+  entries: EntryRow[];
+  snapshots: SnapshotRow[];
+}
+
+/**
+ * A store whose medium is this process: it lasts as long as somebody holds its data, so it is for tests and for runs
+ * that may die with their process. Every reader gets the same rows, and they are frozen for that.
+ */
+export function memoryStore({ data = new Map() }: { readonly data?: MemoryData } = {}): Store {
+  let closed = false;
+
+  /** Answers a call in one synchronous step, so that no other call sees half of it; what it throws is a rejection. */
+  async function answer<T>(operation: string, tenant: string, give: (rows: TenantRows) => T): Promise<T> {
+    if (closed) throw new DurableError("store_failed", `${operation}: this memory store is closed; make another.`);
+    return give(data.get(tenant) ?? { runs: new Map(), listed: [], claims: new Map() });
+  }
+
+  return {
+    getRun: (tenant, runId) => answer("getRun", tenant, ({ runs }) => runs.get(runId)?.row),
+
+    listRuns: (tenant, { after, offset = 0, limit, order, ...filter }) =>
+      answer("listRuns", tenant, ({ listed }) => {
+        const sign = order === "ascending" ? 1 : -1;
+        return (order === "ascending" ? listed : listed.toReversed())
+          .map(({ row }) => row)
+          .filter((row) => matches(row, filter) && (after === undefined || sign * comparePositions(row, after) > 0))
+          .slice(offset, offset + limit);
+      }),
+
+    countRuns: (tenant, filter) =>
+      answer("countRuns", tenant, ({ listed }) => listed.filter(({ row }) => matches(row, filter)).length),
+
+    dueRuns: ({ now, limit, tenant }) =>
+      answer("dueRuns", tenant ?? "", ({ listed }) =>
+        (tenant === undefined ? [...data.values()].flatMap((rows) => rows.listed) : listed)
+          .map(({ row }) => row)
+          .filter((row): row is DueRow => row.dueAt !== undefined && row.dueAt <= now)
+          .sort((a, b) => a.dueAt - b.dueAt || compareText(a.runId, b.runId))
+          .slice(0, limit),
+      ),
+
+    getEntry: (tenant, runId, checkpointId) =>
+      answer("getEntry", tenant, ({ runs }) => findEntry(runs.get(runId), checkpointId)),
+
+    listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
+      answer("listEntries", tenant, ({ runs }) =>
+        (runs.get(runId)?.entries ?? [])
+          .filter((entry) => entry.revision > after && (!checkpointsOnly || entry.checkpointId !== undefined))
+          .slice(0, limit),
+      ),
+
+    getSnapshots: (tenant, runId, from, to) =>
+      answer("getSnapshots", tenant, ({ runs }) =>
+        (runs.get(runId)?.snapshots ?? []).filter(({ revision }) => from <= revision && revision <= to),
+      ),
+
+    getClaim: (tenant, kind, key) => answer("getClaim", tenant, ({ claims }) => claims.get(claimKey({ kind, key }))),
+
+    listClaims: (tenant, runId, { after, limit }) =>
+      answer("listClaims", tenant, ({ claims }) =>
+        [...claims]
+          .filter(([key, claim]) => claim.runId === runId && (after === undefined || key > claimKey(after)))
+          .sort(([a], [b]) => compareText(a, b))
+          .slice(0, limit)
+          .map(([, claim]) => claim),
+      ),
+
+    commit: ({ run, entry, claims = [], now, erase = false }) =>
+      answer("commit", run.tenant, (rows) => {
+        const { tenant, runId, revision } = run;
+        for (const claim of claims) {
+          const found = rows.claims.get(claimKey(claim));
+          const isFree = found === undefined || (found.lapsesAt !== undefined && found.lapsesAt <= now);
+          if (!isFree && found.runId !== runId) return { kind: "claimed", claim: found };
+        }
+        const previous = rows.runs.get(runId);
+        if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
+        if (entry?.checkpointId !== undefined && !erase && findEntry(previous, entry.checkpointId) !== undefined) {
+          throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${entry.checkpointId}.`);
+        }
+
+        // Nothing fails from here on, so nothing has to be undone.
+        const stored = previous ?? { row: run, entries: [], snapshots: [] };
+        const wasListed = previous?.row.status !== undefined;
+        stored.row = Object.freeze({ ...run });
+        if (erase) {
+          stored.entries = [];
+          stored.snapshots = [];
+          eraseClaims(rows.claims, runId);
+        }
+        if (wasListed !== (run.status !== undefined)) {
+          if (wasListed) rows.listed.splice(rows.listed.indexOf(stored), 1);
+          else
+            rows.listed.splice(rows.listed.findLastIndex(({ row }) => comparePositions(row, run) < 0) + 1, 0, stored);
+        }
+        for (const claim of claims) rows.claims.set(claimKey(claim), Object.freeze({ ...claim, tenant, runId }));
+        if (entry !== undefined) {
+          const { snapshot, ...record } = entry;
+          stored.entries.push(Object.freeze({ ...record, tenant, runId, revision }));
+          if (snapshot !== undefined) stored.snapshots.push(Object.freeze({ revision, body: snapshot }));
+        }
+        rows.runs.set(runId, stored);
+        data.set(tenant, rows);
+        return { kind: "committed" };
+      }),
+
+    close: async () => {
+      closed = true;
+    },
+  };
+}
+
+type DueRow = RunRow & { readonly dueAt: number };
+
+function findEntry(stored: StoredRun | undefined, checkpointId: string): EntryRow | undefined {
+  return stored?.entries.find((entry) => entry.checkpointId === checkpointId);
+}
+
+function eraseClaims(claims: Map<string, ClaimRow>, runId: string): void {
+  for (const [key, claim] of claims) {
+    if (claim.runId !== runId) continue;
+    if (claim.lapsesAt === undefined) claims.delete(key);
+    else claims.set(key, Object.freeze({ ...claim, body: "" }));
+  }
+}
+
+/** U+0000 cannot occur in an id, so no two pairs share a key; it sorts before every id, so keys sort as the pairs do. */
+function claimKey({ kind, key }: Pick<ClaimRow, "kind" | "key">): string {
+  return `${kind}\u0000${key}`;
+}
+
+function comparePositions(a: RunPosition, b: RunPosition): number {
+  return a.createdAt - b.createdAt || compareText(a.runId, b.runId);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function matches(row: RunRow, { status, skillId, sourceRunId }: RunFilter): boolean {
+  return (
+    (status === undefined || row.status === status) &&
+    (skillId === undefined || row.skillId === skillId) &&
+    (sourceRunId === undefined || row.sourceRunId === sourceRunId)
+  );
+}
