@@ -103,9 +103,7 @@ export function passesFence(tables: Tables, { run }: Commit): boolean {
 
 export function repeatsCheckpoint(tables: Tables, { run, entry, erase }: Commit): boolean {
   if (entry?.checkpointId === undefined || erase === true) return false;
-  return tables.entries.some(
-    (old) => isOf(old, run.tenant, run.runId) && old.checkpointId === entry.checkpointId,
-  );
+  return tables.entries.some((old) => isOf(old, run.tenant, run.runId) && old.checkpointId === entry.checkpointId);
 }
 
 /** Puts all of a commit, without asking whether it may. */

@@ -39,7 +39,7 @@ export const atomicCases = [
     const run = row(tenant, "r", { revision: 3 });
     await expectNothingWritten(store, tenant, () => expectConflict(store, run, everything("new")));
     await expectNothingWritten(store, tenant, async () => {
-      await expectConflict(store, row(tenant, "unborn", { revision: 2 }), everything("new"));
+      await expectConflict(store, row(tenant, "unborn", { revision: 2 }), newborn("new"));
     });
   }),
 
@@ -50,7 +50,10 @@ export const atomicCases = [
       await setUp(store, tenant);
       const { entry, claims } = everything("new");
       const held = { kind: "k", key: "held", body: "mine now" };
-      for (const wanted of [[held, ...claims], [...claims, held]]) {
+      for (const wanted of [
+        [held, ...claims],
+        [...claims, held],
+      ]) {
         await expectNothingWritten(store, tenant, async () => {
           const run = row(tenant, "r", { revision: 2 });
           await expectClaimed(store, heldClaim(tenant), run, { entry, claims: wanted });
@@ -61,7 +64,7 @@ export const atomicCases = [
 
   storeCase("atomic.held-birth", "A birth whose claim is held makes no run.", async ({ store, tenant }) => {
     await setUp(store, tenant);
-    const { entry, claims } = everything("new");
+    const { entry, claims } = newborn("new");
     await expectNothingWritten(store, tenant, async () => {
       const wanted = [...claims, { kind: "k", key: "held", body: "mine now" }];
       await expectClaimed(store, heldClaim(tenant), row(tenant, "unborn"), { entry, claims: wanted });
@@ -172,6 +175,12 @@ function everything(name: string) {
       { kind: "k", key: "mine", body: `replaced by ${name}` },
     ],
   } satisfies Beside;
+}
+
+/** The same for a run that does not own the claim `mine`. */
+function newborn(name: string) {
+  const { entry, claims } = everything(name);
+  return { entry, claims: claims.slice(0, 1) };
 }
 
 async function expectNothingWritten(store: Store, tenant: string, attempt: () => Promise<void>): Promise<void> {

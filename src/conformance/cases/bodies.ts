@@ -7,11 +7,28 @@ import { all, expectCommitted, row } from "../rows.ts";
 const oddTexts = [
   ...["", " ", "  two  spaces  ", "\t", "\n", "\r\n", "line\nline\r\nline\rline", " \u00a0\u2003\ufeff"],
   ...["null", "undefined", "true", "0", "1", "1.0", "007", "1e3", "-0", "0x10", "NaN", "Infinity"],
-  ...["{", "{}", "[]", '"', '{"a":1,"a":2}', '{ "b": 1.0 }', "'", "''", "\\", "\\u0041", "\\n", "--", "/*", ";", "%", "?1"],
-  ...["2024-01-01T00:00:00.000Z", "2024-01-01", "X'00'", "<![CDATA[]]>", "&amp;", "${x}", "$&", "$1"],
+  ...[
+    "{",
+    "{}",
+    "[]",
+    '"',
+    '{"a":1,"a":2}',
+    '{ "b": 1.0 }',
+    "'",
+    "''",
+    "\\",
+    "\\u0041",
+    "\\n",
+    "--",
+    "/*",
+    ";",
+    "%",
+    "?1",
+  ],
+  ...["2024-01-01T00:00:00.000Z", "2024-01-01", "X'00'", "<![CDATA[]]>", "&amp;", "\x24{x}", "$&", "$1"],
   ...["\u00e9", "e\u0301", "\ufb01", "\u212b", "\u0131\u0130", "\u1e9e", "\u200b", "\u202e", "\u2028\u2029"],
   ...["\ufeff", "\ufffd", "\ufffe\uffff", "\ue000", "\u{1f600}", "\u{10ffff}", "👩‍👩‍👧‍👦", "🇨🇭", "\u{20000}\u{2ffff}"],
-  Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code + 1)).join("") + "\u007f\u0080\u009f",
+  ...["\u007f\u0080\u009f", String.fromCharCode(...Array.from({ length: 0x1f }, (_, index) => index + 1))],
 ];
 
 /** How a body is written to each of the four places that hold one, and read back by every method that gives it. */
@@ -48,11 +65,15 @@ const places = {
 async function expectKept(place: keyof typeof places, store: Store, tenant: string, bodies: readonly string[]) {
   for (const [index, body] of bodies.entries()) {
     const read = await places[place](store, tenant, index + 1, body);
-    expectEqual(read, read.map(() => body), `${place} body number ${index}`);
+    expectEqual(
+      read,
+      read.map(() => body),
+      `${place} body number ${index}`,
+    );
   }
 }
 
-const largest = ["x".repeat(maxRowBytes), "\u{1f600}".repeat(maxRowBytes / 4), "\n\"\\".repeat(85_000)];
+const largest = ["x".repeat(maxRowBytes), "\u{1f600}".repeat(maxRowBytes / 4), '\n"\\'.repeat(85_000)];
 
 /** Bodies are opaque, and kept to the byte. */
 export const bodyCases = [

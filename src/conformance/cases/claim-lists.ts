@@ -16,7 +16,11 @@ export const claimListCases = [
 
   storeCase("claim-lists.own", "The list has the claims of that run only.", async ({ store, tenant }) => {
     await expectCommitted(store, row(tenant, "r"), { claims: [{ kind: "k", key: "b", body: "b" }] });
-    for (const [runId, key] of [["q", "a"], ["r2", "c"], ["R", "d"]] as const) {
+    for (const [runId, key] of [
+      ["q", "a"],
+      ["r2", "c"],
+      ["R", "d"],
+    ] as const) {
       await expectCommitted(store, row(tenant, runId), { claims: [{ kind: "k", key, body: key }] });
     }
     expectEqual(await names(store, tenant, { limit: all }), ["k b"], "claims of r");

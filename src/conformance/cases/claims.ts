@@ -22,7 +22,12 @@ export const claimCases = [
     "claims.kind-and-key",
     "Kind and key together name a claim: neither alone stands in another's way.",
     async ({ store, tenant }) => {
-      const names = [["k", "a"], ["k", "b"], ["l", "a"], ["a", "k"]] as const;
+      const names = [
+        ["k", "a"],
+        ["k", "b"],
+        ["l", "a"],
+        ["a", "k"],
+      ] as const;
       for (const [kind, key] of names) {
         const runId = `${kind} ${key}`;
         await expectCommitted(store, row(tenant, runId), { claims: [{ kind, key, body: runId }] });

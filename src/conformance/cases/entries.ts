@@ -40,7 +40,11 @@ export const entryCases = [
         await expectCommitted(store, row(tenant, "r", { revision: index + 1 }), { entry });
       }
       const entries = await store.listEntries(tenant, "r", { limit: all });
-      expectEqual(entries.map((entry) => entry.keyframe), [1, 1, 3, 1], "keyframes");
+      expectEqual(
+        entries.map((entry) => entry.keyframe),
+        [1, 1, 3, 1],
+        "keyframes",
+      );
       expectEqual((await store.getEntry(tenant, "r", "c3"))?.keyframe, 1, "keyframe of c3");
     },
   ),
@@ -58,7 +62,14 @@ export const entryCases = [
       await expectCommitted(store, row(tenant, "r", { revision: 2 }));
       await expectCommitted(store, row(tenant, "r", { revision: 3 }), { entry: { body: "third" } });
       const entries = await store.listEntries(tenant, "r", { limit: all });
-      expectEqual(entries.map((entry) => [entry.revision, entry.body]), [[1, "first"], [3, "third"]], "entries");
+      expectEqual(
+        entries.map((entry) => [entry.revision, entry.body]),
+        [
+          [1, "first"],
+          [3, "third"],
+        ],
+        "entries",
+      );
       expectEqual((await store.getEntry(tenant, "r", "c"))?.revision, 1, "revision of the checkpoint");
     },
   ),
@@ -131,7 +142,11 @@ export const entryCases = [
       for (const runId of ["a", "b"]) {
         expectEqual((await store.getEntry(tenant, runId, "c"))?.body, `of ${runId}`, `checkpoint of ${runId}`);
         const entries = await store.listEntries(tenant, runId, { limit: all });
-        expectEqual(entries.map((entry) => entry.body), [`of ${runId}`], `entries of ${runId}`);
+        expectEqual(
+          entries.map((entry) => entry.body),
+          [`of ${runId}`],
+          `entries of ${runId}`,
+        );
       }
     },
   ),

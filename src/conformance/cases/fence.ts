@@ -42,7 +42,8 @@ export const fenceCases = [
     "fence.old-revision",
     "A row at a revision long gone is a conflict, and the row stays.",
     async ({ store, tenant }) => {
-      for (let revision = 1; revision <= 11; revision += 1) await expectCommitted(store, row(tenant, "r", { revision }));
+      for (let revision = 1; revision <= 11; revision += 1)
+        await expectCommitted(store, row(tenant, "r", { revision }));
       for (const revision of [1, 2, 9, 10]) await expectConflict(store, row(tenant, "r", { revision, body: "late" }));
       expectEqual(await store.getRun(tenant, "r"), row(tenant, "r", { revision: 11 }), "getRun");
     },
@@ -93,17 +94,13 @@ export const fenceCases = [
     },
   ),
 
-  storeCase(
-    "fence.per-run",
-    "The revision of one run has no bearing on another.",
-    async ({ store, tenant }) => {
-      for (let revision = 1; revision <= 3; revision += 1) await expectCommitted(store, row(tenant, "a", { revision }));
-      await expectCommitted(store, row(tenant, "b"));
-      await expectConflict(store, row(tenant, "b", { revision: 4 }));
-      await expectCommitted(store, row(tenant, "b", { revision: 2 }));
-      await expectCommitted(store, row(tenant, "a", { revision: 4 }));
-    },
-  ),
+  storeCase("fence.per-run", "The revision of one run has no bearing on another.", async ({ store, tenant }) => {
+    for (let revision = 1; revision <= 3; revision += 1) await expectCommitted(store, row(tenant, "a", { revision }));
+    await expectCommitted(store, row(tenant, "b"));
+    await expectConflict(store, row(tenant, "b", { revision: 4 }));
+    await expectCommitted(store, row(tenant, "b", { revision: 2 }));
+    await expectCommitted(store, row(tenant, "a", { revision: 4 }));
+  }),
 
   storeCase(
     "fence.other-handle",

@@ -38,19 +38,15 @@ export const raceCases = [
     },
   ),
 
-  storeCase(
-    "races.lapsed-claim",
-    "Of eight runs that race for a lapsed claim one gets it.",
-    async (stage) => {
-      const racers = await handles(stage, 8);
-      await put(stage.store, row(stage.tenant, "old"), {
-        claims: [{ kind: "k", key: "a", lapsesAt: 2_000, body: "old" }],
-      });
-      const runs = racers.map((_, index) => row(stage.tenant, `run ${index}`));
-      await raceForClaim(stage, racers, runs, { kind: "k", key: "a", lapsesAt: 4_000, body: "new" }, 2_000);
-      expectEqual(await stage.store.listClaims(stage.tenant, "old", { limit: all }), [], "claims of the old owner");
-    },
-  ),
+  storeCase("races.lapsed-claim", "Of eight runs that race for a lapsed claim one gets it.", async (stage) => {
+    const racers = await handles(stage, 8);
+    await put(stage.store, row(stage.tenant, "old"), {
+      claims: [{ kind: "k", key: "a", lapsesAt: 2_000, body: "old" }],
+    });
+    const runs = racers.map((_, index) => row(stage.tenant, `run ${index}`));
+    await raceForClaim(stage, racers, runs, { kind: "k", key: "a", lapsesAt: 4_000, body: "new" }, 2_000);
+    expectEqual(await stage.store.listClaims(stage.tenant, "old", { limit: all }), [], "claims of the old owner");
+  }),
 
   storeCase(
     "races.crossing-claims",
@@ -120,7 +116,10 @@ export const raceCases = [
       }
       const listed = await stage.store.listRuns(stage.tenant, { limit: all, order: "ascending" });
       expectEqual(runIds(listed), ids.sort(compareText), "listRuns");
-      expectTrue(listed.every((run) => run.revision === 2), "a listed row is not the latest");
+      expectTrue(
+        listed.every((run) => run.revision === 2),
+        "a listed row is not the latest",
+      );
       expectEqual(await stage.store.countRuns(stage.tenant, {}), ids.length, "countRuns");
     },
   ),
@@ -152,11 +151,23 @@ async function raceForRevisions({ store, tenant }: Stage, racers: readonly Store
     winners.push(winner);
   }
   const entries = await store.listEntries(tenant, "r", { limit: all });
-  expectEqual(entries.map((entry) => entry.body), winners.map((winner) => `racer ${winner}`), "entries");
+  expectEqual(
+    entries.map((entry) => entry.body),
+    winners.map((winner) => `racer ${winner}`),
+    "entries",
+  );
   const snapshots = await store.getSnapshots(tenant, "r", 1, last);
-  expectEqual(snapshots.map((one) => one.body), winners.map((winner) => `state ${winner}`), "snapshots");
+  expectEqual(
+    snapshots.map((one) => one.body),
+    winners.map((winner) => `state ${winner}`),
+    "snapshots",
+  );
   const claims = await store.listClaims(tenant, "r", { limit: all });
-  expectEqual(claims.map((claim) => claim.key), winners.map((winner) => `${winner}`), "claims");
+  expectEqual(
+    claims.map((claim) => claim.key),
+    winners.map((winner) => `${winner}`),
+    "claims",
+  );
 }
 
 async function raceForClaim(
@@ -175,6 +186,10 @@ async function raceForClaim(
   expectEqual(outcomes, expected, `outcomes where ${winner} won`);
   expectEqual(await store.getClaim(tenant, claim.kind, claim.key), held, "getClaim");
   for (const run of runs) {
-    expectEqual(await store.getRun(tenant, run.runId), run.runId === winner ? run : undefined, `getRun of ${run.runId}`);
+    expectEqual(
+      await store.getRun(tenant, run.runId),
+      run.runId === winner ? run : undefined,
+      `getRun of ${run.runId}`,
+    );
   }
 }

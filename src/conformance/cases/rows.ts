@@ -30,7 +30,11 @@ export const rowCases = [
       const entry = { tenant, runId: "r", revision: 1, body: "entry" };
       expectEqual(await store.listEntries(tenant, "r", { limit: all }), [entry], "listEntries");
       expectEqual(await store.getClaim(tenant, "k", "a"), { tenant, runId: "r", ...claim }, "getClaim");
-      expectEqual(await store.listClaims(tenant, "r", { limit: all }), [{ tenant, runId: "r", ...claim }], "listClaims");
+      expectEqual(
+        await store.listClaims(tenant, "r", { limit: all }),
+        [{ tenant, runId: "r", ...claim }],
+        "listClaims",
+      );
     },
   ),
 

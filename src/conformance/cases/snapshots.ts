@@ -13,7 +13,14 @@ export const snapshotCases = [
 
   storeCase("snapshots.range", "The range includes both of its ends.", async ({ store, tenant }) => {
     await writeSnapshots(store, tenant);
-    for (const [from, to] of [[1, 3], [2, 6], [3, 10], [6, 6], [12, 12], [0, 1]] as const) {
+    for (const [from, to] of [
+      [1, 3],
+      [2, 6],
+      [3, 10],
+      [6, 6],
+      [12, 12],
+      [0, 1],
+    ] as const) {
       const expected = revisions.filter((revision) => from <= revision && revision <= to);
       expectEqual(await read(store, tenant, from, to), expected, `snapshots from ${from} to ${to}`);
     }
