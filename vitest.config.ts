@@ -10,6 +10,8 @@ export default defineConfig(async () => ({
     // For machines with two busy cores; a test that is slow on a quiet one is still a slow test.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // A forgotten `only` would hide the rest.
+    allowOnly: false,
     reporters: ["default", new CountsReporter()],
     coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
     projects: [

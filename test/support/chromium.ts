@@ -86,9 +86,7 @@ async function unpack(cache: string, folder: string, unpacked: PackedChromium): 
   await mkdir(cache, { recursive: true });
   const aside = await mkdtemp(join(cache, "unpacking-"));
   try {
-    const script = `import chromium from "@sparticuz/chromium"; await chromium.executablePath();`;
-    await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], {
-      cwd: modules,
+    await promisify(execFile)(process.execPath, [join(import.meta.dirname, "unpack-chromium.ts")], {
       env: { ...process.env, TMPDIR: aside, AWS_LAMBDA_JS_RUNTIME: "nodejs24.x" },
     });
     await writeFile(join(aside, "fonts", "fonts.conf"), fontsConfiguration);

@@ -9,10 +9,7 @@ declare module "cloudflare:workers" {
 
   /** The entry worker (worker/index.ts), called from outside. */
   export const exports: {
-    readonly default: {
-      fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
-      scheduled(options?: { scheduledTime?: Date; cron?: string }): Promise<{ outcome: string; noRetry: boolean }>;
-    };
+    readonly default: { fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> };
   };
 }
 

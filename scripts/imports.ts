@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { parseSync } from "vite";
+
+/** A file that ships, by its path from the root of the repository. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Room {
+  readonly name: string;
+  /** Whether a path belongs to the room; the first room that says so has the file. */
+  readonly holds: RegExp;
+  /** The files it may import beside those of its own room. */
+  readonly sees: RegExp;
+  /** The packages it may import. */
+  readonly packages: RegExp;
+}
+
+const nothing = /$^/;
+const data = /^src\/(ids|errors|json|run|execution-state|checkpoint|event)\.ts$/;
+const store = /^src\/store\.ts$/;
+const codec = /^src\/codec\/.+$/;
+const decisions = /^src\/(lifecycle|lineage|retry|skill|capability|graph|schema)\.ts$/;
+const engine = /^src\/engine\/.+$/;
+const runtime = /^src\/runtime(\.ts|\/.+)$/;
+const core = /^src\/(?!conformance\/).+$/;
+const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
+const workersTypes = /^@cloudflare\/workers-types$/;
+
+const rooms: readonly Room[] = [
+  { name: "data", holds: data, sees: nothing, packages: nothing },
+  { name: "store", holds: store, sees: data, packages: nothing },
+  // The codec makes the store's rows out of records; what decides knows nothing of rows.
+  { name: "codec", holds: codec, sees: anyOf(data, store), packages: nothing },
+  { name: "decisions", holds: decisions, sees: anyOf(data, codec), packages: nothing },
+  { name: "engine", holds: engine, sees: anyOf(data, store, codec, decisions), packages: nothing },
+  { name: "runtime", holds: runtime, sees: anyOf(data, store, codec, decisions, engine), packages: nothing },
+  { name: "core door", holds: /^src\/index\.ts$/, sees: core, packages: nothing },
+  { name: "conformance", holds: /^src\/conformance\/.+$/, sees: core, packages: nothing },
+  { name: "memory adapter", holds: /^adapters\/memory\/.+$/, sees: storeContract, packages: nothing },
+  { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
+  { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: workersTypes },
+  {
+    name: "worker entry",
+    holds: /^worker\/index\.ts$/,
+    sees: anyOf(core, /^worker\/.+$/, /^adapters\/[^/]+\/index\.ts$/),
+    packages: workersTypes,
+  },
+  {
+    name: "worker",
+    holds: /^worker\/.+$/,
+    sees: core,
+    packages: anyOf(/^(hono|valibot)(\/.+)?$/, workersTypes),
+  },
+];
+
+/** What is wrong with the imports of these files, one sentence each. */
+export function importViolations(files: readonly SourceFile[]): readonly string[] {
+  return files.flatMap((file) => {
+    const room = rooms.find(({ holds }) => holds.test(file.path));
+    if (!room) return [`${file.path} is in no room: say in scripts/imports.ts what it may import`];
+    return importsOf(file).flatMap((specifier) => violation(file.path, room, specifier) ?? []);
+  });
+}
+
+function violation(path: string, room: Room, specifier: string | undefined): string | undefined {
+  if (specifier === undefined) return `${path} imports something computed`;
+  if (!specifier.startsWith(".")) {
+    return room.packages.test(specifier) ? undefined : `${path} (${room.name}) imports ${specifier}`;
+  }
+  const target = posix.join(posix.dirname(path), specifier);
+  if (!/\.(ts|json)$/.test(target)) return `${path} imports ${specifier} without its extension, .ts`;
+  const isOwn = rooms.find(({ holds }) => holds.test(target)) === room;
+  return isOwn || room.sees.test(target) ? undefined : `${path} (${room.name}) imports ${target}`;
+}
+
+/** The specifiers of every static, dynamic and type import and of every re-export; undefined for one that is computed. */
+function importsOf(file: SourceFile): readonly (string | undefined)[] {
+  const { program, errors } = parseSync(file.path, file.text);
+  if (errors.length > 0) return [undefined];
+  const specifiers: (string | undefined)[] = [];
+  JSON.stringify(program, (_key, node: unknown) => {
+    if (isNode(node)) {
+      if (node.type === "TSExternalModuleReference") specifiers.push(textOf(node.expression));
+      else if (importing.has(node.type) && node.source) specifiers.push(textOf(node.source));
+    }
+    return typeof node === "bigint" ? String(node) : node;
+  });
+  return specifiers;
+}
+
+interface Node {
+  readonly type: string;
+  readonly source?: unknown;
+  readonly expression?: unknown;
+}
+
+const importing: ReadonlySet<string> = new Set([
+  "ImportDeclaration",
+  "ExportNamedDeclaration",
+  "ExportAllDeclaration",
+  "ImportExpression",
+  "TSImportType",
+]);
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
+}
+
+function textOf(literal: unknown): string | undefined {
+  const isString = isNode(literal) && "value" in literal && typeof literal.value === "string";
+  return isString ? String(literal.value) : undefined;
+}
+
+/** Every TypeScript file of the rooms that ship. */
+export function shippedFiles(root: string): readonly SourceFile[] {
+  return ["src", "adapters", "worker"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => posix.join(folder, name))
+      .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") })),
+  );
+}
+
+function anyOf(...patterns: readonly RegExp[]): RegExp {
+  return new RegExp(patterns.map(({ source }) => `(?:${source})`).join("|"));
+}

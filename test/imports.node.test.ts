@@ -1,0 +1,80 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { importViolations, shippedFiles } from "../scripts/imports.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+test("imports go one way", () => {
+  const files = shippedFiles(root);
+  expect(files.length).toBeGreaterThan(0);
+  expect(importViolations(files)).toEqual([]);
+});
+
+describe("the check of imports", () => {
+  const violations = (path: string, text: string) => importViolations([{ path, text }]);
+
+  test.each([
+    ["src/checkpoint.ts", `import { isTerminal } from "./lifecycle.ts";`],
+    ["src/lifecycle.ts", `import type { Store } from "./store.ts";`],
+    ["src/lifecycle.ts", `import { lease } from "./engine/lease.ts";`],
+    ["src/codec/value.ts", `import { transition } from "../lifecycle.ts";`],
+    ["src/store.ts", `import { transition } from "./lifecycle.ts";`],
+    ["src/engine/pass.ts", `import { createRuntime } from "../runtime.ts";`],
+    ["src/runtime.ts", `import { cases } from "./conformance/index.ts";`],
+    ["src/runtime.ts", `import { memoryStore } from "../adapters/memory/index.ts";`],
+    ["src/index.ts", `export { app } from "../worker/app.ts";`],
+    ["src/index.ts", `export * from "./conformance/index.ts";`],
+    ["src/json.ts", `import * as v from "valibot";`],
+    ["src/json.ts", `import { readFile } from "node:fs";`],
+    ["src/conformance/index.ts", `import { test } from "vitest";`],
+    ["adapters/memory/index.ts", `import type { Run } from "../../src/run.ts";`],
+    ["adapters/memory/index.ts", `import { transition } from "../../src/index.ts";`],
+    ["adapters/memory/index.ts", `import { openDB } from "idb";`],
+    ["adapters/d1/index.ts", `import { memoryStore } from "../memory/index.ts";`],
+    ["adapters/d1/index.ts", `import { app } from "../../worker/app.ts";`],
+    ["adapters/indexeddb/index.ts", `import { Buffer } from "node:buffer";`],
+    ["worker/app.ts", `import { d1Store } from "../adapters/d1/index.ts";`],
+    ["worker/runs.ts", `import { env } from "cloudflare:workers";`],
+    ["worker/index.ts", `import { demo } from "../examples/demo/skill.ts";`],
+    ["src/clock.ts", ""],
+    ["worker/app.ts", `import { createRuntime } from "../src/index";`],
+  ])("refuses in %s: %s", (path, text) => {
+    expect(violations(path, text)).toHaveLength(1);
+  });
+
+  test.each([
+    ["over several lines", `import {\n  type A,\n  b,\n} from\n  "node:fs";`],
+    ["of types alone", `import type { A } from "node:fs";`],
+    ["for its effect", `import "node:fs";`],
+    ["re-exported", `export { a } from "node:fs"; `],
+    ["re-exported whole", `export * as a from "node:fs";`],
+    ["at run time", `export const a = () => import("node:fs");`],
+    ["inside a type", `export type A = import("node:fs").Stats;`],
+    ["in the old form", `import a = require("node:fs");`],
+    ["computed", "export const a = (b: string) => import(b);"],
+    ["in a file that does not parse", `import { from "./errors.ts";`],
+  ])("sees an import %s", (_form, text) => {
+    expect(violations("src/json.ts", text)).toHaveLength(1);
+  });
+
+  test.each([
+    ["src/run.ts", `import type { RunId } from "./ids.ts";`],
+    ["src/codec/snapshot.ts", `import { a } from "./value.ts"; import { b } from "../json.ts";`],
+    ["src/engine/pass.ts", `import { a } from "../store.ts"; import { b } from "../lifecycle.ts";`],
+    ["src/runtime.ts", `import { a } from "./engine/pass.ts"; import { b } from "./store.ts";`],
+    ["src/conformance/store/fence.ts", `import { a } from "../../store.ts"; import { b } from "../case.ts";`],
+    ["adapters/indexeddb/index.ts", `import { openDB } from "idb"; import type { Store } from "../../src/store.ts";`],
+    [
+      "adapters/d1/index.ts",
+      `import type { D1Database } from "@cloudflare/workers-types"; import { a } from "./rows.ts";`,
+    ],
+    [
+      "worker/app.ts",
+      `import { Hono } from "hono"; import { cors } from "hono/cors"; import { a } from "../src/index.ts";`,
+    ],
+    ["worker/index.ts", `import { a } from "./app.ts"; import { b } from "../adapters/d1/index.ts";`],
+    ["src/json.ts", `// import { a } from "node:fs";\nexport const text = 'import { a } from "node:fs"';`],
+  ])("accepts in %s: %s", (path, text) => {
+    expect(violations(path, text)).toEqual([]);
+  });
+});
