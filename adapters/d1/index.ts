@@ -1,0 +1,171 @@
+import type { D1Database, D1DatabaseSession } from "@cloudflare/workers-types";
+import { DurableError, isDurableError } from "../../src/errors.ts";
+import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store } from "../../src/store.ts";
+import { type Prepare, type Value, writes } from "./writes.ts";
+
+const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
+  source_run_id AS sourceRunId, due_at AS dueAt, body`;
+const entryColumns = "tenant, run_id AS runId, revision, checkpoint_id AS checkpointId, keyframe, body";
+const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt, body";
+
+/**
+ * A store on Cloudflare D1, in the tables of `migrations/`.
+ *
+ * D1 has no transaction to decide in, so a commit is one batch in which a statement fails where nothing may be written:
+ * that, and not an UPDATE that matches no row, rolls a batch back. The outcome is what the database says of it.
+ *
+ * Give it the database itself. A session may read from a replica, which has the session's own commits but not at once
+ * those of others: weaker than what a store promises.
+ */
+export function d1Store(db: D1Database | D1DatabaseSession): Store {
+  let closed = false;
+
+  async function reach<T>(operation: string, work: () => Promise<T>): Promise<T> {
+    if (closed) throw new DurableError("store_failed", `${operation}: this D1 store is closed; make another.`);
+    try {
+      return await work();
+    } catch (cause) {
+      if (isDurableError(cause)) throw cause;
+      throw new DurableError("store_failed", `${operation} failed on D1: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  const prepare: Prepare = (sql, values) => db.prepare(sql).bind(...values.map((value) => value ?? null));
+
+  const select = <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row[]> =>
+    reach(operation, async () => (await prepare(sql, values).all<Columns>()).results.map(rowOf<Row>));
+
+  const selectOne = async <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row | undefined> =>
+    (await select<Row>(operation, sql, values))[0];
+
+  /** The first of the commit's claims, in its order, that is another run's. */
+  async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
+    const held = `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND kind = ? AND key = ?
+      AND run_id <> ? AND (lapses_at IS NULL OR lapses_at > ?)`;
+    const found = await db.batch<Columns>(
+      claims.map(({ kind, key }) => prepare(held, [run.tenant, kind, key, run.runId, now])),
+    );
+    return found.flatMap(({ results }) => results.map(rowOf<ClaimRow>))[0];
+  }
+
+  const store: Store = {
+    getRun: (tenant, runId) =>
+      selectOne<RunRow>("getRun", `SELECT ${runColumns} FROM runs WHERE tenant = ? AND run_id = ?`, [tenant, runId]),
+
+    listRuns(tenant, { after, offset = 0, limit, order, ...filter }) {
+      const { where, values } = listed(tenant, filter);
+      const [sign, direction] = order === "ascending" ? [">", "ASC"] : ["<", "DESC"];
+      const from = after === undefined ? "" : `AND (created_at, run_id) ${sign} (?, ?)`;
+      return select<RunRow>(
+        "listRuns",
+        `SELECT ${runColumns} FROM runs WHERE ${where} ${from}
+          ORDER BY created_at ${direction}, run_id ${direction} LIMIT ? OFFSET ?`,
+        [...values, ...(after === undefined ? [] : [after.createdAt, after.runId]), limit, offset],
+      );
+    },
+
+    async countRuns(tenant, filter) {
+      const { where, values } = listed(tenant, filter);
+      const sql = `SELECT count(*) AS count FROM runs WHERE ${where}`;
+      return (await selectOne<{ count: number }>("countRuns", sql, values))?.count ?? 0;
+    },
+
+    dueRuns: ({ now, limit, tenant }) =>
+      select<RunRow>(
+        "dueRuns",
+        // Named, or a tenant would make the planner read and sort all of its runs.
+        `SELECT ${runColumns} FROM runs INDEXED BY runs_due WHERE due_at <= ?1 AND status IS NOT NULL
+          AND (?2 IS NULL OR tenant = ?2) ORDER BY due_at, run_id LIMIT ?3`,
+        [now, tenant, limit],
+      ),
+
+    getEntry: (tenant, runId, checkpointId) =>
+      selectOne<EntryRow>(
+        "getEntry",
+        `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND run_id = ? AND checkpoint_id = ?`,
+        [tenant, runId, checkpointId],
+      ),
+
+    listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
+      select<EntryRow>(
+        "listEntries",
+        `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND run_id = ? AND revision > ?
+          ${checkpointsOnly ? "AND checkpoint_id IS NOT NULL" : ""} ORDER BY revision LIMIT ?`,
+        [tenant, runId, after, limit],
+      ),
+
+    async getSnapshots(tenant, runId, from, to) {
+      const where = "tenant = ?1 AND run_id = ?2 AND revision BETWEEN ?3 AND ?4";
+      const parts = await select<SnapshotRow>(
+        "getSnapshots",
+        `SELECT revision, 0 AS part, snapshot AS body FROM entries WHERE ${where} AND snapshot IS NOT NULL
+          UNION ALL SELECT revision, part, body FROM snapshot_parts WHERE ${where} ORDER BY revision, part`,
+        [tenant, runId, from, to],
+      );
+      const bodies = new Map<number, string>();
+      for (const { revision, body } of parts) bodies.set(revision, (bodies.get(revision) ?? "") + body);
+      return [...bodies].map(([revision, body]) => ({ revision, body }));
+    },
+
+    getClaim: (tenant, kind, key) =>
+      selectOne<ClaimRow>("getClaim", `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND kind = ? AND key = ?`, [
+        tenant,
+        kind,
+        key,
+      ]),
+
+    listClaims: (tenant, runId, { after, limit }) =>
+      select<ClaimRow>(
+        "listClaims",
+        `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND run_id = ? AND (kind, key) > (?, ?)
+          ORDER BY kind, key LIMIT ?`,
+        [tenant, runId, after?.kind ?? "", after?.key ?? "", limit],
+      ),
+
+    commit: (commit) =>
+      reach("commit", async () => {
+        const statements = writes(prepare, commit);
+        try {
+          await db.batch(statements);
+          return { kind: "committed" };
+        } catch (error) {
+          if (violates(error, "runs.revision")) return { kind: "conflict" };
+          if (!violates(error, "claims.run_id")) throw error;
+        }
+        const claim = await heldClaim(commit);
+        // None, where its owner was erased since: then the commit may pass now, and nothing of it was written.
+        return claim === undefined ? store.commit(commit) : { kind: "claimed", claim };
+      }),
+
+    close: async () => {
+      closed = true;
+    },
+  };
+  return store;
+}
+
+type Columns = Readonly<Record<string, string | number | null>>;
+
+function listed(tenant: string, { status, skillId, sourceRunId }: RunFilter): { where: string; values: Value[] } {
+  const given = [
+    ["status", status],
+    ["skill_id", skillId],
+    ["source_run_id", sourceRunId],
+  ].filter(([, value]) => value !== undefined);
+  const terms = ["tenant = ?", "status IS NOT NULL", ...given.map(([column]) => `${column} = ?`)];
+  return { where: terms.join(" AND "), values: [tenant, ...given.map(([, value]) => value)] };
+}
+
+/** The columns as the row they were selected as: each SELECT here names its columns after the fields of its rows. */
+function rowOf<Row>(columns: Columns): Row {
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null)) as Row;
+}
+
+/** D1 hands on what SQLite says; there is no other mark of which constraint failed. */
+function violates(error: unknown, column: string): boolean {
+  return messageOf(error).includes(`NOT NULL constraint failed: ${column}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
