@@ -1,0 +1,158 @@
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
+import { DurableError, isDurableError } from "../../src/errors.ts";
+
+export interface Connection<Schema extends DBSchema> {
+  /**
+   * Runs `work` in one transaction and resolves with what it gives, once the transaction is complete. The work may
+   * await the requests of its transaction and nothing else: a transaction that has none pending commits by itself.
+   */
+  transact<Mode extends "readonly" | "readwrite", T>(
+    operation: string,
+    stores: StoreNames<Schema>[],
+    mode: Mode,
+    work: (transaction: IDBPTransaction<Schema, StoreNames<Schema>[], Mode>) => Promise<T>,
+  ): Promise<T>;
+  close(): void;
+}
+
+/** A connection that is opened by the first transaction, and again by the next one where it was lost. */
+export function connect<Schema extends DBSchema>(
+  name: string,
+  migrations: readonly ((db: IDBPDatabase<Schema>) => void)[],
+  durability: "strict" | "relaxed",
+): Connection<Schema> {
+  type Database = IDBPDatabase<Schema>;
+  let current: Promise<Database> | undefined;
+  let opened: Database | undefined;
+  let closed = false;
+
+  function open(): Promise<Database> {
+    if (closed)
+      return Promise.reject(new DurableError("store_failed", `The store on ${name} is closed; make another.`));
+    current ??= new Promise((resolve, reject) => {
+      const opening = openDB<Schema>(name, migrations.length, {
+        upgrade: (db, from) => {
+          for (const migrate of migrations.slice(from)) migrate(db);
+        },
+        // The request stays and is answered once the other tab lets go; until then every call gets this answer.
+        blocked: () =>
+          reject(
+            new DurableError("store_blocked", `Another tab holds an older version of the database ${name} open.`, {
+              hint: "Close or reload the other tabs of this site.",
+            }),
+          ),
+      });
+      opening.then(
+        (db) => {
+          if (closed) db.close();
+          opened = db;
+          current = opening;
+          // Another tab wants to upgrade or delete the database, and waits for this.
+          db.addEventListener("versionchange", () => release(db));
+          // The browser has taken the connection away.
+          db.addEventListener("close", () => release(db));
+          resolve(db);
+        },
+        (cause) => {
+          current = undefined;
+          reject(cause);
+        },
+      );
+    });
+    return current;
+  }
+
+  /** Transactions that have begun go on; the next one opens the database again. */
+  function release(db: Database): void {
+    db.close();
+    if (opened !== db) return;
+    opened = undefined;
+    current = undefined;
+  }
+
+  async function begin<Mode extends "readonly" | "readwrite">(stores: StoreNames<Schema>[], mode: Mode) {
+    const db = await open();
+    try {
+      return db.transaction(stores, mode, { durability });
+    } catch (error) {
+      if (nameOf(error) !== "InvalidStateError") throw error;
+      // The connection was lost, and the event that tells so is still on its way. Nothing has begun on it.
+      release(db);
+      return (await open()).transaction(stores, mode, { durability });
+    }
+  }
+
+  return {
+    async transact(operation, stores, mode, work) {
+      try {
+        const transaction = await begin(stores, mode);
+        return await outcome(transaction, work(transaction));
+      } catch (error) {
+        // WebKit keeps a connection open whose database process is gone, and fails everything on it.
+        if (opened !== undefined) release(opened);
+        throw isDurableError(error) ? error : await failure(operation, error);
+      }
+    },
+
+    close() {
+      closed = true;
+      opened?.close();
+    },
+  };
+}
+
+interface Transaction {
+  readonly done: Promise<void>;
+  readonly error: unknown;
+  abort(): void;
+}
+
+/** What the work gives, once the transaction is complete. Where the work fails, nothing of it is written. */
+async function outcome<T>(transaction: Transaction, work: Promise<T>): Promise<T> {
+  const undone = work.catch((error: unknown) => {
+    abort(transaction);
+    throw error;
+  });
+  try {
+    return (await Promise.all([undone, transaction.done]))[0];
+  } catch (error) {
+    // A request that fell with its transaction says AbortError; why it fell is with the transaction.
+    throw transaction.error ?? error;
+  }
+}
+
+/** A transaction that is over has nothing to undo, and says so. */
+function abort(transaction: Transaction): void {
+  try {
+    transaction.abort();
+  } catch (error) {
+    if (nameOf(error) !== "InvalidStateError") throw error;
+  }
+}
+
+async function failure(operation: string, cause: unknown): Promise<DurableError> {
+  const name = nameOf(cause);
+  if (name === "QuotaExceededError") return outOfRoom(operation, cause);
+  const message = `${operation} failed on IndexedDB: ${name} ${cause instanceof Error ? cause.message : ""}`;
+  const hint = "A newer version of this page has upgraded the database: reload this one.";
+  return new DurableError("store_failed", message.trim(), name === "VersionError" ? { cause, hint } : { cause });
+}
+
+async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {
+  const hint = "Erase runs that are no longer wanted, or ask for more with navigator.storage.persist().";
+  // Absent outside of secure contexts.
+  const storage: StorageManager | undefined = globalThis.navigator?.storage;
+  const { usage, quota } = (await storage?.estimate()) ?? {};
+  if (usage === undefined || quota === undefined) {
+    return new DurableError("quota_exceeded", `${operation}: the browser gives this site no more room.`, {
+      hint,
+      cause,
+    });
+  }
+  const message = `${operation}: the browser gives this site no more room; it uses ${usage} of ${quota} bytes.`;
+  return new DurableError("quota_exceeded", message, { hint, cause, details: { usage, quota } });
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
+}

@@ -1,0 +1,189 @@
+import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
+import { connect } from "./connection.ts";
+import { all, type DueKey, type IdOrAll, type ListKey, migrations, type Schema, type StoredRun } from "./schema.ts";
+
+export interface IndexedDbStoreOptions {
+  /** The database, of which an origin can have many. Stores on the same one see each other's commits, across tabs too. */
+  readonly name?: string;
+  /**
+   * `strict` resolves a commit once the browser has flushed it to the disk. `relaxed` resolves when the operating system
+   * has it: faster, and a power cut may take acknowledged commits. It is what browsers do if not told otherwise.
+   */
+  readonly durability?: "strict" | "relaxed";
+}
+
+/**
+ * A store on IndexedDB. The database is opened by the first call.
+ *
+ * It rejects with `store_blocked` while another tab holds an older version open, and with `quota_exceeded` where the
+ * browser has no more room.
+ */
+export function indexedDbStore({ name = "orca-durable", durability = "strict" }: IndexedDbStoreOptions = {}): Store {
+  const { transact, close } = connect<Schema>(name, migrations, durability);
+
+  return {
+    getRun: (tenant, runId) =>
+      transact("getRun", ["runs"], "readonly", async (tx) => (await tx.objectStore("runs").get([tenant, runId]))?.row),
+
+    listRuns: (tenant, { after, offset, limit, order, ...filter }) =>
+      transact("listRuns", ["runs"], "readonly", async (tx) => {
+        const [first, last] = listRange(tenant, filter);
+        const place = after === undefined ? undefined : [...first, after.createdAt, after.runId];
+        const isForward = order === "ascending";
+        const found = await page<StoredRun>(tx.objectStore("runs").index("listed"), {
+          range: isForward
+            ? IDBKeyRange.bound(place ?? first, last, place !== undefined)
+            : IDBKeyRange.bound(first, place ?? last, false, place !== undefined),
+          direction: isForward ? "next" : "prev",
+          offset,
+          limit,
+        });
+        return found.map(({ row }) => row);
+      }),
+
+    countRuns: (tenant, filter) =>
+      transact("countRuns", ["runs"], "readonly", (tx) =>
+        tx
+          .objectStore("runs")
+          .index("listed")
+          .count(IDBKeyRange.bound(...listRange(tenant, filter))),
+      ),
+
+    dueRuns: ({ now, limit, tenant = all }) =>
+      transact("dueRuns", ["runs"], "readonly", async (tx) => {
+        const range = IDBKeyRange.bound([tenant], [tenant, now, behindAll]);
+        return (await page<StoredRun>(tx.objectStore("runs").index("due"), { range, limit })).map(({ row }) => row);
+      }),
+
+    getEntry: (tenant, runId, checkpointId) =>
+      transact("getEntry", ["entries"], "readonly", (tx) =>
+        tx.objectStore("entries").index("checkpoint").get([tenant, runId, checkpointId]),
+      ),
+
+    listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
+      transact("listEntries", ["entries"], "readonly", (tx) =>
+        page<EntryRow>(tx.objectStore("entries"), {
+          range: IDBKeyRange.bound([tenant, runId, after], [tenant, runId, behindAll], true),
+          keep: (entry) => !checkpointsOnly || entry.checkpointId !== undefined,
+          limit,
+        }),
+      ),
+
+    getSnapshots: (tenant, runId, from, to) =>
+      transact("getSnapshots", ["snapshots"], "readonly", async (tx) => {
+        // Not an empty range but an error, in IndexedDB.
+        if (from > to) return [];
+        const range = IDBKeyRange.bound([tenant, runId, from], [tenant, runId, to]);
+        const found = await tx.objectStore("snapshots").getAll(range);
+        return found.map(({ revision, body }) => ({ revision, body }));
+      }),
+
+    getClaim: (tenant, kind, key) =>
+      transact("getClaim", ["claims"], "readonly", (tx) => tx.objectStore("claims").get([tenant, kind, key])),
+
+    listClaims: (tenant, runId, { after, limit }) =>
+      transact("listClaims", ["claims"], "readonly", (tx) => {
+        const first = after === undefined ? [tenant, runId] : [tenant, runId, after.kind, after.key];
+        const range = IDBKeyRange.bound(first, [tenant, runId, behindAll], true);
+        return page<ClaimRow>(tx.objectStore("claims").index("owner"), { range, limit });
+      }),
+
+    commit: ({ run, entry, claims = [], now, erase = false }) =>
+      transact("commit", ["runs", "entries", "snapshots", "claims"], "readwrite", async (tx) => {
+        const [runs, entries] = [tx.objectStore("runs"), tx.objectStore("entries")];
+        const [snapshots, claimed] = [tx.objectStore("snapshots"), tx.objectStore("claims")];
+        const { tenant, runId, revision } = run;
+
+        const [previous, ...found] = await Promise.all([
+          runs.get([tenant, runId]),
+          ...claims.map(({ kind, key }) => claimed.get([tenant, kind, key])),
+        ]);
+        const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
+        if (claim !== undefined) return { kind: "claimed", claim };
+        if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
+
+        const owned = erase ? await claimed.index("owner").getAll(within([tenant, runId])) : [];
+        const writes: Promise<unknown>[] = owned.map((one) =>
+          one.lapsesAt === undefined ? claimed.delete([tenant, one.kind, one.key]) : claimed.put({ ...one, body: "" }),
+        );
+        if (erase) writes.push(entries.delete(within([tenant, runId])), snapshots.delete(within([tenant, runId])));
+        writes.push(runs.put({ row: run, listKeys: listKeys(run), dueKeys: dueKeys(run) }));
+        writes.push(...claims.map((one) => claimed.put({ ...one, tenant, runId })));
+        if (entry !== undefined) {
+          const { snapshot, ...record } = entry;
+          // Added, not put: a checkpoint id that the run already has fails, and the transaction with it.
+          writes.push(entries.add({ ...record, tenant, runId, revision }));
+          if (snapshot !== undefined) writes.push(snapshots.add({ tenant, runId, revision, body: snapshot }));
+        }
+        await Promise.all(writes);
+        return { kind: "committed" };
+      }),
+
+    close: async () => close(),
+  };
+}
+
+/** IndexedDB sorts an array behind every number and string, so no key with the same beginning comes after it. */
+const behindAll: IDBValidKey[] = [];
+
+function within(beginning: IDBValidKey[]): IDBKeyRange {
+  return IDBKeyRange.bound(beginning, [...beginning, behindAll]);
+}
+
+function listRange(tenant: string, { status, skillId, sourceRunId }: RunFilter): [IDBValidKey[], IDBValidKey[]] {
+  const first = [tenant, status ?? all, skillId ?? all, sourceRunId ?? all];
+  return [first, [...first, behindAll]];
+}
+
+/** One key for each filter that the run passes, so that a page of any filter is one range. */
+function listKeys({ tenant, runId, createdAt, status, skillId, sourceRunId }: RunRow): ListKey[] {
+  if (status === undefined) return [];
+  const both = (id: string | undefined): IdOrAll[] => (id === undefined ? [all] : [all, id]);
+  return both(status).flatMap((a) =>
+    both(skillId).flatMap((b) => both(sourceRunId).map((c): ListKey => [tenant, a, b, c, createdAt, runId])),
+  );
+}
+
+function dueKeys({ tenant, runId, status, dueAt }: RunRow): DueKey[] {
+  if (status === undefined || dueAt === undefined) return [];
+  return [
+    [all, dueAt, runId, tenant],
+    [tenant, dueAt, runId, tenant],
+  ];
+}
+
+function isInForce({ lapsesAt }: ClaimRow, now: number): boolean {
+  return lapsesAt === undefined || lapsesAt > now;
+}
+
+interface Page<Value> {
+  readonly range: IDBKeyRange;
+  readonly limit: number;
+  readonly direction?: "next" | "prev";
+  readonly offset?: number | undefined;
+  readonly keep?: (value: Value) => boolean;
+}
+
+interface Cursor<Value> {
+  readonly value: Value;
+  continue(): Promise<Cursor<Value> | null>;
+  advance(count: number): Promise<Cursor<Value> | null>;
+}
+
+interface Walkable<Value> {
+  openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
+}
+
+async function page<Value>(
+  source: Walkable<Value>,
+  { range, limit, direction = "next", offset = 0, keep = () => true }: Page<Value>,
+): Promise<Value[]> {
+  const found: Value[] = [];
+  let cursor = limit > 0 ? await source.openCursor(range, direction) : null;
+  if (cursor !== null && offset > 0) cursor = await cursor.advance(offset);
+  while (cursor !== null) {
+    if (keep(cursor.value)) found.push(cursor.value);
+    cursor = found.length < limit ? await cursor.continue() : null;
+  }
+  return found;
+}
