@@ -1,7 +1,7 @@
-import type { D1Database, D1DatabaseSession } from "@cloudflare/workers-types";
+import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudflare/workers-types";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store } from "../../src/store.ts";
-import { type Prepare, type Value, writes } from "./writes.ts";
+import { type Value, writesOf } from "./writes.ts";
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
   source_run_id AS sourceRunId, due_at AS dueAt, body`;
@@ -30,7 +30,8 @@ export function d1Store(db: D1Database | D1DatabaseSession): Store {
     }
   }
 
-  const prepare: Prepare = (sql, values) => db.prepare(sql).bind(...values.map((value) => value ?? null));
+  const prepare = (sql: string, values: readonly Value[]): D1PreparedStatement =>
+    db.prepare(sql).bind(...values.map((value) => value ?? null));
 
   const select = <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row[]> =>
     reach(operation, async () => (await prepare(sql, values).all<Columns>()).results.map(rowOf<Row>));
@@ -124,7 +125,7 @@ export function d1Store(db: D1Database | D1DatabaseSession): Store {
 
     commit: (commit) =>
       reach("commit", async () => {
-        const statements = writes(prepare, commit);
+        const statements = writesOf(commit).map(([sql, values]) => prepare(sql, values));
         try {
           await db.batch(statements);
           return { kind: "committed" };

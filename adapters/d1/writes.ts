@@ -1,9 +1,10 @@
-import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { DurableError } from "../../src/errors.ts";
-import type { Commit } from "../../src/store.ts";
+import type { Commit, NewClaim, NewEntry, RunRow } from "../../src/store.ts";
 
 export type Value = string | number | undefined;
-export type Prepare = (sql: string, values: readonly Value[]) => D1PreparedStatement;
+
+/** A statement and what is bound to it. */
+export type Write = readonly [sql: string, values: readonly Value[]];
 
 /**
  * The UTF-8 that a row may hold in its long texts: D1 takes 2,000,000 bytes a row, and ids and integers want some. The
@@ -11,71 +12,78 @@ export type Prepare = (sql: string, values: readonly Value[]) => D1PreparedState
  */
 const maxTextBytes = 2_000_000 - 2_000;
 
-/** The commit's statements, in the order of what must win: a held claim over a stale row, and that over the rest. */
-export function writes(prepare: Prepare, { run, entry, claims = [], now, erase }: Commit): D1PreparedStatement[] {
-  const { tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body } = run;
+/** What a commit writes, in the order of what must win: a held claim over a stale row, and that over the rest. */
+export function writesOf({ run, entry, claims = [], now, erase }: Commit): readonly Write[] {
+  return [
+    ...(erase === true ? erasing(run) : []),
+    ...claims.map((claim) => claiming(run, claim, now)),
+    fenced(run),
+    // A newborn row is put whole.
+    ...(run.revision === 1 ? [] : indexed(run)),
+    ...(entry === undefined ? [] : entering(run, entry)),
+  ];
+}
+
+function erasing({ tenant, runId }: RunRow): readonly Write[] {
+  return [
+    ["DELETE FROM entries WHERE tenant = ? AND run_id = ?", [tenant, runId]],
+    ["DELETE FROM snapshot_parts WHERE tenant = ? AND run_id = ?", [tenant, runId]],
+    ["DELETE FROM claims WHERE tenant = ? AND run_id = ? AND lapses_at IS NULL", [tenant, runId]],
+    ["UPDATE claims SET body = '' WHERE tenant = ? AND run_id = ?", [tenant, runId]],
+  ];
+}
+
+function claiming({ tenant, runId }: RunRow, { kind, key, lapsesAt, body }: NewClaim, now: number): Write {
+  expectFits(`claim ${kind} ${key}`, body);
+  return [
+    `INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      ON CONFLICT (tenant, kind, key) DO UPDATE SET
+        run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?7 THEN excluded.run_id END,
+        lapses_at = excluded.lapses_at, body = excluded.body`,
+    [tenant, kind, key, runId, lapsesAt, body, now],
+  ];
+}
+
+function fenced({ tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body }: RunRow): Write {
   expectFits(`the row of run ${runId}`, body);
-  const erasing = [
-    "DELETE FROM entries WHERE tenant = ? AND run_id = ?",
-    "DELETE FROM snapshot_parts WHERE tenant = ? AND run_id = ?",
-    "DELETE FROM claims WHERE tenant = ? AND run_id = ? AND lapses_at IS NULL",
-    "UPDATE claims SET body = '' WHERE tenant = ? AND run_id = ?",
-  ].map((sql) => prepare(sql, [tenant, runId]));
-
-  const claiming = claims.map((claim) => {
-    expectFits(`claim ${claim.kind} ${claim.key}`, claim.body);
-    return prepare(
-      `INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (tenant, kind, key) DO UPDATE SET
-          run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?7 THEN excluded.run_id END,
-          lapses_at = excluded.lapses_at, body = excluded.body`,
-      [tenant, claim.kind, claim.key, runId, claim.lapsesAt, claim.body, now],
-    );
-  });
-
-  const fenced = prepare(
+  return [
     `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, source_run_id, due_at, body) VALUES (?1, ?2,
         CASE WHEN ?3 = 1 + coalesce((SELECT revision FROM runs WHERE tenant = ?1 AND run_id = ?2), 0) THEN ?3 END,
         ?4, ?5, ?6, ?7, ?8, ?9)
       ON CONFLICT (tenant, run_id) DO UPDATE SET revision = excluded.revision, body = excluded.body`,
     [tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body],
-  );
-  // Apart, because setting an indexed column writes its index even where the value stays.
-  const moving = [
-    prepare("UPDATE runs SET due_at = ?3 WHERE tenant = ?1 AND run_id = ?2 AND due_at IS NOT ?3", [
-      tenant,
-      runId,
-      dueAt,
-    ]),
-    prepare(
+  ];
+}
+
+/** Apart from the row, because setting an indexed column writes its index entries even where the value stays. */
+function indexed({ tenant, runId, status, skillId, sourceRunId, dueAt }: RunRow): readonly Write[] {
+  return [
+    ["UPDATE runs SET due_at = ?3 WHERE tenant = ?1 AND run_id = ?2 AND due_at IS NOT ?3", [tenant, runId, dueAt]],
+    [
       `UPDATE runs SET status = ?3, skill_id = ?4, source_run_id = ?5 WHERE tenant = ?1 AND run_id = ?2
         AND (status IS NOT ?3 OR skill_id IS NOT ?4 OR source_run_id IS NOT ?5)`,
       [tenant, runId, status, skillId, sourceRunId],
+    ],
+  ];
+}
+
+function entering({ tenant, runId, revision }: RunRow, entry: NewEntry): readonly Write[] {
+  const { checkpointId, keyframe, body, snapshot } = entry;
+  const bytes = expectFits(`entry ${revision} of run ${runId}`, body);
+  const [first, ...parts] = snapshot === undefined ? [] : split(snapshot, maxTextBytes - bytes);
+  return [
+    [
+      `INSERT INTO entries (tenant, run_id, revision, checkpoint_id, keyframe, body, snapshot)
+        VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      [tenant, runId, revision, checkpointId, keyframe, body, first],
+    ],
+    ...parts.map(
+      (part, index): Write => [
+        "INSERT INTO snapshot_parts (tenant, run_id, revision, part, body) VALUES (?, ?, ?, ?, ?)",
+        [tenant, runId, revision, index + 1, part],
+      ],
     ),
   ];
-
-  const entering: D1PreparedStatement[] = [];
-  if (entry !== undefined) {
-    const room = maxTextBytes - expectFits(`entry ${revision} of run ${runId}`, entry.body);
-    const [first, ...parts] = entry.snapshot === undefined ? [] : split(entry.snapshot, room);
-    entering.push(
-      prepare(
-        `INSERT INTO entries (tenant, run_id, revision, checkpoint_id, keyframe, body, snapshot)
-          VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        [tenant, runId, revision, entry.checkpointId, entry.keyframe, entry.body, first],
-      ),
-      ...parts.map((part, index) =>
-        prepare("INSERT INTO snapshot_parts (tenant, run_id, revision, part, body) VALUES (?, ?, ?, ?, ?)", [
-          tenant,
-          runId,
-          revision,
-          index + 1,
-          part,
-        ]),
-      ),
-    );
-  }
-  return [...(erase === true ? erasing : []), ...claiming, fenced, ...(revision === 1 ? [] : moving), ...entering];
 }
 
 /** The bytes of the text. */
