@@ -133,6 +133,8 @@ export function dueAt(record: RunRecord<unknown>): number | undefined {
   if (isTerminal(record.run.status)) return undefined;
   if (record.lease !== undefined) return record.lease.endsAt;
   if (record.run.status === "pending") return undefined;
+  // Set aside: timers that are over meanwhile must not make it due for those who cannot serve it.
+  if (record.unservedCount > 0) return record.wakeAt;
   const times = record.waits.flatMap((wait) => ("until" in wait && wait.until !== undefined ? [wait.until] : []));
   if (record.wakeAt !== undefined) times.push(record.wakeAt);
   return times.length === 0 ? undefined : Math.min(...times);

@@ -29,7 +29,7 @@ import {
   values,
   word,
 } from "./fields.ts";
-import { decodeValue } from "./values.ts";
+import { decodeValue, encodeValue } from "./values.ts";
 
 const approvalRequest = record<ApprovalRequest>("required", {
   stepId: ["step_id", requiredText],
@@ -139,6 +139,11 @@ const runRecord = record<RunRecord>("required", {
 /** A run on the wire: snake_case, absent fields `null`. */
 export function writeRun(value: Run<Json>): JsonObject {
   return run.write(value) as JsonObject;
+}
+
+/** The run with its values encoded, as {@link writeRun} takes it. */
+export function encodeRun(value: Run): Run<Json> {
+  return run.map(value, encodeValue, "run") as Run<Json>;
 }
 
 /** The run with its values live. */

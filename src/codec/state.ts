@@ -15,6 +15,7 @@ import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts
 import {
   byKey,
   list,
+  nullable,
   number,
   optionalBoolean,
   optionalNumber,
@@ -27,7 +28,6 @@ import {
   value,
   valueList,
   values,
-  nullable,
 } from "./fields.ts";
 import { decodeValue, encodeValue } from "./values.ts";
 

@@ -209,7 +209,8 @@ function viewBytes(value: object): { kind: string; bytes: Uint8Array } | undefin
     const view = value as View;
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     // The getter names the element type, so that Node's Buffer is kept as the Uint8Array that it is.
-    const kind = value instanceof DataView ? "DataView" : (value as unknown as Record<symbol, string>)[Symbol.toStringTag];
+    const kind =
+      value instanceof DataView ? "DataView" : (value as unknown as Record<symbol, string>)[Symbol.toStringTag];
     return kind !== undefined && viewOf.has(kind) ? { kind, bytes } : undefined;
   }
   if (Object.prototype.toString.call(value) !== "[object ArrayBuffer]" || !isBuiltInBuffer(value)) return undefined;

@@ -1,8 +1,9 @@
 import type { Commit, CommitOutcome, RunRow, Store } from "../../store.ts";
 import { storeCase } from "../case.ts";
 import { expectEqual, expectRejection } from "../expect.ts";
-import { emptyTables, modelStore, type Tables } from "../model.ts";
+import { modelStore } from "../model.ts";
 import { all, tombstone } from "../rows.ts";
+import { emptyTables, type Tables } from "../tables.ts";
 
 const seeds = [1, 2, 3];
 
@@ -70,7 +71,7 @@ function nextCommit(tables: Tables, tenant: string, now: number, step: number, r
   const entry = {
     body: `step ${step}`,
     // A repeated id beside a held claim has two right answers, so that a claim and a chance of repeating exclude each other.
-    ...(random(3) > 0 && { checkpointId: claims.length > 0 ? `c ${step}` : `c ${random(12)}` }),
+    ...(random(3) > 0 && { checkpointId: claims.length > 0 ? `own ${step}` : `c ${random(12)}` }),
     ...(random(2) === 0 && { keyframe: 1 + random(revision) }),
     ...(random(2) === 0 && { snapshot: `state ${step}` }),
   };

@@ -1,0 +1,29 @@
+import { atomicSaboteurs } from "./atomic.ts";
+import { bodySaboteurs } from "./bodies.ts";
+import { claimSaboteurs } from "./claims.ts";
+import { dueSaboteurs } from "./due.ts";
+import { eraseSaboteurs } from "./erase.ts";
+import { fenceSaboteurs } from "./fence.ts";
+import { handleSaboteurs } from "./handles.ts";
+import { historySaboteurs } from "./histories.ts";
+import { keySaboteurs } from "./keys.ts";
+import { listSaboteurs } from "./lists.ts";
+import { raceSaboteurs } from "./races.ts";
+import { rowSaboteurs } from "./rows.ts";
+import type { Saboteur } from "./saboteur.ts";
+
+/** At least one broken store for each case, so that no case can pass without looking. */
+export const saboteurs: readonly Saboteur[] = [
+  ...rowSaboteurs,
+  ...fenceSaboteurs,
+  ...raceSaboteurs,
+  ...atomicSaboteurs,
+  ...claimSaboteurs,
+  ...historySaboteurs,
+  ...bodySaboteurs,
+  ...listSaboteurs,
+  ...dueSaboteurs,
+  ...keySaboteurs,
+  ...eraseSaboteurs,
+  ...handleSaboteurs,
+];

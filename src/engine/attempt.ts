@@ -1,0 +1,101 @@
+import type { Capability, StepContext } from "../capability.ts";
+import { decodeValue, encodeValue } from "../codec/values.ts";
+import { DurableError, isDurableError } from "../errors.ts";
+import type { Json } from "../json.ts";
+import type { RetryPolicy } from "../retry.ts";
+import { validate } from "../schema.ts";
+import type { Clock } from "./host.ts";
+
+/** What became of one call of a handler. */
+export type AttemptOutcome =
+  | { readonly kind: "returned"; readonly output: Json }
+  | { readonly kind: "failed"; readonly error: StepError; readonly isRetryable: boolean };
+
+/** A stable code and what the handler said. */
+export interface StepError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Throw this, or any error of this name, where trying again cannot help. */
+export class NonRetryableError extends Error {
+  override readonly name: string = "NonRetryableError";
+}
+
+/**
+ * Calls a capability's handler once, with its input checked and decoded, and checks and encodes what it returns.
+ * `signal` is the step's; an attempt that times out aborts its own part of it, and what returns late is dropped.
+ */
+export async function attempt(
+  clock: Clock,
+  capability: Capability,
+  input: Json,
+  context: StepContext,
+  timeoutMs: number | undefined,
+): Promise<AttemptOutcome> {
+  const { definition, handler } = capability;
+  try {
+    const decoded = decodeValue(input, "input");
+    const checked = definition.input === undefined ? decoded : await validate(definition.input, decoded, "input");
+    const returned = await withTimeout(clock, timeoutMs, context.signal, async (signal) =>
+      handler(checked, { ...context, signal }),
+    );
+    return { kind: "returned", output: await checkedOutput(capability, returned) };
+  } catch (error) {
+    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error) };
+  }
+}
+
+async function checkedOutput({ definition }: Capability, returned: unknown): Promise<Json> {
+  try {
+    const checked = definition.output === undefined ? returned : await validate(definition.output, returned, "output");
+    return encodeValue(checked === undefined ? null : checked, "output");
+  } catch (cause) {
+    throw new DurableError("invalid_output", (cause as Error).message, { cause });
+  }
+}
+
+async function withTimeout<T>(
+  clock: Clock,
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === undefined) return call(signal);
+  const own = new AbortController();
+  const over = new AbortController();
+  const forward = () => own.abort(signal.reason);
+  if (signal.aborted) forward();
+  signal.addEventListener("abort", forward);
+  const timer = clock.sleep(timeoutMs, over.signal).then(() => {
+    if (over.signal.aborted) return new Promise<never>(() => {});
+    const error = new DurableError("step_timeout", `the attempt took longer than ${timeoutMs} ms`);
+    own.abort(error);
+    throw error;
+  });
+  try {
+    return await Promise.race([call(own.signal), timer]);
+  } finally {
+    over.abort();
+    signal.removeEventListener("abort", forward);
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  if (isDurableError(error, "invalid_output") || isDurableError(error, "invalid_request")) return false;
+  return (error as { name?: unknown } | null)?.name !== "NonRetryableError";
+}
+
+/** What a thrown value says, in a form that can be kept. */
+export function stepError(error: unknown): StepError {
+  if (isDurableError(error)) return { code: error.code, message: error.message };
+  if (typeof error === "object" && error !== null && "message" in error) {
+    return { code: "step_failed", message: String(error.message) };
+  }
+  return { code: "step_failed", message: String(error) };
+}
+
+/** The policy of a step: its own over the capability's over `base`. */
+export function mergedPolicy(base: RetryPolicy, ...over: readonly (Partial<RetryPolicy> | undefined)[]): RetryPolicy {
+  return Object.assign({ ...base }, ...over);
+}

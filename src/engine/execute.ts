@@ -1,0 +1,61 @@
+import type { ExecutionState } from "../execution-state.ts";
+import type { Json } from "../json.ts";
+import type { Skill } from "../skill.ts";
+import { runGraph } from "./graph-run.ts";
+import { event } from "./graph-step.ts";
+import { type Host, isoTime } from "./host.ts";
+import type { Held } from "./journal.ts";
+import { moved } from "./moved.ts";
+import { LostHold, Pass } from "./pass.ts";
+
+/** A pass under way. */
+export interface Execution {
+  readonly pass: Pass;
+  /** Resolves when the pass is over, however it ended. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+/** Executes a run under a lease that has just been committed. */
+export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>): Execution {
+  const pass = new Pass(host, held, state);
+  const over = new AbortController();
+  const body = async () => {
+    try {
+      if (held.record.run.status === "replaying") await begin(pass);
+      await runGraph(pass, skill.body.graph);
+    } catch (error) {
+      // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
+      if (!(error instanceof LostHold)) {
+        pass.lose("the pass failed");
+        host.onError(error);
+      }
+    } finally {
+      over.abort();
+    }
+  };
+  const done = Promise.all([body(), pass.keepAlive(over.signal)]).then(() => undefined);
+  return { pass, done };
+}
+
+/** A replay stops replaying once it executes. */
+async function begin(pass: Pass): Promise<void> {
+  await pass.commit((record, state, now) => ({
+    record: { ...record, run: moved(record.run, { type: "proceed" }, now) },
+    state: runningState(state, now),
+    events: [event("run.started", now, { skill_id: record.run.skillId })],
+    checkpoint: { kind: "run_started" },
+  }));
+}
+
+/** The state of a run that has begun to execute, or goes on. */
+export function runningState(state: ExecutionState<Json>, now: number): ExecutionState<Json> {
+  const { finishedAt: _, ...rest } = state;
+  const { statusReason: __, ...output } = state.output;
+  return {
+    ...rest,
+    status: "running",
+    output: { ...output, result: null },
+    startedAt: state.startedAt ?? isoTime(now),
+    updatedAt: isoTime(now),
+  };
+}

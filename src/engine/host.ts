@@ -1,0 +1,59 @@
+import type { CapabilityRegistry } from "../capability.ts";
+import type { RandomBytes } from "../ids.ts";
+import type { SkillRegistry } from "../skill.ts";
+import type { Store } from "../store.ts";
+
+/** Where time comes from. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves after that many milliseconds, or as soon as `signal` aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** What a runtime works with: its medium, its skills, its clock, and its name among executors. */
+export interface Host {
+  readonly store: Store;
+  readonly skills: SkillRegistry;
+  readonly capabilities: CapabilityRegistry;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Names this executor in leases; unique among all that share the medium. */
+  readonly executor: string;
+  /** How long a lease lasts, in milliseconds. */
+  readonly leaseMs: number;
+  /** Waits up to this long are waited out with the lease held; longer ones park the run. In milliseconds. */
+  readonly holdMs: number;
+  /** How long one pass over a run goes on before it hands over, in milliseconds. */
+  readonly passMs: number;
+  /** Told of failures of background work, which no caller awaits. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The time of the host's clock, ISO-8601 in UTC. */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** A number in [0, 1). */
+export function randomFraction(random: RandomBytes): number {
+  return random(4).reduce((sum, byte) => (sum + byte) / 256, 0);
+}
+
+/** The platform's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      // A timer beyond 2^31 - 1 ms would fire at once.
+      const timer = setTimeout(done, Math.min(ms, 2_147_483_647));
+      signal?.addEventListener("abort", done);
+      function done(): void {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  },
+};

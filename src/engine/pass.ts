@@ -1,0 +1,151 @@
+import type { NewEvent } from "../event.ts";
+import type { ExecutionState } from "../execution-state.ts";
+import type { Json } from "../json.ts";
+import { isTerminal, type RunRecord } from "../run.ts";
+import type { NewClaim } from "../store.ts";
+import type { Host } from "./host.ts";
+import { type Held, write } from "./journal.ts";
+
+/** What one executor wants committed. */
+export interface PassChange {
+  readonly record: RunRecord<Json>;
+  /** Absent where the state stays as it is. */
+  readonly state?: ExecutionState<Json>;
+  readonly events: readonly NewEvent<Json>[];
+  readonly checkpoint?: { readonly kind: string; readonly stepId?: string };
+  readonly claims?: readonly NewClaim[];
+}
+
+/** Thrown through a pass that no longer has its run; nothing of it is written any more. */
+export class LostHold extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "LostHold";
+  }
+}
+
+/**
+ * One executor's hold on one run, from the commit that took the lease to the one that lets it go.
+ *
+ * Its commits go through one queue, so that parallel steps build on each other's states. Where somebody else changed
+ * the row meanwhile, it decides again over the new row as long as the epoch is its own; otherwise it has lost the run:
+ * it writes nothing and aborts its steps. The lease is renewed once half of it is spent.
+ */
+export class Pass {
+  readonly host: Host;
+  /** Aborts when the hold is lost. */
+  readonly signal: AbortSignal;
+  private readonly controller = new AbortController();
+  private readonly epoch: number;
+  private readonly startedAt: number;
+  private held: Held;
+  private current: ExecutionState<Json>;
+  private queue: Promise<unknown> = Promise.resolve();
+  private isLetGo = false;
+
+  constructor(host: Host, held: Held, state: ExecutionState<Json>) {
+    this.host = host;
+    this.held = held;
+    this.current = state;
+    this.epoch = held.record.epoch;
+    this.startedAt = host.clock.now();
+    this.signal = this.controller.signal;
+  }
+
+  get record(): RunRecord<Json> {
+    return this.held.record;
+  }
+
+  get state(): ExecutionState<Json> {
+    return this.current;
+  }
+
+  /** True once the pass should start nothing new and hand the run over. */
+  get isSpent(): boolean {
+    return this.host.clock.now() - this.startedAt >= this.host.passMs;
+  }
+
+  /**
+   * Commits what `decide` wants of the newest record and state, in the order of the calls. Where it wants nothing, the
+   * answer is false.
+   *
+   * @throws LostHold where the run is no longer this executor's.
+   */
+  commit(
+    decide: (record: RunRecord<Json>, state: ExecutionState<Json>, now: number) => PassChange | undefined,
+  ): Promise<boolean> {
+    const done = this.queue.then(() => this.commitNow(decide));
+    this.queue = done.catch(() => undefined);
+    return done;
+  }
+
+  private async commitNow(decide: Parameters<Pass["commit"]>[0]): Promise<boolean> {
+    for (;;) {
+      this.check();
+      const now = this.host.clock.now();
+      const change = decide(this.held.record, this.current, now);
+      if (change === undefined) return false;
+      const { state = this.current, events, checkpoint, claims } = change;
+      const outcome = await write(this.host, this.held, {
+        record: this.renewed(change.record, now),
+        events,
+        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state } }),
+        ...(claims === undefined ? {} : { claims }),
+      });
+      if (outcome.kind === "committed") {
+        this.current = state;
+        this.adopt(outcome.held);
+        return true;
+      }
+      if (outcome.kind === "claimed") throw this.lose(`a claim is held by run "${outcome.claim.runId}"`);
+      this.adopt(outcome.held);
+    }
+  }
+
+  /** Ends the pass: the run is somebody else's, or is to be left alone. */
+  lose(reason: string): LostHold {
+    const lost = new LostHold(reason);
+    if (!this.signal.aborted) this.controller.abort(lost);
+    return lost;
+  }
+
+  /** Renews the lease until the pass is over. */
+  async keepAlive(isOver: AbortSignal): Promise<void> {
+    const { clock, leaseMs } = this.host;
+    while (!isOver.aborted && !this.signal.aborted && !this.isLetGo) {
+      await clock.sleep(Math.max(this.renewalAt() - clock.now(), leaseMs / 20), isOver);
+      if (isOver.aborted || this.signal.aborted || this.isLetGo) return;
+      if (clock.now() < this.renewalAt()) continue;
+      try {
+        await this.commit((record) => (record.lease === undefined ? undefined : { record, events: [] }));
+      } catch (error) {
+        if (error instanceof LostHold) return;
+        // The medium may be back before the lease is over; if not, the next commit of a step finds out.
+        this.host.onError(error);
+      }
+    }
+  }
+
+  private renewalAt(): number {
+    return (this.held.record.lease?.endsAt ?? 0) - this.host.leaseMs / 2;
+  }
+
+  private renewed(record: RunRecord<Json>, now: number): RunRecord<Json> {
+    if (record.lease === undefined || now < record.lease.endsAt - this.host.leaseMs / 2) return record;
+    return { ...record, lease: { ...record.lease, endsAt: now + this.host.leaseMs } };
+  }
+
+  private adopt(held: Held | undefined): void {
+    if (held === undefined) throw this.lose("the run was deleted");
+    this.held = held;
+    const { record } = held;
+    if (record.epoch !== this.epoch) throw this.lose("another executor took the run");
+    // Its own last commit lets the lease go too, and then there is nothing left to lose.
+    if (isTerminal(record.run.status) || record.lease === undefined) this.isLetGo = true;
+  }
+
+  private check(): void {
+    if (this.signal.aborted) throw this.signal.reason;
+    if (this.isLetGo) throw this.lose(`the run is ${this.held.record.run.status}`);
+  }
+}

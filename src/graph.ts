@@ -1,0 +1,327 @@
+import { encodeValue } from "./codec/values.ts";
+import { DurableError } from "./errors.ts";
+import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
+import { isId } from "./ids.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { checkRetryPolicy, type RetryPolicy } from "./retry.ts";
+
+/** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
+export type Source = string | Literal;
+
+/** A constant in a mapping; made by {@link literal}. */
+export interface Literal {
+  readonly [literalMark]: unknown;
+}
+
+declare const literalMark: unique symbol;
+const literals = new WeakMap<object, unknown>();
+
+/** A constant as a step's input: `input: { limit: literal(5) }`. */
+export function literal(value: unknown): Literal {
+  const mark = Object.freeze({});
+  literals.set(mark, value);
+  return mark as Literal;
+}
+
+/** What a `when` may look at. Fresh copies: changing them changes nothing. */
+export interface Scope {
+  readonly inputs: Fields;
+  readonly vars: Fields;
+  readonly outputs: Fields;
+}
+
+interface StepBase {
+  /** Printable ASCII, unique in the skill. */
+  readonly id: string;
+  /** Steps that must have settled. None given means the step before; `[]` means none. */
+  readonly dependsOn?: readonly string[];
+  /** The step is skipped where this reference is falsy, or this pure function says false. */
+  readonly when?: string | ((scope: Scope) => boolean);
+  /** Where the output goes: as a whole, or its properties one by one. Targets are `vars.<name>` and `outputs.<name>`. */
+  readonly output?: string | Readonly<Record<string, string>>;
+  /** `fail` (the default) fails the run; `continue` records the step as degraded and goes on. */
+  readonly onFailure?: "fail" | "continue";
+}
+
+/** A step that uses a capability. */
+export interface CapabilityStep extends StepBase {
+  readonly uses: string;
+  /** One source for the whole input, or a source for each of its properties. */
+  readonly input?: Source | Readonly<Record<string, Source>>;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly timeoutMs?: number;
+}
+
+/** A step whose output is the payload of a signal. */
+export interface SignalStep extends StepBase {
+  readonly waitFor: { readonly signal: string; readonly timeoutMs?: number };
+}
+
+/** A step that only takes time. */
+export interface SleepStep extends StepBase {
+  readonly sleepMs: number;
+}
+
+export type GraphStep = CapabilityStep | SignalStep | SleepStep;
+
+/** A graph in which every reference is known to lead somewhere. Made by {@link parseGraph}. */
+export interface Graph {
+  /** In an order in which each step stands after those it depends on. */
+  readonly steps: readonly PlannedStep[];
+}
+
+/** A step as it is executed. */
+export interface PlannedStep {
+  readonly id: string;
+  readonly does: StepAction;
+  readonly dependsOn: readonly string[];
+  readonly when?: Reference | ((scope: Scope) => boolean);
+  readonly outputs: readonly Output[];
+  readonly onFailure: "fail" | "continue";
+  /** As the state lists them, such as `inputs.text`. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+export type StepAction =
+  | {
+      readonly kind: "capability";
+      readonly capabilityId: string;
+      readonly input: InputMapping;
+      readonly retry?: Partial<RetryPolicy>;
+      readonly timeoutMs?: number;
+    }
+  | { readonly kind: "signal"; readonly name: string; readonly timeoutMs?: number }
+  | { readonly kind: "sleep"; readonly forMs: number };
+
+type Root = "inputs" | "vars" | "outputs";
+type InputMapping = ParsedSource | { readonly kind: "properties"; readonly of: readonly [string, ParsedSource][] };
+type ParsedSource = Reference | { readonly kind: "literal"; readonly json: Json };
+
+interface Reference {
+  readonly kind: "reference";
+  readonly root: Root;
+  readonly path: readonly string[];
+  readonly text: string;
+}
+
+interface Output {
+  /** Absent for the whole output. */
+  readonly property?: string;
+  readonly root: "vars" | "outputs";
+  readonly name: string;
+}
+
+function fault(path: string, problem: string): DurableError {
+  return new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+}
+
+/**
+ * Checks a graph and plans it.
+ *
+ * @throws `invalid_definition` that names the step and the fault: a repeated id, an unknown dependency, a cycle, a
+ * reference to what no earlier step writes, a target that two steps may write at the same time.
+ */
+export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
+  if (steps.length === 0) throw fault(path, "there are no steps");
+  const planned = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
+  const byId = new Map(planned.map((step) => [step.id, step]));
+  if (byId.size < planned.length) {
+    const ids = planned.map((step) => step.id);
+    throw fault(path, `step "${ids.find((id, index) => ids.indexOf(id) < index)}" is there twice`);
+  }
+  const ordered = inOrder(planned, byId, path);
+  const ancestors = ancestorsOf(ordered);
+  for (const step of ordered) {
+    checkReads(step, byId, ancestors, path);
+    for (const other of ordered) {
+      const target = step.writes.find((write) => other.writes.includes(write));
+      const inSequence = ancestors.get(step.id)?.has(other.id) || ancestors.get(other.id)?.has(step.id);
+      if (step !== other && target !== undefined && !inSequence) {
+        throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
+      }
+    }
+  }
+  return Object.freeze({ steps: ordered });
+}
+
+function parseStep(step: GraphStep, before: string | undefined, path: string): PlannedStep {
+  if (!isId(step.id)) throw fault(at(path, "id"), "expected 1 to 200 printable ASCII characters");
+  const place = `${path} "${step.id}"`;
+  const does = parseAction(step, place);
+  const outputs = parseOutputs(step.output, place);
+  const when = typeof step.when === "string" ? parseReference(step.when, `${place}.when`) : step.when;
+  const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
+  const references = sources.filter((source) => source.kind === "reference");
+  if (when !== undefined && typeof when !== "function") references.push(when);
+  return Object.freeze({
+    id: step.id,
+    does,
+    dependsOn: Object.freeze([...(step.dependsOn ?? (before === undefined ? [] : [before]))]),
+    ...(when === undefined ? {} : { when }),
+    outputs,
+    onFailure: step.onFailure ?? "fail",
+    reads: references.map((reference) => reference.text),
+    writes: outputs.map((output) => `${output.root}.${output.name}`),
+  });
+}
+
+function parseAction(step: GraphStep, place: string): StepAction {
+  if ("uses" in step) {
+    if (!isId(step.uses)) throw fault(`${place}.uses`, "expected the id of a capability");
+    if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
+    checkDuration(step.timeoutMs, `${place}.timeoutMs`);
+    return {
+      kind: "capability",
+      capabilityId: step.uses,
+      input: parseInput(step.input, `${place}.input`),
+      ...(step.retry === undefined ? {} : { retry: Object.freeze({ ...step.retry }) }),
+      ...(step.timeoutMs === undefined ? {} : { timeoutMs: step.timeoutMs }),
+    };
+  }
+  if ("waitFor" in step) {
+    const { signal, timeoutMs } = step.waitFor;
+    if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
+    checkDuration(timeoutMs, `${place}.waitFor.timeoutMs`);
+    return { kind: "signal", name: signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  }
+  if (step.sleepMs === undefined) throw fault(place, "expected one of uses, waitFor and sleepMs");
+  checkDuration(step.sleepMs, `${place}.sleepMs`);
+  return { kind: "sleep", forMs: step.sleepMs };
+}
+
+function checkDuration(value: number | undefined, path: string): void {
+  if (value !== undefined && !(typeof value === "number" && value >= 0 && Number.isFinite(value))) {
+    throw fault(path, `expected a number of milliseconds, not ${String(value)}`);
+  }
+}
+
+function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
+  if (input === undefined) return { kind: "properties", of: [] };
+  if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
+  return {
+    kind: "properties",
+    of: Object.entries(input as Readonly<Record<string, Source>>).map(([key, source]) => [
+      key,
+      parseSource(source, at(path, key)),
+    ]),
+  };
+}
+
+function parseSource(source: Source, path: string): ParsedSource {
+  if (typeof source === "string") return parseReference(source, path);
+  if (!literals.has(source)) throw fault(path, "expected a reference or literal(value)");
+  return { kind: "literal", json: encodeValue(literals.get(source), path) };
+}
+
+function parseReference(text: string, path: string): Reference {
+  const [root, ...keys] = text.split(".");
+  if ((root !== "inputs" && root !== "vars" && root !== "outputs") || keys.includes("")) {
+    throw fault(path, `"${text}" is not a reference: expected inputs, vars or outputs and names, joined by dots`);
+  }
+  return { kind: "reference", root, path: keys, text };
+}
+
+function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
+  if (output === undefined) return [];
+  const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
+  return targets.map(([property, target]) => {
+    const [root, name, ...rest] = target.split(".");
+    if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
+      throw fault(`${place}.output`, `"${target}" is not a target: expected vars.<name> or outputs.<name>`);
+    }
+    return { root, name, ...(property === undefined ? {} : { property }) };
+  });
+}
+
+function sourcesOf(input: InputMapping): ParsedSource[] {
+  return input.kind === "properties" ? input.of.map(([, source]) => source) : [input];
+}
+
+function inOrder(steps: readonly PlannedStep[], byId: ReadonlyMap<string, PlannedStep>, path: string): PlannedStep[] {
+  const ordered: PlannedStep[] = [];
+  const state = new Map<string, "open" | "done">();
+  const visit = (step: PlannedStep, trail: readonly string[]): void => {
+    if (state.get(step.id) === "done") return;
+    if (state.get(step.id) === "open") {
+      const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
+      throw fault(path, `the steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`);
+    }
+    state.set(step.id, "open");
+    for (const id of step.dependsOn) {
+      const dependency = byId.get(id);
+      if (dependency === undefined) throw fault(path, `step "${step.id}" depends on "${id}", which is not a step`);
+      visit(dependency, [...trail, step.id]);
+    }
+    state.set(step.id, "done");
+    ordered.push(step);
+  };
+  for (const step of steps) visit(step, []);
+  return ordered;
+}
+
+function ancestorsOf(ordered: readonly PlannedStep[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const ancestors = new Map<string, ReadonlySet<string>>();
+  for (const step of ordered) {
+    ancestors.set(step.id, new Set(step.dependsOn.flatMap((id) => [id, ...(ancestors.get(id) ?? [])])));
+  }
+  return ancestors;
+}
+
+function checkReads(
+  step: PlannedStep,
+  byId: ReadonlyMap<string, PlannedStep>,
+  ancestors: ReadonlyMap<string, ReadonlySet<string>>,
+  path: string,
+): void {
+  const earlier = [...(ancestors.get(step.id) ?? [])].map((id) => byId.get(id));
+  for (const read of step.reads) {
+    const [root, name] = read.split(".");
+    if (root === "inputs" || name === undefined) continue;
+    if (!earlier.some((other) => other?.writes.includes(`${root}.${name}`))) {
+      throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+    }
+  }
+}
+
+/** Steps that may run now: not settled, all dependencies settled. In the order of the graph. */
+export function openSteps(graph: Graph, state: ExecutionState<Json>): readonly PlannedStep[] {
+  const settled = (id: string) => isSettled(getOwn(state.stepResults, id));
+  return graph.steps.filter((step) => !settled(step.id) && step.dependsOn.every(settled));
+}
+
+/** The encoded input of a step. A reference that leads nowhere leaves its property out. */
+export function resolveInput(input: InputMapping, state: ExecutionState<Json>): Json {
+  if (input.kind !== "properties") return resolve(input, state) ?? null;
+  const members = input.of.map(([key, source]) => [key, resolve(source, state)] as const);
+  return Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined));
+}
+
+function resolve(source: ParsedSource, state: ExecutionState<Json>): Json | undefined {
+  if (source.kind === "literal") return source.json;
+  return source.path.reduce<Json | undefined>((json, key) => {
+    if (Array.isArray(json)) return (json as readonly Json[])[Number(key)];
+    return isJsonObject(json) ? getOwn(json, key) : undefined;
+  }, state[source.root] as JsonObject);
+}
+
+/** Whether a reference in `when` holds: present, and not false, 0, "" or null. */
+export function isTruthy(reference: Reference, state: ExecutionState<Json>): boolean {
+  return Boolean(resolve(reference, state));
+}
+
+/** The state after a step's encoded output went to its targets. */
+export function applyOutput(step: PlannedStep, output: Json, state: ExecutionState<Json>): ExecutionState<Json> {
+  let { vars, outputs } = state;
+  const written: string[] = [];
+  for (const { property, root, name } of step.outputs) {
+    const value = property === undefined ? output : isJsonObject(output) ? getOwn(output, property) : undefined;
+    if (value === undefined) continue;
+    if (root === "vars") vars = { ...vars, [name]: value };
+    else outputs = { ...outputs, [name]: value };
+    written.push(`${root}.${name}`);
+  }
+  if (written.length === 0) return state;
+  const writtenTargets = [...new Set([...state.writtenTargets, ...written])].sort();
+  return { ...state, vars, outputs, writtenTargets };
+}

@@ -1,0 +1,60 @@
+export {
+  type AnyCapability,
+  type Capability,
+  type CapabilityDefinition,
+  capabilityDigest,
+  defineCapability,
+  type Handler,
+  type ReplayPolicy,
+  type SideEffects,
+  type StepContext,
+} from "./capability.ts";
+export {
+  type Checkpoint,
+  type CheckpointKind,
+  type CheckpointRecord,
+  checkpointKinds,
+  stateSnapshotRef,
+} from "./checkpoint.ts";
+export { writeCheckpointRecord } from "./codec/entry.ts";
+export { encodeRun, writeRun } from "./codec/run.ts";
+export { decodeState, encodeState, readState, writeState } from "./codec/state.ts";
+export { decodeValue, encodeValue } from "./codec/values.ts";
+export { NonRetryableError } from "./engine/attempt.ts";
+export { type Clock, systemClock } from "./engine/host.ts";
+export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
+export { type EventType, eventTypes, type RunEvent } from "./event.ts";
+export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./execution-state.ts";
+export { initialState } from "./execution-state.ts";
+export {
+  type CapabilityStep,
+  type GraphStep,
+  type Literal,
+  literal,
+  type Scope,
+  type SignalStep,
+  type SleepStep,
+  type Source,
+} from "./graph.ts";
+export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
+export { type Json, type JsonObject, parseJson } from "./json.ts";
+export { type LifecycleEvent, type LifecycleEventType, lifecycle, type Transition, transition } from "./lifecycle.ts";
+export type { RetryPolicy } from "./retry.ts";
+export {
+  type ApprovalRequest,
+  isTerminal,
+  type Run,
+  type RunError,
+  type RunStatus,
+  runStatuses,
+  terminalStatuses,
+} from "./run.ts";
+export type { Descent, NewRun } from "./runtime/birth.ts";
+export type { HistoryEntry, HistoryQuery, NewCheckpointRequest } from "./runtime/checkpoints.ts";
+export { type GateDecision, maxInboxBytes, type NewSignal } from "./runtime/continuation.ts";
+export type { Drained } from "./runtime/drain.ts";
+export type { DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
+export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+export type { Schema } from "./schema.ts";
+export { defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";
+export type * from "./store.ts";

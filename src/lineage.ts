@@ -1,0 +1,83 @@
+import type { Fields } from "./execution-state.ts";
+import type { CheckpointId, RunId, TenantId } from "./ids.ts";
+import type { Json } from "./json.ts";
+import type { Run, RunRecord } from "./run.ts";
+
+/** What a run is born with. Inputs are in its first checkpoint's state. */
+export interface Birth {
+  readonly runId: RunId;
+  readonly tenantId: TenantId;
+  readonly skillId: string;
+  readonly skillVersion?: string;
+  readonly traceId?: string;
+  readonly threadId?: string;
+  readonly sessionId?: string;
+  readonly environment?: string;
+  readonly metadata: Fields<Json>;
+  readonly createdAt: string;
+}
+
+/** A pending run without history. */
+export function newRecord(birth: Birth): RunRecord<Json> {
+  const run: Run<Json> = { ...birth, status: "pending", versions: {}, result: null };
+  return {
+    run,
+    epoch: 0,
+    waits: [],
+    inbox: [],
+    confirmed: [],
+    recoveries: 0,
+    unservedCount: 0,
+    checkpointCount: 0,
+    entryRevision: 0,
+    headRevision: 0,
+  };
+}
+
+export type DescentKind = "replay" | "fork";
+
+/** The word by which each kind of descent is known on the wire and in metadata. */
+export const descentMode = { replay: "checkpoint_replay", fork: "checkpoint_fork" } as const;
+
+/**
+ * A pending run that descends from a checkpoint of another. It has the source's trace id, metadata and confirmed
+ * capabilities, and its own identity: no lease, inbox, waits or keys of the source.
+ */
+export function descendant(
+  kind: DescentKind,
+  source: RunRecord<Json>,
+  checkpointId: CheckpointId,
+  runId: RunId,
+  createdAt: string,
+): RunRecord<Json> {
+  const { run } = source;
+  const { replay_mode: _, fork_mode: __, ...inherited } = run.metadata;
+  const metadata: Fields<Json> = {
+    ...inherited,
+    source_run_id: run.runId,
+    source_checkpoint_id: checkpointId,
+    [`${kind}_mode`]: descentMode[kind],
+  };
+  const born = newRecord({ runId, tenantId: run.tenantId as TenantId, skillId: run.skillId, metadata, createdAt });
+  const { skillVersion, traceId, threadId, sessionId, environment, policySnapshotId, versions } = run;
+  return {
+    ...born,
+    confirmed: source.confirmed,
+    run: {
+      ...born.run,
+      versions,
+      ...(skillVersion === undefined ? {} : { skillVersion }),
+      ...(traceId === undefined ? {} : { traceId }),
+      ...(threadId === undefined ? {} : { threadId }),
+      ...(sessionId === undefined ? {} : { sessionId }),
+      ...(environment === undefined ? {} : { environment }),
+      ...(policySnapshotId === undefined ? {} : { policySnapshotId }),
+    },
+  };
+}
+
+/** The run from which this one descends. */
+export function sourceRunId(run: Run<unknown>): string | undefined {
+  const id = run.metadata.source_run_id;
+  return typeof id === "string" ? id : undefined;
+}

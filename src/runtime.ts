@@ -1,0 +1,93 @@
+import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
+import { Executor } from "./engine/executor.ts";
+import { type Clock, type Host, systemClock } from "./engine/host.ts";
+import { DurableError } from "./errors.ts";
+import { parseTenantId, type RandomBytes, randomHex } from "./ids.ts";
+import { requireCrypto } from "./json.ts";
+import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
+import { Runs } from "./runtime/runs.ts";
+import { type Skill, SkillRegistry } from "./skill.ts";
+import type { Store } from "./store.ts";
+
+export interface RuntimeOptions {
+  readonly store: Store;
+  readonly skills?: readonly Skill[];
+  readonly capabilities?: readonly AnyCapability[];
+  /** Names this runtime in leases; unique among all that share the medium. A random name where absent. */
+  readonly executor?: string;
+  /** How long a run stays with an executor that says nothing more, in milliseconds. Default 30,000. */
+  readonly leaseMs?: number;
+  /** Timers up to this long are waited out; longer ones park the run until a drain. In milliseconds. Default 5,000. */
+  readonly holdMs?: number;
+  /** After so long a pass hands its run over for the next drain, in milliseconds. No limit where absent. */
+  readonly passMs?: number;
+  /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
+  readonly executes?: boolean;
+  readonly clock?: Clock;
+  readonly random?: RandomBytes;
+  /** Told of each pass, so that a platform keeps the process alive for it, as `waitUntil` does. */
+  readonly background?: (work: Promise<void>) => void;
+  /** Told of failures of background work, which no caller awaits. Default `console.error`. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Durable runs on one medium. */
+export interface Runtime {
+  /**
+   * The runs of one tenant.
+   *
+   * @throws `invalid_request` where the name is not an id.
+   */
+  for(tenant: string): Runs;
+  /**
+   * Takes whatever is due, of all tenants or of one: runs whose executor is gone, timers, retries. Call it when a page
+   * loads, on a tick, or from a cron trigger.
+   */
+  drain(options?: Omit<DrainOptions, "tenant"> & { readonly tenant?: string }): Promise<Drained>;
+  /** Resolves when nothing is being executed here. */
+  idle(): Promise<void>;
+  /** Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open. */
+  stop(): Promise<void>;
+}
+
+/**
+ * A runtime over a store.
+ *
+ * @throws `invalid_definition` where a skill uses a capability that is not there; `unsupported` without WebCrypto.
+ */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  requireCrypto();
+  const random = options.random ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)));
+  const capabilities = new CapabilityRegistry(options.capabilities ?? []);
+  const host: Host = {
+    store: options.store,
+    capabilities,
+    skills: new SkillRegistry(options.skills ?? [], capabilities),
+    clock: options.clock ?? systemClock,
+    random,
+    executor: options.executor ?? `executor_${randomHex(random, 8)}`,
+    leaseMs: positive(options.leaseMs ?? 30_000, "leaseMs"),
+    holdMs: options.holdMs ?? 5_000,
+    passMs: options.passMs ?? Number.POSITIVE_INFINITY,
+    onError: options.onError ?? ((error) => console.error(error)),
+  };
+  const executes = options.executes ?? true;
+  const executor = new Executor(host, executes, options.background ?? (() => {}));
+  return {
+    for: (tenant) => new Runs(host, executor, parseTenantId(tenant)),
+    async drain({ tenant, ...rest } = {}) {
+      if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
+      return drain(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });
+    },
+    idle: () => executor.idle(),
+    async stop() {
+      executor.abandon();
+      await executor.idle();
+    },
+  };
+}
+
+function positive(value: number, path: string): number {
+  if (value > 0) return value;
+  throw new DurableError("invalid_request", `${path}: expected a positive number of milliseconds`, { path });
+}

@@ -1,0 +1,172 @@
+import type { Checkpoint, CheckpointRecord } from "../checkpoint.ts";
+import { readEntry, runEvents } from "../codec/entry.ts";
+import { decodeState, encodeState, writeState } from "../codec/state.ts";
+import type { Host } from "../engine/host.ts";
+import { change, getCheckpoint, getRun } from "../engine/journal.ts";
+import { isLeaseLive } from "../engine/lease.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
+import type { RunEvent } from "../event.ts";
+import type { ExecutionState } from "../execution-state.ts";
+import { parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type Json, jsonEqual } from "../json.ts";
+import { isTerminal } from "../run.ts";
+import type { EntryRow } from "../store.ts";
+
+/** A checkpoint that a caller brings. */
+export interface NewCheckpointRequest {
+  /** `chk_…` where absent. */
+  readonly checkpointId?: string;
+  readonly stepId?: string;
+  readonly kind: string;
+  readonly pendingWrites?: readonly string[];
+  readonly state: ExecutionState;
+}
+
+/** One commit that a run's history remembers. */
+export interface HistoryEntry {
+  /** The order within the run. Not every number occurs. */
+  readonly revision: number;
+  readonly events: readonly RunEvent[];
+  readonly checkpoint?: CheckpointRecord;
+}
+
+/** A part of a run's history. */
+export interface HistoryQuery {
+  /** Exclusive; from the beginning where absent. */
+  readonly after?: number;
+  /** At most so many entries; all where absent. */
+  readonly limit?: number;
+}
+
+/**
+ * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. Saving the same again
+ * changes nothing.
+ */
+export async function saveCheckpoint(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  request: NewCheckpointRequest,
+): Promise<CheckpointRecord> {
+  const { kind, stepId, pendingWrites = [] } = request;
+  const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
+  if (kind === "") throw invalidRequest("kind", "is empty");
+  const state = encodeState(request.state);
+  const { checkpoint, answer } = await change<CheckpointRecord | undefined>(host, tenant, runId, async (held, now) => {
+    const { record } = held;
+    if (state.skillId !== record.run.skillId) {
+      throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
+    }
+    if (checkpointId !== undefined) {
+      const row = await host.store.getEntry(tenant, runId, checkpointId);
+      if (row !== undefined) {
+        const saved = await getCheckpoint(host, tenant, runId, checkpointId);
+        if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
+        throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
+          hint: "a checkpoint never changes: save it under a new id",
+        });
+      }
+    }
+    const { status } = record.run;
+    if (isTerminal(status)) {
+      throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
+        hint: "resume, replay or fork it first",
+      });
+    }
+    if (isLeaseLive(record, now) && record.lease !== undefined) {
+      throw new DurableError("conflict", `run "${runId}" is being executed`, {
+        retryAfterMs: record.lease.endsAt - now,
+      });
+    }
+    return {
+      change: {
+        record,
+        events: [],
+        checkpoint: {
+          kind,
+          state,
+          pendingWrites,
+          ...(stepId === undefined ? {} : { stepId }),
+          ...(checkpointId === undefined ? {} : { checkpointId }),
+        },
+      },
+      answer: undefined,
+    };
+  });
+  const record = checkpoint ?? answer;
+  if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
+  return record;
+}
+
+function isSame(
+  { record, state }: Checkpoint<Json>,
+  other: { kind: string; stepId: string | undefined; pendingWrites: readonly string[]; state: ExecutionState<Json> },
+): boolean {
+  return (
+    record.kind === other.kind &&
+    record.stepId === other.stepId &&
+    jsonEqual(record.pendingWrites, other.pendingWrites) &&
+    jsonEqual(writeState(state), writeState(other.state))
+  );
+}
+
+/** @throws `not_found` that names the run, the checkpoint or its state. */
+export async function loadCheckpoint(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  checkpointId: string,
+): Promise<Checkpoint> {
+  const id = parseCheckpointId(checkpointId);
+  await getRun(host, tenant, runId);
+  const { record, state } = await getCheckpoint(host, tenant, runId, id);
+  return { record, state: decodeState(state) };
+}
+
+/** The run's checkpoints in the order in which they were written. */
+export async function listCheckpoints(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+): Promise<{ checkpoints: readonly CheckpointRecord[]; head: string | undefined }> {
+  const { record } = await getRun(host, tenant, runId);
+  const rows = await entryRows(host, tenant, runId, {}, true);
+  const checkpoints = rows.flatMap((row) => readEntry(row).checkpoint ?? []);
+  return { checkpoints, head: record.run.checkpointHead };
+}
+
+/** What happened to the run, in order. */
+export async function readHistory(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  query: HistoryQuery,
+): Promise<readonly HistoryEntry[]> {
+  await getRun(host, tenant, runId);
+  const rows = await entryRows(host, tenant, runId, query, false);
+  return rows.map((row) => {
+    const entry = readEntry(row);
+    const { revision, checkpoint } = entry;
+    return { revision, events: runEvents(runId, entry), ...(checkpoint === undefined ? {} : { checkpoint }) };
+  });
+}
+
+const pageSize = 500;
+
+async function entryRows(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
+  checkpointsOnly: boolean,
+): Promise<readonly EntryRow[]> {
+  const rows: EntryRow[] = [];
+  for (let last = after; rows.length < limit; ) {
+    const size = Math.min(pageSize, limit - rows.length);
+    const page = await host.store.listEntries(tenant, runId, { after: last, limit: size, checkpointsOnly });
+    rows.push(...page);
+    if (page.length < size) break;
+    last = page.at(-1)?.revision ?? last;
+  }
+  return rows;
+}

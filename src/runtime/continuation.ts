@@ -1,0 +1,237 @@
+import type { Checkpoint } from "../checkpoint.ts";
+import { encodeValue } from "../codec/values.ts";
+import { runningState } from "../engine/execute.ts";
+import type { Executor } from "../engine/executor.ts";
+import { isOver } from "../engine/graph-run.ts";
+import { event } from "../engine/graph-step.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { type Change, type Changed, change, getCheckpoint, type Held } from "../engine/journal.ts";
+import { isLeaseLive } from "../engine/lease.ts";
+import { moved } from "../engine/moved.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
+import { isSettled } from "../execution-state.ts";
+import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
+import { getOwn, type Json, utf8Length } from "../json.ts";
+import { isTerminal, type RunRecord, type Wait } from "../run.ts";
+import type { Skill } from "../skill.ts";
+import { selected } from "./birth.ts";
+
+/** A run that goes on, and the checkpoint from which. */
+export interface Resumed {
+  readonly held: Held;
+  readonly checkpointId: CheckpointId;
+}
+
+/** What is launched once the decision is committed. */
+interface Continuation {
+  readonly skill: Skill;
+  readonly checkpoint: Checkpoint<Json>;
+}
+
+/** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
+export async function resumeRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  checkpointId: string | undefined,
+): Promise<Resumed> {
+  const resumed = await change(host, tenant, runId, async ({ record }, now) => {
+    const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
+    refuseLive(record, now);
+    const { checkpointId: id } = from.record;
+    const run = moved(record.run, { type: "resume", checkpointId: id }, now);
+    const skill = skillOf(host, record);
+    const next: RunRecord<Json> = { ...record, run, waits: keptWaits(record.waits, from) };
+    return { change: resumption(executor, next, from, [], now), answer: { skill, checkpoint: from } };
+  });
+  return go(host, executor, resumed);
+}
+
+/** @throws `conflict` with the time after which the lease can be taken. */
+function refuseLive(record: RunRecord<Json>, now: number): void {
+  if (!isLeaseLive(record, now) || record.lease === undefined) return;
+  throw new DurableError("conflict", `run "${record.run.runId}" is being executed`, {
+    retryAfterMs: record.lease.endsAt - now,
+    hint: "cancel it first, or wait until its lease lapses",
+  });
+}
+
+// A resume shortens no sleep and restarts no timeout. Failed attempts are forgotten, and gates ask again.
+function keptWaits(waits: readonly Wait[], { state }: Checkpoint<Json>): readonly Wait[] {
+  return waits.filter(
+    (wait) => (wait.kind === "sleep" || wait.kind === "signal") && !isSettled(getOwn(state.stepResults, wait.stepId)),
+  );
+}
+
+function skillOf(host: Host, { run }: RunRecord<Json>): Skill {
+  return host.skills.get(run.skillId, run.skillVersion);
+}
+
+function resumption(
+  executor: Executor,
+  record: RunRecord<Json>,
+  from: Checkpoint<Json>,
+  events: Change["events"],
+  now: number,
+): Change {
+  const payload = { checkpoint_id: from.record.checkpointId };
+  return {
+    record: executor.taken(record, now),
+    events: [...events, event("run.resumed", now, payload)],
+    checkpoint: { kind: "run_resumed", state: runningState(from.state, now) },
+  };
+}
+
+function go(host: Host, executor: Executor, { held, answer }: Changed<Continuation>): Resumed {
+  const { skill, checkpoint } = answer;
+  void executor.launch(skill, held, runningState(checkpoint.state, host.clock.now()));
+  return { held, checkpointId: checkpoint.record.checkpointId };
+}
+
+/** Who decided at a gate, and about which. */
+export interface GateDecision {
+  readonly approver?: string;
+  readonly notes?: string;
+  /** The gate of that step; the first gate where absent. */
+  readonly stepId?: string;
+}
+
+/** Opens a gate and resumes the run. */
+export async function approveRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  { stepId, ...by }: GateDecision,
+): Promise<Resumed> {
+  const approved = await change(host, tenant, runId, async ({ record }, now) => {
+    const gate = gateOf(record, stepId);
+    const { capabilityId } = gate;
+    const decision = { ...by, stepId: gate.stepId, ...(capabilityId === undefined ? {} : { capabilityId }) };
+    const run = moved(record.run, { type: "approve", decision }, now);
+    const from = await getCheckpoint(host, tenant, runId, selected(record, undefined));
+    const skill = skillOf(host, record);
+    const next: RunRecord<Json> = {
+      ...record,
+      run: { ...run, resumeFromCheckpointId: from.record.checkpointId },
+      waits: record.waits.filter((wait) => wait !== gate),
+      confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
+    };
+    const opened = event("run.approved", now, decisionPayload(decision));
+    return { change: resumption(executor, next, from, [opened], now), answer: { skill, checkpoint: from } };
+  });
+  return go(host, executor, approved);
+}
+
+/** Closes a gate for good: the run is canceled. */
+export async function denyRun(host: Host, tenant: TenantId, runId: RunId, request: GateDecision): Promise<Held> {
+  const { stepId, ...by } = request;
+  const { held } = await change(host, tenant, runId, ({ record }, now) => {
+    const { capabilityId, stepId: id } = gateOf(record, stepId);
+    const decision = { ...by, stepId: id, ...(capabilityId === undefined ? {} : { capabilityId }) };
+    const run = moved(record.run, { type: "deny", decision }, now);
+    const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
+    return { change: { record: stopped({ ...record, run }), events }, answer: undefined };
+  });
+  return held;
+}
+
+function decisionPayload(decision: { stepId: string; approver?: string; notes?: string }): Record<string, Json> {
+  return { step_id: decision.stepId, approver: decision.approver ?? null, notes: decision.notes ?? null };
+}
+
+type Gate = Extract<Wait, { kind: "approval" }>;
+
+function gateOf(record: RunRecord<Json>, stepId: string | undefined): Gate {
+  const gates = record.waits.filter((wait): wait is Gate => wait.kind === "approval");
+  const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
+  if (found !== undefined) return found;
+  if (record.run.status === "waiting_for_human" && stepId !== undefined) {
+    throw invalidRequest("step_id", `run "${record.run.runId}" does not wait at step "${stepId}"`);
+  }
+  // Whatever the status, the lifecycle refuses it, and says so.
+  return { kind: "approval", stepId: stepId ?? "", since: 0 };
+}
+
+function stopped({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
+  return { ...record, waits: [] };
+}
+
+/** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
+export async function cancelRun(host: Host, executor: Executor, tenant: TenantId, runId: RunId): Promise<Held> {
+  const { held } = await change(host, tenant, runId, ({ record }, now) => ({
+    change: {
+      record: stopped({ ...record, run: moved(record.run, { type: "cancel" }, now) }),
+      events: [event("run.canceled", now)],
+    },
+    answer: undefined,
+  }));
+  executor.interrupt(held, "the run was canceled");
+  return held;
+}
+
+/** A message to a run. */
+export interface NewSignal {
+  /** Printable ASCII, 1 to 200 characters. */
+  readonly name: string;
+  readonly payload?: unknown;
+}
+
+/** How many bytes of signals may wait in a run's inbox. */
+export const maxInboxBytes = 64 * 1024;
+
+/** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
+export async function signalRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  { name, payload }: NewSignal,
+): Promise<Held> {
+  if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
+  const encoded = encodeValue(payload ?? null, "payload");
+  if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
+    throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
+  }
+  const { held, answer } = await change<Continuation | undefined>(host, tenant, runId, async ({ record }, now) => {
+    const { run } = record;
+    if (isTerminal(run.status)) {
+      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {
+        details: { status: run.status, event: "signal" },
+      });
+    }
+    const inbox = [...record.inbox, { name, payload: encoded, receivedAt: isoTime(now) }];
+    if (utf8Length(JSON.stringify(inbox)) > maxInboxBytes) {
+      throw new DurableError("inbox_full", `the inbox of run "${runId}" is full`, { retryAfterMs: 1_000 });
+    }
+    const received: RunRecord<Json> = { ...record, inbox };
+    const events = [event("signal.received", now, { name })];
+    const isAwaited = record.waits.some(
+      (wait) => wait.kind === "signal" && wait.name === name && isOver(received, wait, now),
+    );
+    const isWaiting = run.status === "waiting_for_signal" || run.status === "waiting_for_human";
+    if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
+    return wake(host, executor, tenant, received, events, now);
+  });
+  if (answer !== undefined) void executor.launch(answer.skill, held, answer.checkpoint.state);
+  return held;
+}
+
+/** Takes a waiting run on, or makes it due where its skill is not here. */
+async function wake(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  record: RunRecord<Json>,
+  events: Change["events"],
+  now: number,
+): Promise<{ change: Change; answer: Continuation | undefined }> {
+  const { run } = record;
+  const skill = host.skills.find(run.skillId, run.skillVersion);
+  if (skill === undefined) return { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
+  const checkpoint = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const proceeding = executor.taken({ ...record, run: moved(run, { type: "proceed" }, now) }, now);
+  const state = runningState(checkpoint.state, now);
+  return { change: { record: proceeding, events }, answer: { skill, checkpoint: { ...checkpoint, state } } };
+}

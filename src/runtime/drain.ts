@@ -1,0 +1,130 @@
+import { runningState } from "../engine/execute.ts";
+import type { Executor } from "../engine/executor.ts";
+import { failedChange } from "../engine/graph-run.ts";
+import { event } from "../engine/graph-step.ts";
+import type { Host } from "../engine/host.ts";
+import { type Change, change, type Decided, getCheckpoint } from "../engine/journal.ts";
+import { isLeaseLive } from "../engine/lease.ts";
+import { moved } from "../engine/moved.ts";
+import type { ExecutionState } from "../execution-state.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import type { Json } from "../json.ts";
+import { dueAt, type RunRecord } from "../run.ts";
+import type { Skill } from "../skill.ts";
+import type { RunRow } from "../store.ts";
+import { selected } from "./birth.ts";
+
+export interface DrainOptions {
+  /** Only this tenant's runs; those of all tenants where absent. */
+  readonly tenant?: TenantId;
+  /** The most runs to take. Default 100. */
+  readonly limit?: number;
+  /** Once it aborts, no further run is taken. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a drain did. */
+export interface Drained {
+  /** Runs that were taken and whose pass is over. */
+  readonly taken: number;
+  /** Due runs left alone: somebody else took them, or their skill is not registered here. */
+  readonly passedOver: number;
+}
+
+/** After so many take-overs without a new checkpoint a run is given up. */
+export const maxRecoveries = 10;
+
+const firstUnservedDelayMs = 30_000;
+const lastUnservedDelayMs = 60 * 60 * 1000;
+
+/**
+ * Takes whatever is due: runs whose executor is gone, timers, retries, delivered signals. Resolves when their passes are
+ * over. A run that becomes due meanwhile is taken too, as long as the limit allows.
+ */
+export async function drain(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
+  const { tenant, limit = 100, signal } = options;
+  const report = { taken: 0, passedOver: 0 };
+  const seen = new Set<string>();
+  while (report.taken < limit && !signal?.aborted) {
+    const now = host.clock.now();
+    const query = { now, limit: limit - report.taken, ...(tenant === undefined ? {} : { tenant }) };
+    const rows = await host.store.dueRuns(query);
+    // A row that was passed over stays due for others; looking at it twice in one drain gains nothing.
+    const fresh = rows.filter((row) => !seen.has(rowKey(row)));
+    if (fresh.length === 0) break;
+    for (const row of fresh) seen.add(rowKey(row));
+    const passes = await Promise.all(fresh.map((row) => (signal?.aborted ? undefined : takeDue(host, executor, row))));
+    const taken = passes.filter((pass) => pass !== undefined);
+    report.taken += taken.length;
+    report.passedOver += passes.length - taken.length;
+    await Promise.all(taken.map(({ done }) => done));
+  }
+  return report;
+}
+
+function rowKey(row: RunRow): string {
+  return JSON.stringify([row.tenant, row.runId, row.revision]);
+}
+
+interface Taken {
+  readonly skill: Skill;
+  readonly state: ExecutionState<Json>;
+}
+
+async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ done: Promise<void> } | undefined> {
+  try {
+    const tenant = row.tenant as TenantId;
+    const runId = row.runId as RunId;
+    const { held, answer } = await change<Taken | undefined>(host, tenant, runId, ({ record }, now) =>
+      decide(host, executor, tenant, record, now),
+    );
+    // An object, so that taking one run does not wait for its pass.
+    return answer === undefined ? undefined : { done: executor.launch(answer.skill, held, answer.state) };
+  } catch (error) {
+    // One run that cannot be taken must not keep the others from it.
+    host.onError(error);
+    return undefined;
+  }
+}
+
+async function decide(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  record: RunRecord<Json>,
+  now: number,
+): Promise<Decided<Taken | undefined>> {
+  const due = dueAt(record);
+  if (due === undefined || due > now || isLeaseLive(record, now)) return { answer: undefined };
+  const { run } = record;
+  const skill = host.skills.find(run.skillId, run.skillVersion);
+  if (skill === undefined) return { change: setAside(record, now), answer: undefined };
+  const { state } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const wasLost = record.lease !== undefined;
+  if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, state, now), answer: undefined };
+  const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
+  const next: RunRecord<Json> = {
+    ...record,
+    run: isWaiting ? moved(run, { type: "proceed" }, now) : run,
+    recoveries: record.recoveries + (wasLost ? 1 : 0),
+  };
+  const events = wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [];
+  return {
+    change: { record: executor.taken(next, now), events },
+    answer: { skill, state: run.status === "replaying" ? state : runningState(state, now) },
+  };
+}
+
+// Nobody here has the skill: the run is due again later and later, so that it does not stand before others.
+function setAside(record: RunRecord<Json>, now: number): Change {
+  const { lease: _, ...rest } = record;
+  const delay = Math.min(firstUnservedDelayMs * 2 ** record.unservedCount, lastUnservedDelayMs);
+  return { record: { ...rest, wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
+}
+
+function giveUp(record: RunRecord<Json>, state: ExecutionState<Json>, now: number): Change {
+  const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
+  const failed = failedChange(record, state, now, { code: "recovery_exhausted", message });
+  const kind = failed.checkpoint?.kind ?? "run_failed";
+  return { record: failed.record, events: failed.events, checkpoint: { kind, state: failed.state ?? state } };
+}

@@ -1,0 +1,215 @@
+import type { Checkpoint, CheckpointRecord } from "../checkpoint.ts";
+import { decodeRun } from "../codec/run.ts";
+import { decodeValue } from "../codec/values.ts";
+import type { Executor } from "../engine/executor.ts";
+import type { Host } from "../engine/host.ts";
+import { getCheckpoint, getRun, type Held, heldRow } from "../engine/journal.ts";
+import { invalidRequest } from "../errors.ts";
+import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { isTerminal, type Run, type RunStatus } from "../run.ts";
+import type { RunPosition } from "../store.ts";
+import { createRun, type Descended, type Descent, forkRun, type NewRun, replayRun, startRun } from "./birth.ts";
+import {
+  type HistoryEntry,
+  type HistoryQuery,
+  listCheckpoints,
+  loadCheckpoint,
+  type NewCheckpointRequest,
+  readHistory,
+  saveCheckpoint,
+} from "./checkpoints.ts";
+import {
+  approveRun,
+  cancelRun,
+  denyRun,
+  type GateDecision,
+  type NewSignal,
+  type Resumed,
+  resumeRun,
+  signalRun,
+} from "./continuation.ts";
+
+/** A run that was made, or found again under its idempotency key. */
+export interface Started {
+  readonly run: Run;
+  readonly isRepeat: boolean;
+}
+
+export interface ResumeOutcome {
+  readonly run: Run;
+  readonly checkpointId: CheckpointId;
+}
+
+export interface DescentOutcome {
+  readonly run: Run;
+  readonly checkpointId: CheckpointId;
+  readonly sourceRunId: RunId;
+}
+
+export interface ListQuery {
+  readonly status?: RunStatus;
+  readonly skillId?: string;
+  readonly sourceRunId?: string;
+  /** The place after which the page begins, from the page before. */
+  readonly after?: RunPosition;
+  readonly offset?: number;
+  /** 1 to 500; default 100. */
+  readonly limit?: number;
+  /** `descending` (newest first) by default. */
+  readonly order?: "ascending" | "descending";
+}
+
+export interface RunPage {
+  readonly runs: readonly Run[];
+  /** Where the next page begins; absent on the last. */
+  readonly next?: RunPosition;
+}
+
+/**
+ * The runs of one tenant: everything that can be done to them. Made by `runtime.for(tenant)`.
+ *
+ * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
+ * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed.
+ */
+export class Runs {
+  private readonly host: Host;
+  private readonly executor: Executor;
+  private readonly tenant: TenantId;
+
+  constructor(host: Host, executor: Executor, tenant: TenantId) {
+    this.host = host;
+    this.executor = executor;
+    this.tenant = tenant;
+  }
+
+  /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
+  async create(request: NewRun): Promise<Started> {
+    const { held, isRepeat } = await createRun(this.host, this.tenant, request);
+    return { run: live(held), isRepeat };
+  }
+
+  /** Creates a run and begins to execute it. Resolves once the start is committed. */
+  async start(request: NewRun): Promise<Started> {
+    const { held, isRepeat } = await startRun(this.host, this.executor, this.tenant, request);
+    return { run: live(held), isRepeat };
+  }
+
+  async get(runId: string): Promise<Run> {
+    const held = await getRun(this.host, this.tenant, parseRunId(runId));
+    const run = live(held);
+    const { isResultInHead, run: stored } = held.record;
+    if (isResultInHead !== true || stored.checkpointHead === undefined) return run;
+    const { state } = await getCheckpoint(this.host, this.tenant, stored.runId, stored.checkpointHead);
+    return { ...run, result: decodeValue(state.output.result, "result") };
+  }
+
+  /** A page of runs by birth. A result too large for its row is `null` here; `get` reads it. */
+  async list(query: ListQuery = {}): Promise<RunPage> {
+    const { limit = 100, order = "descending", ...rest } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 500) throw invalidRequest("limit", "expected 1 to 500");
+    if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
+      throw invalidRequest("offset", "expected a whole number of at least 0");
+    }
+    const rows = await this.host.store.listRuns(this.tenant, { ...rest, limit: limit + 1, order });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      runs: page.flatMap((row) => heldRow(row) ?? []).map(live),
+      ...(rows.length > limit && last !== undefined ? { next: { createdAt: last.createdAt, runId: last.runId } } : {}),
+    };
+  }
+
+  /** How many runs there are under the filter, without deleted ones. */
+  count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
+    return this.host.store.countRuns(this.tenant, filter);
+  }
+
+  /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
+  saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
+    return saveCheckpoint(this.host, this.tenant, parseRunId(runId), request);
+  }
+
+  /** A checkpoint with its state, its values fresh at every call. */
+  loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
+    return loadCheckpoint(this.host, this.tenant, parseRunId(runId), checkpointId);
+  }
+
+  /** All checkpoints of the run in the order in which they were written, and the head's id. */
+  listCheckpoints(runId: string): Promise<{ checkpoints: readonly CheckpointRecord[]; head: string | undefined }> {
+    return listCheckpoints(this.host, this.tenant, parseRunId(runId));
+  }
+
+  /** Continues the same run from a checkpoint, or from its head. */
+  async resume(runId: string, options: { readonly checkpointId?: string } = {}): Promise<ResumeOutcome> {
+    const id = parseRunId(runId);
+    return resumed(await resumeRun(this.host, this.executor, this.tenant, id, options.checkpointId));
+  }
+
+  /** Makes a new run that executes from a checkpoint of this one. */
+  async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
+    const id = parseRunId(runId);
+    return descended(id, await replayRun(this.host, this.executor, this.tenant, id, descent));
+  }
+
+  /** Makes a new pending run that stands on a checkpoint of this one. */
+  async fork(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
+    const id = parseRunId(runId);
+    return descended(id, await forkRun(this.host, this.tenant, id, descent));
+  }
+
+  /** Opens the gate at which the run waits, and resumes it. */
+  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
+    return resumed(await approveRun(this.host, this.executor, this.tenant, parseRunId(runId), decision));
+  }
+
+  /** Refuses what the run waits for; the run is canceled. */
+  async deny(runId: string, decision: GateDecision = {}): Promise<Run> {
+    return live(await denyRun(this.host, this.tenant, parseRunId(runId), decision));
+  }
+
+  /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
+  async signal(runId: string, signal: NewSignal): Promise<Run> {
+    return live(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal));
+  }
+
+  async cancel(runId: string): Promise<Run> {
+    return live(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId)));
+  }
+
+  /** What happened to the run, in order. */
+  history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
+    return readHistory(this.host, this.tenant, parseRunId(runId), query);
+  }
+
+  /**
+   * The run once it is completed, failed or canceled, wherever it is executed. Polls where it is not executed here.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async finished(
+    runId: string,
+    options: { readonly signal?: AbortSignal; readonly pollMs?: number } = {},
+  ): Promise<Run> {
+    const { signal, pollMs = 200 } = options;
+    for (;;) {
+      signal?.throwIfAborted();
+      const run = await this.get(runId);
+      if (isTerminal(run.status)) return run;
+      const pass = this.executor.passOf(this.tenant, run.runId);
+      if (pass === undefined) await this.host.clock.sleep(pollMs, signal);
+      else await pass;
+    }
+  }
+}
+
+function live({ record }: Held): Run {
+  return decodeRun(record.run);
+}
+
+function resumed({ held, checkpointId }: Resumed): ResumeOutcome {
+  return { run: live(held), checkpointId };
+}
+
+function descended(sourceRunId: RunId, { held, checkpointId }: Descended): DescentOutcome {
+  return { run: live(held), checkpointId, sourceRunId };
+}

@@ -1,0 +1,40 @@
+import { invalidRequest } from "./errors.ts";
+import { at } from "./json.ts";
+
+/**
+ * What we need of a schema of any library that follows Standard Schema v1 (valibot, zod, arktype and others).
+ * Source: https://standardschema.dev
+ */
+export interface Schema<Output = unknown> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+  };
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/**
+ * The value as the schema gives it back.
+ *
+ * @throws `invalid_request` that names the place of the first issue.
+ */
+export async function validate<T>(schema: Schema<T>, value: unknown, path: string): Promise<T> {
+  const result = await schema["~standard"].validate(value);
+  if (result.issues === undefined) return result.value;
+  const [first] = result.issues;
+  const keys = first?.path ?? [];
+  const place = keys.reduce<string>((place, part) => {
+    const key = typeof part === "object" ? part.key : part;
+    return at(place, typeof key === "number" ? key : String(key));
+  }, path);
+  throw invalidRequest(place, first?.message ?? "does not fit its schema");
+}
