@@ -30,23 +30,19 @@ export function connect<Schema extends DBSchema>(
     if (closed)
       return Promise.reject(new DurableError("store_failed", `The store on ${name} is closed; make another.`));
     current ??= new Promise((resolve, reject) => {
-      const opening = openDB<Schema>(name, migrations.length, {
-        upgrade: (db, from) => {
-          for (const migrate of migrations.slice(from)) migrate(db);
-        },
+      const opening = openDatabase(() =>
         // The request stays and is answered once the other tab lets go; until then every call gets this answer.
-        blocked: () =>
-          reject(
-            new DurableError("store_blocked", `Another tab holds an older version of the database ${name} open.`, {
-              hint: "Close or reload the other tabs of this site.",
-            }),
-          ),
-      });
+        reject(
+          new DurableError("store_blocked", `Another tab holds an older version of the database ${name} open.`, {
+            hint: "Close or reload the other tabs of this site.",
+          }),
+        ),
+      );
       opening.then(
         (db) => {
-          if (closed) db.close();
           opened = db;
           current = opening;
+          if (closed) db.close();
           // Another tab wants to upgrade or delete the database, and waits for this.
           db.addEventListener("versionchange", () => release(db));
           // The browser has taken the connection away.
@@ -60,6 +56,16 @@ export function connect<Schema extends DBSchema>(
       );
     });
     return current;
+  }
+
+  // Async, so that a browser which refuses with an exception is one that rejects.
+  async function openDatabase(blocked: () => void): Promise<Database> {
+    return openDB<Schema>(name, migrations.length, {
+      upgrade: (db, from) => {
+        for (const migrate of migrations.slice(from)) migrate(db);
+      },
+      blocked,
+    });
   }
 
   /** Transactions that have begun go on; the next one opens the database again. */

@@ -103,19 +103,25 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
         if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
 
         const owned = erase ? await claimed.index("owner").getAll(within([tenant, runId])) : [];
-        const writes: Promise<unknown>[] = owned.map((one) =>
-          one.lapsesAt === undefined ? claimed.delete([tenant, one.kind, one.key]) : claimed.put({ ...one, body: "" }),
-        );
-        if (erase) writes.push(entries.delete(within([tenant, runId])), snapshots.delete(within([tenant, runId])));
-        writes.push(runs.put({ row: run, listKeys: listKeys(run), dueKeys: dueKeys(run) }));
-        writes.push(...claims.map((one) => claimed.put({ ...one, tenant, runId })));
+        const writes: (() => Promise<unknown>)[] = owned.map((one) => () => {
+          if (one.lapsesAt === undefined) return claimed.delete([tenant, one.kind, one.key]);
+          return claimed.put({ ...one, body: "" });
+        });
+        if (erase) {
+          writes.push(() => entries.delete(within([tenant, runId])));
+          writes.push(() => snapshots.delete(within([tenant, runId])));
+        }
+        writes.push(() => runs.put({ row: run, listKeys: listKeys(run), dueKeys: dueKeys(run) }));
+        writes.push(...claims.map((one) => () => claimed.put({ ...one, tenant, runId })));
         if (entry !== undefined) {
           const { snapshot, ...record } = entry;
           // Added, not put: a checkpoint id that the run already has fails, and the transaction with it.
-          writes.push(entries.add({ ...record, tenant, runId, revision }));
-          if (snapshot !== undefined) writes.push(snapshots.add({ tenant, runId, revision, body: snapshot }));
+          writes.push(() => entries.add({ ...record, tenant, runId, revision }));
+          if (snapshot !== undefined) writes.push(() => snapshots.add({ tenant, runId, revision, body: snapshot }));
         }
-        await Promise.all(writes);
+        // Async, because a write may also throw, as Chromium does for a value that is too large for it: then those before
+        // it fall with the transaction, and their rejections must be somebody's.
+        await Promise.all(writes.map(async (write) => write()));
         return { kind: "committed" };
       }),
 

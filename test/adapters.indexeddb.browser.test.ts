@@ -1,0 +1,243 @@
+import { openDB } from "idb";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { cdp } from "vitest/browser";
+import { connect } from "../adapters/indexeddb/connection.ts";
+import { indexedDbStore } from "../adapters/indexeddb/index.ts";
+import type { Schema } from "../adapters/indexeddb/schema.ts";
+import type { Commit, RunRow, Store } from "../src/store.ts";
+
+const run: RunRow = { tenant: "t", runId: "r", revision: 1, createdAt: 1, status: "running", dueAt: 1, body: "born" };
+const birth: Commit = { run, entry: { body: "record", checkpointId: "c", keyframe: 1, snapshot: "state" }, now: 1 };
+
+let number = 0;
+const stores: Store[] = [];
+
+/** The name of a database that no other test uses. */
+function freshName(): string {
+  number += 1;
+  return `adapter ${number} ${Date.now()}`;
+}
+
+function openStore(name: string, options: { durability?: "strict" | "relaxed" } = {}): Store {
+  const store = indexedDbStore({ name, ...options });
+  stores.push(store);
+  return store;
+}
+
+/** The same database in a later version, as a newer page would open it. */
+function openNewer(name: string): Promise<unknown> {
+  const newer = connect<Schema>(name, [() => undefined, () => undefined], "strict");
+  return newer.transact("open", ["runs"], "readonly", async () => undefined).finally(() => newer.close());
+}
+
+/** The connections that are opened from now on, to lose them with. */
+function openedConnections(): readonly IDBDatabase[] {
+  const opened: IDBDatabase[] = [];
+  const original = IDBFactory.prototype.open;
+  vi.spyOn(IDBFactory.prototype, "open").mockImplementation(function (this: IDBFactory, name, version) {
+    const request = original.call(this, name, version);
+    request.addEventListener("success", () => opened.push(request.result));
+    return request;
+  });
+  return opened;
+}
+
+/** As when somebody clears the site's data in the browser: connections are closed whoever holds them. */
+function deleteDatabases(): Promise<unknown> {
+  return cdp().send("Storage.clearDataForOrigin", { origin: location.origin, storageTypes: "indexeddb" });
+}
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const store of stores.splice(0)) await store.close();
+});
+
+describe("durability", () => {
+  function durabilities(): string[] {
+    const seen: string[] = [];
+    const original = IDBDatabase.prototype.transaction;
+    vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+      const transaction = original.apply(this, given);
+      if (transaction.mode === "readwrite") seen.push(transaction.durability);
+      return transaction;
+    });
+    return seen;
+  }
+
+  test("a commit is strict unless told otherwise", async () => {
+    const seen = durabilities();
+    await openStore(freshName()).commit(birth);
+    await openStore(freshName(), { durability: "relaxed" }).commit(birth);
+    expect(seen).toEqual(["strict", "relaxed"]);
+  });
+
+  test("a commit resolves after its transaction is complete, not after its requests", async () => {
+    const events: string[] = [];
+    const original = IDBDatabase.prototype.transaction;
+    vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+      const transaction = original.apply(this, given);
+      transaction.addEventListener("complete", () => events.push("complete"));
+      return transaction;
+    });
+    await openStore(freshName()).commit(birth);
+    events.push("resolved");
+    expect(events).toEqual(["complete", "resolved"]);
+  });
+});
+
+describe("other tabs", () => {
+  test("while one holds an older version open every call says so, and the next one after that works", async () => {
+    const name = freshName();
+    const older = await openDB(name, 1, { upgrade: (db) => void db.createObjectStore("runs") });
+    const newer = connect<Schema>(name, [() => undefined, () => undefined], "strict");
+    const read = () => newer.transact("getRun", ["runs"], "readonly", async () => "read");
+    await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
+    await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
+    older.close();
+    await expect.poll(() => read().catch(() => "blocked")).toBe("read");
+    newer.close();
+  });
+
+  test("one that upgrades is not blocked, and what was open then asks to reload", async () => {
+    const name = freshName();
+    const store = openStore(name);
+    await store.commit(birth);
+    await openNewer(name);
+    await expect(store.getRun("t", "r")).rejects.toMatchObject({
+      code: "store_failed",
+      hint: expect.stringContaining("reload"),
+    });
+  });
+
+  test("one that deletes the database is not blocked, and the next call makes it anew", async () => {
+    const name = freshName();
+    const store = openStore(name);
+    await store.commit(birth);
+    await new Promise<void>((resolve, reject) => {
+      const request = indexedDB.deleteDatabase(name);
+      request.onsuccess = () => resolve();
+      request.onblocked = () => reject(new Error("blocked"));
+    });
+    expect(await store.getRun("t", "r")).toBeUndefined();
+    expect(await store.commit(birth)).toEqual({ kind: "committed" });
+  });
+
+  test("a commit under way is finished before the connection is given up", async () => {
+    const name = freshName();
+    const store = openStore(name);
+    await store.getRun("t", "r");
+    const committing = store.commit(birth);
+    await openNewer(name);
+    expect(await committing).toEqual({ kind: "committed" });
+  });
+});
+
+describe("a lost connection", () => {
+  test("without an event yet is opened again by the call that finds out", async () => {
+    const opened = openedConnections();
+    const store = openStore(freshName());
+    await store.commit(birth);
+    opened[0]?.close();
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect(opened.length).toBe(2);
+  });
+
+  test("with its close event is opened again by the next call", async () => {
+    const opened = openedConnections();
+    const store = openStore(freshName());
+    await store.commit(birth);
+    opened[0]?.dispatchEvent(new Event("close"));
+    expect(await Promise.all([store.getRun("t", "r"), store.countRuns("t", {})])).toEqual([run, 1]);
+    expect(opened.length).toBe(2);
+  });
+
+  test("on which everything fails is not used again", async () => {
+    const opened = openedConnections();
+    const store = openStore(freshName());
+    await store.commit(birth);
+    const spy = vi.spyOn(IDBObjectStore.prototype, "get").mockImplementationOnce(() => {
+      throw new DOMException(
+        "Connection to Indexed Database server lost. Refresh the page to try again",
+        "UnknownError",
+      );
+    });
+    await expect(store.getRun("t", "r")).rejects.toMatchObject({
+      code: "store_failed",
+      message: expect.stringContaining("getRun failed on IndexedDB: UnknownError"),
+    });
+    spy.mockRestore();
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect(opened.length).toBe(2);
+  });
+
+  test("that the browser takes away is opened again", async () => {
+    const opened = openedConnections();
+    const store = openStore(freshName());
+    await store.commit(birth);
+    await deleteDatabases();
+    expect(await store.commit(birth)).toEqual({ kind: "committed" });
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect(opened.length).toBe(2);
+  });
+});
+
+describe("room", () => {
+  const override = (quotaSize?: number) =>
+    cdp().send("Storage.overrideQuotaForOrigin", {
+      origin: location.origin,
+      ...(quotaSize !== undefined && { quotaSize }),
+    });
+
+  afterEach(() => override());
+
+  test("that has run out is a quota_exceeded with the estimate, of which nothing is written", async () => {
+    await override(2_000_000);
+    // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.
+    await deleteDatabases();
+    const store = openStore(freshName());
+    await store.commit(birth);
+    const next = { ...run, revision: 2, status: "waiting" };
+    // Random, or compression would make it fit.
+    const snapshot = Array.from({ length: 200_000 }, () => Math.random()).join();
+    const claims = [{ kind: "k", key: "a", body: "claim" }];
+    const fault = store.commit({ run: next, entry: { body: "record", snapshot }, claims, now: 1 });
+    await expect(fault).rejects.toMatchObject({
+      code: "quota_exceeded",
+      details: { quota: expect.any(Number), usage: expect.any(Number) },
+    });
+    await override();
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect(await store.getClaim("t", "k", "a")).toBeUndefined();
+    expect((await store.listEntries("t", "r", { limit: 9 })).length).toBe(1);
+    expect(await store.commit({ run: next, now: 1 })).toEqual({ kind: "committed" });
+  });
+});
+
+describe("what is on the disk", () => {
+  test("a tombstone has no index key", async () => {
+    const name = freshName();
+    const store = openStore(name);
+    const fields = { skillId: "skill", sourceRunId: "source" };
+    await store.commit({ run: { ...run, ...fields }, now: 1 });
+    const db = await openDB(name);
+    const keys = async () => [
+      await db.countFromIndex("runs", "listed"),
+      await db.countFromIndex("runs", "due"),
+      await db.count("runs"),
+    ];
+    expect(await keys()).toEqual([8, 2, 1]);
+    const { status: _, ...unlisted } = run;
+    await store.commit({ run: { ...unlisted, ...fields, revision: 2 }, erase: true, now: 1 });
+    expect(await keys()).toEqual([0, 0, 1]);
+    db.close();
+  });
+
+  test("closing while the database is being opened lets go of it", async () => {
+    const name = freshName();
+    const store = indexedDbStore({ name });
+    const reading = store.getRun("t", "r");
+    await store.close();
+    await expect(reading).rejects.toMatchObject({ code: "store_failed" });
+    await openNewer(name);
+  });
+});
