@@ -1,0 +1,207 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isDurableError, type Json, parseJson } from "../src/index.ts";
+import { at, canonicalJson, getOwn, jsonEqual, maxDepth } from "../src/json.ts";
+
+function refusal(text: string, path?: string) {
+  try {
+    parseJson(text, path);
+  } catch (error) {
+    if (isDurableError(error)) return error;
+    throw error;
+  }
+  throw new Error(`${text} was accepted`);
+}
+
+describe("what JSON.parse takes without a loss is what it gives", () => {
+  test.each([
+    ["null"],
+    ["true"],
+    ['"text"'],
+    ["[]"],
+    ["{}"],
+    ["  [1, 2.5, -3e2, 1E+2, 0.1]\n"],
+    ['{"a":{"b":[null,false]}}'],
+    ['{"a":1,"a":2}'],
+    ["9007199254740991"],
+    ["-9007199254740991"],
+    ["9007199254740992"],
+    // How these numbers are written, though not what they are exactly: sent back, they are the same text.
+    ["-29429100366882190"],
+    ["18446744073709552000"],
+    ["1e308"],
+    ["5e-324"],
+    ["0.1234567890123456789"],
+    ['"9007199254740993"'],
+    ['{"9007199254740993":1}'],
+    ['"\\ud800"'],
+    ['"[[[[{{{{ 12345678901234567890 e999"'],
+  ])("%s", (text) => {
+    expect(parseJson(text)).toEqual(JSON.parse(text));
+  });
+
+  test("any JSON value, however it is spaced", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(undefined, 2, "\t"), (value, space) => {
+        const text = JSON.stringify(value, null, space);
+        expect(parseJson(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test("any safe integer", () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (n) => {
+        expect(parseJson(`{"n":${n}}`)).toEqual({ n: n === 0 ? 0 : n });
+      }),
+    );
+  });
+});
+
+test("an own __proto__ key stays an own key, and no prototype changes", () => {
+  const json = parseJson('{"__proto__":{"polluted":true},"constructor":1}') as Record<string, Json>;
+  expect(Object.keys(json)).toEqual(["__proto__", "constructor"]);
+  expect(Object.getPrototypeOf(json)).toBe(Object.prototype);
+  expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  expect(getOwn({} as Record<string, Json>, "constructor")).toBeUndefined();
+});
+
+describe("integers that a number cannot hold are refused, with their place", () => {
+  test.each([
+    ["9007199254740993", "body"],
+    ["-9007199254740993", "body"],
+    ["[1, 9007199254740993]", "body[1]"],
+    ['{"a":{"odd key":[0,{"n":12345678901234567890}]}}', 'body.a["odd key"][1].n'],
+    [`{"n":1${"0".repeat(30)}}`, "body.n"],
+    // These have an exact number, which is written as another integer.
+    ["1152921504606846976", "body"],
+    ["18446744073709551616", "body"],
+  ])("%s", (text, path) => {
+    const error = refusal(text, "body");
+    expect(error).toMatchObject({ code: "invalid_request", path });
+    expect(error.message).toContain(path);
+    expect(error.hint).toContain("bigint");
+  });
+
+  test("every integer comes back as it was written, or is refused", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), (integer) => {
+        const number = Number(integer);
+        if (String(number) === String(integer)) expect(parseJson(`[${integer}]`)).toEqual([number]);
+        else expect(refusal(`[${integer}]`).path).toBe("[0]");
+      }),
+    );
+  });
+});
+
+test.each(["1e309", "-1e309", "[1e400]", `1${"0".repeat(309)}`, "1E+999"])(
+  "%s is refused, since it overflows",
+  (text) => {
+    expect(refusal(text)).toMatchObject({ code: "invalid_request" });
+  },
+);
+
+describe("a syntax error is refused with its line and column", () => {
+  test.each([
+    ["", 1, 1],
+    ["   ", 1, 4],
+    ["{", 1, 2],
+    ["[1,]", 1, 4],
+    ["[1 2]", 1, 4],
+    ['{"a":1,}', 1, 8],
+    ["{'a':1}", 1, 2],
+    ['{"a" 1}', 1, 6],
+    ["[1,\n2,\n x]", 3, 2],
+    ['{\n  "a": tru\n}', 2, 8],
+    ['"a\nb"', 1, 1],
+    ['"\\x"', 1, 1],
+    ["01", 1, 2],
+    ["1.", 1, 2],
+    ["NaN", 1, 1],
+    ["[undefined]", 1, 2],
+    ["{} {}", 1, 4],
+    ["[1]]", 1, 4],
+  ])("%j at %i:%i", (text, line, column) => {
+    const error = refusal(text, "body");
+    expect(error).toMatchObject({ code: "invalid_request", path: "body", details: { line, column } });
+    expect(error.message).toContain(`line ${line}, column ${column}`);
+  });
+
+  test("every text is parsed or refused by a typed error", () => {
+    const jsonLike = fc.string({ unit: fc.constantFrom(...'[]{}",:0123456789.eE+-truefalsn\\ \n\u00e9') });
+    fc.assert(
+      fc.property(jsonLike, (text) => {
+        let expected: Json | undefined;
+        try {
+          expected = JSON.parse(text) as Json;
+        } catch {
+          expect(refusal(text).code).toBe("invalid_request");
+          return;
+        }
+        try {
+          expect(parseJson(text)).toEqual(expected);
+        } catch (error) {
+          expect(isDurableError(error, "invalid_request")).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("nesting", () => {
+  const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+
+  test("is accepted up to 500 levels", () => {
+    expect(maxDepth).toBe(500);
+    expect(parseJson(nested(500))).toBeInstanceOf(Array);
+  });
+
+  test.each([502, 100_000])("of %i levels is refused", (levels) => {
+    expect(refusal(nested(levels), "body")).toMatchObject({ code: "invalid_request" });
+  });
+
+  test("is not what brackets in a string are", () => {
+    expect(parseJson(JSON.stringify("[".repeat(10_000)))).toBe("[".repeat(10_000));
+  });
+});
+
+describe("equality", () => {
+  test.each<[Json, Json, boolean]>([
+    [{ a: 1, b: 2 }, { b: 2, a: 1 }, true],
+    [{ a: 1 }, { a: 1, b: null }, false],
+    [{ a: 1, b: null }, { a: 1, c: null }, false],
+    [[1, 2], [2, 1], false],
+    [[1], [1, 2], false],
+    [[], {}, false],
+    [null, {}, false],
+    ["1", 1, false],
+    [parseJson('{"__proto__":1}'), {}, false],
+    [{ constructor: 1 }, {}, false],
+  ])("%j and %j: %s", (a, b, equal) => {
+    expect(jsonEqual(a, b)).toBe(equal);
+    expect(jsonEqual(b, a)).toBe(equal);
+  });
+
+  test("two values are equal where their canonical texts are", () => {
+    const small = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>;
+    fc.assert(
+      fc.property(small, small, (a, b) => {
+        expect(jsonEqual(a, b)).toBe(canonicalJson(a) === canonicalJson(b));
+        expect(jsonEqual(a, JSON.parse(canonicalJson(a)))).toBe(true);
+      }),
+    );
+  });
+});
+
+test.each([
+  ["", "a", "a"],
+  ["a", "b", "a.b"],
+  ["a", 3, "a[3]"],
+  ["a", "odd key", 'a["odd key"]'],
+  ["a", "", 'a[""]'],
+  ["a", "__proto__", "a.__proto__"],
+  ["", 'x"y', '["x\\"y"]'],
+])("the path from %j to %j is %s", (path, key, expected) => {
+  expect(at(path, key)).toBe(expected);
+});
