@@ -1,23 +1,16 @@
-import { describe, test } from "vitest";
-import { memoryStore } from "../adapters/memory/index.ts";
-import { type StoreHarness, storeCases } from "../src/conformance/index.ts";
-import { emptyTables, modelStore } from "../src/conformance/model.ts";
+import "fake-indexeddb/auto";
+import { modelStore } from "../src/conformance/model.ts";
+import { emptyTables } from "../src/conformance/tables.ts";
+import { indexedDbHarness } from "./support/indexeddb-harness.ts";
+import { memoryHarness } from "./support/memory-harness.ts";
+import { testStore } from "./support/store-suite.ts";
 
-const media: Readonly<Record<string, StoreHarness>> = {
-  "the model": {
-    fresh: async () => {
-      const tables = emptyTables();
-      return { open: async () => modelStore(tables) };
-    },
+testStore("memory", memoryHarness);
+testStore("fake-indexeddb", indexedDbHarness);
+// The store that saboteurs are made of keeps every clause while nobody breaks it.
+testStore("the model's tables", {
+  fresh: async () => {
+    const tables = emptyTables();
+    return { open: async () => modelStore(tables) };
   },
-  memory: {
-    fresh: async () => {
-      const data = new Map();
-      return { open: async () => memoryStore({ data }) };
-    },
-  },
-};
-
-describe.each(Object.entries(media))("on %s", (_name, harness) => {
-  for (const { id, clause, run } of storeCases) test(`${id}: ${clause}`, () => run(harness));
 });

@@ -33,14 +33,14 @@ export const dueCases = [
       ["d", 2_000, 1],
       ["a", 9_000, 2],
       ["b1", 3_000, 9],
-      ["B", 3_000, 8],
+      ["B3", 3_000, 8],
       ["b10", 3_000, 7],
       ["b2", 3_000, 6],
     ];
     for (const [runId, dueAt, createdAt] of rows as [string, number, number][]) {
       await expectCommitted(store, row(tenant, runId, { dueAt, createdAt }));
     }
-    expectEqual(await due(store, tenant, 9_000), ["d", "B", "b1", "b10", "b2", "a"], "due rows");
+    expectEqual(await due(store, tenant, 9_000), ["d", "B3", "b1", "b10", "b2", "a"], "due rows");
   }),
 
   storeCase("due.limit", "At most `limit` due rows come, those due longest.", async ({ store, tenant }) => {

@@ -104,13 +104,14 @@ export const idCases = [
   storeCase("ids.filters", "Hostile values in a filter match themselves only.", async ({ store, tenant }) => {
     const run = (id: string) => row(tenant, id, { status: id, skillId: id, sourceRunId: id });
     await Promise.all(hostileIds.map((id) => expectCommitted(store, run(id))));
-    for (const id of hostileIds) {
+    const expectAlone = async (id: string) => {
       for (const filter of [{ status: id }, { skillId: id }, { sourceRunId: id }]) {
         const found = await store.listRuns(tenant, { ...filter, limit: all, order: "ascending" });
         expectEqual(runIds(found), [id], JSON.stringify(filter));
         expectEqual(await store.countRuns(tenant, filter), 1, `count of ${JSON.stringify(filter)}`);
       }
-    }
+    };
+    await Promise.all(hostileIds.map(expectAlone));
   }),
 
   storeCase(

@@ -134,9 +134,10 @@ async function expectSameReads(
       };
     }
   }
-  for (const [question, ask] of Object.entries(questions)) {
+  const asked = Object.entries(questions).map(async ([question, ask]) => {
     expectEqual(await ask(store), await ask(model), `${question} ${what}`);
-  }
+  });
+  await Promise.all(asked);
 }
 
 /** A claim of an erased run stays until it lapses; whether it is there after that is the store's affair. */

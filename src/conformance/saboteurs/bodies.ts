@@ -86,7 +86,7 @@ export const bodySaboteurs = [
   saboteur(
     "short-snapshots",
     "Snapshots are cut at two megabytes.",
-    ["bodies.snapshot-5mb", "bodies.split-characters"],
+    ["bodies.snapshot-5mb"],
     splits((parts) => parts.slice(0, 4)),
   ),
 

@@ -24,18 +24,13 @@ export const eraseSaboteurs = [
   saboteur(
     "erases-nothing",
     "An erasing commit writes its row and erases nothing.",
-    ["erase.entries", "erase.snapshots", "erase.lasting-claims", "erase.lapsing-claims", "races.erase"],
+    ["erase.entries", "erase.snapshots", "erase.lasting-claims", "erase.lapsing-claims"],
     commitsInstead(({ erase: _ignored, ...commit }) => commit),
   ),
 
   saboteur("entries-outlive", "Erasing forgets the entries.", ["erase.entries"], keepsOnErase("entries")),
 
-  saboteur(
-    "snapshots-outlive",
-    "Erasing forgets the snapshots.",
-    ["erase.snapshots", "races.erase"],
-    keepsOnErase("snapshots"),
-  ),
+  saboteur("snapshots-outlive", "Erasing forgets the snapshots.", ["erase.snapshots"], keepsOnErase("snapshots")),
 
   saboteur(
     "claims-outlive",

@@ -75,7 +75,7 @@ export const listSaboteurs = [
     (good, tables) => lists({ compare: (a, b) => tables.runs.indexOf(a) - tables.runs.indexOf(b) })(good, tables),
   ),
 
-  saboteur("rows-as-born", "The list has each run as it was born.", ["lists.latest-rows", "filters.latest"], (good) => {
+  saboteur("rows-as-born", "The list has each run as it was born.", ["lists.latest-rows"], (good) => {
     const births = new Map<string, RunRow>();
     return {
       commit: async (commit) => {
