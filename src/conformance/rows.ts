@@ -2,7 +2,7 @@ import type { ClaimRow, Commit, CommitOutcome, NewClaim, RunRow, Store } from ".
 import { expectEqual } from "./expect.ts";
 
 /** The time of a commit that names none. Cases use small times, years before any real clock. */
-export const someTime = 1_000;
+const someTime = 1_000;
 
 /** The largest limit a case asks for: all there is. */
 export const all = 1_000;

@@ -1,0 +1,134 @@
+import { DurableError } from "../errors.ts";
+import type { Commit, CommitOutcome, Store } from "../store.ts";
+
+/** Stores over any other store that fail or count, to test what is built on the contract. */
+
+export type StoreMethod = Exclude<keyof Store, "close">;
+
+export interface StoreCall {
+  readonly method: StoreMethod;
+  /** Which call of this method it is on this store, from 1. */
+  readonly nth: number;
+  /** What a `commit` was given. */
+  readonly commit?: Commit;
+}
+
+/** Whether a fault strikes a call. */
+export type StrikesWhen = (call: StoreCall) => boolean;
+
+/** Commits, and then rejects all the same: the outcome is there, and its answer is lost. Asked about commits only. */
+export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
+  return intercepted(store, async (call, proceed) => {
+    const answer = await proceed();
+    if (call.method === "commit" && when(call)) throw failed("The answer of this commit was lost.");
+    return answer;
+  });
+}
+
+/** Rejects without having done anything. Asked about reads as well. */
+export function failingStore(store: Store, when: StrikesWhen): Store {
+  return intercepted(store, async (call, proceed) => {
+    if (when(call)) throw failed(`The medium failed on this ${call.method}.`);
+    return proceed();
+  });
+}
+
+export interface Crash {
+  /** The number of the commit at which it happens, from 1; commits that conflict count. */
+  readonly atCommit: number;
+  /** Whether that commit is still written. */
+  readonly moment: "before" | "after";
+  /** What becomes of that call and of every other that has not been answered: a dead process never hears from it. */
+  readonly calls: "reject" | "hang";
+}
+
+/** Stops for ever at one commit, as a killed process does. `close` still closes the store underneath. */
+export function crashingStore(store: Store, { atCommit, moment, calls }: Crash): Store & { readonly crashed: boolean } {
+  let crashed = false;
+  const lost = () => (calls === "hang" ? new Promise<never>(() => undefined) : Promise.reject(failed("Crashed.")));
+  const crashing = intercepted(store, async (call, proceed) => {
+    const strikes = call.method === "commit" && call.nth === atCommit;
+    if (strikes && moment === "before") crashed = true;
+    if (crashed) return lost();
+    const answer = proceed();
+    await answer.catch(() => undefined);
+    if (strikes) crashed = true;
+    return crashed ? lost() : answer;
+  });
+  return Object.defineProperty(crashing, "crashed", { get: () => crashed }) as Store & { readonly crashed: boolean };
+}
+
+export interface StoreCounts {
+  readonly calls: { [Method in StoreMethod]: number };
+  /** Of commits that were committed: rows of runs, entries, snapshots and claims. */
+  rowsWritten: number;
+  rowsRead: number;
+  /** In UTF-8, of commits that were committed. */
+  snapshotBytesWritten: number;
+  /** In UTF-8. */
+  snapshotBytesRead: number;
+}
+
+/** Counts what passes through, from the moment it was made. */
+export function countingStore(store: Store): Store & { readonly counts: StoreCounts } {
+  const counts: StoreCounts = {
+    calls: {
+      ...{ getRun: 0, listRuns: 0, countRuns: 0, dueRuns: 0, getEntry: 0, listEntries: 0, getSnapshots: 0 },
+      ...{ getClaim: 0, listClaims: 0, commit: 0 },
+    },
+    rowsWritten: 0,
+    rowsRead: 0,
+    snapshotBytesWritten: 0,
+    snapshotBytesRead: 0,
+  };
+  const counting = intercepted(store, async ({ method, commit }, proceed) => {
+    counts.calls[method] += 1;
+    const answer = await proceed();
+    if (commit !== undefined) {
+      if ((answer as CommitOutcome).kind !== "committed") return answer;
+      const { entry, claims = [] } = commit;
+      counts.rowsWritten += 1 + claims.length + (entry === undefined ? 0 : 1) + (entry?.snapshot === undefined ? 0 : 1);
+      counts.snapshotBytesWritten += byteLength(entry?.snapshot ?? "");
+      return answer;
+    }
+    if (Array.isArray(answer)) counts.rowsRead += answer.length;
+    else if (typeof answer === "object") counts.rowsRead += 1;
+    if (method !== "getSnapshots") return answer;
+    for (const { body } of answer as Awaited<ReturnType<Store["getSnapshots"]>>) {
+      counts.snapshotBytesRead += byteLength(body);
+    }
+    return answer;
+  });
+  return Object.assign(counting, { counts });
+}
+
+/** The store with something around each of its calls. `close` goes through untouched. */
+function intercepted(store: Store, around: <T>(call: StoreCall, proceed: () => Promise<T>) => Promise<T>): Store {
+  const made = new Map<StoreMethod, number>();
+  const call = <T>(method: StoreMethod, proceed: () => Promise<T>, commit?: Commit): Promise<T> => {
+    const nth = (made.get(method) ?? 0) + 1;
+    made.set(method, nth);
+    return around({ method, nth, ...(commit && { commit }) }, proceed);
+  };
+  return {
+    getRun: (...args) => call("getRun", () => store.getRun(...args)),
+    listRuns: (...args) => call("listRuns", () => store.listRuns(...args)),
+    countRuns: (...args) => call("countRuns", () => store.countRuns(...args)),
+    dueRuns: (...args) => call("dueRuns", () => store.dueRuns(...args)),
+    getEntry: (...args) => call("getEntry", () => store.getEntry(...args)),
+    listEntries: (...args) => call("listEntries", () => store.listEntries(...args)),
+    getSnapshots: (...args) => call("getSnapshots", () => store.getSnapshots(...args)),
+    getClaim: (...args) => call("getClaim", () => store.getClaim(...args)),
+    listClaims: (...args) => call("listClaims", () => store.listClaims(...args)),
+    commit: (commit) => call("commit", () => store.commit(commit), commit),
+    close: () => store.close(),
+  };
+}
+
+function failed(message: string): DurableError {
+  return new DurableError("store_failed", message);
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
