@@ -5,7 +5,8 @@ import { at, getOwn, isJsonObject, type Json, type JsonObject, maxDepth } from "
 // object with that one key gets one more `$`, so that data can never be taken for a tag.
 const tagKey = "$durable";
 const tagLike = /^\$+durable$/;
-const escapedTag = /^\$\$+durable$/;
+// Bounded, since reading takes time that grows faster than the number of digits.
+const bigintDigits = /^-?\d{1,100000}$/;
 
 /**
  * The JSON form of a value, or a refusal. Plain JSON encodes to itself. Date, bigint, Map, Set, typed arrays,
@@ -70,13 +71,18 @@ function encode(value: unknown, path: string, ancestors: readonly object[]): Jso
     case "undefined":
       return tag("undefined");
     case "bigint":
-      return tag("bigint", value.toString());
+      return encodeBigint(value.toString(), path);
     case "function":
     case "symbol":
       throw invalidRequest(path, `a ${typeof value} cannot be kept`);
     case "object":
       return value === null ? null : encodeObject(value, path, ancestors);
   }
+}
+
+function encodeBigint(digits: string, path: string): Json {
+  if (!bigintDigits.test(digits)) throw invalidRequest(path, `a bigint of ${digits.length} digits cannot be kept`);
+  return tag("bigint", digits);
 }
 
 function encodeObject(value: object, path: string, ancestors: readonly object[]): Json {
@@ -113,12 +119,18 @@ function encodeObject(value: object, path: string, ancestors: readonly object[])
       }
     }
   }
-  throw invalidRequest(path, `${nameOf(value)} cannot be kept`, {
+  throw unkept(value, path);
+}
+
+function unkept(value: object, path: string): Error {
+  return invalidRequest(path, `${nameOf(value)} cannot be kept`, {
     hint: "keep plain data, and build instances from it in the step that needs them",
   });
 }
 
 function encodeArray(value: readonly unknown[], path: string, inner: readonly object[]): Json {
+  // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
+  if (!Array.isArray(Object.getPrototypeOf(value))) throw unkept(value, path);
   if (Object.keys(value).length !== value.length) {
     throw invalidRequest(path, "an array with holes or with fields of its own cannot be kept");
   }
@@ -169,7 +181,7 @@ function isSpoofed(value: object): boolean {
 
 function nameOf(value: unknown): string {
   if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
+  if (Array.isArray(value) && value.constructor === Array) return "an array";
   if (typeof value !== "object") return `a ${typeof value}`;
   const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name;
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of an unknown class";
@@ -196,6 +208,7 @@ const viewOf = new Map<string, (buffer: ArrayBuffer) => unknown>([
 type ErrorMaker = (message: string, options: ErrorOptions | undefined) => Error;
 const errorOf = new Map<string, ErrorMaker>([
   ["Error", (message, options) => new Error(message, options)],
+  ["AggregateError", (message, options) => new AggregateError([], message, options)],
   ["EvalError", (message, options) => new EvalError(message, options)],
   ["RangeError", (message, options) => new RangeError(message, options)],
   ["ReferenceError", (message, options) => new ReferenceError(message, options)],
@@ -234,7 +247,9 @@ function encodeError(error: Error, path: string, inner: readonly object[]): Json
   const { name, message, stack: _, cause: __, ...rest } = error as Error & Record<string, unknown>;
   const fields: Record<string, Json> = { name: String(error.name ?? name), message: String(error.message ?? message) };
   if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), inner);
-  const own = encodeMembers(rest, path, inner);
+  // The one field of a built-in error that is not enumerable.
+  const several = Object.hasOwn(error, "errors") ? { errors: (error as AggregateError).errors } : {};
+  const own = encodeMembers({ ...rest, ...several }, path, inner);
   if (Object.keys(own).length > 0) fields.fields = own;
   return tag("error", fields);
 }
@@ -251,7 +266,7 @@ function decodeTag(parts: Json, path: string): unknown {
       if (body === "NaN" || body === "Infinity" || body === "-Infinity") return Number(body);
       break;
     case "bigint":
-      if (typeof body === "string" && /^-?\d{1,100000}$/.test(body)) return BigInt(body);
+      if (typeof body === "string" && bigintDigits.test(body)) return BigInt(body);
       break;
     case "date": {
       if (body === null) return new Date(Number.NaN);
@@ -297,7 +312,9 @@ function decodeError(fields: JsonObject, path: string): Error {
   if (error.name !== name) define(error, "name", name, false);
   const own = getOwn(fields, "fields");
   if (own !== undefined && isJsonObject(own)) {
-    for (const [key, item] of Object.entries(own)) define(error, key, decodeValue(item, at(path, key)), true);
+    for (const [key, item] of Object.entries(own)) {
+      define(error, key, decodeValue(item, at(path, key)), !Object.hasOwn(error, key));
+    }
   }
   return error;
 }
