@@ -1,0 +1,387 @@
+import { isDeepStrictEqual } from "node:util";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeValue, encodeValue } from "../src/codec/values.ts";
+import { isDurableError } from "../src/errors.ts";
+import type { Json } from "../src/json.ts";
+
+/** The value after it was stored as text and read again. */
+function stored(value: unknown): unknown {
+  return decodeValue(JSON.parse(JSON.stringify(encodeValue(value, "v"))) as Json, "v");
+}
+
+function refusal(attempt: () => unknown) {
+  try {
+    attempt();
+  } catch (error) {
+    if (isDurableError(error)) return { code: error.code, path: error.path };
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+const plain: readonly unknown[] = [
+  null,
+  true,
+  "",
+  "text",
+  0,
+  -1.5,
+  Number.MAX_SAFE_INTEGER,
+  Number.MIN_SAFE_INTEGER,
+  Number.MAX_VALUE,
+  Number.MIN_VALUE,
+  [],
+  {},
+  [[[]]],
+  { a: [1, { b: null }] },
+  { "": "an empty key", " ": 1, "a.b": 2, "\u0000": 3 },
+  "\u0000 \u2028 \u2029 \u{1f40b}",
+  "\ud800 alone, \udc00 too",
+  { "\ud800": "a key of half a character" },
+  { constructor: 1, prototype: 2, toString: 3, hasOwnProperty: 4, valueOf: 5, toJSON: 6 },
+  { $durable: 1, other: 2 },
+  { $durable_: 1 },
+  { durable: ["undefined"] },
+  ["$durable"],
+  { $type: "Date", __type: "x", lc: 1, type: "constructor", id: ["a"] },
+];
+
+describe("plain JSON encodes to itself", () => {
+  test.each(plain.map((value) => [value]))("%j", (value) => {
+    expect(encodeValue(value, "v")).toEqual(value);
+    expect(stored(value)).toEqual(value);
+  });
+
+  test("any JSON without a tag look-alike", () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue({ noUnicodeString: false }).filter((json) => !JSON.stringify(json).includes("$durable")),
+        (json) => {
+          const value = JSON.parse(JSON.stringify(json)) as Json;
+          expect(JSON.stringify(encodeValue(value, "v"))).toBe(JSON.stringify(value));
+        },
+      ),
+    );
+  });
+});
+
+const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+
+const odd: readonly (readonly [string, unknown])[] = [
+  ["undefined", undefined],
+  ["undefined in an array", [undefined, 1, undefined]],
+  ["undefined in an object", { a: undefined }],
+  ["NaN", Number.NaN],
+  ["infinities", [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]],
+  ["-0", -0],
+  ["-0 deep inside", { a: [{ b: -0 }] }],
+  ["a bigint", 2n ** 200n],
+  ["a negative bigint", -(2n ** 64n)],
+  ["0n", 0n],
+  ["a Date", new Date("2026-03-26T12:00:00.123Z")],
+  ["the first and the last Date", [new Date(-8.64e15), new Date(8.64e15)]],
+  ["an invalid Date", new Date(Number.NaN)],
+  [
+    "a Map",
+    new Map<unknown, unknown>([
+      ["a", 1],
+      [1, "a"],
+      [{ k: 1 }, new Map([["x", undefined]])],
+      [Number.NaN, -0],
+    ]),
+  ],
+  ["an empty Map and Set", [new Map(), new Set()]],
+  ["a Set", new Set<unknown>(["a", 1, null, undefined, new Set([1n])])],
+  ["a Uint8Array", bytes],
+  ["an empty Uint8Array", new Uint8Array()],
+  ["an Int8Array", Int8Array.of(-1, 127)],
+  ["a Uint8ClampedArray", Uint8ClampedArray.of(0, 255)],
+  ["an Int16Array", Int16Array.of(-300, 300)],
+  ["a Uint16Array", Uint16Array.of(65_535)],
+  ["an Int32Array", Int32Array.of(-1)],
+  ["a Uint32Array", Uint32Array.of(2 ** 32 - 1)],
+  ["a Float32Array", Float32Array.of(1.5, Number.NaN)],
+  ["a Float64Array", Float64Array.of(Math.PI, -0)],
+  ["a BigInt64Array", BigInt64Array.of(-1n)],
+  ["a BigUint64Array", BigUint64Array.of(2n ** 64n - 1n)],
+  ["an ArrayBuffer", Uint8Array.of(1, 2, 3).buffer],
+  ["a DataView", new DataView(Uint8Array.of(1, 2, 3).buffer, 1, 2)],
+  ["a tag", { $durable: ["undefined"] }],
+  ["a tag of a Date", { $durable: ["date", "2026-03-26T12:00:00.000Z"] }],
+  ["an escaped tag", { $$durable: ["undefined"] }],
+  ["a twice escaped tag", { $$$durable: 1 }],
+  ["tags in tags", { $durable: { $durable: { $$durable: [{ $durable: 1 }] } } }],
+  ["a tag's content beside another key", { $durable: ["undefined"], $$durable: 1 }],
+  ["a tag in a Map", new Map([[{ $durable: ["set", []] }, { $$durable: 0 }]])],
+  ["a tag with an odd value inside", { $durable: [undefined, new Date(0)] }],
+];
+
+describe("what JSON cannot say comes back equal", () => {
+  test.each(odd)("%s", (_name, value) => {
+    const back = stored(value);
+    expect(back).toStrictEqual(value);
+    expect(encodeValue(back, "v")).toEqual(encodeValue(value, "v"));
+  });
+
+  test("an object without a prototype comes back with the usual one", () => {
+    expect(stored(Object.assign(Object.create(null), { a: 1 }))).toStrictEqual({ a: 1 });
+  });
+
+  test("an own __proto__ is data", () => {
+    const value = JSON.parse('{"__proto__":{"polluted":[1]},"a":{"__proto__":null}}') as unknown;
+    const back = stored(value) as Record<string, unknown>;
+    expect(Object.keys(back)).toEqual(["__proto__", "a"]);
+    expect(Object.getPrototypeOf(back)).toBe(Object.prototype);
+    expect(JSON.stringify(back)).toBe(JSON.stringify(value));
+    expect(back.polluted).toBeUndefined();
+  });
+
+  test("an own __proto__ with an odd value is data", () => {
+    const value = Object.fromEntries([["__proto__", new Date(0)]]);
+    expect(Object.getOwnPropertyDescriptor(stored(value), "__proto__")?.value).toEqual(new Date(0));
+  });
+
+  test("a typed array keeps its view of a larger buffer, and no more", () => {
+    const view = new Uint16Array(bytes.buffer, 10, 3);
+    const back = stored(view) as Uint16Array;
+    expect(back).toStrictEqual(Uint16Array.from(view));
+    expect(back.buffer.byteLength).toBe(6);
+  });
+
+  test("a Buffer of Node comes back as the Uint8Array that it is", () => {
+    expect(stored(Buffer.from("abc"))).toStrictEqual(Uint8Array.of(97, 98, 99));
+  });
+
+  test("a megabyte of bytes", () => {
+    const large = new Uint8Array(2 ** 20).map((_, index) => index * 7);
+    expect(stored(large)).toEqual(large);
+  });
+
+  test("values of another realm", () => {
+    const made = runInNewContext(
+      "({ object: { a: 1 }, array: [1], date: new Date(5), map: new Map([[1, 2]]), set: new Set([3]), error: new TypeError('x'), bytes: Uint8Array.of(9), buffer: Uint8Array.of(8).buffer })",
+    ) as Record<string, unknown>;
+    const back = stored(made) as Record<string, unknown>;
+    expect(back).toMatchObject({ object: { a: 1 }, array: [1] });
+    expect(back.date).toStrictEqual(new Date(5));
+    expect(back.map).toStrictEqual(new Map([[1, 2]]));
+    expect(back.set).toStrictEqual(new Set([3]));
+    expect(back.error).toBeInstanceOf(TypeError);
+    expect(back.bytes).toStrictEqual(Uint8Array.of(9));
+    expect(back.buffer).toStrictEqual(Uint8Array.of(8).buffer);
+  });
+
+  test("an object that occurs twice, which is no cycle", () => {
+    const shared = { a: [1] };
+    expect(stored([shared, shared, new Map([["k", shared]])])).toStrictEqual([
+      shared,
+      shared,
+      new Map([["k", shared]]),
+    ]);
+  });
+});
+
+describe("errors", () => {
+  test.each([
+    new Error("plain"),
+    new TypeError("typed"),
+    new RangeError("ranged", { cause: new Error("because", { cause: "text" }) }),
+    Object.assign(new Error("with fields"), { code: "E_X", at: new Date(0), __proto__x: 1 }),
+    new Error("", { cause: undefined }),
+  ])("%s", (error) => {
+    const back = stored({ error }) as { error: Error };
+    expect(back.error).toBeInstanceOf(error.constructor);
+    expect(back.error.name).toBe(error.name);
+    expect(back.error.message).toBe(error.message);
+    expect(Object.hasOwn(back.error, "cause")).toBe(Object.hasOwn(error, "cause"));
+    expect(back.error).toEqual(error);
+  });
+
+  test("of a class of their own keep their name, and are an Error", () => {
+    class OddError extends Error {
+      override readonly name = "OddError";
+      readonly detail = { a: 1 };
+    }
+    const back = stored(new OddError("odd")) as OddError;
+    expect(back.name).toBe("OddError");
+    expect(back.detail).toEqual({ a: 1 });
+    expect(back.constructor).toBe(Error);
+  });
+
+  test("name no constructor by what they are called", () => {
+    const back = decodeValue({ $durable: ["error", { name: "Function", message: "return 1" }] }, "v");
+    expect(back).toBeInstanceOf(Error);
+    expect((back as Error).constructor).toBe(Error);
+  });
+
+  test("of several errors keep all of them", () => {
+    const back = stored(new AggregateError([new Error("a"), new TypeError("b")], "both")) as AggregateError;
+    expect(back.message).toBe("both");
+    expect(back.errors).toEqual([new Error("a"), new TypeError("b")]);
+  });
+});
+
+class Instance {
+  readonly a = 1;
+}
+
+describe("what cannot be kept is refused, with its path", () => {
+  const cycle: { a: unknown[] } = { a: [] };
+  cycle.a.push({ back: cycle });
+  const cyclicMap = new Map<string, unknown>();
+  cyclicMap.set("self", cyclicMap);
+  const cyclicError = new Error("x");
+  cyclicError.cause = cyclicError;
+  // biome-ignore lint/suspicious/noSparseArray: just such an array.
+  const sparse = [1, , 3];
+
+  test.each<[string, unknown, string]>([
+    ["a function", { a: [() => 1] }, "v.a[0]"],
+    ["a class", [class {}], "v[0]"],
+    ["a symbol", { a: Symbol("s") }, "v.a"],
+    ["a symbol as a key", { a: { [Symbol("s")]: 1 } }, "v.a"],
+    ["a cycle", cycle, "v.a[0].back"],
+    ["a cycle through a Map", { m: cyclicMap }, "v.m[0].value"],
+    ["a cycle through a cause", { e: cyclicError }, "v.e.cause"],
+    ["an instance of a class", { "odd key": new Instance() }, 'v["odd key"]'],
+    ["an instance in a Set", new Set([1, new Instance()]), "v[1]"],
+    ["an instance as a key of a Map", new Map([[new Instance(), 1]]), "v[0].key"],
+    ["an instance that calls itself a Date", { d: { [Symbol.toStringTag]: "Date" } }, "v.d"],
+    ["a sparse array", { a: sparse }, "v.a"],
+    ["an array with a field", { a: Object.assign([1], { extra: 1 }) }, "v.a"],
+    ["an instance of a subclass of Array", { a: new (class Stack extends Array {})() }, "v.a"],
+    ["an instance of a subclass of Map", { a: new (class Cache extends Map {})() }, "v.a"],
+    ["an instance of a subclass of Date", { a: new (class Day extends Date {})() }, "v.a"],
+    ["a Map with a field", { a: Object.assign(new Map(), { extra: 1 }) }, "v.a"],
+    ["a Date with a field", { a: Object.assign(new Date(), { extra: 1 }) }, "v.a"],
+    ["a RegExp", { a: /x/ }, "v.a"],
+    ["a URL", { a: new URL("http://x") }, "v.a"],
+    ["a Promise", { a: Promise.resolve() }, "v.a"],
+    ["a WeakMap", { a: new WeakMap() }, "v.a"],
+    ["a boxed number", { a: Object(1) }, "v.a"],
+    ["a boxed string", { a: Object("x") }, "v.a"],
+    ["a generator", { a: (function* () {})() }, "v.a"],
+    ["globalThis", globalThis, "v"],
+    ["Math", { a: Math }, "v.a"],
+    ["what a field of an error holds", Object.assign(new Error("x"), { f: () => 1 }), "v.f"],
+    ["a bigint too long to be read again", [1n << 400_000n], "v[0]"],
+  ])("%s", (_name, value, path) => {
+    expect(refusal(() => encodeValue(value, "v"))).toEqual({ code: "invalid_request", path });
+  });
+
+  test("more than 500 levels", () => {
+    const nest = (levels: number) => {
+      let value: unknown = "core";
+      for (let level = 0; level < levels; level++) value = level % 2 === 0 ? [value] : { a: value };
+      return value;
+    };
+    expect(stored(nest(500))).toEqual(nest(500));
+    expect(refusal(() => encodeValue(nest(501), "v")).code).toBe("invalid_request");
+    expect(refusal(() => encodeValue(nest(20_000), "v")).code).toBe("invalid_request");
+  });
+});
+
+describe("a malformed tag is refused, with its path", () => {
+  test.each<[Json]>([
+    [null],
+    [{}],
+    ["undefined"],
+    [[]],
+    [["unknown"]],
+    [["constructor"]],
+    [["number", "1"]],
+    [["number", 1]],
+    [["bigint", "0x10"]],
+    [["bigint", ""]],
+    [["bigint", 1]],
+    [["bigint", "1".repeat(100_001)]],
+    [["date", "yesterday"]],
+    [["date", 5]],
+    [["map", [["only a key"]]]],
+    [["map", { a: 1 }]],
+    [["set", "abc"]],
+    [["bytes", "Uint8Array", "not base64!"]],
+    [["bytes", "Uint16Array", "AQ=="]],
+    [["bytes", "Function", "AQ=="]],
+    [["bytes", "constructor", "AQ=="]],
+    [["error", "text"]],
+    [["error"]],
+  ])("%j", (tag) => {
+    expect(refusal(() => decodeValue({ a: [{ $durable: tag }] }, "v"))).toEqual({
+      code: "invalid_request",
+      path: "v.a[0]",
+    });
+  });
+});
+
+test("what is decoded is fresh at every call", () => {
+  const json = encodeValue({ list: [1], date: new Date(0) }, "v");
+  const first = decodeValue(json, "v") as { list: number[]; date: Date };
+  first.list.push(2);
+  first.date.setTime(5);
+  expect(decodeValue(json, "v")).toEqual({ list: [1], date: new Date(0) });
+});
+
+test("what is encoded shares nothing with the value", () => {
+  const value = { list: [{ a: 1 }] };
+  const json = encodeValue(value, "v");
+  value.list[0] = { a: 2 };
+  value.list.push({ a: 3 });
+  expect(json).toEqual({ list: [{ a: 1 }] });
+});
+
+describe("of any value", () => {
+  const key = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("__proto__", "constructor", "$durable", "$$durable", "$$$durable", "", "toString", "\ud800"),
+  );
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4, withCrossShrink: true },
+      fc.oneof(
+        fc.constantFrom(null, true, false, undefined, Number.NaN, Number.POSITIVE_INFINITY, -0, 0),
+        fc.double(),
+        fc.maxSafeInteger(),
+        fc.string({ unit: "binary" }),
+        fc.bigInt(),
+        fc.date({ noInvalidDate: false }),
+        fc.uint8Array(),
+        fc.float64Array(),
+        fc.bigInt64Array(),
+      ),
+      fc.array(tie("value")),
+      fc.array(fc.tuple(key, tie("value"))).map((entries) => Object.fromEntries(entries)),
+      fc.tuple(fc.constantFrom("$durable", "$$durable"), tie("value")).map(([name, inner]) => ({ [name]: inner })),
+      fc.array(fc.tuple(tie("value"), tie("value"))).map((entries) => new Map(entries)),
+      fc.array(tie("value")).map((items) => new Set(items)),
+    ),
+  }));
+
+  test("that is accepted, the same comes back", () => {
+    fc.assert(
+      fc.property(value, (given) => {
+        // Vitest's own equality takes a key "constructor" for the constructor.
+        expect(isDeepStrictEqual(stored(given), given)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("the same JSON comes back, whatever is stored under a tag", () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), (parts) => {
+        const json = { $durable: parts } as Json;
+        let decoded: unknown;
+        try {
+          decoded = decodeValue(json, "v");
+        } catch (error) {
+          expect(isDurableError(error, "invalid_request")).toBe(true);
+          return;
+        }
+        expect(() => encodeValue(decoded, "v")).not.toThrow();
+      }),
+    );
+  });
+});
