@@ -11,6 +11,7 @@ export const checkpointKinds = [
   "run_resumed",
   "run_finished",
   "run_failed",
+  "state_edited",
 ] as const;
 
 export type CheckpointKind = (typeof checkpointKinds)[number];

@@ -20,8 +20,11 @@ export { writeCheckpointRecord } from "./codec/entry.ts";
 export { encodeRun, writeRun } from "./codec/run.ts";
 export { decodeState, encodeState, readState, writeState } from "./codec/state.ts";
 export { decodeValue, encodeValue } from "./codec/values.ts";
+export type { Duration } from "./duration.ts";
 export { NonRetryableError } from "./engine/attempt.ts";
 export { type Clock, systemClock } from "./engine/host.ts";
+export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./engine/notifier.ts";
+export { type Presence, webLocksPresence } from "./engine/presence.ts";
 export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
 export { type EventType, eventTypes, type RunEvent } from "./event.ts";
 export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./execution-state.ts";
@@ -49,12 +52,25 @@ export {
   runStatuses,
   terminalStatuses,
 } from "./run.ts";
-export type { Descent, NewRun } from "./runtime/birth.ts";
+export type { Descent, ForkDescent, NewRun, StateEdit } from "./runtime/birth.ts";
 export type { HistoryEntry, HistoryQuery, NewCheckpointRequest } from "./runtime/checkpoints.ts";
 export { type GateDecision, maxInboxBytes, type NewSignal } from "./runtime/continuation.ts";
 export type { Drained } from "./runtime/drain.ts";
+export { type EventQuery, eventPosition, type WatchOptions } from "./runtime/events.ts";
 export type { DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
-export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
-export { defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";
+export { type CodeSkillDefinition, defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";
 export type * from "./store.ts";
+export {
+  type Approval,
+  type DelayFunction,
+  fromWorkflow,
+  type RunContext,
+  type StepConfig,
+  type WorkflowBody,
+  type WorkflowEvent,
+  type WorkflowStep,
+  type WorkflowStepContext,
+  type WorkflowStepEvent,
+} from "./workflow.ts";

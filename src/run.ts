@@ -89,6 +89,8 @@ export interface RunRecord<V = unknown> {
   readonly entryRevision: number;
   /** The revision of the head's checkpoint. */
   readonly headRevision: number;
+  /** True until an edited fork has its edit: a crash in between leaves a fork that nobody may resume. */
+  readonly isEditPending?: boolean;
   /** True where the result was too large for the row; it is read from the head. */
   readonly isResultInHead?: boolean;
 }
@@ -102,7 +104,15 @@ export interface Lease {
 
 /** Why one step cannot go on. Times are in milliseconds. */
 export type Wait =
-  | { readonly kind: "approval"; readonly stepId: string; readonly capabilityId?: string; readonly since: number }
+  | {
+      readonly kind: "approval";
+      readonly stepId: string;
+      readonly capabilityId?: string;
+      readonly since: number;
+      readonly reason: GateReason;
+      /** What a person said here; the step goes on with it. A `confirmation` is kept for the whole run instead. */
+      readonly decision?: GateDecided;
+    }
   | { readonly kind: "signal"; readonly stepId: string; readonly name: string; readonly until?: number }
   | { readonly kind: "sleep"; readonly stepId: string; readonly until: number }
   | {
@@ -113,6 +123,18 @@ export type Wait =
       readonly attempts: number;
       readonly error: string;
     };
+
+/**
+ * Why a person is asked: the capability needs it once in a run, the step is a question by itself, a recorded action would be
+ * done again, or nobody knows whether an action was done.
+ */
+export type GateReason = "confirmation" | "approval" | "replay" | "attempted";
+
+export interface GateDecided {
+  readonly approver?: string;
+  readonly notes?: string;
+  readonly at: string;
+}
 
 /** A message to a run. */
 export interface Signal<V = unknown> {

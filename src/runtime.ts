@@ -1,11 +1,14 @@
 import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, systemClock } from "./engine/host.ts";
+import { localNotifier, type Notifier } from "./engine/notifier.ts";
+import type { Presence } from "./engine/presence.ts";
 import { DurableError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex } from "./ids.ts";
 import { requireCrypto } from "./json.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { Runs } from "./runtime/runs.ts";
+import { serve } from "./runtime/serve.ts";
 import { type Skill, SkillRegistry } from "./skill.ts";
 import type { Store } from "./store.ts";
 
@@ -27,6 +30,10 @@ export interface RuntimeOptions {
   readonly random?: RandomBytes;
   /** Told of each pass, so that a platform keeps the process alive for it, as `waitUntil` does. */
   readonly background?: (work: Promise<void>) => void;
+  /** Tells of changes; `broadcastNotifier()` in a browser tells other tabs too. Default: this runtime only. */
+  readonly notifier?: Notifier;
+  /** Knows of dead executors at once; `webLocksPresence()` in a browser. Default: leases alone. */
+  readonly presence?: Presence | undefined;
   /** Told of failures of background work, which no caller awaits. Default `console.error`. */
   readonly onError?: (error: unknown) => void;
 }
@@ -44,10 +51,23 @@ export interface Runtime {
    * loads, on a tick, or from a cron trigger.
    */
   drain(options?: Omit<DrainOptions, "tenant"> & { readonly tenant?: string }): Promise<Drained>;
+  /**
+   * Drains at once, and again on a tick, when a run changes elsewhere, and when another executor dies, until `signal`
+   * aborts. For a page or a server; the edge drains from a cron trigger.
+   */
+  serve(options: ServeOptions): Promise<void>;
   /** Resolves when nothing is being executed here. */
   idle(): Promise<void>;
   /** Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open. */
   stop(): Promise<void>;
+}
+
+export interface ServeOptions {
+  /** Only this tenant's runs; a page drains the signed-in tenant's. */
+  readonly tenant?: string;
+  readonly signal: AbortSignal;
+  /** Default 1,000. */
+  readonly everyMs?: number;
 }
 
 /**
@@ -59,13 +79,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
   const random = options.random ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)));
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
+  const { presence } = options;
+  const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const host: Host = {
     store: options.store,
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),
     clock: options.clock ?? systemClock,
     random,
-    executor: options.executor ?? `executor_${randomHex(random, 8)}`,
+    executor: executorId,
+    notifier: options.notifier ?? localNotifier(),
+    ...(presence === undefined ? {} : { presence }),
+    ready: presence?.announce(executorId) ?? Promise.resolve(),
     leaseMs: positive(options.leaseMs ?? 30_000, "leaseMs"),
     holdMs: options.holdMs ?? 5_000,
     passMs: options.passMs ?? Number.POSITIVE_INFINITY,
@@ -79,10 +104,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
       return drain(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });
     },
+    serve({ tenant, ...rest }) {
+      if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
+      return serve(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });
+    },
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();
       await executor.idle();
+      presence?.release();
+      host.notifier.close();
     },
   };
 }

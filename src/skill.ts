@@ -3,6 +3,7 @@ import { DurableError, notFound } from "./errors.ts";
 import { type Graph, type GraphStep, parseGraph } from "./graph.ts";
 import { isId } from "./ids.ts";
 import type { Schema } from "./schema.ts";
+import type { WorkflowBody } from "./workflow.ts";
 
 /** What a run executes. Made by {@link defineSkill}. */
 export interface Skill {
@@ -13,25 +14,38 @@ export interface Skill {
   readonly body: SkillBody;
 }
 
-export type SkillBody = { readonly kind: "graph"; readonly graph: Graph };
+export type SkillBody =
+  | { readonly kind: "graph"; readonly graph: Graph }
+  | { readonly kind: "code"; readonly run: WorkflowBody };
 
-export interface GraphSkillDefinition {
+interface SkillDefinition<Inputs> {
   /** Printable ASCII, such as `text.digest`. */
   readonly id: string;
   readonly version: string;
   readonly description?: string;
   /** Checked when a run is created. */
-  readonly inputs?: Schema;
+  readonly inputs?: Schema<Inputs>;
+}
+
+/** A skill as a graph of steps. */
+export interface GraphSkillDefinition extends SkillDefinition<unknown> {
   readonly steps: readonly GraphStep[];
 }
 
+/** A skill as an async function over durable steps. */
+export interface CodeSkillDefinition<Inputs, Result> extends SkillDefinition<Inputs> {
+  readonly run: WorkflowBody<Inputs, Result>;
+}
+
 /**
- * Defines a skill. It is checked here, so that a run never meets an unknown reference or a cycle.
+ * Defines a skill in one of two forms. A graph is checked here, so that a run never meets an unknown reference or a cycle.
  *
  * @throws `invalid_definition` that names the place.
  */
-export function defineSkill(definition: GraphSkillDefinition): Skill {
-  const { id, version, description, inputs, steps } = definition;
+export function defineSkill<Inputs = unknown, Result = unknown>(
+  definition: GraphSkillDefinition | CodeSkillDefinition<Inputs, Result>,
+): Skill {
+  const { id, version, description, inputs } = definition;
   const path = `skill "${id}"`;
   if (!isId(id))
     throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
@@ -41,8 +55,19 @@ export function defineSkill(definition: GraphSkillDefinition): Skill {
     version,
     ...(description === undefined ? {} : { description }),
     ...(inputs === undefined ? {} : { inputs }),
-    body: { kind: "graph" as const, graph: parseGraph(steps, `${path}.steps`) },
+    body: bodyOf(definition, path),
   });
+}
+
+function bodyOf<I, R>(definition: GraphSkillDefinition | CodeSkillDefinition<I, R>, path: string): SkillBody {
+  if ("steps" in definition) return { kind: "graph", graph: parseGraph(definition.steps, `${path}.steps`) };
+  if (typeof definition.run === "function") return { kind: "code", run: asUntyped(definition.run) };
+  throw new DurableError("invalid_definition", `${path}: expected steps or a run function`);
+}
+
+// A run's inputs were checked by the skill's schema, or are what its author says they are.
+function asUntyped<I, R>(run: WorkflowBody<I, R>): WorkflowBody {
+  return run as unknown as WorkflowBody;
 }
 
 /** The skills that are bound here, by id and version. */
@@ -57,6 +82,7 @@ export class SkillRegistry {
         throw new DurableError("invalid_definition", `skill "${skill.id}" version ${skill.version} is there twice`);
       }
       this.byId.set(skill.id, versions.set(skill.version, skill));
+      if (skill.body.kind !== "graph") continue;
       for (const { id, does } of skill.body.graph.steps) {
         if (does.kind === "capability" && capabilities.find(does.capabilityId) === undefined) {
           throw new DurableError(

@@ -3,6 +3,7 @@ import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { at, isJsonObject, type Json, type JsonObject } from "../json.ts";
 import {
   type ApprovalRequest,
+  type GateDecided,
   type Lease,
   type Run,
   type RunError,
@@ -82,6 +83,12 @@ const signal = record<Signal>("required", {
   receivedAt: ["received_at", requiredText],
 });
 
+const gateDecided = record<GateDecided>("required", {
+  approver: ["approver", optionalText],
+  notes: ["notes", optionalText],
+  at: ["at", requiredText],
+});
+
 const stepId = ["step_id", requiredText] as const;
 const kind = <K extends string>(name: K) => ["kind", word([name])] as const;
 const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> } = {
@@ -90,6 +97,8 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     stepId,
     capabilityId: ["capability_id", sparse(requiredText)],
     since: ["since", requiredNumber],
+    reason: ["reason", word(["confirmation", "approval", "replay", "attempted"])],
+    decision: ["decision", sparse(gateDecided)],
   }),
   signal: record<Extract<Wait, { kind: "signal" }>>("required", {
     kind: kind("signal"),
@@ -133,6 +142,7 @@ const runRecord = record<RunRecord>("required", {
   checkpointCount: ["checkpoint_count", number(0)],
   entryRevision: ["entry_revision", number(0)],
   headRevision: ["head_revision", number(0)],
+  isEditPending: ["is_edit_pending", optionalBoolean],
   isResultInHead: ["is_result_in_head", optionalBoolean],
 });
 

@@ -2,7 +2,6 @@ import type { Capability, StepContext } from "../capability.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import type { Json } from "../json.ts";
-import type { RetryPolicy } from "../retry.ts";
 import { validate } from "../schema.ts";
 import type { Clock } from "./host.ts";
 
@@ -11,10 +10,13 @@ export type AttemptOutcome =
   | { readonly kind: "returned"; readonly output: Json }
   | { readonly kind: "failed"; readonly error: StepError; readonly isRetryable: boolean };
 
-/** A stable code and what the handler said. */
+/** Why a step failed. */
 export interface StepError {
+  /** A stable word. */
   readonly code: string;
   readonly message: string;
+  /** What was thrown, encoded. */
+  readonly thrown: Json;
 }
 
 /** Throw this, or any error of this name, where trying again cannot help. */
@@ -49,7 +51,7 @@ export async function attempt(
 async function checkedOutput({ definition }: Capability, returned: unknown): Promise<Json> {
   try {
     const checked = definition.output === undefined ? returned : await validate(definition.output, returned, "output");
-    return encodeValue(checked === undefined ? null : checked, "output");
+    return encodeValue(checked, "output");
   } catch (cause) {
     throw new DurableError("invalid_output", (cause as Error).message, { cause });
   }
@@ -88,14 +90,20 @@ function isRetryable(error: unknown): boolean {
 
 /** What a thrown value says, in a form that can be kept. */
 export function stepError(error: unknown): StepError {
-  if (isDurableError(error)) return { code: error.code, message: error.message };
-  if (typeof error === "object" && error !== null && "message" in error) {
-    return { code: "step_failed", message: String(error.message) };
-  }
-  return { code: "step_failed", message: String(error) };
+  const code = isDurableError(error) ? error.code : "step_failed";
+  const message =
+    typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  return { code, message, thrown: encodedThrown(error, message) };
 }
 
-/** The policy of a step: its own over the capability's over `base`. */
-export function mergedPolicy(base: RetryPolicy, ...over: readonly (Partial<RetryPolicy> | undefined)[]): RetryPolicy {
-  return Object.assign({ ...base }, ...over);
+function encodedThrown(error: unknown, message: string): Json {
+  try {
+    return encodeValue(error, "error");
+  } catch {
+    // It carries something that cannot be kept, such as a response; its name and message can.
+    const plain = new Error(message);
+    const name: unknown = (error as { name?: unknown } | null)?.name;
+    if (typeof name === "string") plain.name = name;
+    return encodeValue(plain, "error");
+  }
 }

@@ -1,10 +1,11 @@
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { Skill } from "../skill.ts";
+import { runCode } from "./code-run.ts";
 import { runGraph } from "./graph-run.ts";
-import { event } from "./graph-step.ts";
 import { type Host, isoTime } from "./host.ts";
 import type { Held } from "./journal.ts";
+import { event } from "./kernel.ts";
 import { moved } from "./moved.ts";
 import { LostHold, Pass } from "./pass.ts";
 
@@ -22,7 +23,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   const body = async () => {
     try {
       if (held.record.run.status === "replaying") await begin(pass);
-      await runGraph(pass, skill.body.graph);
+      await runBody(pass, skill);
     } catch (error) {
       // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
       if (!(error instanceof LostHold)) {
@@ -35,6 +36,15 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   };
   const done = Promise.all([body(), pass.keepAlive(over.signal)]).then(() => undefined);
   return { pass, done };
+}
+
+function runBody(pass: Pass, { body }: Skill): Promise<void> {
+  switch (body.kind) {
+    case "graph":
+      return runGraph(pass, body.graph);
+    case "code":
+      return runCode(pass, body.run);
+  }
 }
 
 /** A replay stops replaying once it executes. */

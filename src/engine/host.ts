@@ -2,6 +2,8 @@ import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
 import type { SkillRegistry } from "../skill.ts";
 import type { Store } from "../store.ts";
+import type { Notifier } from "./notifier.ts";
+import type { Presence } from "./presence.ts";
 
 /** Where time comes from. */
 export interface Clock {
@@ -26,6 +28,12 @@ export interface Host {
   readonly holdMs: number;
   /** How long one pass over a run goes on before it hands over, in milliseconds. */
   readonly passMs: number;
+  /** Told of each change that this host commits. */
+  readonly notifier: Notifier;
+  /** Knows of dead executors before their leases lapse, where the platform can. */
+  readonly presence?: Presence;
+  /** Resolves once others can see that this executor is alive; no lease is taken before. */
+  readonly ready: Promise<void>;
   /** Told of failures of background work, which no caller awaits. */
   readonly onError: (error: unknown) => void;
 }

@@ -92,12 +92,22 @@ const storeTries = 3;
  * @throws `too_large` before anything is written; `store_failed` where the medium keeps failing.
  */
 export async function write(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
+  await host.ready;
+  const outcome = await commit(host, base, change);
+  if (outcome.kind === "committed") {
+    const { tenant, runId } = outcome.held.row;
+    host.notifier.notify({ tenant, runId });
+  }
+  return outcome;
+}
+
+async function commit(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
   const nonce = randomHex(host.random, 12);
-  const { commit, record, checkpoint } = encode(host, base, change, nonce);
-  const { tenant, runId } = commit.run;
+  const { commit: write, record, checkpoint } = encode(host, base, change, nonce);
+  const { tenant, runId } = write.run;
   const committed: WriteOutcome = {
     kind: "committed",
-    held: { row: commit.run, record },
+    held: { row: write.run, record },
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
   let failure: unknown;
@@ -105,7 +115,7 @@ export async function write(host: Host, base: Held | undefined, change: Change):
   for (let attempt = 0; attempt < storeTries; attempt++) {
     if (attempt > 0) await host.clock.sleep(20 * 4 ** attempt);
     try {
-      const outcome = await host.store.commit(commit);
+      const outcome = await host.store.commit(write);
       if (outcome.kind === "committed") return committed;
       refusal = outcome.kind === "claimed" ? outcome : undefined;
       if (refusal !== undefined && failure === undefined) return refusal;
@@ -114,9 +124,9 @@ export async function write(host: Host, base: Held | undefined, change: Change):
       failure = error;
     }
     const row = await readBack(host, tenant, runId, failure);
-    if (row !== undefined && row.revision >= commit.run.revision) {
+    if (row !== undefined && row.revision >= write.run.revision) {
       if (isOwnRow(row, nonce)) return committed;
-      if (await isOwnEntry(host, commit.run, nonce)) return { ...committed, held: heldRow(row) ?? committed.held };
+      if (await isOwnEntry(host, write.run, nonce)) return { ...committed, held: heldRow(row) ?? committed.held };
       return refusal ?? { kind: "conflict", held: heldRow(row) };
     }
     if (refusal !== undefined) return refusal;

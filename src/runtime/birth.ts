@@ -1,12 +1,13 @@
 import { encodeFields } from "../codec/values.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import { event } from "../engine/graph-step.ts";
 import { type Host, isoTime } from "../engine/host.ts";
-import { type Change, getCheckpoint, getRun, type Held, readRun, write } from "../engine/journal.ts";
+import { type Change, change, getCheckpoint, getRun, type Held, readRun, write } from "../engine/journal.ts";
+import { event } from "../engine/kernel.ts";
+import { inheritedEffects } from "../engine/ledger.ts";
 import { moved } from "../engine/moved.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
-import { type Fields, initialState } from "../execution-state.ts";
+import { type ExecutionState, type Fields, initialState } from "../execution-state.ts";
 import {
   type CheckpointId,
   newDescendantId,
@@ -158,6 +159,20 @@ export interface Descent {
   readonly newRunId?: string;
 }
 
+/** Values that replace those of the same names. */
+export interface StateEdit {
+  readonly inputs?: Fields;
+  readonly vars?: Fields;
+}
+
+export interface ForkDescent extends Descent {
+  /**
+   * Changes the state from which the fork goes on: the selected checkpoint is copied as it is, and the change is a second
+   * checkpoint, `state_edited`, the head. Such a fork starts with no confirmed capabilities.
+   */
+  readonly edit?: StateEdit;
+}
+
 /** A descendant as it was born. */
 export interface Descended {
   readonly held: Held;
@@ -182,22 +197,43 @@ export async function replayRun(
     record: executor.taken(replaying, now),
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
+    // All of them, also those after the checkpoint: what the source did to the world is not done again.
+    claims: await inheritedEffects(host, tenant, runId, record.run.runId),
   });
   void executor.launch(skill, held, checkpoint.state);
   return { held, checkpointId: checkpoint.record.checkpointId };
 }
 
 /** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
-export async function forkRun(host: Host, tenant: TenantId, runId: RunId, descent: Descent): Promise<Descended> {
+export async function forkRun(host: Host, tenant: TenantId, runId: RunId, descent: ForkDescent): Promise<Descended> {
   const { source, checkpoint } = await origin(host, tenant, runId, descent);
+  const { edit } = descent;
+  const edited = edit && editedState(checkpoint.state, edit);
   const now = host.clock.now();
   const record = born("fork", host, source.record, checkpoint.record.checkpointId, descent, now);
   const { held } = await settle(host, tenant, undefined, {
-    record,
+    // An old approval must not send edited mail.
+    record: edited === undefined ? record : { ...record, confirmed: [], isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
+    // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
+    claims: await inheritedEffects(host, tenant, runId, record.run.runId, checkpoint.state),
   });
-  return { held, checkpointId: checkpoint.record.checkpointId };
+  const { checkpointId } = checkpoint.record;
+  if (edited === undefined) return { held, checkpointId };
+  const saved = await change(host, tenant, record.run.runId, ({ record: { isEditPending: _, ...rest } }) => ({
+    change: { record: rest, events: [], checkpoint: { kind: "state_edited", state: edited } },
+    answer: undefined,
+  }));
+  return { held: saved.held, checkpointId };
+}
+
+function editedState(state: ExecutionState<Json>, { inputs = {}, vars = {} }: StateEdit): ExecutionState<Json> {
+  return {
+    ...state,
+    inputs: { ...state.inputs, ...encodeFields(inputs, "edit.inputs") },
+    vars: { ...state.vars, ...encodeFields(vars, "edit.vars") },
+  };
 }
 
 async function origin(host: Host, tenant: TenantId, runId: RunId, descent: Descent) {

@@ -1,11 +1,11 @@
 import type { Checkpoint } from "../checkpoint.ts";
 import { encodeValue } from "../codec/values.ts";
+import { isOver } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import { isOver } from "../engine/graph-run.ts";
-import { event } from "../engine/graph-step.ts";
 import { type Host, isoTime } from "../engine/host.ts";
 import { type Change, type Changed, change, getCheckpoint, type Held } from "../engine/journal.ts";
+import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -39,6 +39,11 @@ export async function resumeRun(
   const resumed = await change(host, tenant, runId, async ({ record }, now) => {
     const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
     refuseLive(record, now);
+    if (record.isEditPending) {
+      throw new DurableError("conflict", `run "${runId}" was forked with an edit that was never saved`, {
+        hint: "fork the source again",
+      });
+    }
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const skill = skillOf(host, record);
@@ -115,13 +120,21 @@ export async function approveRun(
     const next: RunRecord<Json> = {
       ...record,
       run: { ...run, resumeFromCheckpointId: from.record.checkpointId },
-      waits: record.waits.filter((wait) => wait !== gate),
+      waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
       confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
     };
     const opened = event("run.approved", now, decisionPayload(decision));
     return { change: resumption(executor, next, from, [opened], now), answer: { skill, checkpoint: from } };
   });
   return go(host, executor, approved);
+}
+
+// A confirmation holds for the whole run; any other decision is for the step that asked.
+function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<Gate["decision"]>): readonly Wait[] {
+  return waits.flatMap((wait) => {
+    if (wait !== gate) return [wait];
+    return gate.reason === "confirmation" ? [] : [{ ...gate, decision }];
+  });
 }
 
 /** Closes a gate for good: the run is canceled. */
@@ -144,14 +157,14 @@ function decisionPayload(decision: { stepId: string; approver?: string; notes?: 
 type Gate = Extract<Wait, { kind: "approval" }>;
 
 function gateOf(record: RunRecord<Json>, stepId: string | undefined): Gate {
-  const gates = record.waits.filter((wait): wait is Gate => wait.kind === "approval");
+  const gates = record.waits.filter((wait): wait is Gate => wait.kind === "approval" && wait.decision === undefined);
   const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
   if (found !== undefined) return found;
   if (record.run.status === "waiting_for_human" && stepId !== undefined) {
     throw invalidRequest("step_id", `run "${record.run.runId}" does not wait at step "${stepId}"`);
   }
   // Whatever the status, the lifecycle refuses it, and says so.
-  return { kind: "approval", stepId: stepId ?? "", since: 0 };
+  return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
 
 function stopped({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {

@@ -1,9 +1,9 @@
+import { failure } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import { failedChange } from "../engine/graph-run.ts";
-import { event } from "../engine/graph-step.ts";
 import type { Host } from "../engine/host.ts";
-import { type Change, change, type Decided, getCheckpoint } from "../engine/journal.ts";
+import { type Change, change, type Decided, getCheckpoint, heldRow } from "../engine/journal.ts";
+import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { ExecutionState } from "../execution-state.ts";
@@ -48,7 +48,7 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
   while (report.taken < limit && !signal?.aborted) {
     const now = host.clock.now();
     const query = { now, limit: limit - report.taken, ...(tenant === undefined ? {} : { tenant }) };
-    const rows = await host.store.dueRuns(query);
+    const rows = [...(await host.store.dueRuns(query)), ...(await orphans(host, tenant))];
     // A row that was passed over stays due for others; looking at it twice in one drain gains nothing.
     const fresh = rows.filter((row) => !seen.has(rowKey(row)));
     if (fresh.length === 0) break;
@@ -60,6 +60,28 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
     await Promise.all(taken.map(({ done }) => done));
   }
   return report;
+}
+
+/** Runs whose leases are live, but whose executors are known to be gone. Only within one tenant, where they are few. */
+async function orphans(host: Host, tenant: TenantId | undefined): Promise<readonly RunRow[]> {
+  const { presence } = host;
+  if (presence === undefined || tenant === undefined) return [];
+  const rows = await leasedRuns(host, tenant);
+  const gone = await Promise.all(rows.map(({ executor }) => presence.isGone(executor)));
+  return rows.filter((_, index) => gone[index]).map(({ row }) => row);
+}
+
+/** The tenant's runs that an executor holds, the newest first. */
+export async function leasedRuns(host: Host, tenant: TenantId): Promise<readonly { row: RunRow; executor: string }[]> {
+  const pages = await Promise.all(
+    (["running", "replaying"] as const).map((status) =>
+      host.store.listRuns(tenant, { status, limit: 100, order: "descending" }),
+    ),
+  );
+  return pages.flat().flatMap((row) => {
+    const executor = heldRow(row)?.record.lease?.executor;
+    return executor === undefined ? [] : [{ row, executor }];
+  });
 }
 
 function rowKey(row: RunRow): string {
@@ -95,7 +117,8 @@ async function decide(
   now: number,
 ): Promise<Decided<Taken | undefined>> {
   const due = dueAt(record);
-  if (due === undefined || due > now || isLeaseLive(record, now)) return { answer: undefined };
+  const isOrphan = isLeaseLive(record, now) && (await host.presence?.isGone(record.lease?.executor ?? ""));
+  if (due === undefined || (due > now && !isOrphan)) return { answer: undefined };
   const { run } = record;
   const skill = host.skills.find(run.skillId, run.skillVersion);
   if (skill === undefined) return { change: setAside(record, now), answer: undefined };
@@ -124,7 +147,6 @@ function setAside(record: RunRecord<Json>, now: number): Change {
 
 function giveUp(record: RunRecord<Json>, state: ExecutionState<Json>, now: number): Change {
   const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
-  const failed = failedChange(record, state, now, { code: "recovery_exhausted", message });
-  const kind = failed.checkpoint?.kind ?? "run_failed";
-  return { record: failed.record, events: failed.events, checkpoint: { kind, state: failed.state ?? state } };
+  const failed = failure(record, state, now, { code: "recovery_exhausted", message });
+  return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state } };
 }

@@ -5,10 +5,20 @@ import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { getCheckpoint, getRun, type Held, heldRow } from "../engine/journal.ts";
 import { invalidRequest } from "../errors.ts";
+import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isTerminal, type Run, type RunStatus } from "../run.ts";
 import type { RunPosition } from "../store.ts";
-import { createRun, type Descended, type Descent, forkRun, type NewRun, replayRun, startRun } from "./birth.ts";
+import {
+  createRun,
+  type Descended,
+  type Descent,
+  type ForkDescent,
+  forkRun,
+  type NewRun,
+  replayRun,
+  startRun,
+} from "./birth.ts";
 import {
   type HistoryEntry,
   type HistoryQuery,
@@ -28,6 +38,8 @@ import {
   resumeRun,
   signalRun,
 } from "./continuation.ts";
+
+import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
 
 /** A run that was made, or found again under its idempotency key. */
 export interface Started {
@@ -151,8 +163,8 @@ export class Runs {
     return descended(id, await replayRun(this.host, this.executor, this.tenant, id, descent));
   }
 
-  /** Makes a new pending run that stands on a checkpoint of this one. */
-  async fork(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
+  /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
+  async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     return descended(id, await forkRun(this.host, this.tenant, id, descent));
   }
@@ -179,6 +191,16 @@ export class Runs {
   /** What happened to the run, in order. */
   history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
     return readHistory(this.host, this.tenant, parseRunId(runId), query);
+  }
+
+  /** The run's events after a place, in order. */
+  events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
+    return readEvents(this.host, this.tenant, parseRunId(runId), query);
+  }
+
+  /** The run's events as they happen, each once and in order, until the run has ended or the signal aborts. */
+  watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, void, undefined> {
+    return watchRun(this.host, this.tenant, parseRunId(runId), options);
   }
 
   /**

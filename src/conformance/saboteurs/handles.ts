@@ -1,9 +1,8 @@
 import type { CommitOutcome, RunRow, Store } from "../../store.ts";
 import { modelStore } from "../model.ts";
-import { emptyTables, findClaim, findRun, type Tables, verdict, write, writeRow } from "../tables.ts";
-import { commitsInstead, pause, saboteur } from "./saboteur.ts";
+import { emptyTables, type Tables, verdict, write } from "../tables.ts";
+import { pause, saboteur } from "./saboteur.ts";
 
-/** Against handles and media, and what only a long walk finds. */
 export const handleSaboteurs = [
   saboteur("reads-cached", "A handle remembers the rows that it read.", ["handles.read-after-commit"], (good) => {
     const seen = new Map<string, RunRow>();
@@ -163,34 +162,6 @@ export const handleSaboteurs = [
         },
       };
     },
-  ),
-
-  saboteur(
-    "emptied-claim-stays-empty",
-    "A claim that was emptied by an erasure stays empty in the hands of its next owner.",
-    ["walk.seed-1", "walk.seed-2", "walk.seed-3"],
-    commitsInstead((commit, tables) => ({
-      ...commit,
-      claims: (commit.claims ?? []).map((claim) => {
-        const old = findClaim(tables, commit.run.tenant, claim.kind, claim.key);
-        return old?.body === "" ? { ...claim, body: "" } : claim;
-      }),
-    })),
-  ),
-
-  saboteur(
-    "createdat-refreshed",
-    "A commit after a wait moves the run in its list.",
-    ["walk.seed-1", "walk.seed-2", "walk.seed-3"],
-    (good, tables) => ({
-      commit: async (commit) => {
-        const old = findRun(tables, commit.run.tenant, commit.run.runId);
-        const outcome = await good.commit(commit);
-        const isWoken = outcome.kind === "committed" && old?.status === "waiting" && commit.run.status === "running";
-        if (isWoken) writeRow(tables, { ...commit.run, createdAt: commit.now });
-        return outcome;
-      },
-    }),
   ),
 ];
 

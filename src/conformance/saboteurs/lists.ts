@@ -1,9 +1,10 @@
-import type { RunFilter, RunPosition, RunQuery, RunRow, Store } from "../../store.ts";
+import type { RunRow } from "../../store.ts";
 import { all, compareText } from "../rows.ts";
-import { byBirth, isOf, liveRuns, type Tables } from "../tables.ts";
-import { commitsAnd, type Spoil, saboteur } from "./saboteur.ts";
+import { byBirth, liveRuns } from "../tables.ts";
+import { lists } from "./listing.ts";
+import { saboteur } from "./saboteur.ts";
 
-/** Against lists, their filters, their pages and counts. */
+/** Against lists, their pages and counts. */
 export const listSaboteurs = [
   saboteur("no-runs-throws", "The list of a tenant without runs rejects.", ["lists.empty"], (good) => ({
     listRuns: async (tenant, query) => {
@@ -154,68 +155,6 @@ export const listSaboteurs = [
     }),
   ),
 
-  ...(["status", "skillId", "sourceRunId"] as const).map((field) =>
-    saboteur(
-      `ignores-${field.toLowerCase()}`,
-      `Filters ignore \`${field}\`.`,
-      [`filters.${field === "status" ? "status" : field === "skillId" ? "skill" : "source"}`, "filters.together"],
-      (good) => ({
-        listRuns: (tenant, query) => good.listRuns(tenant, without(field, query)),
-        countRuns: (tenant, filter) => good.countRuns(tenant, without(field, filter)),
-      }),
-    ),
-  ),
-
-  saboteur(
-    "counts-all",
-    "Counts ignore their filter.",
-    ["filters.status", "filters.skill", "filters.source"],
-    (good) => ({
-      countRuns: (tenant) => good.countRuns(tenant, {}),
-    }),
-  ),
-
-  saboteur(
-    "any-filter",
-    "A run matches when one of several filters does.",
-    ["filters.together"],
-    lists({
-      isMatch: (run, filter) => {
-        const fields = Object.entries(filter) as [keyof RunFilter, string][];
-        return fields.length === 0 || fields.some(([name, value]) => run[name] === value);
-      },
-    }),
-  ),
-
-  saboteur(
-    "folded-filters",
-    "Filters do not tell upper from lower case.",
-    ["filters.whole-values", "ids.filters"],
-    lists({ isMatch: everyField((found, wanted) => found.toLowerCase() === wanted.toLowerCase()) }),
-  ),
-
-  saboteur(
-    "pattern-filters",
-    "Filters take % and _ for wildcards.",
-    ["filters.whole-values", "ids.filters"],
-    lists({ isMatch: everyField((found, wanted) => pattern(wanted).test(found)) }),
-  ),
-
-  saboteur(
-    "prefix-filters",
-    "Filters match whatever begins alike.",
-    ["filters.whole-values", "ids.filters"],
-    lists({ isMatch: everyField((found, wanted) => found.startsWith(wanted)) }),
-  ),
-
-  saboteur("filters-a-page", "Filters thin a page that was cut before.", ["filters.paged"], (good, tables) => ({
-    listRuns: async (tenant, { after, offset = 0, limit, order, ...filter }) => {
-      const page = await good.listRuns(tenant, { ...(after && { after }), offset, limit, order });
-      const matching = liveRuns(tables, tenant, filter);
-      return page.filter((run) => matching.some((one) => isOf(one, tenant, run.runId)));
-    },
-  })),
-
   saboteur("page-numbers", "A page begins where the last one ended, counted in rows.", ["pages.while-born"], (good) => {
     let given = 0;
     return {
@@ -227,67 +166,4 @@ export const listSaboteurs = [
       },
     };
   }),
-
-  saboteur(
-    "status-filter-as-born",
-    "The status that a filter sees is that of the birth.",
-    ["filters.latest"],
-    (good, tables) => {
-      const births = new Map<string, string>();
-      const remember = commitsAnd((outcome, { run }) => {
-        if (outcome === "committed" && run.revision === 1) births.set(run.runId, run.status ?? "");
-      })(good, tables);
-      const asBorn = (run: RunRow, { status, ...filter }: RunFilter) =>
-        matches(run, filter) && (status === undefined || births.get(run.runId) === status);
-      return { ...remember, ...lists({ isMatch: asBorn })(good, tables) };
-    },
-  ),
 ];
-
-interface ListSteps {
-  readonly isMatch: (run: RunRow, filter: RunFilter) => boolean;
-  /** For an ascending list, unless it heeds the sign. */
-  readonly compare: (a: RunRow, b: RunRow, sign: number) => number;
-  readonly isAfter: (run: RunRow, after: RunPosition, sign: number) => boolean;
-}
-
-/** Lists and counts with some of their steps replaced. */
-function lists(steps: Partial<ListSteps>): Spoil {
-  const { isMatch = matches, compare = byBirth } = steps;
-  return (_good: Store, tables: Tables) => {
-    const listRuns = async (tenant: string, { after, offset = 0, limit, order, ...filter }: RunQuery) => {
-      const sign = order === "ascending" ? 1 : -1;
-      const { isAfter = (run, place) => sign * compare(run, { ...run, ...place }, sign) > 0 } = steps;
-      return liveRuns(tables, tenant, {})
-        .filter((run) => isMatch(run, filter))
-        .sort((a, b) => sign * compare(a, b, sign))
-        .filter((run) => after === undefined || isAfter(run, after, sign))
-        .slice(offset, offset + limit);
-    };
-    const countRuns = async (tenant: string, filter: RunFilter) =>
-      liveRuns(tables, tenant, {}).filter((run) => isMatch(run, filter)).length;
-    return { listRuns, countRuns };
-  };
-}
-
-function matches(run: RunRow, filter: RunFilter): boolean {
-  return everyField((found, wanted) => found === wanted)(run, filter);
-}
-
-function everyField(isEqual: (found: string, wanted: string) => boolean): ListSteps["isMatch"] {
-  return (run, filter) =>
-    (Object.entries(filter) as [keyof RunFilter, string][]).every(([name, wanted]) => {
-      const found = run[name];
-      return found !== undefined && isEqual(found, wanted);
-    });
-}
-
-function without<Query extends RunFilter>(field: keyof RunFilter, query: Query): Query {
-  const { [field]: _ignored, ...rest } = query;
-  return rest as Query;
-}
-
-function pattern(text: string): RegExp {
-  const escaped = text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-  return new RegExp(`^${escaped.replaceAll("%", ".*").replaceAll("_", ".")}$`);
-}

@@ -1,0 +1,33 @@
+import { invalidRequest } from "./errors.ts";
+
+type DurationUnit = "second" | "minute" | "hour" | "day" | "week" | "month" | "year";
+
+/** A length of time: milliseconds, or words such as `"3 days"`. A month has 30 days, a year 365. */
+export type Duration = `${number} ${DurationUnit}${"s" | ""}` | number;
+
+const second = 1_000;
+const day = 24 * 60 * 60 * second;
+const unitMs: { readonly [U in DurationUnit]: number } = {
+  second,
+  minute: 60 * second,
+  hour: 60 * 60 * second,
+  day,
+  week: 7 * day,
+  month: 30 * day,
+  year: 365 * day,
+};
+
+/**
+ * A duration in milliseconds.
+ *
+ * @throws `invalid_request` that names the place.
+ */
+export function durationMs(duration: Duration, path: string): number {
+  if (typeof duration === "number") {
+    if (duration >= 0 && Number.isFinite(duration)) return duration;
+    throw invalidRequest(path, `expected a length of time, not ${duration}`);
+  }
+  const found = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/.exec(duration);
+  if (found === null) throw invalidRequest(path, `"${duration}" is not a length of time such as "3 days"`);
+  return Number(found[1]) * unitMs[found[2] as DurationUnit];
+}

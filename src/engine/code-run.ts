@@ -1,0 +1,290 @@
+import { decodeValue, encodeValue } from "../codec/values.ts";
+import { DurableError } from "../errors.ts";
+import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
+import { getOwn, isJsonObject, type Json } from "../json.ts";
+import type { RunError, Wait } from "../run.ts";
+import type { WorkflowBody } from "../workflow.ts";
+import { complete, fail, failure, handOver, hold, isOver, park, siblingController } from "./ending.ts";
+import type { StepOutcome } from "./kernel.ts";
+import type { Pass } from "./pass.ts";
+import { workflowStep } from "./workflow-step.ts";
+
+/** How long a body may be quiet before it counts as stuck, in milliseconds. */
+const graceMs = 100;
+/** Turns of the microtask queue that a body gets to react to one result before it is given the next. */
+const reactionTurns = 32;
+
+type Take = () => Promise<StepOutcome>;
+
+/** A step that cannot go on yet. */
+interface Parked {
+  readonly wait: Wait;
+  readonly take: Take;
+}
+
+type Ending =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly thrown: unknown };
+
+/** Executes a code-first body as far as it goes now: until it has ended, waits, or is handed over. */
+export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
+  await new CodeRun(pass).execute(body);
+}
+
+/**
+ * One pass over a code-first body. Steps that are recorded answer from the record, in the order in which they were
+ * recorded, so that the body takes the same way again; others are taken through the kernel. A step that waits leaves its
+ * promise unsettled: once nothing else moves, the run parks and the pass ends there, without an exception in the body.
+ */
+export class CodeRun {
+  readonly pass: Pass;
+  /** Aborts the steps in flight when the run is lost or has failed. */
+  readonly siblings: AbortController;
+  private readonly asked = new Map<string, (result: StepResult<Json>) => void>();
+  private readonly counts = new Map<string, number>();
+  private readonly parked = new Map<string, Parked>();
+  private readonly heldBack = new Map<string, Take>();
+  private readonly rejections = new WeakMap<object, string>();
+  /** Recorded steps in the order of their record, and how many of them have answered. */
+  private readonly recorded: readonly string[];
+  private answered = 0;
+  private isAnswering = false;
+  private inFlight = 0;
+  private lastStep: string | undefined;
+  private ending: Ending | undefined;
+  private fault: RunError | undefined;
+  private broken: { readonly error: unknown } | undefined;
+  /** Counts everything that moves; a body is quiet while it stands still. */
+  private activity = 0;
+  private wake: () => void = () => {};
+
+  constructor(pass: Pass) {
+    this.pass = pass;
+    this.siblings = siblingController(pass);
+    this.recorded = recordedOrder(pass.state);
+  }
+
+  async execute(body: WorkflowBody): Promise<void> {
+    const { run } = this.pass.record;
+    const inputs = decodeValue(this.pass.state.inputs as Json, "inputs");
+    const context = { runId: run.runId, skillId: run.skillId, createdAt: new Date(run.createdAt) };
+    // In a turn of its own, so that a body that throws at once is like any other.
+    void Promise.resolve()
+      .then(() => body(workflowStep(this), inputs as never, context))
+      .then(
+        (value) => this.end({ kind: "returned", value }),
+        (thrown: unknown) => this.end({ kind: "threw", thrown }),
+      );
+    for (;;) {
+      await this.untilQuiet();
+      if (this.broken !== undefined) throw this.broken.error;
+      if (this.fault !== undefined) return fail(this.pass, this.fault);
+      if (this.ending !== undefined) return this.finish(this.ending);
+      if (this.pass.isSpent) return handOver(this.pass, this.waits());
+      const stuck = this.stuckAt();
+      if (stuck !== undefined) return fail(this.pass, stuck);
+      const ready = await hold(this.pass, this.waits());
+      this.retake(ready ?? []);
+      if (ready !== undefined) continue;
+      if (await park(this.pass, this.waits())) return;
+      const now = this.pass.host.clock.now();
+      this.retake(this.waits().flatMap((wait) => (isOver(this.pass.record, wait, now) ? [wait.stepId] : [])));
+    }
+  }
+
+  /**
+   * Asks for a step. The answer never comes where the step waits, or where the body asks for what it did not ask before;
+   * then the pass ends around it.
+   */
+  ask(
+    name: string,
+    uses: string,
+    take: (id: string, count: number) => Promise<StepOutcome>,
+  ): Promise<StepResult<Json>> {
+    const count = (this.counts.get(name) ?? 0) + 1;
+    this.counts.set(name, count);
+    const id = stepId(name, count);
+    this.lastStep = id;
+    return new Promise((resolve) => {
+      this.asked.set(id, resolve);
+      const before = getOwn(this.pass.state.stepResults, id);
+      if (before !== undefined && isSettled(before)) {
+        if (before.uses !== uses) {
+          this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
+        } else void this.answerRecorded();
+      } else this.launch(id, () => take(id, count));
+      this.stir();
+    });
+  }
+
+  /** Ends the pass with a typed error, whatever the body does with it. */
+  refuse(message: string, stepId: string, code = "nondeterminism"): void {
+    this.fault ??= { code, message, stepId };
+    this.siblings.abort(new DurableError("nondeterminism", message));
+    this.stir();
+  }
+
+  /** Remembers which step an error came from, so that a failed run can name it. */
+  rejectedBy(id: string, error: unknown): void {
+    if (typeof error === "object" && error !== null) this.rejections.set(error, id);
+  }
+
+  private launch(id: string, take: Take): void {
+    if (this.pass.isSpent) {
+      this.heldBack.set(id, take);
+      return;
+    }
+    this.inFlight++;
+    take().then(
+      (outcome) => {
+        this.inFlight--;
+        if (outcome.kind === "waiting") this.parked.set(id, { wait: outcome.wait, take });
+        else this.asked.get(id)?.(outcome.result);
+        this.stir();
+      },
+      (error: unknown) => {
+        this.inFlight--;
+        this.broken ??= { error };
+        this.stir();
+      },
+    );
+  }
+
+  private retake(ids: readonly string[]): void {
+    for (const id of ids) {
+      const parked = this.parked.get(id);
+      this.parked.delete(id);
+      if (parked !== undefined) this.launch(id, parked.take);
+    }
+  }
+
+  private waits(): readonly Wait[] {
+    return [...this.parked.values()].map(({ wait }) => wait);
+  }
+
+  // One answer at a time, each with time to react: what the body asks for next must not depend on what is recorded
+  // after it.
+  private async answerRecorded(): Promise<void> {
+    if (this.isAnswering) return;
+    this.isAnswering = true;
+    for (;;) {
+      const id = this.recorded[this.answered];
+      const answer = id === undefined ? undefined : this.asked.get(id);
+      const result = id === undefined ? undefined : getOwn(this.pass.state.stepResults, id);
+      if (answer === undefined || result === undefined) break;
+      this.answered++;
+      answer(result);
+      this.stir();
+      for (let turn = 0; turn < reactionTurns; turn++) await undefined;
+    }
+    this.isAnswering = false;
+  }
+
+  private end(ending: Ending): void {
+    this.ending = ending;
+    this.stir();
+  }
+
+  private stir(): void {
+    this.activity++;
+    this.wake();
+  }
+
+  /** Resolves when nothing is in flight and the body has ended, or has asked for nothing during the grace. */
+  private async untilQuiet(): Promise<void> {
+    for (;;) {
+      const isDone = this.broken !== undefined || this.fault !== undefined || this.ending !== undefined;
+      if (this.inFlight === 0 && (isDone || (await this.isQuiet()))) return;
+      if (this.broken !== undefined && this.pass.signal.aborted) return;
+      if (this.inFlight > 0) await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+
+  private async isQuiet(): Promise<boolean> {
+    const before = this.activity;
+    const stirred = new AbortController();
+    this.wake = () => stirred.abort();
+    await this.pass.host.clock.sleep(graceMs, stirred.signal);
+    return this.activity === before;
+  }
+
+  private stuckAt(): RunError | undefined {
+    const missing = this.recorded[this.answered];
+    const isAhead = this.recorded.slice(this.answered + 1).some((id) => this.asked.has(id));
+    if (missing !== undefined && (isAhead || this.parked.size === 0)) return notAskedFor(missing);
+    if (this.parked.size > 0) return undefined;
+    const after = this.lastStep === undefined ? "before its first step" : `after step "${this.lastStep}"`;
+    return {
+      code: "await_outside_step",
+      message: `the body awaits something that is not a step, ${after}`,
+      ...(this.lastStep === undefined ? {} : { stepId: this.lastStep }),
+    };
+  }
+
+  private async finish(ending: Ending): Promise<void> {
+    const missing = this.recorded.find((id) => !this.asked.has(id));
+    if (missing !== undefined) return fail(this.pass, notAskedFor(missing));
+    if (ending.kind === "threw") return this.failWith(ending.thrown);
+    let result: Json;
+    try {
+      result = encodeValue(ending.value ?? null, "result");
+    } catch (error) {
+      return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
+    }
+    return complete(this.pass, (state) => ({
+      state: { ...state, outputs: isJsonObject(result) ? result : { result } },
+      result,
+    }));
+  }
+
+  private async failWith(thrown: unknown): Promise<void> {
+    const stepId = this.culprit(thrown);
+    const message =
+      typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
+    const error = { code: stepId === undefined ? "body_failed" : "step_failed", message };
+    if (stepId === undefined) return fail(this.pass, error);
+    await this.pass.commit((record, state, now) =>
+      failure(record, withUnsettled(state, stepId), now, { ...error, stepId }),
+    );
+  }
+
+  // The step whose error ended the body: by the error itself or one of its causes, else the last step, if that failed.
+  private culprit(thrown: unknown): string | undefined {
+    for (
+      let error = thrown;
+      typeof error === "object" && error !== null;
+      error = (error as { cause?: unknown }).cause
+    ) {
+      const id = this.rejections.get(error);
+      if (id !== undefined) return id;
+    }
+    const last = this.lastStep && getOwn(this.pass.state.stepResults, this.lastStep);
+    return last && last.status === "degraded" ? last.stepId : undefined;
+  }
+}
+
+/** `name` for the first step of that name, `name#2` for the second; names that look like the latter are told apart. */
+function stepId(name: string, count: number): string {
+  return count > 1 || /#\d+$/.test(name) ? `${name}#${count}` : name;
+}
+
+function notAskedFor(stepId: string): RunError {
+  return {
+    code: "nondeterminism",
+    message: `step "${stepId}" is recorded, but the body did not ask for it again`,
+    stepId,
+  };
+}
+
+// What ended the run is tried afresh when the run is resumed; failures that the body dealt with stay as they are.
+function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionState<Json> {
+  const result = getOwn(state.stepResults, stepId);
+  if (result === undefined) return state;
+  return { ...state, stepResults: { ...state.stepResults, [stepId]: { ...result, status: "failed" } } };
+}
+
+function recordedOrder({ stepResults, trace }: ExecutionState<Json>): readonly string[] {
+  const settled = Object.keys(stepResults).filter((id) => isSettled(getOwn(stepResults, id)));
+  const place = new Map(trace.steps.map((step, index) => [step.stepId, index]));
+  return settled.sort((a, b) => (place.get(a) ?? -1) - (place.get(b) ?? -1));
+}

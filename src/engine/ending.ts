@@ -1,0 +1,153 @@
+import type { ExecutionState, StepResult } from "../execution-state.ts";
+import type { Json, JsonObject } from "../json.ts";
+import type { RunError, RunRecord, Wait } from "../run.ts";
+import { isoTime } from "./host.ts";
+import { event, withResult } from "./kernel.ts";
+import { moved } from "./moved.ts";
+import type { Pass, PassChange } from "./pass.ts";
+
+/** When the wait is over by itself, in milliseconds. */
+export function endOf(wait: Wait): number {
+  return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
+}
+
+/** True where the step would not wait any more. */
+export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boolean {
+  switch (wait.kind) {
+    case "approval":
+      if (wait.reason === "confirmation") return record.confirmed.includes(wait.capabilityId ?? "");
+      return record.waits.some(
+        (own) => own.kind === "approval" && own.stepId === wait.stepId && own.decision !== undefined,
+      );
+    case "signal":
+      return record.inbox.some((signal) => signal.name === wait.name) || endOf(wait) <= now;
+    case "sleep":
+    case "retry":
+      return wait.until <= now;
+  }
+}
+
+/**
+ * Waits out, with the lease held, what is over soon. Answers which steps may go on, or `undefined` where nothing is over
+ * soon enough.
+ */
+export async function hold(pass: Pass, waits: readonly Wait[]): Promise<readonly string[] | undefined> {
+  const { clock, holdMs } = pass.host;
+  const until = Math.min(...waits.map(endOf));
+  if (until - clock.now() > holdMs) return undefined;
+  await clock.sleep(Math.max(until - clock.now(), 0), pass.signal);
+  return waits.filter((wait) => endOf(wait) <= clock.now()).map((wait) => wait.stepId);
+}
+
+/** Lets the run go until one of its waits is over; false where one already is. */
+export function park(pass: Pass, waits: readonly Wait[]): Promise<boolean> {
+  return pass.commit((record, state, now) => {
+    if (waits.some((wait) => isOver(record, wait, now))) return undefined;
+    const released = withoutLease({ ...record, waits });
+    const gate = waits.find((wait) => wait.kind === "approval");
+    if (gate !== undefined) {
+      const { stepId, capabilityId, reason } = gate;
+      const request = {
+        stepId,
+        ...(capabilityId === undefined ? {} : { capabilityId }),
+        status: "pending" as const,
+        requestedAt: isoTime(gate.since),
+      };
+      return {
+        record: { ...released, run: moved(released.run, { type: "wait_for_human", request }, now) },
+        state: waiting(state, "waiting_for_human", stepId, now),
+        events: [event("run.waiting_for_human", now, { step_id: stepId, capability_id: capabilityId ?? null, reason })],
+        checkpoint: { kind: "run_waiting_for_human", stepId },
+      };
+    }
+    const signal = waits.find((wait) => wait.kind === "signal");
+    if (signal !== undefined) {
+      const { stepId, name } = signal;
+      return {
+        record: { ...released, run: moved(released.run, { type: "wait_for_signal" }, now) },
+        state: waiting(state, "waiting_for_signal", stepId, now),
+        events: [event("run.waiting_for_signal", now, { step_id: stepId, name })],
+        checkpoint: { kind: "waiting_for_signal", stepId },
+      };
+    }
+    // Nothing but time: the run stays running, and is due when the first wait is over.
+    return { record: released, events: [] };
+  });
+}
+
+function waiting(state: ExecutionState<Json>, status: string, stepId: string, now: number): ExecutionState<Json> {
+  return { ...state, status, currentStep: stepId, updatedAt: isoTime(now) };
+}
+
+/** Lets the run go at once, for the next executor to continue. */
+export async function handOver(pass: Pass, waits: readonly Wait[]): Promise<void> {
+  await pass.commit((record, _, now) => ({
+    record: { ...withoutLease({ ...record, waits }), wakeAt: now },
+    events: [event("run.handed_over", now)],
+  }));
+}
+
+/** Ends the run well. `finish` gives the last state, without its status. */
+export async function complete(
+  pass: Pass,
+  finish: (state: ExecutionState<Json>) => { state: ExecutionState<Json>; result: Json },
+): Promise<void> {
+  await pass.commit((record, before, now) => {
+    const { state, result } = finish(before);
+    return {
+      record: finished(record, moved(record.run, { type: "complete", result }, now)),
+      state: closed({ ...state, output: { ...state.output, result } }, "completed", now),
+      events: [event("run.completed", now)],
+      checkpoint: { kind: "run_finished" },
+    };
+  });
+}
+
+/** Ends the run badly. */
+export async function fail(pass: Pass, error: RunError, results: readonly StepResult<Json>[] = []): Promise<void> {
+  await pass.commit((record, state, now) => failure(record, state, now, error, results));
+}
+
+/** The end of a run that failed, with the results of the steps that failed it. */
+export function failure(
+  record: RunRecord<Json>,
+  before: ExecutionState<Json>,
+  now: number,
+  error: RunError,
+  results: readonly StepResult<Json>[] = [],
+): PassChange & { readonly state: ExecutionState<Json>; readonly checkpoint: { readonly kind: string } } {
+  const state = results.reduce((state, result) => withResult(state, result, now), before);
+  const { code, message, stepId } = error;
+  return {
+    record: finished(record, moved(record.run, { type: "fail", error }, now)),
+    state: closed({ ...state, output: { ...state.output, statusReason: message } }, "failed", now),
+    events: [
+      ...results.map(({ stepId, uses, errorMessage = "" }) =>
+        event("step.failed", now, { step_id: stepId, uses, error: errorMessage }),
+      ),
+      event("run.failed", now, { code, message, step_id: stepId ?? null } satisfies JsonObject),
+    ],
+    checkpoint: { kind: "run_failed", ...(stepId === undefined ? {} : { stepId }) },
+  };
+}
+
+function withoutLease({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
+  return record;
+}
+
+function finished(record: RunRecord<Json>, run: RunRecord<Json>["run"]): RunRecord<Json> {
+  return { ...withoutLease(record), run, waits: [] };
+}
+
+function closed(state: ExecutionState<Json>, status: string, now: number): ExecutionState<Json> {
+  return { ...state, status, finishedAt: isoTime(now), updatedAt: isoTime(now) };
+}
+
+/** A controller that aborts with the pass, and by itself. */
+export function siblingController(pass: Pass): AbortController {
+  const controller = new AbortController();
+  const forward = () => controller.abort(pass.signal.reason);
+  if (pass.signal.aborted) forward();
+  else pass.signal.addEventListener("abort", forward, { once: true });
+  return controller;
+}

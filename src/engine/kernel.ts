@@ -1,0 +1,360 @@
+import type { Capability } from "../capability.ts";
+import type { EventType, NewEvent } from "../event.ts";
+import type { ExecutionState, Fields, StepResult } from "../execution-state.ts";
+import type { Json } from "../json.ts";
+import type { RunRecord, Signal, Wait } from "../run.ts";
+import type { NewClaim } from "../store.ts";
+import { attempt, type StepError, stepError } from "./attempt.ts";
+import { isoTime, randomFraction } from "./host.ts";
+import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
+import type { Pass, PassChange } from "./pass.ts";
+
+/** A step of either form of skill, as the kernel sees it. */
+export interface StepSpec {
+  readonly id: string;
+  /** The capability, or the kind of a built-in step. */
+  readonly uses: string;
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** `fail` leaves it to the caller to fail the run; `degrade` records the failure as the step's result. */
+  readonly onFailure: "fail" | "degrade";
+  /** The state after the step's encoded output went where it belongs. */
+  apply(output: Json, state: ExecutionState<Json>): ExecutionState<Json>;
+}
+
+/** What a step calls. */
+export interface Action {
+  readonly capability: Capability;
+  readonly input: Json;
+  readonly timeoutMs?: number;
+  /** The delay before the next attempt in milliseconds, or `undefined` where none is left. `random` is in [0, 1). */
+  retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
+}
+
+/** What became of one step in one pass. */
+export type StepOutcome =
+  | { readonly kind: "settled"; readonly result: StepResult<Json> }
+  | { readonly kind: "waiting"; readonly wait: Wait }
+  | { readonly kind: "failed"; readonly error: StepError; readonly result: StepResult<Json> };
+
+/** A step under way: what its result will say of it. */
+interface Started {
+  readonly step: StepSpec;
+  readonly input: Json;
+  readonly at: number;
+  readonly attempts: number;
+}
+
+/** Settles a step that is not to be taken. */
+export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
+  return settle(pass, begun(pass, step, 0), "skipped", null);
+}
+
+/** Settles, or fails, a step that could not even begin. */
+export function failToBegin(pass: Pass, step: StepSpec, thrown: unknown): Promise<StepOutcome> {
+  return failed(pass, begun(pass, step), stepError(thrown));
+}
+
+/**
+ * Calls a capability for a step, as far as it goes now: the ledger, the gate, the backoff, one attempt, and the commit of
+ * what came of it. `signal` aborts when the run is lost or a sibling failed.
+ */
+export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
+  const { host, record } = pass;
+  const { capability, input } = action;
+  const { definition } = capability;
+  const gate = waitOf(record, step.id, "approval");
+  const plan = hasEffect(definition)
+    ? await planEffect(host, record, definition, step.id, input, gate?.decision)
+    : undefined;
+  if (plan?.kind === "reuse") return reuse(pass, { ...begun(pass, step, 0), input }, plan.effect);
+  const now = host.clock.now();
+  const asking = { kind: "approval", stepId: step.id, capabilityId: definition.id, since: gate?.since ?? now } as const;
+  if (plan?.kind === "ask") return { kind: "waiting", wait: { ...asking, reason: plan.reason } };
+  if (definition.requiresConfirmation === true && !record.confirmed.includes(definition.id)) {
+    return { kind: "waiting", wait: { ...asking, reason: "confirmation" } };
+  }
+  const backoff = waitOf(record, step.id, "retry");
+  if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
+
+  const started: Started = { step, input, at: now, attempts: (backoff?.attempts ?? 0) + 1 };
+  if (plan !== undefined) await enter(pass, plan.effect);
+  const { runId, traceId } = record.run;
+  const context = {
+    runId,
+    stepId: step.id,
+    ...(traceId === undefined ? {} : { traceId }),
+    attempt: started.attempts,
+    idempotencyKey: idempotencyKey(record, step.id, plan?.effect.ordinal),
+    signal,
+  };
+  const outcome = await untilLost(pass, attempt(host.clock, capability, input, context, action.timeoutMs));
+  if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
+  const { error } = outcome;
+  // After a timeout nobody knows whether it happened: then the entry stays as it is.
+  const failure = plan === undefined || error.code === "step_timeout" ? undefined : plan.effect;
+  const claims = failure && [await effectClaim(runId, { ...failure, status: "failed" })];
+  const delay = outcome.isRetryable
+    ? await action.retryDelay(started.attempts, error, randomFraction(host.random))
+    : undefined;
+  if (delay === undefined || signal.aborted) return failed(pass, started, error, claims);
+  return backOff(pass, started, delay, error, claims);
+}
+
+async function reuse(pass: Pass, started: Started, effect: Effect): Promise<StepOutcome> {
+  const reused = event("side_effect.reused", pass.host.clock.now(), {
+    step_id: started.step.id,
+    uses: effect.uses,
+    request_hash: effect.requestHash,
+  });
+  return settle(pass, started, "completed", effect.output ?? null, { before: [reused] });
+}
+
+/** Enters the effect before it is tried, so that a crash in between is known afterwards. */
+async function enter(pass: Pass, effect: Effect): Promise<void> {
+  const claim = await effectClaim(pass.record.run.runId, effect);
+  await pass.commit((record) => ({ record, events: [], claims: [claim] }));
+}
+
+async function succeeded(pass: Pass, started: Started, output: Json, effect: Effect | undefined): Promise<StepOutcome> {
+  if (effect === undefined) return settle(pass, started, "completed", output);
+  const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
+  if (!fitsLedger(claim)) {
+    const error = stepError(new Error("the result of an action is too large for the ledger; return a reference to it"));
+    return failed(pass, started, { ...error, code: "invalid_output" });
+  }
+  const recorded = event("side_effect.recorded", pass.host.clock.now(), {
+    step_id: started.step.id,
+    uses: effect.uses,
+    request_hash: effect.requestHash,
+  });
+  return settle(pass, started, "completed", output, { before: [startedEvent(started), recorded], claims: [claim] });
+}
+
+/** What an attempt returned; a pass that lost its run waits for nobody. */
+async function untilLost<T>(pass: Pass, promise: Promise<T>): Promise<T> {
+  const { signal } = pass;
+  let onLost = () => {};
+  const lost = new Promise<never>((_, reject) => {
+    onLost = () => reject(signal.reason);
+    if (signal.aborted) onLost();
+    signal.addEventListener("abort", onLost);
+  });
+  try {
+    return await Promise.race([promise, lost]);
+  } finally {
+    signal.removeEventListener("abort", onLost);
+  }
+}
+
+async function backOff(
+  pass: Pass,
+  started: Started,
+  delayMs: number,
+  error: StepError,
+  claims: readonly NewClaim[] | undefined,
+): Promise<StepOutcome> {
+  const { step, attempts } = started;
+  const until = pass.host.clock.now() + delayMs;
+  const wait: Wait = { kind: "retry", stepId: step.id, until, attempts, error: error.message };
+  const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
+  await pass.commit((record, _, now) => ({
+    record: withWait(record, wait),
+    events: [startedEvent(started), event("step.retry_scheduled", now, payload)],
+    ...(claims === undefined ? {} : { claims }),
+  }));
+  return { kind: "waiting", wait };
+}
+
+/** Waits for a person at a gate of the step's own. The output says who decided. */
+export async function askForApproval(pass: Pass, step: StepSpec): Promise<StepOutcome> {
+  const gate = waitOf(pass.record, step.id, "approval");
+  if (gate?.decision === undefined) {
+    const since = gate?.since ?? pass.host.clock.now();
+    return { kind: "waiting", wait: { kind: "approval", stepId: step.id, since, reason: "approval" } };
+  }
+  const { approver = null, notes = null, at } = gate.decision;
+  return settle(pass, begun(pass, step), "completed", { approver, notes, decided_at: at });
+}
+
+/** Takes the first signal of that name out of the inbox, or waits for it. `output` is made from the signal. */
+export async function receiveSignal(
+  pass: Pass,
+  step: StepSpec,
+  name: string,
+  timeoutMs: number | undefined,
+  output: (signal: Signal<Json>) => Json,
+): Promise<StepOutcome> {
+  const started = begun(pass, step);
+  let result: StepResult<Json> | undefined;
+  await pass.commit((record, state, now) => {
+    const index = record.inbox.findIndex((signal) => signal.name === name);
+    const signal = record.inbox[index];
+    if (signal === undefined) return undefined;
+    const delivered = event("signal.delivered", now, { step_id: step.id, name });
+    result = stepResult(started, "completed", output(signal), now);
+    const change = settledChange(started, result, record, state, now, [delivered]);
+    return { ...change, record: { ...change.record, inbox: record.inbox.toSpliced(index, 1) } };
+  });
+  if (result !== undefined) return { kind: "settled", result };
+  const now = pass.host.clock.now();
+  const until =
+    waitOf(pass.record, step.id, "signal")?.until ?? (timeoutMs === undefined ? undefined : now + timeoutMs);
+  if (until !== undefined && until <= now) {
+    const error = stepError(new Error(`no signal "${name}" came in time`));
+    return failed(pass, started, { ...error, code: "step_timeout" });
+  }
+  const wait: Wait = { kind: "signal", stepId: step.id, name, ...(until === undefined ? {} : { until }) };
+  return { kind: "waiting", wait };
+}
+
+/** Sleeps until a time that is fixed when the step is first taken. */
+export async function sleep(pass: Pass, step: StepSpec, untilFrom: (now: number) => number): Promise<StepOutcome> {
+  const now = pass.host.clock.now();
+  const before = waitOf(pass.record, step.id, "sleep");
+  const until = before?.until ?? untilFrom(now);
+  if (until <= now) return settle(pass, begun(pass, step), "completed", null);
+  const wait: Wait = { kind: "sleep", stepId: step.id, until };
+  if (before === undefined) {
+    await pass.commit((record, _, now) => ({
+      record: withWait(record, wait),
+      events: [event("step.sleeping", now, { step_id: step.id, until: isoTime(until) })],
+    }));
+  }
+  return { kind: "waiting", wait };
+}
+
+function begun(pass: Pass, step: StepSpec, attempts = 1): Started {
+  return { step, input: null, at: pass.host.clock.now(), attempts };
+}
+
+async function settle(
+  pass: Pass,
+  started: Started,
+  status: "completed" | "skipped",
+  output: Json,
+  more: { readonly before?: readonly NewEvent<Json>[]; readonly claims?: readonly NewClaim[] } = {},
+): Promise<StepOutcome> {
+  const { before = status === "skipped" ? [] : [startedEvent(started)], claims } = more;
+  const result = stepResult(started, status, output, pass.host.clock.now());
+  await pass.commit((record, state, now) => ({
+    ...settledChange(started, result, record, state, now, before),
+    ...(claims === undefined ? {} : { claims }),
+  }));
+  return { kind: "settled", result };
+}
+
+async function failed(
+  pass: Pass,
+  started: Started,
+  error: StepError,
+  claims?: readonly NewClaim[],
+): Promise<StepOutcome> {
+  const { step } = started;
+  const now = pass.host.clock.now();
+  const failure = { ...stepResult(started, "failed", null, now), errorMessage: error.message, rawResult: error.thrown };
+  if (step.onFailure === "fail") {
+    if (claims !== undefined) await pass.commit((record) => ({ record, events: [], claims }));
+    return { kind: "failed", error, result: failure };
+  }
+  const result = { ...failure, status: "degraded" };
+  const payload = { step_id: step.id, uses: step.uses, error: error.message };
+  await pass.commit((record, state, now) => ({
+    ...settledChange(started, result, record, state, now, [startedEvent(started), event("step.failed", now, payload)]),
+    ...(claims === undefined ? {} : { claims }),
+  }));
+  return { kind: "settled", result };
+}
+
+function settledChange(
+  { step, attempts }: Started,
+  result: StepResult<Json>,
+  record: RunRecord<Json>,
+  state: ExecutionState<Json>,
+  now: number,
+  before: readonly NewEvent<Json>[],
+): PassChange {
+  const { status, producedOutput, latencyMs = 0 } = result;
+  const payload = { step_id: step.id, uses: step.uses, status, attempts, latency_ms: latencyMs };
+  return {
+    record: {
+      ...record,
+      run: { ...record.run, currentStepId: step.id },
+      waits: record.waits.filter((wait) => wait.stepId !== step.id),
+    },
+    state: withResult(status === "completed" ? step.apply(producedOutput, state) : state, result, now),
+    events: [...before, event("step.completed", now, payload)],
+    checkpoint: { kind: "step_completed", stepId: step.id },
+  };
+}
+
+function stepResult(
+  { step, input, at, attempts }: Started,
+  status: string,
+  output: Json,
+  now: number,
+): StepResult<Json> {
+  return {
+    stepId: step.id,
+    uses: step.uses,
+    status,
+    resolvedInput: input,
+    producedOutput: output,
+    rawResult: null,
+    attemptsCount: attempts,
+    startedAt: isoTime(at),
+    finishedAt: isoTime(now),
+    reads: step.reads,
+    writes: status === "completed" ? step.writes : [],
+    latencyMs: now - at,
+  };
+}
+
+/** The state with a step's result in it, in its results and in its trace. */
+export function withResult(state: ExecutionState<Json>, result: StepResult<Json>, now: number): ExecutionState<Json> {
+  const { stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs } = result;
+  const traced = {
+    stepId,
+    capabilityId: uses,
+    status,
+    reads,
+    writes,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { endedAt: finishedAt }),
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+  };
+  const { metrics } = state.trace;
+  return {
+    ...state,
+    stepResults: { ...state.stepResults, [stepId]: result },
+    trace: {
+      ...state.trace,
+      steps: [...state.trace.steps, traced],
+      metrics: { ...metrics, stepCount: metrics.stepCount + 1, elapsedMs: metrics.elapsedMs + (latencyMs ?? 0) },
+    },
+    iteration: state.iteration + 1,
+    currentStep: stepId,
+    updatedAt: isoTime(now),
+  };
+}
+
+function startedEvent({ step, attempts, at }: Started): NewEvent<Json> {
+  return event("step.started", at, { step_id: step.id, uses: step.uses, attempt: attempts });
+}
+
+/** An event at a time of the host's clock. */
+export function event(type: EventType, at: number, payload: Fields<Json> = {}): NewEvent<Json> {
+  return { type, at: isoTime(at), payload };
+}
+
+function waitOf<K extends Wait["kind"]>(
+  record: RunRecord<Json>,
+  stepId: string,
+  kind: K,
+): Extract<Wait, { kind: K }> | undefined {
+  return record.waits.find((wait): wait is Extract<Wait, { kind: K }> => wait.stepId === stepId && wait.kind === kind);
+}
+
+function withWait(record: RunRecord<Json>, wait: Wait): RunRecord<Json> {
+  return { ...record, waits: [...record.waits.filter((other) => other.stepId !== wait.stepId), wait] };
+}

@@ -1,0 +1,154 @@
+import type { CapabilityDefinition } from "../capability.ts";
+import { bodyFormat, readBody } from "../codec/run.ts";
+import { type ExecutionState, isSettled } from "../execution-state.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
+import type { RunRecord, Wait } from "../run.ts";
+import { type ClaimRow, maxRowBytes, type NewClaim } from "../store.ts";
+import type { Host } from "./host.ts";
+
+const claimKind = "effect";
+const pageSize = 200;
+
+/**
+ * What is known of one action on the world. `attempted` means that it may have happened; `failed`, that its handler said
+ * it did not; `recorded`, that it did, and with what result.
+ */
+export interface Effect {
+  readonly stepId: string;
+  readonly uses: string;
+  /** SHA-256 of the capability and its input. */
+  readonly requestHash: string;
+  /** 1 for the first execution of this request by this step; each deliberate repetition has the next. */
+  readonly ordinal: number;
+  readonly status: "attempted" | "failed" | "recorded";
+  readonly output?: Json;
+}
+
+/** What a step is to do about its effect. */
+export type EffectPlan =
+  | { readonly kind: "reuse"; readonly effect: Effect }
+  | { readonly kind: "act"; readonly effect: Effect }
+  | { readonly kind: "ask"; readonly reason: "replay" | "attempted" };
+
+/** True where a capability's calls are entered in the ledger. */
+export function hasEffect({ sideEffects }: CapabilityDefinition): boolean {
+  return sideEffects === "write" || sideEffects === "external_action";
+}
+
+/**
+ * Looks the request up in the ledger and decides by the capability's replay policy. `decided` is what a person said at the
+ * step's gate, if one was asked.
+ */
+export async function planEffect(
+  host: Host,
+  record: RunRecord<Json>,
+  definition: CapabilityDefinition,
+  stepId: string,
+  input: Json,
+  decided: Extract<Wait, { kind: "approval" }>["decision"],
+): Promise<EffectPlan> {
+  const requestHash = await sha256(canonicalJson([definition.id, input]));
+  const request = { stepId, uses: definition.id, requestHash };
+  const latest = await latestEffect(host, record, request);
+  if (latest === undefined) return { kind: "act", effect: { ...request, ordinal: 1, status: "attempted" } };
+  switch (latest.status) {
+    case "failed":
+      return { kind: "act", effect: { ...latest, status: "attempted" } };
+    case "attempted":
+      // It may have happened. The same key lets the receiver tell; where it cannot, a person has to.
+      if (definition.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
+      return { kind: "act", effect: latest };
+    case "recorded": {
+      const again: Effect = { ...request, ordinal: latest.ordinal + 1, status: "attempted" };
+      switch (definition.replayPolicy ?? "use_recorded_result") {
+        case "use_recorded_result":
+          return { kind: "reuse", effect: latest };
+        case "reexecute":
+          return { kind: "act", effect: again };
+        case "require_human":
+          return decided === undefined ? { kind: "ask", reason: "replay" } : { kind: "act", effect: again };
+      }
+    }
+  }
+}
+
+async function latestEffect(
+  host: Host,
+  { run }: RunRecord<Json>,
+  request: Pick<Effect, "stepId" | "uses" | "requestHash">,
+): Promise<Effect | undefined> {
+  for (let ordinal = 1, latest: Effect | undefined; ; ordinal++) {
+    const key = await claimKey(run.runId, { ...request, ordinal });
+    const claim = await host.store.getClaim(run.tenantId ?? "", claimKind, key);
+    if (claim === undefined) return latest;
+    latest = readEffect(claim);
+  }
+}
+
+function claimKey(runId: string, { stepId, requestHash, ordinal }: Pick<Effect, "stepId" | "requestHash" | "ordinal">) {
+  return sha256(JSON.stringify([runId, stepId, requestHash, ordinal]));
+}
+
+/** The claim by which an effect is entered, or its entry is brought up to date. */
+export async function effectClaim(runId: string, effect: Effect): Promise<NewClaim> {
+  const { stepId, uses, requestHash, ordinal, status, output } = effect;
+  const body = { format: bodyFormat, step_id: stepId, uses, request_hash: requestHash, ordinal, status, output };
+  return { kind: claimKind, key: await claimKey(runId, effect), body: JSON.stringify(body) };
+}
+
+/** True where a recorded result fits the ledger. */
+export function fitsLedger(claim: NewClaim): boolean {
+  return claim.body.length * 3 <= maxRowBytes || utf8Length(claim.body) <= maxRowBytes;
+}
+
+function readEffect(claim: ClaimRow): Effect {
+  return readBody(claim.body, `a ledger entry of run "${claim.runId}"`, (fields) => ({
+    stepId: String(fields.step_id),
+    uses: String(fields.uses),
+    requestHash: String(fields.request_hash),
+    ordinal: Number(fields.ordinal),
+    status: fields.status as Effect["status"],
+    ...(fields.output === undefined ? {} : { output: fields.output }),
+  }));
+}
+
+/**
+ * The same for every attempt at one execution of a step, and another for every other execution, step, run and tenant. The
+ * parts are escaped, so that no two keys read alike.
+ */
+export function idempotencyKey({ run }: RunRecord<Json>, stepId: string, ordinal = 1): string {
+  const parts = [run.tenantId ?? "", run.runId, stepId, ...(ordinal === 1 ? [] : [String(ordinal)])];
+  return parts.map(encodeURIComponent).join("/");
+}
+
+/**
+ * The claims with which a descendant inherits recorded effects of its source: all of them, or those of the steps that
+ * `containedIn` has settled. They become its own, and stay when the source is deleted.
+ */
+export async function inheritedEffects(
+  host: Host,
+  tenant: TenantId,
+  source: RunId,
+  descendant: RunId,
+  containedIn?: ExecutionState<Json>,
+): Promise<readonly NewClaim[]> {
+  const latest = new Map<string, Effect>();
+  for (let after: { kind: string; key: string } | undefined; ; ) {
+    const page = await host.store.listClaims(tenant, source, {
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const claim of page) {
+      if (claim.kind !== claimKind) continue;
+      const effect = readEffect(claim);
+      if (effect.status !== "recorded") continue;
+      if (containedIn !== undefined && !isSettled(getOwn(containedIn.stepResults, effect.stepId))) continue;
+      const request = JSON.stringify([effect.stepId, effect.requestHash]);
+      if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
+    }
+    after = page.at(-1);
+    if (after === undefined || page.length < pageSize) break;
+  }
+  return Promise.all([...latest.values()].map((effect) => effectClaim(descendant, { ...effect, ordinal: 1 })));
+}

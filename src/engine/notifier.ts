@@ -1,0 +1,59 @@
+/** Which run changed. */
+export interface Changed {
+  readonly tenant: string;
+  readonly runId: string;
+}
+
+/**
+ * Tells that a run has changed, so that nobody has to poll quickly. It is a hint and no more: who hears it reads the store,
+ * and who misses it finds out by polling.
+ */
+export interface Notifier {
+  notify(changed: Changed): void;
+  /** Answers with what ends the subscription. */
+  subscribe(listener: (changed: Changed) => void): () => void;
+  close(): void;
+}
+
+/** Tells those who share this object. */
+export function localNotifier(): Notifier {
+  const listeners = new Set<(changed: Changed) => void>();
+  return {
+    notify(changed) {
+      for (const listener of listeners) listener(changed);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      listeners.clear();
+    },
+  };
+}
+
+/** Tells every tab and worker of the origin that has a channel of the same name, and those who share this object. */
+export function broadcastNotifier(name = "orca-durable"): Notifier {
+  const local = localNotifier();
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
+    if (isChanged(data)) local.notify(data);
+  };
+  return {
+    ...local,
+    notify(changed) {
+      local.notify(changed);
+      channel.postMessage(changed);
+    },
+    close() {
+      channel.close();
+      local.close();
+    },
+  };
+}
+
+function isChanged(data: unknown): data is Changed {
+  if (typeof data !== "object" || data === null) return false;
+  const { tenant, runId } = data as Partial<Changed>;
+  return typeof tenant === "string" && typeof runId === "string";
+}
