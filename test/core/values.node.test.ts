@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeValue, encodeValue } from "../src/codec/values.ts";
-import { isDurableError } from "../src/errors.ts";
-import type { Json } from "../src/json.ts";
+import { decodeValue, encodeValue } from "../../src/codec/values.ts";
+import { isDurableError } from "../../src/errors.ts";
+import type { Json } from "../../src/json.ts";
 
 /** The value after it was stored as text and read again. */
 function stored(value: unknown): unknown {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isDurableError } from "../src/errors.ts";
-import { at, canonicalJson, getOwn, type Json, jsonEqual, maxDepth, parseJson } from "../src/json.ts";
+import { isDurableError } from "../../src/errors.ts";
+import { at, canonicalJson, getOwn, type Json, jsonEqual, maxDepth, parseJson } from "../../src/json.ts";
 
 function refusal(text: string, path?: string) {
   try {

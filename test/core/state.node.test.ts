@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { decodeState, encodeState, readState, writeState } from "../src/codec/state.ts";
-import { isDurableError } from "../src/errors.ts";
-import { initialState } from "../src/execution-state.ts";
-import { type Json, type JsonObject, jsonEqual, parseJson } from "../src/json.ts";
-import { orcaFixtures } from "./support/fixtures.ts";
+import { decodeState, encodeState, readState, writeState } from "../../src/codec/state.ts";
+import { isDurableError } from "../../src/errors.ts";
+import { initialState } from "../../src/execution-state.ts";
+import { type Json, type JsonObject, jsonEqual, parseJson } from "../../src/json.ts";
+import { orcaFixtures } from "../support/fixtures.ts";
 
 function refusal(json: Json) {
   try {

@@ -1,0 +1,195 @@
+import { describe, expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import {
+  createRuntime,
+  defineCapability,
+  defineSkill,
+  type GraphStep,
+  isDurableError,
+  literal,
+} from "../../src/index.ts";
+
+function refusal(attempt: () => unknown) {
+  try {
+    attempt();
+  } catch (error) {
+    if (isDurableError(error)) return error;
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+const defined = (steps: readonly GraphStep[]) => defineSkill({ id: "s", version: "1", steps });
+const untyped = (step: unknown) => step as GraphStep;
+const work = { uses: "work" };
+
+describe("a graph that could go wrong is refused, with the place", () => {
+  test.each<[string, readonly GraphStep[], readonly string[]]>([
+    ["no steps", [], ['skill "s".steps', "no steps"]],
+    [
+      "an id twice",
+      [
+        { id: "a", ...work },
+        { id: "a", ...work },
+      ],
+      ['"a"', "twice"],
+    ],
+    ["an empty id", [{ id: "", ...work }], ["steps[0].id"]],
+    [
+      "an id with a line break",
+      [
+        { id: "a", ...work },
+        { id: "b\n", ...work },
+      ],
+      ["steps[1].id"],
+    ],
+    ["an id of 201 characters", [{ id: "x".repeat(201), ...work }], ["steps[0].id"]],
+    ["an unknown dependency", [{ id: "a", ...work, dependsOn: ["b"] }], ['"a"', '"b"', "not a step"]],
+    ["a step that depends on itself", [{ id: "a", ...work, dependsOn: ["a"] }], ['"a" -> "a"', "cycle"]],
+    [
+      "a cycle",
+      [
+        { id: "before", ...work },
+        { id: "a", ...work, dependsOn: ["before", "c"] },
+        { id: "b", ...work, dependsOn: ["a"] },
+        { id: "c", ...work, dependsOn: ["b"] },
+      ],
+      ['"a" -> "c" -> "b" -> "a"', "cycle"],
+    ],
+    ["a reference to nowhere", [{ id: "a", ...work, input: "other.x" }], ['steps[0] "a".input', '"other.x"']],
+    [
+      "a reference with an empty name",
+      [{ id: "a", ...work, input: { p: "inputs..x" } }],
+      ['"a".input.p', '"inputs..x"'],
+    ],
+    ["a reference to what no step writes", [{ id: "a", ...work, input: "vars.x" }], ['"a"', "vars.x"]],
+    [
+      "a reference to what a later step writes",
+      [
+        { id: "a", ...work, input: "vars.x" },
+        { id: "b", ...work, output: "vars.x" },
+      ],
+      ['"a"', "vars.x", "before"],
+    ],
+    [
+      "a reference to what a parallel step writes",
+      [
+        { id: "a", ...work, dependsOn: [], output: "vars.x" },
+        { id: "b", ...work, dependsOn: [], input: { p: "vars.x.y" } },
+      ],
+      ['"b"', "vars.x"],
+    ],
+    ["a condition on what no step writes", [{ id: "a", ...work, when: "outputs.x" }], ['"a"', "outputs.x"]],
+    ["a condition that is no reference", [{ id: "a", ...work, when: "x > 1" }], ['"a".when', '"x > 1"']],
+    ["an output to inputs", [{ id: "a", ...work, output: "inputs.x" }], ['"a".output', '"inputs.x"']],
+    ["an output without a name", [{ id: "a", ...work, output: "vars" }], ['"a".output', '"vars"']],
+    ["an output into a value", [{ id: "a", ...work, output: { p: "vars.x.y" } }], ['"a".output', '"vars.x.y"']],
+    [
+      "a target that two parallel steps write",
+      [
+        { id: "a", ...work, dependsOn: [], output: "vars.x" },
+        { id: "b", ...work, dependsOn: [], output: { p: "vars.y", q: "vars.x" } },
+      ],
+      ['"a"', '"b"', "vars.x", "same time"],
+    ],
+    [
+      "an input that is neither reference nor literal",
+      [untyped({ id: "a", ...work, input: { p: 5 } })],
+      ['"a".input.p'],
+    ],
+    ["a literal that cannot be kept", [{ id: "a", ...work, input: { p: literal([() => 1]) } }], ['"a".input.p[0]']],
+    ["a capability without a name", [{ id: "a", uses: "" }], ['"a".uses']],
+    ["a signal without a name", [{ id: "a", waitFor: { signal: "" } }], ['"a".waitFor.signal']],
+    ["a negative sleep", [{ id: "a", sleepMs: -1 }], ['"a".sleepMs']],
+    ["an endless sleep", [{ id: "a", sleepMs: Number.POSITIVE_INFINITY }], ['"a".sleepMs']],
+    ["a timeout that is no number", [{ id: "a", ...work, timeoutMs: Number.NaN }], ['"a".timeoutMs']],
+    ["a wrong retry policy", [{ id: "a", ...work, retry: { maxAttempts: 0 } }], ['"a".retry.maxAttempts']],
+    ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor and sleepMs"]],
+  ])("%s", (_name, steps, parts) => {
+    const error = refusal(() => defined(steps));
+    expect(error.code).toBe("invalid_definition");
+    for (const part of parts) expect(error.message).toContain(part);
+  });
+});
+
+describe("a graph is accepted", () => {
+  test.each<[string, readonly GraphStep[]]>([
+    ["of one step", [{ id: "a", ...work }]],
+    [
+      "with hostile ids",
+      [
+        { id: "__proto__", ...work },
+        { id: "constructor", ...work },
+        { id: "a.b c\"d'", ...work },
+      ],
+    ],
+    [
+      "of a diamond",
+      [
+        { id: "a", ...work, output: "vars.x" },
+        { id: "b", ...work, dependsOn: ["a"], input: "vars.x" },
+        { id: "c", ...work, dependsOn: ["a"], input: { p: "vars.x.deep.0.er" } },
+        { id: "d", ...work, dependsOn: ["b", "c"], input: "vars.x" },
+      ],
+    ],
+    [
+      "that lists a step before its dependency",
+      [
+        { id: "b", ...work, dependsOn: ["a"], input: "vars.x" },
+        { id: "a", ...work, dependsOn: [], output: "vars.x" },
+      ],
+    ],
+    [
+      "in which one step after the other writes a target",
+      [
+        { id: "a", ...work, output: "vars.x" },
+        { id: "b", ...work, output: "vars.x" },
+      ],
+    ],
+    [
+      "in which parallel steps write different targets",
+      [
+        { id: "a", ...work, dependsOn: [], output: "vars.x" },
+        { id: "b", ...work, dependsOn: [], output: "outputs.x" },
+      ],
+    ],
+    ["with whole inputs", [{ id: "a", ...work, input: "inputs" }]],
+    ["that sleeps for no time", [{ id: "a", sleepMs: 0 }]],
+  ])("%s", (_name, steps) => {
+    expect(defined(steps).id).toBe("s");
+  });
+});
+
+describe("a skill", () => {
+  test.each([
+    ["without an id", { id: "", version: "1" }],
+    ["with an id beyond ASCII", { id: "é", version: "1" }],
+    ["without a version", { id: "s", version: "" }],
+  ])("%s is refused", (_name, names) => {
+    expect(refusal(() => defineSkill({ ...names, steps: [{ id: "a", ...work }] })).code).toBe("invalid_definition");
+  });
+
+  test("that uses a capability which is not there is refused, with both names", () => {
+    const skills = [defined([{ id: "a", ...work }])];
+    const error = refusal(() => createRuntime({ store: memoryStore(), skills }));
+    expect(error.code).toBe("invalid_definition");
+    for (const part of ['"s"', '"a"', '"work"']) expect(error.message).toContain(part);
+  });
+
+  test("of one id and version twice is refused", () => {
+    const skill = defined([{ id: "a", sleepMs: 1 }]);
+    expect(refusal(() => createRuntime({ store: memoryStore(), skills: [skill, skill] })).message).toContain("twice");
+  });
+
+  test("cannot be changed", () => {
+    const skill = defined([{ id: "a", ...work }]);
+    expect(() => Object.assign(skill, { version: "2" })).toThrow(TypeError);
+  });
+});
+
+test("two capabilities of one id are refused", () => {
+  const capability = defineCapability({ id: "work", version: "1" }, () => 1);
+  const error = refusal(() => createRuntime({ store: memoryStore(), capabilities: [capability, capability] }));
+  expect(error).toMatchObject({ code: "invalid_definition" });
+  expect(error.message).toContain('"work"');
+});
