@@ -1,0 +1,12 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // The page reads /alice.txt.
+  publicDir: fileURLToPath(new URL("../texts", import.meta.url)),
+  cacheDir: fileURLToPath(new URL("../../node_modules/.vite/example-browser", import.meta.url)),
+  // Named here, or Vite finds it while the page runs and reloads it.
+  optimizeDeps: { include: ["idb"] },
+  server: { host: "127.0.0.1" },
+});
