@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
@@ -23,10 +22,8 @@ export default defineConfig(async () => ({
         extends: true as const,
         plugins: [
           cloudflareTest(async () => ({
-            // Until the entry worker exists, its database alone.
-            ...(existsSync("worker/index.ts") ? { wrangler: { configPath: "./wrangler.toml" } } : {}),
+            wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              ...(existsSync("worker/index.ts") ? {} : { compatibilityDate: "2026-10-01", d1Databases: ["DB"] }),
               bindings: { API_KEY: "test-key", TEST_MIGRATIONS: await readD1Migrations("./adapters/d1/migrations") },
             },
           })),

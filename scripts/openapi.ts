@@ -1,0 +1,215 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
+import type * as v from "valibot";
+import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
+import * as answers from "../worker/answers.ts";
+import { type Operation, operations } from "../worker/operations.ts";
+import { id, jsonObject, jsonValue, newId, state } from "../worker/requests.ts";
+
+const file = fileURLToPath(new URL("../worker/openapi.generated.json", import.meta.url));
+
+/** The parts that have a name in the document. */
+const schemas: Readonly<Record<string, v.GenericSchema>> = {
+  Id: id,
+  NewId: newId,
+  Run: answers.run,
+  CreatedRun: answers.createdRun,
+  StartedRun: answers.startedRun,
+  RunList: answers.runList,
+  HistoryPage: answers.historyPage,
+  CheckpointRecord: answers.checkpointRecord,
+  CheckpointList: answers.checkpointList,
+  Checkpoint: answers.checkpoint,
+  ExecutionState: answers.executionState,
+  Failure: answers.failureAnswer,
+};
+
+const headers = {
+  TraceId: { description: "Names this request in the server's log.", schema: { type: "string" } },
+  RetryAfter: {
+    description: "After how many seconds the same request may succeed.",
+    schema: { type: "integer", minimum: 0 },
+  },
+};
+
+const parameters = {
+  TraceId: {
+    name: "x-trace-id",
+    in: "header",
+    description: "Taken where it is 1 to 200 characters of printable ASCII, and echoed.",
+    schema: { type: "string" },
+  },
+  IdempotencyKey: {
+    name: "Idempotency-Key",
+    in: "header",
+    description: "A second request with this key within 24 hours answers with the run of the first.",
+    schema: { type: "string", minLength: 1, maxLength: 1000 },
+  },
+};
+
+const tags = [
+  { name: "runs", description: "Executions of skills, and everything that can be done to them" },
+  { name: "checkpoints", description: "What a run knew, and where it can continue" },
+  { name: "legacy", description: "Routes of older clients" },
+  { name: "service", description: "The service itself" },
+];
+
+/** The OpenAPI 3.1 document of all operations. */
+export function openApiDocument(): JsonObject {
+  const { name, version, description, license } = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  ) as { name: string; version: string; description: string; license: string };
+  const paths: Record<string, Record<string, JsonObject>> = {};
+  const responses: Record<string, JsonObject> = {};
+  for (const operation of operations) {
+    const described = { ...describedOperation(operation), responses: responsesOf(operation, responses) };
+    paths[operation.path] = { ...paths[operation.path], [operation.method]: described };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: name, version, description, license: { name: license, identifier: license } },
+    servers: [{ url: "/" }],
+    security: [{ apiKey: [] }, { bearer: [] }],
+    tags,
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+        bearer: { type: "http", scheme: "bearer" },
+      },
+      headers,
+      parameters,
+      responses,
+      schemas: nullsMerged(asJson(toJsonSchemaDefs(schemas, conversion("output")))),
+    },
+  };
+}
+
+function describedOperation(operation: Operation): JsonObject {
+  const { id, tag, summary, description, isDeprecated, isOpen, body, isBodyOptional } = operation;
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(isDeprecated ? { deprecated: true } : {}),
+    ...(isOpen ? { security: [] } : {}),
+    parameters: parametersOf(operation),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: isBodyOptional !== true, content: content(schemaOf(body, "input")) } }),
+  };
+}
+
+function parametersOf({ path, query, isIdempotent }: Operation): JsonObject[] {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: reference("schemas", "Id"),
+  }));
+  const inQuery = Object.entries(query?.entries ?? {}).map(([name, schema]) => ({
+    name,
+    in: "query",
+    schema: schemaOf(schema, "output"),
+  }));
+  const idempotencyKey = isIdempotent ? [reference("parameters", "IdempotencyKey")] : [];
+  return [...inPath, ...inQuery, reference("parameters", "TraceId"), ...idempotencyKey];
+}
+
+/** The answers of an operation by status. Failures are put among the shared ones, by their status and codes. */
+function responsesOf({ status, summary, answer, errors }: Operation, shared: Record<string, JsonObject>): JsonObject {
+  const codes = new Map<number, ErrorCode[]>();
+  for (const code of errors) codes.set(httpStatus[code], [...(codes.get(httpStatus[code]) ?? []), code]);
+  const failures = [...codes].map(([status, codes]): [string, JsonObject] => {
+    const name = [status, ...codes.sort()].join(".");
+    shared[name] = failureResponse(status, codes);
+    return [String(status), reference("responses", name)];
+  });
+  const success = {
+    description: summary,
+    headers: { "x-trace-id": reference("headers", "TraceId") },
+    content: content(answer === undefined ? {} : schemaOf(answer, "output")),
+  };
+  return Object.fromEntries([[String(status), success], ...failures.sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+function failureResponse(status: number, codes: readonly ErrorCode[]): JsonObject {
+  return {
+    description: codes.map((code) => `\`${code}\``).join(", "),
+    headers: {
+      "x-trace-id": reference("headers", "TraceId"),
+      ...([409, 429, 503].includes(status) ? { "Retry-After": reference("headers", "RetryAfter") } : {}),
+    },
+    content: content({
+      allOf: [
+        reference("schemas", "Failure"),
+        { properties: { error: { properties: { code: { enum: codes }, status: { const: status } } } } },
+      ],
+    }),
+  };
+}
+
+function content(schema: JsonObject): JsonObject {
+  return { "application/json": { schema } };
+}
+
+function reference(
+  kind: "schemas" | "headers" | "parameters" | "responses",
+  name: string,
+): JsonObject & { readonly $ref: string } {
+  return { $ref: `#/components/${kind}/${name}` };
+}
+
+/** The JSON Schema of a part; named parts in it are referred to. */
+function schemaOf(schema: v.GenericSchema, typeMode: "input" | "output"): JsonObject {
+  const {
+    $schema: _,
+    $defs: __,
+    ...converted
+  } = toJsonSchema(schema, {
+    ...conversion(typeMode),
+    definitions: schemas,
+  });
+  return nullsMerged(asJson(converted)) as JsonObject;
+}
+
+function conversion(typeMode: "input" | "output"): ConversionConfig {
+  return {
+    target: "draft-2020-12",
+    typeMode,
+    overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
+    overrideSchema({ valibotSchema }) {
+      if (valibotSchema === jsonValue) return {};
+      if (valibotSchema === jsonObject) return { type: "object" };
+      if (valibotSchema === state) return reference("schemas", "ExecutionState");
+      return undefined;
+    },
+  };
+}
+
+// A JSON Schema is JSON.
+function asJson(schema: object): Json {
+  return schema as JsonObject;
+}
+
+/** `anyOf` of a simple type and null, in the shorter form. */
+function nullsMerged(json: Json): Json {
+  if (Array.isArray(json)) return json.map(nullsMerged);
+  if (typeof json !== "object" || json === null) return json;
+  const { anyOf, ...rest } = Object.fromEntries(
+    Object.entries(json as JsonObject).map(([key, item]) => [key, nullsMerged(item)]),
+  );
+  if (anyOf === undefined) return rest;
+  const [first, second] = anyOf as readonly JsonObject[];
+  const isSimple = typeof first?.type === "string" && first.enum === undefined && second?.type === "null";
+  return isSimple ? { ...first, type: [first.type as string, "null"], ...rest } : { anyOf, ...rest };
+}
+
+/** The document as its file holds it. */
+export function openApiText(): string {
+  return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
+}
+
+if (import.meta.main) writeFileSync(file, openApiText());

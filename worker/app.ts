@@ -1,0 +1,87 @@
+import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { DurableError, type Runs } from "../src/index.ts";
+import type { HealthAnswer } from "./answers.ts";
+import { defaultMaxBodyBytes } from "./body.ts";
+import { type AppEnv, type Call, callOf } from "./call.ts";
+import { checkpointRoutes } from "./checkpoints.ts";
+import { failure, isOurs } from "./failure.ts";
+import { legacyRoutes } from "./legacy.ts";
+import document from "./openapi.generated.json" with { type: "json" };
+import { runRoutes } from "./runs.ts";
+import { startRoutes } from "./starts.ts";
+import { traceHeader, traceIdOf } from "./trace-id.ts";
+
+export { apiKeys } from "./auth.ts";
+export type { Call } from "./call.ts";
+
+/** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
+export interface AppOptions<Bindings extends object> {
+  /**
+   * The tenant for whom the call is made.
+   *
+   * @throws `unauthorized` or `forbidden` where it is made for nobody. See {@link apiKeys}.
+   */
+  authenticate(call: Call<Bindings>): string | Promise<string>;
+  /** The tenant's runs, for the time of this one call. */
+  runs(tenant: string, call: Call<Bindings>): Runs;
+  /** The most bytes of a request's body. Default 10 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
+  readonly onError?: (error: unknown, traceId: string) => void;
+}
+
+/** Routes that answer without a key. */
+const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json"]);
+
+/** The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3. */
+export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
+  const { maxBodyBytes = defaultMaxBodyBytes, onError = logError } = options;
+  const app = new Hono<AppEnv>();
+  app.onError((error, c) => {
+    if (isOurs(error)) onError(error, c.var.traceId);
+    return failure(c, error);
+  });
+  app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${c.req.path}`)));
+  app.use(async (c, next) => {
+    c.set("traceId", traceIdOf(c.req.raw));
+    c.set("maxBodyBytes", maxBodyBytes);
+    await next();
+    c.header(traceHeader, c.var.traceId);
+  });
+  app.use(async (c, next) => {
+    checkPath(c.req.raw);
+    if (openPaths.has(c.req.path)) return next();
+    const call = callOf<Bindings>(c);
+    c.set("runs", options.runs(await options.authenticate(call), call));
+    await next();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        c.header("allow", methods.join(", "));
+        return failure(c, new DurableError("not_found", `there is no ${c.req.method} ${c.req.path}`));
+      },
+    }),
+  );
+  return app
+    .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
+    .get("/openapi.json", (c) => c.json(document))
+    .route("/", startRoutes)
+    .route("/", runRoutes)
+    .route("/", checkpointRoutes)
+    .route("/", legacyRoutes);
+}
+
+function checkPath(request: Request): void {
+  try {
+    decodeURIComponent(new URL(request.url).pathname);
+  } catch (cause) {
+    throw new DurableError("invalid_request", "the path is not percent-encoded UTF-8", { cause });
+  }
+}
+
+function logError(error: unknown, traceId: string): void {
+  console.error(`trace ${traceId}:`, error);
+}

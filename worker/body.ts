@@ -1,0 +1,73 @@
+import type { Context, MiddlewareHandler } from "hono";
+import type * as v from "valibot";
+import { invalidRequest } from "../src/errors.ts";
+import { DurableError, parseJson } from "../src/index.ts";
+import { isJsonObject } from "../src/json.ts";
+import type { AppEnv } from "./call.ts";
+import { decode, nameOf, type RequestSchema } from "./decode.ts";
+
+/** The most bytes that a request's body may have where the app is not told otherwise. */
+export const defaultMaxBodyBytes = 10 * 1024 * 1024;
+
+interface Validated<Target extends string, S extends RequestSchema> {
+  readonly in: { readonly [T in Target]: v.InferInput<S> };
+  readonly out: { readonly [T in Target]: v.InferOutput<S> };
+}
+
+/**
+ * Reads and checks the body of a request; the route finds it as `c.req.valid("json")`. An empty body is an empty object.
+ *
+ * @throws `too_large` before the whole body was read; `invalid_request` that names the place.
+ */
+export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
+  return async (c, next) => {
+    const text = await readText(c.req.raw, c.var.maxBodyBytes);
+    const json = text.trim() === "" ? {} : parseJson(text);
+    if (!isJsonObject(json)) throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
+    c.req.addValidatedData("json", decode(schema, json) as object);
+    await next();
+  };
+}
+
+/** Checks the query of a request; the route finds it as `c.req.valid("query")`. */
+export function query<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"query", S>> {
+  return async (c: Context<AppEnv>, next) => {
+    c.req.addValidatedData("query", decode(schema, c.req.query()) as object);
+    await next();
+  };
+}
+
+/** The text of a body of at most `maxBytes` bytes. What a header says of its length is not enough to go by. */
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) return "";
+  const reader = request.body.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decodeText(decoder);
+      bytes += value.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      text += decodeText(decoder, value);
+    }
+  } catch (error) {
+    // The rest is of no interest. Whether it can still be stopped is not either.
+    reader.cancel(error).catch(() => {});
+    throw error;
+  }
+}
+
+function decodeText(decoder: TextDecoder, chunk?: Uint8Array): string {
+  try {
+    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    throw invalidRequest("", "the body: this is not UTF-8", { cause });
+  }
+}
+
+function tooLarge(maxBytes: number): DurableError {
+  return new DurableError("too_large", `the body: at most ${maxBytes} bytes are taken`);
+}
