@@ -1,0 +1,158 @@
+import * as v from "valibot";
+import { expect } from "vitest";
+import { httpStatus, type Json, type JsonObject } from "../../src/index.ts";
+import { failureAnswer } from "../../worker/answers.ts";
+import { type Operation, operations } from "../../worker/operations.ts";
+
+/** A place where the app is served, with the skills of http-skills.ts: a Worker over D1, Node over memory, a page. */
+export interface HttpHome {
+  fetch(request: Request): Promise<Response>;
+  /** Takes due runs, as a cron trigger does. */
+  drain(): Promise<void>;
+}
+
+/** The tenants that a home knows. Each has the one key that {@link keyOf} names. */
+export const tenants = ["alpha", "beta", "listed", "paged", "unchanged"] as const;
+export type Tenant = (typeof tenants)[number];
+
+export function keyOf(tenant: Tenant): string {
+  return `key-of-${tenant}`;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: JsonObject;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; a string is sent as it is. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Calls the app for one tenant, and holds each answer against what the document says of its route. */
+export class Client {
+  readonly tenant: Tenant;
+  private readonly home: HttpHome;
+
+  constructor(home: HttpHome, tenant: Tenant = "alpha") {
+    this.home = home;
+    this.tenant = tenant;
+  }
+
+  get(path: string, options: CallOptions = {}): Promise<Answer> {
+    return this.call("GET", path, options);
+  }
+
+  post(path: string, body?: unknown, options: CallOptions = {}): Promise<Answer> {
+    return this.call("POST", path, { ...options, ...(body === undefined ? {} : { body }) });
+  }
+
+  async call(method: string, path: string, { body, headers = {} }: CallOptions = {}): Promise<Answer> {
+    const request = new Request(`http://orca.test${path}`, {
+      method,
+      headers: { "x-api-key": keyOf(this.tenant), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const response = await this.home.fetch(request);
+    const text = await response.text();
+    const answer = { status: response.status, headers: response.headers, body: JSON.parse(text) as JsonObject };
+    expectDescribed(method, path, answer);
+    return answer;
+  }
+
+  /** The body of an answer that must have this status. */
+  async expect(status: number, answer: Promise<Answer>): Promise<JsonObject> {
+    const found = await answer;
+    expect(found.status, JSON.stringify(found.body)).toBe(status);
+    return found.body;
+  }
+
+  /** The error of an answer that must be a failure with this code. */
+  async refusal(code: keyof typeof httpStatus, answer: Promise<Answer>): Promise<JsonObject> {
+    const error = (await this.expect(httpStatus[code], answer)).error as JsonObject;
+    expect(error.code, JSON.stringify(error)).toBe(code);
+    return error;
+  }
+
+  /** A run of that skill, started. */
+  async start(skillId: string, inputs: JsonObject = {}): Promise<string> {
+    const body = await this.expect(202, this.post(`/v1/skills/${skillId}/execute/async`, { inputs }));
+    return body.run_id as string;
+  }
+
+  /** A run of that skill, pending. */
+  async create(skillId: string, inputs: JsonObject = {}): Promise<string> {
+    const body = await this.expect(201, this.post("/v1/runs", { skill_id: skillId, inputs, start: false }));
+    return body.run_id as string;
+  }
+
+  run(runId: string): Promise<JsonObject> {
+    return this.expect(200, this.get(runPath(runId)));
+  }
+
+  /** The run once it has one of these statuses. */
+  async reached(runId: string, ...statuses: readonly string[]): Promise<JsonObject> {
+    for (const end = Date.now() + 25_000; ; ) {
+      const run = await this.run(runId);
+      if (statuses.includes(run.status as string)) return run;
+      if (Date.now() > end) throw new Error(`run ${runId} stays ${String(run.status)}: ${JSON.stringify(run.error)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async finished(skillId: string, inputs: JsonObject = {}): Promise<string> {
+    const runId = await this.start(skillId, inputs);
+    await this.reached(runId, "completed");
+    return runId;
+  }
+
+  async checkpoints(runId: string): Promise<readonly JsonObject[]> {
+    return (await this.expect(200, this.get(runPath(runId, "checkpoints")))).checkpoints as readonly JsonObject[];
+  }
+
+  /** The types of everything that happened to the run, in order. */
+  async events(runId: string): Promise<readonly string[]> {
+    const body = await this.expect(200, this.get(`${runPath(runId, "history")}?limit=500`));
+    const history = body.history as readonly { readonly events: readonly { readonly event_type: string }[] }[];
+    return history.flatMap(({ events }) => events.map(({ event_type }) => event_type));
+  }
+}
+
+/** The path of a run, or of something of it. */
+export function runPath(runId: string, ...rest: readonly string[]): string {
+  return ["/v1/runs", runId, ...rest].map((part, index) => (index === 0 ? part : encodeURIComponent(part))).join("/");
+}
+
+const documented = operations.map((operation) => ({
+  operation,
+  pattern: new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, "[^/?]+")}(\\?|$)`),
+}));
+
+function expectDescribed(method: string, path: string, { status, headers, body }: Answer): void {
+  const operation = documented.find((one) => one.operation.method === method.toLowerCase() && one.pattern.test(path));
+  expect(headers.get("content-type")).toMatch(/^application\/json/);
+  if (status < 300) {
+    if (operation === undefined) throw new Error(`${method} ${path} is not described`);
+    expect(status).toBe(operation.operation.status);
+    expectFits(operation.operation, body);
+  } else {
+    expectSame(failureAnswer, body);
+    const { error, trace_id } = body as unknown as v.InferOutput<typeof failureAnswer>;
+    expect(error.status).toBe(status);
+    expect(httpStatus[error.code]).toBe(status);
+    expect(headers.get("x-trace-id")).toBe(trace_id);
+    expect(JSON.stringify(body)).not.toMatch(/\bat .+:\d+:\d+/);
+    if (operation !== undefined) expect(operation.operation.errors).toContain(error.code);
+  }
+}
+
+function expectFits({ answer }: Operation, body: Json): void {
+  if (answer !== undefined) expectSame(answer, body);
+}
+
+/** That the body is what its schema says, and has nothing that the schema does not know. */
+function expectSame(schema: v.GenericSchema, body: Json): void {
+  expect(v.parse(schema, body)).toEqual(body);
+}

@@ -1,0 +1,126 @@
+import {
+  type AnyCapability,
+  defineCapability,
+  defineSkill,
+  NonRetryableError,
+  type Skill,
+  type StepContext,
+} from "../../src/index.ts";
+
+// Skills that tell what they did through what they return, so that a test needs nothing but HTTP to see it.
+
+const calls = new Map<string, number>();
+
+/** How often the step's handler was called in its run, this time included. */
+function callsOf({ idempotencyKey }: StepContext): number {
+  const count = (calls.get(idempotencyKey) ?? 0) + 1;
+  calls.set(idempotencyKey, count);
+  return count;
+}
+
+const capability = defineCapability<never, unknown>;
+
+export const httpCapabilities: readonly AnyCapability[] = [
+  capability({ id: "http.echo", version: "1.0.0" }, ({ value = null }: { value?: unknown }) => value),
+  capability({ id: "http.count", version: "1.0.0" }, (_input, context) => callsOf(context)),
+  capability({ id: "http.send", version: "1.0.0", requiresConfirmation: true }, (_input, context) => callsOf(context)),
+  capability({ id: "http.publish", version: "1.0.0", requiresConfirmation: true }, (_input, context) =>
+    callsOf(context),
+  ),
+  capability({ id: "http.wait", version: "1.0.0" }, async ({ ms }: { ms: number }, context) => {
+    const count = callsOf(context);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      context.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return count;
+  }),
+  capability({ id: "http.fail-first", version: "1.0.0" }, (_input, context) => {
+    const count = callsOf(context);
+    if (count === 1) throw new NonRetryableError("the first call fails");
+    return count;
+  }),
+  capability({ id: "http.repeat", version: "1.0.0" }, ({ length }: { length: number }) => "x".repeat(length)),
+];
+
+const version = "1.0.0";
+
+/** How many signals the skill `http.mailbox` consumes. */
+export const mailboxSize = 100;
+
+export const httpSkills: readonly Skill[] = [
+  defineSkill({
+    id: "http.chain",
+    version,
+    steps: [
+      { id: "one", uses: "http.echo", input: { value: "inputs.value" }, output: "vars.one" },
+      { id: "two", uses: "http.echo", input: { value: "vars.one" }, output: "vars.two" },
+      { id: "three", uses: "http.echo", input: { value: "vars.two" }, output: "outputs.value" },
+    ],
+  }),
+  defineSkill({
+    id: "http.gated",
+    version,
+    steps: [
+      { id: "draft", uses: "http.count", output: "outputs.drafted" },
+      { id: "send", uses: "http.send", output: "outputs.sent" },
+    ],
+  }),
+  defineSkill({
+    id: "http.two-gates",
+    version,
+    steps: [
+      { id: "send", uses: "http.send", dependsOn: [], output: "outputs.sent" },
+      { id: "publish", uses: "http.publish", dependsOn: [], output: "outputs.published" },
+    ],
+  }),
+  defineSkill({
+    id: "http.listening",
+    version,
+    steps: [
+      { id: "listen", waitFor: { signal: "go" }, output: "vars.heard" },
+      { id: "tell", uses: "http.echo", input: { value: "vars.heard" }, output: "outputs.heard" },
+    ],
+  }),
+  defineSkill({
+    id: "http.slow",
+    version,
+    steps: [{ id: "wait", uses: "http.wait", input: { ms: "inputs.ms" }, output: "outputs.calls" }],
+  }),
+  defineSkill({
+    id: "http.mailbox",
+    version,
+    steps: [
+      { id: "wait", uses: "http.wait", input: { ms: "inputs.ms" }, output: "outputs.calls" },
+      ...Array.from({ length: mailboxSize }, (_, index) => ({
+        id: `read-${index}`,
+        waitFor: { signal: "mail" },
+        output: `outputs.mail${index}`,
+      })),
+    ],
+  }),
+  defineSkill({
+    id: "http.failing-first",
+    version,
+    steps: [
+      { id: "before", uses: "http.count", output: "outputs.before" },
+      { id: "try", uses: "http.fail-first", output: "outputs.tried" },
+    ],
+  }),
+  defineSkill({
+    id: "http.sleeping",
+    version,
+    steps: [
+      { id: "before", uses: "http.count" },
+      { id: "sleep", sleepMs: 3_600_000 },
+    ],
+  }),
+  defineSkill({
+    id: "http.large",
+    version,
+    steps: [{ id: "repeat", uses: "http.repeat", input: { length: "inputs.length" }, output: "outputs.text" }],
+  }),
+];
