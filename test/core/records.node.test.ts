@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readEntry, writeCheckpointRecord, writeEntryBody } from "../../src/codec/entry.ts";
 import { encodeRun, readRunBody, writeRun, writeRunBody, writeTombstone } from "../../src/codec/run.ts";
-import { readSnapshots } from "../../src/codec/snapshot.ts";
 import { parseCheckpointId, parseRunId, parseTenantId } from "../../src/ids.ts";
 import type { Json } from "../../src/json.ts";
 import { newRecord } from "../../src/lineage.ts";
@@ -87,8 +86,8 @@ describe("the body of a row", () => {
     epoch: 3,
     lease: { executor: "e", endsAt: 5 },
     waits: [
-      { kind: "approval", stepId: "a", capabilityId: "c", since: 1 },
-      { kind: "approval", stepId: "b", since: 1 },
+      { kind: "approval", stepId: "a", capabilityId: "c", since: 1, reason: "confirmation" },
+      { kind: "approval", stepId: "b", since: 1, reason: "approval", decision: { approver: "ann", at } },
       { kind: "signal", stepId: "c", name: "go", until: 9 },
       { kind: "sleep", stepId: "d", until: 9 },
       { kind: "retry", stepId: "e", until: 9, attempts: 2, error: "boom" },
@@ -137,18 +136,6 @@ describe("what cannot be read says so, and where", () => {
     ],
     ["an entry of a newer format", () => readEntry(entryRow(newer)), "unsupported_version", 'entry 7 of run "r"'],
     ["an entry that is no JSON", () => readEntry(entryRow("")), "corrupt_data", 'entry 7 of run "r"'],
-    [
-      "a snapshot that is cut off",
-      () => readSnapshots([{ revision: 1, body: '{"skill_id":"s"' }], "c"),
-      "corrupt_data",
-      "c",
-    ],
-    [
-      "a snapshot of a newer major version",
-      () => readSnapshots([{ revision: 1, body: '{"skill_id":"s","inputs":{},"state_version":"2.0.0"}' }], "c"),
-      "unsupported_version",
-      "state",
-    ],
   ])("%s", (_name, read, code, place) => {
     expect(read).toThrow(expect.objectContaining({ code, message: expect.stringContaining(place) }));
   });
