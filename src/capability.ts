@@ -81,15 +81,17 @@ export function defineCapability<Input = unknown, Output = unknown>(
  * SHA-256 over everything in a definition but its schemas, of which it holds the vendors: equal before and after
  * anything that happens to a run.
  */
-export function capabilityDigest(definition: CapabilityDefinition<never, never>): Promise<string> {
+export function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
   const { input, output, ...data } = definition;
   const vendors = [input?.["~standard"].vendor ?? null, output?.["~standard"].vendor ?? null];
   return sha256(canonicalJson([JSON.parse(JSON.stringify(data)) as Json, vendors]));
 }
 
-// A capability of known types is kept among those of any: what its handler is given was checked by its schema, or is
-// what the skill's author wired to it.
-export type AnyCapability = Capability<never, unknown>;
+/** A capability of whatever types. What its handler is given was checked by its schema, or wired by the skill's author. */
+export interface AnyCapability {
+  readonly definition: CapabilityDefinition;
+  readonly handler: Handler<never, unknown>;
+}
 
 /** The capabilities that are bound here, by id. */
 export class CapabilityRegistry {

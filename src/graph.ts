@@ -131,13 +131,24 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
     throw fault(path, `step "${ids.find((id, index) => ids.indexOf(id) < index)}" is there twice`);
   }
   const ordered = inOrder(planned, byId, path);
-  const ancestors = ancestorsOf(ordered);
+  const writers = Map.groupBy(
+    ordered.flatMap((step) => step.writes.map((target) => ({ step, target }))),
+    ({ target }) => target,
+  );
+  const comesBefore = (earlier: PlannedStep, later: PlannedStep) => isAncestor(byId, earlier, later);
   for (const step of ordered) {
-    checkReads(step, byId, ancestors, path);
-    for (const other of ordered) {
-      const target = step.writes.find((write) => other.writes.includes(write));
-      const inSequence = ancestors.get(step.id)?.has(other.id) || ancestors.get(other.id)?.has(step.id);
-      if (step !== other && target !== undefined && !inSequence) {
+    for (const read of step.reads) {
+      const [root, name] = read.split(".");
+      if (root === "inputs" || name === undefined) continue;
+      if (!writers.get(`${root}.${name}`)?.some((writer) => comesBefore(writer.step, step))) {
+        throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+      }
+    }
+  }
+  for (const [target, of] of writers) {
+    for (const [index, { step }] of of.entries()) {
+      for (const { step: other } of of.slice(0, index)) {
+        if (step === other || comesBefore(other, step)) continue;
         throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
       }
     }
@@ -211,7 +222,11 @@ function parseInput(input: CapabilityStep["input"], path: string): InputMapping 
 function parseSource(source: Source, path: string): ParsedSource {
   if (typeof source === "string") return parseReference(source, path);
   if (!literals.has(source)) throw fault(path, "expected a reference or literal(value)");
-  return { kind: "literal", json: encodeValue(literals.get(source), path) };
+  try {
+    return { kind: "literal", json: encodeValue(literals.get(source), path) };
+  } catch (cause) {
+    throw new DurableError("invalid_definition", (cause as Error).message, { path, cause });
+  }
 }
 
 function parseReference(text: string, path: string): Reference {
@@ -260,34 +275,53 @@ function inOrder(steps: readonly PlannedStep[], byId: ReadonlyMap<string, Planne
   return ordered;
 }
 
-function ancestorsOf(ordered: readonly PlannedStep[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const ancestors = new Map<string, ReadonlySet<string>>();
-  for (const step of ordered) {
-    ancestors.set(step.id, new Set(step.dependsOn.flatMap((id) => [id, ...(ancestors.get(id) ?? [])])));
-  }
-  return ancestors;
-}
-
-function checkReads(
-  step: PlannedStep,
-  byId: ReadonlyMap<string, PlannedStep>,
-  ancestors: ReadonlyMap<string, ReadonlySet<string>>,
-  path: string,
-): void {
-  const earlier = [...(ancestors.get(step.id) ?? [])].map((id) => byId.get(id));
-  for (const read of step.reads) {
-    const [root, name] = read.split(".");
-    if (root === "inputs" || name === undefined) continue;
-    if (!earlier.some((other) => other?.writes.includes(`${root}.${name}`))) {
-      throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+function isAncestor(byId: ReadonlyMap<string, PlannedStep>, earlier: PlannedStep, later: PlannedStep): boolean {
+  const open = [later];
+  const seen = new Set<PlannedStep>();
+  for (let step = open.pop(); step !== undefined; step = open.pop()) {
+    for (const id of step.dependsOn) {
+      const dependency = byId.get(id);
+      if (dependency === earlier) return true;
+      if (dependency === undefined || seen.has(dependency)) continue;
+      seen.add(dependency);
+      open.push(dependency);
     }
   }
+  return false;
 }
 
-/** Steps that may run now: not settled, all dependencies settled. In the order of the graph. */
-export function openSteps(graph: Graph, state: ExecutionState<Json>): readonly PlannedStep[] {
-  const settled = (id: string) => isSettled(getOwn(state.stepResults, id));
-  return graph.steps.filter((step) => !settled(step.id) && step.dependsOn.every(settled));
+/** Which steps of a graph may run, as others settle. */
+export class Frontier {
+  /** Steps that may run now, and that nobody has taken. */
+  readonly ready: PlannedStep[] = [];
+  private readonly unmet = new Map<string, number>();
+  private readonly dependents = new Map<string, PlannedStep[]>();
+  private openCount = 0;
+
+  constructor({ steps }: Graph, state: ExecutionState<Json>) {
+    const settled = new Set(steps.map(({ id }) => id).filter((id) => isSettled(getOwn(state.stepResults, id))));
+    for (const step of steps) {
+      if (settled.has(step.id)) continue;
+      this.openCount++;
+      const unmet = new Set(step.dependsOn.filter((id) => !settled.has(id)));
+      this.unmet.set(step.id, unmet.size);
+      if (unmet.size === 0) this.ready.push(step);
+      for (const id of unmet) this.dependents.set(id, [...(this.dependents.get(id) ?? []), step]);
+    }
+  }
+
+  get isDone(): boolean {
+    return this.openCount === 0;
+  }
+
+  settle(id: string): void {
+    this.openCount--;
+    for (const step of this.dependents.get(id) ?? []) {
+      const unmet = (this.unmet.get(step.id) ?? 0) - 1;
+      this.unmet.set(step.id, unmet);
+      if (unmet === 0) this.ready.push(step);
+    }
+  }
 }
 
 /** The encoded input of a step. A reference that leads nowhere leaves its property out. */

@@ -19,6 +19,13 @@ export function getOwn<T>(record: Readonly<Record<string, T>>, key: string): T |
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
+/** Sets an own property, whatever its name: assigning to `__proto__` would do something else. */
+export function setOwn<T>(record: Readonly<Record<string, T>>, key: string, value: T): void {
+  const target = record as Record<string, T>;
+  if (key !== "__proto__") target[key] = value;
+  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
 
 /** A path one level further in, as an error shows it: `vars.items[3]["odd key"]`. */

@@ -24,6 +24,8 @@ export interface RuntimeOptions {
   readonly holdMs?: number;
   /** After so long a pass hands its run over for the next drain, in milliseconds. No limit where absent. */
   readonly passMs?: number;
+  /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
+  readonly maxStateBytes?: number;
   /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
   readonly executes?: boolean;
   readonly clock?: Clock;
@@ -88,6 +90,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     clock: options.clock ?? systemClock,
     random,
     executor: executorId,
+    maxStateBytes: options.maxStateBytes ?? 64 * 1024 * 1024,
     notifier: options.notifier ?? localNotifier(),
     ...(presence === undefined ? {} : { presence }),
     ready: presence?.announce(executorId) ?? Promise.resolve(),

@@ -1,6 +1,6 @@
 import { invalidRequest } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, setOwn } from "../json.ts";
 import { parseEncoded } from "./values.ts";
 
 /**
@@ -153,8 +153,9 @@ export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
 }
 
 function mapEntries<A, B>(record: Readonly<Record<string, A>>, f: (item: A, key: string) => B): Record<string, B> {
-  // fromEntries defines properties, so an own `__proto__` stays data.
-  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, f(item, key)]));
+  const result: Record<string, B> = {};
+  for (const key of Object.keys(record)) setOwn(result, key, f(record[key] as A, key));
+  return result;
 }
 
 /**

@@ -1,26 +1,85 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
-import type { Json } from "../json.ts";
+import { isJsonObject, type Json, utf8Length } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
+import { applyDelta, type Delta, deltaBetween } from "./delta.ts";
 import { readState, writeState } from "./state.ts";
 
-/** The body of a snapshot that holds a whole state: its ORCA v1 form. */
-export function writeKeyframe(state: ExecutionState<Json>): string {
-  return JSON.stringify(writeState(state));
+/** A state at a checkpoint, and what stands in the store for it: a keyframe, and the deltas since. */
+export interface Snapshot {
+  readonly state: ExecutionState<Json>;
+  readonly revision: number;
+  /** The revision of the keyframe; `revision` where the snapshot is one. */
+  readonly keyframe: number;
+  /** In bytes of UTF-8. */
+  readonly keyframeBytes: number;
+  /** The deltas from the keyframe on, each counted as at least {@link leastDeltaBytes}. */
+  readonly deltaBytes: number;
+}
+
+/** A row costs something even where its body is tiny. */
+const leastDeltaBytes = 256;
+const deltaFormat = 1;
+
+/**
+ * The snapshot of a state over the snapshot before, and its body. It is a delta until the deltas since the last keyframe
+ * add up to that keyframe's size: so what is stored stays within a small multiple of the state, and so does what a load
+ * reads, however many checkpoints there are.
+ */
+export function writeSnapshot(
+  state: ExecutionState<Json>,
+  revision: number,
+  before: Snapshot | undefined,
+): { readonly body: string; readonly snapshot: Snapshot } {
+  if (before !== undefined) {
+    const delta = deltaBetween(writeState(before.state), writeState(state)) ?? null;
+    const body = JSON.stringify({ _delta_version: deltaFormat, base: before.revision, delta });
+    const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
+    if (deltaBytes <= before.keyframeBytes) return { body, snapshot: { ...before, state, revision, deltaBytes } };
+  }
+  const body = JSON.stringify(writeState(state));
+  const keyframeBytes = utf8Length(body);
+  return { body, snapshot: { state, revision, keyframe: revision, keyframeBytes, deltaBytes: 0 } };
 }
 
 /**
- * The state of a checkpoint from the snapshots of its range, keyframe first.
+ * The snapshot that the rows of its range hold, keyframe first.
  *
- * @throws `corrupt_data`, `unsupported_version`; both name `place`.
+ * @throws `corrupt_data` where a link is damaged or missing, `unsupported_version`; both name `place`.
  */
-export function readSnapshots(rows: readonly SnapshotRow[], place: string): ExecutionState<Json> {
-  const last = rows.at(-1);
-  if (last === undefined) throw new DurableError("corrupt_data", `${place} has no snapshot`);
+export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snapshot {
+  const [keyframe, ...deltas] = rows;
+  if (keyframe === undefined) throw new DurableError("corrupt_data", `${place} has no snapshot`);
   try {
-    return readState(JSON.parse(last.body) as Json);
+    let json = JSON.parse(keyframe.body) as Json;
+    if (isJsonObject(json) && "_delta_version" in json) throw new Error("the keyframe is missing");
+    let revision = keyframe.revision;
+    let deltaBytes = 0;
+    for (const row of deltas) {
+      json = applied(json, revision, row);
+      revision = row.revision;
+      deltaBytes += Math.max(utf8Length(row.body), leastDeltaBytes);
+    }
+    const state = readState(json);
+    return { state, revision, keyframe: keyframe.revision, keyframeBytes: utf8Length(keyframe.body), deltaBytes };
   } catch (cause) {
     if (isDurableError(cause, "unsupported_version")) throw cause;
-    throw new DurableError("corrupt_data", `${place} has a damaged snapshot`, { cause });
+    throw new DurableError("corrupt_data", `${place} stands on a damaged or missing snapshot`, { cause });
   }
+}
+
+function applied(json: Json, revision: number, row: SnapshotRow): Json {
+  const link = JSON.parse(row.body) as Json;
+  if (!isJsonObject(link)) throw new Error(`snapshot ${row.revision} is no delta`);
+  const { _delta_version: format, base, delta } = link;
+  if (typeof format === "number" && format > deltaFormat) {
+    throw new DurableError("unsupported_version", `snapshot ${row.revision} was written by a newer version`);
+  }
+  if (base !== revision) throw new Error(`snapshot ${row.revision} stands on ${String(base)}, not on ${revision}`);
+  return delta === null || delta === undefined ? json : applyDelta(json, asDelta(delta));
+}
+
+// What is malformed in it is found when it is applied.
+function asDelta(json: Json): Delta {
+  return json as unknown as Delta;
 }

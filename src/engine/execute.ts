@@ -1,10 +1,11 @@
+import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { Skill } from "../skill.ts";
 import { runCode } from "./code-run.ts";
 import { runGraph } from "./graph-run.ts";
+import type { Held } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
-import type { Held } from "./journal.ts";
 import { event } from "./kernel.ts";
 import { moved } from "./moved.ts";
 import { LostHold, Pass } from "./pass.ts";
@@ -17,8 +18,8 @@ export interface Execution {
 }
 
 /** Executes a run under a lease that has just been committed. */
-export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>): Execution {
-  const pass = new Pass(host, held, state);
+export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Execution {
+  const pass = new Pass(host, held, state, head);
   const over = new AbortController();
   const body = async () => {
     try {

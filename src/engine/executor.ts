@@ -1,10 +1,11 @@
+import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../run.ts";
 import type { Skill } from "../skill.ts";
 import { type Execution, execute } from "./execute.ts";
+import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
-import type { Held } from "./journal.ts";
 import { leased } from "./lease.ts";
 
 /** The passes that are under way here, and how new ones begin. */
@@ -26,11 +27,11 @@ export class Executor {
     return this.executes ? leased(record, this.host, now) : { ...record, wakeAt: now };
   }
 
-  /** Begins a pass over a run whose lease was just committed; where this runtime does not execute, nothing. */
-  launch(skill: Skill, held: Held, state: ExecutionState<Json>): Promise<void> {
+  /** Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint; where this runtime does not execute, nothing. */
+  launch(skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Promise<void> {
     if (held.record.lease?.executor !== this.host.executor) return Promise.resolve();
     const key = executionKey(held);
-    const execution = execute(this.host, skill, held, state);
+    const execution = execute(this.host, skill, held, state, head);
     this.executions.set(key, execution);
     const done = execution.done.then(() => {
       if (this.executions.get(key) === execution) this.executions.delete(key);

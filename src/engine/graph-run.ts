@@ -1,6 +1,6 @@
 import { decodeValue } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
-import { applyOutput, type Graph, isTruthy, openSteps, type PlannedStep, resolveInput, type Scope } from "../graph.ts";
+import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput, type Scope } from "../graph.ts";
 import type { Json } from "../json.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
 import type { Wait } from "../run.ts";
@@ -17,27 +17,40 @@ type Failure = Extract<StepOutcome, { kind: "failed" }>;
  * flight has settled and been recorded; a failure aborts the siblings first.
  */
 export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
-  const inFlight = new Map<string, Promise<readonly [string, StepOutcome]>>();
-  const waits = new Map<string, Wait>();
+  const frontier = new Frontier(graph, pass.state);
+  const inFlight = new Map<string, Promise<readonly [PlannedStep, StepOutcome]>>();
+  const parked = new Map<PlannedStep, Wait>();
   const failures: Failure[] = [];
   const siblings = siblingController(pass);
+  const retake = (isReady: (wait: Wait) => boolean) => {
+    for (const [step, wait] of parked) {
+      if (!isReady(wait)) continue;
+      parked.delete(step);
+      frontier.ready.push(step);
+    }
+  };
   for (;;) {
-    if (failures.length === 0 && !pass.isSpent) {
-      for (const step of openSteps(graph, pass.state)) {
-        if (inFlight.has(step.id) || waits.has(step.id)) continue;
-        inFlight.set(
-          step.id,
-          take(pass, step, siblings.signal).then((outcome) => [step.id, outcome] as const),
-        );
-      }
+    while (failures.length === 0 && !pass.isSpent) {
+      const step = frontier.ready.shift();
+      if (step === undefined) break;
+      inFlight.set(
+        step.id,
+        take(pass, step, siblings.signal).then((outcome) => [step, outcome] as const),
+      );
     }
     if (inFlight.size > 0) {
-      const [stepId, outcome] = await Promise.race(inFlight.values());
-      inFlight.delete(stepId);
-      if (outcome.kind === "waiting") waits.set(stepId, outcome.wait);
-      if (outcome.kind === "failed") {
-        failures.push(outcome);
-        siblings.abort(new Error(`step "${stepId}" failed`));
+      const [step, outcome] = await Promise.race(inFlight.values());
+      inFlight.delete(step.id);
+      switch (outcome.kind) {
+        case "settled":
+          frontier.settle(step.id);
+          break;
+        case "waiting":
+          parked.set(step, outcome.wait);
+          break;
+        case "failed":
+          failures.push(outcome);
+          siblings.abort(new Error(`step "${step.id}" failed`));
       }
       continue;
     }
@@ -47,15 +60,16 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
       const results = failures.map((failure) => failure.result);
       return fail(pass, { code, message, stepId: first.result.stepId }, results);
     }
-    if (openSteps(graph, pass.state).length === 0) {
-      return complete(pass, (state) => ({ state, result: state.outputs }));
+    if (frontier.isDone) return complete(pass, (state) => ({ state, result: state.outputs }));
+    const waits = [...parked.values()];
+    if (pass.isSpent) return handOver(pass, waits);
+    const ready = await hold(pass, waits);
+    if (ready !== undefined) {
+      retake((wait) => ready.includes(wait.stepId));
+      continue;
     }
-    if (pass.isSpent) return handOver(pass, [...waits.values()]);
-    const ready = await hold(pass, [...waits.values()]);
-    for (const stepId of ready ?? []) waits.delete(stepId);
-    if (ready !== undefined) continue;
-    if (await park(pass, [...waits.values()])) return;
-    for (const [stepId, wait] of waits) if (isOver(pass.record, wait, pass.host.clock.now())) waits.delete(stepId);
+    if (await park(pass, waits)) return;
+    retake((wait) => isOver(pass.record, wait, pass.host.clock.now()));
   }
 }
 

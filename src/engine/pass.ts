@@ -1,10 +1,12 @@
+import type { Snapshot } from "../codec/snapshot.ts";
 import type { NewEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
+import { write } from "./commit.ts";
+import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
-import { type Held, write } from "./journal.ts";
 
 /** What one executor wants committed. */
 export interface PassChange {
@@ -40,13 +42,16 @@ export class Pass {
   private readonly startedAt: number;
   private held: Held;
   private current: ExecutionState<Json>;
+  /** Of the run's head, over which the next checkpoint is a delta. */
+  private head: Snapshot;
   private queue: Promise<unknown> = Promise.resolve();
   private isLetGo = false;
 
-  constructor(host: Host, held: Held, state: ExecutionState<Json>) {
+  constructor(host: Host, held: Held, state: ExecutionState<Json>, head: Snapshot) {
     this.host = host;
     this.held = held;
     this.current = state;
+    this.head = head;
     this.epoch = held.record.epoch;
     this.startedAt = host.clock.now();
     this.signal = this.controller.signal;
@@ -89,11 +94,12 @@ export class Pass {
       const outcome = await write(this.host, this.held, {
         record: this.renewed(change.record, now),
         events,
-        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state } }),
+        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.head } }),
         ...(claims === undefined ? {} : { claims }),
       });
       if (outcome.kind === "committed") {
         this.current = state;
+        this.head = outcome.checkpoint?.snapshot ?? this.head;
         this.adopt(outcome.held);
         return true;
       }

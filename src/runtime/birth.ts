@@ -1,8 +1,12 @@
+import type { Checkpoint } from "../checkpoint.ts";
+import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeFields } from "../codec/values.ts";
+import { write } from "../engine/commit.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
+import { type Change, getCheckpoint, getRun, type Held, readRun } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
-import { type Change, change, getCheckpoint, getRun, type Held, readRun, write } from "../engine/journal.ts";
+import { change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
 import { moved } from "../engine/moved.ts";
@@ -21,6 +25,7 @@ import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { type DescentKind, descendant, newRecord } from "../lineage.ts";
 import type { RunRecord } from "../run.ts";
 import { validate } from "../schema.ts";
+import type { Skill } from "../skill.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
 
 /** What a run is made from. */
@@ -47,6 +52,8 @@ export interface NewRun {
 export interface Born {
   readonly held: Held;
   readonly isRepeat: boolean;
+  /** The first checkpoint's; absent on a repeat. */
+  readonly snapshot?: Snapshot;
 }
 
 const idempotencyMs = 24 * 60 * 60 * 1000;
@@ -73,8 +80,12 @@ export async function startRun(host: Host, executor: Executor, tenant: TenantId,
     events: [event("run.started", now, { skill_id: skill.id })],
     checkpoint: { kind: "run_started", state: running },
   });
-  if (!born.isRepeat) void executor.launch(skill, born.held, running);
+  launchBorn(executor, skill, born);
   return born;
+}
+
+function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born): void {
+  if (snapshot !== undefined) void executor.launch(skill, held, snapshot.state, snapshot);
 }
 
 async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
@@ -132,7 +143,11 @@ async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined,
   const outcome = await write(host, undefined, { ...change, ...(claim === undefined ? {} : { claims: [claim] }) });
   switch (outcome.kind) {
     case "committed":
-      return { held: outcome.held, isRepeat: false };
+      return {
+        held: outcome.held,
+        isRepeat: false,
+        ...(outcome.checkpoint === undefined ? {} : { snapshot: outcome.checkpoint.snapshot }),
+      };
     case "claimed":
       return repeated(host, tenant, claim as NewClaim, outcome.claim);
     case "conflict":
@@ -193,15 +208,15 @@ export async function replayRun(
   const now = host.clock.now();
   const record = born("replay", host, source.record, checkpoint.record.checkpointId, descent, now);
   const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
-  const { held } = await settle(host, tenant, undefined, {
+  const replay = await settle(host, tenant, undefined, {
     record: executor.taken(replaying, now),
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // All of them, also those after the checkpoint: what the source did to the world is not done again.
     claims: await inheritedEffects(host, tenant, runId, record.run.runId),
   });
-  void executor.launch(skill, held, checkpoint.state);
-  return { held, checkpointId: checkpoint.record.checkpointId };
+  launchBorn(executor, skill, replay);
+  return { held: replay.held, checkpointId: checkpoint.record.checkpointId };
 }
 
 /** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
@@ -211,7 +226,7 @@ export async function forkRun(host: Host, tenant: TenantId, runId: RunId, descen
   const edited = edit && editedState(checkpoint.state, edit);
   const now = host.clock.now();
   const record = born("fork", host, source.record, checkpoint.record.checkpointId, descent, now);
-  const { held } = await settle(host, tenant, undefined, {
+  const { held, snapshot } = await settle(host, tenant, undefined, {
     // An old approval must not send edited mail.
     record: edited === undefined ? record : { ...record, confirmed: [], isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
@@ -222,7 +237,11 @@ export async function forkRun(host: Host, tenant: TenantId, runId: RunId, descen
   const { checkpointId } = checkpoint.record;
   if (edited === undefined) return { held, checkpointId };
   const saved = await change(host, tenant, record.run.runId, ({ record: { isEditPending: _, ...rest } }) => ({
-    change: { record: rest, events: [], checkpoint: { kind: "state_edited", state: edited } },
+    change: {
+      record: rest,
+      events: [],
+      checkpoint: { kind: "state_edited", state: edited, ...(snapshot === undefined ? {} : { over: snapshot }) },
+    },
     answer: undefined,
   }));
   return { held: saved.held, checkpointId };
@@ -269,7 +288,7 @@ function born(
 }
 
 // The newborn owns what it stands on: the checkpoint is copied, under its own id, so that nothing is lost with the source.
-function copyOf({ record, state }: Awaited<ReturnType<typeof getCheckpoint>>): NonNullable<Change["checkpoint"]> {
+function copyOf({ record, state }: Checkpoint<Json>): NonNullable<Change["checkpoint"]> {
   const { runId: _, ...rest } = record;
   return { ...rest, state };
 }

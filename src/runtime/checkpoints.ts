@@ -1,15 +1,17 @@
 import type { Checkpoint, CheckpointRecord } from "../checkpoint.ts";
 import { readEntry, runEvents } from "../codec/entry.ts";
+import type { Snapshot } from "../codec/snapshot.ts";
 import { decodeState, encodeState, writeState } from "../codec/state.ts";
+import { getCheckpoint, getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { change, getCheckpoint, getRun } from "../engine/journal.ts";
+import { change } from "../engine/journal.ts";
 import { isLeaseLive } from "../engine/lease.ts";
-import { DurableError, invalidRequest } from "../errors.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, jsonEqual } from "../json.ts";
-import { isTerminal } from "../run.ts";
+import { isTerminal, type RunRecord } from "../run.ts";
 import type { EntryRow } from "../store.ts";
 
 /** A checkpoint that a caller brings. */
@@ -78,11 +80,13 @@ export async function saveCheckpoint(
         retryAfterMs: record.lease.endsAt - now,
       });
     }
+    const over = await headSnapshot(host, tenant, record);
     return {
       change: {
         record,
         events: [],
         checkpoint: {
+          ...(over === undefined ? {} : { over }),
           kind,
           state,
           pendingWrites,
@@ -93,9 +97,20 @@ export async function saveCheckpoint(
       answer: undefined,
     };
   });
-  const record = checkpoint ?? answer;
+  const record = checkpoint?.record ?? answer;
   if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
   return record;
+}
+
+/** What the new checkpoint may be a delta over. Where the head is damaged, it begins anew. */
+async function headSnapshot(host: Host, tenant: TenantId, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
+  if (run.checkpointHead === undefined) return undefined;
+  try {
+    return (await getCheckpoint(host, tenant, run.runId, run.checkpointHead)).snapshot;
+  } catch (error) {
+    if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
+    throw error;
+  }
 }
 
 function isSame(

@@ -1,15 +1,17 @@
 import type { Checkpoint } from "../checkpoint.ts";
+import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
 import { isOver } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
+import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
-import { type Change, type Changed, change, getCheckpoint, type Held } from "../engine/journal.ts";
+import { type Changed, change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
-import { isSettled } from "../execution-state.ts";
+import { type ExecutionState, isSettled } from "../execution-state.ts";
 import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json, utf8Length } from "../json.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
@@ -25,7 +27,7 @@ export interface Resumed {
 /** What is launched once the decision is committed. */
 interface Continuation {
   readonly skill: Skill;
-  readonly checkpoint: Checkpoint<Json>;
+  readonly from: LoadedCheckpoint;
 }
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
@@ -48,9 +50,9 @@ export async function resumeRun(
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const skill = skillOf(host, record);
     const next: RunRecord<Json> = { ...record, run, waits: keptWaits(record.waits, from) };
-    return { change: resumption(executor, next, from, [], now), answer: { skill, checkpoint: from } };
+    return { change: resumption(executor, next, from, [], now), answer: { skill, from } };
   });
-  return go(host, executor, resumed);
+  return go(executor, resumed);
 }
 
 /** @throws `conflict` with the time after which the lease can be taken. */
@@ -76,7 +78,7 @@ function skillOf(host: Host, { run }: RunRecord<Json>): Skill {
 function resumption(
   executor: Executor,
   record: RunRecord<Json>,
-  from: Checkpoint<Json>,
+  from: LoadedCheckpoint,
   events: Change["events"],
   now: number,
 ): Change {
@@ -84,14 +86,17 @@ function resumption(
   return {
     record: executor.taken(record, now),
     events: [...events, event("run.resumed", now, payload)],
-    checkpoint: { kind: "run_resumed", state: runningState(from.state, now) },
+    // From an older checkpoint than the head it is a keyframe, since it does not stand on the head.
+    checkpoint: { kind: "run_resumed", state: runningState(from.state, now), over: from.snapshot },
   };
 }
 
-function go(host: Host, executor: Executor, { held, answer }: Changed<Continuation>): Resumed {
-  const { skill, checkpoint } = answer;
-  void executor.launch(skill, held, runningState(checkpoint.state, host.clock.now()));
-  return { held, checkpointId: checkpoint.record.checkpointId };
+function go(executor: Executor, { held, answer, checkpoint }: Changed<Continuation>): Resumed {
+  if (checkpoint !== undefined) {
+    const { snapshot } = checkpoint;
+    void executor.launch(answer.skill, held, snapshot.state, snapshot);
+  }
+  return { held, checkpointId: answer.from.record.checkpointId };
 }
 
 /** Who decided at a gate, and about which. */
@@ -124,9 +129,9 @@ export async function approveRun(
       confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
     };
     const opened = event("run.approved", now, decisionPayload(decision));
-    return { change: resumption(executor, next, from, [opened], now), answer: { skill, checkpoint: from } };
+    return { change: resumption(executor, next, from, [opened], now), answer: { skill, from } };
   });
-  return go(host, executor, approved);
+  return go(executor, approved);
 }
 
 // A confirmation holds for the whole run; any other decision is for the step that asked.
@@ -207,7 +212,7 @@ export async function signalRun(
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
   }
-  const { held, answer } = await change<Continuation | undefined>(host, tenant, runId, async ({ record }, now) => {
+  const { held, answer } = await change<Awakened | undefined>(host, tenant, runId, async ({ record }, now) => {
     const { run } = record;
     if (isTerminal(run.status)) {
       throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {
@@ -227,8 +232,14 @@ export async function signalRun(
     if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
     return wake(host, executor, tenant, received, events, now);
   });
-  if (answer !== undefined) void executor.launch(answer.skill, held, answer.checkpoint.state);
+  if (answer !== undefined) void executor.launch(answer.skill, held, answer.state, answer.head);
   return held;
+}
+
+interface Awakened {
+  readonly skill: Skill;
+  readonly state: ExecutionState<Json>;
+  readonly head: Snapshot;
 }
 
 /** Takes a waiting run on, or makes it due where its skill is not here. */
@@ -239,12 +250,11 @@ async function wake(
   record: RunRecord<Json>,
   events: Change["events"],
   now: number,
-): Promise<{ change: Change; answer: Continuation | undefined }> {
+): Promise<{ change: Change; answer: Awakened | undefined }> {
   const { run } = record;
   const skill = host.skills.find(run.skillId, run.skillVersion);
   if (skill === undefined) return { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
-  const checkpoint = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const { snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
   const proceeding = executor.taken({ ...record, run: moved(run, { type: "proceed" }, now) }, now);
-  const state = runningState(checkpoint.state, now);
-  return { change: { record: proceeding, events }, answer: { skill, checkpoint: { ...checkpoint, state } } };
+  return { change: { record: proceeding, events }, answer: { skill, state: runningState(head.state, now), head } };
 }

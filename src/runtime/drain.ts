@@ -1,8 +1,10 @@
+import type { Snapshot } from "../codec/snapshot.ts";
 import { failure } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
+import { type Change, getCheckpoint, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { type Change, change, type Decided, getCheckpoint, heldRow } from "../engine/journal.ts";
+import { change, type Decided } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
@@ -91,6 +93,7 @@ function rowKey(row: RunRow): string {
 interface Taken {
   readonly skill: Skill;
   readonly state: ExecutionState<Json>;
+  readonly head: Snapshot;
 }
 
 async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ done: Promise<void> } | undefined> {
@@ -101,7 +104,7 @@ async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ d
       decide(host, executor, tenant, record, now),
     );
     // An object, so that taking one run does not wait for its pass.
-    return answer === undefined ? undefined : { done: executor.launch(answer.skill, held, answer.state) };
+    return answer === undefined ? undefined : { done: executor.launch(answer.skill, held, answer.state, answer.head) };
   } catch (error) {
     // One run that cannot be taken must not keep the others from it.
     host.onError(error);
@@ -122,9 +125,9 @@ async function decide(
   const { run } = record;
   const skill = host.skills.find(run.skillId, run.skillVersion);
   if (skill === undefined) return { change: setAside(record, now), answer: undefined };
-  const { state } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const { state, snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
   const wasLost = record.lease !== undefined;
-  if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, state, now), answer: undefined };
+  if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
   const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
   const next: RunRecord<Json> = {
     ...record,
@@ -134,7 +137,7 @@ async function decide(
   const events = wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [];
   return {
     change: { record: executor.taken(next, now), events },
-    answer: { skill, state: run.status === "replaying" ? state : runningState(state, now) },
+    answer: { skill, state: run.status === "replaying" ? state : runningState(state, now), head },
   };
 }
 
@@ -145,8 +148,8 @@ function setAside(record: RunRecord<Json>, now: number): Change {
   return { record: { ...rest, wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
 }
 
-function giveUp(record: RunRecord<Json>, state: ExecutionState<Json>, now: number): Change {
+function giveUp(record: RunRecord<Json>, head: Snapshot, now: number): Change {
   const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
-  const failed = failure(record, state, now, { code: "recovery_exhausted", message });
-  return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state } };
+  const failed = failure(record, head.state, now, { code: "recovery_exhausted", message });
+  return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state, over: head } };
 }

@@ -1,6 +1,6 @@
 import { readEntry, runEvents } from "../codec/entry.ts";
+import { getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { getRun } from "../engine/journal.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { RunId, TenantId } from "../ids.ts";

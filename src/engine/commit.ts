@@ -1,0 +1,212 @@
+import type { CheckpointRecord } from "../checkpoint.ts";
+import { readEntry, writeEntryBody } from "../codec/entry.ts";
+import { readRunBody, writeRunBody } from "../codec/run.ts";
+import { writeSnapshot } from "../codec/snapshot.ts";
+import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
+import { newCheckpointId, randomHex } from "../ids.ts";
+import { type Json, utf8Length } from "../json.ts";
+import { sourceRunId } from "../lineage.ts";
+import { dueAt, type RunRecord } from "../run.ts";
+import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
+import {
+  type Change,
+  type Held,
+  heldRow,
+  type NewCheckpoint,
+  type SavedCheckpoint,
+  type WriteOutcome,
+} from "./held.ts";
+import { type Host, isoTime } from "./host.ts";
+
+/** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
+const certain: readonly ErrorCode[] = ["too_large", "quota_exceeded", "store_blocked", "invalid_request"];
+const storeTries = 3;
+
+/**
+ * One commit over `base`, or the birth of a run where there is none. A commit whose answer was lost is recognised by
+ * its nonce, so that no change is made twice and none is reported lost that was made.
+ *
+ * @throws `too_large` before anything is written; `store_failed` where the medium keeps failing.
+ */
+export async function write(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
+  await host.ready;
+  const outcome = await commit(host, base, change);
+  if (outcome.kind === "committed") {
+    const { tenant, runId } = outcome.held.row;
+    host.notifier.notify({ tenant, runId });
+  }
+  return outcome;
+}
+
+async function commit(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
+  const nonce = randomHex(host.random, 12);
+  const { commit: write, record, checkpoint } = encode(host, base, change, nonce);
+  const { tenant, runId } = write.run;
+  const committed: WriteOutcome = {
+    kind: "committed",
+    held: { row: write.run, record },
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+  };
+  let failure: unknown;
+  let refusal: WriteOutcome | undefined;
+  for (let attempt = 0; attempt < storeTries; attempt++) {
+    if (attempt > 0) await host.clock.sleep(20 * 4 ** attempt);
+    try {
+      const outcome = await host.store.commit(write);
+      if (outcome.kind === "committed") return committed;
+      refusal = outcome.kind === "claimed" ? outcome : undefined;
+      if (refusal !== undefined && failure === undefined) return refusal;
+    } catch (error) {
+      if (certain.some((code) => isDurableError(error, code))) throw error;
+      failure = error;
+    }
+    const row = await readBack(host, tenant, runId, failure);
+    if (row !== undefined && row.revision >= write.run.revision) {
+      if (isOwnRow(row, nonce)) return committed;
+      if (await isOwnEntry(host, write.run, nonce)) return { ...committed, held: heldRow(row) ?? committed.held };
+      return refusal ?? { kind: "conflict", held: heldRow(row) };
+    }
+    if (refusal !== undefined) return refusal;
+    // Without a failure in between, the row that refused ours has gone back: the medium breaks its contract.
+    if (failure === undefined) return { kind: "conflict", held: row && heldRow(row) };
+  }
+  throw new DurableError("store_failed", `run "${runId}" could not be written`, { cause: failure });
+}
+
+async function readBack(host: Host, tenant: string, runId: string, failure: unknown): Promise<RunRow | undefined> {
+  try {
+    return await host.store.getRun(tenant, runId);
+  } catch (cause) {
+    if (failure === undefined) throw cause;
+    throw new DurableError("store_failed", `the outcome of a write to run "${runId}" is unknown`, { cause: failure });
+  }
+}
+
+function isOwnRow(row: RunRow, nonce: string): boolean {
+  return readRunBody(row.body, `run "${row.runId}"`).nonce === nonce;
+}
+
+async function isOwnEntry(host: Host, { tenant, runId, revision }: RunRow, nonce: string): Promise<boolean> {
+  const [entry] = await host.store.listEntries(tenant, runId, { after: revision - 1, limit: 1 });
+  return entry?.revision === revision && readEntry(entry).nonce === nonce;
+}
+
+function encode(host: Host, base: Held | undefined, change: Change, nonce: string) {
+  const now = host.clock.now();
+  const revision = (base?.row.revision ?? 0) + 1;
+  const checkpoint = change.checkpoint && saved(host, base, change.record, change.checkpoint, revision, now);
+  const events = [...change.events];
+  if (checkpoint !== undefined) {
+    const { checkpointId, kind } = checkpoint.record;
+    events.push({ type: "checkpoint.saved", at: isoTime(now), payload: { checkpoint_id: checkpointId, kind } });
+  }
+  const isRemembered = events.length > 0;
+  const { run, ...rest } = change.record;
+  const record: RunRecord<Json> = withoutLargeResult({
+    ...rest,
+    run: checkpoint === undefined ? run : { ...run, checkpointHead: checkpoint.record.checkpointId },
+    ...(isRemembered ? { entryRevision: revision } : {}),
+    ...(checkpoint === undefined
+      ? {}
+      : { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
+  });
+  const { tenantId: tenant = "", runId, traceId } = run;
+  const entryBody = writeEntryBody({
+    nonce,
+    events,
+    ...(traceId === undefined ? {} : { traceId }),
+    ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.record }),
+  });
+  const due = dueAt(record);
+  const source = sourceRunId(run);
+  const row: RunRow = {
+    tenant,
+    runId,
+    revision,
+    createdAt: base?.row.createdAt ?? Date.parse(run.createdAt),
+    status: run.status,
+    skillId: run.skillId,
+    ...(source === undefined ? {} : { sourceRunId: source }),
+    ...(due === undefined ? {} : { dueAt: due }),
+    body: writeRunBody(nonce, record),
+  };
+  checkSize(row.body, `run "${runId}"`);
+  checkSize(entryBody, `a history entry of run "${runId}"`);
+  const commit: Commit = {
+    run: row,
+    now,
+    ...(change.claims === undefined ? {} : { claims: change.claims }),
+    ...(isRemembered
+      ? {
+          entry: {
+            body: entryBody,
+            ...(checkpoint === undefined
+              ? {}
+              : {
+                  checkpointId: checkpoint.record.checkpointId,
+                  keyframe: checkpoint.snapshot.keyframe,
+                  snapshot: checkpoint.body,
+                }),
+          },
+        }
+      : {}),
+  };
+  return { commit, record, checkpoint };
+}
+
+const maxResultLength = 64 * 1024;
+
+function withoutLargeResult(record: RunRecord<Json>): RunRecord<Json> {
+  const { isResultInHead: _, ...rest } = record;
+  if (record.run.status !== "completed" || record.isResultInHead) return record;
+  if (JSON.stringify(record.run.result).length <= maxResultLength) return rest;
+  return { ...rest, run: { ...record.run, result: null }, isResultInHead: true };
+}
+
+function saved(
+  host: Host,
+  base: Held | undefined,
+  record: RunRecord<Json>,
+  checkpoint: NewCheckpoint,
+  revision: number,
+  now: number,
+): SavedCheckpoint & { readonly body: string } {
+  const { over } = checkpoint;
+  const head = base?.record.headRevision;
+  const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
+  const { keyframeBytes, deltaBytes } = written.snapshot;
+  if (keyframeBytes + deltaBytes > host.maxStateBytes) {
+    throw new DurableError(
+      "too_large",
+      `the state of run "${record.run.runId}" would take more than ${host.maxStateBytes} bytes`,
+    );
+  }
+  return { record: checkpointRecord(host, record, checkpoint, now), ...written };
+}
+
+function checkpointRecord(
+  host: Host,
+  { run }: RunRecord<Json>,
+  checkpoint: NewCheckpoint,
+  now: number,
+): CheckpointRecord {
+  const { checkpointId, stepId, kind, createdAt, pendingWrites } = checkpoint;
+  return {
+    checkpointId: checkpointId ?? newCheckpointId(host.random),
+    runId: run.runId,
+    ...(stepId === undefined ? {} : { stepId }),
+    kind,
+    createdAt: createdAt ?? isoTime(now),
+    pendingWrites: pendingWrites ?? [],
+  };
+}
+
+function checkSize(body: string, what: string): void {
+  // A UTF-16 unit is at most 3 bytes of UTF-8, so that a short body need not be counted.
+  if (body.length * 3 <= maxRowBytes) return;
+  const size = utf8Length(body);
+  if (size <= maxRowBytes) return;
+  throw new DurableError("too_large", `${what} would take ${size} bytes; at most ${maxRowBytes} fit`, {
+    hint: "put large data into inputs or step results, which are kept in checkpoints",
+  });
+}

@@ -1,0 +1,134 @@
+import type { Clock } from "../engine/host.ts";
+
+export interface VirtualClockOptions {
+  /** What time it is at first, in milliseconds since 1970. The real time where absent. */
+  readonly now?: number;
+  /** True where time moves by {@link VirtualClock.advance} alone. Default false: it moves by itself. */
+  readonly isManual?: boolean;
+  /** After how many turns of the event loop in which nothing happened to the clock all counts as quiet. Default 4. */
+  readonly quietTurns?: number;
+}
+
+/** A clock that skips what everybody only waits for. Made by {@link virtualClock}. */
+export interface VirtualClock extends Clock {
+  /**
+   * Moves the time on, past one sleep after the other in the order in which they are due, and lets each of them have its
+   * consequences before the next. Resolves when all is quiet at the new time.
+   */
+  advance(ms: number): Promise<void>;
+  /**
+   * Keeps the time where it is until `work` has settled, and gives back what it gives. For work that takes real time, such
+   * as a request, of which the clock would know nothing.
+   */
+  during<T>(work: PromiseLike<T>): Promise<T>;
+}
+
+interface Sleeper {
+  readonly dueAt: number;
+  readonly wake: () => void;
+}
+
+/**
+ * A clock for tests, in which days pass at once. Time stands still while anything moves; when everybody only sleeps, it
+ * jumps to the sleep that is due first, and ends it in a turn of the event loop of its own.
+ *
+ * That everybody only sleeps is a guess: for some turns of the event loop no sleep began or ended. Promises, timers of no
+ * length and the memory store fit into that. Put longer work into `during`, and stores on a real medium into
+ * `timelessStore`, or a timeout of an hour may be over before the medium has answered.
+ */
+export function virtualClock({
+  now: startsAt = Date.now(),
+  isManual = false,
+  quietTurns = 4,
+}: VirtualClockOptions = {}): VirtualClock {
+  let now = startsAt;
+  let isMoving = false;
+  let activity = 0;
+  const sleepers = new Set<Sleeper>();
+  const works = new Set<Promise<unknown>>();
+
+  async function quiet(): Promise<void> {
+    for (let turns = 0; turns < quietTurns; turns++) {
+      const before = activity;
+      await turn();
+      while (works.size > 0) await Promise.allSettled(works);
+      if (activity !== before) turns = -1;
+    }
+  }
+
+  function wake(sleeper: Sleeper): void {
+    now = Math.max(now, sleeper.dueAt);
+    sleeper.wake();
+  }
+
+  async function move(): Promise<void> {
+    if (isManual || isMoving) return;
+    isMoving = true;
+    for (;;) {
+      if (firstOf(sleepers) === undefined) break;
+      await quiet();
+      const next = firstOf(sleepers);
+      if (next !== undefined) wake(next);
+    }
+    isMoving = false;
+  }
+
+  const sleep: Clock["sleep"] = (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const end = () => {
+        activity++;
+        sleepers.delete(sleeper);
+        signal?.removeEventListener("abort", end);
+        resolve();
+      };
+      const sleeper = { dueAt: now + Math.max(ms, 0), wake: end };
+      activity++;
+      sleepers.add(sleeper);
+      signal?.addEventListener("abort", end);
+      void move();
+    });
+
+  return {
+    now: () => now,
+    sleep,
+    async advance(ms) {
+      const target = now + ms;
+      if (!isManual) {
+        await sleep(ms);
+        return quiet();
+      }
+      for (;;) {
+        await quiet();
+        const next = firstOf(sleepers);
+        if (next === undefined || next.dueAt > target) break;
+        wake(next);
+      }
+      now = Math.max(now, target);
+    },
+    async during(work) {
+      const held = Promise.resolve(work);
+      works.add(held);
+      try {
+        return await held;
+      } finally {
+        activity++;
+        works.delete(held);
+      }
+    },
+  };
+}
+
+/** Who is due first, of several the one who began first; nobody where all sleep for ever. */
+function firstOf(sleepers: ReadonlySet<Sleeper>): Sleeper | undefined {
+  let first: Sleeper | undefined;
+  for (const sleeper of sleepers) {
+    if (sleeper.dueAt < (first?.dueAt ?? Number.POSITIVE_INFINITY)) first = sleeper;
+  }
+  return first;
+}
+
+// A timer and not a promise: what is under way in the platform gets its turn too.
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
