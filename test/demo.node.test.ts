@@ -1,0 +1,20 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+test("the demo is killed in the middle of a step, goes on, and shows that it did", { timeout: 120_000 }, async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ["examples/demo/demo.ts"]);
+  const lines = stdout.split("\n");
+  const line = (start: string) => lines.find((text) => text.startsWith(start))?.slice(start.length);
+  const counts = (name: string) => line(name)?.trim().split(/\s+/).map(Number);
+
+  expect(stdout).toMatch(/SIGKILL to the whole server, in the middle of score/);
+  expect(counts("the run ")).toEqual([2, 1, 1, 1, 2, 1, 1]);
+  expect(counts("replay after clean ")?.slice(0, 6)).toEqual([0, 0, 1, 1, 1, 1]);
+  expect(counts("fork after score ")).toEqual([0, 0, 0, 0, 0, 1, 1]);
+  expect(lines.filter((text) => text.startsWith("holds  ")).length).toBeGreaterThanOrEqual(13);
+  expect(stdout).not.toContain("FAILS");
+  // The server's folder is temporary, and the timeline ends within a minute.
+  const times = lines.flatMap((text) => /^ *(\d+\.\d) s {2}/.exec(text)?.[1] ?? []).map(Number);
+  expect(Math.max(...times)).toBeLessThan(60);
+});
