@@ -103,7 +103,10 @@ export function countingStore(store: Store): Store & { readonly counts: StoreCou
 }
 
 /** The store with something around each of its calls. `close` goes through untouched. */
-function intercepted(store: Store, around: <T>(call: StoreCall, proceed: () => Promise<T>) => Promise<T>): Store {
+export function intercepted(
+  store: Store,
+  around: <T>(call: StoreCall, proceed: () => Promise<T>) => Promise<T>,
+): Store {
   const made = new Map<StoreMethod, number>();
   const call = <T>(method: StoreMethod, proceed: () => Promise<T>, commit?: Commit): Promise<T> => {
     const nth = (made.get(method) ?? 0) + 1;

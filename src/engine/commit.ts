@@ -1,6 +1,6 @@
 import type { CheckpointRecord } from "../checkpoint.ts";
 import { readEntry, writeEntryBody } from "../codec/entry.ts";
-import { readRunBody, writeRunBody } from "../codec/run.ts";
+import { readRunBody, writeRunBody, writeTombstone } from "../codec/run.ts";
 import { writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
@@ -29,31 +29,55 @@ const storeTries = 3;
  * @throws `too_large` before anything is written; `store_failed` where the medium keeps failing.
  */
 export async function write(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
-  await host.ready;
-  const outcome = await commit(host, base, change);
-  if (outcome.kind === "committed") {
-    const { tenant, runId } = outcome.held.row;
-    host.notifier.notify({ tenant, runId });
-  }
-  return outcome;
-}
-
-async function commit(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
   const nonce = randomHex(host.random, 12);
-  const { commit: write, record, checkpoint } = encode(host, base, change, nonce);
-  const { tenant, runId } = write.run;
-  const committed: WriteOutcome = {
+  const { commit, record, checkpoint } = encode(host, base, change, nonce);
+  const outcome = await deliver(host, commit, nonce);
+  if (outcome.kind !== "committed") return outcome;
+  return {
     kind: "committed",
-    held: { row: write.run, record },
+    held: outcome.later ?? { row: commit.run, record },
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
+}
+
+/** Erases a run: its content goes, and a tombstone keeps its id. */
+export async function erase(host: Host, { row }: Held): Promise<WriteOutcome> {
+  const nonce = randomHex(host.random, 12);
+  const { tenant, runId, createdAt } = row;
+  const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
+  const outcome = await deliver(host, { run, now: host.clock.now(), erase: true }, nonce);
+  return outcome.kind === "committed" ? { kind: "committed", held: { row: run, record: heldRecord(row) } } : outcome;
+}
+
+function heldRecord(row: RunRow): RunRecord<Json> {
+  const held = heldRow(row);
+  if (held === undefined) throw new DurableError("internal_error", `run "${row.runId}" was erased twice`);
+  return held.record;
+}
+
+/** `later` is the run as it is now, where somebody has changed it since. */
+type Delivery =
+  | { readonly kind: "committed"; readonly later?: Held | undefined }
+  | Exclude<WriteOutcome, { kind: "committed" }>;
+
+/** Brings a commit to the store until its outcome is known. */
+export async function deliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
+  await host.ready;
+  const delivery = await tryDeliver(host, commit, nonce);
+  const { tenant, runId } = commit.run;
+  if (delivery.kind === "committed") host.notifier.notify({ tenant, runId });
+  return delivery;
+}
+
+async function tryDeliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
+  const { tenant, runId, revision } = commit.run;
   let failure: unknown;
-  let refusal: WriteOutcome | undefined;
+  let refusal: Delivery | undefined;
   for (let attempt = 0; attempt < storeTries; attempt++) {
     if (attempt > 0) await host.clock.sleep(20 * 4 ** attempt);
     try {
-      const outcome = await host.store.commit(write);
-      if (outcome.kind === "committed") return committed;
+      const outcome = await host.store.commit(commit);
+      if (outcome.kind === "committed") return outcome;
       refusal = outcome.kind === "claimed" ? outcome : undefined;
       if (refusal !== undefined && failure === undefined) return refusal;
     } catch (error) {
@@ -61,9 +85,9 @@ async function commit(host: Host, base: Held | undefined, change: Change): Promi
       failure = error;
     }
     const row = await readBack(host, tenant, runId, failure);
-    if (row !== undefined && row.revision >= write.run.revision) {
-      if (isOwnRow(row, nonce)) return committed;
-      if (await isOwnEntry(host, write.run, nonce)) return { ...committed, held: heldRow(row) ?? committed.held };
+    if (row !== undefined && row.revision >= revision) {
+      if (isOwnRow(row, nonce)) return { kind: "committed" };
+      if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };
       return refusal ?? { kind: "conflict", held: heldRow(row) };
     }
     if (refusal !== undefined) return refusal;

@@ -18,9 +18,12 @@ const defaultTimeout = "10 minutes";
 
 type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
 
+/** The pass behind the steps that a body was given; test tools answer for a step there. */
+export const codeRuns = new WeakMap<WorkflowStep, CodeRun>();
+
 /** The steps of one pass, as a body sees them. */
 export function workflowStep(run: CodeRun): WorkflowStep {
-  return {
+  const steps: WorkflowStep = {
     async do<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
       const [config, callback, rollback] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as readonly [
         StepConfig,
@@ -33,10 +36,7 @@ export function workflowStep(run: CodeRun): WorkflowStep {
         return never();
       }
       if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
-      const result = await run.ask(name, "step.do", (id, count) =>
-        act(run.pass, specOf(id, "step.do"), callbackAction(name, id, count, config, callback), run.siblings.signal),
-      );
-      return answer<T>(run, result);
+      return call<T>(run, name, "step.do", (id, count) => callbackAction(name, id, count, config, callback));
     },
     async use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
       checkName(name);
@@ -47,19 +47,8 @@ export function workflowStep(run: CodeRun): WorkflowStep {
           missing: "capability",
         });
       }
-      const encoded = encodeValue(input, "input");
-      const policy = { ...noRetry, ...capability.definition.retry };
-      const { timeoutMs } = capability.definition;
-      const action: Action = {
-        capability,
-        input: encoded,
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
-      };
-      const result = await run.ask(name, capabilityId, (id) =>
-        act(run.pass, specOf(id, capabilityId), action, run.siblings.signal),
-      );
-      return answer<T>(run, result);
+      const action = useAction(capability, input);
+      return call<T>(run, name, capabilityId, () => action);
     },
     async sleep(name: string, duration: Duration): Promise<void> {
       checkName(name);
@@ -97,6 +86,33 @@ export function workflowStep(run: CodeRun): WorkflowStep {
         decidedAt: new Date(decided_at ?? 0),
       };
     },
+  };
+  codeRuns.set(steps, run);
+  return steps;
+}
+
+/** Takes a step that calls something, and gives its body what came of it. */
+export async function call<T>(
+  run: CodeRun,
+  name: string,
+  uses: string,
+  action: (id: string, count: number) => Action,
+): Promise<T> {
+  const result = await run.ask(name, uses, (id, count) =>
+    act(run.pass, specOf(id, uses), action(id, count), run.siblings.signal),
+  );
+  return answer<T>(run, result);
+}
+
+/** The call of a capability under its own policies. */
+export function useAction(capability: Capability, input: unknown): Action {
+  const policy = { ...noRetry, ...capability.definition.retry };
+  const { timeoutMs } = capability.definition;
+  return {
+    capability,
+    input: encodeValue(input, "input"),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
   };
 }
 

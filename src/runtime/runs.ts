@@ -39,7 +39,10 @@ import {
   signalRun,
 } from "./continuation.ts";
 
+import { deleteRun, type Pruned, type PruneRequest, pruneRuns } from "./deletion.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
+
+import { exportRun, importRun } from "./transfer.ts";
 
 /** A run that was made, or found again under its idempotency key. */
 export interface Started {
@@ -186,6 +189,26 @@ export class Runs {
 
   async cancel(runId: string): Promise<Run> {
     return live(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId)));
+  }
+
+  /** Deletes a run for good; its id stays taken. What descends from it goes on. */
+  delete(runId: string): Promise<void> {
+    return deleteRun(this.host, this.executor, this.tenant, parseRunId(runId));
+  }
+
+  /** Deletes old runs that have ended, in batches of bounded size. */
+  prune(request: PruneRequest): Promise<Pruned> {
+    return pruneRuns(this.host, this.executor, this.tenant, request);
+  }
+
+  /** The run as lines of NDJSON: everything that is stored of it. `import` is the way back. */
+  export(runId: string): AsyncGenerator<string, void, undefined> {
+    return exportRun(this.host, this.tenant, parseRunId(runId));
+  }
+
+  /** Takes a run in from the lines of an export, whatever medium it came from. */
+  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<Run> {
+    return live(await importRun(this.host, this.tenant, lines));
   }
 
   /** What happened to the run, in order. */

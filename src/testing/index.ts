@@ -1,0 +1,17 @@
+/** Tools for tests of skills and of what is built on runs: time that skips, mocks, and stores that fail. */
+export {
+  type Crash,
+  countingStore,
+  crashingStore,
+  failingStore,
+  lostAnswerStore,
+  type StoreCall,
+  type StoreCounts,
+  type StoreMethod,
+  type StrikesWhen,
+} from "../conformance/faults.ts";
+export type { FixedMock, Mock, MockContext, MockFunction } from "./mock.ts";
+export { type CapabilityMocks, mockCapabilities } from "./mock-capabilities.ts";
+export { mockSteps, type StepMocks } from "./mock-steps.ts";
+export { timelessStore } from "./timeless-store.ts";
+export { type VirtualClock, type VirtualClockOptions, virtualClock } from "./virtual-clock.ts";

@@ -1,0 +1,37 @@
+import type { AnyCapability, Capability, StepContext } from "../capability.ts";
+import { getOwn } from "../json.ts";
+import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock } from "./mock.ts";
+
+/** Mocks by the id of a capability. */
+export type CapabilityMocks = Readonly<Record<string, Mock<StepContext>>>;
+
+/**
+ * The same capabilities, of which some have other handlers. Their definitions stay: schemas, retries, timeouts, gates and
+ * the side-effect ledger apply to what a mock gives.
+ *
+ * @throws `invalid_definition` for a mock of a capability that is not among them.
+ */
+export function mockCapabilities(
+  capabilities: readonly AnyCapability[],
+  mocks: CapabilityMocks,
+): readonly AnyCapability[] {
+  checkMocks(mocks);
+  const ids = capabilities.map(({ definition }) => definition.id);
+  for (const id of Object.keys(mocks)) {
+    if (!ids.includes(id)) throw invalidMock(id, "there is no such capability among these");
+  }
+  return capabilities.map((capability) => {
+    const mock = getOwn(mocks, capability.definition.id);
+    return mock === undefined ? capability : mocked(capability, mock);
+  });
+}
+
+/** The capability with that mock for a handler. */
+export function mocked(capability: AnyCapability, mock: Mock<StepContext>): Capability {
+  const { definition, handler } = capability as unknown as Capability;
+  return Object.freeze({
+    definition,
+    handler: (input: unknown, context: StepContext) =>
+      answerOf(mock, input, context, { real: () => handler(input, context), timeout: attemptTimeout }),
+  });
+}

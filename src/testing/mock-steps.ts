@@ -1,0 +1,127 @@
+import type { CodeRun } from "../engine/code-run.ts";
+import type { Action } from "../engine/kernel.ts";
+import { call, codeRuns, useAction } from "../engine/workflow-step.ts";
+import { DurableError } from "../errors.ts";
+import { getOwn } from "../json.ts";
+import type { Skill } from "../skill.ts";
+import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
+import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock, type MockContext } from "./mock.ts";
+import { mocked } from "./mock-capabilities.ts";
+
+/**
+ * Mocks by the name of a step; one of a repeated name answers for each of its steps. A function's input is that of
+ * `step.use`, and `undefined` for the others.
+ */
+export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
+
+/**
+ * The same code-first skill, with mocks for some of its `do`, `use` and `waitForEvent`. What they give goes through the
+ * real step kernel: it is retried, recorded, checkpointed, and entered in the ledger, as the real thing would be. The mock
+ * of a `waitForEvent` gives the payload, at once; where it times out, no event came in time.
+ *
+ * A run whose body ends without having asked for a mocked step fails with `invalid_definition`, since a mock of a
+ * misspelt name would let the real step happen; so does one that asks for it as something that cannot be mocked. Which
+ * steps a body asks for is known no sooner.
+ *
+ * @throws `invalid_definition` for a graph skill; mock its capabilities instead.
+ */
+export function mockSteps(skill: Skill, mocks: StepMocks): Skill {
+  checkMocks(mocks);
+  const { body } = skill;
+  if (body.kind === "graph") {
+    throw new DurableError("invalid_definition", `skill "${skill.id}" is a graph, whose steps are its capabilities`, {
+      hint: "use mockCapabilities",
+    });
+  }
+  return Object.freeze({ ...skill, body: { kind: "code" as const, run: mockedBody(body.run, mocks) } });
+}
+
+function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
+  return async (step, inputs, context) => {
+    const run = codeRuns.get(step);
+    if (run === undefined) throw new DurableError("internal_error", "a mocked body runs in a runtime only");
+    const asked = new Set<string>();
+    const steps = mockedStep(run, step, mocks, asked);
+    codeRuns.set(steps, run);
+    let ended: () => unknown;
+    try {
+      const result: unknown = await body(steps, inputs, context);
+      ended = () => result;
+    } catch (error) {
+      ended = () => {
+        throw error;
+      };
+    }
+    const missed = Object.keys(mocks).find((name) => !asked.has(name));
+    if (missed !== undefined) return refuse(run, missed, "the body ended without asking for a step of that name");
+    return ended();
+  };
+}
+
+function mockedStep(run: CodeRun, step: WorkflowStep, mocks: StepMocks, asked: Set<string>): WorkflowStep {
+  const mockOf = (name: string): Mock | undefined => {
+    asked.add(name);
+    return getOwn(mocks, name);
+  };
+  /** Only of a step that nothing else can answer for. */
+  const unmocked =
+    <Args extends readonly unknown[], T>(kind: string, take: (name: string, ...args: Args) => Promise<T>) =>
+    (name: string, ...args: Args): Promise<T> =>
+      mockOf(name) === undefined ? take(name, ...args) : refuse(run, name, `a ${kind} cannot be mocked`);
+
+  return {
+    do<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
+      const mock = mockOf(name);
+      const [config, callback, ...more] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as [
+        StepConfig,
+        (context: WorkflowStepContext) => Promise<T>,
+        undefined,
+      ];
+      if (mock === undefined || typeof callback !== "function") return step.do(name, config, callback, ...more);
+      const answer = (context: WorkflowStepContext) =>
+        answerOf(mock, undefined, context, { real: () => callback(context), timeout: attemptTimeout });
+      return step.do(name, config, answer as typeof callback, ...more);
+    },
+    async use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
+      const mock = mockOf(name);
+      const capability = run.pass.host.capabilities.find(capabilityId);
+      if (mock === undefined || capability === undefined) return step.use<T>(name, capabilityId, input);
+      const action = useAction(mocked(capability, mock), input);
+      return call<T>(run, name, capabilityId, () => action);
+    },
+    waitForEvent<T>(name: string, options: Parameters<WorkflowStep["waitForEvent"]>[1]) {
+      const mock = mockOf(name);
+      if (mock === undefined) return step.waitForEvent<T>(name, options);
+      return call(run, name, "step.waitForEvent", (id) => eventAction(run, id, options.type, mock));
+    },
+    sleep: unmocked("sleep", step.sleep),
+    sleepUntil: unmocked("sleep", step.sleepUntil),
+    waitForApproval: unmocked("gate", step.waitForApproval),
+  };
+}
+
+/** Gives an event as if it had come. */
+function eventAction({ pass }: CodeRun, id: string, type: string, mock: Mock): Action {
+  const otherwise = {
+    real: () => Promise.reject(invalidMock(id, "an event is awaited once: it takes no times")),
+    timeout: () => new Error(`no signal "${type}" came in time`),
+  };
+  return {
+    capability: {
+      definition: { id, version: "1" },
+      handler: async (_, context) => ({
+        payload: await answerOf(mock, undefined, context, otherwise),
+        timestamp: new Date(pass.host.clock.now()),
+        type,
+      }),
+    },
+    input: null,
+    retryDelay: () => undefined,
+  };
+}
+
+/** Fails the run, whatever its body makes of it. */
+function refuse<T>(run: CodeRun, name: string, problem: string): Promise<T> {
+  run.refuse(invalidMock(name, problem).message, name, "invalid_definition");
+  return new Promise(() => {});
+}
