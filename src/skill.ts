@@ -1,5 +1,6 @@
 import type { CapabilityRegistry } from "./capability.ts";
 import { DurableError, notFound } from "./errors.ts";
+import type { ExecutionState } from "./execution-state.ts";
 import { type Graph, type GraphStep, parseGraph } from "./graph.ts";
 import { isId } from "./ids.ts";
 import type { Schema } from "./schema.ts";
@@ -11,7 +12,17 @@ export interface Skill {
   readonly version: string;
   readonly description?: string;
   readonly inputs?: Schema;
+  readonly migrations: readonly Migration[];
   readonly body: SkillBody;
+}
+
+/** Carries the state of a run from one version of a skill to a later one. */
+export interface Migration {
+  readonly from: string;
+  /** The skill's own version where absent. */
+  readonly to?: string;
+  /** Pure: it may run again where a resume was interrupted. Ids of steps and their results are state too. */
+  readonly migrate: (state: ExecutionState) => ExecutionState;
 }
 
 export type SkillBody =
@@ -25,6 +36,8 @@ interface SkillDefinition<Inputs> {
   readonly description?: string;
   /** Checked when a run is created. */
   readonly inputs?: Schema<Inputs>;
+  /** How runs of earlier versions go on with this one. Without a migration they need their own version registered. */
+  readonly migrations?: readonly Migration[];
 }
 
 /** A skill as a graph of steps. */
@@ -45,7 +58,7 @@ export interface CodeSkillDefinition<Inputs, Result> extends SkillDefinition<Inp
 export function defineSkill<Inputs = unknown, Result = unknown>(
   definition: GraphSkillDefinition | CodeSkillDefinition<Inputs, Result>,
 ): Skill {
-  const { id, version, description, inputs } = definition;
+  const { id, version, description, inputs, migrations = [] } = definition;
   const path = `skill "${id}"`;
   if (!isId(id))
     throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
@@ -55,6 +68,7 @@ export function defineSkill<Inputs = unknown, Result = unknown>(
     version,
     ...(description === undefined ? {} : { description }),
     ...(inputs === undefined ? {} : { inputs }),
+    migrations: Object.freeze(migrations.map((migration) => Object.freeze({ ...migration }))),
     body: bodyOf(definition, path),
   });
 }
@@ -100,11 +114,43 @@ export class SkillRegistry {
     return version === undefined ? [...(versions?.values() ?? [])].at(-1) : versions?.get(version);
   }
 
+  /**
+   * The skill that continues a run of that version: this very version, or the one registered last that has migrations from
+   * it, with the migrations in order.
+   */
+  successor(id: string, version: string | undefined): Successor | undefined {
+    const own = this.find(id, version);
+    if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
+    for (const skill of [...(this.byId.get(id)?.values() ?? [])].reverse()) {
+      const migrations = migrationsFrom(skill, version);
+      if (migrations !== undefined) return { skill, migrations };
+    }
+    return undefined;
+  }
+
   /** @throws `not_found` that names the skill. */
   get(id: string, version?: string): Skill {
-    const skill = this.find(id, version);
-    if (skill !== undefined) return skill;
-    const name = version === undefined ? `"${id}"` : `"${id}" version ${version}`;
-    throw notFound("skill", `skill ${name} is not registered here`);
+    return this.find(id, version) ?? missingSkill(id, version);
   }
+}
+
+export interface Successor {
+  readonly skill: Skill;
+  readonly migrations: readonly Migration[];
+}
+
+export function missingSkill(id: string, version: string | undefined): never {
+  const name = version === undefined ? `"${id}"` : `"${id}" version ${version}`;
+  throw notFound("skill", `skill ${name} is not registered here`);
+}
+
+function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
+  const path: Migration[] = [];
+  for (let version = from; version !== skill.version; ) {
+    const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));
+    if (step === undefined) return undefined;
+    path.push(step);
+    version = step.to ?? skill.version;
+  }
+  return path;
 }

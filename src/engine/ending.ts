@@ -36,6 +36,7 @@ export async function hold(pass: Pass, waits: readonly Wait[]): Promise<readonly
   const until = Math.min(...waits.map(endOf));
   if (until - clock.now() > holdMs) return undefined;
   await clock.sleep(Math.max(until - clock.now(), 0), pass.signal);
+  pass.signal.throwIfAborted();
   return waits.filter((wait) => endOf(wait) <= clock.now()).map((wait) => wait.stepId);
 }
 
@@ -79,12 +80,16 @@ function waiting(state: ExecutionState<Json>, status: string, stepId: string, no
   return { ...state, status, currentStep: stepId, updatedAt: isoTime(now) };
 }
 
-/** Lets the run go at once, for the next executor to continue. */
+/** Lets the run go at once, for the next executor to continue. Steps that this pass did not come to keep their waits. */
 export async function handOver(pass: Pass, waits: readonly Wait[]): Promise<void> {
-  await pass.commit((record, _, now) => ({
-    record: { ...withoutLease({ ...record, waits }), wakeAt: now },
-    events: [event("run.handed_over", now)],
-  }));
+  const parked = new Set(waits.map((wait) => wait.stepId));
+  await pass.commit((record, _, now) => {
+    const kept = record.waits.filter((wait) => !parked.has(wait.stepId));
+    return {
+      record: { ...withoutLease({ ...record, waits: [...waits, ...kept] }), wakeAt: now },
+      events: [event("run.handed_over", now)],
+    };
+  });
 }
 
 /** Ends the run well. `finish` gives the last state, without its status. */

@@ -2,6 +2,7 @@ import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { Skill } from "../skill.ts";
+import { underSkill } from "./binding.ts";
 import { runCode } from "./code-run.ts";
 import { runGraph } from "./graph-run.ts";
 import type { Held } from "./held.ts";
@@ -23,7 +24,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   const over = new AbortController();
   const body = async () => {
     try {
-      if (held.record.run.status === "replaying") await begin(pass);
+      if (held.record.run.status === "replaying") await begin(pass, skill);
       await runBody(pass, skill);
     } catch (error) {
       // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
@@ -49,9 +50,9 @@ function runBody(pass: Pass, { body }: Skill): Promise<void> {
 }
 
 /** A replay stops replaying once it executes. */
-async function begin(pass: Pass): Promise<void> {
+async function begin(pass: Pass, skill: Skill): Promise<void> {
   await pass.commit((record, state, now) => ({
-    record: { ...record, run: moved(record.run, { type: "proceed" }, now) },
+    record: { ...record, run: underSkill(moved(record.run, { type: "proceed" }, now), skill) },
     state: runningState(state, now),
     events: [event("run.started", now, { skill_id: record.run.skillId })],
     checkpoint: { kind: "run_started" },

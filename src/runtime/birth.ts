@@ -1,6 +1,7 @@
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeFields } from "../codec/values.ts";
+import { bindSkill } from "../engine/binding.ts";
 import { write } from "../engine/commit.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -203,8 +204,8 @@ export async function replayRun(
   descent: Descent,
 ): Promise<Descended> {
   const { source, checkpoint } = await origin(host, tenant, runId, descent);
-  const { skillId, skillVersion } = source.record.run;
-  const skill = host.skills.get(skillId, skillVersion);
+  // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
+  const { skill, state } = bindSkill(host, source.record.run, checkpoint.state);
   const now = host.clock.now();
   const record = born("replay", host, source.record, checkpoint.record.checkpointId, descent, now);
   const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
@@ -215,7 +216,7 @@ export async function replayRun(
     // All of them, also those after the checkpoint: what the source did to the world is not done again.
     claims: await inheritedEffects(host, tenant, runId, record.run.runId),
   });
-  launchBorn(executor, skill, replay);
+  if (replay.snapshot !== undefined) void executor.launch(skill, replay.held, state, replay.snapshot);
   return { held: replay.held, checkpointId: checkpoint.record.checkpointId };
 }
 

@@ -1,6 +1,7 @@
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
+import { bindSkill, findBinding, underSkill } from "../engine/binding.ts";
 import { isOver } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -48,9 +49,10 @@ export async function resumeRun(
     }
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
-    const skill = skillOf(host, record);
-    const next: RunRecord<Json> = { ...record, run, waits: keptWaits(record.waits, from) };
-    return { change: resumption(executor, next, from, [], now), answer: { skill, from } };
+    const { skill, state } = bindSkill(host, record.run, from.state);
+    const waits = keptWaits(record.waits, state);
+    const next: RunRecord<Json> = { ...record, run: underSkill(run, skill), waits };
+    return { change: resumption(executor, next, { ...from, state }, [], now), answer: { skill, from } };
   });
   return go(executor, resumed);
 }
@@ -65,14 +67,10 @@ function refuseLive(record: RunRecord<Json>, now: number): void {
 }
 
 // A resume shortens no sleep and restarts no timeout. Failed attempts are forgotten, and gates ask again.
-function keptWaits(waits: readonly Wait[], { state }: Checkpoint<Json>): readonly Wait[] {
+function keptWaits(waits: readonly Wait[], state: ExecutionState<Json>): readonly Wait[] {
   return waits.filter(
     (wait) => (wait.kind === "sleep" || wait.kind === "signal") && !isSettled(getOwn(state.stepResults, wait.stepId)),
   );
-}
-
-function skillOf(host: Host, { run }: RunRecord<Json>): Skill {
-  return host.skills.get(run.skillId, run.skillVersion);
 }
 
 function resumption(
@@ -121,15 +119,15 @@ export async function approveRun(
     const decision = { ...by, stepId: gate.stepId, ...(capabilityId === undefined ? {} : { capabilityId }) };
     const run = moved(record.run, { type: "approve", decision }, now);
     const from = await getCheckpoint(host, tenant, runId, selected(record, undefined));
-    const skill = skillOf(host, record);
+    const { skill, state } = bindSkill(host, record.run, from.state);
     const next: RunRecord<Json> = {
       ...record,
-      run: { ...run, resumeFromCheckpointId: from.record.checkpointId },
+      run: { ...underSkill(run, skill), resumeFromCheckpointId: from.record.checkpointId },
       waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
       confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
     };
     const opened = event("run.approved", now, decisionPayload(decision));
-    return { change: resumption(executor, next, from, [opened], now), answer: { skill, from } };
+    return { change: resumption(executor, next, { ...from, state }, [opened], now), answer: { skill, from } };
   });
   return go(executor, approved);
 }
@@ -252,9 +250,13 @@ async function wake(
   now: number,
 ): Promise<{ change: Change; answer: Awakened | undefined }> {
   const { run } = record;
-  const skill = host.skills.find(run.skillId, run.skillVersion);
-  if (skill === undefined) return { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
   const { snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const binding = findBinding(host, run, head.state);
+  // A run that must be migrated first is left to the drain, which does it in a checkpoint of its own.
+  if (binding === undefined || binding.isMigrated) {
+    return { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
+  }
   const proceeding = executor.taken({ ...record, run: moved(run, { type: "proceed" }, now) }, now);
-  return { change: { record: proceeding, events }, answer: { skill, state: runningState(head.state, now), head } };
+  const state = runningState(head.state, now);
+  return { change: { record: proceeding, events }, answer: { skill: binding.skill, state, head } };
 }

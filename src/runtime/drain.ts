@@ -1,4 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
+import { bindSkill, underSkill } from "../engine/binding.ts";
 import { failure } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -100,11 +101,13 @@ async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ d
   try {
     const tenant = row.tenant as TenantId;
     const runId = row.runId as RunId;
-    const { held, answer } = await change<Taken | undefined>(host, tenant, runId, ({ record }, now) =>
+    const { held, answer, checkpoint } = await change<Taken | undefined>(host, tenant, runId, ({ record }, now) =>
       decide(host, executor, tenant, record, now),
     );
     // An object, so that taking one run does not wait for its pass.
-    return answer === undefined ? undefined : { done: executor.launch(answer.skill, held, answer.state, answer.head) };
+    return answer === undefined
+      ? undefined
+      : { done: executor.launch(answer.skill, held, answer.state, checkpoint?.snapshot ?? answer.head) };
   } catch (error) {
     // One run that cannot be taken must not keep the others from it.
     host.onError(error);
@@ -123,22 +126,28 @@ async function decide(
   const isOrphan = isLeaseLive(record, now) && (await host.presence?.isGone(record.lease?.executor ?? ""));
   if (due === undefined || (due > now && !isOrphan)) return { answer: undefined };
   const { run } = record;
-  const skill = host.skills.find(run.skillId, run.skillVersion);
-  if (skill === undefined) return { change: setAside(record, now), answer: undefined };
-  const { state, snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  if (host.skills.successor(run.skillId, run.skillVersion) === undefined) {
+    return { change: setAside(record, now), answer: undefined };
+  }
+  const { state: stored, snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+  const { skill, state, isMigrated } = bindSkill(host, run, stored);
   const wasLost = record.lease !== undefined;
   if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
   const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
+  const isReplaying = run.status === "replaying";
   const next: RunRecord<Json> = {
     ...record,
-    run: isWaiting ? moved(run, { type: "proceed" }, now) : run,
+    // A replay takes its skill's version when it begins, with the checkpoint that says so.
+    run: isReplaying ? run : underSkill(isWaiting ? moved(run, { type: "proceed" }, now) : run, skill),
     recoveries: record.recoveries + (wasLost ? 1 : 0),
   };
-  const events = wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [];
-  return {
-    change: { record: executor.taken(next, now), events },
-    answer: { skill, state: run.status === "replaying" ? state : runningState(state, now), head },
+  const continued = isReplaying ? state : runningState(state, now);
+  const change: Change = {
+    record: executor.taken(next, now),
+    events: wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [],
+    ...(isMigrated && !isReplaying ? { checkpoint: { kind: "run_resumed", state: continued, over: head } } : {}),
   };
+  return { change, answer: { skill, state: continued, head } };
 }
 
 // Nobody here has the skill: the run is due again later and later, so that it does not stand before others.
