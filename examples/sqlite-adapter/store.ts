@@ -1,6 +1,12 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
-import { DurableError } from "../../src/errors.ts";
-import type { ClaimRow, Commit, CommitOutcome, RunFilter, Store } from "../../src/store.ts";
+import {
+  type ClaimRow,
+  type Commit,
+  type CommitOutcome,
+  DurableError,
+  type RunFilter,
+  type Store,
+} from "../../src/index.ts";
 
 const schema = `
   CREATE TABLE IF NOT EXISTS runs (
