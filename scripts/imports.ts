@@ -19,13 +19,13 @@ interface Room {
 }
 
 const nothing = /$^/;
-const data = /^src\/(ids|errors|json|run|execution-state|checkpoint|event)\.ts$/;
+const data = /^src\/(ids|errors|json|present|run|execution-state|checkpoint|event)\.ts$/;
 const store = /^src\/store\.ts$/;
 const codec = /^src\/codec\/.+$/;
 const decisions = /^src\/(lifecycle|lineage|retry|skill|capability|graph|schema|duration|workflow)\.ts$/;
 const engine = /^src\/engine\/.+$/;
 const runtime = /^src\/runtime(\.ts|\/.+)$/;
-const core = /^src\/(?!conformance\/).+$/;
+const core = /^src\/(?!conformance\/|testing\/).+$/;
 const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
 const workersTypes = /^@cloudflare\/workers-types$/;
 
@@ -39,6 +39,12 @@ const rooms: readonly Room[] = [
   { name: "runtime", holds: runtime, sees: anyOf(data, store, codec, decisions, engine), packages: nothing },
   { name: "core door", holds: /^src\/index\.ts$/, sees: core, packages: nothing },
   { name: "conformance", holds: /^src\/conformance\/.+$/, sees: core, packages: nothing },
+  {
+    name: "testing",
+    holds: /^src\/testing\/.+$/,
+    sees: anyOf(core, /^src\/conformance\/faults\.ts$/),
+    packages: nothing,
+  },
   { name: "memory adapter", holds: /^adapters\/memory\/.+$/, sees: storeContract, packages: nothing },
   { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
   { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: workersTypes },

@@ -3,6 +3,7 @@ import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
 import { isId } from "./ids.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { present } from "./present.ts";
 import { checkRetryPolicy, type RetryPolicy } from "./retry.ts";
 
 /** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
@@ -169,7 +170,7 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
     id: step.id,
     does,
     dependsOn: Object.freeze([...(step.dependsOn ?? (before === undefined ? [] : [before]))]),
-    ...(when === undefined ? {} : { when }),
+    ...present({ when }),
     outputs,
     onFailure: step.onFailure ?? "fail",
     reads: references.map((reference) => reference.text),
@@ -187,14 +188,14 @@ function parseAction(step: GraphStep, place: string): StepAction {
       capabilityId: step.uses,
       input: parseInput(step.input, `${place}.input`),
       ...(step.retry === undefined ? {} : { retry: Object.freeze({ ...step.retry }) }),
-      ...(step.timeoutMs === undefined ? {} : { timeoutMs: step.timeoutMs }),
+      ...present({ timeoutMs: step.timeoutMs }),
     };
   }
   if ("waitFor" in step) {
     const { signal, timeoutMs } = step.waitFor;
     if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
     checkDuration(timeoutMs, `${place}.waitFor.timeoutMs`);
-    return { kind: "signal", name: signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    return { kind: "signal", name: signal, ...present({ timeoutMs }) };
   }
   if (step.sleepMs === undefined) throw fault(place, "expected one of uses, waitFor and sleepMs");
   checkDuration(step.sleepMs, `${place}.sleepMs`);
@@ -245,7 +246,7 @@ function parseOutputs(output: StepBase["output"], place: string): readonly Outpu
     if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
       throw fault(`${place}.output`, `"${target}" is not a target: expected vars.<name> or outputs.<name>`);
     }
-    return { root, name, ...(property === undefined ? {} : { property }) };
+    return { root, name, ...present({ property }) };
   });
 }
 

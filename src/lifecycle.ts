@@ -1,5 +1,6 @@
 import { DurableError } from "./errors.ts";
 import type { CheckpointId } from "./ids.ts";
+import { present } from "./present.ts";
 import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
 
 /** What can move a run from one status to another. */
@@ -77,7 +78,7 @@ export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string)
     const error = new DurableError(
       "invalid_transition",
       `run "${run.runId}" is ${run.status}, which does not allow ${event.type}`,
-      { details: { status: run.status, event: event.type }, ...(hint === undefined ? {} : { hint }) },
+      { details: { status: run.status, event: event.type }, ...present({ hint }) },
     );
     return { kind: "refused", error };
   }

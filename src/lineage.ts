@@ -1,6 +1,7 @@
 import type { Fields } from "./execution-state.ts";
 import type { CheckpointId, RunId, TenantId } from "./ids.ts";
 import type { Json } from "./json.ts";
+import { present } from "./present.ts";
 import type { Run, RunRecord } from "./run.ts";
 
 /** What a run is born with. Inputs are in its first checkpoint's state. */
@@ -66,12 +67,7 @@ export function descendant(
     run: {
       ...born.run,
       versions,
-      ...(skillVersion === undefined ? {} : { skillVersion }),
-      ...(traceId === undefined ? {} : { traceId }),
-      ...(threadId === undefined ? {} : { threadId }),
-      ...(sessionId === undefined ? {} : { sessionId }),
-      ...(environment === undefined ? {} : { environment }),
-      ...(policySnapshotId === undefined ? {} : { policySnapshotId }),
+      ...present({ skillVersion, traceId, threadId, sessionId, environment, policySnapshotId }),
     },
   };
 }

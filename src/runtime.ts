@@ -6,6 +6,7 @@ import type { Presence } from "./engine/presence.ts";
 import { DurableError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex } from "./ids.ts";
 import { requireCrypto } from "./json.ts";
+import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
@@ -92,7 +93,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     executor: executorId,
     maxStateBytes: options.maxStateBytes ?? 64 * 1024 * 1024,
     notifier: options.notifier ?? localNotifier(),
-    ...(presence === undefined ? {} : { presence }),
+    ...present({ presence }),
     ready: presence?.announce(executorId) ?? Promise.resolve(),
     leaseMs: positive(options.leaseMs ?? 30_000, "leaseMs"),
     holdMs: options.holdMs ?? 5_000,

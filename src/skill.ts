@@ -3,6 +3,7 @@ import { DurableError, notFound } from "./errors.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { type Graph, type GraphStep, parseGraph } from "./graph.ts";
 import { isId } from "./ids.ts";
+import { present } from "./present.ts";
 import type { Schema } from "./schema.ts";
 import type { WorkflowBody } from "./workflow.ts";
 
@@ -66,8 +67,7 @@ export function defineSkill<Inputs = unknown, Result = unknown>(
   return Object.freeze({
     id,
     version,
-    ...(description === undefined ? {} : { description }),
-    ...(inputs === undefined ? {} : { inputs }),
+    ...present({ description, inputs }),
     migrations: Object.freeze(migrations.map((migration) => Object.freeze({ ...migration }))),
     body: bodyOf(definition, path),
   });

@@ -2,6 +2,7 @@ import { type CheckpointRecord, stateSnapshotRef } from "../checkpoint.ts";
 import { eventTypes, type NewEvent, type RunEvent } from "../event.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import type { Json, JsonObject } from "../json.ts";
+import { present } from "../present.ts";
 import type { EntryRow } from "../store.ts";
 import { id, list, optionalText, record, requiredText, textList, values, word } from "./fields.ts";
 import { bodyFormat, readBody } from "./run.ts";
@@ -68,7 +69,7 @@ export function runEvents(runId: RunId, entry: Entry): readonly RunEvent[] {
     eventType: event.type,
     occurredAt: event.at,
     runId,
-    ...(entry.traceId === undefined ? {} : { traceId: entry.traceId }),
+    ...present({ traceId: entry.traceId }),
     payload: decodeValue(event.payload, "payload") as RunEvent["payload"],
   }));
 }

@@ -2,6 +2,7 @@ import { decodeValue, encodeValue } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
 import { getOwn, isJsonObject, type Json } from "../json.ts";
+import { present } from "../present.ts";
 import type { RunError, Wait } from "../run.ts";
 import type { WorkflowBody } from "../workflow.ts";
 import { complete, fail, failure, handOver, hold, isOver, park, siblingController } from "./ending.ts";
@@ -11,6 +12,8 @@ import { workflowStep } from "./workflow-step.ts";
 
 /** How long a body may be quiet before it counts as stuck, in milliseconds. */
 const graceMs = 100;
+/** Slept one after the other, so that a stall of the whole process is not taken for silence of the body. */
+const graceSlices = 4;
 /** Turns of the microtask queue that a body gets to react to one result before it is given the next. */
 const reactionTurns = 32;
 
@@ -32,9 +35,10 @@ export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
 }
 
 /**
- * One pass over a code-first body. Steps that are recorded answer from the record, in the order in which they were
- * recorded, so that the body takes the same way again; others are taken through the kernel. A step that waits leaves its
- * promise unsettled: once nothing else moves, the run parks and the pass ends there, without an exception in the body.
+ * One pass over a code-first body. Steps that are recorded answer from the record; others are taken through the kernel,
+ * and then answer from the record too. All answers come in the order of the record and one at a time, so that the body
+ * takes the same way in every pass. A step that waits leaves its promise unsettled: once nothing else moves, the run
+ * parks and the pass ends there, without an exception in the body.
  */
 export class CodeRun {
   readonly pass: Pass;
@@ -45,9 +49,13 @@ export class CodeRun {
   private readonly parked = new Map<string, Parked>();
   private readonly heldBack = new Map<string, Take>();
   private readonly rejections = new WeakMap<object, string>();
-  /** Recorded steps in the order of their record, and how many of them have answered. */
-  private readonly recorded: readonly string[];
-  private answered = 0;
+  /** Steps that earlier passes recorded, in the order of their record. */
+  private readonly recorded: readonly Recorded[];
+  /** Steps that this pass recorded, in the order of their record. */
+  private readonly fresh: string[] = [];
+  /** How much of the state's trace is in one of the two. */
+  private traced: number;
+  private readonly answered = new Set<string>();
   private isAnswering = false;
   private inFlight = 0;
   private lastStep: string | undefined;
@@ -61,7 +69,8 @@ export class CodeRun {
   constructor(pass: Pass) {
     this.pass = pass;
     this.siblings = siblingController(pass);
-    this.recorded = recordedOrder(pass.state);
+    this.recorded = recordedSteps(pass.state);
+    this.traced = pass.state.trace.steps.length;
   }
 
   async execute(body: WorkflowBody): Promise<void> {
@@ -111,7 +120,7 @@ export class CodeRun {
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
           this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
-        } else void this.answerRecorded();
+        } else void this.answer();
       } else this.launch(id, () => take(id, count));
       this.stir();
     });
@@ -139,7 +148,7 @@ export class CodeRun {
       (outcome) => {
         this.inFlight--;
         if (outcome.kind === "waiting") this.parked.set(id, { wait: outcome.wait, take });
-        else this.asked.get(id)?.(outcome.result);
+        else void this.answer();
         this.stir();
       },
       (error: unknown) => {
@@ -164,20 +173,30 @@ export class CodeRun {
 
   // One answer at a time, each with time to react: what the body asks for next must not depend on what is recorded
   // after it.
-  private async answerRecorded(): Promise<void> {
+  private async answer(): Promise<void> {
     if (this.isAnswering) return;
     this.isAnswering = true;
-    for (;;) {
-      const id = this.recorded[this.answered];
-      const answer = id === undefined ? undefined : this.asked.get(id);
-      const result = id === undefined ? undefined : getOwn(this.pass.state.stepResults, id);
-      if (answer === undefined || result === undefined) break;
-      this.answered++;
-      answer(result);
+    for (let id = this.nextAnswer(); id !== undefined; id = this.nextAnswer()) {
+      this.answered.add(id);
+      const result = getOwn(this.pass.state.stepResults, id);
+      if (result !== undefined) this.asked.get(id)?.(result);
       this.stir();
       for (let turn = 0; turn < reactionTurns; turn++) await undefined;
     }
     this.isAnswering = false;
+  }
+
+  // Not before what was recorded before it. Only a body with new steps in it comes to those of this pass first.
+  private nextAnswer(): string | undefined {
+    for (const { id, isNeeded } of this.recorded) {
+      if (this.answered.has(id)) continue;
+      if (this.asked.has(id)) return id;
+      if (isNeeded) break;
+    }
+    // A step's outcome comes a little later than its record.
+    const { steps } = this.pass.state.trace;
+    for (; this.traced < steps.length; this.traced++) this.fresh.push(steps[this.traced]?.stepId ?? "");
+    return this.fresh.shift();
   }
 
   private end(ending: Ending): void {
@@ -204,25 +223,33 @@ export class CodeRun {
     const before = this.activity;
     const stirred = new AbortController();
     this.wake = () => stirred.abort();
-    await this.pass.host.clock.sleep(graceMs, stirred.signal);
+    for (let slice = 0; slice < graceSlices && this.activity === before; slice++) {
+      await this.pass.host.clock.sleep(graceMs / graceSlices, stirred.signal);
+    }
     return this.activity === before;
   }
 
   private stuckAt(): RunError | undefined {
-    const missing = this.recorded[this.answered];
-    const isAhead = this.recorded.slice(this.answered + 1).some((id) => this.asked.has(id));
-    if (missing !== undefined && (isAhead || this.parked.size === 0)) return notAskedFor(missing);
     if (this.parked.size > 0) return undefined;
+    // Where it has asked for what was recorded later, it waits in vain for that: its answer comes after the missing one's.
+    const missing = this.missing();
+    if (missing !== undefined && this.recorded.some(({ id }) => this.asked.has(id) && !this.answered.has(id))) {
+      return notAskedFor(missing);
+    }
     const after = this.lastStep === undefined ? "before its first step" : `after step "${this.lastStep}"`;
     return {
       code: "await_outside_step",
       message: `the body awaits something that is not a step, ${after}`,
-      ...(this.lastStep === undefined ? {} : { stepId: this.lastStep }),
+      ...present({ stepId: this.lastStep }),
     };
   }
 
+  private missing(): string | undefined {
+    return this.recorded.find(({ id, isNeeded }) => isNeeded && !this.asked.has(id))?.id;
+  }
+
   private async finish(ending: Ending): Promise<void> {
-    const missing = this.recorded.find((id) => !this.asked.has(id));
+    const missing = this.missing();
     if (missing !== undefined) return fail(this.pass, notAskedFor(missing));
     if (ending.kind === "threw") return this.failWith(ending.thrown);
     let result: Json;
@@ -283,8 +310,23 @@ function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionSt
   return { ...state, stepResults: { ...state.stepResults, [stepId]: { ...result, status: "failed" } } };
 }
 
-function recordedOrder({ stepResults, trace }: ExecutionState<Json>): readonly string[] {
+/** A step that is recorded. */
+interface Recorded {
+  readonly id: string;
+  /** False where the body may have asked for it because of a failure that has been tried afresh since. */
+  readonly isNeeded: boolean;
+}
+
+function recordedSteps({ stepResults, trace: { steps } }: ExecutionState<Json>): readonly Recorded[] {
   const settled = Object.keys(stepResults).filter((id) => isSettled(getOwn(stepResults, id)));
-  const place = new Map(trace.steps.map((step, index) => [step.stepId, index]));
-  return settled.sort((a, b) => (place.get(a) ?? -1) - (place.get(b) ?? -1));
+  const place = new Map(steps.map((step, index) => [step.stepId, index]));
+  const failures = steps.flatMap(({ stepId }, failedAt) => {
+    const last = place.get(stepId) ?? failedAt;
+    if (last !== failedAt) return [{ failedAt, triedAt: last }];
+    return isSettled(getOwn(stepResults, stepId)) ? [] : [{ failedAt, triedAt: Number.POSITIVE_INFINITY }];
+  });
+  return settled
+    .map((id) => ({ id, at: place.get(id) ?? -1 }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ id, at }) => ({ id, isNeeded: !failures.some(({ failedAt, triedAt }) => failedAt < at && at < triedAt) }));
 }

@@ -6,6 +6,7 @@ import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
 import { type Json, utf8Length } from "../json.ts";
 import { sourceRunId } from "../lineage.ts";
+import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
 import {
@@ -36,7 +37,7 @@ export async function write(host: Host, base: Held | undefined, change: Change):
   return {
     kind: "committed",
     held: outcome.later ?? { row: commit.run, record },
-    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...present({ checkpoint }),
   };
 }
 
@@ -138,8 +139,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
   const entryBody = writeEntryBody({
     nonce,
     events,
-    ...(traceId === undefined ? {} : { traceId }),
-    ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.record }),
+    ...present({ traceId, checkpoint: checkpoint?.record }),
   });
   const due = dueAt(record);
   const source = sourceRunId(run);
@@ -150,8 +150,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
     createdAt: base?.row.createdAt ?? Date.parse(run.createdAt),
     status: run.status,
     skillId: run.skillId,
-    ...(source === undefined ? {} : { sourceRunId: source }),
-    ...(due === undefined ? {} : { dueAt: due }),
+    ...present({ sourceRunId: source, dueAt: due }),
     body: writeRunBody(nonce, record),
   };
   checkSize(row.body, `run "${runId}"`);
@@ -159,7 +158,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
   const commit: Commit = {
     run: row,
     now,
-    ...(change.claims === undefined ? {} : { claims: change.claims }),
+    ...present({ claims: change.claims }),
     ...(isRemembered
       ? {
           entry: {
@@ -218,7 +217,7 @@ function checkpointRecord(
   return {
     checkpointId: checkpointId ?? newCheckpointId(host.random),
     runId: run.runId,
-    ...(stepId === undefined ? {} : { stepId }),
+    ...present({ stepId }),
     kind,
     createdAt: createdAt ?? isoTime(now),
     pendingWrites: pendingWrites ?? [],

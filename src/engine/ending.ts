@@ -1,5 +1,6 @@
 import type { ExecutionState, StepResult } from "../execution-state.ts";
 import type { Json, JsonObject } from "../json.ts";
+import { present } from "../present.ts";
 import type { RunError, RunRecord, Wait } from "../run.ts";
 import { isoTime } from "./host.ts";
 import { event, withResult } from "./kernel.ts";
@@ -50,7 +51,7 @@ export function park(pass: Pass, waits: readonly Wait[]): Promise<boolean> {
       const { stepId, capabilityId, reason } = gate;
       const request = {
         stepId,
-        ...(capabilityId === undefined ? {} : { capabilityId }),
+        ...present({ capabilityId }),
         status: "pending" as const,
         requestedAt: isoTime(gate.since),
       };
@@ -132,7 +133,7 @@ export function failure(
       ),
       event("run.failed", now, { code, message, step_id: stepId ?? null } satisfies JsonObject),
     ],
-    checkpoint: { kind: "run_failed", ...(stepId === undefined ? {} : { stepId }) },
+    checkpoint: { kind: "run_failed", ...present({ stepId }) },
   };
 }
 

@@ -2,6 +2,7 @@ import { decodeValue } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput, type Scope } from "../graph.ts";
 import type { Json } from "../json.ts";
+import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
 import type { Wait } from "../run.ts";
 import { complete, fail, handOver, hold, isOver, park, siblingController } from "./ending.ts";
@@ -131,7 +132,7 @@ function useCapability(
   const action = {
     capability,
     input: resolveInput(does.input, pass.state),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...present({ timeoutMs }),
     retryDelay: (attempts: number, _: unknown, random: number) => retryDelay(policy, attempts, random),
   };
   return act(pass, spec, action, signal);

@@ -2,6 +2,7 @@ import type { Capability } from "../capability.ts";
 import type { EventType, NewEvent } from "../event.ts";
 import type { ExecutionState, Fields, StepResult } from "../execution-state.ts";
 import type { Json } from "../json.ts";
+import { present } from "../present.ts";
 import type { RunRecord, Signal, Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
 import { attempt, type StepError, stepError } from "./attempt.ts";
@@ -83,7 +84,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   const context = {
     runId,
     stepId: step.id,
-    ...(traceId === undefined ? {} : { traceId }),
+    ...present({ traceId }),
     attempt: started.attempts,
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect.ordinal),
     signal,
@@ -161,7 +162,7 @@ async function backOff(
   await pass.commit((record, _, now) => ({
     record: withWait(record, wait),
     events: [startedEvent(started), event("step.retry_scheduled", now, payload)],
-    ...(claims === undefined ? {} : { claims }),
+    ...present({ claims }),
   }));
   return { kind: "waiting", wait };
 }
@@ -204,7 +205,7 @@ export async function receiveSignal(
     const error = stepError(new Error(`no signal "${name}" came in time`));
     return failed(pass, started, { ...error, code: "step_timeout" });
   }
-  const wait: Wait = { kind: "signal", stepId: step.id, name, ...(until === undefined ? {} : { until }) };
+  const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
   return { kind: "waiting", wait };
 }
 
@@ -239,7 +240,7 @@ async function settle(
   const result = stepResult(started, status, output, pass.host.clock.now());
   await pass.commit((record, state, now) => ({
     ...settledChange(started, result, record, state, now, before),
-    ...(claims === undefined ? {} : { claims }),
+    ...present({ claims }),
   }));
   return { kind: "settled", result };
 }
@@ -261,7 +262,7 @@ async function failed(
   const payload = { step_id: step.id, uses: step.uses, error: error.message };
   await pass.commit((record, state, now) => ({
     ...settledChange(started, result, record, state, now, [startedEvent(started), event("step.failed", now, payload)]),
-    ...(claims === undefined ? {} : { claims }),
+    ...present({ claims }),
   }));
   return { kind: "settled", result };
 }
@@ -319,9 +320,7 @@ export function withResult(state: ExecutionState<Json>, result: StepResult<Json>
     status,
     reads,
     writes,
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(finishedAt === undefined ? {} : { endedAt: finishedAt }),
-    ...(latencyMs === undefined ? {} : { latencyMs }),
+    ...present({ startedAt, endedAt: finishedAt, latencyMs }),
   };
   const { metrics } = state.trace;
   return {

@@ -3,6 +3,7 @@ import { bodyFormat, readBody } from "../codec/run.ts";
 import { type ExecutionState, isSettled } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
+import { present } from "../present.ts";
 import type { RunRecord, Wait } from "../run.ts";
 import { type ClaimRow, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
@@ -109,7 +110,7 @@ function readEffect(claim: ClaimRow): Effect {
     requestHash: String(fields.request_hash),
     ordinal: Number(fields.ordinal),
     status: fields.status as Effect["status"],
-    ...(fields.output === undefined ? {} : { output: fields.output }),
+    ...present({ output: fields.output }),
   }));
 }
 
@@ -137,7 +138,7 @@ export async function inheritedEffects(
   for (let after: { kind: string; key: string } | undefined; ; ) {
     const page = await host.store.listClaims(tenant, source, {
       limit: pageSize,
-      ...(after === undefined ? {} : { after }),
+      ...present({ after }),
     });
     for (const claim of page) {
       if (claim.kind !== claimKind) continue;

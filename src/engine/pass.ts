@@ -2,6 +2,7 @@ import type { Snapshot } from "../codec/snapshot.ts";
 import type { NewEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
+import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
 import { write } from "./commit.ts";
@@ -95,7 +96,7 @@ export class Pass {
         record: this.renewed(change.record, now),
         events,
         ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.head } }),
-        ...(claims === undefined ? {} : { claims }),
+        ...present({ claims }),
       });
       if (outcome.kind === "committed") {
         this.current = state;

@@ -4,6 +4,7 @@ import { type Duration, durationMs } from "../duration.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { StepResult } from "../execution-state.ts";
 import type { Json } from "../json.ts";
+import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
 import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
 import type { StepError } from "./attempt.ts";
@@ -111,7 +112,7 @@ export function useAction(capability: Capability, input: unknown): Action {
   return {
     capability,
     input: encodeValue(input, "input"),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...present({ timeoutMs }),
     retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
   };
 }
@@ -146,7 +147,7 @@ function callbackAction<T>(name: string, id: string, count: number, config: Step
   const shown: WorkflowStepContext["config"] = {
     retries: (typeof delay === "function" ? { limit, backoff } : { limit, delay, backoff }) as never,
     timeout,
-    ...(sensitive === undefined ? {} : { sensitive }),
+    ...present({ sensitive }),
   };
   const contextOf = ({
     attempt,
@@ -163,9 +164,7 @@ function callbackAction<T>(name: string, id: string, count: number, config: Step
     definition: {
       id,
       version: "1",
-      ...(sideEffects === undefined ? {} : { sideEffects }),
-      ...(replayPolicy === undefined ? {} : { replayPolicy }),
-      ...(isIdempotent === undefined ? {} : { isIdempotent }),
+      ...present({ sideEffects, replayPolicy, isIdempotent }),
     },
     handler: (_, context) => callback(contextOf(context)),
   };

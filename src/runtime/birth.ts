@@ -24,6 +24,7 @@ import {
 } from "../ids.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { type DescentKind, descendant, newRecord } from "../lineage.ts";
+import { present } from "../present.ts";
 import type { RunRecord } from "../run.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skill.ts";
@@ -104,17 +105,14 @@ async function prepare(host: Host, tenant: TenantId, request: NewRun, operation:
   const claim =
     idempotencyKey === undefined ? undefined : await idempotencyClaim(operation, idempotencyKey, content, now);
   const optional = {
-    ...(traceId === undefined ? {} : { traceId }),
-    ...(skillVersion === undefined ? {} : { skillVersion }),
+    ...present({ traceId, skillVersion }),
   };
   const record = newRecord({
     runId: id,
     tenantId: tenant,
     skillId,
     ...optional,
-    ...(threadId === undefined ? {} : { threadId }),
-    ...(sessionId === undefined ? {} : { sessionId }),
-    ...(environment === undefined ? {} : { environment }),
+    ...present({ threadId, sessionId, environment }),
     metadata,
     createdAt: isoTime(now),
   });
@@ -241,7 +239,7 @@ export async function forkRun(host: Host, tenant: TenantId, runId: RunId, descen
     change: {
       record: rest,
       events: [],
-      checkpoint: { kind: "state_edited", state: edited, ...(snapshot === undefined ? {} : { over: snapshot }) },
+      checkpoint: { kind: "state_edited", state: edited, ...present({ over: snapshot }) },
     },
     answer: undefined,
   }));

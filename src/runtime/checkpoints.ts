@@ -11,6 +11,7 @@ import type { RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, jsonEqual } from "../json.ts";
+import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { EntryRow } from "../store.ts";
 
@@ -86,12 +87,11 @@ export async function saveCheckpoint(
         record,
         events: [],
         checkpoint: {
-          ...(over === undefined ? {} : { over }),
+          ...present({ over }),
           kind,
           state,
           pendingWrites,
-          ...(stepId === undefined ? {} : { stepId }),
-          ...(checkpointId === undefined ? {} : { checkpointId }),
+          ...present({ stepId, checkpointId }),
         },
       },
       answer: undefined,
@@ -162,7 +162,7 @@ export async function readHistory(
   return rows.map((row) => {
     const entry = readEntry(row);
     const { revision, checkpoint } = entry;
-    return { revision, events: runEvents(runId, entry), ...(checkpoint === undefined ? {} : { checkpoint }) };
+    return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
   });
 }
 

@@ -15,6 +15,7 @@ import { DurableError, invalidRequest } from "../errors.ts";
 import { type ExecutionState, isSettled } from "../execution-state.ts";
 import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json, utf8Length } from "../json.ts";
+import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
 import type { Skill } from "../skill.ts";
 import { selected } from "./birth.ts";
@@ -116,7 +117,7 @@ export async function approveRun(
   const approved = await change(host, tenant, runId, async ({ record }, now) => {
     const gate = gateOf(record, stepId);
     const { capabilityId } = gate;
-    const decision = { ...by, stepId: gate.stepId, ...(capabilityId === undefined ? {} : { capabilityId }) };
+    const decision = { ...by, stepId: gate.stepId, ...present({ capabilityId }) };
     const run = moved(record.run, { type: "approve", decision }, now);
     const from = await getCheckpoint(host, tenant, runId, selected(record, undefined));
     const { skill, state } = bindSkill(host, record.run, from.state);
@@ -145,7 +146,7 @@ export async function denyRun(host: Host, tenant: TenantId, runId: RunId, reques
   const { stepId, ...by } = request;
   const { held } = await change(host, tenant, runId, ({ record }, now) => {
     const { capabilityId, stepId: id } = gateOf(record, stepId);
-    const decision = { ...by, stepId: id, ...(capabilityId === undefined ? {} : { capabilityId }) };
+    const decision = { ...by, stepId: id, ...present({ capabilityId }) };
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
     return { change: { record: stopped({ ...record, run }), events }, answer: undefined };

@@ -5,6 +5,7 @@ import type { Host } from "../engine/host.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
+import { present } from "../present.ts";
 import { isTerminal, type RunStatus, terminalStatuses } from "../run.ts";
 import type { RunPosition } from "../store.ts";
 
@@ -71,7 +72,7 @@ export async function pruneRuns(
   const kept = await newest(host, tenant, keep);
   let deleted = 0;
   for (let after: RunPosition | undefined; ; ) {
-    const query = { order: "ascending" as const, limit: pageSize, ...(after === undefined ? {} : { after }) };
+    const query = { order: "ascending" as const, limit: pageSize, ...present({ after }) };
     const page = await host.store.listRuns(tenant, query);
     for (const row of page) {
       if (row.createdAt >= before) return { deleted, isMore: false };
@@ -90,7 +91,7 @@ export async function pruneRuns(
 async function newest(host: Host, tenant: TenantId, keep: number): Promise<ReadonlySet<string>> {
   const kept = new Set<string>();
   for (let after: RunPosition | undefined; kept.size < keep; ) {
-    const query = { order: "descending" as const, limit: pageSize, ...(after === undefined ? {} : { after }) };
+    const query = { order: "descending" as const, limit: pageSize, ...present({ after }) };
     const page = await host.store.listRuns(tenant, query);
     for (const row of page) {
       if (kept.size < keep && isTerminal(row.status as RunStatus)) kept.add(row.runId);

@@ -12,6 +12,7 @@ import { moved } from "../engine/moved.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
+import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import type { Skill } from "../skill.ts";
 import type { RunRow } from "../store.ts";
@@ -50,7 +51,7 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
   const seen = new Set<string>();
   while (report.taken < limit && !signal?.aborted) {
     const now = host.clock.now();
-    const query = { now, limit: limit - report.taken, ...(tenant === undefined ? {} : { tenant }) };
+    const query = { now, limit: limit - report.taken, ...present({ tenant }) };
     const rows = [...(await host.store.dueRuns(query)), ...(await orphans(host, tenant))];
     // A row that was passed over stays due for others; looking at it twice in one drain gains nothing.
     const fresh = rows.filter((row) => !seen.has(rowKey(row)));

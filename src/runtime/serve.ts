@@ -1,6 +1,7 @@
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
+import { present } from "../present.ts";
 import { drain, leasedRuns } from "./drain.ts";
 
 export interface ServeRequest {
@@ -24,7 +25,7 @@ export async function serve(host: Host, executor: Executor, request: ServeReques
     while (!signal.aborted) {
       woken = new AbortController();
       // Not awaited: the passes that it begins must not keep other runs waiting.
-      drain(host, executor, { signal, ...(tenant === undefined ? {} : { tenant }) }).catch(host.onError);
+      drain(host, executor, { signal, ...present({ tenant }) }).catch(host.onError);
       try {
         if (tenant !== undefined) await watchOthers(host, tenant, watched, signal, wake);
       } catch (error) {

@@ -7,6 +7,7 @@ import { isLeaseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isJsonObject, type Json, type JsonObject, parseJson } from "../json.ts";
+import { present } from "../present.ts";
 import type { ClaimRow, EntryRow, NewClaim, NewEntry, RunRow } from "../store.ts";
 
 /** The first word of every export. */
@@ -133,7 +134,7 @@ export async function importRun(
   await writeHidden(host, header, written, row.revision - 1);
   const delivery = await deliver(
     host,
-    { run: row, now: host.clock.now(), claims, ...(waiting === undefined ? {} : { entry: waiting.entry }) },
+    { run: row, now: host.clock.now(), claims, ...present({ entry: waiting?.entry }) },
     nonce,
   );
   switch (delivery.kind) {
@@ -226,7 +227,7 @@ function readEntryLine(fields: JsonObject, run: RunRow, place: string): { revisi
   }
   const entry: NewEntry = {
     body,
-    ...(checkpoint === undefined ? {} : { checkpointId: checkpoint.checkpointId }),
+    ...present({ checkpointId: checkpoint?.checkpointId }),
     ...(typeof fields.keyframe === "number" ? { keyframe: fields.keyframe } : {}),
     ...(typeof fields.snapshot === "string" ? { snapshot: fields.snapshot } : {}),
   };
