@@ -75,7 +75,8 @@ const skills: readonly Skill[] = [
       { id: "three", ...work, input: { before: "vars.two" }, output: "outputs.three" },
     ],
   }),
-  defineSkill({ id: "chain", version: "2.0.0", steps: [{ id: "only", ...work, output: "outputs.only" }] }),
+  defineSkill({ id: "versioned", version: "1.0.0", steps: [{ id: "old", ...work }] }),
+  defineSkill({ id: "versioned", version: "2.0.0", steps: [{ id: "new", ...work }] }),
   defineSkill({
     id: "gated",
     version,

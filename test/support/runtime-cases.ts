@@ -1,0 +1,11 @@
+import type { StoreHarness } from "../../src/conformance/index.ts";
+import { checkpointCases } from "./runtime/checkpoints.ts";
+import { runCases } from "./runtime/runs.ts";
+import { onStage } from "./stage.ts";
+
+/** Everything that the runtime promises, as tests over the stores of one medium. */
+export function runtimeCases(harness: StoreHarness): void {
+  const on = onStage(harness);
+  runCases(on);
+  checkpointCases(on);
+}
