@@ -95,11 +95,25 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   // After a timeout nobody knows whether it happened: then the entry stays as it is.
   const failure = plan === undefined || error.code === "step_timeout" ? undefined : plan.effect;
   const claims = failure && [await effectClaim(runId, { ...failure, status: "failed" })];
-  const delay = outcome.isRetryable
-    ? await action.retryDelay(started.attempts, error, randomFraction(host.random))
-    : undefined;
-  if (delay === undefined || signal.aborted) return failed(pass, started, error, claims);
-  return backOff(pass, started, delay, error, claims);
+  if (!outcome.isRetryable || signal.aborted) return failed(pass, started, error, claims);
+  const next = await untilLost(pass, nextDelay(action, started.attempts, error, randomFraction(host.random)));
+  if (next.kind === "none") return failed(pass, started, next.error, claims);
+  if (signal.aborted) return failed(pass, started, error, claims);
+  return backOff(pass, started, next.delayMs, error, claims);
+}
+
+type NextAttempt =
+  | { readonly kind: "after"; readonly delayMs: number }
+  | { readonly kind: "none"; readonly error: StepError };
+
+/** When to try again; never where the author's own delay function fails. */
+async function nextDelay(action: Action, attempts: number, error: StepError, random: number): Promise<NextAttempt> {
+  try {
+    const delayMs = await action.retryDelay(attempts, error, random);
+    return delayMs === undefined ? { kind: "none", error } : { kind: "after", delayMs };
+  } catch (thrown) {
+    return { kind: "none", error: stepError(thrown) };
+  }
 }
 
 async function reuse(pass: Pass, started: Started, effect: Effect): Promise<StepOutcome> {

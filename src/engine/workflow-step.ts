@@ -37,6 +37,7 @@ export function workflowStep(run: CodeRun): WorkflowStep {
         return never();
       }
       if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
+      checkConfig(name, config);
       return call<T>(run, name, "step.do", (id, count) => callbackAction(name, id, count, config, callback));
     },
     async use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
@@ -127,6 +128,17 @@ function checkName(name: string): void {
   }
 }
 
+// Before the step is asked for, so that the body is told in every pass.
+function checkConfig(name: string, { retries, timeout }: StepConfig): void {
+  if (timeout !== undefined && durationMs(timeout, `${name}.timeout`) === 0) {
+    throw invalidRequest(`${name}.timeout`, "expected more than no time");
+  }
+  if (retries === undefined) return;
+  const { limit, delay } = retries;
+  if (!(limit >= 0)) throw invalidRequest(`${name}.retries.limit`, `expected a number of at least 0, not ${limit}`);
+  if (typeof delay !== "function") durationMs(delay, `${name}.retries.delay`);
+}
+
 function specOf(id: string, uses: string): StepSpec {
   return { id, uses, reads: [], writes: [], onFailure: "degrade", apply: (_, state) => state };
 }
@@ -173,6 +185,7 @@ function callbackAction<T>(name: string, id: string, count: number, config: Step
     input: null,
     timeoutMs: durationMs(timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
+      if (attempts > limit) return undefined;
       const base =
         typeof delay === "function" ? await delay({ ctx: lastContext(attempts), error: asError(error) }) : delay;
       return retryDelay(
