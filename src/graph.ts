@@ -1,4 +1,4 @@
-import { encodeValue } from "./codec/values.ts";
+import { decodeValue, encodeValue, isTagged } from "./codec/values.ts";
 import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
 import { isId } from "./ids.ts";
@@ -342,7 +342,8 @@ function resolve(source: ParsedSource, state: ExecutionState<Json>): Json | unde
 
 /** Whether a reference in `when` holds: present, and not false, 0, "" or null. */
 export function isTruthy(reference: Reference, state: ExecutionState<Json>): boolean {
-  return Boolean(resolve(reference, state));
+  const json = resolve(reference, state);
+  return Boolean(json !== undefined && isTagged(json) ? decodeValue(json, reference.text) : json);
 }
 
 /** The state after a step's encoded output went to its targets. */

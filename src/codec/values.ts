@@ -50,6 +50,11 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>, path: st
   return encodeMembers(fields, path, [fields]);
 }
 
+/** True where the JSON stands for something else than what it says: a value that JSON cannot say, or escaped data. */
+export function isTagged(json: Json): boolean {
+  return isJsonObject(json) && soleKey(json, tagLike) !== undefined;
+}
+
 function soleKey(object: object, pattern: RegExp): string | undefined {
   const keys = Object.keys(object);
   const [key] = keys;

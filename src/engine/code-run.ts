@@ -1,4 +1,4 @@
-import { decodeValue, encodeValue } from "../codec/values.ts";
+import { decodeValue, encodeValue, isTagged } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
 import { getOwn, isJsonObject, type Json } from "../json.ts";
@@ -56,6 +56,8 @@ export class CodeRun {
   /** How much of the state's trace is in one of the two. */
   private traced: number;
   private readonly answered = new Set<string>();
+  /** So many of the recorded ones, from the first on, have answered. */
+  private replayed = 0;
   private isAnswering = false;
   private inFlight = 0;
   private lastStep: string | undefined;
@@ -188,7 +190,8 @@ export class CodeRun {
 
   // Not before what was recorded before it. Only a body with new steps in it comes to those of this pass first.
   private nextAnswer(): string | undefined {
-    for (const { id, isNeeded } of this.recorded) {
+    while (this.answered.has(this.recorded[this.replayed]?.id ?? "")) this.replayed++;
+    for (const { id, isNeeded } of this.recorded.slice(this.replayed)) {
       if (this.answered.has(id)) continue;
       if (this.asked.has(id)) return id;
       if (isNeeded) break;
@@ -259,7 +262,7 @@ export class CodeRun {
       return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
     }
     return complete(this.pass, (state) => ({
-      state: { ...state, outputs: isJsonObject(result) ? result : { result } },
+      state: { ...state, outputs: isJsonObject(result) && !isTagged(result) ? result : { result } },
       result,
     }));
   }
@@ -277,13 +280,15 @@ export class CodeRun {
 
   // The step whose error ended the body: by the error itself or one of its causes, else the last step, if that failed.
   private culprit(thrown: unknown): string | undefined {
+    const seen = new Set<object>();
     for (
       let error = thrown;
-      typeof error === "object" && error !== null;
+      typeof error === "object" && error !== null && !seen.has(error);
       error = (error as { cause?: unknown }).cause
     ) {
       const id = this.rejections.get(error);
       if (id !== undefined) return id;
+      seen.add(error);
     }
     const last = this.lastStep && getOwn(this.pass.state.stepResults, this.lastStep);
     return last && last.status === "degraded" ? last.stepId : undefined;
