@@ -8,6 +8,7 @@ import {
   type Store,
 } from "../../src/index.ts";
 
+// Columns are named after the fields of the contract's rows.
 const schema = `
   CREATE TABLE IF NOT EXISTS runs (
     tenant TEXT, runId TEXT, revision INTEGER NOT NULL, createdAt INTEGER NOT NULL, status TEXT, skillId TEXT,
@@ -22,14 +23,12 @@ const schema = `
     PRIMARY KEY (tenant, kind, key)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS claims_by_run ON claims (tenant, runId, kind, key);`;
 
-const runColumns = "tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body";
-const entryColumns = "tenant, runId, revision, checkpointId, keyframe, body";
-const claimColumns = "tenant, kind, key, runId, lapsesAt, body";
+type Values = Readonly<Record<string, SQLInputValue>>;
 
 /** A store in one SQLite file, for Node. */
 export function sqliteStore(path: string): Store {
   const db = new DatabaseSync(path, { timeout: 5_000 });
-  // With FULL, a commit is on the disk when it returns; NORMAL may lose the last ones to a power cut.
+  // With FULL a commit is on the disk when it returns; NORMAL may lose the last ones to a power cut.
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${schema}`);
   let isClosed = false;
 
@@ -42,162 +41,100 @@ export function sqliteStore(path: string): Store {
     }
   }
 
-  const all = <Row>(sql: string, ...values: SQLInputValue[]) =>
+  const all = <Row>(sql: string, values: Values) =>
     db
       .prepare(sql)
-      .all(...values)
+      .all(values)
       .map(rowOf<Row>);
-  const first = <Row>(sql: string, ...values: SQLInputValue[]) => all<Row>(sql, ...values)[0];
-  const run = (sql: string, ...values: SQLInputValue[]) => db.prepare(sql).run(...values);
+  const first = <Row>(sql: string, values: Values) => all<Row>(sql, values)[0];
+  const run = (sql: string, values: Values) => db.prepare(sql).run(values);
+
+  /** Writes a row whole. The names of its columns are the core's own, never a caller's. */
+  function put(verb: "INSERT" | "INSERT OR REPLACE", table: string, row: object): void {
+    const names = Object.keys(row);
+    const places = names.map((name) => `:${name}`);
+    run(`${verb} INTO ${table} (${names.join(", ")}) VALUES (${places.join(", ")})`, row as Values);
+  }
 
   /** What a commit comes to, inside a transaction. What throws in here rolls it back. */
   function decide({ run: row, entry, claims = [], now, erase }: Commit): CommitOutcome {
-    const { tenant, runId, revision, createdAt } = row;
+    const { tenant, runId, revision } = row;
     for (const { kind, key } of claims) {
-      const claim = first<ClaimRow>(
-        `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND kind = ? AND key = ?`,
-        tenant,
-        kind,
-        key,
-      );
+      const claim = first<ClaimRow>(claimByKey, { tenant, kind, key });
       const isInForce = claim !== undefined && (claim.lapsesAt === undefined || claim.lapsesAt > now);
       if (isInForce && claim.runId !== runId) return { kind: "claimed", claim };
     }
-    const before = first<{ revision: number }>(
-      "SELECT revision FROM runs WHERE tenant = ? AND runId = ?",
-      tenant,
-      runId,
-    );
+    const before = first<{ revision: number }>(runById, { tenant, runId });
     if (revision !== (before?.revision ?? 0) + 1) return { kind: "conflict" };
 
     if (erase) {
-      run("DELETE FROM entries WHERE tenant = ? AND runId = ?", tenant, runId);
-      run("DELETE FROM claims WHERE tenant = ? AND runId = ? AND lapsesAt IS NULL", tenant, runId);
-      run("UPDATE claims SET body = '' WHERE tenant = ? AND runId = ?", tenant, runId);
+      run("DELETE FROM entries WHERE tenant = :tenant AND runId = :runId", { tenant, runId });
+      run("DELETE FROM claims WHERE tenant = :tenant AND runId = :runId AND lapsesAt IS NULL", { tenant, runId });
+      run("UPDATE claims SET body = '' WHERE tenant = :tenant AND runId = :runId", { tenant, runId });
     }
-    const { status = null, skillId = null, sourceRunId = null, dueAt = null, body } = row;
-    run(
-      `INSERT OR REPLACE INTO runs (${runColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      tenant,
-      runId,
-      revision,
-      createdAt,
-      status,
-      skillId,
-      sourceRunId,
-      dueAt,
-      body,
-    );
-    for (const { kind, key, lapsesAt = null, body } of claims) {
-      run(
-        `INSERT OR REPLACE INTO claims (${claimColumns}) VALUES (?, ?, ?, ?, ?, ?)`,
-        tenant,
-        kind,
-        key,
-        runId,
-        lapsesAt,
-        body,
-      );
-    }
-    if (entry !== undefined) {
-      const { checkpointId = null, keyframe = null, snapshot = null, body } = entry;
-      // A checkpoint id that the run already has violates the UNIQUE, and nothing is written.
-      run(
-        `INSERT INTO entries (${entryColumns}, snapshot) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        tenant,
-        runId,
-        revision,
-        checkpointId,
-        keyframe,
-        body,
-        snapshot,
-      );
-    }
+    put("INSERT OR REPLACE", "runs", row);
+    for (const claim of claims) put("INSERT OR REPLACE", "claims", { ...claim, tenant, runId });
+    // Not replaced: a checkpoint id that the run already has violates the UNIQUE, and nothing is written.
+    if (entry !== undefined) put("INSERT", "entries", { ...entry, tenant, runId, revision });
     return { kind: "committed" };
   }
 
   return {
-    getRun: (tenant, runId) =>
-      answer("getRun", () => first(`SELECT ${runColumns} FROM runs WHERE tenant = ? AND runId = ?`, tenant, runId)),
+    getRun: (tenant, runId) => answer("getRun", () => first(runById, { tenant, runId })),
 
     listRuns: (tenant, { after, offset = 0, limit, order, ...filter }) =>
       answer("listRuns", () => {
         const { where, values } = listed(tenant, filter);
         const [beyond, direction] = order === "ascending" ? [">", "ASC"] : ["<", "DESC"];
-        const place = after === undefined ? "" : `AND (createdAt, runId) ${beyond} (?, ?)`;
-        const sql = `SELECT ${runColumns} FROM runs WHERE ${where} ${place}
-          ORDER BY createdAt ${direction}, runId ${direction} LIMIT ? OFFSET ?`;
-        return all(sql, ...values, ...(after === undefined ? [] : [after.createdAt, after.runId]), limit, offset);
+        const place = after && { createdAt: after.createdAt, runId: after.runId };
+        const sql = `SELECT * FROM runs WHERE ${where}
+          ${place === undefined ? "" : `AND (createdAt, runId) ${beyond} (:createdAt, :runId)`}
+          ORDER BY createdAt ${direction}, runId ${direction} LIMIT :limit OFFSET :offset`;
+        return all(sql, { ...values, ...place, limit, offset });
       }),
 
     countRuns: (tenant, filter) =>
       answer("countRuns", () => {
         const { where, values } = listed(tenant, filter);
-        return first<{ count: number }>(`SELECT count(*) AS count FROM runs WHERE ${where}`, ...values)?.count ?? 0;
+        return first<{ count: number }>(`SELECT count(*) AS count FROM runs WHERE ${where}`, values)?.count ?? 0;
       }),
 
     dueRuns: ({ now, limit, tenant }) =>
-      answer("dueRuns", () =>
-        all(
-          `SELECT ${runColumns} FROM runs WHERE status IS NOT NULL AND dueAt <= ?1 AND (?2 IS NULL OR tenant = ?2)
-          ORDER BY dueAt, runId LIMIT ?3`,
-          now,
-          tenant ?? null,
-          limit,
-        ),
-      ),
+      answer("dueRuns", () => {
+        const sql = `SELECT * FROM runs WHERE dueAt <= :now AND status IS NOT NULL AND (:tenant IS NULL OR tenant = :tenant)
+          ORDER BY dueAt, runId LIMIT :limit`;
+        return all(sql, { now, limit, tenant: tenant ?? null });
+      }),
 
     getEntry: (tenant, runId, checkpointId) =>
-      answer("getEntry", () =>
-        first(
-          `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND runId = ? AND checkpointId = ?`,
-          tenant,
-          runId,
-          checkpointId,
-        ),
-      ),
+      answer("getEntry", () => {
+        const sql = `SELECT ${entryColumns} FROM entries
+          WHERE tenant = :tenant AND runId = :runId AND checkpointId = :checkpointId`;
+        return first(sql, { tenant, runId, checkpointId });
+      }),
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
-      answer("listEntries", () =>
-        all(
-          `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND runId = ? AND revision > ?
-          ${checkpointsOnly ? "AND checkpointId IS NOT NULL" : ""} ORDER BY revision LIMIT ?`,
-          tenant,
-          runId,
-          after,
-          limit,
-        ),
-      ),
+      answer("listEntries", () => {
+        const sql = `SELECT ${entryColumns} FROM entries WHERE tenant = :tenant AND runId = :runId AND revision > :after
+          ${checkpointsOnly ? "AND checkpointId IS NOT NULL" : ""} ORDER BY revision LIMIT :limit`;
+        return all(sql, { tenant, runId, after, limit });
+      }),
 
     getSnapshots: (tenant, runId, from, to) =>
-      answer("getSnapshots", () =>
-        all(
-          `SELECT revision, snapshot AS body FROM entries WHERE tenant = ? AND runId = ? AND revision BETWEEN ? AND ?
-          AND snapshot IS NOT NULL ORDER BY revision`,
-          tenant,
-          runId,
-          from,
-          to,
-        ),
-      ),
+      answer("getSnapshots", () => {
+        const sql = `SELECT revision, snapshot AS body FROM entries WHERE tenant = :tenant AND runId = :runId
+          AND revision BETWEEN :from AND :to AND snapshot IS NOT NULL ORDER BY revision`;
+        return all(sql, { tenant, runId, from, to });
+      }),
 
-    getClaim: (tenant, kind, key) =>
-      answer("getClaim", () =>
-        first(`SELECT ${claimColumns} FROM claims WHERE tenant = ? AND kind = ? AND key = ?`, tenant, kind, key),
-      ),
+    getClaim: (tenant, kind, key) => answer("getClaim", () => first(claimByKey, { tenant, kind, key })),
 
-    listClaims: (tenant, runId, { after, limit }) =>
-      answer("listClaims", () =>
-        all(
-          `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND runId = ? AND (kind, key) > (?, ?)
-          ORDER BY kind, key LIMIT ?`,
-          tenant,
-          runId,
-          after?.kind ?? "",
-          after?.key ?? "",
-          limit,
-        ),
-      ),
+    listClaims: (tenant, runId, { after: { kind, key } = { kind: "", key: "" }, limit }) =>
+      answer("listClaims", () => {
+        const sql = `SELECT * FROM claims WHERE tenant = :tenant AND runId = :runId AND (kind, key) > (:kind, :key)
+          ORDER BY kind, key LIMIT :limit`;
+        return all(sql, { kind, key, tenant, runId, limit });
+      }),
 
     commit: (commit) =>
       answer("commit", () => {
@@ -220,16 +157,21 @@ export function sqliteStore(path: string): Store {
   };
 }
 
-function listed(
-  tenant: string,
-  { status, skillId, sourceRunId }: RunFilter,
-): { where: string; values: SQLInputValue[] } {
-  const given = Object.entries({ status, skillId, sourceRunId }).filter(([, value]) => value !== undefined);
-  const terms = ["tenant = ?", "status IS NOT NULL", ...given.map(([column]) => `${column} = ?`)];
-  return { where: terms.join(" AND "), values: [tenant, ...given.map(([, value]) => value as string)] };
+const runById = "SELECT * FROM runs WHERE tenant = :tenant AND runId = :runId";
+const claimByKey = "SELECT * FROM claims WHERE tenant = :tenant AND kind = :kind AND key = :key";
+// Without the snapshot: a history is read without states.
+const entryColumns = "tenant, runId, revision, checkpointId, keyframe, body";
+
+/** The condition of a filter, and its values. Only these columns: names that a caller made up must not reach the SQL. */
+function listed(tenant: string, filter: RunFilter): { where: string; values: Values } {
+  const names = (["status", "skillId", "sourceRunId"] as const).filter((name) => filter[name] !== undefined);
+  return {
+    where: ["status IS NOT NULL", ...["tenant", ...names].map((name) => `${name} = :${name}`)].join(" AND "),
+    values: Object.fromEntries([["tenant", tenant], ...names.map((name) => [name, filter[name] as string])]),
+  };
 }
 
-/** A row as the core wants it: what is absent is absent, not null. Each SELECT names its columns after the fields. */
+/** A row as the core wants it: what is absent is absent, not null. */
 function rowOf<Row>(columns: Record<string, SQLOutputValue>): Row {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null)) as Row;
 }
