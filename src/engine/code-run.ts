@@ -14,7 +14,7 @@ import { workflowStep } from "./workflow-step.ts";
 const graceMs = 100;
 /** Slept one after the other, so that a stall of the whole process is not taken for silence of the body. */
 const graceSlices = 4;
-/** Turns of the microtask queue that a body gets to react to one result before it is given the next. */
+/** Turns of the microtask queue that a body gets before it is given the next answer. */
 const reactionTurns = 32;
 
 type Take = () => Promise<StepOutcome>;
@@ -173,17 +173,19 @@ export class CodeRun {
     return [...this.parked.values()].map(({ wait }) => wait);
   }
 
-  // One answer at a time, each with time to react: what the body asks for next must not depend on what is recorded
-  // after it.
+  // One answer at a time, and each after time to react to the one before: what the body asks for next must not depend on
+  // what is recorded later, nor on whether an answer was there already.
   private async answer(): Promise<void> {
     if (this.isAnswering) return;
     this.isAnswering = true;
-    for (let id = this.nextAnswer(); id !== undefined; id = this.nextAnswer()) {
+    for (;;) {
+      for (let turn = 0; turn < reactionTurns; turn++) await undefined;
+      const id = this.nextAnswer();
+      if (id === undefined) break;
       this.answered.add(id);
       const result = getOwn(this.pass.state.stepResults, id);
       if (result !== undefined) this.asked.get(id)?.(result);
       this.stir();
-      for (let turn = 0; turn < reactionTurns; turn++) await undefined;
     }
     this.isAnswering = false;
   }
