@@ -1,4 +1,4 @@
 import { memoryHome } from "./support/http-memory-home.ts";
-import { testRoutes } from "./support/http-routes.ts";
+import { testHttp } from "./support/http-suite.ts";
 
-testRoutes(memoryHome());
+testHttp(memoryHome());

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
 import { d1Home } from "./support/http-d1-home.ts";
-import { testRoutes } from "./support/http-routes.ts";
+import { testHttp } from "./support/http-suite.ts";
 
-testRoutes(d1Home(env.DB));
+testHttp(d1Home(env.DB));

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { DurableError, type Runs } from "../src/index.ts";
 import type { HealthAnswer } from "./answers.ts";
@@ -37,16 +37,22 @@ const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json"]);
 /** The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3. */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
   const { maxBodyBytes = defaultMaxBodyBytes, onError = logError } = options;
-  const app = new Hono<AppEnv>();
-  app.onError((error, c) => {
+  const answerOf = (c: Context<AppEnv>, error: unknown) => {
     if (isOurs(error)) onError(error, c.var.traceId);
     return failure(c, error);
-  });
+  };
+  const app = new Hono<AppEnv>();
+  app.onError((error, c) => answerOf(c, error));
   app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${c.req.path}`)));
   app.use(async (c, next) => {
     c.set("traceId", traceIdOf(c.req.raw));
     c.set("maxBodyBytes", maxBodyBytes);
-    await next();
+    try {
+      await next();
+    } catch (thrown) {
+      // Hono hands errors to onError, and throws on what is thrown without being one.
+      c.res = answerOf(c, thrown);
+    }
     c.header(traceHeader, c.var.traceId);
   });
   app.use(async (c, next) => {
@@ -60,7 +66,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     methodNotAllowed({
       app,
       onMethodNotAllowed: (c, methods) => {
-        c.header("allow", methods.join(", "));
+        c.header("allow", [...methods].sort().join(", "));
         return failure(c, new DurableError("not_found", `there is no ${c.req.method} ${c.req.path}`));
       },
     }),

@@ -1,0 +1,17 @@
+import { testAccess } from "./http-access.ts";
+import { testBodies } from "./http-bodies.ts";
+import { testCheckpoints } from "./http-checkpoints.ts";
+import type { HttpHome } from "./http-home.ts";
+import { testRaces } from "./http-races.ts";
+import { testRefusals } from "./http-refusals.ts";
+import { testRoutes } from "./http-routes.ts";
+
+/** Everything that the app promises over HTTP, wherever it is served. */
+export function testHttp(home: HttpHome): void {
+  testRoutes(home);
+  testRefusals(home);
+  testBodies(home);
+  testAccess(home);
+  testCheckpoints(home);
+  testRaces(home);
+}
