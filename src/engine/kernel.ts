@@ -80,6 +80,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
 
   const started: Started = { step, input, at: now, attempts: (backoff?.attempts ?? 0) + 1 };
   if (plan !== undefined) await enter(pass, plan.effect);
+  await confirmHold(pass);
   const { runId, traceId } = record.run;
   const context = {
     runId,
@@ -129,6 +130,13 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
 async function enter(pass: Pass, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
   await pass.commit((record) => ({ record, events: [], claims: [claim] }));
+}
+
+// An executor that was frozen wakes with a lease that has lapsed. Whoever took the run may have done the step meanwhile.
+async function confirmHold(pass: Pass): Promise<void> {
+  const { lease } = pass.record;
+  if (lease === undefined || lease.endsAt > pass.host.clock.now()) return;
+  await pass.commit((record) => ({ record, events: [] }));
 }
 
 async function succeeded(pass: Pass, started: Started, output: Json, effect: Effect | undefined): Promise<StepOutcome> {
