@@ -1,0 +1,4 @@
+import { testCrashes } from "./support/crash-matrix.ts";
+import { indexedDbHarness } from "./support/indexeddb-harness.ts";
+
+testCrashes("IndexedDB", indexedDbHarness, 4);

@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Medium, StoreHarness } from "../../src/conformance/index.ts";
+import { createRuntime, type Run, type Runs, type Store } from "../../src/index.ts";
+import { countingStore, crashingStore, failingStore, lostAnswerStore } from "../../src/testing/index.ts";
+import { type Faulty, faultless, freezingAt, leaseMs, Process } from "./crash-process.ts";
+import { crashSkillIds, effects } from "./crash-skills.ts";
+import { World } from "./crash-world.ts";
+
+const noon = Date.UTC(2026, 2, 26, 12);
+const runId = "run";
+const moments = ["before", "after"] as const;
+type Moment = (typeof moments)[number];
+type Fault = (store: Store) => Faulty;
+
+/** What a run has come to, without the times at which it did. */
+interface Outcome {
+  readonly status: string;
+  readonly result: unknown;
+  readonly outputs: unknown;
+  readonly vars: unknown;
+  readonly steps: unknown;
+}
+
+interface Undisturbed {
+  readonly outcome: Outcome;
+  readonly commits: number;
+}
+
+/** One run on a medium that others use too, and whatever happens to it. */
+class Point {
+  readonly world: World;
+  readonly runs: Runs;
+  private readonly medium: Medium;
+  private readonly tenant: string;
+  private readonly handles: Store[] = [];
+
+  /** `witness` is a handle on the medium that no fault befalls. */
+  constructor(medium: Medium, witness: Store, tenant: string) {
+    this.medium = medium;
+    this.tenant = tenant;
+    this.runs = createRuntime({ store: witness, executes: false }).for(tenant);
+    this.world = new World(this.runs, runId);
+  }
+
+  async boot(now: number, fault: Fault): Promise<Process> {
+    const store = await this.medium.open();
+    this.handles.push(store);
+    return new Process({ store, tenant: this.tenant, now, world: this.world, fault });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.handles.map((handle) => handle.close()));
+  }
+}
+
+/**
+ * The crash matrix: a run of either form of skill, disturbed at every one of its commits, ends as the undisturbed one
+ * does, and did to the world outside what that did.
+ */
+export function testCrashes(name: string, harness: StoreHarness, lanes: number): void {
+  describe(`crashes on ${name}`, { timeout: 300_000 }, () => {
+    let medium: Medium;
+    let witness: Store;
+    let points = 0;
+    const undisturbed = new Map<string, Promise<Undisturbed>>();
+
+    beforeAll(async () => {
+      medium = await harness.fresh();
+      witness = await medium.open();
+    });
+
+    afterAll(async () => {
+      await witness.close();
+      await medium.remove?.();
+      console.log(`crash matrix: ${points} points on ${name}`);
+    });
+
+    function reference(skillId: string): Promise<Undisturbed> {
+      const known = undisturbed.get(skillId) ?? runUndisturbed(new Point(medium, witness, `${skillId}-good`), skillId);
+      undisturbed.set(skillId, known);
+      return known;
+    }
+
+    /** Disturbs a run at each commit of the undisturbed one, and holds what became of it against that. */
+    async function disturb(
+      skillId: string,
+      kind: string,
+      act: (point: Point, commit: number) => Promise<Run>,
+    ): Promise<void> {
+      const { outcome, commits } = await reference(skillId);
+      const numbers = Array.from({ length: commits }, (_, index) => index + 1);
+      await inLanes(lanes, numbers, async (commit) => {
+        const point = new Point(medium, witness, `${skillId}-${kind}-${commit}`.replaceAll(" ", "-"));
+        try {
+          const run = await act(point, commit);
+          expect(await outcomeOf(point, run)).toEqual(outcome);
+          await expectOnceEach(point);
+        } catch (cause) {
+          throw new Error(`${kind} commit ${commit} of ${commits}: ${(cause as Error).message}`, { cause });
+        }
+        await point.close();
+        points += 1;
+      });
+    }
+
+    describe.each(crashSkillIds)("of a %s skill", (skillId) => {
+      test("none: it does all that it should", async () => {
+        const { outcome, commits } = await reference(skillId);
+        expect(commits).toBeGreaterThan(15);
+        expect(outcome).toMatchObject({ status: "completed", ...expected[skillId] });
+      });
+
+      test.each(moments)("the process dies %s a commit, and another goes on", (moment) =>
+        disturb(skillId, `a crash ${moment}`, async (point, commit) => {
+          const now = await die(point, skillId, noon, commit, moment);
+          return recover(point, skillId, now);
+        }),
+      );
+
+      test.each(moments)("the process dies %s a commit, and the next one at its first", (moment) =>
+        disturb(skillId, `two crashes ${moment}`, async (point, commit) => {
+          const now = await die(point, skillId, noon, commit, moment);
+          return recover(point, skillId, await die(point, skillId, now, 1, moment));
+        }),
+      );
+
+      test("the answer of a commit is lost, and the process goes on", () =>
+        disturb(skillId, "a lost answer of", async (point, commit) => {
+          const lossy: Fault = (store) => ({ ...faultless(lostAnswerStore(store, ({ nth }) => nth === commit)) });
+          return driveCleanly(await point.boot(noon, lossy), skillId);
+        }));
+
+      test("a commit fails, and the process goes on", () =>
+        disturb(skillId, "a failure of", async (point, commit) => {
+          const failing: Fault = (store) =>
+            faultless(failingStore(store, ({ method, nth }) => method === "commit" && nth === commit));
+          return driveCleanly(await point.boot(noon, failing), skillId);
+        }));
+
+      test.each(moments)("the process freezes %s a commit, and wakes when another has ended the run", (moment) =>
+        disturb(skillId, `a freeze ${moment}`, async (point, commit) => {
+          const freezing = freezingAt(commit, moment);
+          let freeze: ReturnType<typeof freezing> | undefined;
+          const sleeper = await point.boot(noon, (store) => {
+            freeze = freezing(store);
+            return freeze;
+          });
+          const driven = sleeper.drive(skillId, runId);
+          await Promise.race([freeze?.frozen, driven]);
+          await sleeper.clock.advance(leaseMs);
+          const run = await recover(point, skillId, sleeper.clock.now());
+          const before = await point.runs.history(runId);
+          freeze?.thaw();
+          await driven;
+          expect(await point.runs.history(runId)).toEqual(before);
+          expect(sleeper.errors).toEqual([]);
+          return run;
+        }),
+      );
+    });
+  });
+}
+
+/** A process that drives the run until it dies at that commit of its own. The time at which another may go on. */
+async function die(point: Point, skillId: string, now: number, atCommit: number, moment: Moment): Promise<number> {
+  let isDead = () => false;
+  const doomed = await point.boot(now, (store) => {
+    const crashing = crashingStore(store, { atCommit, moment, calls: "hang" });
+    isDead = () => crashing.crashed;
+    return { store: crashing, isDead };
+  });
+  await Promise.race([doomed.drive(skillId, runId), until(isDead)]);
+  return doomed.clock.now() + leaseMs;
+}
+
+async function recover(point: Point, skillId: string, now: number): Promise<Run> {
+  return driveCleanly(await point.boot(now, faultless), skillId);
+}
+
+async function driveCleanly(process: Process, skillId: string): Promise<Run> {
+  const run = await process.drive(skillId, runId);
+  expect(process.errors).toEqual([]);
+  return run;
+}
+
+async function runUndisturbed(point: Point, skillId: string): Promise<Undisturbed> {
+  let commits = () => 0;
+  const process = await point.boot(noon, (store) => {
+    const counting = countingStore(store);
+    commits = () => counting.counts.calls.commit;
+    return faultless(counting);
+  });
+  const run = await driveCleanly(process, skillId);
+  const outcome = await outcomeOf(point, run);
+  await expectOnceEach(point);
+  await point.close();
+  return { outcome, commits: commits() };
+}
+
+/** As the medium has it. */
+async function outcomeOf({ runs }: Point, { status, checkpointHead }: Run): Promise<Outcome> {
+  const stored = await runs.get(runId);
+  expect(stored.status).toBe(status);
+  const { state } = await runs.loadCheckpoint(runId, checkpointHead ?? "");
+  const steps = Object.values(state.stepResults).map(
+    ({ stepId, uses, status, producedOutput }) => [stepId, { uses, status, producedOutput }] as const,
+  );
+  const { vars, outputs } = state;
+  return withoutTimes({ status, result: stored.result, outputs, vars, steps: new Map(steps) }) as Outcome;
+}
+
+/** The outside saw each effect once, nothing that was recorded happened again, and the history tells of it once. */
+async function expectOnceEach({ world, runs }: Point): Promise<void> {
+  const applied = [...world.applied.values()].map(({ stepId, what }) => [stepId, what]);
+  expect(applied.sort()).toEqual(Object.entries(effects).sort());
+  expect(world.late).toEqual([]);
+  const told = (await runs.events(runId)).map(({ eventType, payload }) => `${eventType} ${payload.step_id ?? ""}`);
+  const once = told.filter((event) => /^(step\.completed|side_effect\.recorded|run\.completed) /.test(event));
+  expect(once).toEqual([...new Set(once)]);
+  expect(once).toEqual(
+    expect.arrayContaining(["run.completed ", "side_effect.recorded charge", "side_effect.recorded mail"]),
+  );
+}
+
+/** What comes from the time at which it happened is not compared. */
+function withoutTimes(value: unknown): unknown {
+  if (value instanceof Date) return "a time";
+  if (typeof value === "string") return value.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, "a time");
+  if (Array.isArray(value)) return value.map(withoutTimes);
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [key, withoutTimes(item)]));
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutTimes(item)]));
+}
+
+async function inLanes<T>(lanes: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items[Symbol.iterator]();
+  const lane = async () => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+const expected = {
+  graph: {
+    result: { receipt: "receipt for a mail about ink", last: "last of go on" },
+    vars: {
+      draft: "draft of ink",
+      flaky: "draft of ink",
+      charged: "receipt for a charge of 12",
+      slow: new Map([["took", 20_000]]),
+      heard: "go on",
+    },
+  },
+  code: {
+    result: {
+      flaky: "ink at last",
+      charged: "receipt for a charge of 12",
+      slow: true,
+      shaky: "never",
+      approver: "somebody",
+      parts: ["1: go on", "2: ink"],
+      receipt: "receipt for a mail about ink",
+    },
+  },
+};

@@ -1,0 +1,152 @@
+import { intercepted } from "../../src/conformance/faults.ts";
+import {
+  createRuntime,
+  isDurableError,
+  isTerminal,
+  type Run,
+  type Runs,
+  type Runtime,
+  type Store,
+} from "../../src/index.ts";
+import { timelessStore, type VirtualClock, virtualClock } from "../../src/testing/index.ts";
+import { crashInputs, crashSkills } from "./crash-skills.ts";
+import type { World } from "./crash-world.ts";
+
+export const leaseMs = 30_000;
+/** A pass that comes after the slow step hands over. */
+const passMs = 15_000;
+const mostRounds = 100;
+
+export interface Boot {
+  /** The process's own handle on the medium. */
+  readonly store: Store;
+  readonly tenant: string;
+  readonly now: number;
+  readonly world: World;
+  /** What stands between the process and its medium. */
+  readonly fault: (store: Store) => Faulty;
+}
+
+/** A store behind a fault. */
+export interface Faulty {
+  readonly store: Store;
+  /** True once the process is dead: then its handlers do nothing any more. */
+  isDead(): boolean;
+}
+
+export const faultless = (store: Store): Faulty => ({ store, isDead: () => false });
+
+/** A process that executes runs: its runtime, its clock and its handle on the medium. */
+export class Process {
+  readonly clock: VirtualClock;
+  readonly errors: unknown[] = [];
+  readonly faulty: Faulty;
+  private readonly runtime: Runtime;
+  private readonly tenant: string;
+  private readonly runs: Runs;
+
+  constructor({ store, tenant, now, world, fault }: Boot) {
+    this.clock = virtualClock({ now });
+    this.tenant = tenant;
+    this.faulty = fault(timelessStore(store, this.clock));
+    const alive = async <T>(act: () => Promise<T>): Promise<T> => {
+      if (this.faulty.isDead()) return never();
+      const result = await this.clock.during(act());
+      return this.faulty.isDead() ? never() : result;
+    };
+    const { skills, capabilities } = crashSkills({
+      begin: (stepId) => alive(() => world.witness(stepId)),
+      send: (stepId, key, what) => alive(async () => world.send({ stepId, key, what })),
+      sleep: (ms) => this.clock.sleep(ms),
+    });
+    this.runtime = createRuntime({
+      store: this.faulty.store,
+      clock: this.clock,
+      skills,
+      capabilities,
+      leaseMs,
+      passMs,
+      onError: (error) => this.errors.push(error),
+    });
+    this.runs = this.runtime.for(tenant);
+  }
+
+  /** Brings the run to its end, as whoever uses it would: looks at what it waits for, and gives it that. */
+  async drive(skillId: string, runId: string): Promise<Run> {
+    for (let round = 0; round < mostRounds; round++) {
+      const run = await this.found(runId);
+      if (run !== undefined && isTerminal(run.status)) return run;
+      await this.further(run?.status, skillId, runId).catch(whereSomebodyElseWasFirst);
+      await this.runtime.idle();
+    }
+    throw new Error(`run "${runId}" has not ended after ${mostRounds} rounds`);
+  }
+
+  private async found(runId: string): Promise<Run | undefined> {
+    try {
+      return await this.runs.get(runId);
+    } catch (error) {
+      if (isDurableError(error, "not_found")) return undefined;
+      throw error;
+    }
+  }
+
+  private async further(status: Run["status"] | undefined, skillId: string, runId: string): Promise<void> {
+    switch (status) {
+      case undefined:
+        await this.runs.start({ skillId, runId, inputs: crashInputs, idempotencyKey: `start ${runId}` });
+        return;
+      case "waiting_for_human":
+        await this.runs.approve(runId, { approver: "somebody" });
+        return;
+      case "waiting_for_signal":
+        await this.runs.signal(runId, { name: "go", payload: "go on" });
+        return;
+      default: {
+        const { taken } = await this.runtime.drain({ tenant: this.tenant });
+        if (taken === 0) await this.clock.sleep(leaseMs / 6);
+      }
+    }
+  }
+}
+
+// A frozen process may find that what it was about to do was done meanwhile.
+function whereSomebodyElseWasFirst(error: unknown): void {
+  if (!isDurableError(error, "invalid_transition") && !isDurableError(error, "conflict")) throw error;
+}
+
+export interface Frozen extends Faulty {
+  /** Resolves once the freeze has begun. */
+  readonly frozen: Promise<void>;
+  thaw(): void;
+}
+
+/** A fault that stops every call at one commit, and lets them go on when it is told. */
+export function freezingAt(atCommit: number, moment: "before" | "after"): (store: Store) => Frozen {
+  return (store) => {
+    const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
+    const { promise: frozen, resolve: freeze } = Promise.withResolvers<void>();
+    let isFrozen = false;
+    const freezing = intercepted(store, async (call, proceed) => {
+      const strikes = call.method === "commit" && call.nth === atCommit;
+      if (strikes && moment === "before") isFrozen = true;
+      if (isFrozen) {
+        if (strikes) freeze();
+        await thawed;
+        return proceed();
+      }
+      const answer = await proceed();
+      if (strikes) {
+        isFrozen = true;
+        freeze();
+      }
+      if (isFrozen) await thawed;
+      return answer;
+    });
+    return { store: freezing, isDead: () => false, frozen, thaw };
+  };
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}
