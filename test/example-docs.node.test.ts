@@ -53,6 +53,15 @@ test("every npm script that the docs name is there", () => {
   expect(named.filter((name) => name === undefined || !(name in scripts))).toEqual([]);
 });
 
+test("the README's table has every door", () => {
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, unknown> };
+  const doors = Object.keys(exports).filter((door) => door !== "./package.json");
+  const rows = [...readFileSync("README.md", "utf8").matchAll(/^\| `(orca-durable[^`]*)` \|/gm)].map(
+    ([, name]) => name,
+  );
+  expect(rows.toSorted()).toEqual(doors.map((door) => door.replace(".", "orca-durable")).toSorted());
+});
+
 test("every link within the repository leads to a file", () => {
   const links = pages.flatMap((page) =>
     [...readFileSync(page, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) =>
