@@ -25,6 +25,8 @@ export interface RuntimeOptions {
   readonly holdMs?: number;
   /** After so long a pass hands its run over for the next drain, in milliseconds. No limit where absent. */
   readonly passMs?: number;
+  /** True once the platform will soon allow no more work, such as queries; runs are left due then. Default: never. */
+  readonly isSpent?: () => boolean;
   /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
   readonly maxStateBytes?: number;
   /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
@@ -91,6 +93,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     clock: options.clock ?? systemClock,
     random,
     executor: executorId,
+    isSpent: options.isSpent ?? (() => false),
     maxStateBytes: options.maxStateBytes ?? 64 * 1024 * 1024,
     notifier: options.notifier ?? localNotifier(),
     ...present({ presence }),

@@ -28,6 +28,8 @@ export interface Host {
   readonly holdMs: number;
   /** How long one pass over a run goes on before it hands over, in milliseconds. */
   readonly passMs: number;
+  /** True once the platform will soon allow no more work, such as queries; passes hand over then. */
+  readonly isSpent: () => boolean;
   /** The largest state that is kept, in bytes of its JSON. */
   readonly maxStateBytes: number;
   /** Told of each change that this host commits. */

@@ -68,7 +68,7 @@ export class Pass {
 
   /** True once the pass should start nothing new and hand the run over. */
   get isSpent(): boolean {
-    return this.host.clock.now() - this.startedAt >= this.host.passMs;
+    return this.host.isSpent() || this.host.clock.now() - this.startedAt >= this.host.passMs;
   }
 
   /**

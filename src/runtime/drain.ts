@@ -23,6 +23,8 @@ export interface DrainOptions {
   readonly tenant?: TenantId;
   /** The most runs to take. Default 100. */
   readonly limit?: number;
+  /** How many runs are executed side by side. Default 16. */
+  readonly concurrency?: number;
   /** Once it aborts, no further run is taken. */
   readonly signal?: AbortSignal;
 }
@@ -46,22 +48,26 @@ const lastUnservedDelayMs = 60 * 60 * 1000;
  * over. A run that becomes due meanwhile is taken too, as long as the limit allows.
  */
 export async function drain(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
-  const { tenant, limit = 100, signal } = options;
+  const { tenant, limit = 100, concurrency = 16, signal } = options;
   const report = { taken: 0, passedOver: 0 };
   const seen = new Set<string>();
-  while (report.taken < limit && !signal?.aborted) {
+  const isOver = () => signal?.aborted || host.isSpent();
+  while (report.taken < limit && !isOver()) {
     const now = host.clock.now();
     const query = { now, limit: limit - report.taken, ...present({ tenant }) };
     const rows = [...(await host.store.dueRuns(query)), ...(await orphans(host, tenant))];
     // A row that was passed over stays due for others; looking at it twice in one drain gains nothing.
-    const fresh = rows.filter((row) => !seen.has(rowKey(row)));
+    const fresh = rows.filter((row) => !seen.has(rowKey(row)) && seen.add(rowKey(row)));
     if (fresh.length === 0) break;
-    for (const row of fresh) seen.add(rowKey(row));
-    const passes = await Promise.all(fresh.map((row) => (signal?.aborted ? undefined : takeDue(host, executor, row))));
-    const taken = passes.filter((pass) => pass !== undefined);
-    report.taken += taken.length;
-    report.passedOver += passes.length - taken.length;
-    await Promise.all(taken.map(({ done }) => done));
+    const lane = async () => {
+      for (let row = fresh.shift(); row !== undefined && !isOver(); row = fresh.shift()) {
+        const pass = await takeDue(host, executor, row);
+        if (pass === undefined) report.passedOver++;
+        else report.taken++;
+        await pass?.done;
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, lane));
   }
   return report;
 }
