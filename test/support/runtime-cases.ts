@@ -1,6 +1,8 @@
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { checkpointCases } from "./runtime/checkpoints.ts";
+import { missingCases } from "./runtime/missing.ts";
 import { runCases } from "./runtime/runs.ts";
+import { transitionCases } from "./runtime/transitions.ts";
 import { onStage } from "./stage.ts";
 
 /** Everything that the runtime promises, as tests over the stores of one medium. */
@@ -8,4 +10,6 @@ export function runtimeCases(harness: StoreHarness): void {
   const on = onStage(harness);
   runCases(on);
   checkpointCases(on);
+  missingCases(on);
+  transitionCases(on);
 }
