@@ -136,22 +136,27 @@ async function idempotencyClaim(operation: string, key: string, content: Json[],
 
 /** Writes a newborn run, or finds the one that an earlier call with the same idempotency key made. */
 async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined, change: Change): Promise<Born> {
-  const earlier = claim && (await host.store.getClaim(tenant, claim.kind, claim.key));
-  const isInForce = earlier?.lapsesAt !== undefined && earlier.lapsesAt > host.clock.now();
-  if (claim !== undefined && earlier !== undefined && isInForce) return repeated(host, tenant, claim, earlier);
-  const outcome = await write(host, undefined, { ...change, ...(claim === undefined ? {} : { claims: [claim] }) });
+  const earlier = await earlierRun(host, tenant, claim);
+  if (earlier !== undefined) return earlier;
+  const outcome = await write(host, undefined, { ...change, ...present({ claims: claim && [claim] }) });
   switch (outcome.kind) {
     case "committed":
-      return {
-        held: outcome.held,
-        isRepeat: false,
-        ...(outcome.checkpoint === undefined ? {} : { snapshot: outcome.checkpoint.snapshot }),
-      };
+      return { held: outcome.held, isRepeat: false, ...present({ snapshot: outcome.checkpoint?.snapshot }) };
     case "claimed":
-      return repeated(host, tenant, claim as NewClaim, outcome.claim);
-    case "conflict":
+    case "conflict": {
+      // A call with the same key may have been first, under another run id or under this one.
+      const first = await earlierRun(host, tenant, claim);
+      if (first !== undefined) return first;
       throw new DurableError("conflict", `there already is, or was, a run "${change.record.run.runId}"`);
+    }
   }
+}
+
+async function earlierRun(host: Host, tenant: TenantId, claim: NewClaim | undefined): Promise<Born | undefined> {
+  if (claim === undefined) return undefined;
+  const earlier = await host.store.getClaim(tenant, claim.kind, claim.key);
+  if (earlier?.lapsesAt === undefined || earlier.lapsesAt <= host.clock.now()) return undefined;
+  return repeated(host, tenant, claim, earlier);
 }
 
 async function repeated(host: Host, tenant: TenantId, claim: NewClaim, earlier: ClaimRow): Promise<Born> {
