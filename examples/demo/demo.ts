@@ -231,6 +231,8 @@ try {
   await worker?.stop();
   outside.close();
   await rm(persistTo, { recursive: true, force: true });
+  // A killed wrangler does not clear up after itself.
+  await rm(join(import.meta.dirname, ".wrangler"), { recursive: true, force: true });
 }
 
 console.log("");
