@@ -101,7 +101,7 @@ export async function complete(
   await pass.commit((record, before, now) => {
     const { state, result } = finish(before);
     return {
-      record: finished(record, moved(record.run, { type: "complete", result }, now)),
+      record: { ...withoutLease(record), run: moved(record.run, { type: "complete", result }, now), waits: [] },
       state: closed({ ...state, output: { ...state.output, result } }, "completed", now),
       events: [event("run.completed", now)],
       checkpoint: { kind: "run_finished" },
@@ -124,8 +124,11 @@ export function failure(
 ): PassChange & { readonly state: ExecutionState<Json>; readonly checkpoint: { readonly kind: string } } {
   const state = results.reduce((state, result) => withResult(state, result, now), before);
   const { code, message, stepId } = error;
+  const failed = new Set([stepId, ...results.map((result) => result.stepId)]);
+  // Whoever resumes the run goes on with the sleeps and the timeouts of the steps that did not fail.
+  const waits = record.waits.filter((wait) => !failed.has(wait.stepId));
   return {
-    record: finished(record, moved(record.run, { type: "fail", error }, now)),
+    record: { ...withoutLease(record), run: moved(record.run, { type: "fail", error }, now), waits },
     state: closed({ ...state, output: { ...state.output, statusReason: message } }, "failed", now),
     events: [
       ...results.map(({ stepId, uses, errorMessage = "" }) =>
@@ -139,10 +142,6 @@ export function failure(
 
 function withoutLease({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
   return record;
-}
-
-function finished(record: RunRecord<Json>, run: RunRecord<Json>["run"]): RunRecord<Json> {
-  return { ...withoutLease(record), run, waits: [] };
 }
 
 function closed(state: ExecutionState<Json>, status: string, now: number): ExecutionState<Json> {

@@ -51,7 +51,7 @@ export async function resumeRun(
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(host, record.run, from.state);
-    const waits = keptWaits(record.waits, state);
+    const waits = keptWaits(record, id);
     const next: RunRecord<Json> = { ...record, run: underSkill(run, skill), waits };
     return { change: resumption(executor, next, { ...from, state }, [], now), answer: { skill, from } };
   });
@@ -67,11 +67,11 @@ function refuseLive(record: RunRecord<Json>, now: number): void {
   });
 }
 
-// A resume shortens no sleep and restarts no timeout. Failed attempts are forgotten, and gates ask again.
-function keptWaits(waits: readonly Wait[], state: ExecutionState<Json>): readonly Wait[] {
-  return waits.filter(
-    (wait) => (wait.kind === "sleep" || wait.kind === "signal") && !isSettled(getOwn(state.stepResults, wait.stepId)),
-  );
+// From the head a resume shortens no sleep and restarts no timeout; failed attempts are forgotten, and gates ask again. An
+// older checkpoint is from before the waits, and is the only source of truth.
+function keptWaits({ run, waits }: RunRecord<Json>, from: CheckpointId): readonly Wait[] {
+  if (from !== run.checkpointHead) return [];
+  return waits.filter((wait) => wait.kind === "sleep" || wait.kind === "signal");
 }
 
 function resumption(
@@ -171,8 +171,9 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined): Gate {
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
 
+// Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
 function stopped({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
-  return { ...record, waits: [] };
+  return record;
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
