@@ -1,6 +1,8 @@
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { checkpointCases } from "./runtime/checkpoints.ts";
+import { descentCases } from "./runtime/descent.ts";
 import { missingCases } from "./runtime/missing.ts";
+import { resumeCases } from "./runtime/resume.ts";
 import { runCases } from "./runtime/runs.ts";
 import { transitionCases } from "./runtime/transitions.ts";
 import { onStage } from "./stage.ts";
@@ -10,6 +12,8 @@ export function runtimeCases(harness: StoreHarness): void {
   const on = onStage(harness);
   runCases(on);
   checkpointCases(on);
+  resumeCases(on);
+  descentCases(on);
   missingCases(on);
   transitionCases(on);
 }
