@@ -80,45 +80,62 @@ function isSame(a: Json | undefined, b: Json | undefined): boolean {
   return a === b || (a !== undefined && b !== undefined && jsonEqual(a, b));
 }
 
+/** So many items are spliced in at once: they are arguments of a call, whose number is bounded. */
+const mostArguments = 10_000;
+
 /**
- * The value after a delta. It takes `before` and the delta apart and builds on them, so that a long chain is applied in the
- * time of its changes: give it values that nobody else holds.
+ * The value after a stored delta. It takes `before` and the delta apart and builds on them, so that a long chain is applied
+ * in the time of its changes: give it values that nobody else holds.
  *
- * @throws `corrupt_data` where the delta does not fit the value.
+ * @throws `corrupt_data` where the delta is malformed or does not fit the value.
  */
-export function applyDelta(before: Json, delta: Delta): Json {
-  switch (delta[0]) {
+export function applyDelta(before: Json, delta: Json): Json {
+  if (!Array.isArray(delta)) throw misfit();
+  const [kind, first, second, third] = delta as readonly Json[];
+  switch (kind) {
     case "=":
-      return delta[1];
+      if (first === undefined) throw misfit();
+      return first;
     case "o": {
-      if (!isJsonObject(before)) throw misfit();
-      const [, set, inner, gone] = delta;
-      for (const key of gone) Reflect.deleteProperty(before, key);
-      for (const [key, value] of Object.entries(set)) setOwn(before, key, value);
-      for (const [key, change] of Object.entries(inner))
-        setOwn(before, key, applyDelta(getOwn(before, key) ?? null, change));
+      if (!isJsonObject(before) || !isJsonObject(first) || !isJsonObject(second) || !isTexts(third)) throw misfit();
+      for (const key of third) Reflect.deleteProperty(before, key);
+      for (const [key, value] of Object.entries(first)) setOwn(before, key, value);
+      for (const [key, change] of Object.entries(second)) {
+        const old = getOwn(before, key);
+        if (old === undefined) throw misfit();
+        setOwn(before, key, applyDelta(old, change));
+      }
       return before;
     }
     case "a": {
-      const [, at, count, items] = delta;
-      if (!Array.isArray(before) || at + count > before.length) throw misfit();
-      (before as Json[]).splice(at, count, ...items);
+      const end = Number(first) + Number(second);
+      if (!Array.isArray(before) || !isPlace(first, end) || !isPlace(end, before.length) || !Array.isArray(third)) {
+        throw misfit();
+      }
+      if (third.length > mostArguments) return [...before.slice(0, first), ...third, ...before.slice(end)];
+      before.splice(first, end - first, ...third);
       return before;
     }
     case "e": {
-      const [, at, change] = delta;
-      if (!Array.isArray(before) || !(at in before)) throw misfit();
-      before[at] = applyDelta(before[at] as Json, change);
+      if (!Array.isArray(before) || !isPlace(first, before.length - 1) || second === undefined) throw misfit();
+      before[first] = applyDelta(before[first], second);
       return before;
     }
     case "s": {
-      const [, keep, text] = delta;
-      if (typeof before !== "string" || before.length !== keep) throw misfit();
-      return before + text;
+      if (typeof before !== "string" || before.length !== first || typeof second !== "string") throw misfit();
+      return before + second;
     }
     default:
       throw misfit();
   }
+}
+
+function isPlace(json: Json | undefined, last: number): json is number {
+  return Number.isInteger(json) && (json as number) >= 0 && (json as number) <= last;
+}
+
+function isTexts(json: Json | undefined): json is readonly string[] {
+  return Array.isArray(json) && json.every((item) => typeof item === "string");
 }
 
 function misfit(): DurableError {

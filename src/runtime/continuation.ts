@@ -1,4 +1,3 @@
-import type { Checkpoint } from "../checkpoint.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
 import { bindSkill, findBinding, underSkill } from "../engine/binding.ts";
@@ -12,9 +11,9 @@ import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
-import { type ExecutionState, isSettled } from "../execution-state.ts";
+import type { ExecutionState } from "../execution-state.ts";
 import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
-import { getOwn, type Json, utf8Length } from "../json.ts";
+import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
 import type { Skill } from "../skill.ts";
