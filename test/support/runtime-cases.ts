@@ -5,6 +5,7 @@ import { missingCases } from "./runtime/missing.ts";
 import { resumeCases } from "./runtime/resume.ts";
 import { runCases } from "./runtime/runs.ts";
 import { transitionCases } from "./runtime/transitions.ts";
+import { gateCases, signalCases, timeCases } from "./runtime/waiting.ts";
 import { onStage } from "./stage.ts";
 
 /** Everything that the runtime promises, as tests over the stores of one medium. */
@@ -14,6 +15,9 @@ export function runtimeCases(harness: StoreHarness): void {
   checkpointCases(on);
   resumeCases(on);
   descentCases(on);
+  gateCases(on);
+  signalCases(on);
+  timeCases(on);
   missingCases(on);
   transitionCases(on);
 }
