@@ -203,10 +203,18 @@ export function record<T extends object>(missing: "required" | "default", row: R
         const part = field.map(source[property], form, at(path, wireName));
         if (part !== undefined) result[property] = part;
       }
-      if (source.unknownFields !== undefined) result.unknownFields = values.map(source.unknownFields, form, path);
+      if (source.unknownFields !== undefined) {
+        for (const key of Object.keys(source.unknownFields)) if (known.has(key)) throw isNoUnknownField(at(path, key));
+        result.unknownFields = values.map(source.unknownFields, form, path);
+      }
       return asRecord<T>(result);
     },
   };
+}
+
+/** The refusal of an unknown field that would be written over one that is known. */
+export function isNoUnknownField(path: string): Error {
+  return invalidRequest(path, "an unknown field has the name of a known one");
 }
 
 function parts(value: object): { readonly unknownFields?: Fields; readonly [property: string]: unknown } {

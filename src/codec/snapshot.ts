@@ -1,9 +1,9 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
-import { isJsonObject, type Json, utf8Length } from "../json.ts";
+import { isJsonObject, type Json, type JsonObject, utf8Length } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyDelta, type Delta, deltaBetween } from "./delta.ts";
-import { readState, writeState } from "./state.ts";
+import { applyDelta, deltaBetween } from "./delta.ts";
+import { readState, snapshotFormatKey, writeState } from "./state.ts";
 
 /** A state at a checkpoint, and what stands in the store for it: a keyframe, and the deltas since. */
 export interface Snapshot {
@@ -20,6 +20,7 @@ export interface Snapshot {
 /** A row costs something even where its body is tiny. */
 const leastDeltaBytes = 256;
 const deltaFormat = 1;
+const deltaFormatKey = "_delta_version";
 
 /**
  * The snapshot of a state over the snapshot before, and its body. It is a delta until the deltas since the last keyframe
@@ -33,7 +34,7 @@ export function writeSnapshot(
 ): { readonly body: string; readonly snapshot: Snapshot } {
   if (before !== undefined) {
     const delta = deltaBetween(writeState(before.state), writeState(state)) ?? null;
-    const body = JSON.stringify({ _delta_version: deltaFormat, base: before.revision, delta });
+    const body = JSON.stringify({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
     if (deltaBytes <= before.keyframeBytes) return { body, snapshot: { ...before, state, revision, deltaBytes } };
   }
@@ -52,7 +53,8 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
   if (keyframe === undefined) throw new DurableError("corrupt_data", `${place} has no snapshot`);
   try {
     let json = JSON.parse(keyframe.body) as Json;
-    if (isJsonObject(json) && "_delta_version" in json) throw new Error("the keyframe is missing");
+    // A state may have a field of that name, which it does not know.
+    if (isDelta(json) && !Object.hasOwn(json, snapshotFormatKey)) throw new Error("the keyframe is missing");
     let revision = keyframe.revision;
     let deltaBytes = 0;
     for (const row of deltas) {
@@ -63,23 +65,27 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
     const state = readState(json);
     return { state, revision, keyframe: keyframe.revision, keyframeBytes: utf8Length(keyframe.body), deltaBytes };
   } catch (cause) {
-    if (isDurableError(cause, "unsupported_version")) throw cause;
+    if (isDurableError(cause, "unsupported_version")) {
+      throw new DurableError("unsupported_version", `${place} was written by another version: ${cause.message}`, {
+        cause,
+      });
+    }
     throw new DurableError("corrupt_data", `${place} stands on a damaged or missing snapshot`, { cause });
   }
 }
 
 function applied(json: Json, revision: number, row: SnapshotRow): Json {
   const link = JSON.parse(row.body) as Json;
-  if (!isJsonObject(link)) throw new Error(`snapshot ${row.revision} is no delta`);
-  const { _delta_version: format, base, delta } = link;
-  if (typeof format === "number" && format > deltaFormat) {
-    throw new DurableError("unsupported_version", `snapshot ${row.revision} was written by a newer version`);
+  if (!isDelta(link)) throw new Error(`snapshot ${row.revision} is no delta`);
+  const { [deltaFormatKey]: format, base, delta } = link;
+  if (typeof format !== "number" || format > deltaFormat) {
+    throw new DurableError("unsupported_version", `snapshot ${row.revision} is of format ${String(format)}`);
   }
   if (base !== revision) throw new Error(`snapshot ${row.revision} stands on ${String(base)}, not on ${revision}`);
-  return delta === null || delta === undefined ? json : applyDelta(json, asDelta(delta));
+  if (delta === undefined) throw new Error(`snapshot ${row.revision} says nothing`);
+  return delta === null ? json : applyDelta(json, delta);
 }
 
-// What is malformed in it is found when it is applied.
-function asDelta(json: Json): Delta {
-  return json as unknown as Delta;
+function isDelta(json: Json): json is JsonObject {
+  return isJsonObject(json) && Object.hasOwn(json, deltaFormatKey);
 }

@@ -14,6 +14,7 @@ import { stateVersion } from "../execution-state.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts";
 import {
   byKey,
+  isNoUnknownField,
   list,
   nullable,
   number,
@@ -32,8 +33,9 @@ import {
 import { decodeValue, encodeValue } from "./values.ts";
 
 /** The format number of a snapshot in the ORCA v1 form. */
-export const snapshotFormat = 1;
-const formatKey = "_checkpoint_version";
+const snapshotFormat = 1;
+/** The field in which a snapshot has its format number. */
+export const snapshotFormatKey = "_checkpoint_version";
 
 const stepResult = record<StepResult>("required", {
   stepId: ["step_id", text("")],
@@ -152,10 +154,11 @@ const executionState = record<ExecutionState>("required", {
  */
 export function readState(json: Json, path = "state"): ExecutionState<Json> {
   if (!isJsonObject(json)) throw invalidRequest(path, "expected an object");
-  const { [formatKey]: format = snapshotFormat, ...fields } = json;
+  const { [snapshotFormatKey]: format = snapshotFormat, ...fields } = json;
   if (format !== snapshotFormat) {
-    throw new DurableError("unsupported_version", `${at(path, formatKey)}: this reads format ${snapshotFormat} only`, {
-      path: at(path, formatKey),
+    const place = at(path, snapshotFormatKey);
+    throw new DurableError("unsupported_version", `${place}: this reads format ${snapshotFormat} only`, {
+      path: place,
     });
   }
   const version = getOwn(fields, "state_version");
@@ -168,7 +171,7 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
 
 /** The state in the ORCA v1 form. Unchanged parts of a later state give the very same JSON objects. */
 export function writeState(state: ExecutionState<Json>): JsonObject {
-  return { [formatKey]: snapshotFormat, ...(executionState.write(state) as JsonObject) };
+  return { [snapshotFormatKey]: snapshotFormat, ...(executionState.write(state) as JsonObject) };
 }
 
 /**
@@ -177,6 +180,7 @@ export function writeState(state: ExecutionState<Json>): JsonObject {
  * @throws `invalid_request` that names the path of a value that cannot be kept.
  */
 export function encodeState(state: ExecutionState, path = "state"): ExecutionState<Json> {
+  if (Object.hasOwn(state.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
   return executionState.map(state, encodeValue, path) as ExecutionState<Json>;
 }
 
