@@ -196,15 +196,20 @@ function saved(
 ): SavedCheckpoint & { readonly body: string } {
   const { over } = checkpoint;
   const head = base?.record.headRevision;
-  const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
-  const { keyframeBytes, deltaBytes } = written.snapshot;
-  if (keyframeBytes + deltaBytes > host.maxStateBytes) {
+  let written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
+  // Deltas also count what they replaced; only a keyframe says how large the state is.
+  if (bytesOf(written) > host.maxStateBytes) written = writeSnapshot(checkpoint.state, revision, undefined);
+  if (bytesOf(written) > host.maxStateBytes) {
     throw new DurableError(
       "too_large",
       `the state of run "${record.run.runId}" would take more than ${host.maxStateBytes} bytes`,
     );
   }
   return { record: checkpointRecord(host, record, checkpoint, now), ...written };
+}
+
+function bytesOf({ snapshot }: Pick<SavedCheckpoint, "snapshot">): number {
+  return snapshot.keyframeBytes + snapshot.deltaBytes;
 }
 
 function checkpointRecord(
