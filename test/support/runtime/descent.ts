@@ -214,7 +214,7 @@ export function descentCases(on: OnStage): void {
           ...given,
           skillId: "chain",
           skillVersion: "1.0.0",
-          tenantId: "acme",
+          tenantId: stage.tenant,
           metadata: {
             owner: "ann",
             source_run_id: "r",

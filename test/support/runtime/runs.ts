@@ -8,7 +8,7 @@ export function runCases(on: OnStage): void {
   describe("runs", () => {
     test(
       "a started run executes its steps in order and completes",
-      on(async ({ runs, home, calls, clock }) => {
+      on(async ({ runs, home, calls, clock, tenant }) => {
         const { run, isRepeat } = await runs.start({
           skillId: "gated",
           runId: "r",
@@ -24,7 +24,7 @@ export function runCases(on: OnStage): void {
           skillId: "gated",
           skillVersion: "1.0.0",
           status: "running",
-          tenantId: "acme",
+          tenantId: tenant,
           traceId: "trace",
           threadId: "thread",
           sessionId: "session",
