@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  root: import.meta.dirname,
+  cacheDir: fileURLToPath(new URL("../../node_modules/.vite/example-workflow", import.meta.url)),
+  // Named here, or Vite finds it while the page runs and reloads it.
+  optimizeDeps: { include: ["idb"] },
+  server: { host: "127.0.0.1" },
+});
