@@ -1,6 +1,8 @@
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { checkpointCases } from "./runtime/checkpoints.ts";
 import { descentCases } from "./runtime/descent.ts";
+import { faultCases } from "./runtime/faults.ts";
+import { leaseCases } from "./runtime/leases.ts";
 import { missingCases } from "./runtime/missing.ts";
 import { resumeCases } from "./runtime/resume.ts";
 import { runCases } from "./runtime/runs.ts";
@@ -18,6 +20,8 @@ export function runtimeCases(harness: StoreHarness): void {
   gateCases(on);
   signalCases(on);
   timeCases(on);
+  leaseCases(on);
+  faultCases(on);
   missingCases(on);
   transitionCases(on);
 }
