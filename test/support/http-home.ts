@@ -108,6 +108,11 @@ export class Client {
     return runId;
   }
 
+  /** Lets the steps go on that hold until this latch is open. */
+  async release(latch: string): Promise<void> {
+    await this.finished("http.release", { latch });
+  }
+
   async checkpoints(runId: string): Promise<readonly JsonObject[]> {
     return (await this.expect(200, this.get(runPath(runId, "checkpoints")))).checkpoints as readonly JsonObject[];
   }

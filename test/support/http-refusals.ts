@@ -179,21 +179,22 @@ export function testRefusals(home: HttpHome): void {
 
   describe("what is taken", () => {
     test("a run that is being executed is not resumed, and says when it may be", async () => {
-      const runId = await client.start("http.slow", { ms: 1_500 });
+      const runId = await client.start("http.held", { latch: "not resumed" });
       const answer = await client.post(runPath(runId, "resume"));
       expect(answer.body.error).toMatchObject({ code: "conflict", status: 409, hint: expect.any(String) });
       expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
       const save = await client.post(runPath(runId, "checkpoints"), {
         kind: "k",
-        state: { skill_id: "http.slow", inputs: {} },
+        state: { skill_id: "http.held", inputs: {} },
       });
       expect(save.body.error).toMatchObject({ code: "conflict" });
       expect(save.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+      await client.release("not resumed");
       expect(await client.reached(runId, "completed")).toMatchObject({ result: { calls: 1 } });
     });
 
     test("a run that is being executed is canceled", async () => {
-      const runId = await client.start("http.slow", { ms: 60_000 });
+      const runId = await client.start("http.held", { latch: "never" });
       expect(await client.expect(200, client.post(runPath(runId, "cancel")))).toMatchObject({ status: "canceled" });
       expect(await client.run(runId)).toMatchObject({ status: "canceled", result: null });
     });

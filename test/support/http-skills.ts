@@ -18,6 +18,9 @@ function callsOf({ idempotencyKey }: StepContext): number {
   return count;
 }
 
+/** What the steps of `http.held` wait for, and a run of `http.release` opens. */
+const openLatches = new Set<string>();
+
 const capability = defineCapability<never, unknown>;
 
 export const httpCapabilities: readonly AnyCapability[] = [
@@ -27,16 +30,14 @@ export const httpCapabilities: readonly AnyCapability[] = [
   capability({ id: "http.publish", version: "1.0.0", requiresConfirmation: true }, (_input, context) =>
     callsOf(context),
   ),
-  capability({ id: "http.wait", version: "1.0.0" }, async ({ ms }: { ms: number }, context) => {
+  capability({ id: "http.hold", version: "1.0.0" }, async ({ latch }: { latch: string }, context) => {
     const count = callsOf(context);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      context.signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    while (!openLatches.has(latch) && !context.signal.aborted) await new Promise((done) => setTimeout(done, 10));
     return count;
+  }),
+  capability({ id: "http.release", version: "1.0.0" }, ({ latch }: { latch: string }) => {
+    openLatches.add(latch);
+    return null;
   }),
   capability({ id: "http.fail-first", version: "1.0.0" }, (_input, context) => {
     const count = callsOf(context);
@@ -86,15 +87,20 @@ export const httpSkills: readonly Skill[] = [
     ],
   }),
   defineSkill({
-    id: "http.slow",
+    id: "http.held",
     version,
-    steps: [{ id: "wait", uses: "http.wait", input: { ms: "inputs.ms" }, output: "outputs.calls" }],
+    steps: [{ id: "hold", uses: "http.hold", input: { latch: "inputs.latch" }, output: "outputs.calls" }],
+  }),
+  defineSkill({
+    id: "http.release",
+    version,
+    steps: [{ id: "release", uses: "http.release", input: { latch: "inputs.latch" } }],
   }),
   defineSkill({
     id: "http.mailbox",
     version,
     steps: [
-      { id: "wait", uses: "http.wait", input: { ms: "inputs.ms" }, output: "outputs.calls" },
+      { id: "hold", uses: "http.hold", input: { latch: "inputs.latch" }, output: "outputs.calls" },
       ...Array.from({ length: mailboxSize }, (_, index) => ({
         id: `read-${index}`,
         waitFor: { signal: "mail" },
