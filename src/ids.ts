@@ -10,7 +10,7 @@ export type RunId = Id<"run">;
 export type CheckpointId = Id<"checkpoint">;
 
 /** The longest id, in characters. */
-export const maxIdLength = 200;
+const maxIdLength = 200;
 
 // The media sort and fold anything but printable ASCII differently: UTF-16 units, UTF-8 bytes, U+FFFD.
 const printableAscii = /^[\x20-\x7e]+$/;

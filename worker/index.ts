@@ -2,6 +2,7 @@ import type { D1Database, ExecutionContext, ScheduledController } from "@cloudfl
 import { d1Store } from "../adapters/d1/index.ts";
 import { type AnyCapability, createRuntime, DurableError, type Runtime, type Skill } from "../src/index.ts";
 import { apiKeys, createApp } from "./app.ts";
+import { queryBudget } from "./query-budget.ts";
 import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
 
 /** The bindings that the Worker is deployed with. */
@@ -11,6 +12,8 @@ export interface Env {
   readonly API_KEY?: string;
   /** How long a run stays with a Worker that says nothing more, in milliseconds. Default 30,000. */
   readonly LEASE_MS?: string;
+  /** How many D1 queries an invocation may make: 50 on the free plan. Default 1,000. */
+  readonly D1_QUERY_LIMIT?: string;
 }
 
 export interface WorkerOptions<Bindings extends Env> {
@@ -31,39 +34,67 @@ const tenant = "default";
 // A Worker lives for 30 seconds after its answer: a run that is not finished by then is handed over to the cron trigger.
 const passMs = 25_000;
 
-// A scheduled call may make a thousand queries and requests, and a pass over a run some ten to fifty.
-const drainLimit = 20;
+const defaultQueryLimit = 1_000;
+
+// After a start, whose run is executed anyway, so many due runs are taken along.
+const drainedWithStart = 2;
 
 /** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
   const { skills, capabilities } = options;
-  const runtimeOf = (env: Bindings, background: (work: Promise<unknown>) => void): Runtime =>
-    createRuntime({
+  const invocation = (env: Bindings, context: ExecutionContext): Invocation => {
+    const budget = queryBudget(d1Store(env.DB), positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit);
+    const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
+    const runtime = createRuntime({
       skills,
       capabilities: typeof capabilities === "function" ? capabilities(env) : capabilities,
-      store: d1Store(env.DB),
+      store: budget.store,
+      isSpent: budget.isSpent,
       passMs,
-      background,
-      ...leaseOf(env),
+      background: (work) => context.waitUntil(work),
+      ...(leaseMs === undefined ? {} : { leaseMs }),
     });
+    return { runtime, concurrency: budget.concurrency };
+  };
+  const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
     authenticate: ({ request, env }) => apiKeys(env.API_KEY ? [[env.API_KEY, tenant]] : [])(request),
-    runs: (tenant, { env, background }) => runtimeOf(env, background).for(tenant),
+    runs(tenant, { request }) {
+      const { runtime } = invocations.get(request) as Invocation;
+      return runtime.for(tenant);
+    },
   });
   return {
-    fetch: (request, env, context) => app.fetch(request, env, context),
+    async fetch(request, env, context) {
+      const own = invocation(env, context);
+      invocations.set(request, own);
+      const response = await app.fetch(request, env, context);
+      // 201 and 202 answer a start: whoever uses the service keeps it going, between one cron tick and the next.
+      if (response.status === 202 || response.status === 201) context.waitUntil(drain(own, drainedWithStart));
+      return response;
+    },
     scheduled(_controller, env, context) {
-      const runtime = runtimeOf(env, (work) => context.waitUntil(work));
-      context.waitUntil(runtime.drain({ limit: drainLimit, signal: AbortSignal.timeout(passMs) }));
+      context.waitUntil(drain(invocation(env, context)));
     },
   };
 }
 
-function leaseOf({ LEASE_MS }: Env): { leaseMs?: number } {
-  if (LEASE_MS === undefined) return {};
-  const leaseMs = Number(LEASE_MS);
-  if (leaseMs > 0 && Number.isFinite(leaseMs)) return { leaseMs };
-  throw new DurableError("internal_error", "LEASE_MS: expected a positive number of milliseconds");
+/** One call of the Worker: what it does shares the limits of the platform. */
+interface Invocation {
+  readonly runtime: Runtime;
+  readonly concurrency: number;
+}
+
+function drain({ runtime, concurrency }: Invocation, limit?: number): Promise<unknown> {
+  const signal = AbortSignal.timeout(passMs);
+  return runtime.drain({ concurrency, signal, ...(limit === undefined ? {} : { limit }) });
+}
+
+function positive(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new DurableError("internal_error", `${name}: expected a positive number, not "${text}"`);
 }
 
 export default createWorker({ skills: [summarizeSkill], capabilities: summarizeCapabilities });

@@ -8,7 +8,7 @@ import { moved } from "./moved.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
 /** When the wait is over by itself, in milliseconds. */
-export function endOf(wait: Wait): number {
+function endOf(wait: Wait): number {
   return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
 }
 

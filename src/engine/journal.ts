@@ -43,7 +43,7 @@ export async function change<T>(
         throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
       case "conflict":
         base = outcome.held;
-        await host.clock.sleep(randomFraction(host.random) * Math.min(2 ** attempt, 50));
+        await host.clock.sleep(randomFraction(host.random) * Math.min(2 ** attempt, 250));
     }
   }
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });

@@ -38,7 +38,7 @@ export interface Drained {
 }
 
 /** After so many take-overs without a new checkpoint a run is given up. */
-export const maxRecoveries = 10;
+const maxRecoveries = 10;
 
 const firstUnservedDelayMs = 30_000;
 const lastUnservedDelayMs = 60 * 60 * 1000;
