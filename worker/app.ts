@@ -43,7 +43,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   };
   const app = new Hono<AppEnv>();
   app.onError((error, c) => answerOf(c, error));
-  app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${c.req.path}`)));
+  app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${shownPath(c)}`)));
   app.use(async (c, next) => {
     c.set("traceId", traceIdOf(c.req.raw));
     c.set("maxBodyBytes", maxBodyBytes);
@@ -67,7 +67,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       app,
       onMethodNotAllowed: (c, methods) => {
         c.header("allow", [...methods].sort().join(", "));
-        return failure(c, new DurableError("not_found", `there is no ${c.req.method} ${c.req.path}`));
+        return failure(c, new DurableError("not_found", `there is no ${c.req.method} ${shownPath(c)}`));
       },
     }),
   );
@@ -86,6 +86,10 @@ function checkPath(request: Request): void {
   } catch (cause) {
     throw new DurableError("invalid_request", "the path is not percent-encoded UTF-8", { cause });
   }
+}
+
+function shownPath(c: Context): string {
+  return c.req.path.length <= 200 ? c.req.path : `${c.req.path.slice(0, 200)}…`;
 }
 
 function logError(error: unknown, traceId: string): void {
