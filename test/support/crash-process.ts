@@ -48,15 +48,17 @@ export class Process {
   constructor({ store, tenant, now, world, fault }: Boot) {
     this.clock = virtualClock({ now });
     this.tenant = tenant;
-    this.faulty = fault(timelessStore(store, this.clock));
-    const alive = async <T>(act: () => Promise<T>): Promise<T> => {
+    this.faulty = fault(timelessStore(world.witnessed(store), this.clock));
+    const alive = async <T>(act: () => T): Promise<T> => {
       if (this.faulty.isDead()) return never();
-      const result = await this.clock.during(act());
+      const result = act();
+      // Time for the process to die between what it does and what it hears of it.
+      await turn();
       return this.faulty.isDead() ? never() : result;
     };
     const { skills, capabilities } = crashSkills({
-      begin: (stepId) => alive(() => world.witness(stepId)),
-      send: (stepId, key, what) => alive(async () => world.send({ stepId, key, what })),
+      begin: (stepId) => alive(() => world.begin(stepId)),
+      send: (stepId, key, what) => alive(() => world.send({ stepId, key, what })),
       sleep: (ms) => this.clock.sleep(ms),
     });
     this.runtime = createRuntime({
@@ -104,7 +106,7 @@ export class Process {
         return;
       default: {
         const { taken } = await this.runtime.drain({ tenant: this.tenant });
-        if (taken === 0) await this.clock.sleep(leaseMs / 6);
+        if (taken === 0) await this.clock.sleep(leaseMs);
       }
     }
   }
@@ -115,9 +117,11 @@ function whereSomebodyElseWasFirst(error: unknown): void {
   if (!isDurableError(error, "invalid_transition") && !isDurableError(error, "conflict")) throw error;
 }
 
+export const struck = "struck";
+
 export interface Frozen extends Faulty {
   /** Resolves once the freeze has begun. */
-  readonly frozen: Promise<void>;
+  readonly frozen: Promise<typeof struck>;
   thaw(): void;
 }
 
@@ -125,26 +129,30 @@ export interface Frozen extends Faulty {
 export function freezingAt(atCommit: number, moment: "before" | "after"): (store: Store) => Frozen {
   return (store) => {
     const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
-    const { promise: frozen, resolve: freeze } = Promise.withResolvers<void>();
+    const { promise: frozen, resolve: freeze } = Promise.withResolvers<typeof struck>();
     let isFrozen = false;
     const freezing = intercepted(store, async (call, proceed) => {
       const strikes = call.method === "commit" && call.nth === atCommit;
       if (strikes && moment === "before") isFrozen = true;
       if (isFrozen) {
-        if (strikes) freeze();
+        if (strikes) freeze(struck);
         await thawed;
         return proceed();
       }
       const answer = await proceed();
       if (strikes) {
         isFrozen = true;
-        freeze();
+        freeze(struck);
       }
       if (isFrozen) await thawed;
       return answer;
     });
     return { store: freezing, isDead: () => false, frozen, thaw };
   };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 function never<T>(): Promise<T> {

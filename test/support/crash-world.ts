@@ -1,4 +1,6 @@
-import type { Runs } from "../../src/index.ts";
+import { readEntry } from "../../src/codec/entry.ts";
+import { intercepted } from "../../src/conformance/faults.ts";
+import type { Store } from "../../src/index.ts";
 
 /** A call that reached the world outside. */
 interface Sent {
@@ -8,37 +10,38 @@ interface Sent {
 }
 
 /**
- * What is outside of all processes and survives them: a receiver that honours idempotency keys, and a witness of what a
- * run had recorded when a handler was called.
+ * What is outside of all processes and survives them: a receiver that honours idempotency keys, and a witness who sees what
+ * reaches the medium.
  */
 export class World {
   /** What the receiver did, by idempotency key. */
   readonly applied = new Map<string, Sent>();
   /** Steps whose handler was called although their result was recorded. */
   readonly late: string[] = [];
-  private readonly runs: Runs;
-  private readonly runId: string;
+  private readonly recorded = new Set<unknown>();
 
-  /** `runs` over a handle of its own, so that what one process believes does not matter. */
-  constructor(runs: Runs, runId: string) {
-    this.runs = runs;
-    this.runId = runId;
+  /** The medium, with the witness beside it. Between it and a process stand the faults. */
+  witnessed(store: Store): Store {
+    return intercepted(store, async ({ commit }, proceed) => {
+      const answer = await proceed();
+      if (commit?.entry !== undefined && (answer as { kind: string }).kind === "committed") {
+        const { tenant, runId, revision } = commit.run;
+        for (const { type, payload } of readEntry({ tenant, runId, revision, ...commit.entry }).events) {
+          if (type === "step.completed" || type === "side_effect.recorded") this.recorded.add(payload.step_id);
+        }
+      }
+      return answer;
+    });
+  }
+
+  /** Notes that the handler of a step is called. */
+  begin(stepId: string): void {
+    if (this.recorded.has(stepId)) this.late.push(stepId);
   }
 
   /** Does something, unless it was done under this key before, and gives its receipt. */
   send(sent: Sent): string {
-    const { stepId, what } = this.applied.get(sent.key) ?? sent;
-    this.applied.set(sent.key, { ...sent, stepId, what });
-    return `receipt for ${what}`;
-  }
-
-  /** Notes that the handler of a step is called. */
-  async witness(stepId: string): Promise<void> {
-    const events = await this.runs.events(this.runId);
-    const isRecorded = events.some(
-      ({ eventType, payload }) =>
-        (eventType === "side_effect.recorded" || eventType === "step.completed") && payload.step_id === stepId,
-    );
-    if (isRecorded) this.late.push(stepId);
+    if (!this.applied.has(sent.key)) this.applied.set(sent.key, sent);
+    return `receipt for ${sent.what}`;
   }
 }
