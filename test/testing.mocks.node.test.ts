@@ -120,7 +120,7 @@ describe("mocked capabilities", () => {
     });
     const { run } = await play(mail(), capabilities);
     expect(run).toMatchObject({ status: "completed", result: { sent: "send: to 0 people" } });
-    expect(keys).toEqual([`tenant/${run.runId}/send`]);
+    expect(keys).toEqual([expect.stringContaining(`tenant/${run.runId}/send`)]);
   });
 
   test("are held to the schema of the real thing", async () => {

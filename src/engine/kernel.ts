@@ -87,7 +87,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     stepId: step.id,
     ...present({ traceId }),
     attempt: started.attempts,
-    idempotencyKey: idempotencyKey(record, step.id, plan?.effect.ordinal),
+    idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
   const outcome = await untilLost(pass, attempt(host.clock, capability, input, context, action.timeoutMs));

@@ -115,11 +115,14 @@ function readEffect(claim: ClaimRow): Effect {
 }
 
 /**
- * The same for every attempt at one execution of a step, and another for every other execution, step, run and tenant. The
- * parts are escaped, so that no two keys read alike.
+ * The same for every attempt at one execution of a step, and another for every other execution, request, step, run and
+ * tenant: a receiver that has seen the key must not take the mail of an edited run for the one before. The parts are
+ * escaped, so that no two keys read alike.
  */
-export function idempotencyKey({ run }: RunRecord<Json>, stepId: string, ordinal = 1): string {
-  const parts = [run.tenantId ?? "", run.runId, stepId, ...(ordinal === 1 ? [] : [String(ordinal)])];
+export function idempotencyKey({ run }: RunRecord<Json>, stepId: string, effect?: Effect): string {
+  const parts = [run.tenantId ?? "", run.runId, stepId];
+  if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
+  if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
   return parts.map(encodeURIComponent).join("/");
 }
 
