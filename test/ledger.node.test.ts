@@ -1,0 +1,4 @@
+import { testLedger } from "./support/ledger-suite.ts";
+import { memoryHarness } from "./support/memory-harness.ts";
+
+testLedger("memory", memoryHarness);

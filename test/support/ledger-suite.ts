@@ -1,0 +1,511 @@
+import { describe, expect, test } from "vitest";
+import type { StoreHarness } from "../../src/conformance/index.ts";
+import {
+  type AnyCapability,
+  type CapabilityDefinition,
+  defineCapability,
+  defineSkill,
+  type Runs,
+  type Skill,
+  type WorkflowBody,
+} from "../../src/index.ts";
+import { leaseMs, type Scene, scene, tenant, until } from "./scene.ts";
+
+interface Mail {
+  readonly to: unknown;
+  readonly key: string;
+}
+
+interface PostOffice {
+  /** Every call of the handler, in order. */
+  readonly sent: Mail[];
+  /** Mails that the receiver keeps apart by their keys. */
+  readonly delivered: () => number;
+  /** What the handler does once the mail is sent; it returns `"sent"` where nothing is said. */
+  afterwards: (signal: AbortSignal) => unknown;
+  readonly capabilities: readonly AnyCapability[];
+  readonly skills: readonly Skill[];
+}
+
+const workers = ["draft", "after"].map((id) =>
+  defineCapability<{ text?: string }>({ id, version: "1" }, ({ text }) => (text === undefined ? `${id} done` : text)),
+);
+
+/** Skills around one capability that sends mail: draft, mail, after. */
+function postOffice(definition: Partial<Omit<CapabilityDefinition, "input">> = {}): PostOffice {
+  const sent: Mail[] = [];
+  const office: PostOffice = {
+    sent,
+    delivered: () => new Set(sent.map(({ key }) => key)).size,
+    afterwards: () => "sent",
+    capabilities: [
+      ...workers,
+      defineCapability<string>(
+        { id: "mail", version: "1", sideEffects: "external_action", ...definition },
+        async (to, { idempotencyKey, signal }) => {
+          sent.push({ to, key: idempotencyKey });
+          return office.afterwards(signal);
+        },
+      ),
+    ],
+    skills: [
+      defineSkill({
+        id: "news",
+        version: "1",
+        steps: [
+          { id: "draft", uses: "draft", input: { text: "inputs.to" }, output: "vars.to" },
+          { id: "mail", uses: "mail", input: "vars.to", output: "outputs.mail" },
+          { id: "after", uses: "after" },
+        ],
+      }),
+      defineSkill({
+        id: "two mails",
+        version: "1",
+        steps: [
+          { id: "first", uses: "mail", input: "inputs.to", dependsOn: [] },
+          { id: "second", uses: "mail", input: "inputs.to", dependsOn: [] },
+        ],
+      }),
+      defineSkill({
+        id: "early news",
+        version: "1",
+        steps: [
+          { id: "mail", uses: "mail", input: "inputs.to", output: "outputs.mail" },
+          { id: "wait", waitFor: { signal: "go" } },
+        ],
+      }),
+    ],
+  };
+  return office;
+}
+
+const to = { to: "ada" };
+
+/** What the ledger promises, on one medium. */
+export function testLedger(medium: string, harness: StoreHarness): void {
+  const played = (name: string, play: (scene: Scene) => Promise<void>) => test(name, () => scene(harness, play));
+
+  /** A run of `news` that has sent its mail and is completed. */
+  const published = async ({ actor }: Scene, office: PostOffice) => {
+    const first = actor(office);
+    const run = await first.start(to, "news");
+    expect(run).toMatchObject({ status: "completed", result: { mail: "sent" } });
+    expect(office.sent).toHaveLength(1);
+    return { run, ...first };
+  };
+
+  describe(`a recorded effect on ${medium}`, () => {
+    played("is told of with the step that completed by it", async (scene) => {
+      const { run, runs } = await published(scene, postOffice());
+      const events = await runs.events(run.runId);
+      const recorded = events.filter(({ eventType }) => eventType === "side_effect.recorded");
+      expect(recorded.map(({ payload }) => payload)).toEqual([
+        { step_id: "mail", uses: "mail", request_hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      ]);
+      expect(await happened(runs, run.runId, "mail")).toEqual([
+        "step.started",
+        "side_effect.recorded",
+        "step.completed",
+      ]);
+    });
+
+    played("is not done again by a replay, from whichever checkpoint", async (scene) => {
+      const office = postOffice();
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      for (const { checkpointId, stepId } of checkpoints.slice(0, -1)) {
+        const { run: replay } = await runs.replay(run.runId, { checkpointId });
+        expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+        const isBefore = stepId === undefined || stepId === "draft";
+        const reuse = ["side_effect.reused", "step.completed"];
+        expect(await happened(runs, replay.runId, "mail")).toEqual(isBefore ? reuse : []);
+      }
+      expect(office.sent).toHaveLength(1);
+    });
+
+    played("is not done again by a replay of a replay, nor by one of a run that reused it", async (scene) => {
+      const office = postOffice();
+      const { run, runs, settled } = await published(scene, office);
+      let source = run.runId as string;
+      for (let generation = 0; generation < 3; generation++) {
+        const { checkpoints } = await runs.listCheckpoints(source);
+        const { run: replay } = await runs.replay(source, { checkpointId: checkpoints[0]?.checkpointId as string });
+        expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+        source = replay.runId;
+      }
+      expect(office.sent).toHaveLength(1);
+    });
+
+    played("is not done again by a resume from before it", async ({ actor }) => {
+      const office = postOffice();
+      const { start, runs, settled } = actor({ ...office, capabilities: withFailing("after", office) });
+      const { runId } = await start(to, "news");
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      await runs.resume(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+      await settled(runId);
+      expect(office.sent).toHaveLength(1);
+      const mailed = await happened(runs, runId, "mail");
+      expect(mailed.filter((type) => type.startsWith("side_effect"))).toEqual([
+        "side_effect.recorded",
+        "side_effect.reused",
+      ]);
+    });
+
+    played("stays a replay's own when the source's rows are erased", async (scene) => {
+      const office = postOffice();
+      const { run, runs } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const checkpointId = checkpoints[0]?.checkpointId as string;
+      // Born by a runtime that does not execute, so that it has everything yet to do.
+      const { run: replay } = await scene
+        .actor({ ...office, executes: false })
+        .runs.replay(run.runId, { checkpointId });
+      await erase(scene, run.runId);
+      const last = scene.actor(office);
+      expect(await last.later(0, replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+      expect(office.sent).toHaveLength(1);
+      await expect(last.runs.replay(run.runId)).rejects.toMatchObject({ code: "not_found", missing: "run" });
+    });
+
+    played("stays a replay's own when the source is deleted", async (scene) => {
+      const office = postOffice();
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const [first] = checkpoints;
+      const { run: replay } = await runs.replay(run.runId, { checkpointId: first?.checkpointId as string });
+      await settled(replay.runId);
+      await runs.delete(run.runId);
+      const { run: again } = await runs.replay(replay.runId, { checkpointId: first?.checkpointId as string });
+      expect(await settled(again.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+      expect(office.sent).toHaveLength(1);
+    });
+
+    played("is one of its step: the same request by another step is another effect", async ({ actor }) => {
+      const office = postOffice();
+      const { start, runs, settled } = actor(office);
+      const { runId } = await start(to, "two mails");
+      expect(office.delivered()).toBe(2);
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+      expect(await settled(run.runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+    });
+
+    played("is one of its request: with another input it is another effect, under another key", async ({ actor }) => {
+      const office = postOffice();
+      const { start, runs, settled } = actor(office);
+      const { runId } = await start(to, "early news");
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      const { state } = await runs.loadCheckpoint(runId, checkpoints[0]?.checkpointId as string);
+      for (const name of ["bob", "ada"]) {
+        const edited = { ...state, inputs: { to: name } };
+        const { checkpointId } = await runs.saveCheckpoint(runId, { kind: "state_edited", state: edited });
+        await runs.resume(runId, { checkpointId });
+        expect(await settled(runId)).toMatchObject({ status: "waiting_for_signal" });
+      }
+      expect(office.sent.map(({ to }) => to)).toEqual(["ada", "bob"]);
+      expect(office.delivered()).toBe(2);
+    });
+
+    played("of kind `write` is recorded too; a read is not, and is done again", async ({ actor }) => {
+      for (const [sideEffects, calls] of [
+        ["write", 1],
+        ["read", 2],
+        ["none", 2],
+      ] as const) {
+        const office = postOffice({ sideEffects });
+        const { start, runs, settled } = actor(office);
+        const { runId } = await start(to, "news");
+        const { checkpoints } = await runs.listCheckpoints(runId);
+        const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+        await settled(run.runId);
+        expect([sideEffects, office.sent.length]).toEqual([sideEffects, calls]);
+      }
+    });
+
+    played("of a code-first step is reused as well", async ({ actor }) => {
+      const sent: string[] = [];
+      const { start, runs, settled } = actor({
+        body: async (step) => {
+          await step.do("draft", async () => "text");
+          const mail = (to: string) =>
+            step.do("mail", { sideEffects: "external_action" }, async ({ idempotencyKey }) => {
+              sent.push(idempotencyKey);
+              return `sent to ${to}`;
+            });
+          return [await mail("ada"), await mail("bob")];
+        },
+      });
+      const run = await start();
+      expect(run.result).toEqual(["sent to ada", "sent to bob"]);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const { run: replay } = await runs.replay(run.runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+      expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: run.result });
+      expect(sent).toHaveLength(2);
+      expect(new Set(sent).size).toBe(2);
+    });
+
+    played("that is too large for the ledger fails its step with a typed error", async ({ actor }) => {
+      const office = postOffice();
+      office.afterwards = () => "x".repeat(300_000);
+      const { start, runs, settled } = actor(office);
+      const { runId, ...run } = await start(to, "news");
+      expect(run).toMatchObject({ status: "failed", error: { code: "invalid_output", stepId: "mail" } });
+      expect(run.error?.message).toContain("too large for the ledger");
+      office.afterwards = () => "a reference";
+      await runs.resume(runId);
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: { mail: "a reference" } });
+      expect(office.delivered()).toBe(1);
+    });
+  });
+
+  describe(`policies on ${medium}`, () => {
+    played("`reexecute` does it again, as a new entry under another key", async (scene) => {
+      const office = postOffice({ replayPolicy: "reexecute" });
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const before = checkpoints[0]?.checkpointId as string;
+      const replays: string[] = [];
+      for (let n = 0; n < 2; n++) {
+        const { run: replay } = await runs.replay(run.runId, { checkpointId: before });
+        expect(await settled(replay.runId)).toMatchObject({ status: "completed" });
+        replays.push(replay.runId);
+        expect(await happened(runs, replay.runId, "mail")).toContain("side_effect.recorded");
+      }
+      const { run: again } = await runs.replay(replays[0] as string, { checkpointId: before });
+      await settled(again.runId);
+      expect(office.sent).toHaveLength(4);
+      expect(office.delivered()).toBe(4);
+    });
+
+    played("`reexecute` in the same run takes another key too", async ({ actor }) => {
+      const office = postOffice({ replayPolicy: "reexecute" });
+      const { start, runs, settled } = actor({ ...office, capabilities: withFailing("after", office) });
+      const { runId } = await start(to, "news");
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      for (let n = 0; n < 2; n++) {
+        await runs.resume(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+        await settled(runId);
+      }
+      expect(office.delivered()).toBe(3);
+    });
+
+    played("`require_human` waits, does it once it is approved, and never when it is denied", async (scene) => {
+      const office = postOffice({ replayPolicy: "require_human" });
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const before = checkpoints[0]?.checkpointId as string;
+      const { run: replay } = await runs.replay(run.runId, { checkpointId: before });
+      expect(await settled(replay.runId)).toMatchObject({
+        status: "waiting_for_human",
+        approvalRequest: { stepId: "mail", capabilityId: "mail", status: "pending" },
+      });
+      expect(await gates(runs, replay.runId)).toEqual([{ step_id: "mail", capability_id: "mail", reason: "replay" }]);
+      expect(office.sent).toHaveLength(1);
+      await runs.approve(replay.runId, { approver: "ada" });
+      expect(await settled(replay.runId)).toMatchObject({ status: "completed" });
+      expect(office.delivered()).toBe(2);
+
+      const { run: other } = await runs.replay(run.runId, { checkpointId: before });
+      await settled(other.runId);
+      expect(await runs.deny(other.runId)).toMatchObject({ status: "canceled" });
+      expect(office.sent).toHaveLength(2);
+      // An approval of one replay is none of the next.
+      const { run: next } = await runs.replay(replay.runId, { checkpointId: before });
+      expect(await settled(next.runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(office.sent).toHaveLength(2);
+    });
+
+    played("an approval of the capability in the source does not approve its repetition", async ({ actor }) => {
+      const office = postOffice({ replayPolicy: "require_human", requiresConfirmation: true });
+      const { start, runs, settled } = actor(office);
+      const { runId } = await start(to, "news");
+      await runs.approve(runId);
+      expect(await settled(runId)).toMatchObject({ status: "completed" });
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+      expect(await settled(run.runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(await gates(runs, run.runId)).toMatchObject([{ reason: "replay" }]);
+      expect(office.sent).toHaveLength(1);
+    });
+  });
+
+  describe(`a fork on ${medium}`, () => {
+    played("from before the effect has its own, under its own key", async (scene) => {
+      const office = postOffice();
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      for (let n = 0; n < 2; n++) {
+        const { run: fork } = await runs.fork(run.runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+        await runs.resume(fork.runId);
+        expect(await settled(fork.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+      }
+      expect(office.sent).toHaveLength(3);
+      expect(office.delivered()).toBe(3);
+    });
+
+    played("from after the effect has it behind it, and so has its replay", async (scene) => {
+      const office = postOffice();
+      const { run, runs, settled } = await published(scene, office);
+      const { checkpoints } = await runs.listCheckpoints(run.runId);
+      const after = checkpoints.find(({ stepId }) => stepId === "mail")?.checkpointId as string;
+      const { run: fork } = await runs.fork(run.runId, { checkpointId: after });
+      await runs.resume(fork.runId);
+      expect(await settled(fork.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+      const { run: replay } = await runs.replay(fork.runId, { checkpointId: after });
+      expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+      expect(office.sent).toHaveLength(1);
+    });
+  });
+
+  describe(`an effect that was cut off on ${medium}`, () => {
+    /** A run whose executor died after the mail was sent, and before that was recorded. */
+    const cutOff = async ({ actor }: Scene, office: PostOffice): Promise<string> => {
+      office.afterwards = () => new Promise(() => {});
+      const doomed = actor(office);
+      const runId = await doomed.begin(to, "news");
+      await until(() => office.sent.length > 0);
+      await doomed.die();
+      office.afterwards = () => "sent";
+      return runId;
+    };
+
+    played("is done again under the same key, whoever takes the run over", async (scene) => {
+      const office = postOffice();
+      const runId = await cutOff(scene, office);
+      expect(await scene.actor(office).later(leaseMs, runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+      expect(office.delivered()).toBe(1);
+    });
+
+    played("is not done again without a person where doing it twice does it twice", async (scene) => {
+      const office = postOffice({ isIdempotent: false });
+      const runId = await cutOff(scene, office);
+      const { later, runs, settled } = scene.actor(office);
+      expect(await later(leaseMs, runId)).toMatchObject({
+        status: "waiting_for_human",
+        approvalRequest: { stepId: "mail", capabilityId: "mail" },
+      });
+      expect(await gates(runs, runId)).toEqual([{ step_id: "mail", capability_id: "mail", reason: "attempted" }]);
+      expect(office.sent).toHaveLength(1);
+      await runs.approve(runId);
+      expect(await settled(runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+      expect(office.delivered()).toBe(1);
+    });
+
+    played("stays undone when a person denies it", async (scene) => {
+      const office = postOffice({ isIdempotent: false });
+      const runId = await cutOff(scene, office);
+      const { later, runs } = scene.actor(office);
+      await later(leaseMs, runId);
+      expect(await runs.deny(runId)).toMatchObject({ status: "canceled" });
+      expect(office.sent).toHaveLength(1);
+    });
+
+    played("by a cancel is asked about where the run is resumed after all", async (scene) => {
+      const office = postOffice({ isIdempotent: false });
+      office.afterwards = () => new Promise(() => {});
+      const { begin, runs, settled } = scene.actor(office);
+      const runId = await begin(to, "news");
+      await until(() => office.sent.length > 0);
+      expect(await runs.cancel(runId)).toMatchObject({ status: "canceled" });
+      await settled(runId);
+      await runs.resume(runId);
+      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(office.sent).toHaveLength(1);
+    });
+
+    played("by a timeout is tried again under the same key", async ({ actor, clock }) => {
+      const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 2, delayMs: 0 } });
+      office.afterwards = () => (office.sent.length === 1 ? new Promise(() => {}) : "sent");
+      const { begin, settled } = actor(office);
+      const runId = await begin(to, "news");
+      await until(() => office.sent.length > 0);
+      clock.advance(60_000);
+      expect(await settled(runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+      expect(office.delivered()).toBe(1);
+    });
+
+    played("by a timeout asks a person where doing it twice does it twice", async ({ actor, clock }) => {
+      const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 3, delayMs: 0 }, isIdempotent: false });
+      office.afterwards = () => new Promise(() => {});
+      const { begin, settled, runs } = actor(office);
+      const runId = await begin(to, "news");
+      await until(() => office.sent.length > 0);
+      clock.advance(60_000);
+      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(await gates(runs, runId)).toMatchObject([{ reason: "attempted" }]);
+      office.afterwards = () => "sent";
+      await runs.approve(runId);
+      expect(await settled(runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+    });
+
+    played(
+      "a handler that throws says that nothing happened, and is called again without a person",
+      async ({ actor }) => {
+        const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 2, delayMs: 0 } });
+        office.afterwards = () => {
+          if (office.sent.length === 1) throw new Error("no connection");
+          return "sent";
+        };
+        const { start } = actor(office);
+        expect(await start(to, "news")).toMatchObject({ status: "completed", result: { mail: "sent" } });
+        expect(office.delivered()).toBe(1);
+      },
+    );
+
+    played("of a code-first step has the same key again, or asks", async ({ actor }) => {
+      for (const isIdempotent of [true, false]) {
+        const keys: string[] = [];
+        const body =
+          (isFirst: boolean): WorkflowBody =>
+          (step) =>
+            step.do("mail", { sideEffects: "external_action", isIdempotent }, async ({ idempotencyKey }) => {
+              keys.push(idempotencyKey);
+              return isFirst ? new Promise<string>(() => {}) : "sent";
+            });
+        const doomed = actor({ body: body(true) });
+        const runId = await doomed.begin();
+        await until(() => keys.length > 0);
+        await doomed.die();
+        const next = actor({ body: body(false) });
+        const run = await next.later(leaseMs, runId);
+        expect(run.status).toBe(isIdempotent ? "completed" : "waiting_for_human");
+        if (!isIdempotent) await next.runs.approve(runId);
+        expect(await next.settled(runId)).toMatchObject({ status: "completed", result: "sent" });
+        expect(keys).toEqual([keys[0], keys[0]]);
+      }
+    });
+  });
+}
+
+function withFailing(id: string, { capabilities }: PostOffice): readonly AnyCapability[] {
+  const failing = defineCapability({ id, version: "1" }, () => {
+    throw new Error("not yet");
+  });
+  return [...capabilities.filter(({ definition }) => definition.id !== id), failing];
+}
+
+/** What happened to the step, by the run's events. */
+async function happened(runs: Runs, runId: string, stepId: string): Promise<string[]> {
+  const events = await runs.events(runId);
+  return events.filter(({ payload }) => payload.step_id === stepId).map(({ eventType }) => eventType);
+}
+
+/** The gates at which the run began to wait. */
+async function gates(runs: Runs, runId: string): Promise<unknown[]> {
+  const events = await runs.events(runId);
+  return events.filter(({ eventType }) => eventType === "run.waiting_for_human").map(({ payload }) => payload);
+}
+
+/** Removes all rows of a run but its tombstone. */
+async function erase({ store, clock }: Scene, runId: string): Promise<void> {
+  const row = await store.getRun(tenant, runId);
+  if (row === undefined) throw new Error("there is no such run");
+  const { revision, createdAt } = row;
+  const tombstone = { tenant, runId, revision: revision + 1, createdAt, body: "{}" };
+  expect(await store.commit({ run: tombstone, now: clock.now(), erase: true })).toEqual({ kind: "committed" });
+}
