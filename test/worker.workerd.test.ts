@@ -1,8 +1,9 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
+import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
-import { createRuntime } from "../src/index.ts";
+import { createRuntime, defineSkill } from "../src/index.ts";
 import { createWorker } from "../worker/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
@@ -103,6 +104,62 @@ describe("a Worker of one's own", () => {
     });
     expect(response.status).toBe(500);
     expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining("LEASE_MS") } });
+  });
+
+  test("takes due runs along with a start", async () => {
+    const elsewhere = createRuntime({
+      store: d1Store(env.DB),
+      skills: httpSkills,
+      capabilities: httpCapabilities,
+      executes: false,
+    });
+    await elsewhere.for("default").start({ skillId: "http.chain", runId: "left by another" });
+    const body = JSON.stringify({ skill_id: "http.chain" });
+    const request = new Request(url("/run_async"), { method: "POST", headers: { "x-api-key": "k" }, body });
+    expect((await call(request, { API_KEY: "k" })).status).toBe(202);
+    expect(await elsewhere.for("default").get("left by another")).toMatchObject({ status: "completed" });
+  });
+
+  test("keeps to the queries that an invocation may make, and leaves the rest of a run to the next", async () => {
+    const steps = Array.from({ length: 30 }, (_, index) => ({
+      id: `step-${index}`,
+      uses: "http.count",
+      output: `outputs.step${index}`,
+    }));
+    const long = createWorker({
+      skills: [defineSkill({ id: "long", version: "1.0.0", steps })],
+      capabilities: httpCapabilities,
+    });
+    // Each statement is prepared once for each time that it is sent.
+    let queries = 0;
+    const DB = new Proxy(env.DB, {
+      get(db, key: keyof D1Database) {
+        if (key === "prepare") queries += 1;
+        return (db[key] as (...args: unknown[]) => unknown).bind(db);
+      },
+    });
+    const bindings = { DB, API_KEY: "k", D1_QUERY_LIMIT: "50" };
+    const body = JSON.stringify({ skill_id: "long", run_id: "long" });
+    const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+    const counts: number[] = [];
+    const invoke = async (call: (context: ExecutionContext) => unknown) => {
+      queries = 0;
+      const context = createExecutionContext();
+      await call(context);
+      await waitOnExecutionContext(context);
+      counts.push(queries);
+    };
+    const runs = createRuntime({ store: d1Store(env.DB) }).for("default");
+    await invoke((context) => long.fetch(request, bindings, context));
+    while ((await runs.get("long")).status === "running" && counts.length < 30) {
+      await invoke((context) => long.scheduled(createScheduledController(), bindings, context));
+    }
+    expect(await runs.get("long")).toMatchObject({
+      status: "completed",
+      result: Object.fromEntries(steps.map((_, index) => [`step${index}`, 1])),
+    });
+    expect(counts.length).toBeGreaterThan(2);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(50);
   });
 
   test("takes due runs of every tenant when it is scheduled", async () => {

@@ -42,7 +42,7 @@ const drainedWithStart = 2;
 /** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
   const { skills, capabilities } = options;
-  const invocation = (env: Bindings, context: ExecutionContext): Invocation => {
+  const invocation = (env: Bindings, background: (work: Promise<unknown>) => void): Invocation => {
     const budget = queryBudget(d1Store(env.DB), positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit);
     const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
     const runtime = createRuntime({
@@ -51,7 +51,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       store: budget.store,
       isSpent: budget.isSpent,
       passMs,
-      background: (work) => context.waitUntil(work),
+      background,
       ...(leaseMs === undefined ? {} : { leaseMs }),
     });
     return { runtime, concurrency: budget.concurrency };
@@ -59,22 +59,22 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
   const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
     authenticate: ({ request, env }) => apiKeys(env.API_KEY ? [[env.API_KEY, tenant]] : [])(request),
-    runs(tenant, { request }) {
-      const { runtime } = invocations.get(request) as Invocation;
-      return runtime.for(tenant);
+    runs(tenant, { request, env, background }) {
+      const own = invocation(env, background);
+      invocations.set(request, own);
+      return own.runtime.for(tenant);
     },
   });
   return {
     async fetch(request, env, context) {
-      const own = invocation(env, context);
-      invocations.set(request, own);
       const response = await app.fetch(request, env, context);
-      // 201 and 202 answer a start: whoever uses the service keeps it going, between one cron tick and the next.
-      if (response.status === 202 || response.status === 201) context.waitUntil(drain(own, drainedWithStart));
+      const own = invocations.get(request);
+      // 201 and 202 answer what brings work: whoever uses the service keeps it going, between one cron tick and the next.
+      if (own !== undefined && [201, 202].includes(response.status)) context.waitUntil(drain(own, drainedWithStart));
       return response;
     },
     scheduled(_controller, env, context) {
-      context.waitUntil(drain(invocation(env, context)));
+      context.waitUntil(drain(invocation(env, (work) => context.waitUntil(work))));
     },
   };
 }
