@@ -19,7 +19,6 @@ import {
   nullable,
   number,
   optionalBoolean,
-  optionalNumber,
   optionalText,
   record,
   requiredNumber,
