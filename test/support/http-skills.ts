@@ -21,30 +21,30 @@ function callsOf({ idempotencyKey }: StepContext): number {
 /** What the steps of `http.held` wait for, and a run of `http.release` opens. */
 const openLatches = new Set<string>();
 
-const capability = defineCapability<never, unknown>;
-
 export const httpCapabilities: readonly AnyCapability[] = [
-  capability({ id: "http.echo", version: "1.0.0" }, ({ value = null }: { value?: unknown }) => value),
-  capability({ id: "http.count", version: "1.0.0" }, (_input, context) => callsOf(context)),
-  capability({ id: "http.send", version: "1.0.0", requiresConfirmation: true }, (_input, context) => callsOf(context)),
-  capability({ id: "http.publish", version: "1.0.0", requiresConfirmation: true }, (_input, context) =>
+  defineCapability({ id: "http.echo", version: "1.0.0" }, ({ value = null }: { value?: unknown }) => value),
+  defineCapability({ id: "http.count", version: "1.0.0" }, (_input, context) => callsOf(context)),
+  defineCapability({ id: "http.send", version: "1.0.0", requiresConfirmation: true }, (_input, context) =>
     callsOf(context),
   ),
-  capability({ id: "http.hold", version: "1.0.0" }, async ({ latch }: { latch: string }, context) => {
+  defineCapability({ id: "http.publish", version: "1.0.0", requiresConfirmation: true }, (_input, context) =>
+    callsOf(context),
+  ),
+  defineCapability({ id: "http.hold", version: "1.0.0" }, async ({ latch }: { latch: string }, context) => {
     const count = callsOf(context);
     while (!openLatches.has(latch) && !context.signal.aborted) await new Promise((done) => setTimeout(done, 10));
     return count;
   }),
-  capability({ id: "http.release", version: "1.0.0" }, ({ latch }: { latch: string }) => {
+  defineCapability({ id: "http.release", version: "1.0.0" }, ({ latch }: { latch: string }) => {
     openLatches.add(latch);
     return null;
   }),
-  capability({ id: "http.fail-first", version: "1.0.0" }, (_input, context) => {
+  defineCapability({ id: "http.fail-first", version: "1.0.0" }, (_input, context) => {
     const count = callsOf(context);
     if (count === 1) throw new NonRetryableError("the first call fails");
     return count;
   }),
-  capability({ id: "http.repeat", version: "1.0.0" }, ({ length }: { length: number }) => "x".repeat(length)),
+  defineCapability({ id: "http.repeat", version: "1.0.0" }, ({ length }: { length: number }) => "x".repeat(length)),
 ];
 
 const version = "1.0.0";

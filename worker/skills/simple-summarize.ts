@@ -25,11 +25,8 @@ interface RankedText {
   readonly max_length?: number;
 }
 
-// What each step is given was wired to it by the skill.
-const capability = defineCapability<never, unknown>;
-
 export const summarizeCapabilities: readonly AnyCapability[] = [
-  capability(
+  defineCapability(
     { id: "text.content.sentences", version: "1.0.0", description: "The sentences of a text, in their order." },
     ({ text }: { readonly text: string }) =>
       text
@@ -37,7 +34,7 @@ export const summarizeCapabilities: readonly AnyCapability[] = [
         .map((sentence) => sentence.replace(/\s+/g, " ").trim())
         .filter((sentence) => sentence !== ""),
   ),
-  capability(
+  defineCapability(
     {
       id: "text.content.rank",
       version: "1.0.0",
@@ -53,7 +50,7 @@ export const summarizeCapabilities: readonly AnyCapability[] = [
       });
     },
   ),
-  capability(
+  defineCapability(
     {
       id: "text.content.summarize",
       version: "1.0.0",
