@@ -41,19 +41,12 @@ export async function write(host: Host, base: Held | undefined, change: Change):
   };
 }
 
-/** Erases a run: its content goes, and a tombstone keeps its id. */
-export async function erase(host: Host, { row }: Held): Promise<WriteOutcome> {
+/** Erases the run of that row: its content goes, and a tombstone keeps its id. False where the row has changed. */
+export async function erase(host: Host, row: RunRow): Promise<boolean> {
   const nonce = randomHex(host.random, 12);
   const { tenant, runId, createdAt } = row;
   const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
-  const outcome = await deliver(host, { run, now: host.clock.now(), erase: true }, nonce);
-  return outcome.kind === "committed" ? { kind: "committed", held: { row: run, record: heldRecord(row) } } : outcome;
-}
-
-function heldRecord(row: RunRow): RunRecord<Json> {
-  const held = heldRow(row);
-  if (held === undefined) throw new DurableError("internal_error", `run "${row.runId}" was erased twice`);
-  return held.record;
+  return (await deliver(host, { run, now: host.clock.now(), erase: true }, nonce)).kind === "committed";
 }
 
 /** `later` is the run as it is now, where somebody has changed it since. */

@@ -41,7 +41,7 @@ export class Executor {
   }
 
   /** Tells a pass of this executor at once that its run is no longer its own; others learn it from the row. */
-  interrupt(held: Held, reason: string): void {
+  interrupt(held: Pick<Held, "row">, reason: string): void {
     this.executions.get(executionKey(held))?.pass.lose(reason);
   }
 
@@ -61,6 +61,6 @@ export class Executor {
   }
 }
 
-function executionKey({ row }: Held): string {
+function executionKey({ row }: Pick<Held, "row">): string {
   return JSON.stringify([row.tenant, row.runId]);
 }
