@@ -44,6 +44,7 @@ export class Process {
   private readonly runtime: Runtime;
   private readonly tenant: string;
   private readonly runs: Runs;
+  private isRetired = false;
 
   constructor({ store, tenant, now, world, fault }: Boot) {
     this.clock = virtualClock({ now });
@@ -74,14 +75,20 @@ export class Process {
   }
 
   /** Brings the run to its end, as whoever uses it would: looks at what it waits for, and gives it that. */
-  async drive(skillId: string, runId: string): Promise<Run> {
+  async drive(skillId: string, runId: string): Promise<Run | undefined> {
     for (let round = 0; round < mostRounds; round++) {
       const run = await this.found(runId);
       if (run !== undefined && isTerminal(run.status)) return run;
       await this.further(run?.status, skillId, runId).catch(whereSomebodyElseWasFirst);
       await this.runtime.idle();
+      if (this.isRetired) return undefined;
     }
     throw new Error(`run "${runId}" has not ended after ${mostRounds} rounds`);
+  }
+
+  /** Ends the driving after what is under way. */
+  retire(): void {
+    this.isRetired = true;
   }
 
   private async found(runId: string): Promise<Run | undefined> {
@@ -148,6 +155,18 @@ export function freezingAt(atCommit: number, moment: "before" | "after"): (store
       return answer;
     });
     return { store: freezing, isDead: () => false, frozen, thaw };
+  };
+}
+
+/** No fault, but something that happens after one commit. */
+export function afterCommit(nth: number, happens: () => void): (store: Store) => Faulty {
+  return (store) => {
+    const watched = intercepted(store, async (call, proceed) => {
+      const answer = await proceed();
+      if (call.method === "commit" && call.nth === nth) happens();
+      return answer;
+    });
+    return faultless(watched);
   };
 }
 
