@@ -1,0 +1,4 @@
+import { memoryHarness } from "./support/memory-harness.ts";
+import { testOwnership } from "./support/ownership-suite.ts";
+
+testOwnership("memory", memoryHarness);
