@@ -1,0 +1,304 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
+
+/** Titles of tests by the titles of the groups that they are in, joined by ` > `. */
+export type Slices = Readonly<Record<string, readonly string[]>>;
+
+/** The ids of these tests of one file, such as `test/runtime.node.test.ts > resume > skips completed steps`. */
+export function testsOf(file: string, slices: Slices): readonly string[] {
+  return Object.entries(slices).flatMap(([group, titles]) => titles.map((title) => `${file} > ${group} > ${title}`));
+}
+
+/** The ids of these tests of the runtime on every medium: memory, D1 in workerd and IndexedDB in Chromium. */
+export function onEveryMedium(slices: Slices): readonly string[] {
+  return ["node", "workerd", "browser"].flatMap((medium) => testsOf(`test/runtime.${medium}.test.ts`, slices));
+}
+
+/** Tests that belong together in the advanced report. */
+export interface Scenario {
+  readonly id: string;
+  readonly description: string;
+  readonly nodes: readonly string[];
+}
+
+/** What became of one test. */
+export interface NodeResult {
+  readonly nodeid: string;
+  /** 0 passed, 1 failed, 2 not run, since another had failed, 5 no test has that id. */
+  readonly returncode: 0 | 1 | 2 | 5;
+  readonly duration_seconds: number;
+}
+
+export interface ContractReport {
+  readonly generated_at: string;
+  readonly status: "passed" | "failed";
+  readonly contract: "durability_v1";
+  readonly summary: Summary;
+  readonly tests: readonly NodeResult[];
+  readonly failures: readonly string[];
+}
+
+export interface AdvancedReport {
+  readonly generated_at: string;
+  readonly status: "passed" | "failed";
+  readonly contract: "durability_v2_advanced";
+  readonly summary: {
+    readonly total_scenarios: number;
+    readonly passed_scenarios: number;
+    readonly failed_scenarios: number;
+    readonly scenario_pass_ratio: number;
+  };
+  readonly scenarios: readonly {
+    readonly scenario_id: string;
+    readonly description: string;
+    readonly status: "passed" | "failed";
+    readonly summary: Summary;
+    readonly tests: readonly NodeResult[];
+  }[];
+  readonly failures: readonly string[];
+}
+
+interface Summary {
+  readonly total: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly pass_ratio: number;
+}
+
+/** Only a test that ran and passed has passed. */
+export function contractReport(tests: readonly NodeResult[], now: Date): ContractReport {
+  const summary = summaryOf(tests);
+  return {
+    generated_at: now.toISOString(),
+    status: statusOf(summary.total, summary.passed),
+    contract: "durability_v1",
+    summary,
+    tests,
+    failures: failuresOf(tests),
+  };
+}
+
+export function advancedReport(
+  scenarios: readonly Scenario[],
+  results: readonly NodeResult[],
+  now: Date,
+): AdvancedReport {
+  const byId = new Map(results.map((result) => [result.nodeid, result]));
+  const reported = scenarios.map(({ id, description, nodes }) => {
+    const tests = nodes.map((nodeid) => byId.get(nodeid) ?? { nodeid, returncode: 5 as const, duration_seconds: 0 });
+    const summary = summaryOf(tests);
+    return { scenario_id: id, description, status: statusOf(summary.total, summary.passed), summary, tests };
+  });
+  const passed = reported.filter(({ status }) => status === "passed").length;
+  return {
+    generated_at: now.toISOString(),
+    status: statusOf(reported.length, passed),
+    contract: "durability_v2_advanced",
+    summary: {
+      total_scenarios: reported.length,
+      passed_scenarios: passed,
+      failed_scenarios: reported.length - passed,
+      scenario_pass_ratio: ratio(passed, reported.length),
+    },
+    scenarios: reported,
+    failures: reported.flatMap(({ scenario_id, tests }) => failuresOf(tests).map((node) => `${scenario_id}:${node}`)),
+  };
+}
+
+function summaryOf(tests: readonly NodeResult[]): Summary {
+  const passed = tests.filter(({ returncode }) => returncode === 0).length;
+  return { total: tests.length, passed, failed: tests.length - passed, pass_ratio: ratio(passed, tests.length) };
+}
+
+/** What failed, and after that what did not run because of it. */
+function failuresOf(tests: readonly NodeResult[]): readonly string[] {
+  const failed = tests.filter(({ returncode }) => returncode === 1 || returncode === 5);
+  const unreached = tests.filter(({ returncode }) => returncode === 2);
+  return [...failed, ...unreached].map(({ nodeid }) => nodeid);
+}
+
+function statusOf(total: number, passed: number): "passed" | "failed" {
+  return total > 0 && passed === total ? "passed" : "failed";
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+/** What vitest's JSON reporter says of a file. */
+export interface FileResult {
+  /** An absolute path. */
+  readonly name: string;
+  readonly assertionResults: readonly {
+    readonly ancestorTitles: readonly string[];
+    readonly title: string;
+    readonly status: string;
+    /** In milliseconds. */
+    readonly duration?: number | null;
+  }[];
+}
+
+/**
+ * What became of each node; where several tests have one id, what became of the worst of them. After a run that was cut
+ * short by a failure, nobody knows what is in a file that was not loaded: its nodes did not run.
+ */
+export function nodeResults(
+  nodes: readonly string[],
+  files: readonly FileResult[],
+  wasCutShort: boolean,
+): readonly NodeResult[] {
+  const loaded = new Set(files.filter((file) => file.assertionResults.length > 0).map(pathOf));
+  const found = new Map<string, NodeResult[]>();
+  for (const file of files) {
+    const path = pathOf(file);
+    for (const { ancestorTitles, title, status, duration } of file.assertionResults) {
+      const nodeid = [path, ...ancestorTitles, title].join(" > ");
+      const returncode = status === "passed" ? 0 : status === "failed" ? 1 : 2;
+      const same = found.get(nodeid) ?? [];
+      found.set(nodeid, [...same, { nodeid, returncode, duration_seconds: Math.round(duration ?? 0) / 1_000 }]);
+    }
+  }
+  const badness = [0, 2, 1];
+  return nodes.map((nodeid) => {
+    const [worst] = (found.get(nodeid) ?? []).toSorted(
+      (a, b) => badness.indexOf(b.returncode) - badness.indexOf(a.returncode),
+    );
+    if (worst !== undefined) return worst;
+    const isUnreached = wasCutShort && !loaded.has(nodeid.split(" > ")[0] ?? "");
+    return { nodeid, returncode: isUnreached ? 2 : 5, duration_seconds: 0 };
+  });
+}
+
+function pathOf(file: FileResult): string {
+  return relative(root, file.name).replaceAll("\\", "/");
+}
+
+interface Options {
+  readonly reportFile: string;
+  readonly continueOnError: boolean;
+  readonly list: boolean;
+}
+
+function optionsFrom(args: readonly string[], reportFile: string): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      "report-file": { type: "string", default: reportFile },
+      "continue-on-error": { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+    },
+  });
+  return {
+    reportFile: values["report-file"],
+    continueOnError: values["continue-on-error"],
+    list: values.list,
+  };
+}
+
+export interface Verifier {
+  /** Every test that must pass. */
+  readonly nodes: readonly string[];
+  readonly reportFile: string;
+  report(results: readonly NodeResult[], now: Date): ContractReport | AdvancedReport;
+}
+
+/** Runs the tests, writes the report, and answers with the exit code. `print` is told what to show. */
+export async function verify(
+  { nodes, reportFile, report }: Verifier,
+  args: readonly string[],
+  print: (text: string) => void = (text) => process.stdout.write(text),
+): Promise<0 | 1> {
+  const options = optionsFrom(args, reportFile);
+  const unique = [...new Set(nodes)];
+  if (options.list) {
+    print(`${unique.join("\n")}\n`);
+    return 0;
+  }
+  const { files, hasFailure, hasStrayErrors } = await runTests(unique, options.continueOnError, print);
+  const results = nodeResults(unique, files, hasFailure && !options.continueOnError);
+  const written = report(results, new Date());
+  await mkdir(dirname(options.reportFile), { recursive: true });
+  await writeFile(options.reportFile, `${JSON.stringify(written, null, 2)}\n`);
+  print(summaryText(written, results, options));
+  if (hasStrayErrors) print("There were errors outside these tests: see above.\n");
+  return written.status === "passed" && !hasStrayErrors ? 0 : 1;
+}
+
+function summaryText(
+  report: ContractReport | AdvancedReport,
+  results: readonly NodeResult[],
+  { continueOnError, reportFile }: Options,
+): string {
+  const of = (code: NodeResult["returncode"]) => results.filter(({ returncode }) => returncode === code);
+  const unreached = of(2).length;
+  const hint = continueOnError ? "" : "; --continue-on-error runs them after a failure";
+  const lines = [
+    ...of(1).map(({ nodeid }) => `failed: ${nodeid}`),
+    ...of(5).map(({ nodeid }) => `no such test: ${nodeid}`),
+    ...(unreached === 0 ? [] : [`${unreached} tests did not run${hint}`]),
+    `${report.contract} ${report.status}: ${of(0).length} of ${results.length} tests passed`,
+    `report: ${reportFile}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+interface TestRun {
+  readonly files: readonly FileResult[];
+  readonly hasFailure: boolean;
+  readonly hasStrayErrors: boolean;
+}
+
+/** One run of vitest over the files of these nodes, and of no other test in them. */
+async function runTests(
+  nodes: readonly string[],
+  continueOnError: boolean,
+  print: (text: string) => void,
+): Promise<TestRun> {
+  const folder = await mkdtemp(join(tmpdir(), "orca-verify-"));
+  try {
+    const outputFile = join(folder, "results.json");
+    const files = [...new Set(nodes.map((node) => node.split(" > ")[0] ?? ""))];
+    const code = await runVitest(
+      [
+        ...["run", ...files, "--testNamePattern", namePattern(nodes)],
+        ...["--reporter", "json", "--outputFile", outputFile, "--reporter", "dot"],
+        ...(continueOnError ? [] : ["--bail", "1"]),
+      ],
+      print,
+    );
+    const { testResults } = JSON.parse(await readFile(outputFile, "utf8")) as { testResults: readonly FileResult[] };
+    const hasFailure = testResults.some(({ assertionResults }) =>
+      assertionResults.some(({ status }) => status === "failed"),
+    );
+    return { files: testResults, hasFailure, hasStrayErrors: code !== 0 && !hasFailure };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Matches what vitest calls these tests: their groups and title. */
+function namePattern(nodes: readonly string[]): string {
+  const names = new Set(nodes.map((node) => node.split(" > ").slice(1).join(" > ")));
+  return `^(${[...names].map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|")})$`;
+}
+
+async function runVitest(args: readonly string[], print: (text: string) => void): Promise<number> {
+  // A vitest that runs this verifier in a test of its own is no business of the one that is started here.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE_|TEST$)/.test(name)));
+  const child = spawn(process.execPath, [vitest, ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", print);
+  }
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+}
