@@ -12,6 +12,7 @@ export const httpStatus = {
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
   conflict: 409,
   invalid_transition: 409,
   idempotency_conflict: 409,

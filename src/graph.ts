@@ -1,8 +1,8 @@
-import { decodeValue, encodeValue, isTagged } from "./codec/values.ts";
+import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "./codec/values.ts";
 import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
 import { isId } from "./ids.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { at, getOwn, type Json, type JsonObject } from "./json.ts";
 import { present } from "./present.ts";
 import { checkRetryPolicy, type RetryPolicy } from "./retry.ts";
 
@@ -329,15 +329,23 @@ export class Frontier {
 export function resolveInput(input: InputMapping, state: ExecutionState<Json>): Json {
   if (input.kind !== "properties") return resolve(input, state) ?? null;
   const members = input.of.map(([key, source]) => [key, resolve(source, state)] as const);
-  return Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined));
+  return valueOfFields(
+    Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined)),
+  );
 }
 
 function resolve(source: ParsedSource, state: ExecutionState<Json>): Json | undefined {
   if (source.kind === "literal") return source.json;
-  return source.path.reduce<Json | undefined>((json, key) => {
-    if (Array.isArray(json)) return (json as readonly Json[])[Number(key)];
-    return isJsonObject(json) ? getOwn(json, key) : undefined;
-  }, state[source.root] as JsonObject);
+  const fields: JsonObject = state[source.root];
+  const [name, ...rest] = source.path;
+  if (name === undefined) return valueOfFields(fields);
+  return rest.reduce<Json | undefined>(
+    (json, key) => {
+      if (Array.isArray(json)) return (json as readonly Json[])[Number(key)];
+      return json === undefined ? undefined : getOwn(fieldsOfValue(json) ?? {}, key);
+    },
+    getOwn(fields, name),
+  );
 }
 
 /** Whether a reference in `when` holds: present, and not false, 0, "" or null. */
@@ -351,7 +359,8 @@ export function applyOutput(step: PlannedStep, output: Json, state: ExecutionSta
   let { vars, outputs } = state;
   const written: string[] = [];
   for (const { property, root, name } of step.outputs) {
-    const value = property === undefined ? output : isJsonObject(output) ? getOwn(output, property) : undefined;
+    const fields = property === undefined ? undefined : fieldsOfValue(output);
+    const value = property === undefined ? output : fields && getOwn(fields, property);
     if (value === undefined) continue;
     if (root === "vars") vars = { ...vars, [name]: value };
     else outputs = { ...outputs, [name]: value };

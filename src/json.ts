@@ -129,7 +129,8 @@ class SyntaxFault extends Error {
 const token = {
   space: /[ \t\n\r]*/y,
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids just these inside a string.
-  string: /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y,
+  plain: /[^"\\\u0000-\u001f]*/y,
+  escape: /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y,
   number: /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y,
   word: /true|false|null/y,
 };
@@ -185,7 +186,13 @@ class Walk {
   }
 
   private string(): string {
-    return this.take(token.string) ?? this.fault();
+    const start = this.offset;
+    if (!this.skip('"')) this.fault();
+    // In pieces: one pattern for a string of many megabytes overflows the stack of the matcher.
+    do this.take(token.plain);
+    while (this.take(token.escape) !== undefined);
+    if (!this.skip('"')) this.fault();
+    return this.text.slice(start, this.offset);
   }
 
   private number(path: string): void {

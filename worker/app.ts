@@ -67,7 +67,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       app,
       onMethodNotAllowed: (c, methods) => {
         c.header("allow", [...methods].sort().join(", "));
-        return failure(c, new DurableError("not_found", `there is no ${c.req.method} ${shownPath(c)}`));
+        return failure(c, new DurableError("method_not_allowed", `there is no ${c.req.method} ${shownPath(c)}`));
       },
     }),
   );

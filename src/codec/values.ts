@@ -50,6 +50,24 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>, path: st
   return encodeMembers(fields, path, [fields]);
 }
 
+/** The values of a record of encoded ones. */
+export function decodeFields(fields: JsonObject, path: string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, decodeValue(item, at(path, key))]));
+}
+
+/** A record of encoded values as one encoded value: a field's name must not make a tag of it. */
+export function valueOfFields(fields: JsonObject): Json {
+  return escapeTag(fields);
+}
+
+/** An encoded object as a record of encoded values; `undefined` where the value is no plain object. */
+export function fieldsOfValue(json: Json): JsonObject | undefined {
+  if (!isJsonObject(json)) return undefined;
+  const key = soleKey(json, tagLike);
+  if (key === undefined) return json;
+  return key === tagKey ? undefined : { [key.slice(1)]: json[key] as Json };
+}
+
 /** True where the JSON stands for something else than what it says: a value that JSON cannot say, or escaped data. */
 export function isTagged(json: Json): boolean {
   return isJsonObject(json) && soleKey(json, tagLike) !== undefined;

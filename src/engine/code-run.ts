@@ -1,7 +1,7 @@
-import { decodeValue, encodeValue, isTagged } from "../codec/values.ts";
+import { decodeFields, encodeValue, fieldsOfValue } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
-import { getOwn, isJsonObject, type Json } from "../json.ts";
+import { getOwn, type Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunError, Wait } from "../run.ts";
 import type { WorkflowBody } from "../workflow.ts";
@@ -77,7 +77,7 @@ export class CodeRun {
 
   async execute(body: WorkflowBody): Promise<void> {
     const { run } = this.pass.record;
-    const inputs = decodeValue(this.pass.state.inputs as Json, "inputs");
+    const inputs = decodeFields(this.pass.state.inputs, "inputs");
     const context = { runId: run.runId, skillId: run.skillId, createdAt: new Date(run.createdAt) };
     // In a turn of its own, so that a body that throws at once is like any other.
     void Promise.resolve()
@@ -264,7 +264,7 @@ export class CodeRun {
       return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
     }
     return complete(this.pass, (state) => ({
-      state: { ...state, outputs: isJsonObject(result) && !isTagged(result) ? result : { result } },
+      state: { ...state, outputs: fieldsOfValue(result) ?? { result } },
       result,
     }));
   }

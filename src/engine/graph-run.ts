@@ -1,7 +1,6 @@
-import { decodeValue } from "../codec/values.ts";
+import { decodeFields, valueOfFields } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
-import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput, type Scope } from "../graph.ts";
-import type { Json } from "../json.ts";
+import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "../graph.ts";
 import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
 import type { Wait } from "../run.ts";
@@ -61,7 +60,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
       const results = failures.map((failure) => failure.result);
       return fail(pass, { code, message, stepId: first.result.stepId }, results);
     }
-    if (frontier.isDone) return complete(pass, (state) => ({ state, result: state.outputs }));
+    if (frontier.isDone) return complete(pass, (state) => ({ state, result: valueOfFields(state.outputs) }));
     const waits = [...parked.values()];
     if (pass.isSpent) return handOver(pass, waits);
     const ready = await hold(pass, waits);
@@ -109,11 +108,13 @@ function holds(pass: Pass, { when }: PlannedStep): boolean {
   if (when === undefined) return true;
   if (typeof when !== "function") return isTruthy(when, pass.state);
   const { inputs, vars, outputs } = pass.state;
-  return Boolean(when(asScope(decodeValue({ inputs, vars, outputs } as Json, "scope"))));
-}
-
-function asScope(decoded: unknown): Scope {
-  return decoded as Scope;
+  return Boolean(
+    when({
+      inputs: decodeFields(inputs, "inputs"),
+      vars: decodeFields(vars, "vars"),
+      outputs: decodeFields(outputs, "outputs"),
+    }),
+  );
 }
 
 function useCapability(

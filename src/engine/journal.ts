@@ -1,7 +1,7 @@
 import { DurableError } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import { write } from "./commit.ts";
-import { type Change, getRun, type Held, missingRun, type SavedCheckpoint } from "./held.ts";
+import { type Change, getRun, type Held, type SavedCheckpoint } from "./held.ts";
 import { type Host, randomFraction } from "./host.ts";
 
 /** What a decision answers, with what it wants written, if anything. */
@@ -30,9 +30,8 @@ export async function change<T>(
   runId: RunId,
   decide: (held: Held, now: number) => Decided<T> | Promise<Decided<T>>,
 ): Promise<Changed<T>> {
-  let base: Held | undefined = await getRun(host, tenant, runId);
+  let base = await getRun(host, tenant, runId);
   for (let attempt = 1; attempt <= decideTries; attempt++) {
-    if (base === undefined) missingRun(runId);
     const { change, answer } = await decide(base, host.clock.now());
     if (change === undefined) return { held: base, answer };
     const outcome = await write(host, base, change);
@@ -42,8 +41,9 @@ export async function change<T>(
       case "claimed":
         throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
       case "conflict":
-        base = outcome.held;
-        await host.clock.sleep(randomFraction(host.random) * Math.min(2 ** attempt, 250));
+        // A row that was read before the pause is stale after it, and then every try fails while others write.
+        await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
+        base = await getRun(host, tenant, runId);
     }
   }
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });

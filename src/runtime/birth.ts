@@ -15,6 +15,7 @@ import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import { type ExecutionState, type Fields, initialState } from "../execution-state.ts";
 import {
   type CheckpointId,
+  isId,
   newDescendantId,
   newRunId,
   parseCheckpointId,
@@ -91,6 +92,11 @@ function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born):
 }
 
 async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
+  for (const name of ["skillId", "skillVersion"] as const) {
+    if (request[name] !== undefined && !isId(request[name])) {
+      throw invalidRequest(name, "expected 1 to 200 characters of printable ASCII");
+    }
+  }
   const skill = host.skills.find(request.skillId, request.skillVersion);
   const given = request.inputs ?? {};
   // Encoded before its schema sees it, so that what cannot be kept is refused under its own path.
