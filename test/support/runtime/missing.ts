@@ -8,7 +8,7 @@ type Operation = (runs: Runs, runId: string, checkpointId?: string) => Promise<u
 const chosen = (checkpointId: string | undefined) => (checkpointId === undefined ? {} : { checkpointId });
 
 /** Everything that can be done to a run, by the name it has in the tests. */
-export const operations: Readonly<Record<string, Operation>> = {
+const operations: Readonly<Record<string, Operation>> = {
   get: (runs, runId) => runs.get(runId),
   save: (runs, runId) => runs.saveCheckpoint(runId, { kind: "k", state: initialState<unknown>("pair", {}) }),
   load: (runs, runId, checkpointId = "c") => runs.loadCheckpoint(runId, checkpointId),
