@@ -113,7 +113,10 @@ export function testRefusals(home: HttpHome): void {
         ["GET", "/run_async", "POST"],
       ] as const) {
         const answer = await client.call(method, path);
-        expect(answer.body.error, path).toMatchObject({ code: "method_not_allowed", message: `there is no ${method} ${path}` });
+        expect(answer.body.error, path).toMatchObject({
+          code: "method_not_allowed",
+          message: `there is no ${method} ${path}`,
+        });
         expect(answer.headers.get("allow")).toBe(allowed);
       }
     });
