@@ -58,9 +58,17 @@ type Delivery =
 export async function deliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
   await host.ready;
   const delivery = await tryDeliver(host, commit, nonce);
-  const { tenant, runId } = commit.run;
-  if (delivery.kind === "committed") host.notifier.notify({ tenant, runId });
+  if (delivery.kind === "committed") notify(host, commit.run);
   return delivery;
+}
+
+// A hint that cannot be given, as on a closed channel, takes nothing back of what was committed.
+function notify({ notifier, onError }: Host, { tenant, runId }: RunRow): void {
+  try {
+    notifier.notify({ tenant, runId });
+  } catch (error) {
+    onError(error);
+  }
 }
 
 async function tryDeliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
