@@ -54,10 +54,13 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
   const isOver = () => signal?.aborted || host.isSpent();
   while (report.taken < limit && !isOver()) {
     const now = host.clock.now();
-    const query = { now, limit: limit - report.taken, ...present({ tenant }) };
+    const left = limit - report.taken;
+    // What was passed over may be due still, and must not stand before the others.
+    const query = { now, limit: left + report.passedOver, ...present({ tenant }) };
     const rows = [...(await host.store.dueRuns(query)), ...(await orphans(host, tenant))];
     // A row that was passed over stays due for others; looking at it twice in one drain gains nothing.
-    const fresh = rows.filter((row) => !seen.has(rowKey(row)) && seen.add(rowKey(row)));
+    const fresh = rows.filter((row) => !seen.has(rowKey(row))).slice(0, left);
+    for (const row of fresh) seen.add(rowKey(row));
     if (fresh.length === 0) break;
     const lane = async () => {
       for (let row = fresh.shift(); row !== undefined && !isOver(); row = fresh.shift()) {
