@@ -268,7 +268,16 @@ function editedState(state: ExecutionState<Json>, { inputs = {}, vars = {} }: St
 async function origin(host: Host, tenant: TenantId, runId: RunId, descent: Descent) {
   const source = await getRun(host, tenant, runId);
   const checkpoint = await getCheckpoint(host, tenant, runId, selected(source.record, descent.checkpointId));
+  refuseUnedited(source.record);
   return { source, checkpoint };
+}
+
+/** @throws `conflict` where the run is a fork whose edit was never saved: it would do what was to be changed. */
+export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
+  if (isEditPending !== true) return;
+  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
+    hint: "fork the source again",
+  });
 }
 
 /**

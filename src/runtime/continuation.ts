@@ -17,7 +17,7 @@ import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
 import type { Skill } from "../skill.ts";
-import { selected } from "./birth.ts";
+import { refuseUnedited, selected } from "./birth.ts";
 
 /** A run that goes on, and the checkpoint from which. */
 export interface Resumed {
@@ -42,11 +42,7 @@ export async function resumeRun(
   const resumed = await change(host, tenant, runId, async ({ record }, now) => {
     const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
     refuseLive(record, now);
-    if (record.isEditPending) {
-      throw new DurableError("conflict", `run "${runId}" was forked with an edit that was never saved`, {
-        hint: "fork the source again",
-      });
-    }
+    refuseUnedited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(host, record.run, from.state);
