@@ -1,0 +1,4 @@
+import { testForks } from "./support/forks-suite.ts";
+import { memoryHarness } from "./support/memory-harness.ts";
+
+testForks("memory", memoryHarness);
