@@ -135,6 +135,7 @@ const continuations: Slices = {
     "can be done again and again",
     "of a canceled run goes on where it was canceled",
     "runs steps whose results are failed in the checkpoint, and none that are completed, degraded or skipped",
+    "by ten at once is one resume: nine are conflicts, and each step is executed once",
     "is restarted by another executor in a new process, from nothing but the store",
   ],
   "resume of a running run": [

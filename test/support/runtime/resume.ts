@@ -202,6 +202,25 @@ export function resumeCases(on: OnStage): void {
     );
 
     test(
+      "by ten at once is one resume: nine are conflicts, and each step is executed once",
+      on(async (stage) => {
+        await failedAt(stage, "two");
+        const { home, runtime, open, tenant, handlers, counts } = stage;
+        const hold = deferred<string>();
+        handlers.set("two", () => hold.promise);
+        const other = runtime({ store: await open(), executor: "other" });
+        const calls = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? home : other).for(tenant).resume("r"));
+        const outcomes = await Promise.allSettled(calls);
+        hold.resolve("done");
+        await Promise.all([home.idle(), other.idle()]);
+        const refused = outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason as { code: string }] : []));
+        expect(refused.map((error) => error.code)).toEqual(Array(9).fill("conflict"));
+        expect(counts()).toEqual({ one: 1, two: 2, three: 1 });
+        expect((await kindsOf(stage.runs, "r")).filter((kind) => kind === "run_resumed")).toHaveLength(1);
+      }),
+    );
+
+    test(
       "is restarted by another executor in a new process, from nothing but the store",
       on(async (stage) => {
         const { clock, counts, runtime, open, tenant } = stage;
