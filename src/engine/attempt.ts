@@ -88,12 +88,22 @@ function isRetryable(error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name !== "NonRetryableError";
 }
 
+/** So many characters of a message are shown in the run's row and in events, whose size is bounded. */
+const longestMessage = 4_000;
+
 /** What a thrown value says, in a form that can be kept. */
 export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
-  const message =
+  const text =
     typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  const message = text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}…`;
   return { code, message, thrown: encodedThrown(error, message) };
+}
+
+/** What a commit says that is refused for its size; whatever else it threw is thrown on. */
+export function tooLarge(error: unknown): StepError {
+  if (!isDurableError(error, "too_large")) throw error;
+  return stepError(error);
 }
 
 function encodedThrown(error: unknown, message: string): Json {

@@ -2,6 +2,7 @@ import type { ExecutionState, StepResult } from "../execution-state.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunError, RunRecord, Wait } from "../run.ts";
+import { tooLarge } from "./attempt.ts";
 import { isoTime } from "./host.ts";
 import { event, withResult } from "./kernel.ts";
 import { moved } from "./moved.ts";
@@ -98,15 +99,20 @@ export async function complete(
   pass: Pass,
   finish: (state: ExecutionState<Json>) => { state: ExecutionState<Json>; result: Json },
 ): Promise<void> {
-  await pass.commit((record, before, now) => {
-    const { state, result } = finish(before);
-    return {
-      record: { ...withoutLease(record), run: moved(record.run, { type: "complete", result }, now), waits: [] },
-      state: closed({ ...state, output: { ...state.output, result } }, "completed", now),
-      events: [event("run.completed", now)],
-      checkpoint: { kind: "run_finished" },
-    };
-  });
+  try {
+    await pass.commit((record, before, now) => {
+      const { state, result } = finish(before);
+      return {
+        record: { ...withoutLease(record), run: moved(record.run, { type: "complete", result }, now), waits: [] },
+        state: closed({ ...state, output: { ...state.output, result } }, "completed", now),
+        events: [event("run.completed", now)],
+        checkpoint: { kind: "run_finished" },
+      };
+    });
+  } catch (error) {
+    const { code, message } = tooLarge(error);
+    await fail(pass, { code, message });
+  }
 }
 
 /** Ends the run badly. */

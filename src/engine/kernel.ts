@@ -5,7 +5,7 @@ import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Signal, Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
-import { attempt, type StepError, stepError } from "./attempt.ts";
+import { attempt, type StepError, stepError, tooLarge } from "./attempt.ts";
 import { isoTime, randomFraction } from "./host.ts";
 import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
 import type { Pass, PassChange } from "./pass.ts";
@@ -260,10 +260,15 @@ async function settle(
 ): Promise<StepOutcome> {
   const { before = status === "skipped" ? [] : [startedEvent(started)], claims } = more;
   const result = stepResult(started, status, output, pass.host.clock.now());
-  await pass.commit((record, state, now) => ({
-    ...settledChange(started, result, record, state, now, before),
-    ...present({ claims }),
-  }));
+  try {
+    await pass.commit((record, state, now) => ({
+      ...settledChange(started, result, record, state, now, before),
+      ...present({ claims }),
+    }));
+  } catch (error) {
+    // Trying again would give the same.
+    return failed(pass, started, tooLarge(error), claims);
+  }
   return { kind: "settled", result };
 }
 

@@ -1,0 +1,213 @@
+import { describe, expect, test } from "vitest";
+import { countingStore } from "../src/conformance/faults.ts";
+import {
+  defineCapability,
+  defineSkill,
+  type ExecutionState,
+  encodeState,
+  initialState,
+  type Runtime,
+  writeState,
+} from "../src/index.ts";
+import { type OnStage, refusalOf, rowsOf, type Stage } from "./support/stage.ts";
+
+const maxStateBytes = 10_000;
+
+function state(vars: Readonly<Record<string, unknown>>): ExecutionState {
+  return { ...initialState("chain", {}), vars };
+}
+
+/** A runtime that keeps ten kilobytes and no more, and what its handlers did. */
+function small(stage: Stage) {
+  const calls: string[] = [];
+  const large = (bytes: number) => "x".repeat(bytes);
+  const options = { version: "1", retry: { maxAttempts: 3 } };
+  const capabilities = [
+    defineCapability({ id: "large", ...options }, (input, { stepId }) => {
+      calls.push(stepId);
+      return large(Number(input));
+    }),
+    defineCapability({ id: "send large", ...options, sideEffects: "external_action" }, (input, { stepId }) => {
+      calls.push(stepId);
+      return large(Number(input));
+    }),
+  ];
+  const skills = [
+    defineSkill({ id: "chain", version: "1", steps: [{ id: "one", uses: "large", input: "inputs.bytes" }] }),
+    defineSkill({
+      id: "two",
+      version: "1",
+      steps: [
+        { id: "first", uses: "large", input: "inputs.first", output: "vars.first" },
+        { id: "second", uses: "send large", input: "inputs.second", onFailure: "continue" },
+        { id: "third", uses: "large", input: "inputs.third", output: "outputs.third" },
+      ],
+    }),
+    defineSkill<{ bytes: number }>({
+      id: "returning",
+      version: "1",
+      run: async (step, { bytes }) => {
+        const kept = await step.do("caught", async () => large(20_000)).catch((error) => (error as Error).message);
+        await step.do("short", async () => kept);
+        return large(bytes);
+      },
+    }),
+  ];
+  const counting = countingStore(stage.store);
+  const runtime = stage.runtime({ store: counting, capabilities, skills, maxStateBytes, executor: "small" });
+  return { runtime, runs: runtime.for(stage.tenant), counts: counting.counts, calls };
+}
+
+/** States at their limit, as tests over the stores of one medium. */
+export function largeCases(on: OnStage): void {
+  describe("a state over the limit", () => {
+    test(
+      "is refused by create, start, save and an edited fork, before anything is written",
+      on(async (stage) => {
+        const { runs, counts } = small(stage);
+        await runs.create({ skillId: "chain", runId: "r" });
+        const before = await rowsOf(stage.store, stage.tenant, "r");
+        counts.calls.commit = 0;
+        const inputs = { text: "x".repeat(maxStateBytes) };
+        for (const attempt of [
+          runs.create({ skillId: "chain", runId: "created", inputs }),
+          runs.start({ skillId: "chain", runId: "started", inputs }),
+          runs.saveCheckpoint("r", { kind: "k", state: state(inputs) }),
+          runs.saveCheckpoint("r", { kind: "run_failed", state: state(inputs) }),
+        ]) {
+          expect(await refusalOf(attempt)).toMatchObject({
+            code: "too_large",
+            message: expect.stringContaining(`more than ${maxStateBytes} bytes`),
+          });
+        }
+        expect(counts.calls.commit).toBe(0);
+        expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
+        expect(await refusalOf(runs.fork("r", { newRunId: "fork", edit: { vars: inputs } }))).toMatchObject({
+          code: "too_large",
+        });
+        expect((await runs.listCheckpoints("r")).checkpoints.length).toBe(1);
+      }),
+    );
+
+    test(
+      "counts in bytes of UTF-8, and to the byte",
+      on(async (stage) => {
+        const { runs } = small(stage);
+        const room =
+          maxStateBytes - new TextEncoder().encode(JSON.stringify(writeState(encodeState(state({ text: "" }))))).length;
+        const fits = "é".repeat(Math.floor(room / 2)) + (room % 2 === 1 ? "x" : "");
+        await runs.create({ skillId: "chain", runId: "s" });
+        await runs.saveCheckpoint("s", { checkpointId: "fits", kind: "k", state: state({ text: fits }) });
+        const refused = runs.saveCheckpoint("s", { kind: "k", state: state({ text: `${fits}x` }) });
+        expect(await refusalOf(refused)).toMatchObject({ code: "too_large" });
+        expect((await runs.loadCheckpoint("s", "fits")).state.vars.text).toBe(fits);
+      }),
+    );
+
+    test(
+      "counts what is in it, not what deltas replaced",
+      on(async (stage) => {
+        const { runs } = small(stage);
+        await runs.create({ skillId: "chain", runId: "r" });
+        for (let number = 0; number < 30; number++) {
+          const vars = { still: "x".repeat(6_000), changing: `${number} `.repeat(300) };
+          await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+        }
+        expect((await runs.loadCheckpoint("r", "c29")).state.vars.changing).toBe("29 ".repeat(300));
+      }),
+    );
+  });
+
+  describe("a step whose result is too large", () => {
+    test(
+      "fails its run by that name, is called once, and can be resumed",
+      on(async (stage) => {
+        const { runs, runtime, calls } = small(stage);
+        await runs.start({ skillId: "chain", runId: "r", inputs: { bytes: 20_000 } });
+        await runtime.idle();
+        expect(await runs.get("r")).toMatchObject({ status: "failed", error: { code: "too_large", stepId: "one" } });
+        expect(calls).toEqual(["one"]);
+        const { head = "" } = await runs.listCheckpoints("r");
+        expect((await runs.loadCheckpoint("r", head)).state.stepResults.one?.status).toBe("failed");
+        await runs.resume("r");
+        await runtime.idle();
+        expect((await runs.get("r")).status).toBe("failed");
+        expect(calls).toEqual(["one", "one"]);
+      }),
+    );
+
+    test(
+      "is degraded where the run goes on without it, and what it did to the world stays known",
+      on(async (stage) => {
+        const { runs, runtime, calls } = small(stage);
+        const inputs = { first: 2_000, second: 9_000, third: 100 };
+        await runs.start({ skillId: "two", runId: "r", inputs });
+        await runtime.idle();
+        expect(await runs.get("r")).toMatchObject({ status: "completed", result: { third: "x".repeat(100) } });
+        const { head = "" } = await runs.listCheckpoints("r");
+        const { stepResults } = (await runs.loadCheckpoint("r", head)).state;
+        expect(stepResults.second).toMatchObject({ status: "degraded", producedOutput: null });
+        expect(calls).toEqual(["first", "second", "third"]);
+        const [claim] = await stage.store.listClaims(stage.tenant, "r", { limit: 9 });
+        expect(JSON.parse(claim?.body ?? "")).toMatchObject({ step_id: "second", status: "recorded" });
+      }),
+    );
+
+    test(
+      "rejects in a body, which may go on; a return value that is too large fails the run",
+      on(async (stage) => {
+        const { runs, runtime } = small(stage);
+        await runs.start({ skillId: "returning", runId: "r", inputs: { bytes: 10 } });
+        await runtime.idle();
+        expect(await runs.get("r")).toMatchObject({ status: "completed", result: "x".repeat(10) });
+        await runs.start({ skillId: "returning", runId: "s", inputs: { bytes: 20_000 } });
+        await runtime.idle();
+        expect(await runs.get("s")).toMatchObject({ status: "failed", error: { code: "too_large" } });
+      }),
+    );
+
+    test(
+      "and that fills the state to its edge can still fail",
+      on(async (stage) => {
+        const { runs, runtime } = small(stage);
+        // Each leaves less room than an error takes.
+        for (let bytes = 6_000; bytes < 9_000; bytes += 250) {
+          await runs.start({
+            skillId: "chain",
+            runId: `r ${bytes}`,
+            inputs: { bytes: 9_000, fill: "x".repeat(bytes) },
+          });
+          await runtime.idle();
+          expect(await runs.get(`r ${bytes}`)).toMatchObject({ status: "failed", error: { code: "too_large" } });
+        }
+      }),
+    );
+  });
+
+  test(
+    "an error with a long message fails its run, and the row shows its beginning",
+    on(async (stage) => {
+      const runtime = complaining(stage);
+      const runs = runtime.for(stage.tenant);
+      await runs.start({ skillId: "complaining", runId: "r" });
+      await runtime.idle();
+      const { status, error } = await runs.get("r");
+      expect(status).toBe("failed");
+      expect(error?.message.length).toBeLessThan(5_000);
+      const { head = "" } = await runs.listCheckpoints("r");
+      const thrown = (await runs.loadCheckpoint("r", head)).state.stepResults.loud?.rawResult;
+      expect((thrown as Error).message.length).toBe(400_000);
+    }),
+  );
+}
+
+function complaining(stage: Stage): Runtime {
+  const capabilities = [
+    defineCapability({ id: "complain", version: "1" }, () => {
+      throw new Error("x".repeat(400_000));
+    }),
+  ];
+  const steps = [{ id: "loud", uses: "complain", retry: { maxAttempts: 2, delayMs: 0 } }];
+  const skills = [defineSkill({ id: "complaining", version: "1", steps })];
+  return stage.runtime({ capabilities, skills, executor: "complaining" });
+}
