@@ -200,7 +200,8 @@ function saved(
   let written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
   // Deltas also count what they replaced; only a keyframe says how large the state is.
   if (bytesOf(written) > host.maxStateBytes) written = writeSnapshot(checkpoint.state, revision, undefined);
-  if (bytesOf(written) > host.maxStateBytes) {
+  // A run that is as large as it may be must still be able to fail.
+  if (bytesOf(written) > host.maxStateBytes && record.run.status !== "failed") {
     throw new DurableError(
       "too_large",
       `the state of run "${record.run.runId}" would take more than ${host.maxStateBytes} bytes`,
