@@ -1,4 +1,4 @@
 import { testCrashes } from "./support/crash-matrix.ts";
 import { indexedDbHarness } from "./support/indexeddb-harness.ts";
 
-testCrashes("IndexedDB", indexedDbHarness, { lanes: 8, isThorough: true });
+testCrashes("IndexedDB", indexedDbHarness, { lanes: 8, isThorough: false });

@@ -124,11 +124,9 @@ function whereSomebodyElseWasFirst(error: unknown): void {
   if (!isDurableError(error, "invalid_transition") && !isDurableError(error, "conflict")) throw error;
 }
 
-export const struck = "struck";
-
 export interface Frozen extends Faulty {
   /** Resolves once the freeze has begun. */
-  readonly frozen: Promise<typeof struck>;
+  readonly frozen: Promise<void>;
   thaw(): void;
 }
 
@@ -136,20 +134,20 @@ export interface Frozen extends Faulty {
 export function freezingAt(atCommit: number, moment: "before" | "after"): (store: Store) => Frozen {
   return (store) => {
     const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
-    const { promise: frozen, resolve: freeze } = Promise.withResolvers<typeof struck>();
+    const { promise: frozen, resolve: freeze } = Promise.withResolvers<void>();
     let isFrozen = false;
     const freezing = intercepted(store, async (call, proceed) => {
       const strikes = call.method === "commit" && call.nth === atCommit;
       if (strikes && moment === "before") isFrozen = true;
       if (isFrozen) {
-        if (strikes) freeze(struck);
+        if (strikes) freeze();
         await thawed;
         return proceed();
       }
       const answer = await proceed();
       if (strikes) {
         isFrozen = true;
-        freeze(struck);
+        freeze();
       }
       if (isFrozen) await thawed;
       return answer;
