@@ -21,7 +21,7 @@ test("a Worker made of the public doors serves a skill of its own", async () => 
   expect(await call("POST", "/v1/runs", start)).toMatchObject({ status: 201, body: { status: "running" } });
   expect(await call("GET", "/v1/runs/letter-1")).toMatchObject({ body: { status: "waiting_for_human" } });
   expect(await call("POST", "/v1/runs/letter-1/approve", { approver: "Bob" })).toMatchObject({ status: 200 });
-  const result = { receipt: "sent 13 characters as acme/letter-1/send" };
+  const result = { receipt: expect.stringMatching(/^sent 13 characters as acme\/letter-1\/send\/[0-9a-f]{16}$/) };
   expect(await call("GET", "/v1/runs/letter-1")).toMatchObject({ body: { status: "completed", result } });
 });
 
