@@ -152,6 +152,12 @@ export function isTerminal(status: RunStatus): boolean {
 
 /** When somebody should look at the run next, in milliseconds; never where it waits for a person or a signal alone. */
 export function dueAt(record: RunRecord<unknown>): number | undefined {
+  const time = nextTime(record);
+  // Stores hold whole milliseconds, and a duration need not be of any.
+  return time === undefined ? undefined : Math.ceil(time);
+}
+
+function nextTime(record: RunRecord<unknown>): number | undefined {
   if (isTerminal(record.run.status)) return undefined;
   if (record.lease !== undefined) return record.lease.endsAt;
   if (record.run.status === "pending") return undefined;

@@ -84,13 +84,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
   const random = options.random ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)));
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
-  const { presence } = options;
+  const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const host: Host = {
     store: options.store,
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),
-    clock: options.clock ?? systemClock,
+    // Whole milliseconds, as stores hold them, whatever the clock has.
+    clock: { now: () => Math.floor(clock.now()), sleep: (ms, signal) => clock.sleep(ms, signal) },
     random,
     executor: executorId,
     isSpent: options.isSpent ?? (() => false),

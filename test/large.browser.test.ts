@@ -1,5 +1,8 @@
-import { largeCases } from "./large.cases.ts";
+import { fractionCases, largeCases } from "./large.cases.ts";
 import { indexedDbHarness } from "./support/indexeddb-harness.ts";
 import { onStage } from "./support/stage.ts";
 
-largeCases(onStage(indexedDbHarness));
+const on = onStage(indexedDbHarness);
+
+largeCases(on);
+fractionCases(on);

@@ -201,6 +201,39 @@ export function largeCases(on: OnStage): void {
   );
 }
 
+/** Times that are no whole milliseconds. */
+export function fractionCases(on: OnStage): void {
+  test(
+    "fractions of a millisecond, in a clock, a lease or a duration, are kept by every medium",
+    on(async (stage) => {
+      const { clock, tenant } = stage;
+      const skill = defineSkill({
+        id: "fractions",
+        version: "1",
+        run: async (step) => {
+          await step.sleep("nap", 3_600_000.25);
+          await step.waitForEvent("word", { type: "word", timeout: 3_600_000.75 }).catch(() => "no word");
+          return "done";
+        },
+      });
+      const fractional = { now: () => clock.now() + 0.3, sleep: clock.sleep };
+      const options = { skills: [skill], clock: fractional, holdMs: 0, leaseMs: 1_000.125, executor: "fractions" };
+      const runtime = stage.runtime(options);
+      const runs = runtime.for(tenant);
+      await runs.start({ skillId: "fractions", runId: "r", idempotencyKey: "key" });
+      await runtime.idle();
+      await clock.advance(1_000_000);
+      expect(await runtime.drain()).toEqual({ taken: 0, passedOver: 0 });
+      for (let round = 0; round < 2; round++) {
+        await clock.advance(3_600_002);
+        expect(await runtime.drain()).toEqual({ taken: 1, passedOver: 0 });
+      }
+      expect(await runs.get("r")).toMatchObject({ status: "completed", result: "done" });
+      expect((await runs.start({ skillId: "fractions", runId: "r", idempotencyKey: "key" })).isRepeat).toBe(true);
+    }),
+  );
+}
+
 function complaining(stage: Stage): Runtime {
   const capabilities = [
     defineCapability({ id: "complain", version: "1" }, () => {

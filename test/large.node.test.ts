@@ -1,5 +1,8 @@
-import { largeCases } from "./large.cases.ts";
+import { fractionCases, largeCases } from "./large.cases.ts";
 import { memoryHarness } from "./support/memory-harness.ts";
 import { onStage } from "./support/stage.ts";
 
-largeCases(onStage(memoryHarness));
+const on = onStage(memoryHarness);
+
+largeCases(on);
+fractionCases(on);

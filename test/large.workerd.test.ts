@@ -3,13 +3,14 @@ import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudf
 import { describe, expect, test } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
 import { initialState, type Store } from "../src/index.ts";
-import { largeCases } from "./large.cases.ts";
+import { fractionCases, largeCases } from "./large.cases.ts";
 import { d1Harness } from "./support/d1-harness.ts";
 import { onStage, refusalOf, rowsOf } from "./support/stage.ts";
 
 const on = onStage(d1Harness(env.DB));
 
 largeCases(on);
+fractionCases(on);
 
 /** What D1 takes of one statement in production; the local one takes more. */
 const limits = { bytes: 2_000_000, parameters: 100, sql: 100_000 };
