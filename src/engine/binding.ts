@@ -1,4 +1,5 @@
 import { decodeState, encodeState } from "../codec/state.ts";
+import { DurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { Run } from "../run.ts";
@@ -13,14 +14,24 @@ export interface Binding {
   readonly isMigrated: boolean;
 }
 
-/** `undefined` where neither the run's skill nor one with a migration from its version is registered here. */
+/**
+ * `undefined` where neither the run's skill nor one with a migration from its version is registered here.
+ *
+ * @throws `internal_error` where a migration throws, or gives no state.
+ */
 export function findBinding(host: Host, run: Run<Json>, state: ExecutionState<Json>): Binding | undefined {
   const successor = host.skills.successor(run.skillId, run.skillVersion);
   if (successor === undefined) return undefined;
   const { skill, migrations } = successor;
   if (migrations.length === 0) return { skill, state, isMigrated: false };
-  const migrated = migrations.reduce((state, { migrate }) => migrate(state), decodeState(state));
-  return { skill, state: encodeState({ ...migrated, skillVersion: skill.version }), isMigrated: true };
+  try {
+    const migrated = migrations.reduce((state, { migrate }) => migrate(state), decodeState(state));
+    const own = { skillId: skill.id, skillVersion: skill.version };
+    return { skill, state: encodeState({ ...migrated, ...own }), isMigrated: true };
+  } catch (cause) {
+    const from = `version ${run.skillVersion} of skill "${skill.id}" to version ${skill.version}`;
+    throw new DurableError("internal_error", `the migration of run "${run.runId}" from ${from} failed`, { cause });
+  }
 }
 
 /** @throws `not_found` that names the skill. */

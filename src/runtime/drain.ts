@@ -1,5 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
-import { bindSkill, underSkill } from "../engine/binding.ts";
+import { type Binding, bindSkill, underSkill } from "../engine/binding.ts";
 import { failure } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -9,6 +9,7 @@ import { change, type Decided } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
+import { type ErrorCode, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -125,6 +126,9 @@ async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ d
   }
 }
 
+/** Why a run's state is not to be had: a damaged or missing snapshot, one of a newer version, a migration that fails. */
+const unreadable: readonly ErrorCode[] = ["corrupt_data", "not_found", "unsupported_version", "internal_error"];
+
 async function decide(
   host: Host,
   executor: Executor,
@@ -139,8 +143,19 @@ async function decide(
   if (host.skills.successor(run.skillId, run.skillVersion) === undefined) {
     return { change: setAside(record, now), answer: undefined };
   }
-  const { state: stored, snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
-  const { skill, state, isMigrated } = bindSkill(host, run, stored);
+  let binding: Binding;
+  let head: Snapshot;
+  try {
+    const { state, snapshot } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    head = snapshot;
+    binding = bindSkill(host, run, state);
+  } catch (error) {
+    // Whatever else it is, such as a medium that is gone for a while, says nothing about the run.
+    if (!unreadable.some((code) => isDurableError(error, code))) throw error;
+    host.onError(error);
+    return { change: setAside(record, now), answer: undefined };
+  }
+  const { skill, state, isMigrated } = binding;
   const wasLost = record.lease !== undefined;
   if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
   const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
@@ -160,7 +175,8 @@ async function decide(
   return { change, answer: { skill, state: continued, head } };
 }
 
-// Nobody here has the skill: the run is due again later and later, so that it does not stand before others.
+// Nobody here can take the run, for want of its skill or of its state: it is due again later and later, so that it does
+// not stand before others.
 function setAside(record: RunRecord<Json>, now: number): Change {
   const { lease: _, ...rest } = record;
   const delay = Math.min(firstUnservedDelayMs * 2 ** record.unservedCount, lastUnservedDelayMs);
