@@ -19,7 +19,11 @@ describe("one function, typed by Cloudflare, gives the same", { timeout: 60_000 
   });
 
   test("in a page over IndexedDB, reloaded while it waits and while it sleeps", async () => {
-    const server = await createServer({ root: folder, server: { port: 0 }, logLevel: "error" });
+    const server = await createServer({
+      root: folder,
+      server: { port: 0, hmr: false, watch: null },
+      logLevel: "error",
+    });
     await server.listen();
     const browser = await chromium.launch(await chromiumLaunchOptions());
     try {

@@ -1,0 +1,201 @@
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import { createServer, type ViteDevServer } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { chromiumLaunchOptions } from "./support/chromium.ts";
+
+// Real pages of one origin, in one browser, over one IndexedDB.
+
+let server: ViteDevServer;
+let browser: Browser;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  server = await createServer({
+    configFile: false,
+    root: "test/support/presence",
+    cacheDir: `${process.cwd()}/node_modules/.vite/presence`,
+    optimizeDeps: { include: ["idb"] },
+    // Nobody may reload these pages but the test.
+    server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
+    logLevel: "error",
+  });
+  await server.listen();
+  browser = await chromium.launch(await chromiumLaunchOptions());
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+// With a storage of its own.
+beforeEach(async () => {
+  context = await browser.newContext();
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+interface PageOptions {
+  readonly serves?: "no";
+  readonly presence?: "no";
+  readonly leaseMs?: number;
+}
+
+async function open(name: string, options: PageOptions = {}): Promise<Page> {
+  const page = await context.newPage();
+  const query = new URLSearchParams({ name, ...JSON.parse(JSON.stringify(options)) });
+  await page.goto(`${server.resolvedUrls?.local[0]}?${query}`);
+  await page.waitForFunction(() => window.executor !== undefined);
+  return page;
+}
+
+const start = (page: Page) => page.evaluate(() => window.executor.start());
+const events = (page: Page, runId: string) => page.evaluate((runId) => window.executor.events(runId), runId);
+const run = (page: Page, runId: string) => page.evaluate((runId) => window.executor.get(runId), runId);
+/** The names of the pages in which the run's held step was called, in order. */
+const calls = (page: Page, runId: string) =>
+  page.evaluate((runId) => localStorage.getItem(`calls:${runId}`)?.split(" ") ?? [], runId);
+const go = (page: Page) => page.evaluate(() => localStorage.setItem("go", "now"));
+
+const called = (page: Page, runId: string, names: readonly string[], timeout: number) =>
+  expect.poll(() => calls(page, runId), { timeout, interval: 50 }).toEqual(names);
+const ends = (page: Page, runId: string, by: string) =>
+  expect
+    .poll(() => run(page, runId), { timeout: 10_000, interval: 50 })
+    .toEqual({ status: "completed", result: { by } });
+
+/** Well below the 30 seconds of a lease, also where the machine is busy. */
+const atOnce = 12_000;
+
+describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
+  test("execute each run once, also those that neither of them started", async () => {
+    const [a, b, clerk] = [await open("a"), await open("b"), await open("clerk", { serves: "no" })];
+    await go(clerk);
+    const ids: string[] = [];
+    for (let n = 0; n < 20; n++) ids.push(await start(clerk));
+    for (const runId of ids) {
+      await expect.poll(() => run(clerk, runId), { timeout: 20_000 }).toMatchObject({ status: "completed" });
+      expect(await calls(clerk, runId)).toHaveLength(1);
+      const log = await events(clerk, runId);
+      expect(log.filter((type) => type === "step.completed")).toHaveLength(3);
+      expect(log).not.toContain("run.recovered");
+    }
+    expect([a.isClosed(), b.isClosed()]).toEqual([false, false]);
+  });
+
+  test.each(["close", "crash", "leave"] as const)(
+    "hand over at once when the one that executes dies: %s",
+    async (way) => {
+      const [winner, other] = [await open("winner"), await open("other")];
+      const runId = await start(winner);
+      await called(other, runId, ["winner"], atOnce);
+      // The other one has seen it and leaves it alone.
+      await other.waitForTimeout(1_500);
+      expect(await calls(other, runId)).toEqual(["winner"]);
+      const died = Date.now();
+      switch (way) {
+        case "close":
+          await winner.close();
+          break;
+        case "crash": {
+          const crashed = winner.waitForEvent("crash");
+          const session = await context.newCDPSession(winner);
+          session.send("Page.crash").catch(() => undefined);
+          await crashed;
+          break;
+        }
+        case "leave":
+          await winner.goto("about:blank");
+      }
+      await called(other, runId, ["winner", "other"], atOnce);
+      expect(Date.now() - died).toBeLessThan(atOnce);
+      await go(other);
+      await ends(other, runId, "other");
+      const log = await events(other, runId);
+      expect(log.filter((type) => type === "run.recovered")).toHaveLength(1);
+      expect(log.filter((type) => type === "step.completed")).toHaveLength(3);
+    },
+  );
+
+  test("hand over among three: one of the two that are left takes it", async () => {
+    const [winner, b, c] = [await open("winner"), await open("b"), await open("c")];
+    const runId = await start(winner);
+    await called(b, runId, ["winner"], atOnce);
+    await winner.close();
+    await expect.poll(() => calls(b, runId), { timeout: atOnce }).toHaveLength(2);
+    await go(b);
+    await expect.poll(() => run(c, runId), { timeout: atOnce }).toMatchObject({ status: "completed" });
+    const [, heir] = await calls(c, runId);
+    expect(await run(c, runId)).toEqual({ status: "completed", result: { by: heir } });
+    expect(await calls(c, runId)).toHaveLength(2);
+  });
+
+  test("a page that is reloaded takes up its own run again at once", async () => {
+    const page = await open("page");
+    const runId = await start(page);
+    await called(page, runId, ["page"], atOnce);
+    await page.reload();
+    await called(page, runId, ["page", "page"], atOnce);
+    await go(page);
+    await ends(page, runId, "page");
+  });
+
+  test("a page that opens later takes what a dead one left, on load", async () => {
+    const first = await open("first");
+    const runId = await start(first);
+    await called(first, runId, ["first"], atOnce);
+    await first.close();
+    const later = await open("later");
+    await called(later, runId, ["first", "later"], atOnce);
+    await go(later);
+    await ends(later, runId, "later");
+  });
+
+  test("a page that stands still keeps its lock, and loses its run when the lease lapses", async () => {
+    const leaseMs = 3_000;
+    const [still, other] = [await open("still", { leaseMs }), await open("other", { leaseMs })];
+    const runId = await start(still);
+    await called(other, runId, ["still"], atOnce);
+    // A headless browser freezes no page; a debugger stops all of its scripts as well.
+    const session = await context.newCDPSession(still);
+    await session.send("Debugger.enable");
+    await session.send("Debugger.pause");
+    const stoppedAt = Date.now();
+    await called(other, runId, ["still", "other"], atOnce);
+    expect(Date.now() - stoppedAt).toBeGreaterThan(leaseMs / 3);
+    expect(await other.evaluate(async () => (await navigator.locks.query()).held?.length)).toBe(2);
+    await go(other);
+    await ends(other, runId, "other");
+    const before = await events(other, runId);
+    expect(before.filter((type) => type === "step.completed")).toHaveLength(3);
+    await session.send("Debugger.resume");
+    await still.waitForTimeout(1_000);
+    expect(await events(other, runId)).toEqual(before);
+    expect(await run(still, runId)).toEqual({ status: "completed", result: { by: "other" } });
+  });
+
+  test("without Web Locks a dead page's run is taken when its lease lapses", async () => {
+    const options = { presence: "no", leaseMs: 2_000 } as const;
+    const [winner, other] = [await open("winner", options), await open("other", options)];
+    const runId = await start(winner);
+    await called(other, runId, ["winner"], atOnce);
+    await winner.close();
+    await called(other, runId, ["winner", "other"], atOnce);
+    await go(other);
+    await ends(other, runId, "other");
+  });
+});
+
+describe("a page that executes nothing", { timeout: 60_000 }, () => {
+  test("hears of every event through the BroadcastChannel, without looking for them", async () => {
+    const [home, watcher] = [await open("home"), await open("watcher", { serves: "no" })];
+    const runId = await start(home);
+    await called(watcher, runId, ["home"], atOnce);
+    const seen = watcher.evaluate((runId) => window.executor.watch(runId), runId);
+    await watcher.waitForTimeout(300);
+    await go(home);
+    expect(await seen).toEqual(await events(home, runId));
+  });
+});

@@ -1,0 +1,80 @@
+import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
+import {
+  broadcastNotifier,
+  createRuntime,
+  defineCapability,
+  defineSkill,
+  type Run,
+  webLocksPresence,
+} from "../../../src/index.ts";
+
+/** What a test can do with a page that is an executor. The page's address says how it is made. */
+export interface ExecutorPage {
+  /** Starts a run; it is executed here where pages of this kind execute. */
+  start(): Promise<string>;
+  get(runId: string): Promise<Pick<Run, "status" | "result">>;
+  /** The types of the run's events. */
+  events(runId: string): Promise<string[]>;
+  /** Watches the run, looking by itself only once an hour. Gives the events that it saw by the end. */
+  watch(runId: string): Promise<string[]>;
+}
+
+declare global {
+  interface Window {
+    readonly executor: ExecutorPage;
+  }
+}
+
+const query = new URLSearchParams(location.search);
+const name = query.get("name") ?? "nameless";
+const tenant = "shared";
+const hour = 3_600_000;
+
+// Outside the database, so that what the runtime says can be held against it.
+const calls = (runId: string) => `calls:${runId}`;
+const note = (runId: string) =>
+  localStorage.setItem(calls(runId), [localStorage.getItem(calls(runId)) ?? [], name].flat().join(" ").trim());
+
+const work = defineCapability({ id: "work", version: "1" }, async (_, { runId, stepId }) => {
+  if (stepId !== "held") return stepId;
+  note(runId);
+  while (localStorage.getItem("go") === null) await new Promise((resolve) => setTimeout(resolve, 20));
+  return name;
+});
+const skill = defineSkill({
+  id: "shared",
+  version: "1",
+  steps: [
+    { id: "before", uses: "work" },
+    { id: "held", uses: "work", output: "outputs.by" },
+    { id: "after", uses: "work" },
+  ],
+});
+
+const serves = query.get("serves") !== "no";
+const runtime = createRuntime({
+  store: indexedDbStore({ name: "presence" }),
+  capabilities: [work],
+  skills: [skill],
+  notifier: broadcastNotifier(),
+  presence: query.get("presence") === "no" ? undefined : webLocksPresence(),
+  leaseMs: Number(query.get("leaseMs") ?? 30_000),
+  executes: serves,
+});
+const runs = runtime.for(tenant);
+if (serves) void runtime.serve({ tenant, signal: new AbortController().signal });
+
+const executor: ExecutorPage = {
+  start: async () => (await runs.start({ skillId: "shared" })).run.runId,
+  async get(runId) {
+    const { status, result } = await runs.get(runId);
+    return { status, result };
+  },
+  events: async (runId) => (await runs.events(runId)).map(({ eventType }) => eventType),
+  async watch(runId) {
+    const seen: string[] = [];
+    for await (const { eventType } of runs.watch(runId, { pollMs: hour })) seen.push(eventType);
+    return seen;
+  },
+};
+Object.assign(window, { executor });
