@@ -1,20 +1,59 @@
-import { defineCapability, defineSkill } from "../../../src/index.ts";
-import { createWorker } from "../../../worker/index.ts";
+import { defineCapability, defineSkill, type StepContext } from "../../../src/index.ts";
+import { createWorker, type Env } from "../../../worker/index.ts";
 
-const takesASecond = defineCapability({ id: "scheduled.wait", version: "1" }, async () => {
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  return "waited";
-});
+interface ScheduledEnv extends Env {
+  /** The server that hears of every call of a step, and answers when it likes. */
+  readonly OUTSIDE_URL: string;
+}
 
-/** Long enough to be killed in the middle. */
-const slow = defineSkill({
-  id: "scheduled.slow",
+type Told = Pick<StepContext, "runId" | "stepId" | "attempt" | "idempotencyKey">;
+
+let outside = "";
+
+async function tell(told: Told): Promise<unknown> {
+  const response = await fetch(outside, { method: "POST", body: JSON.stringify(told) });
+  return response.json();
+}
+
+const graph = defineSkill({
+  id: "graph",
   version: "1",
-  steps: ["first", "second", "third", "fourth"].map((id) => ({
-    id,
-    uses: "scheduled.wait",
-    output: `outputs.${id}`,
-  })),
+  steps: [
+    { id: "before", uses: "tell", output: "outputs.before" },
+    { id: "held", uses: "tell", output: "outputs.held" },
+    { id: "after", uses: "tell", output: "outputs.after" },
+  ],
 });
 
-export default createWorker({ skills: [slow], capabilities: [takesASecond] });
+const sleeper = defineSkill({
+  id: "sleeper",
+  version: "1",
+  steps: [
+    { id: "before", uses: "tell", output: "outputs.before" },
+    // Longer than a Worker waits timers out.
+    { id: "nap", sleepMs: 6_000 },
+    { id: "after", uses: "tell", output: "outputs.after" },
+  ],
+});
+
+const body = defineSkill({
+  id: "body",
+  version: "1",
+  run: async (step, _, { runId }) => {
+    const call = (stepId: string) =>
+      step.do(stepId, ({ attempt, idempotencyKey }) => tell({ runId, stepId, attempt, idempotencyKey }));
+    return { before: await call("before"), held: await call("held"), after: await call("after") };
+  },
+});
+
+export default createWorker<ScheduledEnv>({
+  skills: [graph, sleeper, body],
+  capabilities(env) {
+    outside = env.OUTSIDE_URL;
+    return [
+      defineCapability({ id: "tell", version: "1" }, (_, { runId, stepId, attempt, idempotencyKey }) =>
+        tell({ runId, stepId, attempt, idempotencyKey }),
+      ),
+    ];
+  },
+});
