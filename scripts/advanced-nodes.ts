@@ -205,6 +205,22 @@ const failureInjectionPaths: Slices = {
   ],
 };
 
+const disturbances = [
+  "the process dies before a commit, and another goes on",
+  "the process dies after a commit, and another goes on",
+  "the process dies at a commit, and the next one at its first",
+  "the answer of a commit is lost, and the process goes on",
+  "a commit fails, and the process goes on",
+  "the process freezes at a commit, and wakes while another goes on",
+  "the process freezes at a commit, and wakes when another has ended the run",
+];
+
+/** Each stops or disturbs a run at every one of its commits. */
+const crashMatrix: Slices = {
+  "the crash matrix > of a graph skill": disturbances,
+  "the crash matrix > of a code skill": disturbances,
+};
+
 export const advancedScenarios: readonly Scenario[] = [
   {
     id: "restart_continuity",
@@ -220,6 +236,6 @@ export const advancedScenarios: readonly Scenario[] = [
     id: "failure_injection_paths",
     description:
       "Missing records, failing steps, lost answers and failing stores end in typed refusals, never in half writes.",
-    nodes: onEveryMedium(failureInjectionPaths),
+    nodes: [...onEveryMedium(failureInjectionPaths), ...onEveryMedium(crashMatrix, "crash-matrix")],
   },
 ];

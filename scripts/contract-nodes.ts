@@ -314,5 +314,5 @@ const stateForm: Slices = {
 /** The reference's canonical slices: checkpoint round trip, checkpoint manager, run store, and resume, replay, fork. */
 export const contractNodes: readonly string[] = [
   ...testsOf("test/core/state.node.test.ts", stateForm),
-  ...[checkpointRoundTrip, checkpointManager, runStore, continuations].flatMap(onEveryMedium),
+  ...[checkpointRoundTrip, checkpointManager, runStore, continuations].flatMap((slices) => onEveryMedium(slices)),
 ];

@@ -16,9 +16,9 @@ export function testsOf(file: string, slices: Slices): readonly string[] {
   return Object.entries(slices).flatMap(([group, titles]) => titles.map((title) => `${file} > ${group} > ${title}`));
 }
 
-/** The ids of these tests of the runtime on every medium: memory, D1 in workerd and IndexedDB in Chromium. */
-export function onEveryMedium(slices: Slices): readonly string[] {
-  return ["node", "workerd", "browser"].flatMap((medium) => testsOf(`test/runtime.${medium}.test.ts`, slices));
+/** The ids of these tests of one suite on every medium: memory, D1 in workerd and IndexedDB in Chromium. */
+export function onEveryMedium(slices: Slices, suite = "runtime"): readonly string[] {
+  return ["node", "workerd", "browser"].flatMap((medium) => testsOf(`test/${suite}.${medium}.test.ts`, slices));
 }
 
 /** Tests that belong together in the advanced report. */

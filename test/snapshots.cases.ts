@@ -35,7 +35,7 @@ export const budget = 3.25;
 export const kilobyte = "é".repeat(512);
 
 /** Grows by a kilobyte and a little more at each of its steps. */
-export const growing = defineSkill<{ steps: number }>({
+const growing = defineSkill<{ steps: number }>({
   id: "growing",
   version: "1",
   run: async (step, { steps }) => {
