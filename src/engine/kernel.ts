@@ -126,10 +126,16 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
   return settle(pass, started, "completed", effect.output ?? null, { before: [reused] });
 }
 
-/** Enters the effect before it is tried, so that a crash in between is known afterwards. */
+/**
+ * Enters the effect before it is tried, so that a crash in between is known afterwards. What a person decided about it is
+ * spent by that: an approval is for one attempt.
+ */
 async function enter(pass: Pass, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
-  await pass.commit((record) => ({ record, events: [], claims: [claim] }));
+  await pass.commit((record) => {
+    const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== effect.stepId);
+    return { record: { ...record, waits }, events: [], claims: [claim] };
+  });
 }
 
 // An executor that was frozen wakes with a lease that has lapsed. Whoever took the run may have done the step meanwhile.

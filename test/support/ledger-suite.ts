@@ -394,6 +394,20 @@ export function testLedger(medium: string, harness: StoreHarness): void {
       expect(office.delivered()).toBe(1);
     });
 
+    played("is asked about again where it is cut off again: an approval is for one attempt", async (scene) => {
+      const office = postOffice({ isIdempotent: false });
+      const runId = await cutOff(scene, office);
+      const doomed = scene.actor(office);
+      expect(await doomed.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_human" });
+      office.afterwards = () => new Promise(() => {});
+      await doomed.runs.approve(runId);
+      await until(() => office.sent.length === 2);
+      await doomed.die();
+      const last = scene.actor(office);
+      expect(await last.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(office.sent).toHaveLength(2);
+    });
+
     played("stays undone when a person denies it", async (scene) => {
       const office = postOffice({ isIdempotent: false });
       const runId = await cutOff(scene, office);
