@@ -12,6 +12,16 @@ import { chromiumLaunchOptions } from "./support/chromium.ts";
 const folder = "examples/cloudflare-workflow";
 const result = { item: "kettle", paid: "4200 EUR", reference: "p-17", parcel: { shelf: 6, attempts: 2 } };
 
+test("what is ours: a refund asks its manager, pays once, and does not repeat its mail unasked", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "refund.ts")]);
+  expect(JSON.parse(stdout)).toEqual({
+    result: { approver: "bob", receipt: "receipt 1" },
+    replay: { status: "waiting_for_human", asks: "tell" },
+    paid: 1,
+    mails: ["ada: You get 4200 cents back."],
+  });
+});
+
 describe("one function, typed by Cloudflare, gives the same", { timeout: 60_000 }, () => {
   test("in Node over memory", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "node.ts")]);
