@@ -164,7 +164,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "writeState",
   ],
   "./memory": ["memoryStore", "type MemoryData"],
-  "./indexeddb": ["indexedDbStore", "type IndexedDbStoreOptions"],
+  "./indexeddb": ["indexedDbStore", "persistStorage", "storageRoom", "type IndexedDbStoreOptions", "type Room"],
   "./d1": ["d1Store"],
   "./worker": ["apiKeys", "createApp", "type AppOptions", "type Call"],
   "./cloudflare": ["Default", "createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],

@@ -1,5 +1,6 @@
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
 import { DurableError, isDurableError } from "../../src/errors.ts";
+import { storageRoom } from "./room.ts";
 
 /**
  * What is done in one transaction. It may await the requests of its transaction and nothing else: a transaction that
@@ -166,17 +167,12 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
 }
 
 async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {
-  const hint = "Erase runs that are no longer wanted, or ask for more with navigator.storage.persist().";
-  // Absent outside of secure contexts.
-  const storage: StorageManager | undefined = globalThis.navigator?.storage;
-  const { usage, quota } = (await storage?.estimate()) ?? {};
-  if (usage === undefined || quota === undefined) {
-    return new DurableError("quota_exceeded", `${operation}: the browser gives this site no more room.`, {
-      hint,
-      cause,
-    });
-  }
-  const message = `${operation}: the browser gives this site no more room; it uses ${usage} of ${quota} bytes.`;
+  const hint = "Erase runs that are no longer wanted, or ask for more with persistStorage().";
+  const room = await storageRoom();
+  const refusal = `${operation}: the browser gives this site no more room`;
+  if (room === undefined) return new DurableError("quota_exceeded", `${refusal}.`, { hint, cause });
+  const { usage, quota } = room;
+  const message = `${refusal}; it uses ${usage} of ${quota} bytes.`;
   return new DurableError("quota_exceeded", message, { hint, cause, details: { usage, quota } });
 }
 

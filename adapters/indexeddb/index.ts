@@ -2,6 +2,8 @@ import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/sto
 import { connect } from "./connection.ts";
 import { all, type DueKey, type IdOrAll, type ListKey, migrations, type Schema, type StoredRun } from "./schema.ts";
 
+export { persistStorage, type Room, storageRoom } from "./room.ts";
+
 export interface IndexedDbStoreOptions {
   /** The database, of which an origin can have many. Stores on the same one see each other's commits, across tabs too. */
   readonly name?: string;

@@ -1,0 +1,31 @@
+/** How much room the browser gives this site, in bytes. */
+export interface Room {
+  /** What the site uses, of all its kinds of storage. A browser may round it. */
+  readonly usage: number;
+  readonly quota: number;
+  /** False where the browser may clear it all when the disk gets full. */
+  readonly isPersistent: boolean;
+}
+
+/** The room of this site; `undefined` where the browser does not say, as outside of secure contexts. */
+export async function storageRoom(): Promise<Room | undefined> {
+  try {
+    const { usage, quota } = (await storage()?.estimate()) ?? {};
+    if (usage === undefined || quota === undefined) return undefined;
+    return { usage, quota, isPersistent: (await storage()?.persisted?.()) ?? false };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Asks the browser not to clear this site's storage when the disk gets full. It may ask the user, or decide by how the site
+ * is used. False where it declines, and where it has no such promise to make.
+ */
+export async function persistStorage(): Promise<boolean> {
+  return (await storage()?.persist?.()) ?? false;
+}
+
+function storage(): (Partial<StorageManager> & Pick<StorageManager, "estimate">) | undefined {
+  return globalThis.navigator?.storage;
+}
