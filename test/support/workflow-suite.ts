@@ -506,6 +506,52 @@ export function testWorkflows(medium: string, harness: StoreHarness): void {
     });
   });
 
+  describe(`steps that a body does not await on ${medium}`, () => {
+    played("are recorded before the run ends, in flight as they are", async ({ actor }) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { begin, runs, settled } = actor({
+        body: async (step) => {
+          void step.do("slow", () => promise);
+          void step.do("failing", once, async () => Promise.reject(new Error("nobody minds"))).catch(() => {});
+          return step.do("quick", async () => "done");
+        },
+      });
+      const runId = await begin();
+      await until(async () => (await steps(runs, runId)).length === 2);
+      expect(await runs.get(runId)).toMatchObject({ status: "running" });
+      resolve();
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "done" });
+      expect(new Set(await steps(runs, runId))).toEqual(new Set(["slow", "failing", "quick"]));
+    });
+
+    played("hold nothing up by waiting", async ({ actor }) => {
+      const { start } = actor({
+        body: async (step) => {
+          void step.sleep("nap", "1 hour");
+          void step.waitForApproval("gate");
+          return step.do("quick", async () => "done");
+        },
+      });
+      expect(await start()).toMatchObject({ status: "completed", result: "done" });
+    });
+
+    played("of a body that throws are recorded before the run fails", async ({ actor }) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { begin, runs, settled } = actor({
+        body: async (step) => {
+          void step.do("slow", () => promise);
+          await step.do("quick", async () => "done");
+          throw new Error("mine");
+        },
+      });
+      const runId = await begin();
+      await until(async () => (await steps(runs, runId)).length === 1);
+      resolve();
+      expect(await settled(runId)).toMatchObject({ status: "failed", error: { code: "body_failed" } });
+      expect(await steps(runs, runId)).toEqual(["quick", "slow"]);
+    });
+  });
+
   describe(`bodies that change their mind on ${medium}`, () => {
     /** A run of the first body, parked; and the run as it is after the other body was tried. */
     const changed = async ({ actor }: Scene, first: WorkflowBody, second: WorkflowBody) => {
