@@ -36,8 +36,8 @@ export default defineConfig(async () => ({
       },
       {
         extends: true as const,
-        // Named here, or Vite finds it while tests run and reloads the page under them.
-        optimizeDeps: { include: ["idb"] },
+        // Named here, or Vite finds them while tests run and reloads the page under them.
+        optimizeDeps: { include: ["idb", "fast-check"] },
         test: {
           name: "chromium",
           include: ["test/**/*.browser.test.ts"],
