@@ -86,7 +86,7 @@ describe("a failure", () => {
     const store = memoryStore();
     await store.close();
     const app = createApp({
-      authenticate: () => "alpha",
+      authenticate: () => ({ tenant: "alpha", role: "admin" }),
       runs: (tenant) => createRuntime({ store }).for(tenant),
       onError: () => {},
     });
@@ -103,7 +103,7 @@ describe("the app", () => {
     const app = createApp<typeof bindings>({
       authenticate: ({ env, request }) => {
         expect(env).toBe(bindings);
-        return request.headers.get("x-user") ?? "nobody";
+        return { tenant: request.headers.get("x-user") ?? "nobody", role: "execute" };
       },
       runs: (tenant, { background }) => {
         const options = { store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, background };
@@ -127,7 +127,7 @@ describe("the app", () => {
   });
 
   test("takes the size of bodies that it is told", async () => {
-    const app = createApp({ authenticate: () => "alpha", runs, maxBodyBytes: 60 });
+    const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyBytes: 60 });
     const small = await app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { a: 1 } }));
     expect(small.status).toBe(202);
     const large = await app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { a: "x".repeat(60) } }));
@@ -152,7 +152,7 @@ describe("API keys", () => {
   });
 
   test("each lead to their tenant", async () => {
-    const tenantOf = apiKeys([
+    const callerOf = apiKeys([
       ["key a", "a"],
       ["key b", "b"],
       ["__proto__", "c"],
@@ -162,8 +162,8 @@ describe("API keys", () => {
       ["key b", "b"],
       ["__proto__", "c"],
     ] as const) {
-      expect(await tenantOf(get("/", { "x-api-key": key }))).toBe(tenant);
+      expect(await callerOf(get("/", { "x-api-key": key }))).toEqual({ tenant, role: "admin" });
     }
-    await expect(tenantOf(get("/", { "x-api-key": "constructor" }))).rejects.toMatchObject({ code: "forbidden" });
+    await expect(callerOf(get("/", { "x-api-key": "constructor" }))).rejects.toMatchObject({ code: "forbidden" });
   });
 });

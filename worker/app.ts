@@ -1,9 +1,11 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { matchedRoutes } from "hono/route";
 import { DurableError, type Runs } from "../src/index.ts";
 import type { HealthAnswer } from "./answers.ts";
 import { defaultMaxBodyBytes } from "./body.ts";
 import { type AppEnv, type Call, callOf } from "./call.ts";
+import { type Caller, checkRole, roleOfMethod } from "./caller.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
 import { failure, isOurs } from "./failure.ts";
 import { legacyRoutes } from "./legacy.ts";
@@ -14,15 +16,16 @@ import { traceHeader, traceIdOf } from "./trace-id.ts";
 
 export { apiKeys } from "./auth.ts";
 export type { Call } from "./call.ts";
+export type { Caller, Role } from "./caller.ts";
 
 /** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
 export interface AppOptions<Bindings extends object> {
   /**
-   * The tenant for whom the call is made.
+   * Who makes the call: for which tenant, and in which role.
    *
    * @throws `unauthorized` or `forbidden` where it is made for nobody. See {@link apiKeys}.
    */
-  authenticate(call: Call<Bindings>): string | Promise<string>;
+  authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
   /** The tenant's runs, for the time of this one call. */
   runs(tenant: string, call: Call<Bindings>): Runs;
   /** The most bytes of a request's body. Default 10 MiB. */
@@ -59,7 +62,11 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     checkPath(c.req.raw);
     if (openPaths.has(c.req.path)) return next();
     const call = callOf<Bindings>(c);
-    c.set("runs", options.runs(await options.authenticate(call), call));
+    const caller = await options.authenticate(call);
+    const route = matchedRoutes(c).findLast(({ method }) => method !== "ALL");
+    if (route !== undefined) checkRole(caller, roleOfMethod(route.method));
+    c.set("caller", caller);
+    c.set("runs", options.runs(caller.tenant, call));
     await next();
   });
   app.use(

@@ -1,16 +1,20 @@
 import { DurableError } from "../src/index.ts";
+import type { Caller } from "./caller.ts";
 
 /**
- * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`, and answers with the key's
- * tenant. `tenants` are the tenants by key.
+ * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `callers` are the callers by key;
+ * a tenant alone is its admin.
  *
  * @throws `unauthorized` without a key, `forbidden` for a wrong one, and `internal_error` for every call where there is
  * no key at all: a service without keys stays shut rather than open.
  */
 export function apiKeys(
-  tenants: Iterable<readonly [key: string, tenant: string]>,
-): (request: Request) => Promise<string> {
-  const keys = [...tenants].map(async ([key, tenant]) => ({ digest: await digestOf(key), tenant }));
+  callers: Iterable<readonly [key: string, caller: string | Caller]>,
+): (request: Request) => Promise<Caller> {
+  const keys = [...callers].map(async ([key, caller]) => ({
+    digest: await digestOf(key),
+    caller: typeof caller === "string" ? { tenant: caller, role: "admin" as const } : caller,
+  }));
   return async (request) => {
     if (keys.length === 0) {
       throw new DurableError("internal_error", "no API key is configured, so nothing is served", {
@@ -28,7 +32,7 @@ export function apiKeys(
     const matches = (await Promise.all(keys)).filter((key) => isSame(key.digest, digest));
     const [match] = matches;
     if (match === undefined) throw new DurableError("forbidden", "this API key is not valid");
-    return match.tenant;
+    return match.caller;
   };
 }
 

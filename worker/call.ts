@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Runs } from "../src/index.ts";
+import type { Caller } from "./caller.ts";
 
 /** One request, as the app hands it to whoever knows the platform. */
 export interface Call<Bindings> {
@@ -17,6 +18,7 @@ export interface AppEnv {
   readonly Variables: {
     traceId: string;
     maxBodyBytes: number;
+    caller: Caller;
     /** The runs of the caller's tenant. */
     runs: Runs;
   };

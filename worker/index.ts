@@ -28,8 +28,8 @@ export interface DurableWorker<Bindings extends Env = Env> {
   scheduled(controller: ScheduledController, env: Bindings, context: ExecutionContext): void;
 }
 
-/** The tenant of the one key. */
-const tenant = "default";
+/** Whose key API_KEY is. */
+const keyTenant = "default";
 
 // A Worker lives for 30 seconds after its answer: a run that is not finished by then is handed over to the cron trigger.
 const passMs = 25_000;
@@ -58,7 +58,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
   };
   const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
-    authenticate: ({ request, env }) => apiKeys(env.API_KEY ? [[env.API_KEY, tenant]] : [])(request),
+    authenticate: ({ request, env }) => apiKeys(env.API_KEY ? [[env.API_KEY, keyTenant]] : [])(request),
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);

@@ -1,12 +1,13 @@
 import type * as v from "valibot";
 import type { ErrorCode } from "../src/index.ts";
 import * as answers from "./answers.ts";
+import type { Role } from "./caller.ts";
 import * as requests from "./requests.ts";
 
 /** One route as the OpenAPI document describes it. The app does not need it; a test holds the two against each other. */
 export interface Operation {
   readonly id: string;
-  readonly method: "get" | "post";
+  readonly method: "get" | "post" | "delete";
   /** With its parameters in braces. */
   readonly path: string;
   readonly tag: "runs" | "checkpoints" | "legacy" | "service";
@@ -14,6 +15,8 @@ export interface Operation {
   readonly description?: string;
   /** True where it answers without a key. */
   readonly isOpen?: true;
+  /** Where it needs more than its method says: "read" for GET, "execute" for the others. */
+  readonly role?: Role;
   readonly isDeprecated?: true;
   /** True where it takes an Idempotency-Key. */
   readonly isIdempotent?: true;

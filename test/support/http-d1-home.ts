@@ -2,12 +2,12 @@ import type { D1Database } from "@cloudflare/workers-types";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/app.ts";
-import { type HttpHome, keyOf, tenants } from "./http-home.ts";
+import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
 /** The app over a D1 database, with a runtime of its own for each request, as the Worker has it. */
 export function d1Home(db: D1Database): HttpHome {
-  const authenticate = apiKeys(tenants.map((tenant) => [keyOf(tenant), tenant]));
+  const authenticate = apiKeys(homeKeys());
   const runtimeOf = () =>
     createRuntime({ store: d1Store(db), skills: httpSkills, capabilities: httpCapabilities, leaseMs: 5_000 });
   const app = createApp({

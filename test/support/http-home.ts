@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { expect } from "vitest";
 import { httpStatus, type Json, type JsonObject } from "../../src/index.ts";
 import { failureAnswer } from "../../worker/answers.ts";
+import { type Caller, type Role, roles } from "../../worker/caller.ts";
 import { type Operation, operations } from "../../worker/operations.ts";
 
 /** A place where the app is served, with the skills of http-skills.ts: a Worker over D1, Node over memory, a page. */
@@ -11,12 +12,17 @@ export interface HttpHome {
   drain(): Promise<void>;
 }
 
-/** The tenants that a home knows. Each has the one key that {@link keyOf} names. */
+/** The tenants that a home knows. Each has one key for each role, which {@link keyOf} names. */
 export const tenants = ["alpha", "beta", "listed", "paged", "unchanged"] as const;
 export type Tenant = (typeof tenants)[number];
 
-export function keyOf(tenant: Tenant): string {
-  return `key-of-${tenant}`;
+export function keyOf(tenant: Tenant, role: Role = "admin"): string {
+  return role === "admin" ? `key-of-${tenant}` : `key-of-${tenant}-to-${role}`;
+}
+
+/** The callers by key, for the `apiKeys` of a home. */
+export function homeKeys(): readonly (readonly [key: string, caller: Caller])[] {
+  return tenants.flatMap((tenant) => roles.map((role) => [keyOf(tenant, role), { tenant, role }] as const));
 }
 
 export interface Answer {
@@ -34,11 +40,13 @@ export interface CallOptions {
 /** Calls the app for one tenant, and holds each answer against what the document says of its route. */
 export class Client {
   readonly tenant: Tenant;
+  readonly role: Role;
   private readonly home: HttpHome;
 
-  constructor(home: HttpHome, tenant: Tenant = "alpha") {
+  constructor(home: HttpHome, tenant: Tenant = "alpha", role: Role = "admin") {
     this.home = home;
     this.tenant = tenant;
+    this.role = role;
   }
 
   get(path: string, options: CallOptions = {}): Promise<Answer> {
@@ -52,7 +60,7 @@ export class Client {
   async call(method: string, path: string, { body, headers = {} }: CallOptions = {}): Promise<Answer> {
     const request = new Request(`http://orca.test${path}`, {
       method,
-      headers: { "x-api-key": keyOf(this.tenant), ...headers },
+      headers: { "x-api-key": keyOf(this.tenant, this.role), ...headers },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const response = await this.home.fetch(request);

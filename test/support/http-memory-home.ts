@@ -1,13 +1,13 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/app.ts";
-import { type HttpHome, keyOf, tenants } from "./http-home.ts";
+import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
 /** The app over a store in memory, in this very process. */
 export function memoryHome(): HttpHome {
   const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
-  const authenticate = apiKeys(tenants.map((tenant) => [keyOf(tenant), tenant]));
+  const authenticate = apiKeys(homeKeys());
   const app = createApp({
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtime.for(tenant),

@@ -1,0 +1,36 @@
+import type { MiddlewareHandler } from "hono";
+import { DurableError } from "../src/index.ts";
+import type { AppEnv } from "./call.ts";
+
+/** What a caller may do, each with what stands before it: look, start and move runs, and administer. */
+export const roles = ["read", "execute", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** Who makes a call. */
+export interface Caller {
+  /** The tenant whose runs these are: 1 to 200 characters of printable ASCII. */
+  readonly tenant: string;
+  readonly role: Role;
+  /** The public id of the API key, where one was used. */
+  readonly keyId?: string;
+}
+
+/** What a route of that method needs, unless it asks for more by {@link needs}. */
+export function roleOfMethod(method: string): Role {
+  return method === "GET" || method === "HEAD" ? "read" : "execute";
+}
+
+/** @throws `forbidden` where the caller's role does not reach that far. */
+export function checkRole(caller: Caller, needed: Role): void {
+  // A role that nobody knows is at -1, and reaches nowhere.
+  if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
+  throw new DurableError("forbidden", `this needs the role "${needed}", and the caller has "${caller.role}"`);
+}
+
+/** For a route that needs more than its method says. */
+export function needs(role: Role): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    checkRole(c.var.caller, role);
+    await next();
+  };
+}
