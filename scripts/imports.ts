@@ -21,8 +21,9 @@ interface Room {
 const nothing = /$^/;
 const data = /^src\/(ids|errors|json|present|run|execution-state|checkpoint|event)\.ts$/;
 const store = /^src\/store\.ts$/;
+const telemetry = /^src\/telemetry\.ts$/;
 const codec = /^src\/codec\/.+$/;
-const decisions = /^src\/(lifecycle|lineage|retry|skill|capability|graph|schema|duration|workflow)\.ts$/;
+const decisions = /^src\/(difference|lifecycle|lineage|retry|skill|capability|graph|schema|duration|workflow)\.ts$/;
 const engine = /^src\/engine\/.+$/;
 const runtime = /^src\/runtime(\.ts|\/.+)$/;
 const core = /^src\/(?!conformance\/|testing\/).+$/;
@@ -35,8 +36,14 @@ const rooms: readonly Room[] = [
   // The codec makes the store's rows out of records; what decides knows nothing of rows.
   { name: "codec", holds: codec, sees: anyOf(data, store), packages: nothing },
   { name: "decisions", holds: decisions, sees: anyOf(data, codec), packages: nothing },
-  { name: "engine", holds: engine, sees: anyOf(data, store, codec, decisions), packages: nothing },
-  { name: "runtime", holds: runtime, sees: anyOf(data, store, codec, decisions, engine), packages: nothing },
+  { name: "telemetry", holds: telemetry, sees: anyOf(data, store), packages: nothing },
+  { name: "engine", holds: engine, sees: anyOf(data, store, codec, decisions, telemetry), packages: nothing },
+  {
+    name: "runtime",
+    holds: runtime,
+    sees: anyOf(data, store, codec, decisions, engine, telemetry),
+    packages: nothing,
+  },
   { name: "core door", holds: /^src\/index\.ts$/, sees: core, packages: nothing },
   { name: "conformance", holds: /^src\/conformance\/.+$/, sees: core, packages: nothing },
   {
@@ -53,6 +60,19 @@ const rooms: readonly Room[] = [
     holds: /^worker\/index\.ts$/,
     sees: anyOf(core, /^worker\/.+$/, /^adapters\/[^/]+\/index\.ts$/),
     packages: workersTypes,
+  },
+  // A page must not carry the HTTP app.
+  {
+    name: "page entry",
+    holds: /^worker\/(page|serving)\.ts$/,
+    sees: anyOf(core, /^adapters\/indexeddb\/index\.ts$/),
+    packages: nothing,
+  },
+  {
+    name: "service worker entry",
+    holds: /^worker\/service-worker\.ts$/,
+    sees: anyOf(core, /^worker\/.+$/, /^adapters\/indexeddb\/index\.ts$/),
+    packages: nothing,
   },
   {
     name: "worker",

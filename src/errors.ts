@@ -17,6 +17,7 @@ export const httpStatus = {
   invalid_transition: 409,
   idempotency_conflict: 409,
   inbox_full: 409,
+  precondition_failed: 412,
   too_large: 413,
   nondeterminism: 422,
   rate_limited: 429,

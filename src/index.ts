@@ -20,6 +20,7 @@ export { writeCheckpointRecord } from "./codec/entry.ts";
 export { encodeRun, writeRun } from "./codec/run.ts";
 export { decodeState, encodeState, readState, writeState } from "./codec/state.ts";
 export { decodeValue, encodeValue } from "./codec/values.ts";
+export type { Difference } from "./difference.ts";
 export type { Duration } from "./duration.ts";
 export { NonRetryableError } from "./engine/attempt.ts";
 export { type Clock, systemClock } from "./engine/host.ts";
@@ -52,12 +53,22 @@ export {
   runStatuses,
   terminalStatuses,
 } from "./run.ts";
-export type { Descent, ForkDescent, NewRun, StateEdit } from "./runtime/birth.ts";
-export type { HistoryEntry, HistoryQuery, NewCheckpointRequest } from "./runtime/checkpoints.ts";
+export type { NewRun } from "./runtime/birth.ts";
+export type {
+  CheckpointPage,
+  CheckpointQuery,
+  HistoryEntry,
+  HistoryQuery,
+  NewCheckpointRequest,
+} from "./runtime/checkpoints.ts";
+export type { Comparison } from "./runtime/comparison.ts";
 export { type GateDecision, maxInboxBytes, type NewSignal } from "./runtime/continuation.ts";
+export type { Descent, ForkDescent, StateEdit } from "./runtime/descent.ts";
 export type { Drained } from "./runtime/drain.ts";
 export { type EventQuery, eventPosition, type WatchOptions } from "./runtime/events.ts";
-export type { DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
+export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runtime/lineage.ts";
+export type { Precondition } from "./runtime/precondition.ts";
+export type { CurrentRun, DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
 export { type CodeSkillDefinition, defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";

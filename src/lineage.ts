@@ -1,6 +1,6 @@
 import type { Fields } from "./execution-state.ts";
 import type { CheckpointId, RunId, TenantId } from "./ids.ts";
-import type { Json } from "./json.ts";
+import { getOwn, type Json } from "./json.ts";
 import { present } from "./present.ts";
 import type { Run, RunRecord } from "./run.ts";
 
@@ -74,6 +74,21 @@ export function descendant(
 
 /** The run from which this one descends. */
 export function sourceRunId(run: Run<unknown>): string | undefined {
-  const id = run.metadata.source_run_id;
-  return typeof id === "string" ? id : undefined;
+  return textOf(run, "source_run_id");
+}
+
+/** The checkpoint of its source on which this run stands. */
+export function sourceCheckpointId(run: Run<unknown>): string | undefined {
+  return textOf(run, "source_checkpoint_id");
+}
+
+/** How this run descends from its source. */
+export function descentKind(run: Run<unknown>): DescentKind | undefined {
+  if (textOf(run, "replay_mode") === descentMode.replay) return "replay";
+  return textOf(run, "fork_mode") === descentMode.fork ? "fork" : undefined;
+}
+
+function textOf({ metadata }: Run<unknown>, name: string): string | undefined {
+  const value = getOwn(metadata, name);
+  return typeof value === "string" ? value : undefined;
 }

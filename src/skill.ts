@@ -128,6 +128,11 @@ export class SkillRegistry {
     return undefined;
   }
 
+  /** Every skill, the versions of each in the order of their registration. */
+  all(): readonly Skill[] {
+    return [...this.byId.values()].flatMap((versions) => [...versions.values()]);
+  }
+
   /** @throws `not_found` that names the skill. */
   get(id: string, version?: string): Skill {
     return this.find(id, version) ?? missingSkill(id, version);

@@ -6,7 +6,7 @@ import { getCheckpoint, getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
 import { isLeaseLive } from "../engine/lease.ts";
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
@@ -14,6 +14,7 @@ import { type Json, jsonEqual } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { EntryRow } from "../store.ts";
+import { demand, type Precondition } from "./precondition.ts";
 
 /** A checkpoint that a caller brings. */
 export interface NewCheckpointRequest {
@@ -50,6 +51,7 @@ export async function saveCheckpoint(
   tenant: TenantId,
   runId: RunId,
   request: NewCheckpointRequest,
+  precondition: Precondition,
 ): Promise<CheckpointRecord> {
   const { kind, stepId, pendingWrites = [] } = request;
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
@@ -57,6 +59,7 @@ export async function saveCheckpoint(
   const state = encodeState(request.state);
   const { checkpoint, answer } = await change<CheckpointRecord | undefined>(host, tenant, runId, async (held, now) => {
     const { record } = held;
+    demand(record, precondition);
     if (state.skillId !== record.run.skillId) {
       throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
     }
@@ -138,16 +141,43 @@ export async function loadCheckpoint(
   return { record, state: decodeState(state) };
 }
 
+/** A part of a run's checkpoints. */
+export interface CheckpointQuery {
+  /** The checkpoint after which the page begins; from the first where absent. */
+  readonly after?: string;
+  /** At most so many; all where absent. */
+  readonly limit?: number;
+}
+
+export interface CheckpointPage {
+  readonly checkpoints: readonly CheckpointRecord[];
+  readonly head: string | undefined;
+  /** How many the run has. */
+  readonly total: number;
+  /** True where there are more behind the page. */
+  readonly isMore: boolean;
+}
+
 /** The run's checkpoints in the order in which they were written. */
 export async function listCheckpoints(
   host: Host,
   tenant: TenantId,
   runId: RunId,
-): Promise<{ checkpoints: readonly CheckpointRecord[]; head: string | undefined }> {
+  { after, limit = Number.POSITIVE_INFINITY }: CheckpointQuery,
+): Promise<CheckpointPage> {
+  if (!(limit >= 1)) throw invalidRequest("limit", "expected a number of at least 1");
+  const afterId = after === undefined ? undefined : parseCheckpointId(after, "after");
   const { record } = await getRun(host, tenant, runId);
-  const rows = await entryRows(host, tenant, runId, {}, true);
-  const checkpoints = rows.flatMap((row) => readEntry(row).checkpoint ?? []);
-  return { checkpoints, head: record.run.checkpointHead };
+  const place = afterId === undefined ? undefined : await host.store.getEntry(tenant, runId, afterId);
+  if (afterId !== undefined && place === undefined) {
+    throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
+  }
+  const rows = await entryRows(host, tenant, runId, { after: place?.revision ?? 0, limit: limit + 1 }, true);
+  const checkpoints = rows.slice(0, limit).flatMap((row) => readEntry(row).checkpoint ?? []);
+  const { checkpointHead: head } = record.run;
+  // A page may be newer than the run that was read before it.
+  const total = Math.max(record.checkpointCount, checkpoints.length);
+  return { checkpoints, head, total, isMore: rows.length > limit };
 }
 
 /** What happened to the run, in order. */

@@ -17,7 +17,8 @@ import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
 import type { Skill } from "../skill.ts";
-import { refuseUnedited, selected } from "./birth.ts";
+import { refuseUnedited, selected } from "./descent.ts";
+import { demand, type Precondition } from "./precondition.ts";
 
 /** A run that goes on, and the checkpoint from which. */
 export interface Resumed {
@@ -38,8 +39,10 @@ export async function resumeRun(
   tenant: TenantId,
   runId: RunId,
   checkpointId: string | undefined,
+  precondition: Precondition,
 ): Promise<Resumed> {
   const resumed = await change(host, tenant, runId, async ({ record }, now) => {
+    demand(record, precondition);
     const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
     refuseLive(record, now);
     refuseUnedited(record);
@@ -108,8 +111,10 @@ export async function approveRun(
   tenant: TenantId,
   runId: RunId,
   { stepId, ...by }: GateDecision,
+  precondition: Precondition,
 ): Promise<Resumed> {
   const approved = await change(host, tenant, runId, async ({ record }, now) => {
+    demand(record, precondition);
     const gate = gateOf(record, stepId);
     const { capabilityId } = gate;
     const decision = { ...by, stepId: gate.stepId, ...present({ capabilityId }) };
@@ -137,9 +142,16 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 }
 
 /** Closes a gate for good: the run is canceled. */
-export async function denyRun(host: Host, tenant: TenantId, runId: RunId, request: GateDecision): Promise<Held> {
+export async function denyRun(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  request: GateDecision,
+  precondition: Precondition,
+): Promise<Held> {
   const { stepId, ...by } = request;
   const { held } = await change(host, tenant, runId, ({ record }, now) => {
+    demand(record, precondition);
     const { capabilityId, stepId: id } = gateOf(record, stepId);
     const decision = { ...by, stepId: id, ...present({ capabilityId }) };
     const run = moved(record.run, { type: "deny", decision }, now);
@@ -172,14 +184,18 @@ function stopped({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecor
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
-export async function cancelRun(host: Host, executor: Executor, tenant: TenantId, runId: RunId): Promise<Held> {
-  const { held } = await change(host, tenant, runId, ({ record }, now) => ({
-    change: {
-      record: stopped({ ...record, run: moved(record.run, { type: "cancel" }, now) }),
-      events: [event("run.canceled", now)],
-    },
-    answer: undefined,
-  }));
+export async function cancelRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  precondition: Precondition,
+): Promise<Held> {
+  const { held } = await change(host, tenant, runId, ({ record }, now) => {
+    demand(record, precondition);
+    const canceled = stopped({ ...record, run: moved(record.run, { type: "cancel" }, now) });
+    return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
+  });
   executor.interrupt(held, "the run was canceled");
   return held;
 }
@@ -201,6 +217,7 @@ export async function signalRun(
   tenant: TenantId,
   runId: RunId,
   { name, payload }: NewSignal,
+  precondition: Precondition,
 ): Promise<Held> {
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
   const encoded = encodeValue(payload ?? null, "payload");
@@ -208,6 +225,7 @@ export async function signalRun(
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
   }
   const { held, answer } = await change<Awakened | undefined>(host, tenant, runId, async ({ record }, now) => {
+    demand(record, precondition);
     const { run } = record;
     if (isTerminal(run.status)) {
       throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {

@@ -5,9 +5,11 @@ import type { Host } from "../engine/host.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
+import type { Json } from "../json.ts";
 import { present } from "../present.ts";
-import { isTerminal, type Lease, type RunStatus, terminalStatuses } from "../run.ts";
+import { isTerminal, type RunRecord, type RunStatus, terminalStatuses } from "../run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
+import { demand, type Precondition } from "./precondition.ts";
 
 const tries = 20;
 
@@ -17,12 +19,25 @@ const tries = 20;
  *
  * @throws `conflict` while the run is being executed.
  */
-export async function deleteRun(host: Host, executor: Executor, tenant: TenantId, runId: RunId): Promise<void> {
+export async function deleteRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  precondition: Precondition,
+): Promise<void> {
   const isDeleted = await eraseWhere(host, executor, tenant, runId, (row, now) => {
-    const lease = liveLease(row, now);
-    if (lease === undefined) return true;
+    const record = readableRecord(row);
+    if (record !== undefined) demand(record, precondition);
+    // Of a damaged run nobody can say at which revision it is.
+    else if (precondition.expectedRevision !== undefined) {
+      throw new DurableError("precondition_failed", `run "${runId}" cannot be read`, {
+        hint: "delete it without If-Match",
+      });
+    }
+    if (!isExecuted(record, now)) return true;
     throw new DurableError("conflict", `run "${runId}" is being executed`, {
-      retryAfterMs: lease.endsAt - now,
+      retryAfterMs: (record?.lease?.endsAt ?? now) - now,
       hint: "cancel it first",
     });
   });
@@ -49,10 +64,13 @@ async function eraseWhere(
 }
 
 // A row that cannot be read says of nobody that he executes it.
-function liveLease(row: RunRow, now: number): Lease | undefined {
+function isExecuted(record: RunRecord<Json> | undefined, now: number): boolean {
+  return record !== undefined && isLeaseLive(record, now);
+}
+
+function readableRecord(row: RunRow): RunRecord<Json> | undefined {
   try {
-    const record = heldRow(row)?.record;
-    return record !== undefined && isLeaseLive(record, now) ? record.lease : undefined;
+    return heldRow(row)?.record;
   } catch (error) {
     if (isDurableError(error, "corrupt_data")) return undefined;
     throw error;
@@ -106,7 +124,7 @@ export async function pruneRuns(
       executor,
       tenant,
       runId as RunId,
-      (row, now) => status.some((one) => one === row.status) && liveLease(row, now) === undefined,
+      (row, now) => status.some((one) => one === row.status) && !isExecuted(readableRecord(row), now),
     );
     if (isDeleted) deleted++;
   }

@@ -17,7 +17,7 @@ import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import type { Skill } from "../skill.ts";
 import type { RunRow } from "../store.ts";
-import { selected } from "./birth.ts";
+import { selected } from "./descent.ts";
 
 export interface DrainOptions {
   /** Only this tenant's runs; those of all tenants where absent. */

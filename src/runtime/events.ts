@@ -4,7 +4,7 @@ import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { RunId, TenantId } from "../ids.ts";
-import { isTerminal } from "../run.ts";
+import { isTerminal, type RunStatus } from "../run.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
@@ -21,6 +21,8 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
   /** How often to look where nobody tells, in milliseconds. Default 1,000. */
   readonly pollMs?: number;
+  /** As long as nothing happens, each look is twice as long after the last, up to this. Default {@link pollMs}. */
+  readonly maxPollMs?: number;
 }
 
 interface Position {
@@ -32,14 +34,22 @@ const pageSize = 200;
 
 /** The place of an event in its run, `<revision>-<index>`: what a stream's `Last-Event-ID` is. */
 export function eventPosition(event: RunEvent): string {
-  const { revision, index } = parsePosition(event.eventId);
+  const { revision, index } = positionOf(event);
   return `${revision}-${index}`;
 }
 
-function parsePosition(after: string): Position {
-  const found = /(?:^|:)(\d{1,15})[:-](\d{1,15})$/.exec(after);
-  if (found === null) throw invalidRequest("after", "expected the id of an event, or <revision>-<index>");
+/** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
+function parsePosition(runId: RunId, after: string): Position {
+  const prefix = `${runId}:`;
+  const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
+  const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
+  if (found === null) throw invalidRequest("after", "expected the id of an event of this run, or <revision>-<index>");
   return { revision: Number(found[1]), index: Number(found[2]) };
+}
+
+function positionOf({ eventId }: RunEvent): Position {
+  const [revision, index] = eventId.split(":").slice(-2);
+  return { revision: Number(revision), index: Number(index) };
 }
 
 /** The run's events after a place, in order. */
@@ -49,8 +59,10 @@ export async function readEvents(
   runId: RunId,
   { after, limit = 1_000 }: EventQuery,
 ): Promise<readonly RunEvent[]> {
+  if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
+  const position = after === undefined ? undefined : parsePosition(runId, after);
   await getRun(host, tenant, runId);
-  return eventsAfter(host, tenant, runId, after === undefined ? undefined : parsePosition(after), limit);
+  return eventsAfter(host, tenant, runId, position, limit);
 }
 
 async function eventsAfter(
@@ -76,14 +88,20 @@ async function eventsAfter(
   }
 }
 
-/** The run's events as they happen, each once and in order, until the run has ended. */
+/**
+ * The run's events as they happen, each once and in order, until the run has ended. It returns the status with which the
+ * run ended, and nothing where the watch ended before: its signal aborted, or the platform soon allows no more queries.
+ */
 export async function* watchRun(
   host: Host,
   tenant: TenantId,
   runId: RunId,
-  { after, signal, pollMs = 1_000 }: WatchOptions,
-): AsyncGenerator<RunEvent, void, undefined> {
-  let position = after === undefined ? undefined : parsePosition(after);
+  { after, signal, pollMs = 1_000, maxPollMs = pollMs }: WatchOptions,
+): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+  let position = after === undefined ? undefined : parsePosition(runId, after);
+  // The last entry of the run, once all up to it was read: as long as it is the last, there is nothing to read.
+  let readUpTo: number | undefined;
+  let pauseMs = pollMs;
   let told = new AbortController();
   const unsubscribe = host.notifier.subscribe((changed) => {
     if (changed.runId === runId && changed.tenant === tenant) told.abort();
@@ -91,20 +109,27 @@ export async function* watchRun(
   const wake = () => told.abort();
   signal?.addEventListener("abort", wake);
   try {
-    while (!signal?.aborted) {
+    while (!signal?.aborted && !host.isSpent()) {
       told = new AbortController();
       // The status first: whatever is read after it contains all that led to it.
       const { record } = await getRun(host, tenant, runId);
-      const events = await eventsAfter(host, tenant, runId, position, pageSize);
+      const events =
+        record.entryRevision === readUpTo ? [] : await eventsAfter(host, tenant, runId, position, pageSize);
+      if (events.length < pageSize) readUpTo = record.entryRevision;
       for (const event of events) {
         yield event;
-        position = parsePosition(event.eventId);
-        if (signal?.aborted) return;
+        position = positionOf(event);
+        if (signal?.aborted) return undefined;
       }
-      if (events.length > 0) continue;
-      if (isTerminal(record.run.status)) return;
-      await host.clock.sleep(pollMs, told.signal);
+      if (events.length > 0) {
+        pauseMs = pollMs;
+        continue;
+      }
+      if (isTerminal(record.run.status)) return record.run.status;
+      await host.clock.sleep(pauseMs, told.signal);
+      pauseMs = Math.min(pauseMs * 2, Math.max(pollMs, maxPollMs));
     }
+    return undefined;
   } finally {
     unsubscribe();
     signal?.removeEventListener("abort", wake);

@@ -8,18 +8,12 @@ import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isTerminal, type Run, type RunStatus } from "../run.ts";
+import type { Skill } from "../skill.ts";
 import type { RunPosition } from "../store.ts";
+import { createRun, type NewRun, startRun } from "./birth.ts";
 import {
-  createRun,
-  type Descended,
-  type Descent,
-  type ForkDescent,
-  forkRun,
-  type NewRun,
-  replayRun,
-  startRun,
-} from "./birth.ts";
-import {
+  type CheckpointPage,
+  type CheckpointQuery,
   type HistoryEntry,
   type HistoryQuery,
   listCheckpoints,
@@ -28,6 +22,7 @@ import {
   readHistory,
   saveCheckpoint,
 } from "./checkpoints.ts";
+import { type Comparison, compareCheckpoints } from "./comparison.ts";
 import {
   approveRun,
   cancelRun,
@@ -38,27 +33,36 @@ import {
   resumeRun,
   signalRun,
 } from "./continuation.ts";
-
 import { deleteRun, type Pruned, type PruneRequest, pruneRuns } from "./deletion.ts";
+import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
-
+import { type Lineage, readLineage } from "./lineage.ts";
+import type { Precondition } from "./precondition.ts";
 import { exportRun, importRun } from "./transfer.ts";
+
+/** A run as it was read, or as it was written last. */
+export interface CurrentRun extends Run {
+  /** The revision of its last history entry, by which a {@link Precondition} knows it. No heartbeat moves it. */
+  readonly revision: number;
+}
 
 /** A run that was made, or found again under its idempotency key. */
 export interface Started {
-  readonly run: Run;
+  readonly run: CurrentRun;
   readonly isRepeat: boolean;
 }
 
 export interface ResumeOutcome {
-  readonly run: Run;
+  readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
 }
 
 export interface DescentOutcome {
-  readonly run: Run;
+  readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
   readonly sourceRunId: RunId;
+  /** True where the run was found under its idempotency key. */
+  readonly isRepeat: boolean;
 }
 
 export interface ListQuery {
@@ -75,7 +79,7 @@ export interface ListQuery {
 }
 
 export interface RunPage {
-  readonly runs: readonly Run[];
+  readonly runs: readonly CurrentRun[];
   /** Where the next page begins; absent on the last. */
   readonly next?: RunPosition;
 }
@@ -84,7 +88,9 @@ export interface RunPage {
  * The runs of one tenant: everything that can be done to them. Made by `runtime.for(tenant)`.
  *
  * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
- * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed.
+ * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed. What
+ * writes a run takes a {@link Precondition}, as HTTP's `If-Match` is one; the newborn of a replay or fork is written where its
+ * source fulfils it.
  */
 export class Runs {
   private readonly host: Host;
@@ -109,7 +115,7 @@ export class Runs {
     return { run: live(held), isRepeat };
   }
 
-  async get(runId: string): Promise<Run> {
+  async get(runId: string): Promise<CurrentRun> {
     const held = await getRun(this.host, this.tenant, parseRunId(runId));
     const run = live(held);
     const { isResultInHead, run: stored } = held.record;
@@ -140,8 +146,12 @@ export class Runs {
   }
 
   /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
-  saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
-    return saveCheckpoint(this.host, this.tenant, parseRunId(runId), request);
+  saveCheckpoint(
+    runId: string,
+    request: NewCheckpointRequest,
+    precondition: Precondition = {},
+  ): Promise<CheckpointRecord> {
+    return saveCheckpoint(this.host, this.tenant, parseRunId(runId), request, precondition);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
@@ -149,51 +159,61 @@ export class Runs {
     return loadCheckpoint(this.host, this.tenant, parseRunId(runId), checkpointId);
   }
 
-  /** All checkpoints of the run in the order in which they were written, and the head's id. */
-  listCheckpoints(runId: string): Promise<{ checkpoints: readonly CheckpointRecord[]; head: string | undefined }> {
-    return listCheckpoints(this.host, this.tenant, parseRunId(runId));
+  /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
+  listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
+    return listCheckpoints(this.host, this.tenant, parseRunId(runId), query);
+  }
+
+  /** What changed up to a checkpoint: since another one of the run, or since the one before it. */
+  compare(runId: string, checkpointId: string, options: { readonly against?: string } = {}): Promise<Comparison> {
+    return compareCheckpoints(this.host, this.tenant, parseRunId(runId), checkpointId, options.against);
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
-  async resume(runId: string, options: { readonly checkpointId?: string } = {}): Promise<ResumeOutcome> {
+  async resume(
+    runId: string,
+    options: { readonly checkpointId?: string } = {},
+    precondition: Precondition = {},
+  ): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
-    return resumed(await resumeRun(this.host, this.executor, this.tenant, id, options.checkpointId));
+    return resumed(await resumeRun(this.host, this.executor, this.tenant, id, options.checkpointId, precondition));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
-  async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
+  async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    return descended(id, await replayRun(this.host, this.executor, this.tenant, id, descent));
+    return descended(id, await replayRun(this.host, this.executor, this.tenant, id, descent, precondition));
   }
 
   /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
-  async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
+  async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    return descended(id, await forkRun(this.host, this.tenant, id, descent));
+    return descended(id, await forkRun(this.host, this.tenant, id, descent, precondition));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
-  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
-    return resumed(await approveRun(this.host, this.executor, this.tenant, parseRunId(runId), decision));
+  async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
+    const id = parseRunId(runId);
+    return resumed(await approveRun(this.host, this.executor, this.tenant, id, decision, precondition));
   }
 
   /** Refuses what the run waits for; the run is canceled. */
-  async deny(runId: string, decision: GateDecision = {}): Promise<Run> {
-    return live(await denyRun(this.host, this.tenant, parseRunId(runId), decision));
+  async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
+    return live(await denyRun(this.host, this.tenant, parseRunId(runId), decision, precondition));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
-  async signal(runId: string, signal: NewSignal): Promise<Run> {
-    return live(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal));
+  async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<CurrentRun> {
+    return live(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal, precondition));
   }
 
-  async cancel(runId: string): Promise<Run> {
-    return live(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId)));
+  async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
+    return live(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition));
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
-  delete(runId: string): Promise<void> {
-    return deleteRun(this.host, this.executor, this.tenant, parseRunId(runId));
+  delete(runId: string, precondition: Precondition = {}): Promise<void> {
+    return deleteRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition);
   }
 
   /** Deletes old runs that have ended, in batches of bounded size. */
@@ -207,7 +227,7 @@ export class Runs {
   }
 
   /** Takes a run in from the lines of an export, whatever medium it came from. */
-  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<Run> {
+  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
     return live(await importRun(this.host, this.tenant, lines));
   }
 
@@ -221,9 +241,22 @@ export class Runs {
     return readEvents(this.host, this.tenant, parseRunId(runId), query);
   }
 
-  /** The run's events as they happen, each once and in order, until the run has ended or the signal aborts. */
-  watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, void, undefined> {
+  /**
+   * The run's events as they happen, each once and in order, until the run has ended. Returns the status with which it
+   * ended; nothing where the watch ended before, by its signal or because the platform soon allows no more queries.
+   */
+  watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     return watchRun(this.host, this.tenant, parseRunId(runId), options);
+  }
+
+  /** The runs from which this one descends, and those that descend from it: at most 500 beside itself. */
+  lineage(runId: string): Promise<Lineage> {
+    return readLineage(this.host, this.tenant, parseRunId(runId));
+  }
+
+  /** Every skill that is registered here, the versions of each in the order of their registration. */
+  skills(): readonly Skill[] {
+    return this.host.skills.all();
   }
 
   /**
@@ -234,7 +267,7 @@ export class Runs {
   async finished(
     runId: string,
     options: { readonly signal?: AbortSignal; readonly pollMs?: number } = {},
-  ): Promise<Run> {
+  ): Promise<CurrentRun> {
     const { signal, pollMs = 200 } = options;
     for (;;) {
       signal?.throwIfAborted();
@@ -247,14 +280,14 @@ export class Runs {
   }
 }
 
-function live({ record }: Held): Run {
-  return decodeRun(record.run);
+function live({ record }: Held): CurrentRun {
+  return { ...decodeRun(record.run), revision: record.entryRevision };
 }
 
 function resumed({ held, checkpointId }: Resumed): ResumeOutcome {
   return { run: live(held), checkpointId };
 }
 
-function descended(sourceRunId: RunId, { held, checkpointId }: Descended): DescentOutcome {
-  return { run: live(held), checkpointId, sourceRunId };
+function descended(sourceRunId: RunId, { held, checkpointId, isRepeat }: Descended): DescentOutcome {
+  return { run: live(held), checkpointId, sourceRunId, isRepeat };
 }

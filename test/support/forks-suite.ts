@@ -50,7 +50,7 @@ export function testForks(medium: string, harness: StoreHarness): void {
       const before = await runs.loadCheckpoint(runId, checkpointId);
       const edit: StateEdit = { inputs: { to: "bob" }, vars: { letter: "Dear Bob", copies: new Set([1n]) } };
       const { run, ...fork } = await runs.fork(runId, { checkpointId, edit });
-      expect(fork).toEqual({ checkpointId, sourceRunId: runId });
+      expect(fork).toEqual({ checkpointId, sourceRunId: runId, isRepeat: false });
       expect(run).toMatchObject({
         status: "pending",
         metadata: { source_run_id: runId, source_checkpoint_id: checkpointId, fork_mode: "checkpoint_fork" },

@@ -1,0 +1,54 @@
+import { readEntry } from "../codec/entry.ts";
+import { writeState } from "../codec/state.ts";
+import { type Difference, difference } from "../difference.ts";
+import { getCheckpoint, getRun } from "../engine/held.ts";
+import type { Host } from "../engine/host.ts";
+import { type CheckpointId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+
+/** What changed from one checkpoint of a run to another. */
+export interface Comparison {
+  /** Absent where `to` is the run's first checkpoint, and so everything in it is new. */
+  readonly from?: CheckpointId;
+  readonly to: CheckpointId;
+  /** Between the two states in the ORCA v1 form. */
+  readonly changes: readonly Difference[];
+}
+
+/** @throws `not_found` that names the run, the checkpoint or its state. */
+export async function compareCheckpoints(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  checkpointId: string,
+  against: string | undefined,
+): Promise<Comparison> {
+  const to = parseCheckpointId(checkpointId);
+  const given = against === undefined ? undefined : parseCheckpointId(against, "against");
+  await getRun(host, tenant, runId);
+  const { state, snapshot } = await getCheckpoint(host, tenant, runId, to);
+  const after: Json = writeState(state);
+  const from = given ?? (await checkpointBefore(host, tenant, runId, snapshot.revision));
+  if (from === undefined) return { to, changes: [{ op: "add", path: "", after }] };
+  const before = await getCheckpoint(host, tenant, runId, from);
+  return { ...present({ from }), to, changes: difference(writeState(before.state), after) };
+}
+
+const windowSize = 200;
+
+/** The last checkpoint before a revision. A store lists forwards only, so it is looked for window by window. */
+async function checkpointBefore(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  revision: number,
+): Promise<CheckpointId | undefined> {
+  for (let end = revision - 1; end > 0; end -= windowSize) {
+    const after = Math.max(end - windowSize, 0);
+    const rows = await host.store.listEntries(tenant, runId, { after, limit: windowSize, checkpointsOnly: true });
+    const last = rows.findLast((row) => row.revision < revision);
+    if (last !== undefined) return readEntry(last).checkpoint?.checkpointId;
+  }
+  return undefined;
+}

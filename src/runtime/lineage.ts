@@ -1,0 +1,104 @@
+import { getRun, type Held, heldRow, readRun } from "../engine/held.ts";
+import type { Host } from "../engine/host.ts";
+import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../lineage.ts";
+import { present } from "../present.ts";
+import type { RunStatus } from "../run.ts";
+import type { RunPosition } from "../store.ts";
+
+/** A run in a family. */
+export type LineageNode = RelatedRun | MissingRun;
+
+export interface RelatedRun {
+  readonly runId: RunId;
+  readonly isMissing: false;
+  readonly sourceRunId?: string;
+  /** The checkpoint of the source on which it stands. */
+  readonly checkpointId?: string;
+  readonly kind?: DescentKind;
+  readonly skillId: string;
+  readonly status: RunStatus;
+  readonly createdAt: string;
+}
+
+/** A run that others name as their source, and that is not there, or no longer. */
+export interface MissingRun {
+  readonly runId: string;
+  readonly isMissing: true;
+}
+
+/** Where a run comes from, and what came of it. */
+export interface Lineage {
+  readonly run: RelatedRun;
+  /** The nearest first. It ends with the first that is missing. */
+  readonly ancestors: readonly LineageNode[];
+  /** Parents before children. */
+  readonly descendants: readonly RelatedRun[];
+  /** True where there are more runs than were looked for. */
+  readonly isMore: boolean;
+}
+
+const maxNodes = 500;
+const pageSize = 100;
+
+/** The family of a run: at most 500 runs beside itself, and fewer where the platform allows no more queries. */
+export async function readLineage(host: Host, tenant: TenantId, runId: RunId): Promise<Lineage> {
+  const held = await getRun(host, tenant, runId);
+  // Metadata comes from callers too, and may lead in a circle.
+  const seen = new Set<string>([runId]);
+  const mayRead = () => seen.size <= maxNodes && !host.isSpent();
+  let isMore = false;
+
+  const ancestors: LineageNode[] = [];
+  for (let id = sourceRunId(held.record.run); id !== undefined && !seen.has(id); ) {
+    if (!mayRead()) {
+      isMore = true;
+      break;
+    }
+    seen.add(id);
+    const source: Held | undefined = isId(id) ? await readRun(host, tenant, parseRunId(id)) : undefined;
+    ancestors.push(source === undefined ? { runId: id, isMissing: true } : related(source));
+    id = source && sourceRunId(source.record.run);
+  }
+
+  const descendants: RelatedRun[] = [];
+  const parents: RunId[] = [runId];
+  search: for (const parent of parents) {
+    for (let after: RunPosition | undefined; ; ) {
+      if (!mayRead()) {
+        isMore = true;
+        break search;
+      }
+      const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
+      const rows = await host.store.listRuns(tenant, query);
+      for (const row of rows) {
+        const child = heldRow(row);
+        if (child === undefined || seen.has(row.runId)) continue;
+        if (seen.size > maxNodes) {
+          isMore = true;
+          break search;
+        }
+        seen.add(row.runId);
+        const node = related(child);
+        descendants.push(node);
+        parents.push(node.runId);
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < pageSize) break;
+      after = { createdAt: last.createdAt, runId: last.runId };
+    }
+  }
+  return { run: related(held), ancestors, descendants, isMore };
+}
+
+function related({ record: { run } }: Held): RelatedRun {
+  const { runId, skillId, status, createdAt } = run;
+  return {
+    runId,
+    isMissing: false,
+    ...present({ sourceRunId: sourceRunId(run), checkpointId: sourceCheckpointId(run), kind: descentKind(run) }),
+    skillId,
+    status,
+    createdAt,
+  };
+}
