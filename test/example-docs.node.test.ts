@@ -7,7 +7,12 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { applyMigrations, startWorker } from "../scripts/local-worker.ts";
 
-const pages = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
+const pages = [
+  "README.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
 
 interface Block {
   readonly page: string;
