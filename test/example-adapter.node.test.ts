@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { sqliteStore } from "../examples/sqlite-adapter/store.ts";
+import { sqliteStore } from "../examples/adapter-author/store.ts";
 import { storeCases } from "../src/conformance/index.ts";
 import { createRuntime, defineCapability, defineSkill } from "../src/index.ts";
 
 test("the SQLite adapter of the docs keeps every clause of the Store contract", { timeout: 120_000 }, async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, ["examples/sqlite-adapter/prove.ts"]);
+  const { stdout } = await promisify(execFile)(process.execPath, ["examples/adapter-author/prove.ts"]);
   expect(stdout.trim().split("\n").at(-1)).toBe(`${storeCases.length} passed, 0 failed`);
 });
 

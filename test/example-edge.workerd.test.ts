@@ -1,7 +1,7 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import worker from "../examples/worker/index.ts";
+import worker from "../examples/edge/index.ts";
 
 /** The answer to a request, once the work behind it is done. */
 async function call(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
