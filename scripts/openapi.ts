@@ -4,7 +4,7 @@ import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/
 import type * as v from "valibot";
 import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
 import * as answers from "../worker/answers.ts";
-import { type Operation, operations } from "../worker/operations.ts";
+import { type Operation, operations, roleOf } from "../worker/operations.ts";
 import { id, jsonObject, jsonValue, newId, state } from "../worker/requests.ts";
 
 const file = fileURLToPath(new URL("../worker/openapi.generated.json", import.meta.url));
@@ -22,6 +22,8 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   CheckpointList: answers.checkpointList,
   Checkpoint: answers.checkpoint,
   ExecutionState: answers.executionState,
+  ApiKeyList: answers.apiKeyList,
+  IssuedApiKey: answers.issuedApiKey,
   Failure: answers.failureAnswer,
 };
 
@@ -51,6 +53,7 @@ const parameters = {
 const tags = [
   { name: "runs", description: "Executions of skills, and everything that can be done to them" },
   { name: "checkpoints", description: "What a run knew, and where it can continue" },
+  { name: "keys", description: "Who may call: each key is of one tenant and one role" },
   { name: "legacy", description: "Routes of older clients" },
   { name: "service", description: "The service itself" },
 ];
@@ -70,7 +73,6 @@ export function openApiDocument(): JsonObject {
     openapi: "3.1.0",
     info: { title: name, version, description, license: { name: license, identifier: license } },
     servers: [{ url: "/" }],
-    security: [{ apiKey: [] }, { bearer: [] }],
     tags,
     paths,
     components: {
@@ -94,7 +96,7 @@ function describedOperation(operation: Operation): JsonObject {
     summary,
     ...(description === undefined ? {} : { description }),
     ...(isDeprecated ? { deprecated: true } : {}),
-    ...(isOpen ? { security: [] } : {}),
+    security: isOpen ? [] : [{ apiKey: [roleOf(operation)] }, { bearer: [roleOf(operation)] }],
     parameters: parametersOf(operation),
     ...(body === undefined
       ? {}
@@ -130,7 +132,7 @@ function responsesOf({ status, summary, answer, errors }: Operation, shared: Rec
   const success = {
     description: summary,
     headers: { "x-trace-id": reference("headers", "TraceId") },
-    content: content(answer === undefined ? {} : schemaOf(answer, "output")),
+    ...(status === 204 ? {} : { content: content(answer === undefined ? {} : schemaOf(answer, "output")) }),
   };
   return Object.fromEntries([[String(status), success], ...failures.sort(([a], [b]) => (a < b ? -1 : 1))]);
 }

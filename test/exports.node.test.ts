@@ -176,7 +176,16 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   "./memory": ["memoryStore", "type MemoryData"],
   "./indexeddb": ["indexedDbStore", "persistStorage", "storageRoom", "type IndexedDbStoreOptions", "type Room"],
   "./d1": ["d1Store"],
-  "./worker": ["apiKeys", "createApp", "type AppOptions", "type Call", "type Caller", "type Role"],
+  "./worker": [
+    "accessLine",
+    "apiKeys",
+    "createApp",
+    "type Access",
+    "type AppOptions",
+    "type Call",
+    "type Caller",
+    "type Role",
+  ],
   "./cloudflare": ["Default", "createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
   "./conformance": [
     "checkStore",

@@ -1,19 +1,26 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { matchedRoutes } from "hono/route";
-import { DurableError, type Runs } from "../src/index.ts";
-import type { HealthAnswer } from "./answers.ts";
+import { DurableError, type Runs, type Telemetry } from "../src/index.ts";
+import { type Access, accessLog } from "./access.ts";
+import type { HealthAnswer, WhoamiAnswer } from "./answers.ts";
 import { defaultMaxBodyBytes } from "./body.ts";
-import { type AppEnv, type Call, callOf } from "./call.ts";
-import { type Caller, checkRole, roleOfMethod } from "./caller.ts";
+import { type AppEnv, type Call, callOf, routeOf } from "./call.ts";
+import { type Caller, checkCaller, checkRole, roleOfMethod } from "./caller.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
+import { cors } from "./cors.ts";
 import { failure, isOurs } from "./failure.ts";
+import { keyRoutes } from "./keys/routes.ts";
+import type { KeyStore } from "./keys/store.ts";
 import { legacyRoutes } from "./legacy.ts";
 import document from "./openapi.generated.json" with { type: "json" };
 import { runRoutes } from "./runs.ts";
+import { secureHeaders } from "./secure-headers.ts";
 import { startRoutes } from "./starts.ts";
-import { traceHeader, traceIdOf } from "./trace-id.ts";
+import { httpTelemetry } from "./telemetry.ts";
+import { parentHeader, traceHeader, traceOf } from "./trace-id.ts";
 
+export type { Access } from "./access.ts";
+export { accessLine } from "./access.ts";
 export { apiKeys } from "./auth.ts";
 export type { Call } from "./call.ts";
 export type { Caller, Role } from "./caller.ts";
@@ -28,10 +35,24 @@ export interface AppOptions<Bindings extends object> {
   authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
   /** The tenant's runs, for the time of this one call. */
   runs(tenant: string, call: Call<Bindings>): Runs;
+  /** The API keys that admins issue and revoke over HTTP, each for their own tenant. Without it those routes are a 404. */
+  keys?(call: Call<Bindings>): KeyStore;
+  /**
+   * Whether the call may be made now: the place for rate limits.
+   *
+   * @throws `rate_limited` with `retryAfterMs` where it may not.
+   */
+  admit?(caller: Caller, call: Call<Bindings>): void | Promise<void>;
+  /** The origins whose pages may call, such as `https://app.example.com`; `*` is every origin. Default none. */
+  corsOrigins?(call: Call<Bindings>): readonly string[];
   /** The most bytes of a request's body. Default 10 MiB. */
   readonly maxBodyBytes?: number;
   /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
   readonly onError?: (error: unknown, traceId: string) => void;
+  /** Told of every request once it is answered. See {@link accessLine}. */
+  readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
+  /** Told how long requests take, in OpenTelemetry's names. The runtime behind `runs` has an option of its own. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Routes that answer without a key. */
@@ -39,7 +60,7 @@ const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json"]);
 
 /** The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3. */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
-  const { maxBodyBytes = defaultMaxBodyBytes, onError = logError } = options;
+  const { maxBodyBytes = defaultMaxBodyBytes, onError = logError, onAccess } = options;
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
     if (isOurs(error)) onError(error, c.var.traceId);
     return failure(c, error);
@@ -48,25 +69,39 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   app.onError((error, c) => answerOf(c, error));
   app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${shownPath(c)}`)));
   app.use(async (c, next) => {
-    c.set("traceId", traceIdOf(c.req.raw));
+    const { traceId, traceparent } = traceOf(c.req.raw);
+    c.set("traceId", traceId);
+    c.set("traceparent", traceparent);
     c.set("maxBodyBytes", maxBodyBytes);
+    await next();
+    c.header(traceHeader, c.var.traceId);
+    c.header(parentHeader, traceparent);
+    // The platform drops the body, but whatever writes it would go on writing.
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
+  });
+  if (options.telemetry !== undefined) app.use(httpTelemetry(options.telemetry, onError));
+  if (onAccess !== undefined) app.use(accessLog((c, access) => onAccess(access, callOf<Bindings>(c)), onError));
+  app.use(secureHeaders);
+  app.use(cors((c) => options.corsOrigins?.(callOf<Bindings>(c)) ?? []));
+  app.use(async (c, next) => {
     try {
       await next();
     } catch (thrown) {
       // Hono hands errors to onError, and throws on what is thrown without being one.
       c.res = answerOf(c, thrown);
     }
-    c.header(traceHeader, c.var.traceId);
   });
   app.use(async (c, next) => {
     checkPath(c.req.raw);
     if (openPaths.has(c.req.path)) return next();
     const call = callOf<Bindings>(c);
-    const caller = await options.authenticate(call);
-    const route = matchedRoutes(c).findLast(({ method }) => method !== "ALL");
-    if (route !== undefined) checkRole(caller, roleOfMethod(route.method));
+    const caller = checkCaller(await options.authenticate(call));
     c.set("caller", caller);
+    await options.admit?.(caller, call);
+    const route = routeOf(c);
+    if (route !== undefined) checkRole(caller, roleOfMethod(route.method));
     c.set("runs", options.runs(caller.tenant, call));
+    c.set("keys", options.keys?.(call));
     await next();
   });
   app.use(
@@ -81,9 +116,14 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   return app
     .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
     .get("/openapi.json", (c) => c.json(document))
+    .get("/v1/whoami", (c) => {
+      const { tenant, role } = c.var.caller;
+      return c.json<WhoamiAnswer>({ tenant, role });
+    })
     .route("/", startRoutes)
     .route("/", runRoutes)
     .route("/", checkpointRoutes)
+    .route("/", keyRoutes)
     .route("/", legacyRoutes);
 }
 

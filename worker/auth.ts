@@ -1,38 +1,51 @@
 import { DurableError } from "../src/index.ts";
+import { sha256 } from "../src/json.ts";
 import type { Caller } from "./caller.ts";
+import { keyIdOf } from "./keys/key.ts";
+import type { KeyStore } from "./keys/store.ts";
 
 /**
- * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `callers` are the callers by key;
- * a tenant alone is its admin.
+ * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `fixed` are callers by keys that
+ * the deployment names, where a tenant alone is its admin; `issued` are the keys that were issued since.
  *
- * @throws `unauthorized` without a key, `forbidden` for a wrong one, and `internal_error` for every call where there is
- * no key at all: a service without keys stays shut rather than open.
+ * @throws `unauthorized` without a key, `forbidden` for a wrong or a revoked one, and `internal_error` for every call
+ * where there is no key at all: a service without keys stays shut rather than open.
  */
 export function apiKeys(
-  callers: Iterable<readonly [key: string, caller: string | Caller]>,
+  fixed: Iterable<readonly [key: string, caller: string | Caller]>,
+  issued?: KeyStore,
 ): (request: Request) => Promise<Caller> {
-  const keys = [...callers].map(async ([key, caller]) => ({
-    digest: await digestOf(key),
+  const known = [...fixed].map(async ([key, caller]) => ({
+    hash: await sha256(key),
     caller: typeof caller === "string" ? { tenant: caller, role: "admin" as const } : caller,
   }));
-  return async (request) => {
-    if (keys.length === 0) {
-      throw new DurableError("internal_error", "no API key is configured, so nothing is served", {
-        hint: "configure one, for the Worker with `wrangler secret put API_KEY`",
-      });
-    }
-    const given = givenKey(request.headers);
-    if (given === undefined) {
-      throw new DurableError("unauthorized", "this needs an API key", {
-        hint: "send it as the header x-api-key, or as Authorization: Bearer",
-      });
-    }
-    const digest = await digestOf(given);
+
+  async function callerOf(key: string): Promise<Caller | undefined> {
+    const hash = await sha256(key);
     // All of them are compared, so that the time taken does not tell which one came near.
-    const matches = (await Promise.all(keys)).filter((key) => isSame(key.digest, digest));
-    const [match] = matches;
-    if (match === undefined) throw new DurableError("forbidden", "this API key is not valid");
-    return match.caller;
+    const [match] = (await Promise.all(known)).filter((one) => isSame(one.hash, hash));
+    if (match !== undefined) return match.caller;
+    const keyId = keyIdOf(key);
+    const record = keyId === undefined ? undefined : await issued?.find(keyId);
+    if (record === undefined || !isSame(record.hash, hash)) return undefined;
+    const { tenant, role, revokedAt } = record;
+    if (revokedAt !== undefined) throw new DurableError("forbidden", "this API key was revoked");
+    return { tenant, role, keyId: record.keyId };
+  }
+
+  return async (request) => {
+    const key = givenKey(request.headers);
+    const caller = key === undefined ? undefined : await callerOf(key);
+    if (caller !== undefined) return caller;
+    if (known.length === 0 && (await issued?.isEmpty()) !== false) {
+      throw new DurableError("internal_error", "no API key is configured, so nothing is served", {
+        hint: "configure one, for the Worker with `wrangler secret put API_KEY` or `npm run keys -- issue`",
+      });
+    }
+    if (key !== undefined) throw new DurableError("forbidden", "this API key is not valid");
+    throw new DurableError("unauthorized", "this needs an API key", {
+      hint: "send it as the header x-api-key, or as Authorization: Bearer",
+    });
   };
 }
 
@@ -41,13 +54,9 @@ function givenKey(headers: Headers): string | undefined {
   return key === undefined || key === "" ? undefined : key;
 }
 
-async function digestOf(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-}
-
-/** Compares two digests in a time that does not depend on where they differ. */
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
+/** Compares two hashes in a time that does not depend on where they differ. */
+function isSame(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
-  for (let index = 0; index < a.length; index++) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
+  for (let index = 0; index < a.length; index++) difference |= a.charCodeAt(index) ^ b.charCodeAt(index);
   return difference === 0;
 }

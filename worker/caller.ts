@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import { isId } from "../src/ids.ts";
 import { DurableError } from "../src/index.ts";
 import type { AppEnv } from "./call.ts";
 
@@ -20,9 +21,14 @@ export function roleOfMethod(method: string): Role {
   return method === "GET" || method === "HEAD" ? "read" : "execute";
 }
 
+/** @throws `internal_error` where this is nobody: what authenticates is code of the deployment, and may be wrong. */
+export function checkCaller(caller: Caller): Caller {
+  if (isId(caller?.tenant) && roles.includes(caller.role)) return caller;
+  throw new DurableError("internal_error", "the authentication names no tenant and role");
+}
+
 /** @throws `forbidden` where the caller's role does not reach that far. */
 export function checkRole(caller: Caller, needed: Role): void {
-  // A role that nobody knows is at -1, and reaches nowhere.
   if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
   throw new DurableError("forbidden", `this needs the role "${needed}", and the caller has "${caller.role}"`);
 }

@@ -1,15 +1,29 @@
-import type { D1Database, ExecutionContext, ScheduledController } from "@cloudflare/workers-types";
+import type { D1Database, ExecutionContext, RateLimit, ScheduledController } from "@cloudflare/workers-types";
 import { d1Store } from "../adapters/d1/index.ts";
-import { type AnyCapability, createRuntime, DurableError, type Runtime, type Skill } from "../src/index.ts";
-import { apiKeys, createApp } from "./app.ts";
+import {
+  type AnyCapability,
+  createRuntime,
+  DurableError,
+  type Runtime,
+  type Skill,
+  type Telemetry,
+} from "../src/index.ts";
+import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "./app.ts";
+import { d1Keys } from "./keys/d1.ts";
 import { queryBudget } from "./query-budget.ts";
 import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
 
 /** The bindings that the Worker is deployed with. */
 export interface Env {
   readonly DB: D1Database;
-  /** The key that clients send. A secret; without it nothing is served. */
+  /** The key of the tenant "default" and its admin. A secret; without it and without an issued key nothing is served. */
   readonly API_KEY?: string;
+  /** The origins whose pages may call, with commas between them. Default none. */
+  readonly CORS_ORIGINS?: string;
+  /** A binding of Cloudflare's that counts calls by key, or by tenant where no key was issued. Default no limit. */
+  readonly RATE_LIMIT?: RateLimit;
+  /** "1" prints a line of JSON for each request. */
+  readonly ACCESS_LOG?: string;
   /** How long a run stays with a Worker that says nothing more, in milliseconds. Default 30,000. */
   readonly LEASE_MS?: string;
   /** How many D1 queries an invocation may make: 50 on the free plan. Default 1,000. */
@@ -20,6 +34,16 @@ export interface WorkerOptions<Bindings extends Env> {
   readonly skills: readonly Skill[];
   /** A function where they need bindings of their own. */
   readonly capabilities: readonly AnyCapability[] | ((env: Bindings) => readonly AnyCapability[]);
+  /**
+   * Takes the place of API keys: who makes the call, for a team with a login of its own.
+   *
+   * @throws `unauthorized` or `forbidden` where it is made for nobody.
+   */
+  authenticate?(call: Call<Bindings>): Caller | Promise<Caller>;
+  /** Told of every request once it is answered. Default: printed where `ACCESS_LOG` is "1". */
+  readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
+  /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
+  readonly telemetry?: Telemetry;
 }
 
 /** What a Worker exports as its default. */
@@ -28,22 +52,35 @@ export interface DurableWorker<Bindings extends Env = Env> {
   scheduled(controller: ScheduledController, env: Bindings, context: ExecutionContext): void;
 }
 
-/** Whose key API_KEY is. */
-const keyTenant = "default";
+/** Callers are told by keys: the one that the deployment names, and those that were issued. */
+const keyed: Pick<AppOptions<Env>, "authenticate" | "keys"> = {
+  authenticate: ({ request, env: { API_KEY, DB } }) =>
+    apiKeys(API_KEY ? [[API_KEY, "default"]] : [], d1Keys(DB))(request),
+  keys: ({ env }) => d1Keys(env.DB),
+};
+
+// The binding counts over 10 or 60 seconds and does not say which, so this is the longer one.
+const ratePeriodMs = 60_000;
 
 // A Worker lives for 30 seconds after its answer: a run that is not finished by then is handed over to the cron trigger.
 const passMs = 25_000;
 
 const defaultQueryLimit = 1_000;
 
+// To look a key up, and to see whether there is any.
+const queriesOfAuth = 2;
+
 // After a start, whose run is executed anyway, so many due runs are taken along.
 const drainedWithStart = 2;
 
 /** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
-  const { skills, capabilities } = options;
+  const { skills, capabilities, authenticate, onAccess = printAccess, telemetry } = options;
   const invocation = (env: Bindings, background: (work: Promise<unknown>) => void): Invocation => {
-    const budget = queryBudget(d1Store(env.DB), positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit);
+    const budget = queryBudget(
+      d1Store(env.DB),
+      (positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit) - queriesOfAuth,
+    );
     const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
     const runtime = createRuntime({
       skills,
@@ -52,13 +89,22 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       isSpent: budget.isSpent,
       passMs,
       background,
+      telemetry,
       ...(leaseMs === undefined ? {} : { leaseMs }),
     });
     return { runtime, concurrency: budget.concurrency };
   };
   const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
-    authenticate: ({ request, env }) => apiKeys(env.API_KEY ? [[env.API_KEY, keyTenant]] : [])(request),
+    ...(authenticate === undefined ? keyed : { authenticate }),
+    async admit({ keyId, tenant }, { env: { RATE_LIMIT } }) {
+      const key = keyId === undefined ? `tenant:${tenant}` : `key:${keyId}`;
+      if (RATE_LIMIT === undefined || (await RATE_LIMIT.limit({ key })).success) return;
+      throw new DurableError("rate_limited", "there were too many requests", { retryAfterMs: ratePeriodMs });
+    },
+    corsOrigins: ({ env }) => (env.CORS_ORIGINS ?? "").split(/[\s,]+/).filter((origin) => origin !== ""),
+    onAccess,
+    telemetry,
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);
@@ -88,6 +134,10 @@ interface Invocation {
 function drain({ runtime, concurrency }: Invocation, limit?: number): Promise<unknown> {
   const signal = AbortSignal.timeout(passMs);
   return runtime.drain({ concurrency, signal, ...(limit === undefined ? {} : { limit }) });
+}
+
+function printAccess(access: Access, { env }: Call<Env>): void {
+  if (env.ACCESS_LOG === "1") console.log(accessLine(access));
 }
 
 function positive(text: string | undefined, name: string): number | undefined {

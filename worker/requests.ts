@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { type Json, type JsonObject, runStatuses } from "../src/index.ts";
 import { isJsonObject } from "../src/json.ts";
+import { roles } from "./caller.ts";
 
 // What requests carry: checked by the routes, described in the OpenAPI document. Fields that are not here are let pass
 // and ignored, and `null` is the same as absent. Messages say what was expected; decode.ts adds what was found.
@@ -65,10 +66,19 @@ export const resumption = v.object({
   checkpoint_id: v.pipe(v.nullish(id), v.description("The run's head where absent.")),
 });
 
-/** `POST /v1/runs/{run_id}/replay` and `…/fork` */
+/** `POST /v1/runs/{run_id}/replay` */
 export const descent = v.object({
   ...resumption.entries,
   run_id: v.pipe(v.nullish(newId), v.description("The id of the new run. A generated one where absent.")),
+});
+
+/** `POST /v1/runs/{run_id}/fork` */
+export const fork = v.object({
+  ...descent.entries,
+  edit: v.pipe(
+    v.nullish(v.object({ inputs: v.nullish(jsonObject), vars: v.nullish(jsonObject) }, "expected an object")),
+    v.description("Values that replace those of the same names in the fork's state."),
+  ),
 });
 
 /** `POST /v1/runs/{run_id}/approve` and `…/deny` */
@@ -90,11 +100,52 @@ export const newCheckpoint = v.object({
   state,
 });
 
+/** `POST /v1/keys` */
+export const newApiKey = v.object({
+  name: v.pipe(
+    text,
+    v.regex(/^[ -~\u00a0-\ud7ff\ue000-\uffff]{1,200}$/, "expected 1 to 200 characters, and no control character"),
+  ),
+  role: v.picklist(roles, `expected one of ${roles.join(", ")}`),
+});
+
 /** `GET /v1/runs` */
 export const runQuery = v.object({
   status: v.optional(v.picklist(runStatuses, `expected one of ${runStatuses.join(", ")}`)),
+  skill_id: v.optional(id),
+  source_run_id: v.pipe(v.optional(id), v.description("Replays and forks of this run.")),
+  order: v.pipe(
+    v.optional(v.picklist(["ascending", "descending"], "expected ascending or descending")),
+    v.metadata({ default: "descending", description: "By the time at which the runs were made." }),
+  ),
   limit: wholeNumber(1, 500, 100),
   offset: wholeNumber(0, Number.MAX_SAFE_INTEGER, 0),
+  cursor: v.pipe(
+    v.optional(text),
+    v.description("Empty for the first page, and the `next_cursor` of each page for the next."),
+  ),
+});
+
+/** `GET /v1/runs/{run_id}/events` */
+export const eventQuery = v.object({
+  after: v.pipe(v.optional(text), v.description("The id of an event, or its place, `<revision>-<index>`.")),
+  limit: wholeNumber(1, 500, 100),
+});
+
+/** `GET /v1/runs/{run_id}/stream` */
+export const streamQuery = v.object({
+  after: v.pipe(v.optional(text), v.description("As in the events; the header Last-Event-ID wins.")),
+});
+
+/** `GET /v1/runs/{run_id}/checkpoints` */
+export const checkpointQuery = v.object({
+  after: v.pipe(v.optional(id), v.description("The checkpoint after which the page begins.")),
+  limit: v.optional(wholeNumber(1, 500, 100)),
+});
+
+/** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */
+export const comparisonQuery = v.object({
+  against: v.pipe(v.optional(id), v.description("Another checkpoint of the run. The one before where absent.")),
 });
 
 /** `GET /v1/runs/{run_id}/history` */

@@ -65,8 +65,12 @@ export class Client {
     });
     const response = await this.home.fetch(request);
     const text = await response.text();
-    const answer = { status: response.status, headers: response.headers, body: JSON.parse(text) as JsonObject };
-    expectDescribed(method, path, answer);
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: (text === "" ? {} : JSON.parse(text)) as JsonObject,
+    };
+    expectDescribed(method, path, answer, text);
     return answer;
   }
 
@@ -143,9 +147,10 @@ const documented = operations.map((operation) => ({
   pattern: new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, "[^/?]+")}(\\?|$)`),
 }));
 
-function expectDescribed(method: string, path: string, { status, headers, body }: Answer): void {
+function expectDescribed(method: string, path: string, { status, headers, body }: Answer, text: string): void {
   const operation = documented.find((one) => one.operation.method === method.toLowerCase() && one.pattern.test(path));
-  expect(headers.get("content-type")).toMatch(/^application\/json/);
+  if (status === 204) expect([text, headers.get("content-type")]).toEqual(["", null]);
+  else expect(headers.get("content-type")).toMatch(/^application\/json/);
   if (status < 300) {
     if (operation === undefined) throw new Error(`${method} ${path} is not described`);
     expect(status).toBe(operation.operation.status);
