@@ -47,7 +47,8 @@ export class Process {
   private isRetired = false;
 
   constructor({ store, tenant, now, world, fault }: Boot) {
-    this.clock = virtualClock({ now });
+    // Its store takes no time, so that little else is under way that it might overlook.
+    this.clock = virtualClock({ now, quietTurns: 2 });
     this.tenant = tenant;
     this.faulty = fault(timelessStore(world.witnessed(store), this.clock));
     const alive = async <T>(act: () => T): Promise<T> => {
@@ -124,36 +125,37 @@ function whereSomebodyElseWasFirst(error: unknown): void {
   if (!isDurableError(error, "invalid_transition") && !isDurableError(error, "conflict")) throw error;
 }
 
-export interface Frozen extends Faulty {
-  /** Resolves once the freeze has begun. */
-  readonly frozen: Promise<void>;
+/** A store that stops at one commit, as a process does that is killed or frozen there. */
+export interface Stopping {
+  readonly store: Store;
+  readonly isStopped: () => boolean;
+  /** Resolves once it has stopped. */
+  readonly stopped: Promise<void>;
+  /** Lets every call go on that has waited since. */
   thaw(): void;
 }
 
-/** A fault that stops every call at one commit, and lets them go on when it is told. */
-export function freezingAt(atCommit: number, moment: "before" | "after"): (store: Store) => Frozen {
-  return (store) => {
-    const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
-    const { promise: frozen, resolve: freeze } = Promise.withResolvers<void>();
-    let isFrozen = false;
-    const freezing = intercepted(store, async (call, proceed) => {
-      const strikes = call.method === "commit" && call.nth === atCommit;
-      if (strikes && moment === "before") isFrozen = true;
-      if (isFrozen) {
-        if (strikes) freeze();
-        await thawed;
-        return proceed();
-      }
-      const answer = await proceed();
-      if (strikes) {
-        isFrozen = true;
-        freeze();
-      }
-      if (isFrozen) await thawed;
-      return answer;
-    });
-    return { store: freezing, isDead: () => false, frozen, thaw };
+export function stoppingAt(store: Store, atCommit: number, moment: "before" | "after"): Stopping {
+  const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
+  const { promise: stopped, resolve: tell } = Promise.withResolvers<void>();
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    tell();
   };
+  const stopping = intercepted(store, async (call, proceed) => {
+    const strikes = call.method === "commit" && call.nth === atCommit;
+    if (strikes && moment === "before") stop();
+    if (isStopped) {
+      await thawed;
+      return proceed();
+    }
+    const answer = await proceed();
+    if (strikes) stop();
+    if (isStopped) await thawed;
+    return answer;
+  });
+  return { store: stopping, isStopped: () => isStopped, stopped, thaw };
 }
 
 /** No fault, but something that happens after one commit. */
