@@ -43,16 +43,36 @@ export interface LocalWorker {
 
 /** Brings the local database up to date with the migrations of wrangler.toml. */
 export async function applyMigrations(options: Pick<LocalWorkerOptions, "persistTo" | "cwd"> = {}): Promise<void> {
-  const child = spawnWrangler(
-    ["d1", "migrations", "apply", "DB", "--local", ...persistence(options.persistTo)],
-    options.cwd,
-  );
+  const args = ["d1", "migrations", "apply", "DB", "--local", ...persistence(options.persistTo)];
+  const { code, output } = await runWrangler(args, options.cwd);
+  if (code !== 0) throw new Error(`The migrations could not be applied (wrangler ended with ${code}):\n${output}`);
+}
+
+/** The rows that one SQL statement gives, of the local database or of the deployed one. */
+export async function executeSql<Row>(
+  sql: string,
+  options: Pick<LocalWorkerOptions, "persistTo" | "cwd"> & { readonly isRemote?: boolean } = {},
+): Promise<readonly Row[]> {
+  const place = options.isRemote ? ["--remote"] : ["--local", ...persistence(options.persistTo)];
+  const args = ["d1", "execute", "DB", ...place, "--yes", "--json", "--command", sql];
+  const { code, stdout, output } = await runWrangler(args, options.cwd);
+  if (code !== 0) throw new Error(`The database was not reached (wrangler ended with ${code}):\n${output}`);
+  const [result] = JSON.parse(stdout) as readonly { readonly results: readonly Row[] }[];
+  return result?.results ?? [];
+}
+
+async function runWrangler(args: readonly string[], cwd?: string) {
+  const child = spawnWrangler(args, cwd);
   const output = collectOutput(child);
+  let stdout = "";
+  child.stdout?.on("data", (text: string) => {
+    stdout += text;
+  });
   const code = await new Promise<number | null>((done, reject) => {
     child.once("error", reject);
     child.once("close", done);
   });
-  if (code !== 0) throw new Error(`The migrations could not be applied (wrangler ended with ${code}):\n${output.text}`);
+  return { code, stdout, output: output.text };
 }
 
 /**

@@ -1,0 +1,84 @@
+import { parseArgs } from "node:util";
+import * as v from "valibot";
+import { isId } from "../src/ids.ts";
+import { newKey } from "../worker/keys/key.ts";
+import { newApiKey } from "../worker/requests.ts";
+import { addStatement, listStatement, revokeStatement } from "./key-statements.ts";
+import { applyMigrations, executeSql } from "./local-worker.ts";
+
+const usage = `npm run keys -- issue --tenant TENANT --role read|execute|admin --name NAME
+npm run keys -- list [--tenant TENANT]
+npm run keys -- revoke KEY_ID
+
+They work on the local database of npm run dev; with --remote on the deployed one, and with --persist-to FOLDER on the
+local one of that folder.`;
+
+interface Row {
+  readonly key_id: string;
+  readonly tenant: string;
+  readonly role: string;
+  readonly name: string;
+  readonly hint: string;
+  readonly created_at: number;
+  readonly revoked_at: number | null;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tenant: { type: "string" },
+    role: { type: "string" },
+    name: { type: "string" },
+    remote: { type: "boolean", default: false },
+    "persist-to": { type: "string" },
+  },
+});
+const persistTo = values["persist-to"];
+const place = { isRemote: values.remote, ...(persistTo === undefined ? {} : { persistTo }) };
+
+async function issue(): Promise<void> {
+  const { tenant } = values;
+  const { success, output, issues } = v.safeParse(newApiKey, { role: values.role, name: values.name });
+  if (!isId(tenant)) return refuse("--tenant: expected 1 to 200 characters of printable ASCII");
+  if (!success) return refuse(`--${v.getDotPath(issues[0])}: ${issues[0].message}`);
+  const { key, record } = await newKey({ tenant, ...output }, Date.now());
+  await execute(addStatement(record));
+  console.error(`Issued key ${record.keyId} of tenant "${tenant}" with the role ${output.role}.`);
+  console.error("It is shown this once: what the database keeps is its hash.");
+  console.log(key);
+}
+
+async function list(): Promise<void> {
+  const rows = await execute<Row>(listStatement(values.tenant));
+  console.log(["KEY_ID", "TENANT", "ROLE", "CREATED", "REVOKED", "HINT", "NAME"].join("\t"));
+  for (const { key_id, tenant, role, created_at, revoked_at, hint, name } of rows) {
+    console.log([key_id, tenant, role, timeOf(created_at), timeOf(revoked_at), hint, name].join("\t"));
+  }
+}
+
+async function revoke(keyId: string): Promise<void> {
+  const [row] = await execute<Row>(revokeStatement(keyId, Date.now()));
+  if (row === undefined) return refuse(`There is no key "${keyId}".`);
+  console.error(`Revoked key ${row.key_id}, "${row.name}", of tenant "${row.tenant}".`);
+}
+
+async function execute<Result>(sql: string): Promise<readonly Result[]> {
+  // The deployed database is brought up to date by whoever deploys.
+  if (!place.isRemote) await applyMigrations(place);
+  return executeSql<Result>(sql, place);
+}
+
+function timeOf(ms: number | null): string {
+  return ms === null ? "-" : new Date(ms).toISOString();
+}
+
+function refuse(problem: string): void {
+  console.error(problem);
+  process.exitCode = 1;
+}
+
+const [command, keyId] = positionals;
+if (command === "issue") await issue();
+else if (command === "list") await list();
+else if (command === "revoke" && keyId !== undefined) await revoke(keyId);
+else refuse(usage);
