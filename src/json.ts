@@ -89,7 +89,7 @@ export function parseJson(text: string, path = ""): Json {
     });
   }
   // Both are rare, so that almost every text is spared the slow walk.
-  if (/\d{16}|[eE]\+?\d{3}/.test(text) || hasDeepNesting(text)) new Walk(text, path).value(path, 0);
+  if (/\d{16}|[eE]\+?\d{3}/.test(text) || hasDeepNesting(text)) new Walk(text).value(path, 0);
   return json;
 }
 
@@ -107,7 +107,7 @@ function hasDeepNesting(text: string): boolean {
 }
 
 function firstFault(text: string): { offset: number; reason: string } {
-  const walk = new Walk(text, "");
+  const walk = new Walk(text);
   try {
     walk.value("", 0);
     walk.end();
@@ -139,15 +139,13 @@ const token = {
 class Walk {
   offset = 0;
   private readonly text: string;
-  private readonly root: string;
 
-  constructor(text: string, root: string) {
+  constructor(text: string) {
     this.text = text;
-    this.root = root;
   }
 
   value(path: string, depth: number): void {
-    if (depth > maxDepth) throw invalidRequest(this.root, `nested deeper than ${maxDepth} levels`);
+    if (depth > maxDepth) throw invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
     this.take(token.space);
     const next = this.text[this.offset];
     if (next === "{") this.members(path, depth);
