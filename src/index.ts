@@ -74,6 +74,18 @@ export type { Schema } from "./schema.ts";
 export { type CodeSkillDefinition, defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";
 export type * from "./store.ts";
 export {
+  type Attributes,
+  type Failure,
+  type Instrument,
+  type InstrumentName,
+  instruments,
+  type RemoteSpan,
+  type SpanEnd,
+  type SpanParent,
+  type SpanStart,
+  type Telemetry,
+} from "./telemetry.ts";
+export {
   type Approval,
   type DelayFunction,
   fromWorkflow,

@@ -12,6 +12,7 @@ import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
 import { type Skill, SkillRegistry } from "./skill.ts";
 import type { Store } from "./store.ts";
+import { observedStore, observerOf, type Telemetry } from "./telemetry.ts";
 
 export interface RuntimeOptions {
   readonly store: Store;
@@ -41,6 +42,8 @@ export interface RuntimeOptions {
   readonly presence?: Presence | undefined;
   /** Told of failures of background work, which no caller awaits. Default `console.error`. */
   readonly onError?: (error: unknown) => void;
+  /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Durable runs on one medium. */
@@ -86,8 +89,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
   const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
+  const onError = options.onError ?? ((error) => console.error(error));
+  const observer = options.telemetry && observerOf(options.telemetry, onError);
   const host: Host = {
-    store: options.store,
+    store: observer === undefined ? options.store : observedStore(options.store, observer),
+    bareStore: options.store,
+    ...present({ observer }),
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),
     // Whole milliseconds, as stores hold them, whatever the clock has.
@@ -102,7 +109,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     leaseMs: positive(options.leaseMs ?? 30_000, "leaseMs"),
     holdMs: options.holdMs ?? 5_000,
     passMs: options.passMs ?? Number.POSITIVE_INFINITY,
-    onError: options.onError ?? ((error) => console.error(error)),
+    onError,
   };
   const executes = options.executes ?? true;
   const executor = new Executor(host, executes, options.background ?? (() => {}));

@@ -18,6 +18,7 @@ import {
   type WriteOutcome,
 } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
+import { countCommit, countWritten } from "./observation.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
 const certain: readonly ErrorCode[] = ["too_large", "quota_exceeded", "store_blocked", "invalid_request"];
@@ -34,6 +35,7 @@ export async function write(host: Host, base: Held | undefined, change: Change):
   const { commit, record, checkpoint } = encode(host, base, change, nonce);
   const outcome = await deliver(host, commit, nonce);
   if (outcome.kind !== "committed") return outcome;
+  countWritten(host, change);
   return {
     kind: "committed",
     held: outcome.later ?? { row: commit.run, record },
@@ -57,7 +59,7 @@ type Delivery =
 /** Brings a commit to the store until its outcome is known. */
 export async function deliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
   await host.ready;
-  const delivery = await tryDeliver(host, commit, nonce);
+  const delivery = await countCommit(host, () => tryDeliver(host, commit, nonce));
   if (delivery.kind === "committed") notify(host, commit.run);
   return delivery;
 }

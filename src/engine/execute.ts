@@ -9,6 +9,7 @@ import type { Held } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
 import { event } from "./kernel.ts";
 import { moved } from "./moved.ts";
+import { observePass } from "./observation.ts";
 import { LostHold, Pass } from "./pass.ts";
 
 /** A pass under way. */
@@ -20,13 +21,16 @@ export interface Execution {
 
 /** Executes a run under a lease that has just been committed. */
 export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Execution {
-  const pass = new Pass(host, held, state, head);
+  const observation = observePass(host, held.record);
+  const pass = new Pass(observation?.host ?? host, held, state, head);
   const over = new AbortController();
   const body = async () => {
+    let failure: unknown;
     try {
       if (held.record.run.status === "replaying") await begin(pass, skill);
       await runBody(pass, skill);
     } catch (error) {
+      failure = error;
       // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
       if (!(error instanceof LostHold)) {
         pass.lose("the pass failed");
@@ -34,9 +38,11 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
       }
     } finally {
       over.abort();
+      observation?.end(pass.record, { isLost: failure instanceof LostHold, failure });
     }
   };
-  const done = Promise.all([body(), pass.keepAlive(over.signal)]).then(() => undefined);
+  const run = observation === undefined ? body() : observation.within(body);
+  const done = Promise.all([run, pass.keepAlive(over.signal)]).then(() => undefined);
   return { pass, done };
 }
 

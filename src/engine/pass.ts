@@ -104,7 +104,7 @@ export class Pass {
         this.adopt(outcome.held);
         return true;
       }
-      if (outcome.kind === "claimed") throw this.lose(`a claim is held by run "${outcome.claim.runId}"`);
+      if (outcome.kind === "claimed") throw this.taken(`a claim is held by run "${outcome.claim.runId}"`);
       this.adopt(outcome.held);
     }
   }
@@ -114,6 +114,12 @@ export class Pass {
     const lost = new LostHold(reason);
     if (!this.signal.aborted) this.controller.abort(lost);
     return lost;
+  }
+
+  private taken(reason: string): LostHold {
+    const skillId = this.held.record.run.skillId;
+    if (!this.signal.aborted) this.host.observer?.add("orca.leases.lost", { "orca.skill.id": skillId });
+    return this.lose(reason);
   }
 
   /** Renews the lease until the pass is over. */
@@ -146,7 +152,7 @@ export class Pass {
     if (held === undefined) throw this.lose("the run was deleted");
     this.held = held;
     const { record } = held;
-    if (record.epoch !== this.epoch) throw this.lose("another executor took the run");
+    if (record.epoch !== this.epoch) throw this.taken("another executor took the run");
     // Its own last commit lets the lease go too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.isLetGo = true;
   }

@@ -9,6 +9,7 @@ import { change, type Decided } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
+import { countDrained, observeDrain } from "../engine/observation.ts";
 import { type ErrorCode, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
@@ -49,6 +50,10 @@ const lastUnservedDelayMs = 60 * 60 * 1000;
  * over. A run that becomes due meanwhile is taken too, as long as the limit allows.
  */
 export async function drain(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
+  return observeDrain(host, (observed) => takeAll(observed, executor, options));
+}
+
+async function takeAll(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
   const { tenant, limit = 100, concurrency = 16, signal } = options;
   const report = { taken: 0, passedOver: 0 };
   const seen = new Set<string>();
@@ -73,6 +78,7 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
     };
     await Promise.all(Array.from({ length: concurrency }, lane));
   }
+  countDrained(host, { ...report, left: seen.size - report.taken - report.passedOver });
   return report;
 }
 
