@@ -5,9 +5,13 @@ import type * as v from "valibot";
 import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
 import * as answers from "../worker/answers.ts";
 import { type Operation, operations, roleOf } from "../worker/operations.ts";
+import * as reads from "../worker/read-answers.ts";
 import { id, jsonObject, jsonValue, newId, state } from "../worker/requests.ts";
+import { executionState } from "../worker/state-answers.ts";
+import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/openapi.generated.json", import.meta.url));
+const pageFile = fileURLToPath(new URL("../worker/reference.generated.ts", import.meta.url));
 
 /** The parts that have a name in the document. */
 const schemas: Readonly<Record<string, v.GenericSchema>> = {
@@ -17,11 +21,19 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   CreatedRun: answers.createdRun,
   StartedRun: answers.startedRun,
   RunList: answers.runList,
+  RunPage: reads.runPage,
+  Event: answers.runEvent,
+  EventPage: reads.eventPage,
   HistoryPage: answers.historyPage,
+  Trace: reads.trace,
+  LineageNode: reads.lineageNode,
+  Lineage: reads.lineage,
   CheckpointRecord: answers.checkpointRecord,
   CheckpointList: answers.checkpointList,
   Checkpoint: answers.checkpoint,
-  ExecutionState: answers.executionState,
+  Comparison: reads.comparison,
+  ExecutionState: executionState,
+  SkillList: reads.skillList,
   ApiKeyList: answers.apiKeyList,
   IssuedApiKey: answers.issuedApiKey,
   Failure: answers.failureAnswer,
@@ -32,6 +44,10 @@ const headers = {
   RetryAfter: {
     description: "After how many seconds the same request may succeed.",
     schema: { type: "integer", minimum: 0 },
+  },
+  ETag: {
+    description: "The revision of the run's last history entry. No heartbeat moves it.",
+    schema: { type: "string", pattern: '^"[0-9]+"$' },
   },
 };
 
@@ -47,6 +63,24 @@ const parameters = {
     in: "header",
     description: "A second request with this key within 24 hours answers with the run of the first.",
     schema: { type: "string", minLength: 1, maxLength: 1000 },
+  },
+  IfMatch: {
+    name: "If-Match",
+    in: "header",
+    description: "The ETag of the run that the path names; where it is another by now, nothing is done.",
+    schema: { type: "string" },
+  },
+  IfNoneMatch: {
+    name: "If-None-Match",
+    in: "header",
+    description: "The ETag of the run as the caller has it.",
+    schema: { type: "string" },
+  },
+  LastEventId: {
+    name: "Last-Event-ID",
+    in: "header",
+    description: "The place of the last event that was received, as `EventSource` sends it.",
+    schema: { type: "string" },
   },
 };
 
@@ -89,7 +123,7 @@ export function openApiDocument(): JsonObject {
 }
 
 function describedOperation(operation: Operation): JsonObject {
-  const { id, tag, summary, description, isDeprecated, isOpen, body, isBodyOptional } = operation;
+  const { id, tag, summary, description, isDeprecated, isOpen, body, bodyType, isBodyOptional } = operation;
   return {
     operationId: id,
     tags: [tag],
@@ -101,10 +135,11 @@ function describedOperation(operation: Operation): JsonObject {
     ...(body === undefined
       ? {}
       : { requestBody: { required: isBodyOptional !== true, content: content(schemaOf(body, "input")) } }),
+    ...(bodyType === undefined ? {} : { requestBody: { required: true, content: textContent(bodyType) } }),
   };
 }
 
-function parametersOf({ path, query, isIdempotent }: Operation): JsonObject[] {
+function parametersOf({ path, query, isIdempotent, isConditional, headers = [] }: Operation): JsonObject[] {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({
     name,
     in: "path",
@@ -117,11 +152,16 @@ function parametersOf({ path, query, isIdempotent }: Operation): JsonObject[] {
     schema: schemaOf(schema, "output"),
   }));
   const idempotencyKey = isIdempotent ? [reference("parameters", "IdempotencyKey")] : [];
-  return [...inPath, ...inQuery, reference("parameters", "TraceId"), ...idempotencyKey];
+  const ifMatch = isConditional ? [reference("parameters", "IfMatch")] : [];
+  const further = headers.map((name) => reference("parameters", name));
+  return [...inPath, ...inQuery, reference("parameters", "TraceId"), ...idempotencyKey, ...ifMatch, ...further];
 }
 
 /** The answers of an operation by status. Failures are put among the shared ones, by their status and codes. */
-function responsesOf({ status, summary, answer, errors }: Operation, shared: Record<string, JsonObject>): JsonObject {
+function responsesOf(operation: Operation, shared: Record<string, JsonObject>): JsonObject {
+  const { status, summary, answer, answerType, also = {}, hasETag, errors } = operation;
+  const own = { "x-trace-id": reference("headers", "TraceId") };
+  const tagged = hasETag ? { ...own, ETag: reference("headers", "ETag") } : own;
   const codes = new Map<number, ErrorCode[]>();
   for (const code of errors) codes.set(httpStatus[code], [...(codes.get(httpStatus[code]) ?? []), code]);
   const failures = [...codes].map(([status, codes]): [string, JsonObject] => {
@@ -131,10 +171,23 @@ function responsesOf({ status, summary, answer, errors }: Operation, shared: Rec
   });
   const success = {
     description: summary,
-    headers: { "x-trace-id": reference("headers", "TraceId") },
-    ...(status === 204 ? {} : { content: content(answer === undefined ? {} : schemaOf(answer, "output")) }),
+    headers: tagged,
+    ...(status === 204
+      ? {}
+      : {
+          content: answerType
+            ? textContent(answerType)
+            : content(answer === undefined ? {} : schemaOf(answer, "output")),
+        }),
   };
-  return Object.fromEntries([[String(status), success], ...failures.sort(([a], [b]) => (a < b ? -1 : 1))]);
+  const empty = Object.entries(also).map(([status, description]): [string, JsonObject] => [
+    status,
+    { description, headers: tagged },
+  ]);
+  return Object.fromEntries([
+    [String(status), success],
+    ...[...empty, ...failures].sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }
 
 function failureResponse(status: number, codes: readonly ErrorCode[]): JsonObject {
@@ -151,6 +204,10 @@ function failureResponse(status: number, codes: readonly ErrorCode[]): JsonObjec
       ],
     }),
   };
+}
+
+function textContent(type: string): JsonObject {
+  return { [type]: { schema: { type: "string" } } };
 }
 
 function content(schema: JsonObject): JsonObject {
@@ -214,4 +271,12 @@ export function openApiText(): string {
   return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 }
 
-if (import.meta.main) writeFileSync(file, openApiText());
+/** The page of the document, as its file holds it. */
+export function referencePageText(): string {
+  return referenceText(openApiDocument());
+}
+
+if (import.meta.main) {
+  writeFileSync(file, openApiText());
+  writeFileSync(pageFile, referencePageText());
+}

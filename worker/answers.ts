@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type ErrorCode, eventTypes, httpStatus, runStatuses } from "../src/index.ts";
+import { roles } from "./caller.ts";
 import { jsonObject, jsonValue, state } from "./requests.ts";
 
 // What the routes answer: their types, and the OpenAPI document's schemas. The routes import the types alone, so that
@@ -83,6 +84,7 @@ export const resumedRun = v.object({
 
 export const replayedRun = v.object({
   run,
+  idempotent_replay: replayMark,
   replay: v.object({
     accepted: v.literal(true),
     mode: v.literal("checkpoint_replay"),
@@ -93,6 +95,7 @@ export const replayedRun = v.object({
 
 export const forkedRun = v.object({
   run,
+  idempotent_replay: replayMark,
   fork: v.object({
     accepted: v.literal(true),
     mode: v.literal("checkpoint_fork"),
@@ -116,26 +119,27 @@ export const checkpointList = v.object({
   checkpoints: v.array(checkpointRecord),
   total: v.pipe(v.number(), v.integer()),
   checkpoint_head: textOrNull,
+  next_after: v.pipe(v.optional(text), v.description("The `after` of the next page; absent on the last.")),
 });
 
 export const checkpoint = v.object({ record: checkpointRecord, state });
+
+export const runEvent = v.object({
+  event_id: v.pipe(text, v.description("`<run id>:<revision>:<index>`.")),
+  event_version: v.literal(1),
+  event_type: v.picklist(eventTypes),
+  occurred_at: text,
+  run_id: text,
+  trace_id: textOrNull,
+  payload: jsonObject,
+});
 
 export const historyPage = v.object({
   run_id: text,
   history: v.array(
     v.object({
       revision: v.pipe(v.number(), v.integer()),
-      events: v.array(
-        v.object({
-          event_id: text,
-          event_version: v.literal(1),
-          event_type: v.picklist(eventTypes),
-          occurred_at: text,
-          run_id: text,
-          trace_id: textOrNull,
-          payload: jsonObject,
-        }),
-      ),
+      events: v.array(runEvent),
       checkpoint: v.nullable(checkpointRecord),
     }),
   ),
@@ -147,100 +151,21 @@ export const historyPage = v.object({
   }),
 });
 
-const values = v.array(jsonValue);
-const texts = v.array(text);
-const milliseconds = v.nullable(v.number());
+export const whoami = v.object({ tenant: text, role: v.picklist(roles) });
 
-/**
- * A state in the ORCA v1 form, for the document alone: it is the core that reads and writes states. Fields that are not
- * here are kept.
- */
-export const executionState = v.pipe(
-  v.object({
-    _checkpoint_version: v.optional(v.literal(1)),
-    skill_id: text,
-    inputs: jsonObject,
-    vars: v.optional(jsonObject),
-    outputs: v.optional(jsonObject),
-    step_results: v.pipe(v.optional(jsonObject), v.description("By step id.")),
-    written_targets: v.optional(texts),
-    events: v.optional(v.array(jsonObject)),
-    started_at: v.nullish(text),
-    finished_at: v.nullish(text),
-    status: v.optional(text),
-    trace_id: v.nullish(text),
-    frame: v.optional(
-      v.object({
-        goal: v.optional(jsonValue),
-        context: v.optional(jsonObject),
-        constraints: v.optional(jsonObject),
-        success_criteria: v.optional(jsonObject),
-        assumptions: v.optional(values),
-        priority: v.optional(jsonValue),
-      }),
-    ),
-    working: v.optional(
-      v.object({
-        artifacts: v.optional(jsonObject),
-        entities: v.optional(values),
-        options: v.optional(values),
-        criteria: v.optional(values),
-        evidence: v.optional(values),
-        risks: v.optional(values),
-        hypotheses: v.optional(values),
-        uncertainties: v.optional(values),
-        intermediate_decisions: v.optional(values),
-        messages: v.optional(values),
-      }),
-    ),
-    output: v.optional(
-      v.object({
-        result: v.optional(jsonValue),
-        result_type: v.nullish(text),
-        summary: v.nullish(text),
-        status_reason: v.nullish(text),
-      }),
-    ),
-    trace: v.optional(
-      v.object({
-        steps: v.optional(
-          v.array(
-            v.object({
-              step_id: v.optional(text),
-              capability_id: v.nullish(text),
-              status: v.optional(text),
-              started_at: v.nullish(text),
-              ended_at: v.nullish(text),
-              reads: v.optional(texts),
-              writes: v.optional(texts),
-              latency_ms: v.optional(milliseconds),
-            }),
-          ),
-        ),
-        metrics: v.optional(
-          v.object({
-            step_count: v.optional(v.number()),
-            llm_calls: v.optional(v.number()),
-            tool_calls: v.optional(v.number()),
-            tokens_in: v.optional(v.number()),
-            tokens_out: v.optional(v.number()),
-            elapsed_ms: v.optional(v.number()),
-          }),
-        ),
-      }),
-    ),
-    extensions: v.optional(jsonObject),
-    state_version: v.pipe(v.optional(text), v.description("Of major version 1.")),
-    skill_version: v.nullish(text),
-    iteration: v.optional(v.number()),
-    current_step: v.nullish(text),
-    parent_run_id: v.nullish(text),
-    updated_at: v.nullish(text),
-  }),
-  v.description(
-    "Everything a run knows at one checkpoint. Absent fields take their defaults, and unknown ones are kept.",
-  ),
-);
+const apiKey = v.object({
+  key_id: text,
+  name: text,
+  role: v.picklist(roles),
+  tenant: text,
+  created_at: text,
+  revoked_at: textOrNull,
+  hint: v.pipe(text, v.description("The end of the key.")),
+});
+
+export const apiKeyList = v.object({ keys: v.array(apiKey) });
+
+export const issuedApiKey = v.object({ ...apiKey.entries, key: v.pipe(text, v.description("Shown this once.")) });
 
 export const failureAnswer = v.object({
   error: v.object({
@@ -264,5 +189,10 @@ export type ForkedRunAnswer = v.InferOutput<typeof forkedRun>;
 export type CheckpointRecordAnswer = v.InferOutput<typeof checkpointRecord>;
 export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
 export type CheckpointAnswer = v.InferOutput<typeof checkpoint>;
+export type EventAnswer = v.InferOutput<typeof runEvent>;
 export type HistoryAnswer = v.InferOutput<typeof historyPage>;
+export type WhoamiAnswer = v.InferOutput<typeof whoami>;
+export type KeyAnswer = v.InferOutput<typeof apiKey>;
+export type KeyListAnswer = v.InferOutput<typeof apiKeyList>;
+export type IssuedKeyAnswer = v.InferOutput<typeof issuedApiKey>;
 export type FailureAnswer = v.InferOutput<typeof failureAnswer>;

@@ -8,22 +8,28 @@ import { type AppEnv, type Call, callOf, routeOf } from "./call.ts";
 import { type Caller, checkCaller, checkRole, roleOfMethod } from "./caller.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
 import { cors } from "./cors.ts";
+import { descentRoutes } from "./descents.ts";
 import { failure, isOurs } from "./failure.ts";
+import { historyRoutes } from "./histories.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import type { KeyStore } from "./keys/store.ts";
 import { legacyRoutes } from "./legacy.ts";
 import document from "./openapi.generated.json" with { type: "json" };
+import { page as referencePage, policy as referencePolicy } from "./reference.generated.ts";
 import { runRoutes } from "./runs.ts";
 import { secureHeaders } from "./secure-headers.ts";
 import { startRoutes } from "./starts.ts";
+import { type StreamOptions, streamRoutes } from "./stream.ts";
 import { httpTelemetry } from "./telemetry.ts";
 import { parentHeader, traceHeader, traceOf } from "./trace-id.ts";
+import { defaultMaxImportBytes, transferRoutes } from "./transfers.ts";
 
 export type { Access } from "./access.ts";
 export { accessLine } from "./access.ts";
 export { apiKeys } from "./auth.ts";
 export type { Call } from "./call.ts";
 export type { Caller, Role } from "./caller.ts";
+export type { StreamOptions } from "./stream.ts";
 
 /** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
 export interface AppOptions<Bindings extends object> {
@@ -47,6 +53,10 @@ export interface AppOptions<Bindings extends object> {
   corsOrigins?(call: Call<Bindings>): readonly string[];
   /** The most bytes of a request's body. Default 10 MiB. */
   readonly maxBodyBytes?: number;
+  /** The most bytes of an import, which is read as it comes. Default 100 MiB. */
+  readonly maxImportBytes?: number;
+  /** How often streams of events look and show that they live, and when they close. */
+  readonly stream?: StreamOptions;
   /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
   readonly onError?: (error: unknown, traceId: string) => void;
   /** Told of every request once it is answered. See {@link accessLine}. */
@@ -56,7 +66,7 @@ export interface AppOptions<Bindings extends object> {
 }
 
 /** Routes that answer without a key. */
-const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json"]);
+const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
 
 /** The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3. */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
@@ -73,6 +83,9 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("traceId", traceId);
     c.set("traceparent", traceparent);
     c.set("maxBodyBytes", maxBodyBytes);
+    c.set("maxImportBytes", options.maxImportBytes ?? defaultMaxImportBytes);
+    c.set("stream", options.stream ?? {});
+    c.set("report", (error) => onError(error, traceId));
     await next();
     c.header(traceHeader, c.var.traceId);
     c.header(parentHeader, traceparent);
@@ -116,12 +129,17 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   return app
     .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
     .get("/openapi.json", (c) => c.json(document))
+    .get("/reference", (c) => c.html(referencePage, 200, { "content-security-policy": referencePolicy }))
     .get("/v1/whoami", (c) => {
       const { tenant, role } = c.var.caller;
       return c.json<WhoamiAnswer>({ tenant, role });
     })
     .route("/", startRoutes)
     .route("/", runRoutes)
+    .route("/", descentRoutes)
+    .route("/", historyRoutes)
+    .route("/", streamRoutes)
+    .route("/", transferRoutes)
     .route("/", checkpointRoutes)
     .route("/", keyRoutes)
     .route("/", legacyRoutes);

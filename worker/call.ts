@@ -3,6 +3,7 @@ import { matchedRoutes } from "hono/route";
 import type { Runs } from "../src/index.ts";
 import type { Caller } from "./caller.ts";
 import type { KeyStore } from "./keys/store.ts";
+import type { StreamOptions } from "./stream.ts";
 
 /** One request, as the app hands it to whoever knows the platform. */
 export interface Call<Bindings> {
@@ -25,6 +26,10 @@ export interface AppEnv {
     traceId: string;
     traceparent: string;
     maxBodyBytes: number;
+    maxImportBytes: number;
+    stream: StreamOptions;
+    /** Tells the log of a failure that no answer can tell any more. */
+    report(error: unknown): void;
     caller: Caller;
     /** The runs of the caller's tenant. */
     runs: Runs;

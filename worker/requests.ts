@@ -140,7 +140,7 @@ export const streamQuery = v.object({
 /** `GET /v1/runs/{run_id}/checkpoints` */
 export const checkpointQuery = v.object({
   after: v.pipe(v.optional(id), v.description("The checkpoint after which the page begins.")),
-  limit: v.optional(wholeNumber(1, 500, 100)),
+  limit: v.pipe(v.optional(wholeNumber(1, 500, 100)), v.description("All of them where neither is given.")),
 });
 
 /** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */

@@ -4,6 +4,7 @@ import type { CreatedRunAnswer, StartedRunAnswer } from "./answers.ts";
 import { body } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { decode, decodeFields, given } from "./decode.ts";
+import { tag } from "./etag.ts";
 import { execution, id, newRun, skillExecution } from "./requests.ts";
 import { startedTraceId } from "./trace-id.ts";
 import { runAnswer } from "./wire.ts";
@@ -31,6 +32,7 @@ export const startRoutes = new Hono<AppEnv>()
       ...(metadata == null ? {} : { metadata: decodeFields(metadata, "metadata") }),
     };
     const started = await (start === false ? c.var.runs.create(birth) : c.var.runs.start(birth));
+    tag(c, started.run);
     const answer: CreatedRunAnswer = { ...runAnswer(started.run), ...replayMark(started) };
     return c.json(answer, 201);
   });
@@ -56,6 +58,7 @@ function requestOf(c: Context<AppEnv>, { skill_id, inputs, trace_id }: StartRequ
   };
 }
 
-function replayMark({ isRepeat }: Started): { idempotent_replay?: true } {
+/** The mark of an answer whose run its idempotency key had made before. */
+export function replayMark({ isRepeat }: Pick<Started, "isRepeat">): { idempotent_replay?: true } {
   return isRepeat ? { idempotent_replay: true } : {};
 }

@@ -11,6 +11,7 @@ export function d1Home(db: D1Database): HttpHome {
   const runtimeOf = () =>
     createRuntime({ store: d1Store(db), skills: httpSkills, capabilities: httpCapabilities, leaseMs: 5_000 });
   const app = createApp({
+    stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtimeOf().for(tenant),
   });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { expect } from "vitest";
-import { httpStatus, type Json, type JsonObject } from "../../src/index.ts";
-import { failureAnswer } from "../../worker/answers.ts";
+import { httpStatus, type Json, type JsonObject, terminalStatuses } from "../../src/index.ts";
+import { failureAnswer, runEvent } from "../../worker/answers.ts";
 import { type Caller, type Role, roles } from "../../worker/caller.ts";
 import { type Operation, operations } from "../../worker/operations.ts";
 
@@ -28,6 +28,9 @@ export function homeKeys(): readonly (readonly [key: string, caller: Caller])[] 
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
+  /** What was sent. */
+  readonly text: string;
+  /** Empty where no JSON was sent. */
   readonly body: JsonObject;
 }
 
@@ -65,19 +68,17 @@ export class Client {
     });
     const response = await this.home.fetch(request);
     const text = await response.text();
-    const answer = {
-      status: response.status,
-      headers: response.headers,
-      body: (text === "" ? {} : JSON.parse(text)) as JsonObject,
-    };
-    expectDescribed(method, path, answer, text);
+    const { status, headers: sent } = response;
+    const isJson = sent.get("content-type")?.startsWith("application/json") === true;
+    const answer = { status, headers: sent, text, body: (isJson ? JSON.parse(text) : {}) as JsonObject };
+    expectDescribed(method, path, answer);
     return answer;
   }
 
   /** The body of an answer that must have this status. */
   async expect(status: number, answer: Promise<Answer>): Promise<JsonObject> {
     const found = await answer;
-    expect(found.status, JSON.stringify(found.body)).toBe(status);
+    expect(found.status, found.text).toBe(status);
     return found.body;
   }
 
@@ -147,15 +148,13 @@ const documented = operations.map((operation) => ({
   pattern: new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, "[^/?]+")}(\\?|$)`),
 }));
 
-function expectDescribed(method: string, path: string, { status, headers, body }: Answer, text: string): void {
+function expectDescribed(method: string, path: string, { status, headers, text, body }: Answer): void {
   const operation = documented.find((one) => one.operation.method === method.toLowerCase() && one.pattern.test(path));
-  if (status === 204) expect([text, headers.get("content-type")]).toEqual(["", null]);
-  else expect(headers.get("content-type")).toMatch(/^application\/json/);
-  if (status < 300) {
+  if (status < 400) {
     if (operation === undefined) throw new Error(`${method} ${path} is not described`);
-    expect(status).toBe(operation.operation.status);
-    expectFits(operation.operation, body);
+    expectAnswer(operation.operation, { status, headers, text, body });
   } else {
+    expect(headers.get("content-type")).toMatch(/^application\/json/);
     expectSame(failureAnswer, body);
     const { error, trace_id } = body as unknown as v.InferOutput<typeof failureAnswer>;
     expect(error.status).toBe(status);
@@ -166,8 +165,48 @@ function expectDescribed(method: string, path: string, { status, headers, body }
   }
 }
 
-function expectFits({ answer }: Operation, body: Json): void {
+function expectAnswer(operation: Operation, { status, headers, text, body }: Answer): void {
+  const { also = {}, answer, answerType = "application/json", hasETag } = operation;
+  expect([operation.status, ...Object.keys(also).map(Number)]).toContain(status);
+  if (hasETag) expect(headers.get("etag")).toMatch(/^"\d+"$/);
+  else expect(headers.get("etag")).toBeNull();
+  if (status === 204 || status === 304) {
+    expect([text, headers.get("content-type")]).toEqual(["", null]);
+    return;
+  }
+  expect(headers.get("content-type")?.split(";")[0]).toBe(answerType);
   if (answer !== undefined) expectSame(answer, body);
+  if (answerType === "application/x-ndjson") {
+    for (const line of text.trimEnd().split("\n")) expect(JSON.parse(line)).toBeTypeOf("object");
+  }
+  if (answerType === "text/event-stream") {
+    for (const { event, data } of sentEvents(text)) {
+      expectSame(event === undefined ? runEvent : streamEnd, JSON.parse(data) as Json);
+    }
+  }
+}
+
+const streamEnd = v.object({ status: v.picklist(terminalStatuses) });
+
+/** One message of a stream of server-sent events. */
+export interface SentEvent {
+  readonly event?: string;
+  readonly id?: string;
+  readonly data: string;
+}
+
+/** The messages that arrived whole, without comments. */
+export function sentEvents(text: string): readonly SentEvent[] {
+  const blocks = text.split("\n\n").slice(0, -1);
+  return blocks.flatMap((block) => {
+    const fields = Object.fromEntries(
+      block.split("\n").flatMap((line) => {
+        const [, name = "", value = ""] = /^([a-z]+): (.*)$/.exec(line) ?? [];
+        return name === "" ? [] : [[name, value]];
+      }),
+    ) as Partial<SentEvent>;
+    return fields.data === undefined ? [] : [{ ...fields, data: fields.data }];
+  });
 }
 
 /** That the body is what its schema says, and has nothing that the schema does not know. */

@@ -9,6 +9,7 @@ export function memoryHome(): HttpHome {
   const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
   const authenticate = apiKeys(homeKeys());
   const app = createApp({
+    stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtime.for(tenant),
   });

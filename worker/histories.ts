@@ -1,0 +1,59 @@
+import { Hono } from "hono";
+import { eventPosition, initialState } from "../src/index.ts";
+import type { HistoryAnswer } from "./answers.ts";
+import { query } from "./body.ts";
+import type { AppEnv } from "./call.ts";
+import { given } from "./decode.ts";
+import type { EventPageAnswer } from "./read-answers.ts";
+import { eventQuery, historyQuery } from "./requests.ts";
+import { eventAnswer, historyEntryAnswer, lineageAnswer, skillListAnswer, traceAnswer } from "./wire.ts";
+
+/** Routes to what happened to a run, and where it belongs. */
+export const historyRoutes = new Hono<AppEnv>()
+  .get("/v1/skills", (c) => c.json(skillListAnswer(c.var.runs.skills())))
+  .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
+    const { after, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const entries = await c.var.runs.history(runId, { after, limit: limit + 1 });
+    const page = entries.slice(0, limit);
+    const last = entries.length > limit ? page.at(-1) : undefined;
+    const answer: HistoryAnswer = {
+      run_id: runId,
+      history: page.map(historyEntryAnswer),
+      pagination: {
+        after,
+        limit,
+        has_more: last !== undefined,
+        ...(last === undefined ? {} : { next_after: last.revision }),
+      },
+    };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/events", query(eventQuery), async (c) => {
+    const { after, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const events = await c.var.runs.events(runId, { ...given({ after }), limit: limit + 1 });
+    const page = events.slice(0, limit);
+    const last = events.length > limit ? page.at(-1) : undefined;
+    const answer: EventPageAnswer = {
+      run_id: runId,
+      events: page.map(eventAnswer),
+      pagination: {
+        limit,
+        has_more: last !== undefined,
+        ...(last === undefined ? {} : { next_after: eventPosition(last) }),
+      },
+    };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/trace", async (c) => {
+    const { runs } = c.var;
+    const run = await runs.get(c.req.param("run_id"));
+    const { checkpointHead, skillId } = run;
+    const state =
+      checkpointHead === undefined
+        ? initialState(skillId, {})
+        : (await runs.loadCheckpoint(run.runId, checkpointHead)).state;
+    return c.json(traceAnswer(run, state));
+  })
+  .get("/v1/runs/:run_id/lineage", async (c) => c.json(lineageAnswer(await c.var.runs.lineage(c.req.param("run_id")))));

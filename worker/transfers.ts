@@ -1,0 +1,52 @@
+import { Hono } from "hono";
+import type { RunAnswer } from "./answers.ts";
+import { readChunks } from "./body.ts";
+import type { AppEnv } from "./call.ts";
+import { needs } from "./caller.ts";
+import { tag } from "./etag.ts";
+import { runAnswer } from "./wire.ts";
+
+/** The most bytes that an import may have where the app is not told otherwise. */
+export const defaultMaxImportBytes = 100 * 1024 * 1024;
+
+/** Routes by which runs leave and come in, as streams of lines. */
+export const transferRoutes = new Hono<AppEnv>()
+  .get("/v1/runs/:run_id/export", async (c) => {
+    const lines = c.var.runs.export(c.req.param("run_id"));
+    // A run that cannot be exported is refused before the answer begins.
+    const first = await lines.next();
+    const rest = first.done ? "" : first.value;
+    return c.body(streamOf(rest, lines, c.var.report), 200, { "content-type": "application/x-ndjson" });
+  })
+  .post("/v1/import", needs("admin"), async (c) => {
+    const run = await c.var.runs.import(readChunks(c.req.raw, c.var.maxImportBytes));
+    tag(c, run);
+    return c.json<RunAnswer>(runAnswer(run), 201);
+  });
+
+/** A stream of texts that is read as fast as it is taken, and breaks off where one of them fails. */
+function streamOf(
+  first: string,
+  rest: AsyncGenerator<string, void, undefined>,
+  report: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(encoder.encode(first));
+    },
+    async pull(controller) {
+      try {
+        const { done, value } = await rest.next();
+        if (done) controller.close();
+        else controller.enqueue(encoder.encode(value));
+      } catch (error) {
+        report(error);
+        controller.error(error);
+      }
+    },
+    async cancel() {
+      await rest.return();
+    },
+  });
+}
