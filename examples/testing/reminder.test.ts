@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { createRuntime } from "../../src/index.ts";
+import { crashingStore, mockCapabilities, mockSteps, virtualClock } from "../../src/testing/index.ts";
+import { sendMail } from "./mail.ts";
+import { reminder } from "./reminder.ts";
+
+test("who has not paid within a week is reminded", async () => {
+  const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
+  const sent: string[] = [];
+  const mails = mockCapabilities([sendMail], {
+    "mail.send": (mail) => void sent.push((mail as { text: string }).text),
+  });
+  const runtime = createRuntime({ store: memoryStore(), clock, skills: [reminder], capabilities: mails });
+  const runs = runtime.for("test");
+
+  const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
+  await runtime.idle(); // the run waits for the payment, as data
+  await clock.advance(8 * 24 * 3_600_000);
+  await runtime.drain();
+  await runtime.idle();
+
+  expect((await runs.get(run.runId)).result).toEqual({ paid: 0, reminded: true });
+  expect(sent).toEqual(["Your invoice is ready.", "Your invoice is a week old."]);
+});
+
+test("who has paid is not", async () => {
+  const mocked = mockSteps(reminder, { write: { returns: null }, payment: { returns: 12 } });
+  const runtime = createRuntime({ store: memoryStore(), skills: [mocked], capabilities: [sendMail] });
+  const runs = runtime.for("test");
+  const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
+  expect((await runs.finished(run.runId)).result).toEqual({ paid: 12, reminded: false });
+});
+
+test("a crash at any commit sends no mail twice", async () => {
+  let crashes = 0;
+  for (let atCommit = 1; ; atCommit++) {
+    const sentUnder = new Set<string>();
+    const capabilities = mockCapabilities([sendMail], {
+      "mail.send": (_mail, { idempotencyKey }) => void sentUnder.add(idempotencyKey),
+    });
+    const skills = [mockSteps(reminder, { payment: { returns: 12 } })];
+    const clock = virtualClock();
+    const store = memoryStore();
+
+    const crashing = crashingStore(store, { atCommit, moment: "after", calls: "reject" });
+    const first = createRuntime({ store: crashing, clock, skills, capabilities, onError: () => {} });
+    await first
+      .for("test")
+      .start({ skillId: "invoice.remind", runId: "r", inputs: { customer: "Alice" } })
+      .catch(() => {});
+    await first.idle();
+    if (!crashing.crashed) break;
+    crashes++;
+
+    const second = createRuntime({ store, clock, skills, capabilities });
+    await clock.advance(60_000); // past the lease of the dead one
+    await second.drain();
+    await second.idle();
+    expect((await second.for("test").get("r")).status).toBe("completed");
+    // One key: a mail service that honours it has sent one mail.
+    expect(sentUnder.size).toBe(1);
+  }
+  expect(crashes).toBeGreaterThan(3);
+});
