@@ -24,6 +24,7 @@ export default defineConfig(async () => ({
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
+              ratelimits: { TEST_RATE_LIMIT: { namespace_id: "1", simple: { limit: 3, period: 60 } } },
               bindings: { API_KEY: "test-key", TEST_MIGRATIONS: await readD1Migrations("./adapters/d1/migrations") },
             },
           })),

@@ -212,6 +212,19 @@ describe("the access log", () => {
   });
 });
 
+test("HEAD ends whatever would write the body", async () => {
+  let canceled = false;
+  const endless = new ReadableStream({
+    cancel() {
+      canceled = true;
+    },
+  });
+  const app = appWith({}).get("/v1/endless", (c) => c.body(endless, 200, { "x-own": "kept" }));
+  const response = await app.fetch(request("/v1/endless", { method: "HEAD" }));
+  expect([response.status, response.headers.get("x-own"), await response.text()]).toEqual([200, "kept", ""]);
+  expect(canceled).toBe(true);
+});
+
 test("a hook is told the ids of the call", async () => {
   const seen: unknown[] = [];
   const app = appWith({

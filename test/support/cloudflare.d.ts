@@ -3,9 +3,14 @@
 
 declare module "cloudflare:workers" {
   import type { D1Migration } from "cloudflare:test";
-  import type { D1Database } from "@cloudflare/workers-types";
+  import type { D1Database, RateLimit } from "@cloudflare/workers-types";
 
-  export const env: { readonly DB: D1Database; readonly API_KEY: string; readonly TEST_MIGRATIONS: D1Migration[] };
+  export const env: {
+    readonly DB: D1Database;
+    readonly API_KEY: string;
+    readonly TEST_MIGRATIONS: D1Migration[];
+    readonly TEST_RATE_LIMIT: RateLimit;
+  };
 
   /** The entry worker (worker/index.ts), called from outside. */
   export const exports: {
