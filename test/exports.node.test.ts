@@ -197,6 +197,16 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Role",
   ],
   "./cloudflare": ["Default", "createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
+  "./service-worker": [
+    "createServiceWorker",
+    "type Call",
+    "type Caller",
+    "type DurableServiceWorker",
+    "type Role",
+    "type ServiceWorkerFetchEvent",
+    "type ServiceWorkerOptions",
+  ],
+  "./page": ["createPage", "type DurablePage", "type PageOptions"],
   "./conformance": [
     "checkStore",
     "storeCases",

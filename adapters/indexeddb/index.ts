@@ -188,13 +188,16 @@ interface Walkable<Value> {
   openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
 }
 
+/** A cursor takes no larger step, and no database has so many records. */
+const mostAdvanced = 2 ** 32 - 1;
+
 async function page<Value>(
   source: Walkable<Value>,
   { range, limit, direction = "next", offset = 0, keep = () => true }: Page<Value>,
 ): Promise<Value[]> {
   const found: Value[] = [];
   let cursor = limit > 0 ? await source.openCursor(range, direction) : null;
-  if (cursor !== null && offset > 0) cursor = await cursor.advance(offset);
+  if (cursor !== null && offset > 0) cursor = await cursor.advance(Math.min(offset, mostAdvanced));
   while (cursor !== null) {
     if (keep(cursor.value)) found.push(cursor.value);
     cursor = found.length < limit ? await cursor.continue() : null;

@@ -1,0 +1,290 @@
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import { parseSync } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { chromiumLaunchOptions } from "./support/chromium.ts";
+import { openPage, type PageSettings, type Site, startSite } from "./support/service-worker/site.ts";
+import type { WorkerSettings } from "./support/service-worker/worker.ts";
+
+// A real service worker and real pages of one site, in one browser, over one IndexedDB. A page that serves executes; any other
+// is a client and no more.
+
+let site: Site;
+let browser: Browser;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  browser = await chromium.launch(await chromiumLaunchOptions());
+});
+
+afterAll(() => browser?.close());
+
+// With a storage of its own, and so a service worker of its own.
+beforeEach(async () => {
+  site = await startSite();
+  context = await browser.newContext();
+});
+
+afterEach(async () => {
+  await context.close();
+  await site.stop();
+});
+
+const open = (name: string, settings: Omit<PageSettings, "name"> = {}) =>
+  openPage(context, site, { name, ...settings });
+const openExecuting = (name: string, worker: WorkerSettings = {}) => open(name, { serves: "yes", worker });
+
+interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the service answers; the tests say what they expect.
+  readonly body: any;
+}
+
+/** Calls the service by `fetch` in the page. */
+function call(page: Page, method: string, path: string, body?: object): Promise<Answer> {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const response = await fetch(path, { method, ...(body === null ? {} : { body: JSON.stringify(body) }) });
+      return { status: response.status, body: await response.json() };
+    },
+    [method, path, body ?? null] as const,
+  );
+}
+
+async function start(page: Page, skillId: string, inputs: object = {}): Promise<string> {
+  const { status, body } = await call(page, "POST", "/v1/runs", { skill_id: skillId, inputs });
+  expect([status, body.status], JSON.stringify(body)).toEqual([201, "running"]);
+  return body.run_id;
+}
+
+const look = (page: Page, runId: string) => page.evaluate((runId) => window.site.look(runId), runId);
+const callers = (page: Page, runId: string) => page.evaluate((runId) => window.site.callers(runId), runId);
+const openLatch = (page: Page, latch: string) => page.evaluate((latch) => window.site.openLatch(latch), latch);
+
+/** Longer than anything takes here, also where the machine is busy. */
+const patience = { timeout: 25_000, interval: 50 };
+const hour = 3_600_000;
+
+const reaches = (page: Page, runId: string, expected: object) =>
+  expect.poll(() => look(page, runId), patience).toMatchObject(expected);
+const called = (page: Page, runId: string, names: readonly string[]) =>
+  expect.poll(() => callers(page, runId), patience).toEqual(names);
+const endsBy = (page: Page, runId: string, by: string) => reaches(page, runId, { status: "completed", result: { by } });
+const count = (events: readonly string[], type: string) => events.filter((event) => event === type).length;
+
+async function stopServiceWorkers(page: Page): Promise<void> {
+  const session = await context.newCDPSession(page);
+  await session.send("ServiceWorker.enable");
+  await session.send("ServiceWorker.stopAllWorkers");
+  await session.detach();
+}
+
+describe("what the service worker answers", { timeout: 60_000 }, () => {
+  test("the service's own paths; all others reach the network untouched", async () => {
+    const page = await open("client");
+    const asked = async (path: string, init: { method?: string; body?: string } = {}) =>
+      page.evaluate(async ([path, init]) => (await fetch(path, init)).text(), [path, init] as const);
+    for (const path of ["/hello.txt", "/v2/runs", "/v1x", "/runs/v1/runs", "/reference.html"]) {
+      expect(await asked(path)).toBe(`the network, GET ${path}`);
+    }
+    expect(await asked("/form", { method: "POST", body: "x" })).toBe("the network, POST /form");
+    expect(JSON.parse(await asked("/v1/health"))).toEqual({ status: "ok" });
+    expect(JSON.parse(await asked("/openapi.json"))).toMatchObject({ openapi: "3.1.0" });
+    expect(JSON.parse(await asked("/v1/nothing"))).toMatchObject({ error: { code: "not_found" } });
+    expect(site.requests.filter((path) => path.startsWith("/v1/") || path === "/openapi.json")).toEqual([]);
+  });
+
+  test("not the form of another site, which makes no run here", async () => {
+    const page = await open("client");
+    const foreign = await startSite();
+    try {
+      const other = await context.newPage();
+      await other.goto(`${foreign.url.replace("127.0.0.1", "localhost")}/elsewhere`);
+      await other.setContent(`
+        <form method="post" enctype="text/plain" action="${site.url}/v1/run_async">
+          <input name='{"skill_id": "shown.held", "inputs": {"a' value='": 1}}'>
+        </form>`);
+      const submitted = other.waitForNavigation();
+      await other.evaluate(() => document.forms[0]?.submit());
+      await submitted;
+      expect(await other.textContent("body")).toBe("the network, POST /v1/run_async");
+      expect((await call(page, "GET", "/v1/runs")).body).toMatchObject({ runs: [], pagination: { total: 0 } });
+    } finally {
+      await foreign.stop();
+    }
+  });
+
+  test("everything without a network, where a run completes too", async () => {
+    const page = await open("client");
+    await context.setOffline(true);
+    await site.stop();
+    const runId = await start(page, "http.chain", { value: "offline" });
+    await reaches(page, runId, { status: "completed", result: { value: "offline" } });
+    expect((await call(page, "GET", `/v1/runs/${runId}/checkpoints`)).body).toMatchObject({ total: 5 });
+    expect(await page.evaluate(() => fetch("/hello.txt").catch((error: unknown) => String(error)))).toContain(
+      "Failed to fetch",
+    );
+  });
+
+  test("a page that was reloaded past every cache", async () => {
+    const page = await openExecuting("page");
+    const session = await context.newCDPSession(page);
+    await session.send("Page.reload", { ignoreCache: true });
+    await page.waitForFunction(() => window.site !== undefined && navigator.serviceWorker.controller !== null);
+    await endsBy(page, await start(page, "shown.gated").then((runId) => approved(page, runId)), "page");
+  });
+});
+
+async function approved(page: Page, runId: string): Promise<string> {
+  await reaches(page, runId, { status: "waiting_for_human" });
+  expect((await call(page, "POST", `/v1/runs/${runId}/approve`, { approver: "a person" })).status).toBe(200);
+  return runId;
+}
+
+describe("with a page that executes", { timeout: 60_000 }, () => {
+  // The service worker must have no part in it, however long the page takes.
+  const worker: WorkerSettings = { graceMs: hour };
+
+  test("another page's requests are decided by the service worker, and their runs executed by the one", async () => {
+    const [client, home] = [await open("client", { worker }), await openExecuting("home", worker)];
+    const runId = await start(client, "shown.gated");
+    await approved(client, runId);
+    await endsBy(client, runId, "home");
+    const { events } = await look(home, runId);
+    expect(count(events, "run.approved")).toBe(1);
+    expect((await call(client, "GET", `/v1/runs/${runId}`)).body).toMatchObject({ result: { by: "home" } });
+  });
+
+  test("that executes offline", async () => {
+    const page = await openExecuting("page", worker);
+    await context.setOffline(true);
+    await site.stop();
+    await endsBy(page, await approved(page, await start(page, "shown.gated")), "page");
+  });
+
+  test("its timers tick", async () => {
+    const page = await open("page", { serves: "yes", holdMs: "1", worker });
+    const runId = await start(page, "shown.sleeping");
+    await endsBy(page, runId, "page");
+    // It was parked, and not merely waited for.
+    expect((await look(page, runId)).events).toContain("step.sleeping");
+  });
+
+  test("that stands still the service worker executes, though the page has its lock", async () => {
+    const settings: WorkerSettings = { graceMs: 500 };
+    const [still, client] = [await openExecuting("still", settings), await open("client", { worker: settings })];
+    const session = await context.newCDPSession(still);
+    await session.send("Debugger.enable");
+    await session.send("Debugger.pause");
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["service worker"]);
+    await openLatch(client, "x");
+    await endsBy(client, runId, "service worker");
+    const before = await look(client, runId);
+    await session.send("Debugger.resume");
+    await still.waitForTimeout(1_500);
+    expect([await callers(client, runId), await look(client, runId)]).toEqual([["service worker"], before]);
+  });
+
+  test("two of them and the service worker race, and each run is executed once", async () => {
+    const settings: WorkerSettings = { graceMs: 1 };
+    const client = await open("client", { worker: settings });
+    await openExecuting("a", settings);
+    await openExecuting("b", settings);
+    await openLatch(client, "open");
+    const ids = await Promise.all(Array.from({ length: 24 }, () => start(client, "shown.held", { latch: "open" })));
+    for (const runId of ids) await reaches(client, runId, { status: "completed" });
+    const executors = await Promise.all(ids.map((runId) => callers(client, runId)));
+    expect(executors.map(({ length }) => length)).toEqual(ids.map(() => 1));
+    for (const runId of ids) {
+      const { events } = await look(client, runId);
+      expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 0]);
+    }
+  });
+});
+
+describe("with no page that executes", { timeout: 60_000 }, () => {
+  test("the service worker does", async () => {
+    const client = await open("client");
+    await openLatch(client, "x");
+    await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
+  });
+
+  test("it does where such a page has closed", async () => {
+    const [client, home] = [await open("client", { worker: { graceMs: hour } }), await openExecuting("home")];
+    await home.close();
+    await openLatch(client, "x");
+    await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
+  });
+
+  test("it takes what such a page was executing when it closed, as soon as somebody looks", async () => {
+    const [client, home] = [await open("client"), await openExecuting("home")];
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["home"]);
+    await home.close();
+    await openLatch(client, "x");
+    await expect
+      .poll(async () => (await call(client, "GET", `/v1/runs/${runId}`)).body, patience)
+      .toMatchObject({ status: "completed", result: { by: "service worker" } });
+    expect(await callers(client, runId)).toEqual(["home", "service worker"]);
+  });
+
+  test("it takes no further step once its time is over, and a page goes on from there", async () => {
+    const worker: WorkerSettings = { passMs: 800 };
+    const client = await open("client", { worker });
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["service worker"]);
+    await client.waitForTimeout(1_000);
+    await openLatch(client, "x");
+    const handedOver = (events: readonly string[]) => count(events, "step.completed");
+    await expect.poll(async () => handedOver((await look(client, runId)).events), patience).toBe(2);
+    await client.waitForTimeout(1_500);
+    expect(await look(client, runId)).toMatchObject({ status: "running" });
+    await openExecuting("page", worker);
+    await reaches(client, runId, { status: "completed", result: { by: "service worker", endedBy: "page" } });
+    expect(await callers(client, runId)).toEqual(["service worker"]);
+  });
+
+  test("a timer waits until somebody looks", async () => {
+    const client = await open("client", { worker: { holdMs: 1 } });
+    const runId = await start(client, "shown.sleeping");
+    await expect.poll(async () => (await look(client, runId)).events, patience).toContain("step.sleeping");
+    await client.waitForTimeout(1_500);
+    expect(await look(client, runId)).toMatchObject({ status: "running" });
+    await expect
+      .poll(async () => (await call(client, "GET", "/v1/runs")).body.runs, patience)
+      .toMatchObject([{ run_id: runId, status: "completed", result: { by: "service worker" } }]);
+  });
+
+  test("it leaves everything to the next one, where it was made not to execute", async () => {
+    const worker: WorkerSettings = { executes: false };
+    const client = await open("client", { worker });
+    const runId = await start(client, "shown.gated");
+    await client.waitForTimeout(1_000);
+    await call(client, "GET", "/v1/runs");
+    expect((await look(client, runId)).events).toEqual(["run.started", "checkpoint.saved"]);
+    await openExecuting("page", worker);
+    await endsBy(client, await approved(client, runId), "page");
+  });
+
+  test.each(["page", "request"])("its death in mid-run loses nothing: the run ends with the next %s", async (next) => {
+    const client = await open("client");
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["service worker"]);
+    await stopServiceWorkers(client);
+    const by = next === "page" ? "page" : "service worker";
+    if (next === "page") await openExecuting("page");
+    else await call(client, "GET", "/v1/runs");
+    await called(client, runId, ["service worker", by]);
+    await openLatch(client, "x");
+    await endsBy(client, runId, by);
+    const { events } = await look(client, runId);
+    expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 1]);
+  });
+});
+
+test("the script has no dynamic import, which service workers refuse", () => {
+  const { program, errors } = parseSync("service-worker.js", site.workerScript);
+  expect(errors).toEqual([]);
+  expect(JSON.stringify(program)).toContain('"CallExpression"');
+  expect(JSON.stringify(program)).not.toContain('"ImportExpression"');
+});

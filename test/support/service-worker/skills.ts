@@ -1,0 +1,46 @@
+import { type AnyCapability, defineCapability, defineSkill, type Skill } from "../../../src/index.ts";
+import { isLatchOpen, noteCall } from "./notes.ts";
+
+/** Capabilities that tell where they were executed: in `by`. */
+export function shownCapabilities(by: string): readonly AnyCapability[] {
+  return [
+    defineCapability({ id: "shown.work", version: "1" }, () => by),
+    defineCapability({ id: "shown.held", version: "1" }, async ({ latch }: { latch: string }, { runId, signal }) => {
+      await noteCall(runId, by);
+      while (!signal.aborted && !(await isLatchOpen(latch))) await new Promise((resolve) => setTimeout(resolve, 20));
+      return by;
+    }),
+    defineCapability({ id: "shown.send", version: "1", requiresConfirmation: true }, () => by),
+  ];
+}
+
+const version = "1";
+const held = { uses: "shown.held", input: { latch: "inputs.latch" } };
+
+export const shownSkills: readonly Skill[] = [
+  defineSkill({
+    id: "shown.held",
+    version,
+    steps: [
+      { id: "before", uses: "shown.work" },
+      { id: "held", ...held, output: "outputs.by" },
+      { id: "after", uses: "shown.work", output: "outputs.endedBy" },
+    ],
+  }),
+  defineSkill({
+    id: "shown.gated",
+    version,
+    steps: [
+      { id: "before", uses: "shown.work" },
+      { id: "send", uses: "shown.send", output: "outputs.by" },
+    ],
+  }),
+  defineSkill({
+    id: "shown.sleeping",
+    version,
+    steps: [
+      { id: "sleep", sleepMs: 700 },
+      { id: "after", uses: "shown.work", output: "outputs.by" },
+    ],
+  }),
+];

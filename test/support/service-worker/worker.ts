@@ -1,0 +1,29 @@
+import { apiKeys, type Caller } from "../../../worker/app.ts";
+import { createServiceWorker } from "../../../worker/service-worker.ts";
+import { httpCapabilities, httpSkills } from "../http-skills.ts";
+import { shownCapabilities, shownSkills } from "./skills.ts";
+
+/** What the script's address says of how the worker is made. */
+export interface WorkerSettings {
+  /** Callers by key. Where absent, every call is the tenant's. */
+  readonly keys?: readonly (readonly [key: string, caller: string | Caller])[];
+  readonly basePath?: string;
+  readonly executes?: boolean;
+  readonly passMs?: number;
+  readonly graceMs?: number;
+  readonly holdMs?: number;
+}
+
+/** The tenant where there are no keys. */
+const tenant = "me";
+
+const { keys, ...settings } = JSON.parse(new URL(location.href).searchParams.get("settings") ?? "{}") as WorkerSettings;
+const known = apiKeys(keys ?? []);
+
+createServiceWorker({
+  ...(keys === undefined ? { tenant } : { authenticate: ({ request }) => known(request) }),
+  skills: [...httpSkills, ...shownSkills],
+  capabilities: [...httpCapabilities, ...shownCapabilities("service worker")],
+  skipWaiting: true,
+  ...settings,
+}).listen();

@@ -1,0 +1,220 @@
+import { type IndexedDbStoreOptions, indexedDbStore } from "../adapters/indexeddb/index.ts";
+import {
+  type AnyCapability,
+  broadcastNotifier,
+  createRuntime,
+  type Runtime,
+  type RuntimeOptions,
+  type Skill,
+  webLocksPresence,
+} from "../src/index.ts";
+import { present } from "../src/present.ts";
+import { type AppOptions, type Call, type Caller, createApp } from "./app.ts";
+import { isOurs, underBase } from "./service-worker-paths.ts";
+import { type ServiceWorkerFetchEvent, workerScope } from "./service-worker-scope.ts";
+import { claimMessage, defaultDatabase, servedTenants } from "./serving.ts";
+
+export type { Call, Caller, Role } from "./app.ts";
+export type { ServiceWorkerFetchEvent } from "./service-worker-scope.ts";
+
+/** Who calls: always the same tenant, as its admin, or whoever the hook says. */
+type Callers =
+  | {
+      /**
+       * The tenant of every call, which needs no key then: only pages of this origin reach a service worker, and those
+       * can open the database themselves. A form that another site sends here is not taken.
+       */
+      readonly tenant: string;
+      readonly authenticate?: never;
+    }
+  | {
+      readonly tenant?: never;
+      /**
+       * Who makes the call: for which tenant, and in which role.
+       *
+       * @throws `unauthorized` or `forbidden` where it is made for nobody.
+       */
+      readonly authenticate: (call: Call<ServiceWorkerFetchEvent>) => Caller | Promise<Caller>;
+    };
+
+export type ServiceWorkerOptions = Callers &
+  Pick<IndexedDbStoreOptions, "durability"> &
+  Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
+  Pick<AppOptions<ServiceWorkerFetchEvent>, "maxBodyBytes" | "maxImportBytes" | "inspector" | "stream"> & {
+    readonly skills: readonly Skill[];
+    readonly capabilities: readonly AnyCapability[];
+    /** The database, by the name that the pages know too. Default `orca-durable`. */
+    readonly database?: string;
+    /**
+     * The path under which everything is served, such as `/durable`. Where absent, the routes are served as the document
+     * names them (`/v1/runs`), and every other path of the site is left alone.
+     */
+    readonly basePath?: string;
+    /** True where a new version of the worker takes over from the old one while pages are open. Default false. */
+    readonly skipWaiting?: boolean;
+    /** False where pages alone execute, for capabilities that need a page. Default true: it executes where no page does. */
+    readonly executes?: boolean;
+    /** How long it goes on taking work after a request, in milliseconds. Default 20,000. */
+    readonly passMs?: number;
+    /** How long what is due is left to the pages that execute, before it is taken here. In milliseconds. Default 5,000. */
+    readonly graceMs?: number;
+    /** Told of failures that are not the caller's, and of those of background work. Default `console.error`. */
+    readonly onError?: (error: unknown) => void;
+  };
+
+export interface DurableServiceWorker {
+  /**
+   * Answers the request where it is one of the service's, and says so. False is for all others, which are as untouched as if
+   * nobody listened.
+   */
+  fetch(event: ServiceWorkerFetchEvent): boolean;
+  /** Listens to the worker's events. To be called while the script is first evaluated, as browsers want it. */
+  listen(): void;
+}
+
+/** After so long a client that only looks has what is due taken again. */
+const lookMs = 1_000;
+
+/**
+ * The HTTP service over IndexedDB, in a service worker: `fetch("/v1/runs")` of this origin's pages is answered here, with or
+ * without a network.
+ *
+ * It decides and commits, and pages that serve the tenant execute (see `createPage` of `orca-durable/page`). Where no page
+ * does, it executes what a request brings and what is due, takes nothing new after `passMs`, and leaves the rest due. Browsers
+ * stop a service worker whenever they like; what it had under way is due again at once.
+ */
+export function createServiceWorker(options: ServiceWorkerOptions): DurableServiceWorker {
+  const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
+  const { passMs = 20_000, graceMs = 5_000, onError = (error) => console.error(error) } = options;
+  const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
+  const { maxBodyBytes, maxImportBytes, inspector, stream } = options;
+  const scope = workerScope();
+  const store = indexedDbStore({ name: database, ...present({ durability }) });
+  const notifier = broadcastNotifier(database);
+  const shared: RuntimeOptions = {
+    ...{ store, skills, capabilities, onError },
+    // What ends with one request must not end the channel of all.
+    notifier: { ...notifier, close: () => {} },
+    ...present({ leaseMs, holdMs, maxStateBytes, telemetry }),
+  };
+  const deciding = createRuntime({ ...shared, executes: false });
+  const lookedAt = new Map<string, number>();
+
+  const app = createApp<Visit>({
+    authenticate({ env, ...call }) {
+      if (options.authenticate === undefined) return { tenant: options.tenant, role: "admin" };
+      return options.authenticate({ ...call, env: env.event });
+    },
+    runs(tenant, { env: visit }) {
+      visit.tenant = tenant;
+      if (!executes || isRead(visit) || isServed(visit, tenant)) return deciding.for(tenant);
+      visit.executing = executing();
+      return visit.executing.for(tenant);
+    },
+    onError: (error) => onError(error),
+    ...present({ maxBodyBytes, maxImportBytes, inspector, stream, telemetry }),
+  });
+
+  /** A runtime that executes for as long as one request keeps this worker awake, under a name of its own. */
+  function executing(): Runtime {
+    const endsAt = Date.now() + passMs;
+    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent: () => Date.now() >= endsAt });
+  }
+
+  async function answer(visit: Visit): Promise<Response> {
+    visit.served = await servedTenants(database);
+    const context = { waitUntil: visit.background, passThroughOnException() {}, props: {} };
+    return app.fetch(await underBase(visit.event.request, basePath), visit, context);
+  }
+
+  /** What is to be done behind the answer, where it is not for a page to do. */
+  async function goOn(visit: Visit): Promise<void> {
+    const { tenant } = visit;
+    if (tenant === undefined || !executes) return;
+    if (visit.executing !== undefined) return work(visit.executing, tenant);
+    const isPageThere = isServed(visit, tenant);
+    if (isRead(visit)) {
+      // A client that polls keeps its runs going, and must not cost more than it gains.
+      if (Date.now() - (lookedAt.get(tenant) ?? 0) < lookMs) return;
+      lookedAt.set(tenant, Date.now());
+    } else {
+      await new Promise((resolve) => setTimeout(resolve, graceMs));
+    }
+    if (!isPageThere || (await isLeftDue(tenant))) await work(executing(), tenant);
+  }
+
+  /** True where pages have left something due for longer than they are given: they are frozen, or gone meanwhile. */
+  async function isLeftDue(tenant: string): Promise<boolean> {
+    return (await store.dueRuns({ now: Date.now() - graceMs, tenant, limit: 1 })).length > 0;
+  }
+
+  async function work(runtime: Runtime, tenant: string): Promise<void> {
+    try {
+      await runtime.drain({ tenant });
+    } finally {
+      await runtime.idle();
+      await runtime.stop();
+    }
+  }
+
+  function fetch(event: ServiceWorkerFetchEvent): boolean {
+    if (!isOurs(event.request, scope.location.origin, basePath)) return false;
+    const visit = visitOf(event, onError);
+    const answered = answer(visit);
+    visit.background(answered.then(() => goOn(visit)));
+    event.respondWith(answered);
+    return true;
+  }
+
+  return {
+    fetch,
+    listen() {
+      scope.addEventListener("install", (event) => {
+        if (options.skipWaiting === true) event.waitUntil(scope.skipWaiting());
+      });
+      scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
+      scope.addEventListener("fetch", (event) => void fetch(event));
+      scope.addEventListener("message", (event) => {
+        if (event.data === claimMessage) event.waitUntil(scope.clients.claim());
+      });
+    },
+  };
+}
+
+/** One request, and what the worker does for it. */
+interface Visit {
+  readonly event: ServiceWorkerFetchEvent;
+  /** Keeps the worker awake until the work is done. */
+  readonly background: (work: Promise<unknown>) => void;
+  /** The tenants for which pages execute; `undefined` where the platform cannot say. */
+  served?: ReadonlySet<string> | undefined;
+  /** Who called, once that is known. */
+  tenant?: string;
+  executing?: Runtime;
+}
+
+function visitOf(event: ServiceWorkerFetchEvent, onError: (error: unknown) => void): Visit {
+  let underWay = 0;
+  let over = () => {};
+  // One for all, because an event that was answered takes no other.
+  event.waitUntil(
+    new Promise<void>((resolve) => {
+      over = resolve;
+    }),
+  );
+  const background = async (work: Promise<unknown>) => {
+    underWay++;
+    await work.catch(onError);
+    if (--underWay === 0) over();
+  };
+  return { event, background };
+}
+
+function isRead({ event }: Visit): boolean {
+  return event.request.method === "GET" || event.request.method === "HEAD";
+}
+
+// Where the platform cannot say, there may be one, and it is given its time.
+function isServed({ served }: Visit, tenant: string): boolean {
+  return served?.has(tenant) ?? true;
+}
