@@ -55,28 +55,29 @@ const start = (page: Page) => page.evaluate(() => window.executor.start());
 const events = (page: Page, runId: string) => page.evaluate((runId) => window.executor.events(runId), runId);
 const run = (page: Page, runId: string) => page.evaluate((runId) => window.executor.get(runId), runId);
 /** The names of the pages in which the run's held step was called, in order. */
-const calls = (page: Page, runId: string) =>
-  page.evaluate((runId) => localStorage.getItem(`calls:${runId}`)?.split(" ") ?? [], runId);
+const calls = (page: Page, runId: string) => page.evaluate((runId) => window.executor.calls(runId), runId);
 const go = (page: Page) => page.evaluate(() => localStorage.setItem("go", "now"));
 
-const called = (page: Page, runId: string, names: readonly string[], timeout: number) =>
-  expect.poll(() => calls(page, runId), { timeout, interval: 50 }).toEqual(names);
-const ends = (page: Page, runId: string, by: string) =>
-  expect
-    .poll(() => run(page, runId), { timeout: 10_000, interval: 50 })
-    .toEqual({ status: "completed", result: { by } });
+/** For a machine that is busy. No lease of an hour lapses meanwhile. */
+const patience = { timeout: 20_000, interval: 50 };
+const hour = 3_600_000;
 
-/** Well below the 30 seconds of a lease, also where the machine is busy. */
-const atOnce = 12_000;
+const called = (page: Page, runId: string, names: readonly string[]) =>
+  expect.poll(() => calls(page, runId), patience).toEqual(names);
+const ends = (page: Page, runId: string, by: string) =>
+  expect.poll(() => run(page, runId), patience).toEqual({ status: "completed", result: { by } });
 
 describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
-  test("execute each run once, also those that neither of them started", async () => {
+  test("race for one due run 200 times, and one of them executes it each time", { timeout: 240_000 }, async () => {
     const [a, b, clerk] = [await open("a"), await open("b"), await open("clerk", { serves: "no" })];
     await go(clerk);
     const ids: string[] = [];
-    for (let n = 0; n < 20; n++) ids.push(await start(clerk));
+    for (let round = 0; round < 200; round++) {
+      const runId = await start(clerk);
+      ids.push(runId);
+      await expect.poll(() => run(clerk, runId), { ...patience, interval: 5 }).toMatchObject({ status: "completed" });
+    }
     for (const runId of ids) {
-      await expect.poll(() => run(clerk, runId), { timeout: 20_000 }).toMatchObject({ status: "completed" });
       expect(await calls(clerk, runId)).toHaveLength(1);
       const log = await events(clerk, runId);
       expect(log.filter((type) => type === "step.completed")).toHaveLength(3);
@@ -88,13 +89,12 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
   test.each(["close", "crash", "leave"] as const)(
     "hand over at once when the one that executes dies: %s",
     async (way) => {
-      const [winner, other] = [await open("winner"), await open("other")];
+      const [winner, other] = [await open("winner", { leaseMs: hour }), await open("other", { leaseMs: hour })];
       const runId = await start(winner);
-      await called(other, runId, ["winner"], atOnce);
+      await called(other, runId, ["winner"]);
       // The other one has seen it and leaves it alone.
       await other.waitForTimeout(1_500);
       expect(await calls(other, runId)).toEqual(["winner"]);
-      const died = Date.now();
       switch (way) {
         case "close":
           await winner.close();
@@ -109,8 +109,7 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
         case "leave":
           await winner.goto("about:blank");
       }
-      await called(other, runId, ["winner", "other"], atOnce);
-      expect(Date.now() - died).toBeLessThan(atOnce);
+      await called(other, runId, ["winner", "other"]);
       await go(other);
       await ends(other, runId, "other");
       const log = await events(other, runId);
@@ -120,35 +119,36 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
   );
 
   test("hand over among three: one of the two that are left takes it", async () => {
-    const [winner, b, c] = [await open("winner"), await open("b"), await open("c")];
+    const options = { leaseMs: hour };
+    const [winner, b, c] = [await open("winner", options), await open("b", options), await open("c", options)];
     const runId = await start(winner);
-    await called(b, runId, ["winner"], atOnce);
+    await called(b, runId, ["winner"]);
     await winner.close();
-    await expect.poll(() => calls(b, runId), { timeout: atOnce }).toHaveLength(2);
+    await expect.poll(() => calls(b, runId), patience).toHaveLength(2);
     await go(b);
-    await expect.poll(() => run(c, runId), { timeout: atOnce }).toMatchObject({ status: "completed" });
+    await expect.poll(() => run(c, runId), patience).toMatchObject({ status: "completed" });
     const [, heir] = await calls(c, runId);
     expect(await run(c, runId)).toEqual({ status: "completed", result: { by: heir } });
     expect(await calls(c, runId)).toHaveLength(2);
   });
 
   test("a page that is reloaded takes up its own run again at once", async () => {
-    const page = await open("page");
+    const page = await open("page", { leaseMs: hour });
     const runId = await start(page);
-    await called(page, runId, ["page"], atOnce);
+    await called(page, runId, ["page"]);
     await page.reload();
-    await called(page, runId, ["page", "page"], atOnce);
+    await called(page, runId, ["page", "page"]);
     await go(page);
     await ends(page, runId, "page");
   });
 
   test("a page that opens later takes what a dead one left, on load", async () => {
-    const first = await open("first");
+    const first = await open("first", { leaseMs: hour });
     const runId = await start(first);
-    await called(first, runId, ["first"], atOnce);
+    await called(first, runId, ["first"]);
     await first.close();
-    const later = await open("later");
-    await called(later, runId, ["first", "later"], atOnce);
+    const later = await open("later", { leaseMs: hour });
+    await called(later, runId, ["first", "later"]);
     await go(later);
     await ends(later, runId, "later");
   });
@@ -157,14 +157,13 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
     const leaseMs = 3_000;
     const [still, other] = [await open("still", { leaseMs }), await open("other", { leaseMs })];
     const runId = await start(still);
-    await called(other, runId, ["still"], atOnce);
+    await called(other, runId, ["still"]);
     // A headless browser freezes no page; a debugger stops all of its scripts as well.
     const session = await context.newCDPSession(still);
     await session.send("Debugger.enable");
     await session.send("Debugger.pause");
-    const stoppedAt = Date.now();
-    await called(other, runId, ["still", "other"], atOnce);
-    expect(Date.now() - stoppedAt).toBeGreaterThan(leaseMs / 3);
+    await called(other, runId, ["still", "other"]);
+    // It is not dead, and the lease was all that was left to wait for.
     expect(await other.evaluate(async () => (await navigator.locks.query()).held?.length)).toBe(2);
     await go(other);
     await ends(other, runId, "other");
@@ -180,9 +179,9 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
     const options = { presence: "no", leaseMs: 2_000 } as const;
     const [winner, other] = [await open("winner", options), await open("other", options)];
     const runId = await start(winner);
-    await called(other, runId, ["winner"], atOnce);
+    await called(other, runId, ["winner"]);
     await winner.close();
-    await called(other, runId, ["winner", "other"], atOnce);
+    await called(other, runId, ["winner", "other"]);
     await go(other);
     await ends(other, runId, "other");
   });
@@ -192,7 +191,7 @@ describe("a page that executes nothing", { timeout: 60_000 }, () => {
   test("hears of every event through the BroadcastChannel, without looking for them", async () => {
     const [home, watcher] = [await open("home"), await open("watcher", { serves: "no" })];
     const runId = await start(home);
-    await called(watcher, runId, ["home"], atOnce);
+    await called(watcher, runId, ["home"]);
     const seen = watcher.evaluate((runId) => window.executor.watch(runId), runId);
     await watcher.waitForTimeout(300);
     await go(home);

@@ -78,7 +78,7 @@ async function withTimeout<T>(
   try {
     return await Promise.race([call(own.signal), timer]);
   } finally {
-    over.abort();
+    over.abort("over");
     signal.removeEventListener("abort", forward);
   }
 }

@@ -193,7 +193,8 @@ export class CodeRun {
   // Not before what was recorded before it. Only a body with new steps in it comes to those of this pass first.
   private nextAnswer(): string | undefined {
     while (this.answered.has(this.recorded[this.replayed]?.id ?? "")) this.replayed++;
-    for (const { id, isNeeded } of this.recorded.slice(this.replayed)) {
+    for (let index = this.replayed; index < this.recorded.length; index++) {
+      const { id, isNeeded } = this.recorded[index] as Recorded;
       if (this.answered.has(id)) continue;
       if (this.asked.has(id)) return id;
       if (isNeeded) break;
@@ -227,7 +228,8 @@ export class CodeRun {
   private async isQuiet(): Promise<boolean> {
     const before = this.activity;
     const stirred = new AbortController();
-    this.wake = () => stirred.abort();
+    // With a reason, or each makes an error with its stack.
+    this.wake = () => stirred.abort("stirred");
     for (let slice = 0; slice < graceSlices && this.activity === before; slice++) {
       await this.pass.host.clock.sleep(graceMs / graceSlices, stirred.signal);
     }

@@ -1,98 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import {
-  type AnyCapability,
-  type CapabilityDefinition,
-  defineCapability,
-  defineSkill,
-  type Runs,
-  type Skill,
-  type WorkflowBody,
-} from "../../src/index.ts";
-import { leaseMs, type Scene, scene, tenant, until } from "./scene.ts";
-
-interface Mail {
-  readonly to: unknown;
-  readonly key: string;
-}
-
-interface PostOffice {
-  /** Every call of the handler, in order. */
-  readonly sent: Mail[];
-  /** Mails that the receiver keeps apart by their keys. */
-  readonly delivered: () => number;
-  /** What the handler does once the mail is sent; it returns `"sent"` where nothing is said. */
-  afterwards: (signal: AbortSignal) => unknown;
-  readonly capabilities: readonly AnyCapability[];
-  readonly skills: readonly Skill[];
-}
-
-const workers = ["draft", "after"].map((id) =>
-  defineCapability<{ text?: string }>({ id, version: "1" }, ({ text }) => (text === undefined ? `${id} done` : text)),
-);
-
-/** Skills around one capability that sends mail: draft, mail, after. */
-function postOffice(definition: Partial<Omit<CapabilityDefinition, "input">> = {}): PostOffice {
-  const sent: Mail[] = [];
-  const office: PostOffice = {
-    sent,
-    delivered: () => new Set(sent.map(({ key }) => key)).size,
-    afterwards: () => "sent",
-    capabilities: [
-      ...workers,
-      defineCapability<string>(
-        { id: "mail", version: "1", sideEffects: "external_action", ...definition },
-        async (to, { idempotencyKey, signal }) => {
-          sent.push({ to, key: idempotencyKey });
-          return office.afterwards(signal);
-        },
-      ),
-    ],
-    skills: [
-      defineSkill({
-        id: "news",
-        version: "1",
-        steps: [
-          { id: "draft", uses: "draft", input: { text: "inputs.to" }, output: "vars.to" },
-          { id: "mail", uses: "mail", input: "vars.to", output: "outputs.mail" },
-          { id: "after", uses: "after" },
-        ],
-      }),
-      defineSkill({
-        id: "two mails",
-        version: "1",
-        steps: [
-          { id: "first", uses: "mail", input: "inputs.to", dependsOn: [] },
-          { id: "second", uses: "mail", input: "inputs.to", dependsOn: [] },
-        ],
-      }),
-      defineSkill({
-        id: "early news",
-        version: "1",
-        steps: [
-          { id: "mail", uses: "mail", input: "inputs.to", output: "outputs.mail" },
-          { id: "wait", waitFor: { signal: "go" } },
-        ],
-      }),
-    ],
-  };
-  return office;
-}
-
-const to = { to: "ada" };
+import { testCutOffEffects } from "./ledger-cut-off.ts";
+import { codeOffice, gates, happened, postOffice, published, to, withFailing } from "./post-office.ts";
+import { type Scene, scene } from "./scene.ts";
 
 /** What the ledger promises, on one medium. */
 export function testLedger(medium: string, harness: StoreHarness): void {
   const played = (name: string, play: (scene: Scene) => Promise<void>) => test(name, () => scene(harness, play));
-
-  /** A run of `news` that has sent its mail and is completed. */
-  const published = async ({ actor }: Scene, office: PostOffice) => {
-    const first = actor(office);
-    const run = await first.start(to, "news");
-    expect(run).toMatchObject({ status: "completed", result: { mail: "sent" } });
-    expect(office.sent).toHaveLength(1);
-    return { run, ...first };
-  };
 
   describe(`a recorded effect on ${medium}`, () => {
     played("is told of with the step that completed by it", async (scene) => {
@@ -151,7 +65,7 @@ export function testLedger(medium: string, harness: StoreHarness): void {
       ]);
     });
 
-    played("stays a replay's own when the source's rows are erased", async (scene) => {
+    played("stays a replay's own when the source is deleted before it begins", async (scene) => {
       const office = postOffice();
       const { run, runs } = await published(scene, office);
       const { checkpoints } = await runs.listCheckpoints(run.runId);
@@ -160,14 +74,14 @@ export function testLedger(medium: string, harness: StoreHarness): void {
       const { run: replay } = await scene
         .actor({ ...office, executes: false })
         .runs.replay(run.runId, { checkpointId });
-      await erase(scene, run.runId);
+      await runs.delete(run.runId);
       const last = scene.actor(office);
       expect(await last.later(0, replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
       expect(office.sent).toHaveLength(1);
       await expect(last.runs.replay(run.runId)).rejects.toMatchObject({ code: "not_found", missing: "run" });
     });
 
-    played("stays a replay's own when the source is deleted", async (scene) => {
+    played("stays a replay's own, and its replay's, when the source is deleted", async (scene) => {
       const office = postOffice();
       const { run, runs, settled } = await published(scene, office);
       const { checkpoints } = await runs.listCheckpoints(run.runId);
@@ -316,6 +230,32 @@ export function testLedger(medium: string, harness: StoreHarness): void {
       expect(office.sent).toHaveLength(2);
     });
 
+    for (const form of ["graph", "code-first"] as const) {
+      played(`of a replay of a ${form} run hold where its source was deleted before it began`, async (scene) => {
+        for (const replayPolicy of [undefined, "reexecute", "require_human"] as const) {
+          const policy = replayPolicy === undefined ? {} : { replayPolicy };
+          const office = form === "graph" ? postOffice(policy) : codeOffice(policy);
+          const { run, runs } = await published(scene, office);
+          const { checkpoints } = await runs.listCheckpoints(run.runId);
+          // Born by a runtime that does not execute, so that it has everything yet to do.
+          const { run: replay } = await scene
+            .actor({ ...office, executes: false })
+            .runs.replay(run.runId, { checkpointId: checkpoints[0]?.checkpointId as string });
+          await runs.delete(run.runId);
+          const last = scene.actor(office);
+          const replayed = await last.later(0, replay.runId);
+          if (replayPolicy === "require_human") {
+            expect(replayed).toMatchObject({ status: "waiting_for_human", approvalRequest: { stepId: "mail" } });
+            expect(office.sent).toHaveLength(1);
+            await last.runs.approve(replay.runId);
+          }
+          expect(await last.settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
+          expect([replayPolicy, office.delivered()]).toEqual([replayPolicy, replayPolicy === undefined ? 1 : 2]);
+          expect(office.sent).toHaveLength(office.delivered());
+        }
+      });
+    }
+
     played("an approval of the capability in the source does not approve its repetition", async ({ actor }) => {
       const office = postOffice({ replayPolicy: "require_human", requiresConfirmation: true });
       const { start, runs, settled } = actor(office);
@@ -358,168 +298,5 @@ export function testLedger(medium: string, harness: StoreHarness): void {
     });
   });
 
-  describe(`an effect that was cut off on ${medium}`, () => {
-    /** A run whose executor died after the mail was sent, and before that was recorded. */
-    const cutOff = async ({ actor }: Scene, office: PostOffice): Promise<string> => {
-      office.afterwards = () => new Promise(() => {});
-      const doomed = actor(office);
-      const runId = await doomed.begin(to, "news");
-      await until(() => office.sent.length > 0);
-      await doomed.die();
-      office.afterwards = () => "sent";
-      return runId;
-    };
-
-    played("is done again under the same key, whoever takes the run over", async (scene) => {
-      const office = postOffice();
-      const runId = await cutOff(scene, office);
-      expect(await scene.actor(office).later(leaseMs, runId)).toMatchObject({ status: "completed" });
-      expect(office.sent).toHaveLength(2);
-      expect(office.delivered()).toBe(1);
-    });
-
-    played("is not done again without a person where doing it twice does it twice", async (scene) => {
-      const office = postOffice({ isIdempotent: false });
-      const runId = await cutOff(scene, office);
-      const { later, runs, settled } = scene.actor(office);
-      expect(await later(leaseMs, runId)).toMatchObject({
-        status: "waiting_for_human",
-        approvalRequest: { stepId: "mail", capabilityId: "mail" },
-      });
-      expect(await gates(runs, runId)).toEqual([{ step_id: "mail", capability_id: "mail", reason: "attempted" }]);
-      expect(office.sent).toHaveLength(1);
-      await runs.approve(runId);
-      expect(await settled(runId)).toMatchObject({ status: "completed" });
-      expect(office.sent).toHaveLength(2);
-      expect(office.delivered()).toBe(1);
-    });
-
-    played("is asked about again where it is cut off again: an approval is for one attempt", async (scene) => {
-      const office = postOffice({ isIdempotent: false });
-      const runId = await cutOff(scene, office);
-      const doomed = scene.actor(office);
-      expect(await doomed.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_human" });
-      office.afterwards = () => new Promise(() => {});
-      await doomed.runs.approve(runId);
-      await until(() => office.sent.length === 2);
-      await doomed.die();
-      const last = scene.actor(office);
-      expect(await last.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(office.sent).toHaveLength(2);
-    });
-
-    played("stays undone when a person denies it", async (scene) => {
-      const office = postOffice({ isIdempotent: false });
-      const runId = await cutOff(scene, office);
-      const { later, runs } = scene.actor(office);
-      await later(leaseMs, runId);
-      expect(await runs.deny(runId)).toMatchObject({ status: "canceled" });
-      expect(office.sent).toHaveLength(1);
-    });
-
-    played("by a cancel is asked about where the run is resumed after all", async (scene) => {
-      const office = postOffice({ isIdempotent: false });
-      office.afterwards = () => new Promise(() => {});
-      const { begin, runs, settled } = scene.actor(office);
-      const runId = await begin(to, "news");
-      await until(() => office.sent.length > 0);
-      expect(await runs.cancel(runId)).toMatchObject({ status: "canceled" });
-      await settled(runId);
-      await runs.resume(runId);
-      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(office.sent).toHaveLength(1);
-    });
-
-    played("by a timeout is tried again under the same key", async ({ actor, clock }) => {
-      const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 2, delayMs: 0 } });
-      office.afterwards = () => (office.sent.length === 1 ? new Promise(() => {}) : "sent");
-      const { begin, settled } = actor(office);
-      const runId = await begin(to, "news");
-      await until(() => office.sent.length > 0);
-      clock.advance(60_000);
-      expect(await settled(runId)).toMatchObject({ status: "completed" });
-      expect(office.sent).toHaveLength(2);
-      expect(office.delivered()).toBe(1);
-    });
-
-    played("by a timeout asks a person where doing it twice does it twice", async ({ actor, clock }) => {
-      const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 3, delayMs: 0 }, isIdempotent: false });
-      office.afterwards = () => new Promise(() => {});
-      const { begin, settled, runs } = actor(office);
-      const runId = await begin(to, "news");
-      await until(() => office.sent.length > 0);
-      clock.advance(60_000);
-      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(await gates(runs, runId)).toMatchObject([{ reason: "attempted" }]);
-      office.afterwards = () => "sent";
-      await runs.approve(runId);
-      expect(await settled(runId)).toMatchObject({ status: "completed" });
-      expect(office.sent).toHaveLength(2);
-    });
-
-    played(
-      "a handler that throws says that nothing happened, and is called again without a person",
-      async ({ actor }) => {
-        const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 2, delayMs: 0 } });
-        office.afterwards = () => {
-          if (office.sent.length === 1) throw new Error("no connection");
-          return "sent";
-        };
-        const { start } = actor(office);
-        expect(await start(to, "news")).toMatchObject({ status: "completed", result: { mail: "sent" } });
-        expect(office.delivered()).toBe(1);
-      },
-    );
-
-    played("of a code-first step has the same key again, or asks", async ({ actor }) => {
-      for (const isIdempotent of [true, false]) {
-        const keys: string[] = [];
-        const body =
-          (isFirst: boolean): WorkflowBody =>
-          (step) =>
-            step.do("mail", { sideEffects: "external_action", isIdempotent }, async ({ idempotencyKey }) => {
-              keys.push(idempotencyKey);
-              return isFirst ? new Promise<string>(() => {}) : "sent";
-            });
-        const doomed = actor({ body: body(true) });
-        const runId = await doomed.begin();
-        await until(() => keys.length > 0);
-        await doomed.die();
-        const next = actor({ body: body(false) });
-        const run = await next.later(leaseMs, runId);
-        expect(run.status).toBe(isIdempotent ? "completed" : "waiting_for_human");
-        if (!isIdempotent) await next.runs.approve(runId);
-        expect(await next.settled(runId)).toMatchObject({ status: "completed", result: "sent" });
-        expect(keys).toEqual([keys[0], keys[0]]);
-      }
-    });
-  });
-}
-
-function withFailing(id: string, { capabilities }: PostOffice): readonly AnyCapability[] {
-  const failing = defineCapability({ id, version: "1" }, () => {
-    throw new Error("not yet");
-  });
-  return [...capabilities.filter(({ definition }) => definition.id !== id), failing];
-}
-
-/** What happened to the step, by the run's events. */
-async function happened(runs: Runs, runId: string, stepId: string): Promise<string[]> {
-  const events = await runs.events(runId);
-  return events.filter(({ payload }) => payload.step_id === stepId).map(({ eventType }) => eventType);
-}
-
-/** The gates at which the run began to wait. */
-async function gates(runs: Runs, runId: string): Promise<unknown[]> {
-  const events = await runs.events(runId);
-  return events.filter(({ eventType }) => eventType === "run.waiting_for_human").map(({ payload }) => payload);
-}
-
-/** Removes all rows of a run but its tombstone. */
-async function erase({ store, clock }: Scene, runId: string): Promise<void> {
-  const row = await store.getRun(tenant, runId);
-  if (row === undefined) throw new Error("there is no such run");
-  const { revision, createdAt } = row;
-  const tombstone = { tenant, runId, revision: revision + 1, createdAt, body: "{}" };
-  expect(await store.commit({ run: tombstone, now: clock.now(), erase: true })).toEqual({ kind: "committed" });
+  testCutOffEffects(medium, harness);
 }

@@ -12,6 +12,8 @@ import {
 export interface ExecutorPage {
   /** Starts a run; it is executed here where pages of this kind execute. */
   start(): Promise<string>;
+  /** The names of the pages in which the run's held step was called, in order. */
+  calls(runId: string): readonly string[];
   get(runId: string): Promise<Pick<Run, "status" | "result">>;
   /** The types of the run's events. */
   events(runId: string): Promise<string[]>;
@@ -30,10 +32,10 @@ const name = query.get("name") ?? "nameless";
 const tenant = "shared";
 const hour = 3_600_000;
 
-// Outside the database, so that what the runtime says can be held against it.
-const calls = (runId: string) => `calls:${runId}`;
+// Outside the database, so that what the runtime says can be held against it. Each call has a key of its own, since pages
+// in several processes may read what another has written a little later.
 const note = (runId: string) =>
-  localStorage.setItem(calls(runId), [localStorage.getItem(calls(runId)) ?? [], name].flat().join(" ").trim());
+  localStorage.setItem(`calls:${runId}:${String(Date.now()).padStart(15, "0")}:${crypto.randomUUID()}`, name);
 
 const work = defineCapability({ id: "work", version: "1" }, async (_, { runId, stepId }) => {
   if (stepId !== "held") return stepId;
@@ -66,6 +68,10 @@ if (serves) void runtime.serve({ tenant, signal: new AbortController().signal })
 
 const executor: ExecutorPage = {
   start: async () => (await runs.start({ skillId: "shared" })).run.runId,
+  calls(runId) {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(`calls:${runId}:`));
+    return keys.sort().map((key) => localStorage.getItem(key) ?? "");
+  },
   async get(runId) {
     const { status, result } = await runs.get(runId);
     return { status, result };
