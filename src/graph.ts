@@ -2,7 +2,7 @@ import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from
 import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
 import { isId } from "./ids.ts";
-import { at, getOwn, type Json, type JsonObject } from "./json.ts";
+import { at, getOwn, type Json, type JsonObject, withMember } from "./json.ts";
 import { present } from "./present.ts";
 import { checkRetryPolicy, type RetryPolicy } from "./retry.ts";
 
@@ -356,17 +356,21 @@ export function isTruthy(reference: Reference, state: ExecutionState<Json>): boo
 
 /** The state after a step's encoded output went to its targets. */
 export function applyOutput(step: PlannedStep, output: Json, state: ExecutionState<Json>): ExecutionState<Json> {
-  let { vars, outputs } = state;
-  const written: string[] = [];
+  let { vars, outputs, writtenTargets } = state;
   for (const { property, root, name } of step.outputs) {
     const fields = property === undefined ? undefined : fieldsOfValue(output);
     const value = property === undefined ? output : fields && getOwn(fields, property);
     if (value === undefined) continue;
-    if (root === "vars") vars = { ...vars, [name]: value };
-    else outputs = { ...outputs, [name]: value };
-    written.push(`${root}.${name}`);
+    if (root === "vars") vars = withMember(vars, name, value);
+    else outputs = withMember(outputs, name, value);
+    writtenTargets = withTarget(writtenTargets, `${root}.${name}`);
   }
-  if (written.length === 0) return state;
-  const writtenTargets = [...new Set([...state.writtenTargets, ...written])].sort();
   return { ...state, vars, outputs, writtenTargets };
+}
+
+/** The sorted targets with this one among them. */
+function withTarget(targets: readonly string[], target: string): readonly string[] {
+  if (targets.includes(target)) return targets;
+  const place = targets.findIndex((other) => other > target);
+  return targets.toSpliced(place === -1 ? targets.length : place, 0, target);
 }

@@ -26,6 +26,36 @@ export function setOwn<T>(record: Readonly<Record<string, T>>, key: string, valu
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
+/** What {@link withMember} made a record of: of one with so many members, by setting this one. */
+interface Origin {
+  readonly record: object;
+  readonly count: number;
+  readonly key: string;
+}
+
+const origins = new WeakMap<object, Origin>();
+
+/**
+ * The record with this member set. What it was made of is remembered, so that {@link memberSet} knows how the two differ
+ * without a look at all the others. Copied by a loop, since a spread of a large record takes several times as long.
+ */
+export function withMember<T>(record: Readonly<Record<string, T>>, key: string, value: T): Readonly<Record<string, T>> {
+  const result: Record<string, T> = {};
+  const keys = Object.keys(record);
+  for (const each of keys) setOwn(result, each, record[each] as T);
+  setOwn(result, key, value);
+  origins.set(result, { record, count: keys.length, key });
+  // One back is enough, and a line of all of them would keep all of them alive.
+  origins.delete(record);
+  return result;
+}
+
+/** Where {@link withMember} made `after` of `before`: the key that it set, and how many members there were before. */
+export function memberSet(before: object, after: object): Omit<Origin, "record"> | undefined {
+  const origin = origins.get(after);
+  return origin?.record === before ? origin : undefined;
+}
+
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
 
 /** A path one level further in, as an error shows it: `vars.items[3]["odd key"]`. */

@@ -203,6 +203,29 @@ export function snapshotCases(on: OnStage): void {
     );
 
     test(
+      "of a state that shrinks is read without what it was, as soon as that is the larger part",
+      on(async (stage) => {
+        const { runs, store, tenant } = stage;
+        await runs.create({ skillId: "chain", runId: "r" });
+        const counting = countingStore(store);
+        const others = stage.runtime({ store: counting, executor: "saver" }).for(tenant);
+        const bulk = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`part ${index}`, kilobyte]));
+        let largest = 0;
+        for (let number = 0; number <= 20; number++) {
+          const vars = Object.fromEntries(Object.entries(bulk).slice(number));
+          await others.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+          const final = await stateBytes(runs, "r", `c${number}`);
+          largest = Math.max(largest, final);
+          const cost = await costOfLoad(store, (counting) =>
+            stage.runtime({ store: counting, executor: "loader" }).for(tenant).loadCheckpoint("r", `c${number}`),
+          );
+          expect(cost.bytes, `checkpoint ${number}`).toBeLessThanOrEqual(2 * final);
+        }
+        expect(counting.counts.snapshotBytesWritten).toBeLessThanOrEqual(3 * largest);
+      }),
+    );
+
+    test(
       "of a tiny state that changes often reads few rows",
       on(async (stage) => {
         const { runs, store, tenant } = stage;

@@ -14,6 +14,8 @@ interface TenantRows {
 interface StoredRun {
   row: RunRow;
   entries: EntryRow[];
+  /** Those of the entries that have a checkpoint, by its id. */
+  readonly checkpoints: Map<string, EntryRow>;
   snapshots: SnapshotRow[];
 }
 
@@ -55,7 +57,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
       ),
 
     getEntry: (tenant, runId, checkpointId) =>
-      answer("getEntry", tenant, ({ runs }) => findEntry(runs.get(runId), checkpointId)),
+      answer("getEntry", tenant, ({ runs }) => runs.get(runId)?.checkpoints.get(checkpointId)),
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
       answer("listEntries", tenant, ({ runs }) =>
@@ -90,16 +92,17 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
         }
         const previous = rows.runs.get(runId);
         if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
-        if (entry?.checkpointId !== undefined && !erase && findEntry(previous, entry.checkpointId) !== undefined) {
+        if (entry?.checkpointId !== undefined && !erase && previous?.checkpoints.has(entry.checkpointId)) {
           throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${entry.checkpointId}.`);
         }
 
         // Nothing fails from here on, so nothing has to be undone.
-        const stored = previous ?? { row: run, entries: [], snapshots: [] };
+        const stored: StoredRun = previous ?? { row: run, entries: [], checkpoints: new Map(), snapshots: [] };
         const wasListed = previous?.row.status !== undefined;
         stored.row = Object.freeze({ ...run });
         if (erase) {
           stored.entries = [];
+          stored.checkpoints.clear();
           stored.snapshots = [];
           eraseClaims(rows.claims, runId);
         }
@@ -111,7 +114,9 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
         for (const claim of claims) rows.claims.set(claimKey(claim), Object.freeze({ ...claim, tenant, runId }));
         if (entry !== undefined) {
           const { snapshot, ...record } = entry;
-          stored.entries.push(Object.freeze({ ...record, tenant, runId, revision }));
+          const row = Object.freeze({ ...record, tenant, runId, revision });
+          stored.entries.push(row);
+          if (row.checkpointId !== undefined) stored.checkpoints.set(row.checkpointId, row);
           if (snapshot !== undefined) stored.snapshots.push(Object.freeze({ revision, body: snapshot }));
         }
         rows.runs.set(runId, stored);
@@ -126,10 +131,6 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
 }
 
 type DueRow = RunRow & { readonly dueAt: number };
-
-function findEntry(stored: StoredRun | undefined, checkpointId: string): EntryRow | undefined {
-  return stored?.entries.find((entry) => entry.checkpointId === checkpointId);
-}
 
 function eraseClaims(claims: Map<string, ClaimRow>, runId: string): void {
   for (const [key, claim] of claims) {

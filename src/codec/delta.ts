@@ -1,5 +1,5 @@
 import { DurableError } from "../errors.ts";
-import { getOwn, isJsonObject, type Json, type JsonObject, jsonEqual, setOwn } from "../json.ts";
+import { getOwn, isJsonObject, type Json, type JsonObject, jsonEqual, memberSet, setOwn, utf8Length } from "../json.ts";
 
 /**
  * How one JSON value becomes another. Read as an instruction:
@@ -14,70 +14,148 @@ export type Delta =
   | readonly ["e", number, Delta]
   | readonly ["s", number, string];
 
+/** A delta, and by how many bytes of UTF-8 it makes the value's JSON longer. */
+export interface Change {
+  readonly delta: Delta;
+  readonly growth: number;
+}
+
+/** How values of one kind are written and how one becomes another: what a record or a list of them is made of. */
+export interface Part<T> {
+  /** `undefined` where nothing is written. */
+  write(value: T): Json | undefined;
+  /** How what is written of `before` becomes what is written of `after`; `undefined` where they are equal. */
+  change(before: T, after: T): Change | undefined;
+}
+
+const jsonPart: Part<Json> = { write: (json) => json, change: changeBetween };
+
 /** From this length on, a string that only grew is kept as its growth. */
 const longText = 64;
 
 /**
- * The delta from `before` to `after`, `undefined` where they are equal. Parts that both share by identity cost nothing,
+ * How `before` becomes `after`, `undefined` where they are equal. Parts that both share by identity cost next to nothing,
  * which is what makes the cost follow the change.
  */
-export function deltaBetween(before: Json, after: Json): Delta | undefined {
+export function changeBetween(before: Json, after: Json): Change | undefined {
   if (before === after) return undefined;
-  if (isJsonObject(before) && isJsonObject(after)) return objectDelta(before, after);
-  if (Array.isArray(before) && Array.isArray(after)) return arrayDelta(before, after);
+  if (isJsonObject(before) && isJsonObject(after)) return changeOfMembers(before, after, jsonPart);
+  if (Array.isArray(before) && Array.isArray(after)) return changeOfItems<Json>(before, after, jsonPart);
   if (typeof before === "string" && typeof after === "string" && before.length >= longText) {
-    if (after.startsWith(before)) return ["s", before.length, after.slice(before.length)];
+    const text = after.slice(before.length);
+    // Half a character is written otherwise than as a part of it.
+    if (after.startsWith(before) && !/^[\udc00-\udfff]/.test(text)) {
+      return { delta: ["s", before.length, text], growth: jsonBytes(text) - 2 };
+    }
   }
-  return ["=", after];
+  return { delta: ["=", after], growth: jsonBytes(after) - jsonBytes(before) };
 }
 
-function objectDelta(before: JsonObject, after: JsonObject): Delta | undefined {
-  const set: [string, Json][] = [];
-  const inner: [string, Delta][] = [];
-  let kept = 0;
-  for (const key of Object.keys(after)) {
-    const value = after[key] as Json;
+/** The change of a record by its keys. */
+export function changeOfMembers<T>(
+  before: Readonly<Record<string, T>>,
+  after: Readonly<Record<string, T>>,
+  part: Part<T>,
+): Change | undefined {
+  if (before === after) return undefined;
+  const only = memberSet(before, after);
+  const keys = only === undefined ? Object.keys(before) : [];
+  const changes = new MemberChanges(only?.count ?? keys.length);
+  for (const key of only === undefined ? Object.keys(after) : [only.key]) {
+    const value = after[key] as T;
     // What is inherited, such as `constructor`, is never the value of a member.
-    if (before[key] === value) {
-      kept++;
-      continue;
-    }
-    const old = getOwn(before, key);
-    if (old === undefined) {
-      set.push([key, value]);
-      continue;
-    }
-    kept++;
-    const delta = deltaBetween(old, value);
-    if (delta?.[0] === "=") set.push([key, value]);
-    else if (delta !== undefined) inner.push([key, delta]);
+    if (before[key] === value) continue;
+    if (Object.hasOwn(before, key)) changes.change(key, part.change(before[key] as T, value));
+    else changes.replace(key, undefined, part.write(value));
   }
-  const keys = Object.keys(before);
-  const gone = keys.length === kept ? [] : keys.filter((key) => !Object.hasOwn(after, key));
-  if (set.length === 0 && inner.length === 0 && gone.length === 0) return undefined;
-  return ["o", Object.fromEntries(set), Object.fromEntries(inner), gone];
+  for (const key of keys) {
+    if (!Object.hasOwn(after, key)) changes.replace(key, part.write(before[key] as T), undefined);
+  }
+  return changes.whole();
 }
 
-function arrayDelta(before: readonly Json[], after: readonly Json[]): Delta | undefined {
+/** What happens to the members of an object, one by one, and the change of the whole. */
+export class MemberChanges {
+  readonly #set: [string, Json][] = [];
+  readonly #inner: [string, Delta][] = [];
+  readonly #gone: string[] = [];
+  readonly #countBefore: number;
+  #count: number;
+  #growth = 0;
+
+  /** Of an object with so many members. */
+  constructor(count: number) {
+    this.#countBefore = count;
+    this.#count = count;
+  }
+
+  change(key: string, change: Change | undefined): void {
+    if (change === undefined) return;
+    const { delta, growth } = change;
+    if (delta[0] === "=") this.#set.push([key, delta[1]]);
+    else this.#inner.push([key, delta]);
+    this.#growth += growth;
+  }
+
+  /** `undefined` is a member that is not there. */
+  replace(key: string, before: Json | undefined, after: Json | undefined): void {
+    if (before !== undefined && after !== undefined) this.change(key, changeBetween(before, after));
+    else if (after !== undefined) {
+      this.#set.push([key, after]);
+      this.#count++;
+      this.#growth += memberBytes(key, after);
+    } else if (before !== undefined) {
+      this.#gone.push(key);
+      this.#count--;
+      this.#growth -= memberBytes(key, before);
+    }
+  }
+
+  whole(): Change | undefined {
+    if (this.#set.length === 0 && this.#inner.length === 0 && this.#gone.length === 0) return undefined;
+    return {
+      delta: ["o", Object.fromEntries(this.#set), Object.fromEntries(this.#inner), this.#gone],
+      growth: this.#growth + commas(this.#count) - commas(this.#countBefore),
+    };
+  }
+}
+
+/** The change of a list by where its items stand. */
+export function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
+  if (before === after) return undefined;
+  const isSame = (a: T, b: T) => a === b || jsonEqual(part.write(a) ?? null, part.write(b) ?? null);
   const shorter = Math.min(before.length, after.length);
   let start = 0;
-  while (start < shorter && isSame(before[start], after[start])) start++;
+  while (start < shorter && isSame(before[start] as T, after[start] as T)) start++;
   let end = 0;
-  while (end < shorter - start && isSame(before[before.length - 1 - end], after[after.length - 1 - end])) end++;
-  const count = before.length - end - start;
-  const items = after.slice(start, after.length - end);
-  const [item] = items;
-  const old = before[start];
-  if (count === 0 && items.length === 0) return undefined;
-  if (count === 1 && items.length === 1 && item !== undefined && old !== undefined) {
-    const delta = deltaBetween(old, item);
-    if (delta !== undefined && delta[0] !== "=") return ["e", start, delta];
+  while (end < shorter - start && isSame(before.at(-1 - end) as T, after.at(-1 - end) as T)) end++;
+  const gone = before.slice(start, before.length - end);
+  const come = after.slice(start, after.length - end);
+  if (gone.length === 0 && come.length === 0) return undefined;
+  if (gone.length === 1 && come.length === 1) {
+    const change = part.change(gone[0] as T, come[0] as T);
+    if (change !== undefined && change.delta[0] !== "=") return { ...change, delta: ["e", start, change.delta] };
   }
-  return ["a", start, count, items];
+  const items = come.map((item) => part.write(item) ?? null);
+  const bytes = (all: readonly Json[]) => all.reduce<number>((sum, item) => sum + jsonBytes(item), 0);
+  return {
+    delta: ["a", start, gone.length, items],
+    growth:
+      bytes(items) + commas(after.length) - bytes(gone.map((item) => part.write(item) ?? null)) - commas(before.length),
+  };
 }
 
-function isSame(a: Json | undefined, b: Json | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && jsonEqual(a, b));
+/** The length of a value's JSON in bytes of UTF-8. */
+function jsonBytes(json: Json): number {
+  return utf8Length(JSON.stringify(json));
+}
+
+function memberBytes(key: string, value: Json): number {
+  return jsonBytes(key) + 1 + jsonBytes(value);
+}
+
+function commas(count: number): number {
+  return Math.max(count - 1, 0);
 }
 
 /** So many items are spliced in at once: they are arguments of a call, whose number is bounded. */

@@ -1,16 +1,15 @@
 import { invalidRequest } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, setOwn } from "../json.ts";
+import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part } from "./delta.ts";
 import { parseEncoded } from "./values.ts";
 
 /**
  * How one part of a record is read from JSON and written to it. Wire names are known here and in the tables built from
  * these, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
  */
-export interface Field<T> {
+export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: string): T;
-  /** `undefined` leaves the field out. */
-  write(value: T): Json | undefined;
   /** Gives every user value in the part another form. */
   map(value: T, form: ValueForm, path: string): T;
 }
@@ -19,6 +18,11 @@ export type ValueForm = (value: unknown, path: string) => unknown;
 
 type Row<T> = { readonly [K in keyof T]-?: readonly [wireName: string, field: Field<T[K]>] };
 type Known<T> = Omit<T, "unknownFields">;
+
+/** The change of a part that is written as it is. */
+function changeOfJson(before: unknown, after: unknown) {
+  return changeBetween((before ?? null) as Json, (after ?? null) as Json);
+}
 
 function expected(path: string, what: string, json: Json): Error {
   const found = json === null ? "null" : Array.isArray(json) ? "an array" : typeof json;
@@ -36,6 +40,7 @@ function plain<T extends Json>(what: string, is: (json: Json) => json is T, miss
       return json;
     },
     write: (value) => value,
+    change: changeOfJson,
     map: (value) => value,
   };
 }
@@ -58,6 +63,7 @@ function optional<T extends Json>(what: string, is: (json: Json) => json is T): 
       return json;
     },
     write: (value) => value ?? null,
+    change: changeOfJson,
     map: (value) => value,
   };
 }
@@ -67,11 +73,17 @@ export const optionalText = optional("a string or null", isText);
 export const optionalNumber = optional("a number or null", isNumber);
 export const optionalBoolean = optional("a boolean or null", isBoolean);
 
+function changeOfOptional<T>(field: Field<T>, before: T | undefined, after: T | undefined) {
+  if (before !== undefined && after !== undefined) return field.change(before, after);
+  return changeOfJson(before && field.write(before), after && field.write(after));
+}
+
 /** A part that is left out where it is absent, for bodies of our own. */
 export function sparse<T>(field: Field<T>): Field<T | undefined> {
   return {
     read: (json, path) => (json === undefined ? undefined : field.read(json, path)),
     write: (value) => (value === undefined ? undefined : field.write(value)),
+    change: (before, after) => changeOfOptional(field, before, after),
     map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
   };
 }
@@ -81,6 +93,7 @@ export function nullable<T>(field: Field<T>): Field<T | undefined> {
   return {
     read: (json, path) => (json === undefined || json === null ? undefined : field.read(json, path)),
     write: (value) => (value === undefined ? null : field.write(value)),
+    change: (before, after) => changeOfOptional(field, before, after),
     map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
   };
 }
@@ -93,13 +106,19 @@ export function word<T extends string>(words: readonly T[]): Field<T> {
 
 /** A string that a parser turns into a branded id. */
 export function id<T extends string>(parse: (text: unknown, path: string) => T): Field<T> {
-  return { read: (json, path) => parse(json, path), write: (value) => value, map: (value) => value };
+  return {
+    read: (json, path) => parse(json, path),
+    write: (value) => value,
+    change: changeOfJson,
+    map: (value) => value,
+  };
 }
 
 /** A user value in its encoded form. */
 export const value: Field<unknown> = {
   read: (json, path) => (json === undefined ? null : parseEncoded(json, path)),
   write: (encoded) => encoded as Json,
+  change: changeOfJson,
   map: (encoded, form, path) => form(encoded, path),
 };
 
@@ -112,6 +131,7 @@ export const values: Field<Fields> = {
     return json;
   },
   write: (fields) => fields as JsonObject,
+  change: changeOfJson,
   map: (fields, form, path) => mapEntries(fields, (item, key) => form(item, at(path, key))),
 };
 
@@ -132,6 +152,7 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
       return (json as readonly Json[]).map((each, index) => item.read(each, at(path, index)));
     },
     write: (items) => items.map((each) => item.write(each) ?? null),
+    change: (before, after) => changeOfItems(before, after, item),
     map: (items, form, path) => items.map((each, index) => item.map(each, form, at(path, index))),
   };
 }
@@ -148,6 +169,7 @@ export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
       return mapEntries(json, (each, key) => item.read(each, at(path, key)));
     },
     write: (items) => mapEntries(items, (each) => item.write(each) ?? null),
+    change: (before, after) => changeOfMembers(before, after, item),
     map: (items, form, path) => mapEntries(items, (each, key) => item.map(each, form, at(path, key))),
   };
 }
@@ -165,9 +187,6 @@ function mapEntries<A, B>(record: Readonly<Record<string, A>>, f: (item: A, key:
 export function record<T extends object>(missing: "required" | "default", row: Row<Known<T>>): Field<T> {
   const rows = Object.entries(row) as [string, readonly [string, Field<unknown>]][];
   const known = new Set(rows.map(([, [wireName]]) => wireName));
-  // A record never changes, so its wire form is made once: unchanged parts of a state are shared from one checkpoint
-  // to the next, in memory and in their wire form.
-  const written = new WeakMap<object, JsonObject>();
   return {
     read(json, path) {
       if (json === undefined && missing === "required") throw invalidRequest(path, "is missing");
@@ -183,8 +202,6 @@ export function record<T extends object>(missing: "required" | "default", row: R
       return asRecord<T>(result);
     },
     write(value) {
-      const before = written.get(value);
-      if (before !== undefined) return before;
       const source = parts(value);
       const members: [string, Json][] = [];
       for (const [property, [wireName, field]] of rows) {
@@ -192,9 +209,25 @@ export function record<T extends object>(missing: "required" | "default", row: R
         if (part !== undefined) members.push([wireName, part]);
       }
       for (const [key, part] of Object.entries(source.unknownFields ?? {})) members.push([key, part as Json]);
-      const json = Object.fromEntries(members);
-      written.set(value, json);
-      return json;
+      return Object.fromEntries(members);
+    },
+    change(before, after) {
+      if (before === after) return undefined;
+      const [old, next] = [parts(before), parts(after)];
+      const members = new MemberChanges(rows.length);
+      for (const [property, [wireName, field]] of rows) {
+        const [a, b] = [old[property], next[property]];
+        if (a === b) continue;
+        if (a !== undefined && b !== undefined) members.change(wireName, field.change(a, b));
+        else members.replace(wireName, field.write(a), field.write(b));
+      }
+      if (old.unknownFields !== next.unknownFields) {
+        const [a, b] = [(old.unknownFields ?? {}) as JsonObject, (next.unknownFields ?? {}) as JsonObject];
+        for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+          members.replace(key, getOwn(a, key), getOwn(b, key));
+        }
+      }
+      return members.whole();
     },
     map(value, form, path) {
       const source = parts(value);

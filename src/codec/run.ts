@@ -12,6 +12,7 @@ import {
   type Signal,
   type Wait,
 } from "../run.ts";
+import { changeBetween } from "./delta.ts";
 import {
   type Field,
   id,
@@ -125,6 +126,7 @@ const wait: Field<Wait> = {
     return waitOf[name].read(json, path);
   },
   write: (value) => (waitOf[value.kind] as Field<Wait>).write(value),
+  change: (before, after) => changeBetween(wait.write(before) ?? null, wait.write(after) ?? null),
   map: (value) => value,
 };
 

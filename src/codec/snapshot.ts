@@ -2,8 +2,8 @@ import { DurableError, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { isJsonObject, type Json, type JsonObject, utf8Length } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyDelta, deltaBetween } from "./delta.ts";
-import { readState, snapshotFormatKey, writeState } from "./state.ts";
+import { applyDelta } from "./delta.ts";
+import { changeOfState, readState, snapshotFormatKey, writeState } from "./state.ts";
 
 /** A state at a checkpoint, and what stands in the store for it: a keyframe, and the deltas since. */
 export interface Snapshot {
@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly keyframeBytes: number;
   /** The deltas from the keyframe on, each counted as at least {@link leastDeltaBytes}. */
   readonly deltaBytes: number;
+  /** How large a keyframe of the state would be; `undefined` where that has not been counted yet. */
+  readonly stateBytes: number | undefined;
 }
 
 /** A row costs something even where its body is tiny. */
@@ -24,23 +26,34 @@ const deltaFormatKey = "_delta_version";
 
 /**
  * The snapshot of a state over the snapshot before, and its body. It is a delta until the deltas since the last keyframe
- * add up to that keyframe's size: so what is stored stays within a small multiple of the state, and so does what a load
- * reads, however many checkpoints there are.
+ * add up to that keyframe's size, or a load would read more than twice the state because that has shrunk: so what is
+ * stored stays within a small multiple of the state, and so does what a load reads, however many checkpoints there are.
  */
 export function writeSnapshot(
   state: ExecutionState<Json>,
   revision: number,
   before: Snapshot | undefined,
-): { readonly body: string; readonly snapshot: Snapshot } {
+): { readonly body: string; readonly snapshot: Snapshot & { readonly stateBytes: number } } {
   if (before !== undefined) {
-    const delta = deltaBetween(writeState(before.state), writeState(state)) ?? null;
+    const { keyframeBytes } = before;
+    const { delta = null, growth = 0 } = changeOfState(before.state, state) ?? {};
     const body = JSON.stringify({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
-    if (deltaBytes <= before.keyframeBytes) return { body, snapshot: { ...before, state, revision, deltaBytes } };
+    if (deltaBytes <= keyframeBytes) {
+      const stateBytes = (before.stateBytes ?? utf8Length(keyframeBody(before.state))) + growth;
+      if (keyframeBytes + deltaBytes <= 2 * stateBytes) {
+        return { body, snapshot: { ...before, state, revision, deltaBytes, stateBytes } };
+      }
+    }
   }
-  const body = JSON.stringify(writeState(state));
-  const keyframeBytes = utf8Length(body);
-  return { body, snapshot: { state, revision, keyframe: revision, keyframeBytes, deltaBytes: 0 } };
+  const body = keyframeBody(state);
+  const stateBytes = utf8Length(body);
+  const snapshot = { state, revision, keyframe: revision, keyframeBytes: stateBytes, deltaBytes: 0, stateBytes };
+  return { body, snapshot };
+}
+
+function keyframeBody(state: ExecutionState<Json>): string {
+  return JSON.stringify(writeState(state));
 }
 
 /**
@@ -63,7 +76,9 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
       deltaBytes += Math.max(utf8Length(row.body), leastDeltaBytes);
     }
     const state = readState(json);
-    return { state, revision, keyframe: keyframe.revision, keyframeBytes: utf8Length(keyframe.body), deltaBytes };
+    const keyframeBytes = utf8Length(keyframe.body);
+    const stateBytes = deltas.length === 0 ? keyframeBytes : undefined;
+    return { state, revision, keyframe: keyframe.revision, keyframeBytes, deltaBytes, stateBytes };
   } catch (cause) {
     if (isDurableError(cause, "unsupported_version")) {
       throw new DurableError("unsupported_version", `${place} was written by another version: ${cause.message}`, {

@@ -12,6 +12,7 @@ import type {
 } from "../execution-state.ts";
 import { stateVersion } from "../execution-state.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts";
+import type { Change } from "./delta.ts";
 import {
   byKey,
   isNoUnknownField,
@@ -169,9 +170,14 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
   return executionState.read(fields, path) as ExecutionState<Json>;
 }
 
-/** The state in the ORCA v1 form. Unchanged parts of a later state give the very same JSON objects. */
+/** The state in the ORCA v1 form. */
 export function writeState(state: ExecutionState<Json>): JsonObject {
   return { [snapshotFormatKey]: snapshotFormat, ...(executionState.write(state) as JsonObject) };
+}
+
+/** How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. */
+export function changeOfState(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
+  return executionState.change(before, after);
 }
 
 /**

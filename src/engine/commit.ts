@@ -199,21 +199,15 @@ function saved(
 ): SavedCheckpoint & { readonly body: string } {
   const { over } = checkpoint;
   const head = base?.record.headRevision;
-  let written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
-  // Deltas also count what they replaced; only a keyframe says how large the state is.
-  if (bytesOf(written) > host.maxStateBytes) written = writeSnapshot(checkpoint.state, revision, undefined);
+  const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
   // A run that is as large as it may be must still be able to fail.
-  if (bytesOf(written) > host.maxStateBytes && record.run.status !== "failed") {
+  if (written.snapshot.stateBytes > host.maxStateBytes && record.run.status !== "failed") {
     throw new DurableError(
       "too_large",
       `the state of run "${record.run.runId}" would take more than ${host.maxStateBytes} bytes`,
     );
   }
   return { record: checkpointRecord(host, record, checkpoint, now), ...written };
-}
-
-function bytesOf({ snapshot }: Pick<SavedCheckpoint, "snapshot">): number {
-  return snapshot.keyframeBytes + snapshot.deltaBytes;
 }
 
 function checkpointRecord(

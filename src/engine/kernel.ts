@@ -1,7 +1,7 @@
 import type { Capability } from "../capability.ts";
 import type { EventType, NewEvent } from "../event.ts";
 import type { ExecutionState, Fields, StepResult } from "../execution-state.ts";
-import type { Json } from "../json.ts";
+import { type Json, withMember } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Signal, Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
@@ -360,7 +360,7 @@ export function withResult(state: ExecutionState<Json>, result: StepResult<Json>
   const { metrics } = state.trace;
   return {
     ...state,
-    stepResults: { ...state.stepResults, [stepId]: result },
+    stepResults: withMember(state.stepResults, stepId, result),
     trace: {
       ...state.trace,
       steps: [...state.trace.steps, traced],

@@ -1,7 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isDurableError } from "../../src/errors.ts";
-import { at, canonicalJson, getOwn, type Json, jsonEqual, maxDepth, parseJson } from "../../src/json.ts";
+import {
+  at,
+  canonicalJson,
+  getOwn,
+  type Json,
+  type JsonObject,
+  jsonEqual,
+  maxDepth,
+  memberSet,
+  parseJson,
+  withMember,
+} from "../../src/json.ts";
 
 function refusal(text: string, path?: string) {
   try {
@@ -204,4 +215,27 @@ test.each([
   ["", 'x"y', '["x\\"y"]'],
 ])("the path from %j to %j is %s", (path, key, expected) => {
   expect(at(path, key)).toBe(expected);
+});
+
+describe("a record with a member set", () => {
+  const hostile = JSON.parse('{"__proto__":{"polluted":1},"constructor":1,"a":2}') as JsonObject;
+
+  test.each(["b", "a", "__proto__", "constructor", ""])("has all the others as they were: %j", (key) => {
+    const before = JSON.stringify(hostile);
+    const after = withMember<Json>(hostile, key, "new");
+    expect(Object.entries(after)).toEqual(Object.entries({ ...hostile, [key]: "new" }));
+    expect(Object.getPrototypeOf(after)).toBe(Object.prototype);
+    expect(JSON.stringify(hostile)).toBe(before);
+  });
+
+  test("is known by what it was made of, and by nothing else", () => {
+    const one = withMember<Json>(hostile, "b", 1);
+    const two = withMember<Json>(one, "c", 1);
+    expect(memberSet(one, two)).toMatchObject({ key: "c", count: 4 });
+    expect([memberSet(hostile, two), memberSet(two, one), memberSet(two, two)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { decodeState, encodeState, readState, writeState } from "../../src/codec/state.ts";
+import { applyDelta } from "../../src/codec/delta.ts";
+import { changeOfState, decodeState, encodeState, readState, writeState } from "../../src/codec/state.ts";
 import { isDurableError } from "../../src/errors.ts";
-import { initialState } from "../../src/execution-state.ts";
-import { type Json, type JsonObject, jsonEqual, parseJson } from "../../src/json.ts";
+import { type ExecutionState, initialState, type StepResult } from "../../src/execution-state.ts";
+import { type Json, type JsonObject, jsonEqual, parseJson, utf8Length, withMember } from "../../src/json.ts";
 import { orcaFixtures } from "../support/fixtures.ts";
 
 function refusal(json: Json) {
@@ -200,11 +201,80 @@ test("what a value cannot be is refused under its path in the state", () => {
   );
 });
 
-test("parts that did not change are the same objects in the wire form of a later state", () => {
-  const before = readState({ ...smallest, step_results: { a: { status: "completed" } } });
-  const after = { ...before, vars: { a: 1 }, stepResults: { ...before.stepResults, b: before.stepResults.a as never } };
-  const [first, second] = [writeState(before), writeState(after)];
-  expect((second.step_results as JsonObject).a).toBe((first.step_results as JsonObject).a);
-  expect(second.frame).toBe(first.frame);
-  expect(first.vars).toEqual({});
+describe("the change of a state", () => {
+  /** What comes of the wire form of the one by the stored form of the change to the other. */
+  function through(before: ExecutionState<Json>, after: ExecutionState<Json>): Json {
+    const json = JSON.parse(JSON.stringify(writeState(before))) as Json;
+    const change = changeOfState(before, after);
+    return change === undefined ? json : applyDelta(json, JSON.parse(JSON.stringify(change.delta)) as Json);
+  }
+  const bytesOf = (state: ExecutionState<Json>) => utf8Length(JSON.stringify(writeState(state)));
+  const states = orcaFixtures.map(({ text }) => readState(parseJson(text)));
+  const pairs = states.flatMap((before) => states.map((after) => [before, after] as const));
+
+  test("leads from any fixture to any other, and says how much longer it makes it", () => {
+    for (const [before, after] of pairs) {
+      expect(jsonEqual(through(before, after), writeState(after))).toBe(true);
+      expect(changeOfState(before, after)?.growth ?? 0).toBe(bytesOf(after) - bytesOf(before));
+      expect(changeOfState(before, after) === undefined).toBe(jsonEqual(writeState(before), writeState(after)));
+    }
+  });
+
+  test("of parts, each by itself, leads there too", () => {
+    for (const [before, after] of pairs) {
+      for (const part of Object.keys({ ...before, ...after }) as (keyof ExecutionState)[]) {
+        const { [part]: _, ...rest } = before;
+        const mixed = { ...rest, ...(after[part] === undefined ? {} : { [part]: after[part] }) } as typeof before;
+        expect(jsonEqual(through(before, mixed), writeState(mixed)), part).toBe(true);
+        expect(changeOfState(before, mixed)?.growth ?? 0, part).toBe(bytesOf(mixed) - bytesOf(before));
+      }
+    }
+  });
+
+  test("says one step where one was taken", () => {
+    const before = readState({ ...smallest, step_results: { a: { status: "completed" } } });
+    const result = { ...(before.stepResults.a as StepResult<Json>), status: "failed" };
+    const added = { ...before, stepResults: withMember(before.stepResults, "b", result) };
+    expect(changeOfState(before, added)?.delta).toEqual([
+      "o",
+      {},
+      { step_results: ["o", { b: expect.objectContaining({ status: "failed" }) }, {}, []] },
+      [],
+    ]);
+    const replaced = { ...before, stepResults: withMember(before.stepResults, "a", result) };
+    expect(changeOfState(before, replaced)?.delta).toEqual([
+      "o",
+      {},
+      { step_results: ["o", {}, { a: ["o", { status: "failed" }, {}, []] }, []] },
+      [],
+    ]);
+  });
+
+  test("looks at nothing that both states share", () => {
+    const untouched = new Proxy<Record<string, never>>(
+      {},
+      {
+        get: (_, key) => expect.unreachable(`it was read: ${String(key)}`),
+        ownKeys: () => expect.unreachable("its keys were read"),
+      },
+    );
+    const shared = {
+      ...readState(smallest),
+      inputs: untouched,
+      working: untouched as never,
+      stepResults: { a: untouched as never, b: untouched as never },
+      events: [untouched as never, untouched as never],
+    };
+    const before = { ...shared, vars: withMember({ large: untouched }, "a", 1 as never) };
+    const after = {
+      ...before,
+      vars: withMember(before.vars, "a", 2 as never),
+      events: [...shared.events, untouched as never].slice(0, 2),
+      stepResults: { ...shared.stepResults },
+    };
+    expect(changeOfState(before, after)).toEqual({
+      delta: ["o", {}, { vars: ["o", { a: 2 }, {}, []] }, []],
+      growth: 0,
+    });
+  });
 });
