@@ -1,10 +1,12 @@
 import { testAccess } from "./http-access.ts";
 import { testBodies } from "./http-bodies.ts";
 import { testCheckpoints } from "./http-checkpoints.ts";
+import { testConditions } from "./http-conditions.ts";
 import type { HttpHome } from "./http-home.ts";
 import { testRaces } from "./http-races.ts";
 import { testRefusals } from "./http-refusals.ts";
 import { testRoutes } from "./http-routes.ts";
+import { testStreams } from "./http-streams.ts";
 
 /** Everything that the app promises over HTTP, wherever it is served. */
 export function testHttp(home: HttpHome): void {
@@ -14,4 +16,6 @@ export function testHttp(home: HttpHome): void {
   testAccess(home);
   testCheckpoints(home);
   testRaces(home);
+  testConditions(home);
+  testStreams(home);
 }
