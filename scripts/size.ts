@@ -24,6 +24,8 @@ export async function bundleSize(files: readonly string[]): Promise<number> {
     input: entry,
     cwd: root,
     platform: "browser",
+    // What a platform brings along is not in the bundle.
+    external: /^node:/,
     plugins: [
       {
         name: "entry",

@@ -6,7 +6,7 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
  * driver, with `synchronous` at FULL, and `npm ci` needs no compiler. It can go once the saver takes a better-sqlite3 that installs
  * without one (13 brings its binaries along, but npm still calls node-gyp for it).
  */
-export class Database {
+class Database {
   readonly #db: DatabaseSync;
 
   constructor(path: string) {
@@ -50,4 +50,5 @@ export class Database {
   }
 }
 
+export type { Database };
 export default Database;

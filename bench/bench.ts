@@ -1,0 +1,12 @@
+import type { Media } from "./media.ts";
+import type { Table } from "./table.ts";
+
+/** `short` is every table with tiny sizes, to see that it works. Its numbers mean nothing. */
+export type Scale = "full" | "short";
+
+/** One table of the bench. */
+export interface Bench {
+  readonly id: string;
+  readonly title: string;
+  measure(media: Media, scale: Scale): Promise<Pick<Table, "columns" | "rows" | "notes">>;
+}

@@ -1,0 +1,142 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { MemorySaver } from "@langchain/langgraph";
+import { SqliteSaver } from "@langchain/langgraph-checkpoint-sqlite";
+import { memoryStore } from "../adapters/memory/index.ts";
+import { sqliteStore } from "../examples/adapter-author/store.ts";
+import type { Bench, Scale } from "./bench.ts";
+import type { Media } from "./media.ts";
+import { type Channel, growLangGraph, memorySaverBytes, saverBytes } from "./peers/langgraph.ts";
+import { growOpenWorkflow, openWorkflowStepLimit } from "./peers/openworkflow.ts";
+import { type Grown, growDurable } from "./programs/growing.ts";
+import { interleaved, spreadOf } from "./spread.ts";
+import type { Cell } from "./table.ts";
+
+type Grow = (steps: number) => Promise<Grown>;
+
+/** How many steps, and in how many rounds. */
+const sizes: Readonly<Record<Scale, readonly (readonly [steps: number, rounds: number])[]>> = {
+  full: [
+    [100, 7],
+    [400, 5],
+    [1_600, 3],
+  ],
+  short: [[10, 1]],
+};
+
+const durable = "orca-durable";
+
+export const growing: Bench = {
+  id: "a",
+  title: "A run that grows by a kilobyte at each step: what it stores, and the time of a step",
+  async measure(media, scale) {
+    const rows: Record<string, Cell>[] = [];
+    for (const [steps, rounds] of sizes[scale]) {
+      for (const [medium, grows] of Object.entries(await sidesOf(media))) {
+        const able = Object.entries(grows).filter(([name]) => name !== openWorkflow || steps <= openWorkflowStepLimit);
+        const grown = await interleaved(
+          rounds,
+          Object.fromEntries(able.map(([name, grow]) => [name, () => grow(steps)])),
+        );
+        const ours = spreadOf(grown[durable]?.map(({ stepMs }) => stepMs) ?? []);
+        for (const name of Object.keys(grows)) {
+          const results = grown[name];
+          rows.push({ steps, medium, name, ...(results === undefined ? {} : cellsOf(results, steps, ours.median)) });
+        }
+      }
+    }
+    return {
+      columns: [
+        { key: "steps", title: "steps", unit: "count" },
+        { key: "medium", title: "medium" },
+        { key: "name", title: "by" },
+        { key: "bytes", title: "stored", unit: "bytes" },
+        { key: "timesPayload", title: "of the results", unit: "times" },
+        { key: "states", title: "states", unit: "bytes" },
+        { key: "timesState", title: "of the final state", unit: "times" },
+        { key: "history", title: "history", unit: "bytes" },
+        { key: "row", title: "row", unit: "bytes" },
+        { key: "stepMs", title: "a step", unit: "ms" },
+        { key: "timesOurs", title: "of ours", unit: "times" },
+      ],
+      rows,
+      notes: [
+        "“stored” is the bytes of all bodies in UTF-8 or binary, without keys and indexes; “of the results” is that by the kilobytes that the steps returned.",
+        "Of a peer, “states” are its checkpoints, and “history” is the writes beside them (LangGraph) or the recorded attempts (OpenWorkflow).",
+        "“a step” is the time from the call of the first handler to that of the last, by the steps in between: a handler is called once the step before is stored.",
+        `OpenWorkflow takes at most ${openWorkflowStepLimit} steps in a run, so it has no row of 1,600.`,
+      ],
+    };
+  },
+};
+
+const openWorkflow = "OpenWorkflow";
+
+async function sidesOf(media: Media): Promise<Readonly<Record<string, Readonly<Record<string, Grow>>>>> {
+  const folder = await media.folder();
+  let files = 0;
+  const file = () => join(folder, `${++files}.db`);
+  const worker = await media.worker();
+  return {
+    memory: {
+      [durable]: (steps) => growDurable(memoryStore(), steps),
+      "LangGraph MemorySaver": (steps) => growInMemory(steps, "whole"),
+      "LangGraph MemorySaver, DeltaChannel": (steps) => growInMemory(steps, "delta"),
+    },
+    SQLite: {
+      [durable]: async (steps) => {
+        const store = sqliteStore(file());
+        const grown = await growDurable(store, steps);
+        await store.close();
+        return grown;
+      },
+      "LangGraph SqliteSaver": (steps) => growOnSqlite(file(), steps, "whole"),
+      "LangGraph SqliteSaver, DeltaChannel": (steps) => growOnSqlite(file(), steps, "delta"),
+      [openWorkflow]: (steps) => growOpenWorkflow(file(), steps),
+    },
+    D1: {
+      [durable]: (steps) => worker("growDurable", { steps }),
+      "LangGraph CloudflareD1Saver": (steps) => worker("growLangGraph", { steps, channel: "whole" }),
+      "LangGraph CloudflareD1Saver, DeltaChannel": (steps) => worker("growLangGraph", { steps, channel: "delta" }),
+    },
+  };
+}
+
+async function growInMemory(steps: number, channel: Channel): Promise<Grown> {
+  const saver = new MemorySaver();
+  const stepMs = await growLangGraph(saver, "thread", steps, channel);
+  return { stepMs, bytes: memorySaverBytes(saver) };
+}
+
+async function growOnSqlite(path: string, steps: number, channel: Channel): Promise<Grown> {
+  const saver = SqliteSaver.fromConnString(path);
+  // The driver's default is NORMAL, which may lose the last checkpoints to a power cut; the others are at FULL.
+  saver.db.pragma("synchronous = FULL");
+  const stepMs = await growLangGraph(saver, "thread", steps, channel);
+  saver.db.close();
+  const db = new DatabaseSync(path);
+  const bytes = db.prepare(saverBytes).get("thread");
+  db.close();
+  return { stepMs, bytes: { checkpoints: Number(bytes?.checkpoints), writes: Number(bytes?.writes) } };
+}
+
+function cellsOf(results: readonly Grown[], steps: number, ours: number): Record<string, Cell> {
+  const stepMs = spreadOf(results.map((one) => one.stepMs));
+  const last = results.at(-1);
+  if (last === undefined) return {};
+  const { snapshots, history, row, checkpoints, writes, attempts, runs } = last.bytes;
+  const bytes = Object.values(last.bytes).reduce((sum, each) => sum + each, 0);
+  if (!(bytes >= steps * 1_024)) throw new Error(`Only ${bytes} bytes are stored of ${steps} steps.`);
+  const states = snapshots ?? checkpoints ?? null;
+  const state = "stateBytes" in last ? Number(last.stateBytes) : undefined;
+  return {
+    bytes,
+    timesPayload: bytes / (steps * 1_024),
+    states,
+    timesState: state === undefined || states === null ? null : states / state,
+    history: history ?? writes ?? attempts ?? null,
+    row: row ?? runs ?? null,
+    stepMs,
+    timesOurs: stepMs.median / ours,
+  };
+}

@@ -1,0 +1,1 @@
+export { Annotation, END, MemorySaver, START, StateGraph } from "@langchain/langgraph";

@@ -1,0 +1,1 @@
+export { OpenWorkflow } from "openworkflow";

@@ -1,0 +1,58 @@
+import { memoryStore } from "../adapters/memory/index.ts";
+import type { Bench, Scale } from "./bench.ts";
+import { importRun, type LoadCosts, loadCosts, longRun } from "./programs/load.ts";
+import { spreadOf } from "./spread.ts";
+import type { Cell } from "./table.ts";
+
+const sizes: Readonly<Record<Scale, readonly number[]>> = { full: [100, 1_000, 10_000], short: [10] };
+const rounds: Readonly<Record<Scale, number>> = { full: 7, short: 1 };
+
+export const load: Bench = {
+  id: "c",
+  title: "Loading the head of a run and taking its next step, after so many steps of a kilobyte",
+  async measure(media, scale) {
+    const page = await media.page();
+    const worker = await media.worker();
+    const rows: Record<string, Cell>[] = [];
+    for (const steps of sizes[scale]) {
+      const lines = await longRun(memoryStore(), steps);
+      const memory = memoryStore();
+      const args = { lines, rounds: rounds[scale] };
+      const costs: Record<string, LoadCosts> = {
+        memory: await loadCosts(memory, await importRun(memory, lines), rounds[scale]),
+        IndexedDB: await page("loadCosts", args),
+        D1: await worker("loadCosts", args),
+      };
+      for (const [medium, { load, step }] of Object.entries(costs)) {
+        if (load.bytesRead < steps * 1_024) throw new Error(`${medium}: the load read ${load.bytesRead} bytes.`);
+        rows.push({
+          steps,
+          medium,
+          loadCalls: load.calls,
+          loadBytes: load.bytesRead,
+          loadMs: spreadOf(load.ms),
+          stepCalls: step.calls,
+          stepBytes: step.bytesRead,
+          stepMs: spreadOf(step.ms),
+        });
+      }
+    }
+    return {
+      columns: [
+        { key: "steps", title: "steps", unit: "count" },
+        { key: "medium", title: "medium" },
+        { key: "loadCalls", title: "load: calls", unit: "count" },
+        { key: "loadBytes", title: "read", unit: "bytes" },
+        { key: "loadMs", title: "time", unit: "ms" },
+        { key: "stepCalls", title: "step: calls", unit: "count" },
+        { key: "stepBytes", title: "read", unit: "bytes" },
+        { key: "stepMs", title: "time", unit: "ms" },
+      ],
+      rows,
+      notes: [
+        "A load is `loadCheckpoint` of the head by a runtime that has just been made. A step is a signal to the waiting run, by such a runtime, until the handler of the next step is called: its body is executed from its beginning, and every recorded step answers.",
+        "Calls are of the store, and of the step all until the run waits again. Bytes are of snapshots.",
+      ],
+    };
+  },
+};

@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright";
+import { createServer } from "vite";
+import { applyMigrations, startWorker } from "../scripts/local-worker.ts";
+import { chromiumLaunchOptions } from "../test/support/chromium.ts";
+import type { PagePrograms } from "./page/page.ts";
+import type { WorkerPrograms } from "./worker/worker.ts";
+
+/** Calls one of the programs inside workerd. */
+type CallWorker = <Name extends keyof WorkerPrograms>(
+  program: Name,
+  args: Parameters<WorkerPrograms[Name]>[1],
+) => Promise<Awaited<ReturnType<WorkerPrograms[Name]>>>;
+
+/** Calls one of the programs inside Chromium. */
+type CallPage = <Name extends keyof PagePrograms>(
+  program: Name,
+  args: Parameters<PagePrograms[Name]>[0],
+) => Promise<Awaited<ReturnType<PagePrograms[Name]>>>;
+
+/** The places where something is measured, each started when it is first asked for. */
+export class Media {
+  readonly #cleanups: (() => Promise<unknown>)[] = [];
+  #worker: Promise<CallWorker> | undefined;
+  #page: Promise<CallPage> | undefined;
+
+  /** A folder on the disk that goes with the bench. */
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), "orca-durable-bench-"));
+    this.#cleanups.push(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  }
+
+  worker(): Promise<CallWorker> {
+    this.#worker ??= this.#startWorker();
+    return this.#worker;
+  }
+
+  page(): Promise<CallPage> {
+    this.#page ??= this.#startPage();
+    return this.#page;
+  }
+
+  async close(): Promise<void> {
+    for (const clean of this.#cleanups.splice(0).toReversed()) await clean();
+  }
+
+  async #startWorker(): Promise<CallWorker> {
+    const place = { persistTo: await this.folder(), cwd: fileURLToPath(new URL("worker", import.meta.url)) };
+    await applyMigrations(place);
+    const worker = await startWorker(place);
+    this.#cleanups.push(() => worker.stop());
+    return async (program, args) => {
+      const response = await fetch(worker.url, { method: "POST", body: JSON.stringify({ program, args }) });
+      if (!response.ok) throw new Error(`${program} failed in workerd: ${await response.text()}`);
+      return (await response.json()) as never;
+    };
+  }
+
+  async #startPage(): Promise<CallPage> {
+    const server = await createServer({
+      configFile: false,
+      root: fileURLToPath(new URL("page", import.meta.url)),
+      cacheDir: fileURLToPath(new URL("../node_modules/.vite/bench", import.meta.url)),
+      optimizeDeps: { include: ["idb"] },
+      // Nobody may reload this page.
+      server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
+      logLevel: "error",
+    });
+    this.#cleanups.push(() => server.close());
+    await server.listen();
+    // With a profile on the disk: without one, Chromium keeps IndexedDB in memory, and no transaction waits for anything.
+    const context = await chromium.launchPersistentContext(await this.folder(), await chromiumLaunchOptions());
+    this.#cleanups.push(() => context.close());
+    const page = await context.newPage();
+    await page.goto(server.resolvedUrls?.local[0] ?? "");
+    await page.waitForFunction(() => "programs" in window);
+    const call = async ([program, args]: readonly [keyof PagePrograms, unknown]) =>
+      window.programs[program](args as never) as Promise<unknown>;
+    return async (program, args) => (await page.evaluate(call, [program, args] as const)) as never;
+  }
+}

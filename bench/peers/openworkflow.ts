@@ -1,0 +1,55 @@
+import { DatabaseSync } from "node:sqlite";
+import { OpenWorkflow } from "openworkflow";
+import { BackendSqlite } from "openworkflow/sqlite";
+import { type Grown, kilobyte, Pace } from "../programs/growing.ts";
+
+/** OpenWorkflow refuses a run with more. */
+export const openWorkflowStepLimit = 1_000;
+
+/** The same run as that of `growDurable`. OpenWorkflow stores the result of each step once, and no states. */
+export async function growOpenWorkflow(path: string, steps: number): Promise<Grown> {
+  const pace = new Pace();
+  const backend = BackendSqlite.connect(path);
+  const client = new OpenWorkflow({ backend });
+  const growing = client.defineWorkflow<{ steps: number }, number>({ name: "growing" }, async ({ input, step }) => {
+    let length = 0;
+    for (let number = 1; number <= input.steps; number++) {
+      const text = await step.run({ name: `step ${number}` }, () => {
+        pace.called();
+        return kilobyte(number);
+      });
+      length += text.length;
+    }
+    return length;
+  });
+  const worker = client.newWorker();
+  const handle = await growing.run({ steps });
+  await worker.tick();
+  // Its own `result()` looks once a second.
+  while (!isOver((await backend.getWorkflowRun({ workflowRunId: handle.workflowRun.id }))?.status)) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const run = await backend.getWorkflowRun({ workflowRunId: handle.workflowRun.id });
+  if (run?.output !== steps * 1_024)
+    throw new Error(`OpenWorkflow's run is ${run?.status}: ${JSON.stringify(run?.error)}`);
+  await backend.stop();
+  return { stepMs: pace.stepMs(steps), bytes: storedBytes(path) };
+}
+
+function isOver(status: string | undefined): boolean {
+  return status !== "pending" && status !== "running";
+}
+
+function storedBytes(path: string): Record<string, number> {
+  const db = new DatabaseSync(path);
+  const row = db
+    .prepare(
+      `SELECT (SELECT sum(length(CAST(coalesce(output, '') AS BLOB)) + length(CAST(coalesce(context, '') AS BLOB))
+          + length(CAST(config AS BLOB))) FROM step_attempts) AS attempts,
+        (SELECT sum(length(CAST(coalesce(input, '') AS BLOB)) + length(CAST(coalesce(output, '') AS BLOB))
+          + length(CAST(config AS BLOB))) FROM workflow_runs) AS runs`,
+    )
+    .get();
+  db.close();
+  return { attempts: Number(row?.attempts), runs: Number(row?.runs) };
+}

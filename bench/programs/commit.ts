@@ -1,0 +1,82 @@
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { intercepted } from "../../src/conformance/faults.ts";
+import type { Commit, Store } from "../../src/index.ts";
+import { interleaved, timed } from "../spread.ts";
+import { growDurable, utf8 } from "./growing.ts";
+
+/** Writes the same bodies in the plainest way that its medium has. */
+export type BareWrite = (commit: Commit) => Promise<unknown>;
+
+export interface CommitOptions {
+  readonly snapshotBytes: number;
+  readonly rounds: number;
+  /** How many commits a round is, since clocks are coarse. */
+  readonly commits: number;
+}
+
+export interface CommitTimes {
+  /** The bytes of the bodies of one commit. */
+  readonly bytes: number;
+  /** Milliseconds of one commit, by side and round. */
+  readonly ms: Readonly<Record<string, readonly number[]>>;
+}
+
+/**
+ * Commits checkpoints of a step in the middle of a run to a store, and beside them the same bodies in other ways, in turns.
+ */
+export async function commitTimes(
+  stores: Readonly<Record<string, Store>>,
+  bare: Readonly<Record<string, BareWrite>>,
+  { snapshotBytes, rounds, commits }: CommitOptions,
+): Promise<CommitTimes> {
+  const sample = await sampleCommit(snapshotBytes);
+  const sides: Record<string, (round: number) => Promise<number>> = {};
+  const add = (name: string, write: BareWrite) => {
+    const next = numbered(sample);
+    sides[name] = async () => {
+      const batch = Array.from({ length: commits }, next);
+      const ms = await timed(async () => {
+        for (const commit of batch) await write(commit);
+      });
+      return ms / commits;
+    };
+  };
+  for (const [name, store] of Object.entries(stores)) {
+    add(name, async (commit) => {
+      const { kind } = await store.commit(commit);
+      if (kind !== "committed") throw new Error(`The commit was answered with ${kind}.`);
+    });
+  }
+  for (const [name, write] of Object.entries(bare)) add(name, write);
+  // The first one opens connections and makes plans, which is no commit's time.
+  await interleaved(1, sides);
+  return { bytes: bytesOf(sample), ms: await interleaved(rounds, sides) };
+}
+
+/** What a run committed after one of its steps, with a snapshot of so many bytes. */
+async function sampleCommit(snapshotBytes: number): Promise<Commit> {
+  const seen: Commit[] = [];
+  const store = intercepted(memoryStore(), (call, proceed) => {
+    if (call.commit?.entry?.snapshot !== undefined) seen.push(call.commit);
+    return proceed();
+  });
+  await growDurable(store, 12);
+  const commit = seen[6];
+  if (commit?.entry === undefined) throw new Error("The run has made too few commits.");
+  return { ...commit, entry: { ...commit.entry, snapshot: "x".repeat(snapshotBytes) } };
+}
+
+/** The commit again and again as that of a run of its own, at revision 1, 2, 3. */
+function numbered(sample: Commit): () => Commit {
+  const runId = `run ${crypto.randomUUID()}`;
+  let revision = 0;
+  return () => {
+    revision += 1;
+    const entry = { ...sample.entry, body: sample.entry?.body ?? "", checkpointId: `c${revision}`, keyframe: revision };
+    return { ...sample, run: { ...sample.run, runId, revision }, entry };
+  };
+}
+
+function bytesOf({ run, entry }: Commit): number {
+  return utf8(run.body) + utf8(entry?.body ?? "") + utf8(entry?.snapshot ?? "");
+}

@@ -1,0 +1,96 @@
+import { createRuntime, defineSkill, encodeState, type Runs, type Store, writeState } from "../../src/index.ts";
+
+export const tenant = "bench";
+
+/** What the step with this number adds to the state: a kilobyte that no other step has. */
+export function kilobyte(number: number): string {
+  return `${number} `.padEnd(1_024, "x");
+}
+
+export interface Grown {
+  /** Of one step, from the call of the first handler to that of the last. */
+  readonly stepMs: number;
+  /** Everything that is stored, by what it is, in bytes of UTF-8. */
+  readonly bytes: Readonly<Record<string, number>>;
+}
+
+/** Measures how far apart the handlers of the first and of the last step were called. */
+export class Pace {
+  #first = 0;
+  #last = 0;
+  #calls = 0;
+
+  called(): void {
+    this.#last = performance.now();
+    if (this.#calls === 0) this.#first = this.#last;
+    this.#calls += 1;
+  }
+
+  /** @throws where not every step was called once. */
+  stepMs(steps: number): number {
+    if (this.#calls !== steps) throw new Error(`${this.#calls} steps were executed instead of ${steps}.`);
+    return (this.#last - this.#first) / (steps - 1);
+  }
+}
+
+export interface Growth extends Grown {
+  readonly runId: string;
+  /** The final state, in its encoded form. */
+  readonly stateBytes: number;
+}
+
+/** Runs a skill of so many steps, each of which adds a kilobyte to the state, and tells what it left in the store. */
+export async function growDurable(store: Store, steps: number, onStep = () => {}): Promise<Growth> {
+  const pace = new Pace();
+  const growing = defineSkill<{ steps: number }>({
+    id: "growing",
+    version: "1",
+    run: async (step, { steps }) => {
+      for (let number = 1; number <= steps; number++) {
+        await step.do(`step ${number}`, async () => {
+          pace.called();
+          onStep();
+          return kilobyte(number);
+        });
+      }
+    },
+  });
+  const runtime = createRuntime({ store, skills: [growing] });
+  const runs = runtime.for(tenant);
+  const { run } = await runs.start({ skillId: "growing", inputs: { steps } });
+  await runtime.idle();
+  const { status } = await runs.get(run.runId);
+  if (status !== "completed") throw new Error(`The run is ${status}.`);
+  const { runId } = run;
+  return {
+    runId,
+    stepMs: pace.stepMs(steps),
+    stateBytes: await stateBytes(runs, runId),
+    bytes: await storedBytes(store, runId),
+  };
+}
+
+async function stateBytes(runs: Runs, runId: string): Promise<number> {
+  const { head = "" } = await runs.listCheckpoints(runId, { limit: 1 });
+  const { state } = await runs.loadCheckpoint(runId, head);
+  return utf8(JSON.stringify(writeState(encodeState(state))));
+}
+
+/** What the store has of the run. Keys and indexes are left out, here and for every peer. */
+async function storedBytes(store: Store, runId: string) {
+  const row = await store.getRun(tenant, runId);
+  const bytes = { snapshots: 0, history: 0, row: utf8(row?.body ?? "") };
+  for (let after = 0; ; ) {
+    const entries = await store.listEntries(tenant, runId, { after, limit: 200 });
+    for (const { body } of entries) bytes.history += utf8(body);
+    const last = entries.at(-1);
+    if (last === undefined) return bytes;
+    const snapshots = await store.getSnapshots(tenant, runId, after + 1, last.revision);
+    for (const { body } of snapshots) bytes.snapshots += utf8(body);
+    after = last.revision;
+  }
+}
+
+export function utf8(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

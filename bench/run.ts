@@ -1,0 +1,102 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Bench } from "./bench.ts";
+import { bills } from "./bills.ts";
+import { codec } from "./codec.ts";
+import { commit } from "./commit.ts";
+import { growing } from "./growing.ts";
+import { load } from "./load.ts";
+import { Media } from "./media.ts";
+import { pages } from "./pages.ts";
+import { size } from "./size.ts";
+import { plainTable, type Report, type Table } from "./table.ts";
+
+const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills];
+
+const { values } = parseArgs({
+  options: {
+    short: { type: "boolean", default: false },
+    only: { type: "string" },
+    output: { type: "string" },
+  },
+});
+
+const wanted = values.only?.split(",") ?? benches.map(({ id }) => id);
+const unknown = wanted.filter((id) => benches.every((bench) => bench.id !== id));
+if (unknown.length > 0) {
+  console.error(`There is no table ${unknown.join(", ")}; there are ${benches.map(({ id }) => id).join(", ")}.`);
+  process.exit(2);
+}
+
+// A short run does not take the place of a full one.
+const file = values.short ? "bench.short.json" : "bench.json";
+const output = values.output ?? fileURLToPath(new URL(`../artifacts/${file}`, import.meta.url));
+const scale = values.short ? "short" : "full";
+const started = performance.now();
+const media = new Media();
+const tables: Table[] = [];
+try {
+  for (const bench of benches) {
+    if (!wanted.includes(bench.id)) continue;
+    const begun = performance.now();
+    const table = { id: bench.id, title: bench.title, ...(await bench.measure(media, scale)) };
+    expectWhole(table);
+    tables.push(table);
+    console.log(`${plainTable(table)}\n  (measured in ${seconds(begun)} s)\n`);
+  }
+} finally {
+  await media.close();
+}
+
+const report: Report = {
+  date: new Date().toISOString(),
+  command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+  isShort: values.short,
+  seconds: seconds(started),
+  machine: {
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.versions.node,
+  },
+  versions: await installedVersions(),
+  tables,
+};
+await mkdir(dirname(output), { recursive: true });
+await writeFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
+console.log(`${tables.length} tables in ${report.seconds} s; ${output} has them.`);
+
+/** Every row has its words, and every number is one. Whether it is a good one is never asked. */
+function expectWhole({ id, columns, rows }: Table): void {
+  if (rows.length === 0) throw new Error(`Table ${id} has no rows.`);
+  for (const row of rows) {
+    for (const { key, unit } of columns) {
+      const cell = row[key];
+      const numbers = typeof cell === "object" && cell !== null ? [cell.min, cell.median] : [cell];
+      const isWhole =
+        unit === undefined
+          ? typeof cell === "string"
+          : numbers.every((number) => number === undefined || number === null || Number.isFinite(number));
+      if (!isWhole) throw new Error(`Table ${id} has ${JSON.stringify(cell)} as ${key} of ${JSON.stringify(row)}.`);
+    }
+  }
+}
+
+async function installedVersions(): Promise<Record<string, string>> {
+  const own = JSON.parse(await readFile(new URL("package.json", import.meta.url), "utf8"));
+  const names = [...Object.keys(own.devDependencies), "idb", "wrangler", "@sparticuz/chromium"];
+  const versions = await Promise.all(
+    names.map(async (name) => {
+      const file = new URL(`../node_modules/${name}/package.json`, import.meta.url);
+      return [name, String(JSON.parse(await readFile(file, "utf8")).version)] as const;
+    }),
+  );
+  return Object.fromEntries(versions);
+}
+
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 100) / 10;
+}

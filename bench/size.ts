@@ -1,0 +1,40 @@
+import { bundleSize, coreWith, doors } from "../scripts/size.ts";
+import type { Bench } from "./bench.ts";
+import type { Cell } from "./table.ts";
+
+/** The least that one must import of a peer to run something durably. */
+const peers: readonly (readonly [name: string, file: string])[] = [
+  ["LangGraph: StateGraph, MemorySaver", "bench/imports/langgraph-memory.ts"],
+  ["LangGraph: StateGraph, CloudflareD1Saver", "bench/imports/langgraph-d1.ts"],
+  ["OpenWorkflow: client and worker, without a backend", "bench/imports/openworkflow.ts"],
+  ["devalue: stringify, parse", "bench/imports/devalue.ts"],
+  ["idb: openDB", "bench/imports/idb.ts"],
+];
+
+export const size: Bench = {
+  id: "f",
+  title: "What an import weighs, minified and gzipped",
+  async measure() {
+    const rows: Record<string, Cell>[] = [];
+    for (const [door, file] of doors()) {
+      rows.push({ import: door.replace(/^\./, "orca-durable"), bytes: await bundleSize([file]) });
+    }
+    for (const adapter of ["memory", "indexeddb", "d1"]) {
+      rows.push({ import: `orca-durable with ${adapter}`, bytes: await coreWith(`./${adapter}`) });
+    }
+    for (const [name, file] of peers) rows.push({ import: name, bytes: await bundleSize([file]) });
+    for (const { import: name, bytes } of rows) {
+      if (!(Number(bytes) > 100)) throw new Error(`${name} weighs ${bytes} bytes.`);
+    }
+    return {
+      columns: [
+        { key: "import", title: "import" },
+        { key: "bytes", title: "min+gzip", unit: "bytes" },
+      ],
+      rows,
+      notes: [
+        "Bundled by rolldown for browsers with everything that it exports, and the packages that it needs. Of a peer, what is named alone.",
+      ],
+    };
+  },
+};

@@ -1,0 +1,119 @@
+import { type Cell, type Column, cellText, type Report, type Table, type Unit } from "./table.ts";
+
+/** One line of the short table: what was measured, of us and of what stands beside it. */
+interface Line {
+  readonly what: string;
+  readonly unit: Unit;
+  readonly ours: Cell | undefined;
+  readonly beside: Cell | undefined;
+  readonly besideWhat: string;
+}
+
+/** The few figures that the README shows, out of the tables of one run. */
+export function summaryOf(report: Report): Pick<Table, "columns" | "rows"> {
+  const columns: Column[] = [
+    { key: "what", title: "what" },
+    { key: "ours", title: "orca-durable" },
+    { key: "beside", title: "beside it" },
+  ];
+  return {
+    columns,
+    rows: linesOf(report).map(({ what, unit, ours, beside, besideWhat }) => ({
+      what,
+      ours: withUnit(ours, unit),
+      beside: `${withUnit(beside, unit)} ${besideWhat}`,
+    })),
+  };
+}
+
+function withUnit(cell: Cell | undefined, unit: Unit): string {
+  const text = cellText(typeof cell === "object" && cell !== null ? cell.median : cell, unit);
+  return unit === "ms" ? `${text} ms` : text;
+}
+
+function linesOf(report: Report): readonly Line[] {
+  const cell = (table: string, key: string, where: Readonly<Record<string, Cell>>): Cell | undefined =>
+    report.tables
+      .find(({ id }) => id === table)
+      ?.rows.find((row) => Object.entries(where).every(([name, value]) => row[name] === value))?.[key];
+  const grown = (key: string, medium: string, steps: number, name = "orca-durable") =>
+    cell("a", key, { medium, steps, name });
+  return [
+    {
+      what: "stored of a run of 1,600 steps of a kilobyte, on D1",
+      unit: "bytes",
+      ours: grown("bytes", "D1", 1_600),
+      beside: grown("bytes", "D1", 1_600, "LangGraph CloudflareD1Saver"),
+      besideWhat: "by LangGraph.js",
+    },
+    {
+      what: "the same, where LangGraph.js has a DeltaChannel (beta)",
+      unit: "bytes",
+      ours: grown("bytes", "D1", 1_600),
+      beside: grown("bytes", "D1", 1_600, "LangGraph CloudflareD1Saver, DeltaChannel"),
+      besideWhat: "by LangGraph.js",
+    },
+    {
+      what: "one step of it, on D1",
+      unit: "ms",
+      ours: grown("stepMs", "D1", 1_600),
+      beside: grown("stepMs", "D1", 1_600, "LangGraph CloudflareD1Saver"),
+      besideWhat: "by LangGraph.js",
+    },
+    {
+      what: "one of 1,600 steps, on SQLite",
+      unit: "ms",
+      ours: grown("stepMs", "SQLite", 1_600),
+      beside: grown("stepMs", "SQLite", 1_600, "LangGraph SqliteSaver"),
+      besideWhat: "by LangGraph.js",
+    },
+    {
+      what: "one of 400 steps, on SQLite",
+      unit: "ms",
+      ours: grown("stepMs", "SQLite", 400),
+      beside: grown("stepMs", "SQLite", 400, "OpenWorkflow"),
+      besideWhat: "by OpenWorkflow, which keeps no states",
+    },
+    ...(["IndexedDB, strict", "D1"] as const).map((medium) => ({
+      what: `a checkpoint's commit of 18 kB, ${medium}`,
+      unit: "ms" as const,
+      ours: commitCell(report, medium, "durable"),
+      beside: commitCell(report, medium, "bare"),
+      besideWhat: "as a bare transaction",
+    })),
+    {
+      what: "load the head after 10,000 steps, on D1",
+      unit: "ms",
+      ours: cell("c", "loadMs", { medium: "D1", steps: 10_000 }),
+      beside: cell("c", "loadMs", { medium: "D1", steps: 100 }),
+      besideWhat: "after 100",
+    },
+    {
+      what: "a page of 100,000 runs, the hundredth, on D1",
+      unit: "ms",
+      ours: cell("d", "hundredth", { medium: "D1", runs: 100_000 }),
+      beside: cell("d", "hundredth", { medium: "D1", runs: 1_000 }),
+      besideWhat: "of 1,000 runs",
+    },
+    {
+      what: "rows that D1 bills as written for a step",
+      unit: "count",
+      ours: cell("g", "written", { name: "a step" }),
+      beside: cell("g", "written", { name: "LangGraph: a step" }),
+      besideWhat: "by LangGraph.js",
+    },
+    {
+      what: "the core with D1, minified and gzipped",
+      unit: "bytes",
+      ours: cell("f", "bytes", { import: "orca-durable with d1" }),
+      beside: cell("f", "bytes", { import: "LangGraph: StateGraph, CloudflareD1Saver" }),
+      besideWhat: "of LangGraph.js",
+    },
+  ];
+}
+
+/** Of the commits of the second size, which is that of a delta of some steps. */
+function commitCell(report: Report, medium: string, key: string): Cell | undefined {
+  const rows = report.tables.find(({ id }) => id === "b")?.rows.filter((row) => row.medium === medium);
+  return rows?.[1]?.[key];
+}
