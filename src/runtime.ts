@@ -66,7 +66,12 @@ export interface Runtime {
   serve(options: ServeOptions): Promise<void>;
   /** Resolves when nothing is being executed here. */
   idle(): Promise<void>;
-  /** Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open. */
+  /**
+   * Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open.
+   *
+   * Resolves when the medium has answered what was asked of it before. Where it does not answer, `onError` is told after
+   * the length of a lease, and nobody waits any longer: a write that still arrives is fenced like any other.
+   */
   stop(): Promise<void>;
 }
 
@@ -126,7 +131,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();
-      await executor.idle();
+      const idle = new AbortController();
+      const answered = executor.idle().then(() => idle.abort("idle"));
+      await Promise.race([answered, host.clock.sleep(host.leaseMs, idle.signal)]);
+      if (!idle.signal.aborted) onError(new DurableError("store_failed", "the store did not answer before the stop"));
       presence?.release();
       host.notifier.close();
     },
