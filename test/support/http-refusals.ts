@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/index.ts";
+import { operations } from "../../worker/operations.ts";
 import { type Answer, Client, type HttpHome, runPath } from "./http-home.ts";
 
 /** What routes refuse because of what is stored, and that nothing has changed after that. */
@@ -24,6 +25,13 @@ export function testRefusals(home: HttpHome): void {
     ["POST approve", (client, id) => client.post(runPath(id, "approve"))],
     ["POST deny", (client, id) => client.post(runPath(id, "deny"))],
     ["POST signal", (client, id) => client.post(runPath(id, "signal"), { name: "go" })],
+    ["GET its events", (client, id) => client.get(runPath(id, "events"))],
+    ["GET the stream of its events", (client, id) => client.get(runPath(id, "stream"))],
+    ["GET its trace", (client, id) => client.get(runPath(id, "trace"))],
+    ["GET its lineage", (client, id) => client.get(runPath(id, "lineage"))],
+    ["GET its export", (client, id) => client.get(runPath(id, "export"))],
+    ["GET the difference of a checkpoint", (client, id) => client.get(runPath(id, "checkpoints", "c", "diff"))],
+    ["DELETE a run", (client, id) => client.call("DELETE", runPath(id))],
     ["GET /run_status", (client, id) => client.get(`/run_status/${id}`)],
     ["GET /v1/run_status", (client, id) => client.get(`/v1/run_status/${id}`)],
     ["POST /run_cancel", (client, id) => client.post(`/run_cancel/${id}`)],
@@ -31,6 +39,22 @@ export function testRefusals(home: HttpHome): void {
   ];
 
   describe("what is missing", () => {
+    test("is asked of every route to a run", async () => {
+      const asked: string[] = [];
+      const listening = new Client({
+        ...home,
+        fetch(request) {
+          asked.push(`${request.method} ${new URL(request.url).pathname}`);
+          return home.fetch(request);
+        },
+      });
+      for (const [, call] of ofRun) await call(listening, "nowhere");
+      for (const { method, path } of operations.filter(({ path }) => path.includes("{run_id}"))) {
+        const pattern = new RegExp(`^${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+        expect(asked).toContainEqual(expect.stringMatching(pattern));
+      }
+    });
+
     test.each(ofRun)("%s of a run that is not there is a 404 that names the run", async (_name, call) => {
       const error = await client.refusal("not_found", call(client, "nowhere"));
       expect(error.message).toBe('there is no run "nowhere"');
