@@ -33,6 +33,7 @@ function asUserCode(code: string): string {
   return code
     .replaceAll(/"(?:\.\.\/)+adapters\/(\w+)\/index\.ts"/g, '"orca-durable/$1"')
     .replaceAll(/"(?:\.\.\/)+worker\/app\.ts"/g, '"orca-durable/worker"')
+    .replaceAll(/"(?:\.\.\/)+worker\/(service-worker|page)\.ts"/g, '"orca-durable/$1"')
     .replaceAll(/"(?:\.\.\/)+src\/conformance\/index\.ts"/g, '"orca-durable/conformance"')
     .replaceAll(/"(?:\.\.\/)+src\/index\.ts"/g, '"orca-durable"');
 }
@@ -49,14 +50,14 @@ test.each(quoted)("code in $page is code of an example: $text", (block) => {
 });
 
 test("every block has a language that is looked at here", () => {
-  const known = ["ts", "sh", "text", "mermaid"];
+  const known = ["ts", "sh", "toml", "text", "mermaid"];
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
 });
 
 test("every npm script that the docs name is there", () => {
   const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
   const named = pages.flatMap((page) =>
-    [...readFileSync(page, "utf8").matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name),
+    [...readFileSync(page, "utf8").matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name),
   );
   expect(named.filter((name) => name === undefined || !(name in scripts))).toEqual([]);
 });

@@ -1,0 +1,4 @@
+import { createServiceWorker } from "../../worker/service-worker.ts";
+import { capabilities, skills } from "../edge/skill.ts";
+
+createServiceWorker({ tenant: "me", skills, capabilities }).listen();
