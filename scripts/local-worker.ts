@@ -61,7 +61,8 @@ export async function executeSql<Row>(
   return result?.results ?? [];
 }
 
-async function runWrangler(args: readonly string[], cwd?: string) {
+/** Runs one command of wrangler to its end. */
+export async function runWrangler(args: readonly string[], cwd?: string) {
   const child = spawnWrangler(args, cwd);
   const output = collectOutput(child);
   let stdout = "";

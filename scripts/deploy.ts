@@ -1,0 +1,45 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { runWrangler } from "./local-worker.ts";
+
+/** What would be deployed. */
+export interface DryRun {
+  /** What wrangler says of it, its bindings among that. */
+  readonly output: string;
+  /** Of the minified bundle. */
+  readonly bytes: number;
+  readonly gzippedBytes: number;
+}
+
+/**
+ * Builds and checks the Worker of a wrangler.toml as a deployment would, without an account and without a network.
+ *
+ * @throws where it could not be deployed.
+ */
+export async function dryRun(config: string): Promise<DryRun> {
+  const folder = await mkdtemp(join(tmpdir(), "orca-durable-deploy-"));
+  try {
+    const args = ["deploy", "--config", config, "--dry-run", "--minify", "--outdir", folder];
+    const { code, output } = await runWrangler(args);
+    if (code !== 0) throw new Error(`${config} cannot be deployed (wrangler ended with ${code}):\n${output}`);
+    const bundle = await readFile(join(folder, "index.js"));
+    return { output, bytes: bundle.length, gzippedBytes: gzipSync(bundle, { level: 9 }).length };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** One line about the bundle's size. */
+export function sizeLine(config: string, { bytes, gzippedBytes }: DryRun): string {
+  return `${config}: ${bytes} bytes minified, ${gzippedBytes} gzipped`;
+}
+
+if (import.meta.main) {
+  for (const config of ["wrangler.toml", "examples/deploy/wrangler.toml"]) {
+    const run = await dryRun(config);
+    console.log(run.output.trim());
+    console.log(sizeLine(config, run));
+  }
+}
