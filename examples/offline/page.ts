@@ -1,0 +1,140 @@
+import { render } from "lit";
+import { broadcastNotifier, type Run } from "../../src/index.ts";
+import { createPage } from "../../worker/page.ts";
+import { readReport } from "./files.ts";
+import { home } from "./home.ts";
+import { type Settings, usualSettings } from "./settings.ts";
+import { type Shown, shown } from "./shown.ts";
+import { fileReport } from "./skill.ts";
+import { type Actions, page } from "./view.ts";
+
+const mostFileBytes = 5 * 1024 * 1024;
+
+const { runs } = createPage({
+  ...home,
+  skills: [fileReport],
+  capabilities: [],
+  serviceWorker: "/service-worker.js",
+  registration: { type: "module" },
+  onError: complain,
+});
+
+let settings = usualSettings;
+let selectedId = new URLSearchParams(location.hash.slice(1)).get("run") ?? undefined;
+let error: string | undefined;
+
+const actions: Actions = {
+  take: (file) => act(() => start(file)),
+  takeSample: (name) => act(async () => start(new File([await (await fetch(`/${name}`)).blob()], name))),
+  choose(chosen: Settings) {
+    settings = chosen;
+    refresh();
+  },
+  select,
+  approve: (runId) => act(() => runs.approve(runId, { approver: "the visitor" })),
+  deny: (runId) => act(() => runs.deny(runId, { approver: "the visitor" })),
+  replay: (runId, checkpointId) => act(async () => select((await runs.replay(runId, { checkpointId })).run.runId)),
+  forkWithSettings: (runId, checkpointId) =>
+    act(async () => {
+      const { run } = await runs.fork(runId, { checkpointId, edit: { inputs: { settings } } });
+      select(run.runId);
+      await runs.resume(run.runId);
+    }),
+  download: (fileName) => act(() => download(fileName)),
+};
+
+async function start(file: File): Promise<void> {
+  if (file.size > mostFileBytes)
+    throw new Error(`${file.name} has ${file.size} bytes; this page takes ${mostFileBytes}.`);
+  const inputs = { name: file.name, text: await file.text(), settings };
+  const { run } = await runs.start({ skillId: fileReport.id, inputs, metadata: { file: file.name } });
+  select(run.runId);
+}
+
+async function download(fileName: string): Promise<void> {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await readReport(fileName));
+  link.download = fileName;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function select(runId: string): void {
+  selectedId = runId;
+  history.replaceState(null, "", `#${new URLSearchParams({ run: runId })}`);
+  refresh();
+}
+
+let isStale = false;
+let isRefreshing = false;
+
+/** Shows what is stored now. Changes that come while it reads are read next. */
+function refresh(): void {
+  isStale = true;
+  if (isRefreshing) return;
+  isRefreshing = true;
+  void (async () => {
+    try {
+      while (isStale) {
+        isStale = false;
+        await show();
+      }
+    } catch (failure) {
+      complain(failure);
+    } finally {
+      isRefreshing = false;
+    }
+  })();
+}
+
+async function show(): Promise<void> {
+  const list = (await runs.list({ limit: 20 })).runs;
+  selectedId ??= list[0]?.runId;
+  const selected = await found(selectedId);
+  const source = await found(sourceOf(selected?.run));
+  const app = document.querySelector<HTMLElement>("#app");
+  if (app !== null) render(page({ runs: list, selected, source, settings, error }, actions), app);
+}
+
+/** The run with all that is shown of it; nothing where it was deleted, as one can in the inspector. */
+async function found(runId: string | undefined): Promise<Shown | undefined> {
+  if (runId === undefined) return undefined;
+  try {
+    return await shown(runs, runId);
+  } catch (failure) {
+    if ((failure as { code?: unknown }).code === "not_found") return undefined;
+    throw failure;
+  }
+}
+
+function sourceOf(run: Run | undefined): string | undefined {
+  const id = run?.metadata.source_run_id;
+  return typeof id === "string" ? id : undefined;
+}
+
+async function act(work: () => Promise<unknown>): Promise<void> {
+  error = undefined;
+  try {
+    await work();
+  } catch (failure) {
+    complain(failure);
+  }
+  refresh();
+}
+
+function complain(failure: unknown): void {
+  console.error(failure);
+  error = failure instanceof Error ? failure.message : String(failure);
+  refresh();
+}
+
+function showNetwork(): void {
+  const place = document.querySelector<HTMLElement>("#network");
+  if (place !== null) place.textContent = navigator.onLine ? "" : "You are offline. Everything here works.";
+}
+
+broadcastNotifier(home.database).subscribe(refresh);
+addEventListener("online", showNetwork);
+addEventListener("offline", showNetwork);
+showNetwork();
+refresh();
