@@ -76,7 +76,8 @@ export const descent = v.object({
 export const fork = v.object({
   ...descent.entries,
   edit: v.pipe(
-    v.nullish(v.object({ inputs: v.nullish(jsonObject), vars: v.nullish(jsonObject) }, "expected an object")),
+    // An object of valibot's may be an array.
+    v.nullish(v.intersect([jsonObject, v.object({ inputs: v.nullish(jsonObject), vars: v.nullish(jsonObject) })])),
     v.description("Values that replace those of the same names in the fork's state."),
   ),
 });

@@ -31,6 +31,7 @@ function streamOf(
   report: (error: unknown) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let isLeft = false;
   return new ReadableStream({
     start(controller) {
       controller.enqueue(encoder.encode(first));
@@ -38,6 +39,7 @@ function streamOf(
     async pull(controller) {
       try {
         const { done, value } = await rest.next();
+        if (isLeft) return;
         if (done) controller.close();
         else controller.enqueue(encoder.encode(value));
       } catch (error) {
@@ -46,6 +48,7 @@ function streamOf(
       }
     },
     async cancel() {
+      isLeft = true;
       await rest.return();
     },
   });
