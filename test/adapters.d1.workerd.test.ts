@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import type { D1Database, D1DatabaseSession, D1Meta, D1PreparedStatement } from "@cloudflare/workers-types";
 import { describe, expect, test } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
+import { intercepted } from "../src/conformance/faults.ts";
+import { createRuntime, defineSkill } from "../src/index.ts";
 import type { Commit, RunFilter, RunRow } from "../src/store.ts";
 
 function run(tenant: string, revision: number, over: Partial<RunRow> = {}): RunRow {
@@ -81,6 +83,56 @@ describe("the rows that D1 bills", () => {
     await store.commit(step("heartbeat", 1));
     const heartbeat = { run: run("heartbeat", 2, { dueAt: 2_000 }), now: 1 };
     expect(await costOf(() => store.commit(heartbeat))).toEqual({ read: 3, written: 3 });
+  });
+
+  test("a step that is executed writes at most three rows, five where the lease is renewed, and reads at most four", async () => {
+    const { store, costOf } = watched(env.DB);
+    const steps: { read: number; written: number; isRenewal: boolean }[] = [];
+    const leaseMs = 10_000;
+    let dueAt: number | undefined;
+    const measured = intercepted(store, async ({ commit }, proceed) => {
+      if (commit === undefined) return proceed();
+      let answer = proceed;
+      const cost = await costOf(() => {
+        const answered = proceed();
+        answer = () => answered;
+        return answered;
+      });
+      if (commit.entry?.body.includes('"kind":"step_completed"') === true) {
+        steps.push({ ...cost, isRenewal: commit.run.dueAt !== dueAt });
+      }
+      dueAt = commit.run.dueAt;
+      return answer();
+    });
+    const growing = defineSkill({
+      id: "growing",
+      version: "1",
+      run: async (step) => {
+        for (let number = 1; number <= 60; number++) await step.do(`step ${number}`, async () => "x".repeat(1_000));
+      },
+    });
+    let now = 1_800_000_000_000;
+    const sleep = (_: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (signal === undefined || signal.aborted) setTimeout(resolve, 0);
+        else signal.addEventListener("abort", () => resolve());
+      });
+    // So much time passes at each look at the clock that the lease is renewed every few steps.
+    const clock = { now: () => (now += 100), sleep };
+    const runtime = createRuntime({ store: measured, skills: [growing], clock, leaseMs });
+    const runs = runtime.for("executed");
+    await runs.start({ skillId: "growing", runId: "run" });
+    await runtime.idle();
+    expect((await runs.get("run")).status).toBe("completed");
+    await runtime.stop();
+    expect(steps.length).toBe(60);
+    const [renewals, others] = [steps.filter((one) => one.isRenewal), steps.filter((one) => !one.isRenewal)];
+    expect(renewals.length).toBeGreaterThan(3);
+    expect(others.length).toBeGreaterThan(20);
+    expect(Math.max(...others.map(({ written }) => written))).toBeLessThanOrEqual(3);
+    expect(Math.max(...renewals.map(({ written }) => written))).toBeLessThanOrEqual(5);
+    expect(Math.max(...steps.map(({ read }) => read))).toBeLessThanOrEqual(4);
+    expect(Math.min(...steps.map(({ written }) => written))).toBeGreaterThan(0);
   });
 
   test("a birth writes its row, its checkpoint and an index row for each list and the due runs", async () => {
