@@ -75,6 +75,20 @@ const rooms: readonly Room[] = [
     packages: nothing,
   },
   {
+    // Bundled, with the libraries it is drawn with, and served as text: a client that shares nothing but types.
+    name: "inspector",
+    holds: /^worker\/inspector\/(element\.ts|ui\/.+)$/,
+    sees: /^worker\/[a-z-]*answers\.ts$/,
+    packages: /^(lit|d3-hierarchy|@tanstack\/virtual-core)(\/.+)?$/,
+  },
+  {
+    // Of the app it takes types alone: whoever calls it must not carry it.
+    name: "client",
+    holds: /^worker\/client\/.+$/,
+    sees: /^(src\/(errors|run)|worker\/(app|answers))\.ts$/,
+    packages: /^hono\/client$/,
+  },
+  {
     name: "worker",
     holds: /^worker\/.+$/,
     sees: core,

@@ -207,6 +207,8 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type ServiceWorkerOptions",
   ],
   "./page": ["createPage", "type DurablePage", "type PageOptions"],
+  "./inspector": ["OrcaInspector"],
+  "./inspector/page": ["inspectorPage", "type InspectorPage"],
   "./conformance": [
     "checkStore",
     "storeCases",

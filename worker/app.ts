@@ -11,6 +11,7 @@ import { cors } from "./cors.ts";
 import { descentRoutes } from "./descents.ts";
 import { failure, isOurs } from "./failure.ts";
 import { historyRoutes } from "./histories.ts";
+import { type InspectorPage, inspectorRoutes } from "./inspector/routes.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import type { KeyStore } from "./keys/store.ts";
 import { legacyRoutes } from "./legacy.ts";
@@ -55,6 +56,8 @@ export interface AppOptions<Bindings extends object> {
   readonly maxBodyBytes?: number;
   /** The most bytes of an import, which is read as it comes. Default 100 MiB. */
   readonly maxImportBytes?: number;
+  /** The inspector at `/inspector`, which is `inspectorPage` of `orca-durable/inspector/page`. Without it there is none. */
+  readonly inspector?: InspectorPage | undefined;
   /** How often streams of events look and show that they live, and when they close. */
   readonly stream?: StreamOptions;
   /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
@@ -104,6 +107,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       c.res = answerOf(c, thrown);
     }
   });
+  if (options.inspector !== undefined) app.route("/", inspectorRoutes(options.inspector));
   app.use(async (c, next) => {
     checkPath(c.req.raw);
     if (openPaths.has(c.req.path)) return next();

@@ -9,6 +9,7 @@ import {
   type Telemetry,
 } from "../src/index.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "./app.ts";
+import { inspectorPage } from "./inspector/page.ts";
 import { d1Keys } from "./keys/d1.ts";
 import { queryBudget } from "./query-budget.ts";
 import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
@@ -44,6 +45,8 @@ export interface WorkerOptions<Bindings extends Env> {
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
   /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
   readonly telemetry?: Telemetry;
+  /** False where there is to be no inspector at `/inspector`. */
+  readonly inspector?: boolean;
 }
 
 /** What a Worker exports as its default. */
@@ -105,6 +108,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     corsOrigins: ({ env }) => (env.CORS_ORIGINS ?? "").split(/[\s,]+/).filter((origin) => origin !== ""),
     onAccess,
     telemetry,
+    inspector: options.inspector === false ? undefined : inspectorPage,
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);

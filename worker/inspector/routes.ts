@@ -1,0 +1,49 @@
+import { Hono } from "hono";
+
+/** The inspector as a service hands it out: a page, its script and its style. */
+export interface InspectorPage {
+  readonly html: string;
+  readonly script: string;
+  readonly style: string;
+}
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** The routes of the inspector's page. They are open: what they hand out is the same for everybody, and knows no run. */
+export function inspectorRoutes({ html, script, style }: InspectorPage): Hono {
+  const files = [
+    ["/inspector", html, "text/html"],
+    ["/inspector/element.js", script, "text/javascript"],
+    ["/inspector/page.css", style, "text/css"],
+  ] as const;
+  const app = new Hono();
+  for (const [path, text, type] of files) {
+    let etag: Promise<string> | undefined;
+    app.get(path, async (c) => {
+      etag ??= etagOf(text);
+      const headers = {
+        etag: await etag,
+        "cache-control": "no-cache",
+        "content-security-policy": policy,
+        "content-type": `${type}; charset=utf-8`,
+      };
+      if (c.req.header("if-none-match") === headers.etag) return c.body(null, 304, headers);
+      return c.body(text, 200, headers);
+    });
+  }
+  return app;
+}
+
+async function etagOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return `"${[...new Uint8Array(digest.slice(0, 12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}"`;
+}

@@ -1,0 +1,51 @@
+import { html, nothing, type TemplateResult } from "lit/html.js";
+import type { App } from "./app.ts";
+import { plural } from "./format.ts";
+import { icon } from "./icon.ts";
+import type { Change, ComparisonAnswer, Json } from "./wire.ts";
+
+const mostShown = 100;
+const mostLines = 12;
+
+const signs = { add: "+", remove: "−", replace: "~" } as const;
+const words = { add: "added", remove: "removed", replace: "changed" } as const;
+
+/** What a checkpoint changed in the state of the one before it. */
+export function diffView(app: App, { changes, from }: ComparisonAnswer): TemplateResult {
+  if (changes.length === 0) {
+    return html`<div class="empty small">${from === null ? "There is no checkpoint before this one." : "The state is the same as before."}</div>`;
+  }
+  return html`<div class="diff" tabindex="0" role="region" aria-label="Changes since the checkpoint before">
+    <p class="against">Since <span class="mono">${from ?? "the beginning"}</span></p>
+    <ul>
+      ${changes.slice(0, mostShown).map((change) => entry(app, change))}
+    </ul>
+    ${changes.length > mostShown ? html`<p class="against">${plural(changes.length - mostShown, "more change")} not shown.</p>` : nothing}
+  </div>`;
+}
+
+function entry(app: App, change: Change): TemplateResult {
+  const { op, path, before, after } = change;
+  return html`<li class="change" data-op=${op}>
+    <div class="path"><i aria-hidden="true">${signs[op]}</i><span class="unseen">${words[op]}</span>${crumbs(path)}
+      <button class="ghosted whole" aria-label="Show the change of ${path} whole" title="Show it whole" @click=${() => app.dialogs.openValue(path, op === "remove" ? (before ?? null) : (after ?? null))}>${icon("expand")}</button></div>
+    ${op === "add" ? nothing : side("before", before)}${op === "remove" ? nothing : side("after", after)}
+  </li>`;
+}
+
+function crumbs(path: string): TemplateResult {
+  const names = path
+    .split("/")
+    .slice(1)
+    .map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const last = names.pop() ?? "";
+  return html`<code>${names.map((name) => html`${name}<s>›</s>`)}<b>${last === "" ? "(the whole state)" : last}</b></code>`;
+}
+
+function side(which: "before" | "after", value: Json | undefined): TemplateResult {
+  const text = JSON.stringify(value ?? null, null, 2);
+  const lines = text.split("\n");
+  const shown = lines.slice(0, mostLines).map((line) => (line.length > 400 ? `${line.slice(0, 400)}…` : line));
+  const rest = lines.length - shown.length;
+  return html`<pre data-side=${which}><span class="unseen">${which}: </span>${shown.join("\n")}${rest > 0 ? `\n… ${plural(rest, "more line")}` : ""}</pre>`;
+}

@@ -1,0 +1,109 @@
+import type { Api } from "./api.ts";
+import type { RunAnswer, RunPageAnswer, Status } from "./wire.ts";
+
+export interface RunBookFilter {
+  readonly status?: Status;
+  readonly skill?: string;
+}
+
+/** A place in the list, and the cursor that goes on from there. */
+interface Bookmark {
+  readonly cursor: string;
+  /** The last run before it; absent at the beginning. */
+  readonly after?: RunAnswer;
+}
+
+const beginning: Bookmark = { cursor: "" };
+const pageSize = 100;
+
+/**
+ * The runs that were read so far under one filter, newest first.
+ *
+ * Pages are read by cursors, each a place in an order that never changes. So a stretch of the list is read again by
+ * replacing exactly the runs between two places, and what came or went elsewhere disturbs nothing.
+ */
+export class RunBook {
+  runs: readonly RunAnswer[] = [];
+  /** True where there are no more runs behind those that were read. */
+  isComplete = false;
+  readonly filter: RunBookFilter;
+  readonly #api: Api;
+  #bookmarks: readonly Bookmark[] = [beginning];
+
+  constructor(api: Api, filter: RunBookFilter) {
+    this.#api = api;
+    this.filter = filter;
+  }
+
+  async readMore(signal: AbortSignal, limit = pageSize): Promise<void> {
+    const mark = this.#bookmarks.at(-1);
+    if (this.isComplete || mark === undefined) return;
+    const end = this.#place(mark, await this.#fetch(mark, limit, signal));
+    if (end === undefined) this.isComplete = true;
+    else this.#bookmarks = [...this.#bookmarks, end];
+  }
+
+  /**
+   * Reads the newest runs again, and those from one index to another. Answers how many runs came in at the top, since the
+   * reader may be looking at what is below.
+   */
+  async refresh(from: number, to: number, signal: AbortSignal): Promise<number> {
+    const top = this.runs[0];
+    const page = await this.#fetch(beginning, pageSize, signal);
+    const isGap = top !== undefined && page.pagination.has_more && page.runs.every((run) => isBefore(run, top));
+    if (isGap) this.runs = [];
+    const end = this.#place(beginning, page);
+    if (isGap && end !== undefined) {
+      // More came than a page holds: what was read before begins somewhere further down, and is read as it is scrolled to.
+      this.#bookmarks = [end];
+      this.isComplete = false;
+    }
+    const added = top === undefined || isGap ? 0 : Math.max(0, this.#indexBehind({ cursor: "", after: top }) - 1);
+    await this.#refreshBehind(end, from + added, to + added, signal);
+    return added;
+  }
+
+  async #refreshBehind(first: Bookmark | undefined, from: number, to: number, signal: AbortSignal): Promise<void> {
+    if (first === undefined) return;
+    const isNearer = (mark: Bookmark) => mark.after !== undefined && this.#indexBehind(mark) <= from;
+    const near = this.#bookmarks.filter((mark) => isNearer(mark) && this.#indexBehind(mark) > this.#indexBehind(first));
+    let mark: Bookmark | undefined = near.at(-1) ?? first;
+    while (mark !== undefined && this.#indexBehind(mark) <= to && this.#indexBehind(mark) < this.runs.length) {
+      mark = this.#place(mark, await this.#fetch(mark, pageSize, signal));
+    }
+  }
+
+  #indexBehind({ after }: Bookmark): number {
+    if (after === undefined) return 0;
+    const index = this.runs.findIndex((run) => isBefore(after, run));
+    return index === -1 ? this.runs.length : index;
+  }
+
+  /** Puts a page where it belongs: it is all that lies behind the mark, up to its own last run. Answers where it ends. */
+  #place(mark: Bookmark, { runs, pagination }: RunPageAnswer): Bookmark | undefined {
+    const last = runs.at(-1);
+    const isOutside = (run: RunAnswer) =>
+      (mark.after !== undefined && !isBefore(mark.after, run)) ||
+      (pagination.has_more && last !== undefined && isBefore(last, run));
+    this.runs = [...this.runs.filter(isOutside), ...runs].sort(newestFirst);
+    const { next_cursor: cursor } = pagination;
+    return cursor === undefined || last === undefined ? undefined : { cursor, after: last };
+  }
+
+  #fetch({ cursor }: Bookmark, limit: number, signal: AbortSignal): Promise<RunPageAnswer> {
+    const query = new URLSearchParams({ cursor, limit: String(limit) });
+    if (this.filter.status !== undefined) query.set("status", this.filter.status);
+    if (this.filter.skill !== undefined) query.set("skill_id", this.filter.skill);
+    return this.#api.get<RunPageAnswer>(`/v1/runs?${query}`, signal);
+  }
+}
+
+// The order of the list: by time of birth, then by id, the greater first.
+function newestFirst(a: RunAnswer, b: RunAnswer): number {
+  if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1;
+  return a.run_id === b.run_id ? 0 : a.run_id < b.run_id ? 1 : -1;
+}
+
+function isBefore(a: RunAnswer, b: RunAnswer): boolean {
+  return newestFirst(a, b) < 0;
+}

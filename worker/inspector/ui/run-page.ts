@@ -1,0 +1,204 @@
+import { type ApiError, runPath } from "./api.ts";
+import { type App, asApiError } from "./app.ts";
+import { CheckpointPanel } from "./checkpoint-panel.ts";
+import { LineagePanel } from "./lineage-panel.ts";
+import type { Route, RunTab } from "./route.ts";
+import { hashOf } from "./route.ts";
+import { RowList } from "./row-list.ts";
+import { RunFeed } from "./run-feed.ts";
+import { RunLog } from "./run-log.ts";
+import { runView } from "./run-view.ts";
+import { type StepRow, type Timeline, timelineOf } from "./step-rows.ts";
+import { isTerminal, type RunAnswer, type TraceAnswer, type TraceStep } from "./wire.ts";
+
+export const stepRowHeight = 34;
+export const eventRowHeight = 30;
+
+/** One run: what is known of it, and what of it is chosen. */
+export class RunPage {
+  readonly app: App;
+  readonly runId: string;
+  readonly log = new RunLog();
+  readonly feed: RunFeed;
+  readonly steps: RowList;
+  readonly events: RowList;
+  readonly panel: CheckpointPanel;
+  readonly lineage: LineagePanel;
+  tab: RunTab = "timeline";
+  /** The checkpoint that the reader chose; undefined where it follows the head. */
+  chosen: string | undefined;
+  error: ApiError | undefined;
+  isLive = false;
+  /** Whether the axis shows the whole run or the steps in view; undefined for what suits their number. */
+  zoom: "run" | "view" | undefined;
+  /** The events that say what they carry. */
+  readonly openEvents = new Set<string>();
+  #trace: readonly TraceStep[] = [];
+  #traceHead: string | null | undefined;
+  #timeline: Timeline | undefined;
+  #timelineKey = "";
+  #lastStep = -1;
+
+  constructor(app: App, runId: string) {
+    this.app = app;
+    this.runId = runId;
+    const onChange = () => app.update();
+    this.steps = new RowList({ rowHeight: stepRowHeight, onChange, onOpen: (index) => this.chooseStep(index) });
+    this.events = new RowList({ rowHeight: eventRowHeight, onChange, onOpen: (index) => this.chooseEvent(index) });
+    this.panel = new CheckpointPanel(this);
+    this.lineage = new LineagePanel(this);
+    this.feed = new RunFeed(app.api, runId, this.log, {
+      changed: () => {
+        this.error = undefined;
+        this.#readTrace();
+        this.#follow();
+      },
+      connected: (isLive) => {
+        this.isLive = isLive;
+        app.update();
+      },
+      failed: (error) => {
+        this.error = error;
+        if (error.status === 401) app.failed(error);
+        app.update();
+      },
+    });
+    void this.feed.start();
+  }
+
+  get run(): RunAnswer | undefined {
+    return this.feed.run;
+  }
+
+  show({ tab, checkpoint }: Extract<Route, { page: "run" }>): void {
+    this.tab = tab;
+    this.chosen = checkpoint;
+    if (tab === "lineage") this.lineage.read();
+    this.#follow();
+  }
+
+  stop(): void {
+    this.feed.stop();
+    this.panel.stop();
+  }
+
+  render() {
+    return runView(this);
+  }
+
+  get timeline(): Timeline {
+    const run = this.run as RunAnswer;
+    const key = `${this.log.version} ${run.status} ${this.#traceHead} ${this.app.skills.length}`;
+    if (this.#timeline === undefined || key !== this.#timelineKey) {
+      const skill = this.app.skills.find(({ skill_id }) => skill_id === run.skill_id);
+      this.#timeline = timelineOf(this.log, run, skill, this.#trace);
+      this.#timelineKey = key;
+    }
+    return this.#timeline;
+  }
+
+  /** Where the checkpoint that is shown stands among all of them; -1 where there is none. */
+  get place(): number {
+    const { checkpoints } = this.log;
+    if (this.chosen === undefined) return checkpoints.length - 1;
+    return checkpoints.findLastIndex(({ id }) => id === this.chosen);
+  }
+
+  /** Shows the checkpoint; the last one is followed as new ones come. */
+  choose(place: number): void {
+    const { checkpoints } = this.log;
+    const index = Math.max(0, Math.min(place, checkpoints.length - 1));
+    const checkpoint = checkpoints[index];
+    if (checkpoint === undefined) return;
+    const isHead = index === checkpoints.length - 1;
+    const { tab } = this;
+    this.app.go({ page: "run", runId: this.runId, tab, ...(isHead ? {} : { checkpoint: checkpoint.id }) }, "replace");
+  }
+
+  chooseStep(index: number): void {
+    this.steps.active = index;
+    const row = this.timeline.rows[index];
+    const id = row?.checkpoints.at(-1);
+    const place = this.log.checkpoints.findLastIndex((checkpoint) => checkpoint.id === id);
+    if (row !== undefined) this.panel.showStep(row);
+    if (id !== undefined && place >= 0) this.choose(place);
+    this.app.update();
+  }
+
+  chooseEvent(index: number): void {
+    this.events.active = index;
+    const event = this.log.events[index];
+    if (event === undefined) return;
+    const { payload } = event;
+    const place = this.log.checkpoints.findLastIndex(({ id }) => id === payload.checkpoint_id);
+    if (place >= 0) this.choose(place);
+    this.panel.showEvent(event);
+    this.app.update();
+  }
+
+  hashOf(tab: RunTab): string {
+    return hashOf({ page: "run", runId: this.runId, tab, ...(this.chosen ? { checkpoint: this.chosen } : {}) });
+  }
+
+  onKey(event: KeyboardEvent): boolean {
+    switch (event.key) {
+      case "Escape":
+        this.app.go({ page: "runs", ...this.app.runs?.book.filter });
+        return true;
+      case "[":
+        this.choose(this.place - 1);
+        return true;
+      case "]":
+        this.choose(this.place + 1);
+        return true;
+    }
+    if (event.composedPath().some((part) => part instanceof Element && part.hasAttribute("data-keys"))) return false;
+    const list = this.tab === "timeline" ? this.steps : this.tab === "events" ? this.events : undefined;
+    if (list?.onKey(event) !== true) return false;
+    list.focus();
+    return true;
+  }
+
+  /** The step to which the shown checkpoint belongs. */
+  get shownStep(): StepRow | undefined {
+    const { stepId } = this.log.checkpoints[this.place] ?? {};
+    return stepId === undefined ? undefined : this.timeline.rows.find((row) => row.stepId === stepId);
+  }
+
+  #follow(): void {
+    const checkpoint = this.log.checkpoints[this.place];
+    // A descendant's first checkpoint is in no event of its own: it came with it.
+    const id = checkpoint?.id ?? this.chosen ?? this.run?.checkpoint_head ?? undefined;
+    this.panel.show(id);
+    if (this.run !== undefined) this.#followStep();
+    this.app.update();
+  }
+
+  /** Goes along with the step that ended last, as long as the reader does. */
+  #followStep(): void {
+    const before = this.#lastStep;
+    this.#lastStep = this.timeline.rows.findLastIndex(({ segments }) => segments.length > 0);
+    if (this.chosen !== undefined || this.#lastStep <= before) return;
+    if (before >= 0 && this.steps.isInView(before)) queueMicrotask(() => this.steps.reveal(this.#lastStep));
+  }
+
+  /** What the events do not tell: steps that came from another run, and when the one that failed began. */
+  #readTrace(): void {
+    const { run } = this;
+    const isTold = run !== undefined && (isTerminal(run.status) || typeof run.metadata.source_run_id === "string");
+    if (!isTold || run.checkpoint_head === this.#traceHead) return;
+    this.#traceHead = run.checkpoint_head;
+    const path = runPath(this.runId, "/trace");
+    this.app.updateAfter(
+      this.app.api.get<TraceAnswer>(path, this.app.signal).then(
+        ({ steps }) => {
+          this.#trace = steps;
+          this.#timeline = undefined;
+        },
+        (error) => {
+          this.error = asApiError(error);
+        },
+      ),
+    );
+  }
+}

@@ -1,0 +1,156 @@
+import { html, nothing, type TemplateResult } from "lit/html.js";
+import { runPath } from "./api.ts";
+import { asApiError } from "./app.ts";
+import { errorNote } from "./error-note.ts";
+import { eventsView } from "./events-view.ts";
+import { age, dateTime, shortId } from "./format.ts";
+import { type IconName, icon } from "./icon.ts";
+import { hashOf, type RunTab, runTabs } from "./route.ts";
+import type { RunPage } from "./run-page.ts";
+import { originOf, took } from "./runs-view.ts";
+import { statusBadge } from "./status.ts";
+import { timelineView } from "./timeline-view.ts";
+import { isTerminal, type RunAnswer, textOf } from "./wire.ts";
+
+const tabNames: Readonly<Record<RunTab, string>> = { timeline: "Timeline", events: "Events", lineage: "Lineage" };
+
+/** One run as it is drawn. */
+export function runView(page: RunPage): TemplateResult {
+  const { app, run, runId, tab, error } = page;
+  const back = hashOf({ page: "runs", ...app.runs?.book.filter });
+  if (run === undefined) {
+    return html`<main class="run"><nav class="crumbs" aria-label="Place"><a href=${back}>${icon("back")}Runs</a></nav>
+      ${
+        error === undefined
+          ? html`<div class="empty" role="status"><div class="ghost"></div><div class="ghost"></div><div class="ghost"></div><span class="unseen">Reading the run…</span></div>`
+          : html`<div class="empty"><h2>${error.status === 404 ? "There is no such run" : "The run cannot be read"}</h2>${errorNote(error)}<a class="button" href=${back}>Back to the runs</a></div>`
+      }</main>`;
+  }
+  return html`<main class="run" aria-labelledby="run-title">
+    <nav class="crumbs" aria-label="Place"><a href=${back}>${icon("back")}Runs</a></nav>
+    <header class="about">
+      <div class="title">
+        <h1 id="run-title" class="mono" title=${runId}>${shortId(runId, 56)}</h1>
+        <button class="ghosted" aria-label="Copy the run id" title="Copy the run id" @click=${() => app.dialogs.copy(runId)}>${icon("copy")}</button>
+        ${statusBadge(run.status)}
+        ${page.isLive && !isTerminal(run.status) ? html`<span class="live" title="Events are shown as they happen"><i></i>Live</span>` : nothing}
+      </div>
+      ${actions(page, run)}
+      ${facts(page, run)}
+    </header>
+    ${error === undefined ? nothing : html`<div class="strip">${errorNote(error)}</div>`}
+    ${callout(page, run)}
+    <div class="tabs" role="tablist" aria-label="Views of the run">
+      ${runTabs.map(
+        (
+          name,
+        ) => html`<a role="tab" id="tab-${name}" href=${page.hashOf(name)} aria-selected=${name === tab} aria-controls="pane"
+          @keydown=${(event: KeyboardEvent) => moveTab(page, event)} tabindex=${name === tab ? 0 : -1}>${tabNames[name]}${name === "events" ? html`<span class="count">${page.log.events.length.toLocaleString("en")}</span>` : nothing}</a>`,
+      )}
+    </div>
+    <div class="panes" data-tab=${tab}>
+      <section class="pane" id="pane" role="tabpanel" aria-labelledby="tab-${tab}">
+        ${tab === "timeline" ? timelineView(page) : tab === "events" ? eventsView(page) : page.lineage.render()}
+      </section>
+      ${tab === "lineage" ? nothing : page.panel.render()}
+    </div>
+  </main>`;
+}
+
+function moveTab(page: RunPage, event: KeyboardEvent): void {
+  const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+  const next = runTabs[(runTabs.indexOf(page.tab) + step + runTabs.length) % runTabs.length];
+  if (step === 0 || next === undefined) return;
+  event.preventDefault();
+  page.app.go(
+    { page: "run", runId: page.runId, tab: next, ...(page.chosen ? { checkpoint: page.chosen } : {}) },
+    "replace",
+  );
+  queueMicrotask(() => page.app.root.querySelector<HTMLElement>(`#tab-${next}`)?.focus());
+}
+
+function facts(page: RunPage, run: RunAnswer): TemplateResult {
+  const { now } = page.app;
+  const { source_run_id: source, source_checkpoint_id: from } = run.metadata;
+  const fact = (name: string, value: unknown, title = "") =>
+    html`<div><dt>${name}</dt><dd title=${title}>${value}</dd></div>`;
+  return html`<dl class="facts">
+    ${fact("Skill", html`<a href=${hashOf({ page: "runs", skill: run.skill_id })}>${run.skill_id}</a>${run.skill_version === null ? nothing : html` <i>${run.skill_version}</i>`}`)}
+    ${fact("Created", `${age(now - Date.parse(run.created_at))}${now - Date.parse(run.created_at) < 5_000 ? "" : " ago"}`, dateTime(run.created_at))}
+    ${fact("Took", took(run, now))}
+    ${fact("Checkpoints", page.log.checkpoints.length.toLocaleString("en"))}
+    ${run.current_step_id === null ? nothing : fact("Last step", html`<span class="mono">${run.current_step_id}</span>`)}
+    ${typeof source === "string" ? fact(originOf(run) === "fork" ? "Fork of" : "Replay of", html`<a class="mono" href=${hashOf({ page: "run", runId: source, tab: "timeline", ...(typeof from === "string" ? { checkpoint: from } : {}) })}>${shortId(source)}</a>`, source) : nothing}
+    ${run.trace_id === null ? nothing : fact("Trace", html`<span class="mono">${shortId(run.trace_id, 20)}</span>`, run.trace_id)}
+  </dl>`;
+}
+
+function actions(page: RunPage, run: RunAnswer): TemplateResult {
+  const { app } = page;
+  const isOver = isTerminal(run.status);
+  const button = (name: IconName, label: string, onClick: () => void, className = "") =>
+    html`<button class=${className} @click=${onClick}>${icon(name)}${label}</button>`;
+  return html`<div class="actions" role="group" aria-label="Actions">
+    ${app.can("execute") && !isOver ? button("signal", "Signal", () => app.dialogs.openSignal(page, run)) : nothing}
+    ${app.can("execute") && !isOver ? button("cancel", "Cancel", () => app.dialogs.openCancel(page, run)) : nothing}
+    ${button("export", "Export", () => void exportRun(page))}
+    ${app.can("admin") ? button("delete", "Delete", () => app.dialogs.openDelete(page, run), "danger") : nothing}
+  </div>`;
+}
+
+async function exportRun({ app, runId }: RunPage): Promise<void> {
+  try {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await app.api.download(runPath(runId, "/export")));
+    link.download = `${runId.replace(/[^\w.-]/g, "_")}.ndjson`;
+    link.click();
+    // The download holds on to its own copy once it has begun.
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    app.dialogs.say("The run was exported.");
+  } catch (error) {
+    app.dialogs.openError("The run could not be exported", asApiError(error));
+  }
+}
+
+/** What the run is about right now, where somebody should know or act. */
+function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing {
+  const { app } = page;
+  const { approval_request: gate, error, status } = run;
+  if (status === "waiting_for_human" && gate !== null) {
+    return html`<section class="callout" data-status=${status} aria-label="Approval">
+      <div><h2><span class="mono">${gate.step_id}</span> needs a person</h2>
+        <p>${gate.capability_id === null ? "The step asks a question" : html`<span class="mono">${gate.capability_id}</span> runs only when it is allowed`}; it has waited for ${age(app.now - Date.parse(gate.requested_at))}.</p></div>
+      ${
+        app.can("execute")
+          ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openGate(page, run, "approve")}>${icon("check")}Approve…</button>
+            <button @click=${() => app.dialogs.openGate(page, run, "deny")}>${icon("close")}Deny…</button></div>`
+          : nothing
+      }</section>`;
+  }
+  if (status === "waiting_for_signal") {
+    const name = signalName(page);
+    return html`<section class="callout" data-status=${status} aria-label="Signal">
+      <div><h2>Waits for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>It goes on when the signal comes.</p></div>
+      ${app.can("execute") ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openSignal(page, run, name)}>${icon("signal")}Send it…</button></div>` : nothing}
+    </section>`;
+  }
+  if (status === "failed" && error !== null) {
+    return html`<section class="callout" data-status=${status} aria-label="Failure">
+      <div><h2>${error.step_id === null ? "The run failed" : html`<span class="mono">${error.step_id}</span> failed`}</h2>
+      <p>${error.message} <span class="mono code">${error.code}</span></p></div></section>`;
+  }
+  if (status === "pending") {
+    return html`<section class="callout" data-status=${status} aria-label="Pending">
+      <div><h2>Nothing is executed yet</h2><p>The run begins when it is resumed${originOf(run) === "fork" ? ", and goes on from the checkpoint of its source" : ""}.</p></div></section>`;
+  }
+  if (status === "canceled" && gate?.status === "denied") {
+    return html`<section class="callout" data-status=${status} aria-label="Denial">
+      <div><h2><span class="mono">${gate.step_id}</span> was denied${gate.approver === null ? "" : ` by ${gate.approver}`}</h2>${gate.notes === null ? nothing : html`<p>“${gate.notes}”</p>`}</div></section>`;
+  }
+  return nothing;
+}
+
+function signalName({ log }: RunPage): string | undefined {
+  const event = log.events.findLast(({ event_type }) => event_type === "run.waiting_for_signal");
+  return event === undefined ? undefined : textOf(event.payload, "name");
+}

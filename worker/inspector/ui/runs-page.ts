@@ -1,0 +1,184 @@
+import type { ApiError } from "./api.ts";
+import { runPath } from "./api.ts";
+import { type App, asApiError } from "./app.ts";
+import type { Route } from "./route.ts";
+import { RowList } from "./row-list.ts";
+import { RunBook } from "./run-book.ts";
+import { runsView } from "./runs-view.ts";
+import type { RunAnswer } from "./wire.ts";
+
+const refreshMs = 2_000;
+export const runRowHeight = 52;
+
+/** The list of runs: what is read of it, what is looked for, and keeping it fresh. */
+export class RunsPage {
+  readonly app: App;
+  readonly list: RowList;
+  book: RunBook;
+  /** What the reader looks for, in ids and skills. */
+  search = "";
+  /** The run whose whole id was typed, wherever in the list it is. */
+  found: RunAnswer | undefined;
+  error: ApiError | undefined;
+  isReading = false;
+  /** The rows in view at the last drawing. */
+  inView: readonly [from: number, to: number] = [0, 0];
+  #work = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #searchTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(app: App) {
+    this.app = app;
+    this.book = new RunBook(app.api, {});
+    this.list = new RowList({
+      rowHeight: runRowHeight,
+      onChange: () => app.update(),
+      onOpen: (index) => this.#open(index),
+    });
+  }
+
+  show(route: Extract<Route, { page: "runs" }>): void {
+    const { status, skill } = this.book.filter;
+    const isSame = status === route.status && skill === route.skill;
+    if (!isSame) {
+      this.#work.abort();
+      this.#work = new AbortController();
+      this.isReading = false;
+      this.book = new RunBook(this.app.api, {
+        ...(route.status === undefined ? {} : { status: route.status }),
+        ...(route.skill === undefined ? {} : { skill: route.skill }),
+      });
+      this.list.active = -1;
+    }
+    if (this.book.runs.length === 0) this.readMore();
+    this.#schedule(isSame ? 0 : refreshMs);
+  }
+
+  /** Reads no more until it is shown again. */
+  pause(): void {
+    clearTimeout(this.#timer);
+  }
+
+  stop(): void {
+    this.pause();
+    clearTimeout(this.#searchTimer);
+    this.#work.abort();
+  }
+
+  render() {
+    return runsView(this);
+  }
+
+  /** The runs to show. */
+  get rows(): readonly RunAnswer[] {
+    const text = this.search.trim().toLowerCase();
+    if (text === "") return this.book.runs;
+    const { found } = this;
+    const matches = this.book.runs.filter(
+      ({ run_id: id, skill_id: skill }) => id.toLowerCase().includes(text) || skill.toLowerCase().includes(text),
+    );
+    return found === undefined || matches.some(({ run_id: id }) => id === found.run_id) ? matches : [found, ...matches];
+  }
+
+  readMore(limit?: number): void {
+    if (this.isReading || this.book.isComplete) return;
+    this.isReading = true;
+    const { signal } = this.#work;
+    this.app.updateAfter(
+      this.book.readMore(signal, limit).then(
+        () => {
+          this.error = undefined;
+          this.isReading = false;
+        },
+        (error) => this.#failed(error, signal),
+      ),
+    );
+  }
+
+  /** Looks on through older runs, for what is searched. */
+  lookFurther(): void {
+    this.readMore(500);
+  }
+
+  lookFor(text: string): void {
+    this.search = text;
+    this.found = undefined;
+    this.list.active = -1;
+    clearTimeout(this.#searchTimer);
+    const id = text.trim();
+    if (/^[\x20-\x7e]{3,200}$/.test(id)) this.#searchTimer = setTimeout(() => void this.#find(id), 250);
+    this.app.update();
+  }
+
+  onKey(event: KeyboardEvent): boolean {
+    if (event.key === "/") {
+      this.app.root.querySelector<HTMLInputElement>("#search")?.focus();
+      return true;
+    }
+    if (event.key === "Escape" && this.search !== "") {
+      this.lookFor("");
+      return true;
+    }
+    if (!this.list.onKey(event)) return false;
+    this.list.focus();
+    return true;
+  }
+
+  onSearchKey(event: KeyboardEvent): void {
+    if (event.key === "Escape") {
+      if (this.search === "") (event.target as HTMLElement).blur();
+      this.lookFor("");
+    } else if (event.key === "ArrowDown") {
+      this.list.activate(0);
+      this.list.focus();
+    } else if (event.key === "Enter" && this.rows.length > 0) {
+      this.#open(Math.max(this.list.active, 0));
+    } else return;
+    event.preventDefault();
+  }
+
+  async #find(id: string): Promise<void> {
+    const { signal } = this.#work;
+    try {
+      const run = await this.app.api.get<RunAnswer>(runPath(id), signal);
+      if (this.search.trim() === id) this.found = run;
+    } catch (error) {
+      // Most texts are no run's id.
+      if (!signal.aborted && asApiError(error).status !== 404) this.#failed(error, signal);
+    }
+    this.app.update();
+  }
+
+  #open(index: number): void {
+    const run = this.rows[index];
+    if (run !== undefined) this.app.go({ page: "run", runId: run.run_id, tab: "timeline" });
+  }
+
+  #schedule(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), ms);
+  }
+
+  async #refresh(): Promise<void> {
+    const { signal } = this.#work;
+    const { book } = this;
+    if (!document.hidden && !this.isReading && (book.runs.length > 0 || book.isComplete)) {
+      try {
+        const added = await book.refresh(...this.inView, signal);
+        if (added > 0 && this.search === "") this.list.shift(added);
+        this.error = undefined;
+      } catch (error) {
+        this.#failed(error, signal);
+      }
+      this.app.update();
+    } else if (this.error !== undefined) this.readMore();
+    if (!signal.aborted && this.app.route.page === "runs") this.#schedule(refreshMs);
+  }
+
+  #failed(thrown: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.isReading = false;
+    this.error = asApiError(thrown);
+    if (this.error.status === 401) this.app.failed(thrown);
+  }
+}
