@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { advancedScenarios } from "../scripts/advanced-nodes.ts";
 import { contractNodes } from "../scripts/contract-nodes.ts";
@@ -17,6 +19,7 @@ import {
 } from "../scripts/verifier.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
 const now = new Date("2026-03-26T12:00:00.000Z");
 
 const result = (nodeid: string, returncode: NodeResult["returncode"]): NodeResult => ({
@@ -167,6 +170,21 @@ describe("the nodes", () => {
       expect(new Set(nodes).size).toBe(nodes.length);
     },
   );
+
+  test("of the advanced report are all that disturbs a run in the crash matrix", { timeout: 120_000 }, async () => {
+    const nodes = advancedScenarios.flatMap(({ nodes }) => nodes);
+    const of = (medium: string) => {
+      const file = `test/crash-matrix.${medium}.test.ts > `;
+      return nodes.filter((node) => node.startsWith(file)).map((node) => node.slice(file.length));
+    };
+    const args = ["list", "test/crash-matrix.node.test.ts", "--project", "node", "--no-static-parse", "--json"];
+    const env = { PATH: process.env.PATH };
+    const { stdout } = await promisify(execFile)(process.execPath, [vitest, ...args], { cwd: root, env });
+    const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
+    expect(of("node")).toEqual(names.filter((name) => !name.endsWith(" > undisturbed it does all that it should")));
+    expect(of("workerd")).toEqual(of("node"));
+    expect(of("browser")).toEqual(of("node"));
+  });
 
   test.each(["resume", "replay", "fork"])("have missing runs and checkpoints on %s in both reports", (verb) => {
     const advanced = advancedScenarios.flatMap(({ nodes }) => nodes);
