@@ -4,6 +4,7 @@ import { cdp } from "vitest/browser";
 import { connect } from "../adapters/indexeddb/connection.ts";
 import { indexedDbStore } from "../adapters/indexeddb/index.ts";
 import type { Schema } from "../adapters/indexeddb/schema.ts";
+import { createRuntime, defineSkill } from "../src/index.ts";
 import type { Commit, RunRow, Store } from "../src/store.ts";
 
 const run: RunRow = { tenant: "t", runId: "r", revision: 1, createdAt: 1, status: "running", dueAt: 1, body: "born" };
@@ -178,6 +179,67 @@ describe("a lost connection", () => {
     expect(await store.commit(birth)).toEqual({ kind: "committed" });
     expect(await store.getRun("t", "r")).toEqual(run);
     expect(opened.length).toBe(2);
+  });
+});
+
+/** Kills the connection in the nth transaction that writes: before it is written, or when only the answer is missing. */
+function killedAt(nth: number, moment: "before" | "after"): { isKilled: boolean } {
+  const state = { isKilled: false };
+  let writes = 0;
+  const original = IDBDatabase.prototype.transaction;
+  vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+    const transaction = original.apply(this, given);
+    if (transaction.mode !== "readwrite" || ++writes !== nth) return transaction;
+    state.isKilled = true;
+    this.close();
+    if (moment === "before") queueMicrotask(() => transaction.abort());
+    transaction.addEventListener("complete", (event) => {
+      event.stopImmediatePropagation();
+      transaction.dispatchEvent(new Event("abort"));
+    });
+    return transaction;
+  });
+  return state;
+}
+
+describe.each(["before", "after"] as const)("a connection that is killed %s a commit was written", (moment) => {
+  test("is opened again, and the commit is made once", async () => {
+    const executed = async () => {
+      const opened = openedConnections();
+      const store = openStore(freshName());
+      const calls: string[] = [];
+      const skill = defineSkill({
+        id: "three",
+        version: "1",
+        run: async (step) => {
+          for (const name of ["one", "two", "three"]) await step.do(name, async () => calls.push(name));
+          return "done";
+        },
+      });
+      const runtime = createRuntime({ store, skills: [skill] });
+      const runs = runtime.for("t");
+      await runs.start({ skillId: "three", runId: "r" });
+      await runtime.idle();
+      const { status, result } = await runs.get("r");
+      const kinds = (await runs.listCheckpoints("r")).checkpoints.map(({ kind, stepId }) => `${kind} ${stepId}`);
+      const revisions = (await runs.history("r")).map(({ revision }) => revision);
+      await runtime.stop();
+      return { seen: { status, result, kinds, revisions, calls }, connections: opened.length };
+    };
+    const expected = await executed();
+    expect(expected.seen).toMatchObject({ status: "completed", result: "done", calls: ["one", "two", "three"] });
+    expect(expected.connections).toBe(1);
+    for (let nth = 1; ; nth++) {
+      vi.restoreAllMocks();
+      const kill = killedAt(nth, moment);
+      const { seen, connections } = await executed();
+      expect(seen, `commit ${nth}`).toEqual(expected.seen);
+      if (!kill.isKilled) {
+        expect(nth).toBeGreaterThan(4);
+        break;
+      }
+      expect(connections, `commit ${nth}`).toBe(2);
+    }
   });
 });
 
