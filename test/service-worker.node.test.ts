@@ -140,6 +140,39 @@ async function approved(page: Page, runId: string): Promise<string> {
   return runId;
 }
 
+/**
+ * The ids of the run's events as an `EventSource` of the page gets them, until the run has ended. Chromium's gives up when its
+ * service worker dies, instead of connecting again; then another goes on behind the last event.
+ */
+function streamed(page: Page, runId: string): Promise<string[]> {
+  return page.evaluate(
+    (runId) =>
+      new Promise<string[]>((resolve) => {
+        const ids: string[] = [];
+        Object.assign(window, { [`seen:${runId}`]: ids });
+        const connect = (after: string) => {
+          const events = new EventSource(`/v1/runs/${runId}/stream${after}`);
+          events.onmessage = ({ data }) => ids.push(JSON.parse(data).event_id);
+          events.onerror = () => {
+            const after = ids.length === 0 ? "" : `?after=${ids.at(-1)}`;
+            if (events.readyState === EventSource.CLOSED) setTimeout(connect, 100, after);
+          };
+          events.addEventListener("end", () => {
+            events.close();
+            resolve(ids);
+          });
+        };
+        connect("");
+      }),
+    runId,
+  );
+}
+
+/** How many events {@link streamed} has got so far. */
+function seen(page: Page, runId: string): Promise<number> {
+  return page.evaluate((name) => (window as unknown as Record<string, string[]>)[name]?.length ?? 0, `seen:${runId}`);
+}
+
 describe("with a page that executes", { timeout: 60_000 }, () => {
   // The service worker must have no part in it, however long the page takes.
   const worker: WorkerSettings = { graceMs: hour };
@@ -159,6 +192,22 @@ describe("with a page that executes", { timeout: 60_000 }, () => {
     await context.setOffline(true);
     await site.stop();
     await endsBy(page, await approved(page, await start(page, "shown.gated")), "page");
+  });
+
+  test("pages see its events as they happen, also across the death of the service worker", async () => {
+    const [a, b] = [await open("a", { worker }), await open("b", { worker })];
+    const home = await openExecuting("home", worker);
+    const runId = await start(a, "shown.held", { latch: "x" });
+    const streams = [a, b].map((page) => streamed(page, runId));
+    await called(a, runId, ["home"]);
+    await expect.poll(() => seen(a, runId), patience).toBeGreaterThan(2);
+    await stopServiceWorkers(a);
+    await openLatch(home, "x");
+    const all = await streams[0];
+    expect(await streams[1]).toEqual(all);
+    const { events } = (await call(home, "GET", `/v1/runs/${runId}/events`)).body;
+    expect(all).toEqual(events.map((event: { event_id: string }) => event.event_id));
+    expect(await look(home, runId)).toMatchObject({ status: "completed", result: { by: "home" } });
   });
 
   test("its timers tick", async () => {
@@ -199,6 +248,29 @@ describe("with a page that executes", { timeout: 60_000 }, () => {
       const { events } = await look(client, runId);
       expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 0]);
     }
+  });
+});
+
+describe("a browser that lacks something", { timeout: 60_000 }, () => {
+  test("without service workers: the page says so, and executes all the same", async () => {
+    const page = await context.newPage();
+    await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "serviceWorker"));
+    const complaint = page.waitForEvent("pageerror");
+    await page.goto(`${site.url}/?serves=yes&worker=/service-worker.js`);
+    expect(await complaint).toMatchObject({ message: expect.stringContaining("no service workers") });
+    expect(await page.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name))).toContain(
+      "orca-durable/serves/me",
+    );
+  });
+
+  test("without Web Locks the service worker waits whether a page takes a run, and takes it then", async () => {
+    const worker: WorkerSettings = { locks: false, graceMs: 1_500 };
+    const client = await open("client", { worker });
+    await openLatch(client, "x");
+    const runId = await start(client, "shown.held", { latch: "x" });
+    expect(await callers(client, runId)).toEqual([]);
+    await endsBy(client, runId, "service worker");
+    expect((await look(client, runId)).events).not.toContain("run.recovered");
   });
 });
 

@@ -12,12 +12,17 @@ export interface WorkerSettings {
   readonly passMs?: number;
   readonly graceMs?: number;
   readonly holdMs?: number;
+  /** False where the browser is to seem to have no Web Locks. */
+  readonly locks?: boolean;
 }
 
 /** The tenant where there are no keys. */
 const tenant = "me";
 
-const { keys, ...settings } = JSON.parse(new URL(location.href).searchParams.get("settings") ?? "{}") as WorkerSettings;
+const { keys, locks, ...settings } = JSON.parse(
+  new URL(location.href).searchParams.get("settings") ?? "{}",
+) as WorkerSettings;
+if (locks === false) Object.defineProperty(navigator, "locks", { value: undefined });
 const known = apiKeys(keys ?? []);
 
 createServiceWorker({
