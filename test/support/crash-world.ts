@@ -16,7 +16,7 @@ interface Sent {
 export class World {
   /** What the receiver did, by idempotency key. */
   readonly applied = new Map<string, Sent>();
-  /** Steps whose handler was called although their result was recorded. */
+  /** Steps whose handler was called, or sent something, although their result was recorded. */
   readonly late: string[] = [];
   private readonly recorded = new Set<unknown>();
 
@@ -34,13 +34,14 @@ export class World {
     });
   }
 
-  /** Notes that the handler of a step is called. */
+  /** Notes that the handler of a step does something. */
   begin(stepId: string): void {
     if (this.recorded.has(stepId)) this.late.push(stepId);
   }
 
   /** Does something, unless it was done under this key before, and gives its receipt. */
   send(sent: Sent): string {
+    this.begin(sent.stepId);
     if (!this.applied.has(sent.key)) this.applied.set(sent.key, sent);
     return `receipt for ${sent.what}`;
   }
