@@ -19,8 +19,13 @@ export function doors(): ReadonlyMap<string, string> {
 
 /** The bytes of these files with all that they import, as one minified bundle of which nothing is shaken off, gzipped. */
 export async function bundleSize(files: readonly string[]): Promise<number> {
+  return (await bundle(files)).size;
+}
+
+/** That bundle: its size, and the files that are in it. */
+export async function bundle(files: readonly string[]): Promise<{ size: number; modules: readonly string[] }> {
   const entry = "\0entry";
-  const bundle = await rolldown({
+  const built = await rolldown({
     input: entry,
     cwd: root,
     platform: "browser",
@@ -35,10 +40,11 @@ export async function bundleSize(files: readonly string[]): Promise<number> {
       },
     ],
   });
-  const { output } = await bundle.generate({ format: "esm", minify: true, codeSplitting: false });
-  await bundle.close();
+  const { output } = await built.generate({ format: "esm", minify: true, codeSplitting: false });
+  await built.close();
   const code = output.map((file) => ("code" in file ? file.code : "")).join("");
-  return gzipSync(code, { level: 9 }).length;
+  const modules = output.flatMap((file) => ("modules" in file ? Object.keys(file.modules) : []));
+  return { size: gzipSync(code, { level: 9 }).length, modules: modules.filter((id) => !id.startsWith("\0")) };
 }
 
 /** The bytes of the core together with one adapter, such as `./d1`. */

@@ -1,6 +1,7 @@
 import { testAccess } from "./http-access.ts";
 import { testBodies } from "./http-bodies.ts";
 import { testCheckpoints } from "./http-checkpoints.ts";
+import { testClient } from "./http-client.ts";
 import { testConditions } from "./http-conditions.ts";
 import { testFamilies } from "./http-families.ts";
 import type { HttpHome } from "./http-home.ts";
@@ -22,4 +23,5 @@ export function testHttp(home: HttpHome): void {
   testStreams(home);
   testFamilies(home);
   testTransfers(home);
+  testClient(home);
 }

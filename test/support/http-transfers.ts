@@ -69,7 +69,6 @@ export function testTransfers(home: HttpHome): void {
         ['{"kind": "other"}\n', "line 1: this is not the export of a run"],
         [all.slice(0, -1).join("\n"), `line ${all.length}: the export ends too early`],
         [`${all[0]}\n{"kind": "?"}\n`, "line 2:"],
-        [[all[0], ...all.slice(2)].join("\n"), "line "],
         [`${lines}{}`, `line ${all.length + 1}: a line after the end`],
       ];
       const fresh = new Client(home, "paged");
@@ -78,6 +77,10 @@ export function testTransfers(home: HttpHome): void {
         expect((error.message as string).slice(0, message.length), JSON.stringify(error)).toBe(message);
         await fresh.refusal("not_found", fresh.get(runPath(runId)));
       }
+      const other = new Client(home, "unchanged");
+      const gap = [all[0], ...all.slice(2)].join("\n");
+      await other.refusal("invalid_request", other.post("/v1/import", gap));
+      await other.refusal("not_found", other.get(runPath(runId)));
       // What was cut off goes on when it is begun again.
       await fresh.expect(201, fresh.post("/v1/import", lines));
       expect(await fresh.run(runId)).toMatchObject({ status: "completed" });

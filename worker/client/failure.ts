@@ -1,0 +1,47 @@
+import { DurableError, type ErrorCode, httpStatus } from "../../src/errors.ts";
+import type { FailureAnswer } from "../answers.ts";
+
+/**
+ * What an answer that failed tells, as the service's own error: its code, hint and time to wait. `details.traceId` names the
+ * request in the server's log. What did not come from the service, as a proxy's page, has the code of its status.
+ */
+export async function failureOf(response: Response): Promise<DurableError> {
+  const text = await response.text().catch(() => "");
+  const { error, trace_id } = failureAnswer(text);
+  const traceId = trace_id ?? response.headers.get("x-trace-id");
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new DurableError(codeOf(error?.code, response.status), error?.message ?? `the answer is ${response.status}`, {
+    ...(error?.hint === undefined ? {} : { hint: error.hint }),
+    ...(Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {}),
+    details: { status: response.status, ...(traceId === null ? {} : { traceId }) },
+  });
+}
+
+function failureAnswer(text: string): Partial<FailureAnswer> {
+  try {
+    const json = JSON.parse(text) as unknown;
+    return typeof json === "object" && json !== null ? json : {};
+  } catch {
+    return {};
+  }
+}
+
+// A newer service may have codes that are not known here.
+function codeOf(code: unknown, status: number): ErrorCode {
+  if (typeof code === "string" && Object.hasOwn(httpStatus, code)) return code as ErrorCode;
+  const codes = Object.keys(httpStatus) as ErrorCode[];
+  return codes.find((one) => status < 500 && httpStatus[one] === status) ?? "upstream_failure";
+}
+
+const passing: readonly ErrorCode[] = [
+  "rate_limited",
+  "upstream_failure",
+  "store_failed",
+  "store_blocked",
+  "internal_error",
+];
+
+/** True where the same request may succeed later. */
+export function isPassing({ code }: DurableError): boolean {
+  return passing.includes(code);
+}

@@ -1,0 +1,46 @@
+/** One message of a stream of server-sent events. */
+export interface Message {
+  readonly event: string;
+  readonly id?: string;
+  readonly data: string;
+}
+
+/**
+ * The messages of a stream as they arrive whole; what was cut off in the middle is dropped. `onRetry` is told of the pause
+ * for which the server asks before another connection, in milliseconds.
+ * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+ */
+export async function* messagesOf(
+  body: ReadableStream<Uint8Array>,
+  onRetry: (ms: number) => void,
+): AsyncGenerator<Message, void, undefined> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let pending = "";
+  let [event, data, id]: [string, string[], string | undefined] = ["", [], undefined];
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const lines = (pending + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+      pending = lines.pop() ?? "";
+      for (const line of lines) {
+        if (line === "") {
+          if (data.length > 0) yield { event, data: data.join("\n"), ...(id === undefined ? {} : { id }) };
+          [event, data, id] = ["", [], undefined];
+          continue;
+        }
+        const colon = line.indexOf(":");
+        const name = colon < 0 ? line : line.slice(0, colon);
+        const text = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+        if (name === "event") event = text;
+        else if (name === "data") data.push(text);
+        else if (name === "id") id = text;
+        else if (name === "retry" && /^\d{1,9}$/.test(text)) onRetry(Number(text));
+      }
+    }
+  } finally {
+    // Whoever takes no more ends the connection too.
+    reader.cancel().catch(() => {});
+  }
+}

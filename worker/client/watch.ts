@@ -1,0 +1,145 @@
+import { isDurableError } from "../../src/errors.ts";
+import type { RunStatus } from "../../src/run.ts";
+import type { EventAnswer } from "../answers.ts";
+import { isPassing } from "./failure.ts";
+import { messagesOf } from "./messages.ts";
+
+export interface WatchOptions {
+  /** After this event, by its id or its place `<revision>-<index>`; from the first where absent. */
+  readonly after?: string;
+  /** Ends the watch. */
+  readonly signal?: AbortSignal;
+  /** How long to wait before another connection where one brought nothing, in milliseconds; the server's wish where absent. */
+  readonly retryMs?: number;
+  /** After so long a silence the connection is taken for dead, in milliseconds. Default 60,000. */
+  readonly idleMs?: number;
+}
+
+/** What a watch asks of the service. */
+export interface Watched {
+  /** The stream of events after a place; resolves with a 204 where the run has ended and there are none. */
+  connect(after: string | undefined, signal: AbortSignal): Promise<Response>;
+  status(signal: AbortSignal): Promise<RunStatus>;
+}
+
+const longestPauseMs = 30_000;
+const ended: ReadonlySet<string> = new Set<RunStatus>(["completed", "failed", "canceled"]);
+
+/**
+ * The events of a run as they happen, each once and in order, over as many connections as it takes. Returns the status with
+ * which the run ended, and nothing where the signal ended the watch.
+ */
+export async function* watch(
+  watched: Watched,
+  { after, signal, retryMs, idleMs = 60_000 }: WatchOptions,
+): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> {
+  let place = after;
+  let askedMs = retryMs ?? 1_000;
+  const left = new AbortController();
+  const leave = () => left.abort(signal?.reason);
+  if (signal?.aborted) leave();
+  signal?.addEventListener("abort", leave);
+  try {
+    for (let fruitless = 0; !left.signal.aborted; fruitless++) {
+      let pauseMs = 0;
+      const connection = new Connection(left.signal, idleMs);
+      try {
+        const response = await watched.connect(place, connection.signal);
+        if (response.body === null || response.status === 204) {
+          const status = await watched.status(connection.signal);
+          if (ended.has(status)) return status;
+        } else {
+          const body = connection.observed(response.body);
+          for await (const { event, id, data } of messagesOf(body, (ms) => (askedMs = retryMs ?? ms))) {
+            if (event === "end") return (JSON.parse(data) as { status: RunStatus }).status;
+            if (event !== "" || id === undefined || !isAfter(id, place)) continue;
+            [place, fruitless] = [id, -1];
+            yield JSON.parse(data) as EventAnswer;
+          }
+        }
+      } catch (error) {
+        if (left.signal.aborted) return undefined;
+        if (isDurableError(error) && !isPassing(error)) throw error;
+        // A connection that broke, or a service that is not there for now.
+        pauseMs = (isDurableError(error) && error.retryAfterMs) || 0;
+      } finally {
+        connection.close();
+      }
+      if (fruitless >= 0) {
+        const backoffMs = Math.min(askedMs * 2 ** Math.min(fruitless, 20), longestPauseMs);
+        pauseMs = Math.max(pauseMs, backoffMs * (0.5 + Math.random() / 2));
+      }
+      await pause(pauseMs, left.signal);
+    }
+    return undefined;
+  } finally {
+    signal?.removeEventListener("abort", leave);
+    left.abort();
+  }
+}
+
+/** A place is a revision and an index in it; an event's id has both at its end. */
+function isAfter(id: string, place: string | undefined): boolean {
+  const [revision, index] = placeOf(id);
+  const [lastRevision, lastIndex] = place === undefined ? [-1, -1] : placeOf(place);
+  return revision > lastRevision || (revision === lastRevision && index > lastIndex);
+}
+
+function placeOf(id: string): readonly [revision: number, index: number] {
+  const [, revision, index] = /(\d+)[:-](\d+)$/.exec(id) ?? [];
+  return [Number(revision ?? -1), Number(index ?? -1)];
+}
+
+/** One connection, which ends with the watch, or when nothing came for too long. */
+class Connection {
+  readonly signal: AbortSignal;
+  private readonly controller = new AbortController();
+  private readonly end = () => this.controller.abort();
+  private readonly watch: AbortSignal;
+  private readonly idleMs: number;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(watch: AbortSignal, idleMs: number) {
+    this.signal = this.controller.signal;
+    this.watch = watch;
+    this.idleMs = idleMs;
+    watch.addEventListener("abort", this.end);
+    this.heard();
+  }
+
+  /** The same stream, of which each chunk shows that the connection lives. */
+  observed(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    const heard = () => this.heard();
+    const observer = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        heard();
+        controller.enqueue(chunk);
+      },
+    });
+    return body.pipeThrough(observer, { signal: this.signal });
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.watch.removeEventListener("abort", this.end);
+    this.end();
+  }
+
+  private heard(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.end, this.idleMs);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}
