@@ -46,7 +46,10 @@ describe("the Worker and its keys", () => {
       status: 500,
       body: { error: { message: "no API key is configured, so nothing is served" } },
     });
-    for (const path of ["/v1/health", "/openapi.json"]) expect((await ask(path)).status).toBe(200);
+    for (const path of ["/v1/health", "/openapi.json", "/reference"]) {
+      const open = await worker.fetch(new Request(`http://orca.test${path}`), { DB: env.DB }, createExecutionContext());
+      expect(open.status, path).toBe(200);
+    }
     const key = await issued();
     expect((await ask("/v1/runs")).status).toBe(401);
     expect((await ask("/v1/runs", { key: "undefined" })).status).toBe(403);
