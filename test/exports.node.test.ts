@@ -195,6 +195,15 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Call",
     "type Caller",
     "type Role",
+    "type StreamOptions",
+  ],
+  "./client": [
+    "createClient",
+    "type CallOptions",
+    "type Client",
+    "type ClientOptions",
+    "type Routes",
+    "type WatchOptions",
   ],
   "./cloudflare": ["Default", "createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
   "./service-worker": [
