@@ -165,9 +165,11 @@ test("everything works without a network", slow, async () => {
   await page.click("text=a chapter of a novel");
   await step(page, "approval", "your turn");
   await page.screenshot({ path: `${screenshots}/5-offline.png`, fullPage: true });
-  // The service answers too, and so the inspector can.
-  const listed = await page.evaluate(async () => (await fetch("/v1/runs")).json());
-  expect(listed).toMatchObject({ runs: [{ status: "waiting_for_human", skill_id: "file.report" }] });
+  await page.click("text=Look at this run in the inspector");
+  await page.getByText("statistics").first().waitFor();
+  await page.getByRole("button", { name: "Approve" }).first().waitFor();
+  await page.screenshot({ path: `${screenshots}/6-inspector-offline.png`, fullPage: true });
+  await page.goBack();
   await page.click("#approve");
   await status(page, "completed");
 });
@@ -203,8 +205,8 @@ test("from an earlier checkpoint it is replayed, or forked with another setting 
   );
   expect(counts).toEqual([8, 3]);
   await page.emulateMedia({ colorScheme: "dark" });
-  await page.screenshot({ path: `${screenshots}/6-compared-dark.png`, fullPage: true });
+  await page.screenshot({ path: `${screenshots}/7-compared-dark.png`, fullPage: true });
   await page.setViewportSize({ width: 390, height: 844 });
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
-  await page.screenshot({ path: `${screenshots}/7-narrow.png`, fullPage: true });
+  await page.screenshot({ path: `${screenshots}/8-narrow.png`, fullPage: true });
 });

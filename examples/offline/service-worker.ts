@@ -1,4 +1,5 @@
 /// <reference lib="webworker" />
+import { inspectorPage } from "../../worker/inspector/page.ts";
 import { createServiceWorker } from "../../worker/service-worker.ts";
 import { home } from "./home.ts";
 import { fileReport } from "./skill.ts";
@@ -11,7 +12,13 @@ declare const __SHELL__: readonly string[];
 const cacheName = "shell";
 
 // The service: /v1 and the inspector, over this browser's database.
-createServiceWorker({ ...home, skills: [fileReport], capabilities: [], skipWaiting: true }).listen();
+createServiceWorker({
+  ...home,
+  skills: [fileReport],
+  capabilities: [],
+  inspector: inspectorPage,
+  skipWaiting: true,
+}).listen();
 
 // The page itself, so that it opens without a network. What the service has answered does not come here.
 self.addEventListener("install", (event) => {
