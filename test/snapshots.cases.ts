@@ -34,7 +34,7 @@ export function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-export async function stateBytes(runs: Runs, runId: string, checkpointId: string): Promise<number> {
+async function stateBytes(runs: Runs, runId: string, checkpointId: string): Promise<number> {
   const { state } = await runs.loadCheckpoint(runId, checkpointId);
   return bytesOf(JSON.stringify(writeState(encodeState(state))));
 }
@@ -43,7 +43,7 @@ export async function stateBytes(runs: Runs, runId: string, checkpointId: string
 export const budget = 3.25;
 
 /** A kilobyte of UTF-8 that is not one of UTF-16. */
-export const kilobyte = "é".repeat(512);
+const kilobyte = "é".repeat(512);
 
 /** Grows by a kilobyte and a little more at each of its steps. */
 const growing = defineSkill<{ steps: number }>({
@@ -79,7 +79,7 @@ export async function grow(stage: Stage, store: Store, steps: number) {
 }
 
 /** What one load costs. */
-export async function costOfLoad(store: Store, load: (store: Store) => Promise<unknown>) {
+async function costOfLoad(store: Store, load: (store: Store) => Promise<unknown>) {
   const counting = countingStore(store);
   await load(counting);
   const { calls, snapshotBytesRead } = counting.counts;
