@@ -34,6 +34,7 @@ function asUserCode(code: string): string {
     .replaceAll(/"(?:\.\.\/)+adapters\/(\w+)\/index\.ts"/g, '"orca-durable/$1"')
     .replaceAll(/"(?:\.\.\/)+worker\/app\.ts"/g, '"orca-durable/worker"')
     .replaceAll(/"(?:\.\.\/)+worker\/(service-worker|page)\.ts"/g, '"orca-durable/$1"')
+    .replaceAll(/"(?:\.\.\/)+worker\/client\/index\.ts"/g, '"orca-durable/client"')
     .replaceAll(/"(?:\.\.\/)+src\/conformance\/index\.ts"/g, '"orca-durable/conformance"')
     .replaceAll(/"(?:\.\.\/)+src\/index\.ts"/g, '"orca-durable"');
 }

@@ -198,7 +198,7 @@ describe("with a page that executes", { timeout: 60_000 }, () => {
     const [a, b] = [await open("a", { worker }), await open("b", { worker })];
     const home = await openExecuting("home", worker);
     const runId = await start(a, "shown.held", { latch: "x" });
-    const streams = [a, b].map((page) => streamed(page, runId));
+    const streams = [streamed(a, runId), b.evaluate((runId) => window.site.watch(runId), runId)];
     await called(a, runId, ["home"]);
     await expect.poll(() => seen(a, runId), patience).toBeGreaterThan(2);
     await stopServiceWorkers(a);

@@ -1,5 +1,6 @@
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
 import { createRuntime, type Run } from "../../../src/index.ts";
+import { createClient } from "../../../worker/client/index.ts";
 import { createPage } from "../../../worker/page.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { callers, openLatch } from "./notes.ts";
@@ -32,6 +33,8 @@ export interface SitePage {
   drain(): Promise<void>;
   /** The run, read past the service worker, who must not hear that somebody looks. */
   look(runId: string): Promise<LookedUp>;
+  /** The ids of the run's events as the client gets them, until the run has ended. */
+  watch(runId: string): Promise<string[]>;
   callers(runId: string): Promise<string[]>;
   openLatch(latch: string): Promise<void>;
 }
@@ -97,6 +100,11 @@ const site: SitePage = {
   async look(runId) {
     const { status, result } = await looking.get(runId);
     return { status, result, events: (await looking.events(runId)).map(({ eventType }) => eventType) };
+  },
+  async watch(runId) {
+    const ids: string[] = [];
+    for await (const event of createClient(location.origin).watch(runId)) ids.push(event.event_id);
+    return ids;
   },
   callers,
   openLatch,
