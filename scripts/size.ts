@@ -23,7 +23,18 @@ export async function bundleSize(files: readonly string[]): Promise<number> {
 }
 
 /** That bundle: its size, and the files that are in it. */
-export async function bundle(files: readonly string[]): Promise<{ size: number; modules: readonly string[] }> {
+export function bundle(files: readonly string[]): Promise<Bundle> {
+  return bundleOf(files.map((file) => ["*", file]));
+}
+
+interface Bundle {
+  readonly size: number;
+  readonly modules: readonly string[];
+}
+
+/** A bundle of what is named of each file, without what is shaken off. */
+async function bundleOf(wanted: readonly (readonly [names: string, file: string])[]): Promise<Bundle> {
+  const code = wanted.map(([names, file]) => `export ${names} from ${JSON.stringify(root + file)};`).join("\n");
   const entry = "\0entry";
   const built = await rolldown({
     input: entry,
@@ -35,21 +46,31 @@ export async function bundle(files: readonly string[]): Promise<{ size: number; 
       {
         name: "entry",
         resolveId: (id) => (id === entry ? id : undefined),
-        load: (id) =>
-          id === entry ? files.map((file) => `export * from ${JSON.stringify(root + file)};`).join("\n") : undefined,
+        load: (id) => (id === entry ? code : undefined),
       },
     ],
   });
   const { output } = await built.generate({ format: "esm", minify: true, codeSplitting: false });
   await built.close();
-  const code = output.map((file) => ("code" in file ? file.code : "")).join("");
+  const bytes = output.map((file) => ("code" in file ? file.code : "")).join("");
   const modules = output.flatMap((file) => ("modules" in file ? Object.keys(file.modules) : []));
-  return { size: gzipSync(code, { level: 9 }).length, modules: modules.filter((id) => !id.startsWith("\0")) };
+  return { size: gzipSync(bytes, { level: 9 }).length, modules: modules.filter((id) => !id.startsWith("\0")) };
 }
 
 /** The bytes of the core together with one adapter, such as `./d1`. */
 export async function coreWith(adapter: string): Promise<number> {
   return bundleSize([sourceOf("."), sourceOf(adapter)]);
+}
+
+/** The bytes of what an app needs to run something: the names that it imports, with one adapter. */
+export async function appWith(adapter: string): Promise<number> {
+  const names = "{ createRuntime, defineCapability, defineSkill }";
+  return (
+    await bundleOf([
+      [names, sourceOf(".")],
+      ["*", sourceOf(adapter)],
+    ])
+  ).size;
 }
 
 function sourceOf(door: string): string {
@@ -61,7 +82,10 @@ function sourceOf(door: string): string {
 if (import.meta.main) {
   const sizes: [string, number][] = [];
   for (const [door, file] of doors()) sizes.push([door, await bundleSize([file])]);
-  for (const adapter of ["./memory", "./indexeddb", "./d1"]) sizes.push([`. with ${adapter}`, await coreWith(adapter)]);
+  for (const adapter of ["./memory", "./indexeddb", "./d1"]) {
+    sizes.push([`. with ${adapter}`, await coreWith(adapter)]);
+    sizes.push([`an app with ${adapter}`, await appWith(adapter)]);
+  }
   console.log("Bytes, minified and gzipped:");
   for (const [name, size] of sizes) console.log(`${name.padEnd(20)}${String(size).padStart(8)}`);
 }
