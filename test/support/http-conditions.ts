@@ -144,6 +144,19 @@ export function testConditions(home: HttpHome): void {
       expect(descendants.runs).toHaveLength(2);
     });
 
+    test.each([
+      ["/v1/run_async", 202],
+      ["/run_async", 202],
+      ["/v1/runs", 201],
+    ])("on POST %s is of one request: with other content it is a conflict", async (path, status) => {
+      const body = { skill_id: "http.chain", inputs: { value: path } };
+      const first = await client.expect(status, client.post(path, body, key(`start at ${path}`)));
+      const again = await client.expect(status, client.post(path, body, key(`start at ${path}`)));
+      expect(again).toMatchObject({ run_id: first.run_id, idempotent_replay: true });
+      const other = { ...body, inputs: { value: "other" } };
+      await client.refusal("idempotency_conflict", client.post(path, other, key(`start at ${path}`)));
+    });
+
     test("is of its operation and its tenant", async () => {
       const runId = await client.finished("http.chain", { value: 1 });
       const beta = new Client(home, "beta");

@@ -148,6 +148,9 @@ const documented = operations.map((operation) => ({
   pattern: new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, "[^/?]+")}(\\?|$)`),
 }));
 
+/** What the app has answered so far: `<operation> <status or error code>`. */
+export const answered: Set<string> = new Set();
+
 function expectDescribed(method: string, path: string, { status, headers, text, body }: Answer): void {
   const operation = documented.find((one) => one.operation.method === method.toLowerCase() && one.pattern.test(path));
   if (status < 400) {
@@ -161,13 +164,17 @@ function expectDescribed(method: string, path: string, { status, headers, text, 
     expect(httpStatus[error.code]).toBe(status);
     expect(headers.get("x-trace-id")).toBe(trace_id);
     expect(JSON.stringify(body)).not.toMatch(/\bat .+:\d+:\d+/);
-    if (operation !== undefined) expect(operation.operation.errors).toContain(error.code);
+    if (operation !== undefined) {
+      expect(operation.operation.errors).toContain(error.code);
+      answered.add(`${operation.operation.id} ${error.code}`);
+    }
   }
 }
 
 function expectAnswer(operation: Operation, { status, headers, text, body }: Answer): void {
   const { also = {}, answer, answerType = "application/json", hasETag } = operation;
   expect([operation.status, ...Object.keys(also).map(Number)]).toContain(status);
+  answered.add(`${operation.id} ${status}`);
   if (hasETag) expect(headers.get("etag")).toMatch(/^"\d+"$/);
   else expect(headers.get("etag")).toBeNull();
   if (status === 204 || status === 304) {

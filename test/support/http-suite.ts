@@ -3,6 +3,7 @@ import { testBodies } from "./http-bodies.ts";
 import { testCheckpoints } from "./http-checkpoints.ts";
 import { testClient } from "./http-client.ts";
 import { testConditions } from "./http-conditions.ts";
+import { testDescription } from "./http-description.ts";
 import { testFamilies } from "./http-families.ts";
 import type { HttpHome } from "./http-home.ts";
 import { testRaces } from "./http-races.ts";
@@ -24,4 +25,5 @@ export function testHttp(home: HttpHome): void {
   testFamilies(home);
   testTransfers(home);
   testClient(home);
+  testDescription(home);
 }
