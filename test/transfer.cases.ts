@@ -81,6 +81,13 @@ async function expectHidden({ runs, runtime }: Home, runId: string): Promise<voi
   expect(await runtime.drain()).toEqual({ taken: 0, passedOver: 0 });
 }
 
+/** The lines with their last entry made so long by blanks that an import writes it before it has read them all. */
+function padded(lines: readonly string[]): readonly string[] {
+  const last = lines.findLastIndex((line) => line.startsWith('{"kind":"entry"'));
+  if (last < 0) return lines;
+  return lines.with(last, `${lines[last]?.trimEnd()}${" ".repeat(5 * 1024 * 1024)}\n`);
+}
+
 function edited(line: string | undefined, edit: (fields: Record<string, unknown>) => unknown): string {
   return `${JSON.stringify(edit(JSON.parse(line ?? "") as Record<string, unknown>))}\n`;
 }
@@ -360,7 +367,7 @@ export function transferCases(on: OnStage): void {
         const lines = await exported(first.runs, "r");
         const here = home(stage, stage.store);
         for (let cut = 0; cut < lines.length; cut++) {
-          const begun = lines.slice(0, cut);
+          const begun = padded(lines.slice(0, cut));
           await expect(here.runs.import(broken(begun))).rejects.toThrow("the connection was lost");
           // A file that was cut ends like any other.
           expect(await refusalOf(here.runs.import(begun))).toMatchObject({
@@ -377,6 +384,26 @@ export function transferCases(on: OnStage): void {
         expect(await refusalOf(here.runs.start({ skillId: "office", runId: "r" }))).toMatchObject({ code: "conflict" });
         await here.runs.import(lines);
         expect(await exported(here.runs, "r")).toEqual(lines);
+      }),
+    );
+
+    test(
+      "or that is refused has written nothing where it was read to its end before",
+      on(async (stage) => {
+        const first = home(stage, memoryStore());
+        await restingRun(first);
+        const lines = await exported(first.runs, "r");
+        const here = home(stage, stage.store);
+        const wrong = [
+          ...lines.map((_, cut) => lines.slice(0, cut)),
+          ...lines.map((_, gone) => lines.toSpliced(gone, 1)),
+          ...lines.map((line, twice) => lines.toSpliced(twice, 0, line)),
+        ];
+        for (const one of wrong) {
+          expect(await refusalOf(here.runs.import(one))).toMatchObject({ code: "invalid_request" });
+          expect(await stage.store.getRun(stage.tenant, "r")).toBeUndefined();
+        }
+        await here.runs.start({ skillId: "office", runId: "r" });
       }),
     );
 
@@ -414,7 +441,7 @@ export function transferCases(on: OnStage): void {
         await first.runtime.idle();
         const late = await exported(first.runs, "r");
         const here = home(stage, stage.store);
-        await expect(here.runs.import(broken(early.slice(0, -3)))).rejects.toThrow();
+        await expect(here.runs.import(broken(padded(early.slice(0, -3))))).rejects.toThrow();
 
         const other = home(stage, memoryStore(), virtualClock());
         await restingRun(other);

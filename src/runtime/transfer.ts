@@ -97,17 +97,30 @@ interface Import {
   checked: number;
   /** The revision that was written last. */
   written: number;
-  /** The last entry that was read. It is written with the line after it, since the final commit may have to bring it. */
-  last?: { readonly revision: number; readonly entry: NewEntry };
+  /** Entries that were read and found good, and what their lines take. */
+  readonly ahead: ReadEntry[];
+  aheadLength: number;
+  /** The revision of the last entry that was read. */
+  readTo: number;
+  /** The last entry that left those ahead. It is written with the one after it, since the final commit may have to bring it. */
+  last?: ReadEntry;
   keyframe?: number;
   readonly checkpointIds: Set<string>;
   readonly claims: NewClaim[];
 }
 
+interface ReadEntry {
+  readonly revision: number;
+  readonly entry: NewEntry;
+}
+
+/** An export of up to so many characters is read to its end before anything is written. */
+const mostAhead = 4 * 1024 * 1024;
+
 /**
  * Takes a run in. Revision by revision it is written under a row that nobody can see; the last commit brings the claims and
  * makes it visible, so that a crash or a stream that is cut leaves no half of a run. The same import may be begun again, or
- * that of a later export of the run, and goes on.
+ * that of a later export of the run, and goes on. One of up to 4 MiB that is refused has written nothing at all.
  *
  * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `conflict` where the run exists with
  * another history.
@@ -130,15 +143,25 @@ export async function importRun(
       if (present?.status !== undefined) return samePresent(header.row, present);
       if (present !== undefined && !isImport(present, header.row)) throw exists(header.row.runId);
       const found = present?.revision ?? 0;
-      taking = { ...header, found, checked: 0, written: found, checkpointIds: new Set(), claims: [] };
+      const nothing = {
+        checked: 0,
+        ahead: [],
+        aheadLength: 0,
+        readTo: 0,
+        checkpointIds: new Set<string>(),
+        claims: [],
+      };
+      taking = { ...header, ...nothing, found, written: found };
       continue;
     }
     switch (fields.kind) {
       case "entry": {
         const before = taking;
         const next = readLine(place, () => readEntryLine(host, before, fields, place));
-        await writeLast(host, taking, place);
-        taking.last = next;
+        taking.ahead.push(next);
+        taking.readTo = next.revision;
+        taking.aheadLength += text.length;
+        if (taking.aheadLength > mostAhead) await writeAhead(host, taking);
         break;
       }
       case "claim": {
@@ -159,12 +182,20 @@ export async function importRun(
   return finish(host, taking, `line ${number}`);
 }
 
-/** Writes the last entry that was read, and what comes before it, as far as an earlier import has not. */
-async function writeLast(host: Host, taking: Import, place: string): Promise<void> {
+async function writeAhead(host: Host, taking: Import): Promise<void> {
+  for (const next of taking.ahead.splice(0)) {
+    await writeLast(host, taking);
+    taking.last = next;
+  }
+  taking.aheadLength = 0;
+}
+
+/** Writes the last entry that left those ahead, and what comes before it, as far as an earlier import has not. */
+async function writeLast(host: Host, taking: Import): Promise<void> {
   const { last } = taking;
   if (last === undefined) return;
   await compare(host, taking, last.revision);
-  if (last.revision > taking.found) await writeHidden(host, taking, last.revision, place, last.entry);
+  if (last.revision > taking.found) await writeHidden(host, taking, last.revision, last.entry);
 }
 
 /** Compares what an earlier import wrote up to `revision`, which is all that it may have: the last entry, if it came so far. */
@@ -185,16 +216,13 @@ async function compare(host: Host, taking: Import, revision: number): Promise<vo
 /** More commits than this leave a trace in every history. */
 const mostUnremembered = 1_000_000;
 
+function checkGap(commits: number, place: string): void {
+  if (commits > mostUnremembered) throw invalidRequest(place, "too much of the history is missing");
+}
+
 /** Writes hidden rows up to `revision`, the last with the entry. */
-async function writeHidden(
-  host: Host,
-  taking: Import,
-  revision: number,
-  place: string,
-  entry?: NewEntry,
-): Promise<void> {
+async function writeHidden(host: Host, taking: Import, revision: number, entry?: NewEntry): Promise<void> {
   const { row, nonce } = taking;
-  if (revision - taking.written > mostUnremembered) throw invalidRequest(place, "too much of the history is missing");
   while (taking.written < revision) {
     const { tenant, runId, createdAt } = row;
     const next = taking.written + 1;
@@ -207,26 +235,39 @@ async function writeHidden(
 }
 
 async function finish(host: Host, taking: Import, place: string): Promise<Held> {
-  const { row, record, nonce, last, claims, checkpointIds } = taking;
+  const { row, record, nonce, readTo, claims, checkpointIds } = taking;
   const isWhole =
-    record.entryRevision === (last?.revision ?? 0) &&
+    record.entryRevision === readTo &&
     record.checkpointCount === checkpointIds.size &&
     record.run.checkpointHead === [...checkpointIds].at(-1);
   if (!isWhole) throw invalidRequest(place, "this is not the whole history of the run");
+  checkGap(row.revision - readTo, place);
+  const now = host.clock.now();
+  for (const { kind, key } of claims) {
+    const held = await host.store.getClaim(row.tenant, kind, key);
+    const isFree = held === undefined || held.runId === row.runId || (held.lapsesAt ?? now + 1) <= now;
+    if (!isFree) throw claimHeld(row, held);
+  }
+  await writeAhead(host, taking);
+  const { last } = taking;
   const isLast = last?.revision === row.revision;
-  if (!isLast) await writeLast(host, taking, place);
+  if (!isLast) await writeLast(host, taking);
   await compare(host, taking, row.revision);
-  await writeHidden(host, taking, row.revision - 1, place);
+  await writeHidden(host, taking, row.revision - 1);
   const commit = { run: row, now: host.clock.now(), claims, ...(isLast ? { entry: last.entry } : {}) };
   const delivery = await deliver(host, commit, nonce);
   switch (delivery.kind) {
     case "committed":
       return delivery.later ?? { row, record };
     case "claimed":
-      throw new DurableError("conflict", `a claim of run "${row.runId}" is held by run "${delivery.claim.runId}"`);
+      throw claimHeld(row, delivery.claim);
     case "conflict":
       throw exists(row.runId);
   }
+}
+
+function claimHeld({ runId }: RunRow, claim: ClaimRow): DurableError {
+  return new DurableError("conflict", `a claim of run "${runId}" is held by run "${claim.runId}"`);
 }
 
 // The row of an import under way: without a status it is in no list, and nobody but an import of this run writes over it.
@@ -287,18 +328,14 @@ function readHeader(fields: JsonObject, tenant: TenantId, place: string): Pick<I
   return { row, record, nonce };
 }
 
-function readEntryLine(
-  host: Host,
-  taking: Import,
-  fields: JsonObject,
-  place: string,
-): { revision: number; entry: NewEntry } {
-  const { row, last, checkpointIds, claims } = taking;
+function readEntryLine(host: Host, taking: Import, fields: JsonObject, place: string): ReadEntry {
+  const { row, readTo, checkpointIds, claims } = taking;
   const { tenant, runId } = row;
   const revision = numberOf(fields, "revision", place);
   if (claims.length > 0) throw invalidRequest(place, "an entry after a claim");
-  if (revision <= (last?.revision ?? 0)) throw invalidRequest(place, "entries are out of order");
+  if (revision <= readTo) throw invalidRequest(place, "entries are out of order");
   if (revision > row.revision) throw invalidRequest(place, "the entry is newer than its run");
+  checkGap(revision - readTo, place);
   const body = bodyOf(fields, place);
   const { checkpoint } = readEntry({ tenant, runId, revision, body });
   if (checkpoint === undefined) {
