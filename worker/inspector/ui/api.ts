@@ -47,8 +47,7 @@ export class Api {
   async call<T>(path: string, call: Call = {}): Promise<Answer<T>> {
     const response = await this.#fetch(path, call);
     const etag = response.headers.get("etag");
-    const text = response.status === 204 || response.status === 304 ? "" : await response.text();
-    return { value: parsed<T>(text), etag };
+    return { value: parsed<T>(await response.text()), etag };
   }
 
   /** The body as a file. */

@@ -14,6 +14,9 @@ import type { CheckpointAnswer, ComparisonAnswer, Json, JsonObject, RunEvent } f
 const tabs = { state: "State", changes: "Changes", about: "About" } as const;
 type PanelTab = keyof typeof tabs;
 
+/** How soon after one head the next is read. */
+const paceMs = 250;
+
 interface Shown {
   readonly checkpoint: CheckpointAnswer;
   readonly diff: ComparisonAnswer;
@@ -29,16 +32,19 @@ export class CheckpointPanel {
   #error: ApiError | undefined;
   #event: RunEvent | undefined;
   #work = new AbortController();
+  #isReading = false;
 
   constructor(page: RunPage) {
     this.#page = page;
     this.#tree = new JsonTree(page.app);
   }
 
-  show(id: string | undefined): void {
+  /** `isFollowed` where it is the head of a run that goes on: there will be another soon, and what is on its way is let come. */
+  show(id: string | undefined, isFollowed: boolean): void {
     if (id === this.#id) return;
     this.#id = id;
     this.#event = undefined;
+    if (isFollowed && this.#isReading) return;
     this.#work.abort();
     this.#work = new AbortController();
     if (id !== undefined) void this.#read(id, this.#work.signal);
@@ -59,6 +65,7 @@ export class CheckpointPanel {
   }
 
   async #read(id: string, signal: AbortSignal): Promise<void> {
+    this.#isReading = true;
     const { api } = this.#page.app;
     const path = runPath(this.#page.runId, `/checkpoints/${encodeURIComponent(id)}`);
     try {
@@ -73,7 +80,14 @@ export class CheckpointPanel {
       if (signal.aborted) return;
       this.#error = asApiError(error);
     }
+    this.#isReading = false;
     this.#page.app.update();
+    // The head has moved on meanwhile.
+    if (this.#id !== undefined && this.#id !== id) setTimeout(() => this.#readNext(signal), paceMs);
+  }
+
+  #readNext(signal: AbortSignal): void {
+    if (!signal.aborted && !this.#isReading && this.#id !== undefined) void this.#read(this.#id, signal);
   }
 
   render(): TemplateResult {

@@ -13,6 +13,7 @@ export interface RunFeedListener {
 
 const longestPauseMs = 10_000;
 const restingMs = 3_000;
+const burstMs = 300;
 
 /**
  * Keeps a run and its log up to date: reads the history once, then the stream, which it takes up again where it broke off. A
@@ -121,7 +122,7 @@ export class RunFeed {
     setTimeout(() => {
       this.#isRunDue = false;
       if (!this.#stopping.signal.aborted) this.#readRun().catch((error) => this.#listener.failed(asApiError(error)));
-    }, 150);
+    }, burstMs);
   }
 
   async #rest(): Promise<void> {

@@ -169,7 +169,7 @@ export class RunPage {
     const checkpoint = this.log.checkpoints[this.place];
     // A descendant's first checkpoint is in no event of its own: it came with it.
     const id = checkpoint?.id ?? this.chosen ?? this.run?.checkpoint_head ?? undefined;
-    this.panel.show(id);
+    this.panel.show(id, this.chosen === undefined);
     if (this.run !== undefined) this.#followStep();
     this.app.update();
   }

@@ -131,7 +131,7 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
     const name = signalName(page);
     return html`<section class="callout" data-status=${status} aria-label="Signal">
       <div><h2>Waits for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>It goes on when the signal comes.</p></div>
-      ${app.can("execute") ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openSignal(page, run, name)}>${icon("signal")}Send it…</button></div>` : nothing}
+      ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openSignal(page, run, name)}>${icon("signal")}Send it…</button></div>` : nothing}
     </section>`;
   }
   if (status === "failed" && error !== null) {
