@@ -6,7 +6,7 @@ import type { Cell } from "./table.ts";
 const snapshotSizes: Readonly<Record<Scale, readonly number[]>> = { full: [1_024, 16_384, 262_144], short: [1_024] };
 
 const effort = {
-  full: { rounds: 15, commits: 20 },
+  full: { rounds: 11, commits: 20 },
   short: { rounds: 1, commits: 2 },
 };
 

@@ -17,9 +17,9 @@ type Grow = (steps: number) => Promise<Grown>;
 /** How many steps, and in how many rounds. */
 const sizes: Readonly<Record<Scale, readonly (readonly [steps: number, rounds: number])[]>> = {
   full: [
-    [100, 7],
-    [400, 5],
-    [1_600, 3],
+    [100, 5],
+    [400, 3],
+    [1_600, 2],
   ],
   short: [[10, 1]],
 };

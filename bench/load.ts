@@ -5,7 +5,7 @@ import { spreadOf } from "./spread.ts";
 import type { Cell } from "./table.ts";
 
 const sizes: Readonly<Record<Scale, readonly number[]>> = { full: [100, 1_000, 10_000], short: [10] };
-const rounds: Readonly<Record<Scale, number>> = { full: 7, short: 1 };
+const rounds: Readonly<Record<Scale, number>> = { full: 5, short: 1 };
 
 export const load: Bench = {
   id: "c",

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright";
 import { createServer } from "vite";
@@ -54,9 +56,9 @@ export class Media {
     const worker = await startWorker(place);
     this.#cleanups.push(() => worker.stop());
     return async (program, args) => {
-      const response = await fetch(worker.url, { method: "POST", body: JSON.stringify({ program, args }) });
-      if (!response.ok) throw new Error(`${program} failed in workerd: ${await response.text()}`);
-      return (await response.json()) as never;
+      const { status, text: answer } = await post(worker.url, JSON.stringify({ program, args }));
+      if (status !== 200) throw new Error(`${program} failed in workerd: ${answer}`);
+      return JSON.parse(answer) as never;
     };
   }
 
@@ -82,4 +84,15 @@ export class Media {
       window.programs[program](args as never) as Promise<unknown>;
     return async (program, args) => (await page.evaluate(call, [program, args] as const)) as never;
   }
+}
+
+/** Without the five minutes after which `fetch` gives up. */
+async function post(
+  url: string,
+  body: string,
+): Promise<{ readonly status: number | undefined; readonly text: string }> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url, { method: "POST" }, resolve).on("error", reject).end(body);
+  });
+  return { status: response.statusCode, text: await text(response) };
 }

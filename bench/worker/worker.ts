@@ -6,7 +6,7 @@ import { type Channel, growLangGraph, saverBytes } from "../peers/langgraph.ts";
 import { type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { type Grown, growDurable } from "../programs/growing.ts";
 import { importRun, loadCosts } from "../programs/load.ts";
-import { pageTimes, rowBody } from "../programs/pages.ts";
+import { type Filled, pageTimes, rowBody } from "../programs/pages.ts";
 import { bills } from "./bills.ts";
 
 /** The bindings of wrangler.toml. */
@@ -39,10 +39,14 @@ const programs = {
     return loadCosts(store, await importRun(store, lines), rounds);
   },
 
-  async pageTimes({ DB }: Env, { runs, rounds }: { runs: number; rounds: number }) {
-    const tenant = `of ${runs} runs`;
-    await DB.prepare(fillRuns).bind(tenant, runs, rowBody).run();
-    return pageTimes(d1Store(DB), tenant, rounds);
+  async pageTimes({ DB }: Env, { sizes, rounds }: { sizes: readonly number[]; rounds: number }) {
+    const filled: Filled[] = [];
+    for (const runs of sizes) {
+      const tenant = `of ${runs} runs`;
+      await DB.prepare(fillRuns).bind(tenant, runs, rowBody).run();
+      filled.push({ store: d1Store(DB), tenant, runs });
+    }
+    return pageTimes(filled, rounds);
   },
 
   bills: ({ DB, OTHERS }: Env, { steps }: { steps: number }) => bills(DB, OTHERS, steps),
@@ -50,10 +54,10 @@ const programs = {
 
 export type WorkerPrograms = typeof programs;
 
-/** The rows of `fill`, by one statement instead of a commit each. */
+/** The rows of `runRows`, by one statement instead of a commit each. */
 const fillRuns = `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, body)
   WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
-  SELECT ?1, 'run ' || i, 1, i / 2, 'completed', 'skill ' || i % 10, ?3 FROM n`;
+  SELECT ?1, 'run ' || i, 1, i / 2, 'completed', 'skill', ?3 FROM n`;
 
 const bareTables = [
   "CREATE TABLE IF NOT EXISTS bare_runs (run_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
