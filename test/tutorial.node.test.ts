@@ -25,8 +25,8 @@ beforeAll(() => {
   symlinkSync(join(process.cwd(), "node_modules"), join(clone, "node_modules"));
 });
 
-afterAll(() => {
-  stopServer();
+afterAll(async () => {
+  await stopServer();
   rmSync(clone, { recursive: true, force: true });
 });
 
@@ -38,7 +38,7 @@ test("whoever follows the tutorial word by word sees what it says", { timeout: 3
     const next = parts[index + 1];
     const expected = next?.language === "text" ? next.text : undefined;
     if (/^npm run (dev|example:)/.test(text)) await serve(text, port, expected);
-    else await follow(text.replaceAll("8787", String(port)), expected);
+    else await follow(text.replaceAll(ports, String(port)), expected);
   }
 });
 
@@ -51,7 +51,7 @@ async function follow(commands: string, expected: string | undefined): Promise<v
 
 /** Starts what goes on until it is stopped, in the place of what was started before it. */
 async function serve(command: string, port: number, expected: string | undefined): Promise<void> {
-  stopServer();
+  await stopServer();
   const started = spawn("bash", ["-euc", command], {
     cwd: clone,
     env: { ...environment, PORT: String(port) },
@@ -63,18 +63,24 @@ async function serve(command: string, port: number, expected: string | undefined
     let printed = "";
     started.stdout.setEncoding("utf8").on("data", (text: string) => {
       printed += text;
-      if (expected === undefined || pattern(expected.replaceAll("8787", String(port)), "s").test(printed)) resolve();
+      if (expected === undefined || pattern(expected.replaceAll(ports, String(port)), "s").test(printed)) resolve();
     });
     started.once("exit", (code) => reject(new Error(`${command} ended with ${code}:\n${printed}`)));
   });
 }
 
-function stopServer(): void {
-  if (server?.pid === undefined) return;
-  server.removeAllListeners("exit");
-  process.kill(-server.pid, "SIGKILL");
+/** As Ctrl-C does. */
+async function stopServer(): Promise<void> {
+  const stopped = server;
   server = undefined;
+  if (stopped?.pid === undefined || stopped.exitCode !== null || stopped.signalCode !== null) return;
+  const exited = new Promise((resolve) => stopped.once("exit", resolve));
+  process.kill(-stopped.pid, "SIGINT");
+  await exited;
 }
+
+/** Those of `npm run dev` and of the example's page; others may run where the tests do. */
+const ports = /\b(?:8787|4173)\b/g;
 
 const environment = { ...process.env, NO_COLOR: "1", NODE_NO_WARNINGS: "1", npm_config_loglevel: "error" };
 
