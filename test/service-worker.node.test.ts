@@ -263,14 +263,21 @@ describe("a browser that lacks something", { timeout: 60_000 }, () => {
     );
   });
 
-  test("without Web Locks the service worker waits whether a page takes a run, and takes it then", async () => {
-    const worker: WorkerSettings = { locks: false, graceMs: 1_500 };
+  test("without Web Locks the service worker leaves a run to whatever page may execute", async () => {
+    const worker: WorkerSettings = { locks: false, graceMs: hour };
     const client = await open("client", { worker });
     await openLatch(client, "x");
     const runId = await start(client, "shown.held", { latch: "x" });
+    await client.waitForTimeout(1_000);
     expect(await callers(client, runId)).toEqual([]);
-    await endsBy(client, runId, "service worker");
-    expect((await look(client, runId)).events).not.toContain("run.recovered");
+    await openExecuting("page", worker);
+    await endsBy(client, runId, "page");
+  });
+
+  test("without Web Locks it executes what no page has taken", async () => {
+    const client = await open("client", { worker: { locks: false, graceMs: 500 } });
+    await openLatch(client, "x");
+    await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
   });
 });
 
@@ -284,6 +291,8 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
   test("it does where such a page has closed", async () => {
     const [client, home] = [await open("client", { worker: { graceMs: hour } }), await openExecuting("home")];
     await home.close();
+    const held = () => client.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name));
+    await expect.poll(held, patience).not.toContain("orca-durable/serves/me");
     await openLatch(client, "x");
     await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
   });
@@ -301,11 +310,11 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
   });
 
   test("it takes no further step once its time is over, and a page goes on from there", async () => {
-    const worker: WorkerSettings = { passMs: 800 };
+    const worker: WorkerSettings = { passMs: 2_500 };
     const client = await open("client", { worker });
     const runId = await start(client, "shown.held", { latch: "x" });
     await called(client, runId, ["service worker"]);
-    await client.waitForTimeout(1_000);
+    await client.waitForTimeout(2_600);
     await openLatch(client, "x");
     const handedOver = (events: readonly string[]) => count(events, "step.completed");
     await expect.poll(async () => handedOver((await look(client, runId)).events), patience).toBe(2);

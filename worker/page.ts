@@ -36,7 +36,8 @@ export interface DurablePage {
   /** The tenant's runs, without a service worker in between. */
   readonly runs: Runs;
   /**
-   * Resolves once this page's requests go through the service worker; at once where none was asked for.
+   * Resolves once the service worker knows that this page executes, and the page's requests go through it. Without one it
+   * is resolved as soon as others can see the page.
    *
    * @throws `unsupported` where there are no service workers, as in some private windows; what the browser says where it
    * refuses the script.
@@ -63,9 +64,9 @@ export function createPage(options: PageOptions): DurablePage {
   const runs = runtime.for(tenant);
   const stopped = new AbortController();
   const report = onError ?? ((error: unknown) => console.error(error));
-  announceServing(database, tenant, stopped.signal).catch(report);
+  const announced = announceServing(database, tenant, stopped.signal);
   runtime.serve({ tenant, signal: stopped.signal, ...present({ everyMs }) }).catch(report);
-  const ready = controlled(options);
+  const ready = Promise.all([announced, controlled(options)]).then(() => undefined);
   // Without it the page executes all the same, so that nobody need wait for it.
   ready.catch(report);
   return {

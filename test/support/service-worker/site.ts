@@ -27,7 +27,8 @@ const html = `<!doctype html><meta charset="utf-8"><title>A site</title><link re
 
 /** Bundles the page and the service worker, and serves them. Every other path is answered by its name. */
 export async function startSite(): Promise<Site> {
-  const [page, workerScript] = await Promise.all([bundle("page.ts", "esm"), bundle("worker.ts", "iife")]);
+  bundles ??= Promise.all([bundle("page.ts", "esm"), bundle("worker.ts", "iife")]);
+  const [page, workerScript] = await bundles;
   const files: Readonly<Record<string, readonly [type: string, text: string]>> = {
     "/": ["text/html", html],
     "/page.js": ["text/javascript", page],
@@ -72,6 +73,9 @@ export async function startSite(): Promise<Site> {
     },
   };
 }
+
+/** Of the page and of the service worker. */
+let bundles: Promise<readonly [page: string, workerScript: string]> | undefined;
 
 async function bundle(file: string, format: "esm" | "iife"): Promise<string> {
   const build = await rolldown({ input: join(import.meta.dirname, file), platform: "browser" });
