@@ -21,7 +21,7 @@ section.item{border:1px solid var(--line);border-radius:.5rem;padding:.85rem 1re
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-top:1px solid var(--line)}
-th{font-weight:600;white-space:nowrap}
+th{font-weight:600}th .dim{font-weight:400}
 table table{background:var(--shade)}
 `.trim();
 
@@ -178,10 +178,13 @@ function typeOf(schema: JsonObject): string {
     return listOf(anyOf)
       .map((one) => typeOf(objectOf(one)))
       .join(" or ");
-  if (allOf !== undefined)
-    return listOf(allOf)
-      .map((one) => typeOf(objectOf(one)))
-      .join(" and ");
+  if (allOf !== undefined) {
+    // That it is an object goes without saying beside its fields.
+    const told = listOf(allOf)
+      .map(objectOf)
+      .filter(({ type, ...rest }) => type !== "object" || Object.keys(rest).length > 0);
+    return told.map(typeOf).join(" and ");
+  }
   if (schema.const !== undefined) return literal(schema.const);
   if (schema.enum !== undefined) return listOf(schema.enum).map(literal).join(" | ");
   if (properties !== undefined) {

@@ -41,7 +41,7 @@ export interface Operation {
   readonly errors: readonly ErrorCode[];
 }
 
-export type AnswerType = "application/x-ndjson" | "text/event-stream" | "text/html" | "text/javascript";
+type AnswerType = "application/x-ndjson" | "text/event-stream" | "text/html" | "text/javascript";
 
 /** The role that a caller of the operation must have. */
 export function roleOf({ method, role = roleOfMethod(method.toUpperCase()) }: Operation): Role {

@@ -6,7 +6,7 @@ import { runOperations } from "./run-operations.ts";
 import { serviceOperations } from "./service-operations.ts";
 import { startOperations } from "./start-operations.ts";
 
-export { type AnswerType, type Operation, roleOf } from "./operation.ts";
+export { type Operation, roleOf } from "./operation.ts";
 
 /** Every route, as the OpenAPI document describes it. */
 export const operations: readonly Operation[] = [
