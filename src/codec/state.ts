@@ -175,7 +175,10 @@ export function writeState(state: ExecutionState<Json>): JsonObject {
   return { [snapshotFormatKey]: snapshotFormat, ...(executionState.write(state) as JsonObject) };
 }
 
-/** How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. */
+/**
+ * How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. Of both in
+ * the form that is written here: a state that was read from one without some field of today needs a keyframe first.
+ */
 export function changeOfState(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
   return executionState.change(before, after);
 }
