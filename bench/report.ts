@@ -9,14 +9,14 @@ import { markdownTable, type Report } from "./table.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({ options: { input: { type: "string", default: `${root}artifacts/bench.json` } } });
 const report = JSON.parse(await readFile(values.input, "utf8")) as Report;
-const ids = report.tables.map(({ id }) => id).join("");
-if (report.isShort || ids !== "abcdefg") {
-  throw new Error(
-    `${values.input} has the tables ${ids} of a ${report.isShort ? "short" : "full"} run; take a full one.`,
-  );
+const { machine, versions, tables } = report;
+const ids = tables.map(({ id }) => id).join("");
+if (ids !== "abcdefg" || tables.some(({ isShort }) => isShort)) {
+  throw new Error(`${values.input} has the tables ${ids}, short ones or not; measure all of them in full.`);
 }
 
-const { date, command, seconds, machine, versions } = report;
+const runs = [...new Set(tables.map(({ date, command }) => `${date.slice(0, 10)}, \`${command}\``))].join(" and ");
+const origin = `${runs}, on a ${machine.cores}-core virtual machine with ${Math.floor(machine.memoryBytes / 2 ** 30)} GB (${machine.platform}), Node ${machine.node}`;
 const peers = [
   "@langchain/langgraph",
   "langgraph-checkpoint-cloudflare-d1",
@@ -25,12 +25,11 @@ const peers = [
   "idb",
   "wrangler",
 ];
-const origin = `${date.slice(0, 10)}, \`${command}\` (${Math.ceil(seconds / 60)} minutes) on a ${machine.cores}-core virtual machine with ${Math.floor(machine.memoryBytes / 2 ** 30)} GB (${machine.platform}), Node ${machine.node}`;
 const parts: Record<string, string> = {
   origin: `${origin}; ${peers.map((name) => `${name} ${versions[name]}`).join(", ")}.`,
-  summary: `${markdownTable({ id: "", title: "", notes: [], ...summaryOf(report) })}\n\nMedians. ${origin}.`,
+  summary: `${markdownTable(summaryOf(report))}\n\nMedians of several rounds. ${origin}.`,
 };
-for (const table of report.tables) {
+for (const table of tables) {
   parts[table.id] = `${markdownTable(table)}\n\n${table.notes.map((note) => `- ${note}`).join("\n")}`;
 }
 

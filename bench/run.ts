@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
@@ -12,7 +13,7 @@ import { load } from "./load.ts";
 import { Media } from "./media.ts";
 import { pages } from "./pages.ts";
 import { size } from "./size.ts";
-import { plainTable, type Report, type Table } from "./table.ts";
+import { type MeasuredTable, plainTable, type Report, type Table } from "./table.ts";
 
 const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills];
 
@@ -34,40 +35,44 @@ if (unknown.length > 0) {
 // A short run does not take the place of a full one.
 const file = values.short ? "bench.short.json" : "bench.json";
 const output = values.output ?? fileURLToPath(new URL(`../artifacts/${file}`, import.meta.url));
-const scale = values.short ? "short" : "full";
+const command = ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" ");
+const date = new Date().toISOString();
 const started = performance.now();
+const versions = await installedVersions();
+const machine = {
+  cores: availableParallelism(),
+  memoryBytes: totalmem(),
+  platform: `${process.platform} ${process.arch}`,
+  node: process.versions.node,
+};
+await mkdir(dirname(output), { recursive: true });
+
 const media = new Media();
-const tables: Table[] = [];
+let tables = await earlierTables();
 try {
   for (const bench of benches) {
     if (!wanted.includes(bench.id)) continue;
     const begun = performance.now();
-    const table = { id: bench.id, title: bench.title, ...(await bench.measure(media, scale)) };
+    const measured = await bench.measure(media, values.short ? "short" : "full");
+    const { id, title } = bench;
+    const table = { id, title, ...measured, date, command, seconds: seconds(begun), isShort: values.short };
     expectWhole(table);
-    tables.push(table);
-    console.log(`${plainTable(table)}\n  (measured in ${seconds(begun)} s)\n`);
+    console.log(`${plainTable(table)}\n  (measured in ${table.seconds} s)\n`);
+    tables = [...tables.filter((one) => one.id !== id), table].toSorted((a, b) => a.id.localeCompare(b.id));
+    // After each, since a run takes minutes and may be stopped.
+    const report: Report = { machine, versions, tables };
+    await writeFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
   }
 } finally {
   await media.close();
 }
+console.log(`Measured in ${seconds(started)} s; ${output} has the tables.`);
 
-const report: Report = {
-  date: new Date().toISOString(),
-  command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
-  isShort: values.short,
-  seconds: seconds(started),
-  machine: {
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    platform: `${process.platform} ${process.arch}`,
-    node: process.versions.node,
-  },
-  versions: await installedVersions(),
-  tables,
-};
-await mkdir(dirname(output), { recursive: true });
-await writeFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
-console.log(`${tables.length} tables in ${report.seconds} s; ${output} has them.`);
+/** Those of an earlier run that this one does not measure again. */
+async function earlierTables(): Promise<readonly MeasuredTable[]> {
+  if (values.only === undefined || !existsSync(output)) return [];
+  return (JSON.parse(await readFile(output, "utf8")) as Report).tables;
+}
 
 /** Every row has its words, and every number is one. Whether it is a good one is never asked. */
 function expectWhole({ id, columns, rows }: Table): void {

@@ -22,6 +22,14 @@ export interface Table {
   readonly notes: readonly string[];
 }
 
+/** A table with the run of the bench that it is from. */
+export interface MeasuredTable extends Table {
+  readonly date: string;
+  readonly command: string;
+  readonly seconds: number;
+  readonly isShort: boolean;
+}
+
 export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
@@ -29,16 +37,12 @@ export interface Machine {
   readonly node: string;
 }
 
-/** One run of the bench: the file `artifacts/bench.json`. */
+/** The file `artifacts/bench.json`. */
 export interface Report {
-  readonly date: string;
-  readonly command: string;
-  readonly isShort: boolean;
-  readonly seconds: number;
   readonly machine: Machine;
   /** The packages that were measured, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly tables: readonly Table[];
+  readonly tables: readonly MeasuredTable[];
 }
 
 const missing = "–";
@@ -79,7 +83,7 @@ function rounded(value: number): string {
 }
 
 /** The titles and cells of a table as words, row by row. */
-function grid({ columns, rows }: Table): string[][] {
+function grid({ columns, rows }: Pick<Table, "columns" | "rows">): string[][] {
   return [
     columns.map(({ title, unit }) => (unit === "ms" || unit === "MB/s" ? `${title}, ${unit}` : title)),
     ...rows.map((row) => columns.map(({ key, unit }) => cellText(row[key], unit))),
@@ -96,7 +100,7 @@ export function plainTable(table: Table): string {
   return [`(${table.id}) ${table.title}`, "", ...body, "", ...table.notes.map((note) => `  ${note}`)].join("\n");
 }
 
-export function markdownTable(table: Table): string {
+export function markdownTable(table: Pick<Table, "columns" | "rows">): string {
   const [titles = [], ...body] = grid(table);
   const rule = table.columns.map(({ unit }) => (unit === undefined ? "---" : "---:"));
   return [titles, rule, ...body].map((line) => `| ${line.join(" | ")} |`).join("\n");
