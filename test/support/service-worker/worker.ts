@@ -27,7 +27,8 @@ const known = apiKeys(keys ?? []);
 
 createServiceWorker({
   ...(keys === undefined ? { tenant } : { authenticate: ({ request }) => known(request) }),
-  skills: [...httpSkills, ...shownSkills],
+  // With keys it is a home of the suite, which knows all the skills that are there.
+  skills: keys === undefined ? [...httpSkills, ...shownSkills] : httpSkills,
   capabilities: [...httpCapabilities, ...shownCapabilities("service worker")],
   skipWaiting: true,
   ...settings,
