@@ -15,8 +15,10 @@ if (ids !== "abcdefg" || tables.some(({ isShort }) => isShort)) {
   throw new Error(`${values.input} has the tables ${ids}, short ones or not; measure all of them in full.`);
 }
 
-const runs = [...new Set(tables.map(({ date, command }) => `${date.slice(0, 10)}, \`${command}\``))].join(" and ");
-const origin = `${runs}, on a ${machine.cores}-core virtual machine with ${Math.floor(machine.memoryBytes / 2 ** 30)} GB (${machine.platform}), Node ${machine.node}`;
+const dates = [...new Set(tables.map(({ date }) => date.slice(0, 10)))].join(" and ");
+const parted = new Set(tables.map(({ command }) => command)).size === 1 ? "" : ", in parts by `--only`";
+const memory = Math.floor(machine.memoryBytes / 2 ** 30);
+const origin = `${dates}, \`npm run bench\`${parted}, on a ${machine.cores}-core virtual machine with ${memory} GB (${machine.platform}), Node ${machine.node}`;
 const peers = [
   "@langchain/langgraph",
   "langgraph-checkpoint-cloudflare-d1",

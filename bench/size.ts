@@ -1,4 +1,4 @@
-import { bundleSize, coreWith, doors } from "../scripts/size.ts";
+import { appWith, bundleSize, coreWith, doors } from "../scripts/size.ts";
 import type { Bench } from "./bench.ts";
 import type { Cell } from "./table.ts";
 
@@ -21,6 +21,7 @@ export const size: Bench = {
     }
     for (const adapter of ["memory", "indexeddb", "d1"]) {
       rows.push({ import: `orca-durable with ${adapter}`, bytes: await coreWith(`./${adapter}`) });
+      rows.push({ import: `what an app needs of that, with ${adapter}`, bytes: await appWith(`./${adapter}`) });
     }
     for (const [name, file] of peers) rows.push({ import: name, bytes: await bundleSize([file]) });
     for (const { import: name, bytes } of rows) {
@@ -33,7 +34,7 @@ export const size: Bench = {
       ],
       rows,
       notes: [
-        "Bundled by rolldown for browsers with everything that it exports, and the packages that it needs. Of a peer, what is named alone.",
+        "Bundled by rolldown for browsers with everything that it exports, and the packages that it needs. Of a peer, what is named alone; of an app, what defines and runs a skill.",
       ],
     };
   },
