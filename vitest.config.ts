@@ -11,6 +11,8 @@ export default defineConfig(async () => ({
     hookTimeout: 30_000,
     // A forgotten `only` would hide the rest.
     allowOnly: false,
+    // Of `npm run fuzz`.
+    provide: { fuzz: { seed: process.env.FUZZ_SEED ?? null, count: process.env.FUZZ_COUNT ?? null } },
     reporters: ["default", new CountsReporter()],
     coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
     projects: [

@@ -49,6 +49,7 @@ function hex(bytes: number): string {
 /** The trace id of a run that is started: the body's, which is then the request's too unless a header named another. */
 export function startedTraceId(c: Context<AppEnv>, given: string | null | undefined): string {
   if (given === undefined || given === null) return c.var.traceId;
-  if (c.req.header(traceHeader) === undefined) c.set("traceId", given);
+  // A header loses the blanks at its ends, and then would say another id than the answer's body.
+  if (c.req.header(traceHeader) === undefined && given.trim() === given) c.set("traceId", given);
   return given;
 }

@@ -1,0 +1,29 @@
+import { defineCapability, defineSkill } from "../../../src/index.ts";
+import { createWorker, type Env } from "../../../worker/index.ts";
+
+interface LoadEnv extends Env {
+  /** The server that counts what was really done. */
+  readonly OUTSIDE_URL: string;
+}
+
+const letter = defineSkill({
+  id: "letter",
+  version: "1",
+  steps: [
+    { id: "draft", uses: "draft", input: { to: "inputs.to" }, output: "vars.text" },
+    { id: "send", uses: "send", input: { text: "vars.text" }, output: "outputs.receipt" },
+    { id: "file", uses: "draft", input: { to: "vars.text" } },
+  ],
+});
+
+export default createWorker<LoadEnv>({
+  skills: [letter],
+  capabilities: ({ OUTSIDE_URL }) => [
+    defineCapability({ id: "draft", version: "1" }, ({ to }: { to: string }) => `Dear ${to}, …`),
+    defineCapability({ id: "send", version: "1", sideEffects: "external_action" }, async (_, { idempotencyKey }) => {
+      const response = await fetch(OUTSIDE_URL, { method: "POST", body: idempotencyKey });
+      if (!response.ok) throw new Error(`the outside answers ${response.status}`);
+      return idempotencyKey;
+    }),
+  ],
+});
