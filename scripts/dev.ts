@@ -22,6 +22,7 @@ const worker = await startWorker({
   onOutput: (text) => process.stdout.write(text),
 });
 console.log(`The worker serves on ${worker.url}, with "x-api-key: dev-key". Ctrl-C ends it.`);
+console.log(`Its inspector is on ${worker.url}/inspector, and asks for that key.`);
 
 // wrangler.toml has a cron trigger for every minute, and wrangler dev does not pull it.
 const cron = setInterval(() => {

@@ -56,7 +56,12 @@ export class App {
 
   start(): void {
     const { signal } = this;
-    if (this.#options.isRouted) addEventListener("hashchange", () => this.#show(parseRoute(location.hash)), { signal });
+    const onHash = () => {
+      // Whatever was asked was asked of another place.
+      this.dialogs.dismiss();
+      this.#show(parseRoute(location.hash));
+    };
+    if (this.#options.isRouted) addEventListener("hashchange", onHash, { signal });
     document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     const ticking = setInterval(() => {
       if (document.hidden) return;

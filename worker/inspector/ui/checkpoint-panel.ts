@@ -109,20 +109,23 @@ export class CheckpointPanel {
       ${
         shown === undefined
           ? nothing
-          : html`<div class="tabs small" role="tablist" aria-label="Views of the checkpoint">${(
-              Object.keys(tabs) as PanelTab[]
-            ).map(
-              (
-                tab,
-              ) => html`<button role="tab" id="panel-tab-${tab}" aria-selected=${tab === this.#tab} aria-controls="panel-body" tabindex=${tab === this.#tab ? 0 : -1}
-                @click=${() => this.#choose(tab)} @keydown=${(event: KeyboardEvent) => this.#moveTab(event)}>${tabs[tab]}${tab === "changes" ? html`<span class="count">${shown.diff.changes.length}</span>` : nothing}</button>`,
-            )}
-            ${this.#tab === "state" ? html`<span class="gap"></span><label class="check"><input type="checkbox" .checked=${this.#tree.showsEmpty} @change=${() => this.#tree.toggleEmpty()} />Empty fields</label>` : nothing}</div>
+          : html`<div class="tabs small">
+            <div role="tablist" aria-label="Views of the checkpoint">
+              ${(Object.keys(tabs) as PanelTab[]).map((tab) => this.#tabButton(tab, shown))}
+            </div>
+            ${this.#tab === "state" ? html`<span class="gap"></span><label class="check"><input type="checkbox" .checked=${this.#tree.showsEmpty} @change=${() => this.#tree.toggleEmpty()} />Empty fields</label>` : nothing}
+          </div>
           <div class="body" id="panel-body" role="tabpanel" aria-labelledby="panel-tab-${this.#tab}" ?data-late=${isLate}>
             ${this.#tab === "state" ? this.#tree.render("State at the checkpoint") : this.#tab === "changes" ? diffView(page.app, shown.diff) : this.#about(shown)}
           </div>`
       }
     </aside>`;
+  }
+
+  #tabButton(tab: PanelTab, { diff }: Shown): TemplateResult {
+    const isChosen = tab === this.#tab;
+    return html`<button role="tab" id="panel-tab-${tab}" aria-selected=${isChosen} aria-controls="panel-body" tabindex=${isChosen ? 0 : -1}
+      @click=${() => this.#choose(tab)} @keydown=${(event: KeyboardEvent) => this.#moveTab(event)}>${tabs[tab]}${tab === "changes" ? html`<span class="count">${diff.changes.length}</span>` : nothing}</button>`;
   }
 
   #head({ checkpoint: { record } }: Shown): TemplateResult {

@@ -266,6 +266,11 @@ export class Dialogs {
     this.#app.update();
   }
 
+  /** Closes what is open, unless it is being done. */
+  dismiss(): void {
+    if (this.#form !== undefined && !this.#isBusy) this.#close();
+  }
+
   #close(): void {
     this.#element?.close();
     this.#form = undefined;

@@ -78,7 +78,8 @@ export class LineagePanel {
     const words = isMissing
       ? "deleted"
       : `${status === null ? "" : statusNames[status]}${created === null ? "" : ` · ${age(app.now - Date.parse(created))}`}`;
-    const name = `${kind === null ? "run" : kind} ${id}, ${words}${isOwn ? ", this run" : ""}`;
+    // It begins with what can be read, for those who speak to their browser.
+    const name = `${shortId(id, 22)} ${words} ${kind ?? ""}${isOwn ? ", this run" : ""}`;
     const body = svg`<rect x=".5" y=".5" width=${box.width - 1} height=${box.height - 1} rx="9"></rect>
       <circle cx="17" cy="20" r="4.5" class="dot" data-status=${status ?? "canceled"}></circle>
       <text x="30" y="24" class="id">${shortId(id, 22)}</text>
@@ -132,5 +133,5 @@ function link(source: HierarchyPointNode<LineageNode>, target: HierarchyPointNod
   const middle = (fromX + toX) / 2;
   const { checkpoint_id: checkpoint } = target.data;
   return svg`<path class="kinship" d="M${fromX} ${fromY}C${middle} ${fromY} ${middle} ${toY} ${toX} ${toY}"></path>
-    ${checkpoint === null ? nothing : svg`<text class="from" x=${toX - 8} y=${toY - 7}>${shortId(checkpoint, 12)}<title>from the checkpoint ${checkpoint}</title></text>`}`;
+    ${checkpoint === null ? nothing : svg`<text class="from" x=${toX - 8} y=${toY + (toY > fromY ? 15 : -7)}>${shortId(checkpoint, 12)}<title>from the checkpoint ${checkpoint}</title></text>`}`;
 }

@@ -54,7 +54,7 @@ export const panel = `
 .sheet div { display: grid; grid-template-columns: 104px minmax(0, 1fr); gap: 10px }
 .sheet dt { color: var(--faint) }
 .sheet dd { overflow-wrap: anywhere }
-.sheet pre { max-height: 220px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--page); font-size: 12px; line-height: 18px; white-space: pre-wrap; overflow: auto }
+.sheet pre { padding: 8px 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--page); font-size: 12px; line-height: 18px; white-space: pre-wrap; overflow-wrap: anywhere }
 @container inspector (max-width: 980px) {
   .panel { border-left: 0; border-top: 1px solid var(--line) }
   .panel .body { height: 62dvh; flex: none }

@@ -10,7 +10,7 @@ export const tokens = `
   --edge: light-dark(#cfd4dc, #343c49);
   --ink: light-dark(#14181f, #e8ebf0);
   --soft: light-dark(#586171, #9aa4b4);
-  --faint: light-dark(#6b7484, #848e9e);
+  --faint: light-dark(#616b7b, #8d97a7);
   --accent: light-dark(#0b6b78, #4cc3d3);
   --on-accent: light-dark(#ffffff, #06232a);
   --accent-wash: light-dark(#e5f3f5, #10272d);
@@ -82,8 +82,8 @@ button.primary { border-color: transparent; background: var(--accent); color: va
 button.primary:hover:not(:disabled) { background: color-mix(in oklab, var(--accent) 88%, var(--ink)) }
 button.primary .icon { color: inherit }
 button.danger, button.danger .icon { color: var(--red) }
-button.primary.danger { background: light-dark(#c22f2f, #d9534f); color: #fff }
-button.primary.danger:hover:not(:disabled) { background: light-dark(#a92626, #c74642) }
+button.primary.danger { background: light-dark(#c22f2f, #c23a36); color: #fff }
+button.primary.danger:hover:not(:disabled) { background: light-dark(#a92626, #ad312d) }
 button.plain { border-color: transparent; background: none; box-shadow: none; color: var(--accent); padding: 0 6px }
 button.ghosted { min-height: 28px; width: 28px; padding: 0; border-color: transparent; background: none; box-shadow: none; color: var(--soft) }
 button.ghosted .icon { margin: 0 }
@@ -130,6 +130,7 @@ main { flex: 1; min-height: 0; min-width: 0; display: flex; flex-direction: colu
 .tabs [role=tab][aria-selected=true] { border-bottom-color: var(--accent); color: var(--ink) }
 .tabs [role=tab]:focus-visible { outline-offset: -3px; border-radius: 6px }
 .tabs.small { padding: 0 12px; align-items: center }
+.tabs [role=tablist] { display: flex; gap: 4px }
 .tabs.small [role=tab] { min-height: 34px; font-size: 13px }
 .tabs .count { padding: 0 6px; border-radius: 99px; background: var(--hover); color: var(--soft); font-size: 11.5px; line-height: 17px; font-variant-numeric: tabular-nums }
 .hello { align-items: center; justify-content: center; gap: 14px; padding: 24px; background: var(--page); text-align: center }
