@@ -65,9 +65,9 @@ export async function deliver(host: Host, commit: Commit, nonce: string): Promis
 }
 
 // A hint that cannot be given, as on a closed channel, takes nothing back of what was committed.
-function notify({ notifier, onError }: Host, { tenant, runId }: RunRow): void {
+function notify({ notifier, executor, onError }: Host, { tenant, runId }: RunRow): void {
   try {
-    notifier.notify({ tenant, runId });
+    notifier.notify({ tenant, runId, executor });
   } catch (error) {
     onError(error);
   }

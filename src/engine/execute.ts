@@ -24,6 +24,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   const observation = observePass(host, held.record);
   const pass = new Pass(observation?.host ?? host, held, state, head);
   const over = new AbortController();
+  pass.listen(over.signal);
   const body = async () => {
     let failure: unknown;
     try {

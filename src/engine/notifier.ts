@@ -2,6 +2,8 @@
 export interface Changed {
   readonly tenant: string;
   readonly runId: string;
+  /** The executor that changed it, so that it need not look at what it did itself. */
+  readonly executor?: string;
 }
 
 /**

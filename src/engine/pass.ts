@@ -6,7 +6,7 @@ import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
 import { write } from "./commit.ts";
-import type { Held } from "./held.ts";
+import { type Held, heldRow } from "./held.ts";
 import type { Host } from "./host.ts";
 
 /** What one executor wants committed. */
@@ -137,6 +137,33 @@ export class Pass {
         this.host.onError(error);
       }
     }
+  }
+
+  /**
+   * Looks at the run whenever somebody tells that another has changed it, until the pass is over: so a cancellation reaches
+   * the steps at once, and not with the next commit.
+   */
+  listen(isOver: AbortSignal): void {
+    const { notifier, executor, onError } = this.host;
+    const { tenant, runId } = this.held.row;
+    const unsubscribe = notifier.subscribe((changed) => {
+      if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
+      this.queue = this.queue
+        .then(() => this.look())
+        .catch((error: unknown) => {
+          if (!(error instanceof LostHold)) onError(error);
+        });
+    });
+    isOver.addEventListener("abort", unsubscribe, { once: true });
+  }
+
+  private async look(): Promise<void> {
+    if (this.signal.aborted || this.isLetGo) return;
+    const { tenant, runId, revision } = this.held.row;
+    const row = await this.host.store.getRun(tenant, runId);
+    if (row?.revision === revision) return;
+    this.adopt(row && heldRow(row));
+    this.check();
   }
 
   private renewalAt(): number {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { countingStore } from "../../src/conformance/faults.ts";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import { defineCapability, defineSkill, type Runs, type Store, type WorkflowBody } from "../../src/index.ts";
+import {
+  defineCapability,
+  defineSkill,
+  localNotifier,
+  type Runs,
+  type Store,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, until } from "./scene.ts";
 
 const half = leaseMs / 2;
@@ -280,6 +287,22 @@ export function testOwnership(medium: string, harness: StoreHarness): void {
         expect(await revision(scene, runId)).toBe(before);
       },
     );
+
+    playedTwice("tell of a cancellation, and of nothing else, abort it at once", async (scene, skillId) => {
+      const { calls, options } = slow();
+      const notifier = localNotifier();
+      const { begin, settled, errors } = scene.actor({ ...options, notifier });
+      const runId = await begin({}, skillId);
+      await until(() => calls.length === 1);
+      const other = scene.actor({ executes: false, notifier });
+      await other.runs.signal(runId, { name: "hello", payload: null });
+      await quiet();
+      expect(calls[0]?.signal.aborted).toBe(false);
+      await other.runs.cancel(runId);
+      await until(() => calls[0]?.signal.aborted === true);
+      expect(await settled(runId)).toMatchObject({ status: "canceled" });
+      expect(errors).toEqual([]);
+    });
 
     playedTwice("in the same runtime cancel it at once", async (scene, skillId) => {
       const { calls, options } = slow();
