@@ -9,13 +9,14 @@ import { bills } from "./bills.ts";
 import { codec } from "./codec.ts";
 import { commit } from "./commit.ts";
 import { growing } from "./growing.ts";
+import { inspector } from "./inspector.ts";
 import { load } from "./load.ts";
 import { Media } from "./media.ts";
 import { pages } from "./pages.ts";
 import { size } from "./size.ts";
 import { type MeasuredTable, plainTable, type Report, type Table } from "./table.ts";
 
-const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills];
+const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills, inspector];
 
 const { values } = parseArgs({
   options: {
