@@ -133,12 +133,29 @@ test("a run goes on after its browser was killed", slow, async () => {
   await pace(page, 1_500);
   await page.click("text=a month of a coffee bar");
   await step(page, "chart", "running");
-  await context.close();
+  const closed = new Promise((resolve) => context.once("close", resolve));
+  const session = await context.newCDPSession(page);
+  await Promise.all([closed, session.send("Browser.crash").catch(() => {})]);
   await openBrowser();
   const again = await openPage();
   await step(again, "approval", "your turn");
   await again.click("#approve");
   await status(again, "completed");
+});
+
+test("a run goes on in another tab after its page was killed", slow, async () => {
+  const page = await openPage();
+  const other = await openPage();
+  await pace(page, 1_500);
+  await page.click("text=a month of a coffee bar");
+  await step(page, "chart", "running");
+  const crashed = page.waitForEvent("crash");
+  const session = await context.newCDPSession(page);
+  session.send("Page.crash").catch(() => {});
+  await crashed;
+  await other.click(".runs button");
+  await step(other, "approval", "your turn");
+  expect(await other.getAttribute("#run", "data-recoveries")).toBe("1");
 });
 
 test("a second tab shows the run live, and takes it over when the first is gone", slow, async () => {
