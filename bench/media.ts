@@ -86,13 +86,13 @@ export class Media {
   }
 }
 
-/** Without the five minutes after which `fetch` gives up. */
+/** Without the five minutes after which `fetch` gives up, and on a connection of its own: an idle one is closed meanwhile. */
 async function post(
   url: string,
   body: string,
 ): Promise<{ readonly status: number | undefined; readonly text: string }> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url, { method: "POST" }, resolve).on("error", reject).end(body);
+    request(url, { method: "POST", agent: false }, resolve).on("error", reject).end(body);
   });
   return { status: response.statusCode, text: await text(response) };
 }
