@@ -84,7 +84,8 @@ describe("a dry run of the deployment", { timeout: 300_000 }, () => {
     const run = await dryRun(config);
     console.log(sizeLine(config, run));
     expect(run.output).toContain("env.DB (orca-durable)");
-    const bindings = config === fullConfig ? ["RATE_LIMIT", "D1_QUERY_LIMIT", "CORS_ORIGINS", "ACCESS_LOG"] : [];
+    const bindings =
+      config === fullConfig ? ["RATE_LIMIT", "ADDRESS_RATE_LIMIT", "D1_QUERY_LIMIT", "CORS_ORIGINS", "ACCESS_LOG"] : [];
     for (const binding of bindings) expect(run.output).toContain(`env.${binding}`);
     // What the free plan once allowed as a whole. It is a bundle for every start of an isolate.
     expect(run.gzippedBytes).toBeLessThan(1_000_000);

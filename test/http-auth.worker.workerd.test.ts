@@ -156,6 +156,57 @@ describe("the limit of calls", () => {
     for (const one of [key, "own"]) await ask("/v1/runs", { key: one }, { RATE_LIMIT, API_KEY: "own" });
     expect(counted).toEqual([`key:${key.slice(5, 21)}`, "tenant:default"]);
   });
+
+  test("counts by address before a key is looked at, so that keys cannot be tried without end", async () => {
+    const counted: string[] = [];
+    const ADDRESS_RATE_LIMIT = {
+      async limit({ key }: { key: string }) {
+        counted.push(key);
+        return { success: counted.length <= 2 };
+      },
+    };
+    const DB = new Proxy(env.DB, {
+      get() {
+        throw new Error("the database is not asked");
+      },
+    });
+    const headers = { "cf-connecting-ip": "192.0.2.7" };
+    const bindings = { ADDRESS_RATE_LIMIT, API_KEY: "own" };
+    expect((await ask("/v1/runs", { key: "wrong", headers }, bindings)).status).toBe(403);
+    expect((await ask("/v1/runs", { headers }, bindings)).status).toBe(401);
+    const key = `orca_${"0".repeat(16)}_${"0".repeat(64)}`;
+    expect((await ask("/v1/runs", { key, headers }, { ...bindings, DB })).status).toBe(429);
+    expect((await ask("/v1/health", { headers }, bindings)).status).toBe(200);
+    expect(counted).toEqual(Array(3).fill("address:192.0.2.7"));
+  });
+
+  test.each([
+    ["2001:db8:1:2:3:4:5:6", "address:2001:db8:1:2"],
+    ["2001:db8:1:2::9", "address:2001:db8:1:2"],
+    ["2001:db8::9", "address:2001:db8:0:0"],
+    ["2001:db8::3:4:5:6:7", "address:2001:db8:0:3"],
+    ["::1", "address:0:0:0:0"],
+  ])("counts the calls of %s with those of its network", async (address, expected) => {
+    const counted: string[] = [];
+    const ADDRESS_RATE_LIMIT = {
+      async limit({ key }: { key: string }) {
+        counted.push(key);
+        return { success: true };
+      },
+    };
+    await ask("/v1/runs", { headers: { "cf-connecting-ip": address } }, { ADDRESS_RATE_LIMIT, API_KEY: "own" });
+    expect(counted).toEqual([expected]);
+  });
+
+  test("that cannot be asked stops nobody, and is told to the log", async () => {
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    const broken = { limit: () => Promise.reject(new Error("no such namespace")) };
+    const bindings = { API_KEY: "own", RATE_LIMIT: broken, ADDRESS_RATE_LIMIT: broken };
+    const headers = { "cf-connecting-ip": "192.0.2.7", "x-trace-id": "t-9" };
+    expect((await ask("/v1/runs", { key: "own", headers }, bindings)).status).toBe(200);
+    expect(logged).toHaveBeenCalledTimes(2);
+    expect(String(logged.mock.calls[0])).toMatch(/^trace t-9: .*no such namespace/);
+  });
 });
 
 describe("what the Worker is told by its variables", () => {

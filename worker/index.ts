@@ -12,6 +12,7 @@ import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Call
 import { inspectorPage } from "./inspector/page.ts";
 import { d1Keys } from "./keys/d1.ts";
 import { queryBudget } from "./query-budget.ts";
+import { addressKey, callerKey, countCall } from "./rate-limit.ts";
 import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
 
 /** The bindings that the Worker is deployed with. */
@@ -23,6 +24,8 @@ export interface Env {
   readonly CORS_ORIGINS?: string;
   /** A binding of Cloudflare's that counts calls by key, or by tenant where no key was issued. Default no limit. */
   readonly RATE_LIMIT?: RateLimit;
+  /** The same by the client's address, before its key is looked at: who tries keys is limited too. Default no limit. */
+  readonly ADDRESS_RATE_LIMIT?: RateLimit;
   /** "1" prints a line of JSON for each request. */
   readonly ACCESS_LOG?: string;
   /** How long a run stays with a Worker that says nothing more, in milliseconds. Default 30,000. */
@@ -62,9 +65,6 @@ const keyed: Pick<AppOptions<Env>, "authenticate" | "keys"> = {
   keys: ({ env }) => d1Keys(env.DB),
 };
 
-// The binding counts over 10 or 60 seconds and does not say which, so this is the longer one.
-const ratePeriodMs = 60_000;
-
 // A Worker lives for 30 seconds after its answer: a run that is not finished by then is handed over to the cron trigger.
 const passMs = 25_000;
 
@@ -78,7 +78,11 @@ const drainedWithStart = 2;
 
 /** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
-  const { skills, capabilities, authenticate, onAccess = printAccess, telemetry } = options;
+  const { skills, capabilities, onAccess = printAccess, telemetry } = options;
+  const { authenticate } = options;
+  const callers: Pick<AppOptions<Bindings>, "authenticate" | "keys"> = authenticate === undefined
+    ? keyed
+    : { authenticate };
   const invocation = (env: Bindings, background: (work: Promise<unknown>) => void): Invocation => {
     const budget = queryBudget(
       d1Store(env.DB),
@@ -99,12 +103,14 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
   };
   const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
-    ...(authenticate === undefined ? keyed : { authenticate }),
-    async admit({ keyId, tenant }, { env: { RATE_LIMIT } }) {
-      const key = keyId === undefined ? `tenant:${tenant}` : `key:${keyId}`;
-      if (RATE_LIMIT === undefined || (await RATE_LIMIT.limit({ key })).success) return;
-      throw new DurableError("rate_limited", "there were too many requests", { retryAfterMs: ratePeriodMs });
+    ...callers,
+    async authenticate(call) {
+      const { request, env, traceId } = call;
+      const key = addressKey(request);
+      if (key !== undefined) await countCall(env.ADDRESS_RATE_LIMIT, key, traceId);
+      return callers.authenticate(call);
     },
+    admit: (caller, { env, traceId }) => countCall(env.RATE_LIMIT, callerKey(caller), traceId),
     corsOrigins: ({ env }) => (env.CORS_ORIGINS ?? "").split(/[\s,]+/).filter((origin) => origin !== ""),
     onAccess,
     telemetry,
