@@ -78,7 +78,12 @@ export class DurableError extends Error {
 export function isDurableError(error: unknown, code?: ErrorCode): error is DurableError {
   if (typeof error !== "object" || error === null) return false;
   const { name, code: found } = error as { name?: unknown; code?: unknown };
-  return name === "DurableError" && typeof found === "string" && found in httpStatus && (code ?? found) === found;
+  return (
+    name === "DurableError" &&
+    typeof found === "string" &&
+    Object.hasOwn(httpStatus, found) &&
+    (code ?? found) === found
+  );
 }
 
 /** A `not_found` that names what was missing. */

@@ -30,6 +30,10 @@ describe("a failure", () => {
       "an error that looks like ours, and is not",
       Object.assign(new Error("secret"), { name: "DurableError", code: "x" }),
     ],
+    [
+      "an error whose code is a word of JavaScript",
+      Object.assign(new Error("secret"), { name: "DurableError", code: "toString" }),
+    ],
     ["a text", "secret"],
     ["nothing", undefined],
     ["an object", { message: "secret", stack: "at secret.ts:1:1" }],

@@ -1,7 +1,8 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
 import { isId } from "../src/ids.ts";
 import { DurableError } from "../src/index.ts";
-import type { AppEnv } from "./call.ts";
+import { type AppEnv, routeOf } from "./call.ts";
 
 /** What a caller may do, each with what stands before it: look, start and move runs, and administer. */
 export const roles = ["read", "execute", "admin"] as const;
@@ -33,10 +34,22 @@ export function checkRole(caller: Caller, needed: Role): void {
   throw new DurableError("forbidden", `this needs the role "${needed}", and the caller has "${caller.role}"`);
 }
 
+/** What the gates of {@link needs} demand, so that a caller is told at once and not of a lesser role first. */
+const neededBy = new WeakMap<object, Role>();
+
 /** For a route that needs more than its method says. */
 export function needs(role: Role): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
+  const gate: MiddlewareHandler<AppEnv> = async (c, next) => {
     checkRole(c.var.caller, role);
     await next();
   };
+  neededBy.set(gate, role);
+  return gate;
+}
+
+/** The role that the route of this request needs; undefined where there is no such route. */
+export function neededRole(c: Context<AppEnv>): Role | undefined {
+  const route = routeOf(c);
+  const more = matchedRoutes(c).flatMap(({ handler }) => neededBy.get(handler) ?? []);
+  return route && (more.at(-1) ?? roleOfMethod(route.method));
 }

@@ -17,7 +17,9 @@ export function decode<S extends RequestSchema>(schema: S, input: unknown, path 
   const [issue] = result.issues;
   const place = (issue.path ?? []).reduce((place, { key }) => at(place, key as string | number), path);
   if (issue.input === undefined) throw invalidRequest(place, "is missing");
-  throw invalidRequest(place, issue.kind === "schema" ? `${issue.message}, not ${nameOf(issue.input)}` : issue.message);
+  // What a list of words does not have is told by the list; any other schema is one of a JSON type.
+  const isOfType = issue.kind === "schema" && issue.type !== "picklist";
+  throw invalidRequest(place, isOfType ? `${issue.message}, not ${nameOf(issue.input)}` : issue.message);
 }
 
 /** What JSON calls a value. */

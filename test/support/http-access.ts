@@ -77,7 +77,7 @@ export function testAccess(home: HttpHome): void {
         else {
           expect(answer.status, `${role}: ${text}`).toBe(403);
           expect(JSON.parse(text)).toMatchObject({
-            error: { code: "forbidden", message: expect.stringMatching(/^this needs the role "/) },
+            error: { code: "forbidden", message: `this needs the role "${needed}", and the caller has "${role}"` },
           });
         }
       }
