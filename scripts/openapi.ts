@@ -41,6 +41,14 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
 
 const headers = {
   TraceId: { description: "Names this request in the server's log.", schema: { type: "string" } },
+  Traceparent: {
+    description: "The caller's trace, or a new one, with this request as the parent of what follows.",
+    schema: { type: "string" },
+  },
+  AllowOrigin: { description: "Where the page that asks is on the service's list.", schema: { type: "string" } },
+  ExposeHeaders: { description: "Beside the one before it: what the page may read.", schema: { type: "string" } },
+  Vary: { description: "`origin`, where the service has a list of pages.", schema: { type: "string" } },
+  Authenticate: { description: "How a key may be sent.", schema: { type: "string", const: "Bearer" } },
   RetryAfter: {
     description: "After how many seconds the same request may succeed.",
     schema: { type: "integer", minimum: 0 },
@@ -56,6 +64,12 @@ const parameters = {
     name: "x-trace-id",
     in: "header",
     description: "Taken where it is 1 to 200 characters of printable ASCII, and echoed.",
+    schema: { type: "string" },
+  },
+  Traceparent: {
+    name: "traceparent",
+    in: "header",
+    description: "The caller's trace, which names a run that is started where `x-trace-id` does not.",
     schema: { type: "string" },
   },
   IdempotencyKey: {
@@ -92,6 +106,10 @@ const tags = [
   { name: "service", description: "The service itself" },
 ];
 
+/** What holds for every route, and no operation can say. */
+const manners =
+  "Every route of `GET` answers `HEAD` too; a method that a path does not have is 405 `method_not_allowed`, with those that it has as `Allow`; and pages of other origins are answered, and their preflights, where the service has them on its list (CORS).";
+
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument(): JsonObject {
   const { name, version, description, license } = JSON.parse(
@@ -105,7 +123,10 @@ export function openApiDocument(): JsonObject {
   }
   return {
     openapi: "3.1.0",
-    info: { title: name, version, description, license: { name: license, identifier: license } },
+    info: {
+      ...{ title: name, version, license: { name: license, identifier: license } },
+      description: `${description}\n\n${manners}`,
+    },
     servers: [{ url: "/" }],
     tags,
     paths,
@@ -153,15 +174,24 @@ function parametersOf({ path, query, isIdempotent, isConditional, headers = [] }
   }));
   const idempotencyKey = isIdempotent ? [reference("parameters", "IdempotencyKey")] : [];
   const ifMatch = isConditional ? [reference("parameters", "IfMatch")] : [];
+  const trace = [reference("parameters", "TraceId"), reference("parameters", "Traceparent")];
   const further = headers.map((name) => reference("parameters", name));
-  return [...inPath, ...inQuery, reference("parameters", "TraceId"), ...idempotencyKey, ...ifMatch, ...further];
+  return [...inPath, ...inQuery, ...trace, ...idempotencyKey, ...ifMatch, ...further];
 }
+
+/** Headers of every answer. Those that tell a browser what not to do with it say nothing to a client. */
+const everywhere = {
+  "x-trace-id": reference("headers", "TraceId"),
+  traceparent: reference("headers", "Traceparent"),
+  "Access-Control-Allow-Origin": reference("headers", "AllowOrigin"),
+  "Access-Control-Expose-Headers": reference("headers", "ExposeHeaders"),
+  Vary: reference("headers", "Vary"),
+};
 
 /** The answers of an operation by status. Failures are put among the shared ones, by their status and codes. */
 function responsesOf(operation: Operation, shared: Record<string, JsonObject>): JsonObject {
   const { status, summary, answer, answerType, also = {}, hasETag, errors } = operation;
-  const own = { "x-trace-id": reference("headers", "TraceId") };
-  const tagged = hasETag ? { ...own, ETag: reference("headers", "ETag") } : own;
+  const tagged = hasETag ? { ...everywhere, ETag: reference("headers", "ETag") } : everywhere;
   const codes = new Map<number, ErrorCode[]>();
   for (const code of errors) codes.set(httpStatus[code], [...(codes.get(httpStatus[code]) ?? []), code]);
   const failures = [...codes].map(([status, codes]): [string, JsonObject] => {
@@ -194,7 +224,8 @@ function failureResponse(status: number, codes: readonly ErrorCode[]): JsonObjec
   return {
     description: codes.map((code) => `\`${code}\``).join(", "),
     headers: {
-      "x-trace-id": reference("headers", "TraceId"),
+      ...everywhere,
+      ...(codes.includes("unauthorized") ? { "WWW-Authenticate": reference("headers", "Authenticate") } : {}),
       ...([409, 429, 503].includes(status) ? { "Retry-After": reference("headers", "RetryAfter") } : {}),
     },
     content: content({
@@ -273,7 +304,7 @@ export function openApiText(): string {
 
 /** The page of the document, as its file holds it. */
 export function referencePageText(): string {
-  return referenceText(openApiDocument());
+  return referenceText(openApiDocument(), Object.keys(everywhere));
 }
 
 if (import.meta.main) {

@@ -33,17 +33,20 @@ const policy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** The module that holds the page of an OpenAPI document, and the policy under which it is served. */
-export function referenceText(document: JsonObject): string {
+/**
+ * The module that holds the page of an OpenAPI document, and the policy under which it is served. Headers that every answer
+ * has are `everywhere`, and not said of each.
+ */
+export function referenceText(document: JsonObject, everywhere: readonly string[]): string {
   return [
     "// `npm run openapi` writes this.",
     `export const policy: string = ${JSON.stringify(policy)};`,
-    `export const page: string = ${JSON.stringify(pageOf(document))};`,
+    `export const page: string = ${JSON.stringify(pageOf(document, everywhere))};`,
     "",
   ].join("\n");
 }
 
-function pageOf(document: JsonObject): string {
+function pageOf(document: JsonObject, everywhere: readonly string[]): string {
   const { title, version, description } = objectOf(document.info);
   const operations = Object.entries(objectOf(document.paths)).flatMap(([path, methods]) =>
     Object.entries(objectOf(methods)).map(([method, operation]) => ({ path, method, ...objectOf(operation) })),
@@ -57,6 +60,7 @@ function pageOf(document: JsonObject): string {
     schemas: objectOf(schemas),
     parameters: objectOf(parameters),
     responses: objectOf(responses),
+    everywhere,
   };
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -78,6 +82,7 @@ interface Parts {
   readonly schemas: JsonObject;
   readonly parameters: JsonObject;
   readonly responses: JsonObject;
+  readonly everywhere: readonly string[];
 }
 
 interface Tag {
@@ -138,12 +143,12 @@ function parametersTable(parameters: readonly JsonObject[]): string {
   return rows.length === 0 ? "" : `<h4>Parameters</h4>${table(rows)}`;
 }
 
-function responsesTable(responses: JsonObject, { responses: shared }: Parts): string {
+function responsesTable(responses: JsonObject, { responses: shared, everywhere }: Parts): string {
   const rows = Object.entries(responses).map(([status, response]) => {
     const { description, content, headers } = resolved(objectOf(response), shared);
     // What failures look like is said once, under Failure.
     const body = Number(status) < 400 && content !== undefined ? contentOf({ content }) : "";
-    const named = Object.keys(objectOf(headers ?? {})).filter((name) => name !== "x-trace-id");
+    const named = Object.keys(objectOf(headers ?? {})).filter((name) => !everywhere.includes(name));
     const sent = named.length === 0 ? [] : [`<span class="dim">with ${named.map(escaped).join(", ")}</span>`];
     return row(status, `${prose(String(description))} ${body}`, sent);
   });

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { memoryStore } from "../adapters/memory/index.ts";
 import { openApiText, referencePageText } from "../scripts/openapi.ts";
-import { type ErrorCode, httpStatus, type JsonObject } from "../src/index.ts";
+import { createRuntime, DurableError, type ErrorCode, httpStatus, type JsonObject } from "../src/index.ts";
 import { createApp } from "../worker/app.ts";
 import { operations } from "../worker/operations.ts";
 import { page } from "../worker/reference.generated.ts";
@@ -48,6 +49,36 @@ describe("the OpenAPI document", () => {
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
     const documented = described.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect([...new Set(served)].sort()).toEqual([...documented].sort());
+  });
+
+  test.each([
+    ["/v1/health", "get", "/v1/health", 200],
+    ["/v1/whoami", "get", "/v1/whoami", 200],
+    ["/v1/whoami?as=nobody", "get", "/v1/whoami", 401],
+    ["/v1/whoami?as=busy", "get", "/v1/whoami", 429],
+    ["/v1/keys", "get", "/v1/keys", 404],
+  ])("has every header of the answer to a page that asks for %s", async (url, method, path, status) => {
+    const app = createApp({
+      authenticate({ request }) {
+        if (request.url.endsWith("nobody")) throw new DurableError("unauthorized", "nobody");
+        if (request.url.endsWith("busy")) throw new DurableError("rate_limited", "busy", { retryAfterMs: 1_000 });
+        return { tenant: "t", role: "admin" };
+      },
+      runs: (tenant) => createRuntime({ store: memoryStore() }).for(tenant),
+      corsOrigins: () => ["https://a.test"],
+    });
+    const answer = await app.fetch(new Request(`http://orca.test${url}`, { headers: { origin: "https://a.test" } }));
+    expect(answer.status).toBe(status);
+    const response = document.paths[path]?.[method]?.responses[status];
+    const name = String(response?.$ref ?? "").slice("#/components/responses/".length);
+    const { headers } = (name === "" ? response : document.components.responses[name]) as unknown as {
+      readonly headers: JsonObject;
+    };
+    // Of the type there is one a body, and the others are for browsers alone.
+    const unsaid =
+      /^(content-type|cache-control|content-security-policy|cross-origin-opener-policy|referrer-policy|x-.*-options)$/;
+    const said = Object.keys(headers).map((name) => name.toLowerCase());
+    expect(said).toEqual(expect.arrayContaining([...answer.headers.keys()].filter((name) => !unsaid.test(name))));
   });
 
   test("names each operation once", () => {
