@@ -40,24 +40,24 @@ function linesOf(report: Report): readonly Line[] {
     cell("a", key, { medium, steps, name });
   return [
     {
-      what: "stored of a run of 1,600 steps of a kilobyte, on D1",
+      what: "stored of a run of 1,600 steps of a kilobyte, on SQLite",
       unit: "bytes",
-      ours: grown("bytes", "D1", 1_600),
-      beside: grown("bytes", "D1", 1_600, "LangGraph CloudflareD1Saver"),
+      ours: grown("bytes", "SQLite", 1_600),
+      beside: grown("bytes", "SQLite", 1_600, "LangGraph SqliteSaver"),
       besideWhat: "by LangGraph.js",
     },
     {
       what: "the same, where LangGraph.js has a DeltaChannel (beta)",
       unit: "bytes",
-      ours: grown("bytes", "D1", 1_600),
-      beside: grown("bytes", "D1", 1_600, "LangGraph CloudflareD1Saver, DeltaChannel"),
+      ours: grown("bytes", "SQLite", 1_600),
+      beside: grown("bytes", "SQLite", 1_600, "LangGraph SqliteSaver, DeltaChannel"),
       besideWhat: "by LangGraph.js",
     },
     {
-      what: "one step of it, on D1",
+      what: "one of 400 steps, on D1",
       unit: "ms",
-      ours: grown("stepMs", "D1", 1_600),
-      beside: grown("stepMs", "D1", 1_600, "LangGraph CloudflareD1Saver"),
+      ours: grown("stepMs", "D1", 400),
+      beside: grown("stepMs", "D1", 400, "LangGraph CloudflareD1Saver"),
       besideWhat: "by LangGraph.js",
     },
     {
