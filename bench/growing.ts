@@ -19,7 +19,8 @@ const sizes: Readonly<Record<Scale, readonly (readonly [steps: number, rounds: n
   full: [
     [100, 5],
     [400, 3],
-    [1_600, 2],
+    // Once: LangGraph writes more than a gigabyte on each medium, which takes minutes.
+    [1_600, 1],
   ],
   short: [[10, 1]],
 };
