@@ -5,6 +5,7 @@ import { duration, shortId } from "../worker/inspector/ui/format.ts";
 import { isEmptyValue, membersOf, previewOf } from "../worker/inspector/ui/json-value.ts";
 import { hashOf, parseRoute, type Route } from "../worker/inspector/ui/route.ts";
 import { RunBook } from "../worker/inspector/ui/run-book.ts";
+import { RunFeed } from "../worker/inspector/ui/run-feed.ts";
 import { RunLog } from "../worker/inspector/ui/run-log.ts";
 import { timelineOf } from "../worker/inspector/ui/step-rows.ts";
 import { timeScale } from "../worker/inspector/ui/time-scale.ts";
@@ -213,6 +214,38 @@ describe("the timeline of a run's events", () => {
     const twice = event(0, "step.started", { step_id: "a" });
     expect([log.add(twice), log.add(twice)]).toEqual([true, false]);
     expect(log.position).toBe(`${revision}-0`);
+  });
+});
+
+describe("what is shown of a run", () => {
+  test("is not left behind by a history that was read after it", async () => {
+    const statuses = ["running", "waiting_for_human"];
+    class Served extends Api {
+      override async call<T>(): Promise<{ value: T; etag: string | null }> {
+        return { value: { run_id: "r", status: statuses.shift() ?? "waiting_for_human" } as T, etag: null };
+      }
+      override async get<T>(): Promise<T> {
+        const event = { event_id: "r:7:0", event_type: "run.waiting_for_human", occurred_at: "", payload: {} };
+        return { history: [{ events: [event] }], pagination: { has_more: false } } as T;
+      }
+      override async *events() {
+        yield { event: "open", data: "", id: undefined };
+        // Nothing more happens.
+        await new Promise(() => {});
+      }
+    }
+    const log = new RunLog();
+    const connected = Promise.withResolvers<void>();
+    const feed = new RunFeed(new Served("", undefined), "r", log, {
+      changed: () => {},
+      connected: () => connected.resolve(),
+      failed: (error) => connected.reject(error),
+    });
+    void feed.start();
+    await connected.promise;
+    expect(log.events).toHaveLength(1);
+    expect(feed.run?.status).toBe("waiting_for_human");
+    feed.stop();
   });
 });
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { chromium } from "playwright";
+import { chromium, type Page } from "playwright";
 import { rolldown } from "rolldown";
 import { chromiumLaunchOptions } from "../chromium.ts";
 import { type InspectorHome, watchedContext } from "./home.ts";
@@ -10,7 +10,12 @@ import { type InspectorHome, watchedContext } from "./home.ts";
 const html = `<!doctype html><meta charset="utf-8"><title>A site</title><link rel="icon" href="data:,">`;
 
 /** A service worker over IndexedDB, whose inspector and runs never leave the browser. */
-export async function serviceWorkerHome(): Promise<InspectorHome> {
+export interface ServiceWorkerHome extends InspectorHome {
+  /** An empty page of the site. */
+  openSite(): Promise<Page>;
+}
+
+export async function serviceWorkerHome(): Promise<ServiceWorkerHome> {
   const script = await bundle();
   const server = createServer((request, response) => {
     const isScript = request.url === "/service-worker.js";
@@ -32,6 +37,11 @@ export async function serviceWorkerHome(): Promise<InspectorHome> {
     while (navigator.serviceWorker.controller === null) await new Promise((resolve) => setTimeout(resolve, 10));
   });
   return {
+    async openSite() {
+      const page = await context.newPage();
+      await page.goto(url);
+      return page;
+    },
     async open(path = "/runs") {
       const page = await context.newPage();
       await page.goto(`${url}/durable/inspector#${path}`);

@@ -55,7 +55,10 @@ export function testInspector(home: () => InspectorHome): void {
         await page.keyboard.type(runId);
         await eventually(() => page.locator(".space [role=row]").count()).toBe(1);
         await page.keyboard.press("Enter");
-        await page.getByRole("heading", { name: runId }).waitFor();
+        const heading = page.getByRole("heading", { name: runId });
+        await heading.waitFor();
+        // The focus goes along, and a screen reader says where it is.
+        await eventually(() => heading.evaluate((element) => element.matches(":focus"))).toBe(true);
         await page.keyboard.press("Escape");
         await page.getByRole("heading", { name: "Runs" }).waitFor();
       });

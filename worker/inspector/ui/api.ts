@@ -55,7 +55,7 @@ export class Api {
     return (await this.#fetch(path, {})).blob();
   }
 
-  /** The events of one connection to a stream; it ends where the connection does. */
+  /** The messages of one connection to a stream, an `open` of ours first; it ends where the connection does. */
   async *events(path: string, lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
     const headers = { accept: "text/event-stream", ...(lastEventId ? { "last-event-id": lastEventId } : {}) };
     const response = await this.#fetch(path, { headers, signal });
@@ -63,6 +63,7 @@ export class Api {
       yield { event: "end", data: "{}", id: undefined };
       return;
     }
+    yield { event: "open", data: "", id: undefined };
     if (response.body !== null) yield* serverSentEvents(response.body);
   }
 

@@ -40,6 +40,7 @@ export class App {
   #options: AppOptions;
   #stopping = new AbortController();
   #isUpdateDue = false;
+  #isFocusDue = false;
 
   constructor(root: ShadowRoot, options: AppOptions) {
     this.root = root;
@@ -85,7 +86,9 @@ export class App {
     this.#isUpdateDue = true;
     queueMicrotask(() => {
       this.#isUpdateDue = false;
-      if (!this.signal.aborted) render(shell(this), this.root);
+      if (this.signal.aborted) return;
+      render(shell(this), this.root);
+      if (this.#isFocusDue) this.#focusPlace();
     });
   }
 
@@ -158,7 +161,9 @@ export class App {
   }
 
   #show(route: Route): void {
+    const before = this.route;
     this.route = route;
+    if (placeOf(before) !== placeOf(route)) this.#isFocusDue = true;
     if (this.connection.kind === "ready") {
       if (route.page === "runs") {
         this.run?.stop();
@@ -177,6 +182,16 @@ export class App {
     this.update();
   }
 
+  /** The focus goes along: else it would be left on what is no longer there. */
+  #focusPlace(): void {
+    const title = this.root.querySelector("h1");
+    // A run that is still read has none yet.
+    if (title === null) return;
+    this.#isFocusDue = false;
+    if (this.route.page === "runs" && (this.runs?.list.active ?? -1) >= 0) this.runs?.list.focus();
+    else title.focus({ preventScroll: true });
+  }
+
   #onKey(event: KeyboardEvent): void {
     const [target] = event.composedPath();
     const isOurs = event.composedPath().includes(this.root) || target === document.body;
@@ -193,6 +208,10 @@ export class App {
   #storedKey(): string | undefined {
     return sessionStorage.getItem(this.#keyName) ?? undefined;
   }
+}
+
+function placeOf(route: Route): string {
+  return route.page === "run" ? route.runId : "";
 }
 
 export function asApiError(thrown: unknown): ApiError {

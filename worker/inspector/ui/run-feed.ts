@@ -43,6 +43,8 @@ export class RunFeed {
       try {
         await this.#readRun();
         await this.#readHistory();
+        // The history may be newer than the run that was read before it, and the stream begins behind the history.
+        await this.#readRun();
         failures = 0;
         if (this.run !== undefined && isTerminal(this.run.status)) await this.#rest();
         else await this.#stream();

@@ -12,7 +12,7 @@ import { type StepRow, type Timeline, timelineOf } from "./step-rows.ts";
 import { isTerminal, type RunAnswer, type TraceAnswer, type TraceStep } from "./wire.ts";
 
 export const stepRowHeight = 34;
-export const eventRowHeight = 30;
+const eventRowHeight = 30;
 
 /** One run: what is known of it, and what of it is chosen. */
 export class RunPage {

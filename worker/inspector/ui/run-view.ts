@@ -30,7 +30,7 @@ export function runView(page: RunPage): TemplateResult {
     <nav class="crumbs" aria-label="Place"><a href=${back}>${icon("back")}Runs</a></nav>
     <header class="about">
       <div class="title">
-        <h1 id="run-title" class="mono" title=${runId}>${shortId(runId, 56)}</h1>
+        <h1 id="run-title" class="mono" tabindex="-1" title=${runId}>${shortId(runId, 56)}</h1>
         <button class="ghosted" aria-label="Copy the run id" title="Copy the run id" @click=${() => app.dialogs.copy(runId)}>${icon("copy")}</button>
         ${statusBadge(run.status)}
         ${page.isLive && !isTerminal(run.status) ? html`<span class="live" title="Events are shown as they happen"><i></i>Live</span>` : nothing}

@@ -8,7 +8,7 @@ import { runsView } from "./runs-view.ts";
 import type { RunAnswer } from "./wire.ts";
 
 const refreshMs = 2_000;
-export const runRowHeight = 52;
+const runRowHeight = 52;
 
 /** The list of runs: what is read of it, what is looked for, and keeping it fresh. */
 export class RunsPage {

@@ -22,7 +22,7 @@ export function runsView(page: RunsPage): TemplateResult {
   if (last >= runs.length - 30 && page.search === "" && page.error === undefined) queueMicrotask(() => page.readMore());
   return html`<main class="runs" aria-labelledby="runs-title">
     <header class="heading">
-      <h1 id="runs-title">Runs</h1>
+      <h1 id="runs-title" tabindex="-1">Runs</h1>
       <span class="live" title="Read again every two seconds"><i></i>Live</span>
       <span class="gap"></span>
       ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.openStart()}>${icon("play")}Start a run</button>` : nothing}

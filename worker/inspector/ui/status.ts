@@ -36,7 +36,7 @@ const glyphs: Readonly<Record<Status, SVGTemplateResult>> = {
   canceled: svg`${ring}${svg`<path d="M4 12L12 4" stroke="currentColor" stroke-width="1.5"></path>`}`,
 };
 
-export function statusIcon(status: Status): TemplateResult {
+function statusIcon(status: Status): TemplateResult {
   return html`<svg class="glyph" data-status=${status} viewBox="0 0 16 16" aria-hidden="true">${glyphs[status]}</svg>`;
 }
 

@@ -15,7 +15,7 @@ export const panel = `
 .panel .body { flex: 1; min-height: 0; display: flex; flex-direction: column; transition: opacity .15s }
 .panel .body[data-late] { opacity: .55; transition-delay: .3s }
 .tree { position: relative; flex: 1; min-height: 0; margin: 6px 0; overflow: auto; overscroll-behavior: contain }
-.node { position: absolute; top: 0; left: 0; right: 0; display: flex; align-items: center; gap: 6px; height: 25px; padding-right: 12px; font: 12.5px/25px var(--mono); white-space: nowrap; cursor: pointer }
+.node { position: absolute; top: 0; left: 0; right: 0; contain: strict; display: flex; align-items: center; gap: 6px; height: 25px; padding-right: 12px; font: 12.5px/25px var(--mono); white-space: nowrap; cursor: pointer }
 .node:hover { background: var(--hover) }
 .node[data-active] { background: var(--accent-wash) }
 .node[data-changed] { box-shadow: inset 3px 0 var(--accent) }

@@ -48,7 +48,7 @@ export const run = `
 .lines .moment[data-type="run.approved"], .lines .moment[data-type="run.resumed"] { border-color: var(--green) }
 .fold { position: absolute; top: 0; bottom: 0; background: repeating-linear-gradient(135deg, transparent 0 5px, color-mix(in oklab, var(--edge) 35%, transparent) 5px 6px); border-inline: 1px dotted var(--edge) }
 .fold b { position: absolute; left: 50%; bottom: 8px; transform: translateX(-50%); padding: 0 5px; border-radius: 4px; background: var(--paper); color: var(--faint); font-size: 11px; font-weight: 500; white-space: nowrap }
-.step { position: absolute; top: 0; left: 0; right: 0; align-items: center; cursor: pointer }
+.step { position: absolute; top: 0; left: 0; right: 0; contain: strict; align-items: center; cursor: pointer }
 .step:hover { background: color-mix(in oklab, var(--hover) 70%, transparent) }
 .step[aria-selected=true] { background: color-mix(in oklab, var(--accent-wash) 75%, transparent) }
 .step[data-active] { box-shadow: inset 3px 0 var(--accent) }
@@ -76,7 +76,7 @@ export const run = `
 .legend .checkpoint { margin: 0 2px }
 
 .events { position: relative; flex: 1; min-height: 200px; overflow: auto; overscroll-behavior: contain }
-.event { position: absolute; top: 0; left: 0; right: 0; display: grid; grid-template-columns: 98px 190px minmax(0, 1fr); align-items: center; gap: 12px; height: 30px; padding: 0 24px; cursor: pointer; white-space: nowrap }
+.event { position: absolute; top: 0; left: 0; right: 0; contain: strict; display: grid; grid-template-columns: 98px 190px minmax(0, 1fr); align-items: center; gap: 12px; height: 30px; padding: 0 24px; cursor: pointer; white-space: nowrap }
 .event:hover { background: var(--hover) }
 .event[data-active] { background: var(--accent-wash); box-shadow: inset 3px 0 var(--accent) }
 .event time { color: var(--faint); font-size: 12px; font-variant-numeric: tabular-nums }

@@ -31,12 +31,6 @@ export const tokens = `
   min-height: 380px;
   container: inspector / inline-size;
   overflow: hidden;
-  background: var(--page);
-  color: var(--ink);
-  font: 400 13.5px/20px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Open Sans", Arial, sans-serif;
-  font-synthesis: none;
-  -webkit-font-smoothing: antialiased;
-  text-size-adjust: 100%;
 }
 :host([hidden]) { display: none }
 *, *::before, *::after { box-sizing: border-box }
@@ -55,6 +49,7 @@ a { color: inherit; text-decoration: none }
 .glyph .ink { fill: none; stroke: var(--paper); stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round }
 .glyph .spin { transform-origin: 8px 8px; animation: spin 1.1s linear infinite }
 @keyframes spin { to { transform: rotate(1turn) } }
+h1:focus { outline: none }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 [role=grid]:focus-visible, [role=tree]:focus-visible, [data-scroll]:focus-visible, .diff:focus-visible, .about-body:focus-visible { outline-offset: -2px }
 
@@ -102,7 +97,16 @@ kbd .icon { width: 11px; height: 11px; vertical-align: -1.5px }
 .check { display: inline-flex; align-items: center; gap: 6px; color: var(--soft); font-size: 12.5px; cursor: pointer }
 .check input { margin: 0 }
 
-.app { position: relative; display: flex; flex-direction: column; height: 100% }
+/* Not on the host, where the rules of the page around it win. */
+.app {
+  position: relative; display: flex; flex-direction: column; height: 100%; text-align: start;
+  background: var(--page);
+  color: var(--ink);
+  font: 400 13.5px/20px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Open Sans", Arial, sans-serif;
+  font-synthesis: none;
+  -webkit-font-smoothing: antialiased;
+  text-size-adjust: 100%;
+}
 .top { display: flex; align-items: center; gap: 8px; flex: none; height: 46px; padding: 0 14px 0 18px; border-bottom: 1px solid var(--line); background: var(--paper) }
 .brand { display: flex; align-items: center; gap: 7px; border-radius: 6px }
 .brand b { font-size: 15px; letter-spacing: -.02em }
