@@ -61,7 +61,9 @@ export function testClient(home: HttpHome): void {
     test("decides at gates, signals and cancels", async () => {
       const gated = await raw.start("http.gated");
       await raw.reached(gated, "waiting_for_human");
-      expect((await client.approve(gated, { approver: "ada" })).resume.accepted).toBe(true);
+      const approved = await client.approve(gated, { approver: "ada" });
+      expect(approved.resume.accepted).toBe(true);
+      expect(client.etag(approved.run)).toMatch(/^"\d+"$/);
       const denied = await raw.start("http.gated");
       await raw.reached(denied, "waiting_for_human");
       expect((await client.deny(denied, { notes: "no" })).status).toBe("canceled");

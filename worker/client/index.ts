@@ -21,11 +21,11 @@ export interface ClientOptions {
 
 /** What may be said beside a request. */
 export interface CallOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** On what makes a run: a second call with this key within 24 hours gives back the run of the first. */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /** On what changes a run: the ETag that it must still have, else the call fails with `precondition_failed`. */
-  readonly ifMatch?: string;
+  readonly ifMatch?: string | undefined;
 }
 
 type RunRoutes = Routes["v1"]["runs"];
@@ -75,18 +75,24 @@ export function createClient(baseUrl: string, options: ClientOptions = {}) {
     param: { run_id: segment(runId), checkpoint_id: segment(checkpointId) },
   });
   const etags = new WeakMap<object, string>();
+  const tagged = async (response: Answered): Promise<object> => {
+    const body = (await response.json()) as object;
+    const etag = response.headers.get("etag");
+    if (etag === null) return body;
+    etags.set(body, etag);
+    // Of a resume the answer has the run in it.
+    if ("run" in body && typeof body.run === "object" && body.run !== null) etags.set(body.run, etag);
+    return body;
+  };
   const json = async <Response extends ClientResponse<unknown>>(answer: Promise<Response>): Promise<Json<Response>> => {
-    const { headers, ...rest } = await readJson(await answer);
-    const etag = headers.get("etag");
-    if (etag !== null) etags.set(rest.body, etag);
-    return rest.body as Json<Response>;
+    return (await tagged(await answer)) as Json<Response>;
   };
   const urlOf = (runId: string, ...rest: readonly string[]) =>
     [baseUrl.replace(/\/+$/, ""), "v1/runs", segment(runId), ...rest].join("/");
 
   return {
     routes,
-    /** The ETag of a run that this client answered with, for `ifMatch`. */
+    /** The ETag of a run as this client answered with it, for `ifMatch`; a run in a list has none. */
     etag: (answer: object): string | undefined => etags.get(answer),
 
     /** Starts a run of a skill. */
@@ -179,10 +185,7 @@ export function createClient(baseUrl: string, options: ClientOptions = {}) {
         duplex: "half",
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       };
-      const { body, headers } = await readJson(await request(`${baseUrl.replace(/\/+$/, "")}/v1/import`, init));
-      const etag = headers.get("etag");
-      if (etag !== null) etags.set(body, etag);
-      return body as RunAnswer;
+      return (await tagged(await request(`${baseUrl.replace(/\/+$/, "")}/v1/import`, init))) as RunAnswer;
     },
   };
 }
@@ -216,9 +219,8 @@ function segment(id: string): string {
   throw new DurableError("invalid_request", `"${id}" is no id that a path can name`);
 }
 
-async function readJson(response: {
+/** What an answer has of its ETag and its body. */
+interface Answered {
   readonly headers: Headers;
   json(): Promise<unknown>;
-}): Promise<{ readonly headers: Headers; readonly body: object }> {
-  return { headers: response.headers, body: (await response.json()) as object };
 }
