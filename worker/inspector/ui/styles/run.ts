@@ -117,6 +117,7 @@ export const run = `
   .crumbs { padding: 8px 12px 0 8px }
   .about { grid-template-columns: 1fr; padding: 4px 12px 12px }
   .about h1 { font-size: 15px; line-height: 22px }
+  .about .actions button { padding: 0 9px; font-size: 13px }
   .about .facts { gap: 4px 18px }
   .callout { margin: 0 12px 12px }
   .tabs { padding: 0 6px }
