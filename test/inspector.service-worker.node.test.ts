@@ -34,8 +34,8 @@ test("the element is embedded in a page of another make, whose address and style
   expect(new URL(page.url()).hash).toBe("");
   expect(await heading.evaluate((element) => getComputedStyle(element).color)).not.toBe("rgb(255, 0, 0)");
   expect((await page.locator("orca-inspector").boundingBox())?.height).toBe(600);
-  await page.getByRole("link", { name: "Runs" }).click();
-  await page.getByRole("heading", { name: "Runs" }).waitFor();
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
   // Taken out and put back, it begins again.
   await page.evaluate(() => {
     const element = document.querySelector("orca-inspector");

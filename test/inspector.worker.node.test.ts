@@ -29,9 +29,9 @@ describe("the key", () => {
     await page.getByText("this API key is not valid").waitFor();
     await page.getByLabel("API key").fill(adminKey);
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Runs" }).waitFor();
+    await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
     await page.reload();
-    await page.getByRole("heading", { name: "Runs" }).waitFor();
+    await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
     expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])).toEqual([
       0,
       1,
@@ -50,7 +50,7 @@ describe("the key", () => {
     const page = await fresh();
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Runs" }).waitFor();
+    await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
     expect(await page.getByRole("button", { name: "Start a run" }).count()).toBe(0);
     await page.getByRole("link", { name: runId }).click();
     await page.getByRole("button", { name: "Export" }).waitFor();

@@ -60,7 +60,7 @@ export function testInspector(home: () => InspectorHome): void {
         // The focus goes along, and a screen reader says where it is.
         await eventually(() => heading.evaluate((element) => element.matches(":focus"))).toBe(true);
         await page.keyboard.press("Escape");
-        await page.getByRole("heading", { name: "Runs" }).waitFor();
+        await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
       });
     });
 
@@ -83,7 +83,7 @@ export function testInspector(home: () => InspectorHome): void {
 
     test("tells its keys", async () => {
       await open("/runs", async (page) => {
-        await page.getByRole("heading", { name: "Runs" }).waitFor();
+        await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
         await page.keyboard.press("?");
         await dialog(page).getByRole("heading", { name: "Keys" }).waitFor();
         await page.keyboard.press("Escape");
@@ -339,7 +339,7 @@ export function testInspector(home: () => InspectorHome): void {
         await page.getByRole("button", { name: "Delete" }).click();
         await dialog(page).getByText("This cannot be undone").waitFor();
         await dialog(page).getByRole("button", { name: "Delete for good" }).click();
-        await page.getByRole("heading", { name: "Runs" }).waitFor();
+        await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
         await eventually(() => row(page, runId).count()).toBe(0);
       });
       await expect(home().ask(`/v1/runs/${runId}`)).rejects.toThrow("not_found");

@@ -14,6 +14,7 @@ import type { CheckpointAnswer, ComparisonAnswer, Json, JsonObject, RunEvent } f
 const tabs = { state: "State", changes: "Changes", about: "About" } as const;
 type PanelTab = keyof typeof tabs;
 
+const changesPage = 100;
 /** How soon after one head the next is read. */
 const paceMs = 250;
 
@@ -33,6 +34,7 @@ export class CheckpointPanel {
   #event: RunEvent | undefined;
   #work = new AbortController();
   #isReading = false;
+  #changesShown = changesPage;
 
   constructor(page: RunPage) {
     this.#page = page;
@@ -74,6 +76,7 @@ export class CheckpointPanel {
         api.get<ComparisonAnswer>(`${path}/diff`, signal),
       ]);
       this.#shown = { checkpoint, diff };
+      this.#changesShown = changesPage;
       this.#error = undefined;
       this.#tree.show(checkpoint.state as JsonObject, diff.changes);
     } catch (error) {
@@ -116,10 +119,17 @@ export class CheckpointPanel {
             ${this.#tab === "state" ? html`<span class="gap"></span><label class="check"><input type="checkbox" .checked=${this.#tree.showsEmpty} @change=${() => this.#tree.toggleEmpty()} />Empty fields</label>` : nothing}
           </div>
           <div class="body" id="panel-body" role="tabpanel" aria-labelledby="panel-tab-${this.#tab}" ?data-late=${isLate}>
-            ${this.#tab === "state" ? this.#tree.render("State at the checkpoint") : this.#tab === "changes" ? diffView(page.app, shown.diff) : this.#about(shown)}
+            ${this.#tab === "state" ? this.#tree.render("State at the checkpoint") : this.#tab === "changes" ? this.#changes(shown) : this.#about(shown)}
           </div>`
       }
     </aside>`;
+  }
+
+  #changes({ diff }: Shown): TemplateResult {
+    return diffView(this.#page.app, diff, this.#changesShown, () => {
+      this.#changesShown += changesPage;
+      this.#page.app.update();
+    });
   }
 
   #tabButton(tab: PanelTab, { diff }: Shown): TemplateResult {

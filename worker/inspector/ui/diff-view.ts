@@ -4,23 +4,27 @@ import { plural } from "./format.ts";
 import { icon } from "./icon.ts";
 import type { Change, ComparisonAnswer, Json } from "./wire.ts";
 
-const mostShown = 100;
 const mostLines = 12;
 
 const signs = { add: "+", remove: "−", replace: "~" } as const;
 const words = { add: "added", remove: "removed", replace: "changed" } as const;
 
 /** What a checkpoint changed in the state of the one before it. */
-export function diffView(app: App, { changes, from }: ComparisonAnswer): TemplateResult {
+export function diffView(
+  app: App,
+  { changes, from }: ComparisonAnswer,
+  shown: number,
+  showMore: () => void,
+): TemplateResult {
   if (changes.length === 0) {
     return html`<div class="empty small">${from === null ? "There is no checkpoint before this one." : "The state is the same as before."}</div>`;
   }
   return html`<div class="diff" tabindex="0" role="region" aria-label="Changes since the checkpoint before">
     <p class="against">Since <span class="mono">${from ?? "the beginning"}</span></p>
     <ul>
-      ${changes.slice(0, mostShown).map((change) => entry(app, change))}
+      ${changes.slice(0, shown).map((change) => entry(app, change))}
     </ul>
-    ${changes.length > mostShown ? html`<p class="against">${plural(changes.length - mostShown, "more change")} not shown.</p>` : nothing}
+    ${changes.length > shown ? html`<button class="more" @click=${showMore}>Show more, of ${plural(changes.length - shown, "further change")}</button>` : nothing}
   </div>`;
 }
 

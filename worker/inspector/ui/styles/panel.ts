@@ -34,6 +34,7 @@ export const panel = `
 .node:hover .whole, .node[data-active] .whole, .change:hover .whole, .whole:focus-visible { opacity: 1 }
 .diff, .about-body { flex: 1; min-height: 0; padding: 12px 18px 18px; overflow: auto; overscroll-behavior: contain }
 .against { color: var(--soft); font-size: 12.5px; overflow-wrap: anywhere }
+.more { margin-top: 12px; width: 100% }
 .change { margin-top: 10px; border: 1px solid var(--line); border-radius: 8px; overflow: hidden }
 .change .path { display: flex; align-items: center; gap: 8px; min-height: 30px; padding: 3px 6px 3px 10px; background: var(--page); border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
 .change .path i { flex: none; width: 12px; font: 600 13px/1 var(--mono); text-align: center; color: var(--amber) }
