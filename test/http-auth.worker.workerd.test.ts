@@ -198,14 +198,21 @@ describe("the limit of calls", () => {
     expect(counted).toEqual([expected]);
   });
 
-  test("that cannot be asked stops nobody, and is told to the log", async () => {
-    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  test("that cannot be asked stops nobody, and the log is told under the trace id", async () => {
+    const told: unknown[] = [];
+    const own = createWorker({ ...skills, onError: (error, traceId) => told.push([error, traceId]) });
     const broken = { limit: () => Promise.reject(new Error("no such namespace")) };
     const bindings = { API_KEY: "own", RATE_LIMIT: broken, ADDRESS_RATE_LIMIT: broken };
-    const headers = { "cf-connecting-ip": "192.0.2.7", "x-trace-id": "t-9" };
-    expect((await ask("/v1/runs", { key: "own", headers }, bindings)).status).toBe(200);
-    expect(logged).toHaveBeenCalledTimes(2);
-    expect(String(logged.mock.calls[0])).toMatch(/^trace t-9: .*no such namespace/);
+    const asked = { key: "own", headers: { "cf-connecting-ip": "192.0.2.7", "x-trace-id": "t-9" } };
+    expect((await ask("/v1/runs", asked, bindings, own)).status).toBe(200);
+    const failure = { code: "upstream_failure", cause: new Error("no such namespace") };
+    expect(told).toMatchObject([
+      [failure, "t-9"],
+      [failure, "t-9"],
+    ]);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    expect((await ask("/v1/runs", asked, bindings)).status).toBe(200);
+    expect(logged.mock.calls.map(([first]) => first)).toEqual(["trace t-9:", "trace t-9:"]);
   });
 });
 

@@ -9,7 +9,7 @@ import { type Caller, checkCaller, checkRole, neededRole } from "./caller.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
 import { cors } from "./cors.ts";
 import { descentRoutes } from "./descents.ts";
-import { failure, isOurs } from "./failure.ts";
+import { failure, isOurs, logError } from "./failure.ts";
 import { historyRoutes } from "./histories.ts";
 import { type InspectorPage, inspectorRoutes } from "./inspector/routes.ts";
 import { keyRoutes } from "./keys/routes.ts";
@@ -159,8 +159,4 @@ function checkPath(request: Request): void {
 
 function shownPath(c: Context): string {
   return c.req.path.length <= 200 ? c.req.path : `${c.req.path.slice(0, 200)}…`;
-}
-
-function logError(error: unknown, traceId: string): void {
-  console.error(`trace ${traceId}:`, error);
 }

@@ -37,3 +37,8 @@ function unknownError(): DurableError {
 export function isOurs(error: unknown): boolean {
   return !isDurableError(error) || httpStatus[error.code] >= 500;
 }
+
+/** Prints a failure, under its request's trace id where a request met it. */
+export function logError(error: unknown, traceId?: string): void {
+  console.error(...(traceId === undefined ? [error] : [`trace ${traceId}:`, error]));
+}

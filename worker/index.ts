@@ -9,6 +9,7 @@ import {
   type Telemetry,
 } from "../src/index.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "./app.ts";
+import { logError } from "./failure.ts";
 import { inspectorPage } from "./inspector/page.ts";
 import { d1Keys } from "./keys/d1.ts";
 import { queryBudget } from "./query-budget.ts";
@@ -46,6 +47,11 @@ export interface WorkerOptions<Bindings extends Env> {
   authenticate?(call: Call<Bindings>): Caller | Promise<Caller>;
   /** Told of every request once it is answered. Default: printed where `ACCESS_LOG` is "1". */
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
+  /**
+   * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the trace
+   * id that its answer has. Default `console.error`.
+   */
+  readonly onError?: (error: unknown, traceId?: string) => void;
   /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
   readonly telemetry?: Telemetry;
   /** False where there is to be no inspector at `/inspector`. */
@@ -78,7 +84,7 @@ const drainedWithStart = 2;
 
 /** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
-  const { skills, capabilities, onAccess = printAccess, telemetry } = options;
+  const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry } = options;
   const { authenticate } = options;
   const callers: Pick<AppOptions<Bindings>, "authenticate" | "keys"> = authenticate === undefined
     ? keyed
@@ -96,6 +102,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       isSpent: budget.isSpent,
       passMs,
       background,
+      onError,
       telemetry,
       ...(leaseMs === undefined ? {} : { leaseMs }),
     });
@@ -107,12 +114,14 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     async authenticate(call) {
       const { request, env, traceId } = call;
       const key = addressKey(request);
-      if (key !== undefined) await countCall(env.ADDRESS_RATE_LIMIT, key, traceId);
+      if (key !== undefined) await countCall(env.ADDRESS_RATE_LIMIT, key, (error) => onError(error, traceId));
       return callers.authenticate(call);
     },
-    admit: (caller, { env, traceId }) => countCall(env.RATE_LIMIT, callerKey(caller), traceId),
+    admit: (caller, { env, traceId }) =>
+      countCall(env.RATE_LIMIT, callerKey(caller), (error) => onError(error, traceId)),
     corsOrigins: ({ env }) => (env.CORS_ORIGINS ?? "").split(/[\s,]+/).filter((origin) => origin !== ""),
     onAccess,
+    onError,
     telemetry,
     inspector: options.inspector === false ? undefined : inspectorPage,
     runs(tenant, { request, env, background }) {

@@ -6,21 +6,25 @@ import type { Caller } from "./caller.ts";
 const ratePeriodMs = 60_000;
 
 /**
- * Counts a call by `key`, where there is a limit. One that cannot be asked lets the call pass and is told to the log: it is
+ * Counts a call by `key`, where there is a limit. One that cannot be asked lets the call pass, and `onError` is told: it is
  * there for the sake of the service, and must not be what stops it.
  *
  * @throws `rate_limited` where there were too many.
  */
-export async function countCall(limit: RateLimit | undefined, key: string, traceId: string): Promise<void> {
-  if (limit === undefined || (await isWithin(limit, key, traceId))) return;
+export async function countCall(
+  limit: RateLimit | undefined,
+  key: string,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  if (limit === undefined || (await isWithin(limit, key, onError))) return;
   throw new DurableError("rate_limited", "there were too many requests", { retryAfterMs: ratePeriodMs });
 }
 
-async function isWithin(limit: RateLimit, key: string, traceId: string): Promise<boolean> {
+async function isWithin(limit: RateLimit, key: string, onError: (error: unknown) => void): Promise<boolean> {
   try {
     return (await limit.limit({ key })).success;
-  } catch (error) {
-    console.error(`trace ${traceId}: a rate limit cannot be asked, and the call is let pass:`, error);
+  } catch (cause) {
+    onError(new DurableError("upstream_failure", "a rate limit cannot be asked, and the call is let pass", { cause }));
     return true;
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "../src/index.ts";
 import { present } from "../src/present.ts";
 import { type AppOptions, type Call, type Caller, createApp } from "./app.ts";
+import { logError } from "./failure.ts";
 import { isOurs, underBase } from "./service-worker-paths.ts";
 import { type ServiceWorkerFetchEvent, workerScope } from "./service-worker-scope.ts";
 import { claimMessage, defaultDatabase, servedTenants } from "./serving.ts";
@@ -58,8 +59,11 @@ export type ServiceWorkerOptions = Callers &
     readonly passMs?: number;
     /** How long what is due is left to the pages that execute, before it is taken here. In milliseconds. Default 5,000. */
     readonly graceMs?: number;
-    /** Told of failures that are not the caller's, and of those of background work. Default `console.error`. */
-    readonly onError?: (error: unknown) => void;
+    /**
+     * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the
+     * trace id that its answer has. Default `console.error`.
+     */
+    readonly onError?: (error: unknown, traceId?: string) => void;
   };
 
 export interface DurableServiceWorker {
@@ -85,7 +89,7 @@ const lookMs = 1_000;
  */
 export function createServiceWorker(options: ServiceWorkerOptions): DurableServiceWorker {
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
-  const { passMs = 20_000, graceMs = 5_000, onError = (error) => console.error(error) } = options;
+  const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
   const { maxBodyBytes, maxImportBytes, inspector, stream } = options;
   const scope = workerScope();
@@ -111,7 +115,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
       visit.executing = executing();
       return visit.executing.for(tenant);
     },
-    onError: (error) => onError(error),
+    onError,
     ...present({ maxBodyBytes, maxImportBytes, inspector, stream, telemetry }),
   });
 
