@@ -1,3 +1,4 @@
+import type { UserConsoleLog } from "vitest";
 import type { Reporter, TestModule, TestRunEndReason, TestSpecification, Vitest } from "vitest/node";
 
 interface Counts {
@@ -7,12 +8,14 @@ interface Counts {
 }
 
 /**
- * Prints the counts of each project and, as the last line of the process, their sum. A file that failed to load, an
+ * Prints how many points tests went through on all media, the counts of each project and, as the last line of the process, their sum. A file that failed to load, an
  * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
   #vitest: Vitest | undefined;
   #counts = new Map<string, Counts>();
+  /** What tests said they went through, such as `crash matrix`, by the medium. */
+  #points = new Map<string, Map<string, number>>();
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
@@ -34,6 +37,13 @@ export default class CountsReporter implements Reporter {
     for (const _error of errors) this.#fail("outside the tests");
     if (reason === "interrupted") this.#fail("interrupted");
     if (this.#vitest?.config.watch) this.#print();
+  }
+
+  onUserConsoleLog({ content }: UserConsoleLog): void {
+    const [, what, points, medium] = /^(.+): (\d+) points on (.+)$/m.exec(content) ?? [];
+    if (what === undefined || medium === undefined) return;
+    const media = this.#points.get(what) ?? new Map<string, number>();
+    this.#points.set(what, media.set(medium, Number(points)));
   }
 
   #add(module: TestModule): void {
@@ -68,7 +78,10 @@ export default class CountsReporter implements Reporter {
 
   #print(): void {
     const sum = { passed: 0, failed: 0, skipped: 0 };
-    const lines: string[] = [];
+    const lines = [...this.#points].map(([what, media]) => {
+      const total = [...media.values()].reduce((sum, points) => sum + points, 0);
+      return `${what}: ${total} points x media (${[...media].map(([medium, points]) => `${medium} ${points}`).join(", ")})`;
+    });
     for (const [project, { passed, failed, skipped }] of this.#counts) {
       lines.push(`${project}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
       sum.passed += passed;
