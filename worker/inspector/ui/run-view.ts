@@ -119,7 +119,7 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
   if (status === "waiting_for_human" && gate !== null) {
     return html`<section class="callout" data-status=${status} aria-label="Approval">
       <div><h2><span class="mono">${gate.step_id}</span> needs a person</h2>
-        <p>${gate.capability_id === null ? "The step asks a question" : html`<span class="mono">${gate.capability_id}</span> runs only when it is allowed`}; it has waited for ${age(app.now - Date.parse(gate.requested_at))}.</p></div>
+        <p>${gate.capability_id === null ? "The step asks a question" : html`<span class="mono">${gate.capability_id}</span> runs only when it is allowed`}; it has waited since ${dateTime(gate.requested_at)}.</p></div>
       ${
         app.can("execute")
           ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openGate(page, run, "approve")}>${icon("check")}Approve…</button>
