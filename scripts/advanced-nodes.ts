@@ -58,6 +58,18 @@ const restartContinuity: Slices = {
   ],
 };
 
+/** What a replay and a fork have in common. */
+const lineage = [
+  "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
+  "of a descendant names its own source and its own mode alone",
+  "has an id of its own every time, and a state of its own under the checkpoint's id",
+  "leaves its source byte for byte as it was",
+  "leaves a source alone that is being executed",
+  "goes on when its source is deleted",
+  "of an id that is taken is a conflict, and writes nothing",
+  "of many at once makes as many runs",
+];
+
 const replayEquivalence: Slices = {
   replay: [
     "makes a new run that executes from the checkpoint's state, and skips what that has",
@@ -70,26 +82,8 @@ const replayEquivalence: Slices = {
     "from the checkpoint of three ends as its source did, step for step",
     "from the checkpoint of run_finished ends as its source did, step for step",
   ],
-  "lineage of a replay": [
-    "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
-    "of a descendant names its own source and its own mode alone",
-    "has an id of its own every time, and a state of its own under the checkpoint's id",
-    "leaves its source byte for byte as it was",
-    "leaves a source alone that is being executed",
-    "goes on when its source is deleted",
-    "of an id that is taken is a conflict, and writes nothing",
-    "of many at once makes as many runs",
-  ],
-  "lineage of a fork": [
-    "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
-    "of a descendant names its own source and its own mode alone",
-    "has an id of its own every time, and a state of its own under the checkpoint's id",
-    "leaves its source byte for byte as it was",
-    "leaves a source alone that is being executed",
-    "goes on when its source is deleted",
-    "of an id that is taken is a conflict, and writes nothing",
-    "of many at once makes as many runs",
-  ],
+  "lineage of a replay": lineage,
+  "lineage of a fork": lineage,
   fork: [
     "makes a new pending run on the checkpoint, which executes nothing until it is resumed",
     "of a fork is a fork, as often as one likes",

@@ -123,6 +123,19 @@ const runStore: Slices = {
   "not found > an unknown run": ["on get", "on signal", "on cancel", "on history"],
 };
 
+/** What a replay and a fork have in common. */
+const lineage = [
+  "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
+  "of a descendant names its own source and its own mode alone",
+  "has an id of its own every time, and a state of its own under the checkpoint's id",
+  "leaves its source byte for byte as it was",
+  "leaves a source alone that is being executed",
+  "shares nothing with its source: no signals, no waits, no lease",
+  "goes on when its source is deleted",
+  "of an id that is taken is a conflict, and writes nothing",
+  "of many at once makes as many runs",
+];
+
 const continuations: Slices = {
   resume: [
     "skips completed steps and runs the rest",
@@ -164,28 +177,8 @@ const continuations: Slices = {
     "carries what a person confirmed",
     "of a run that was not approved waits for its own approval",
   ],
-  "lineage of a replay": [
-    "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
-    "of a descendant names its own source and its own mode alone",
-    "has an id of its own every time, and a state of its own under the checkpoint's id",
-    "leaves its source byte for byte as it was",
-    "leaves a source alone that is being executed",
-    "shares nothing with its source: no signals, no waits, no lease",
-    "goes on when its source is deleted",
-    "of an id that is taken is a conflict, and writes nothing",
-    "of many at once makes as many runs",
-  ],
-  "lineage of a fork": [
-    "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
-    "of a descendant names its own source and its own mode alone",
-    "has an id of its own every time, and a state of its own under the checkpoint's id",
-    "leaves its source byte for byte as it was",
-    "leaves a source alone that is being executed",
-    "shares nothing with its source: no signals, no waits, no lease",
-    "goes on when its source is deleted",
-    "of an id that is taken is a conflict, and writes nothing",
-    "of many at once makes as many runs",
-  ],
+  "lineage of a replay": lineage,
+  "lineage of a fork": lineage,
   "capability definitions": ["are frozen, and their digests are the same before and after resume, replay and fork"],
   approval: [
     "is asked for before the step is executed, and the run waits without a lease",

@@ -11,7 +11,6 @@ import {
   type Skill,
   type WorkflowBody,
 } from "../src/index.ts";
-import * as door from "../src/testing/index.ts";
 import { mockCapabilities, mockSteps, virtualClock } from "../src/testing/index.ts";
 
 const version = "1.0.0";
@@ -33,19 +32,6 @@ async function play(
 async function stepOf(runs: Runs, { runId, checkpointHead }: Run, id: string) {
   return (await runs.loadCheckpoint(runId, checkpointHead ?? "")).state.stepResults[id];
 }
-
-test("the door for tests opens to these", () => {
-  expect(Object.keys(door).sort()).toEqual([
-    "countingStore",
-    "crashingStore",
-    "failingStore",
-    "lostAnswerStore",
-    "mockCapabilities",
-    "mockSteps",
-    "timelessStore",
-    "virtualClock",
-  ]);
-});
 
 describe("mocked capabilities", () => {
   const sent: unknown[] = [];

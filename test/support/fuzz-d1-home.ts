@@ -1,31 +1,17 @@
 import type { D1Database } from "@cloudflare/workers-types";
 import { d1Store } from "../../adapters/d1/index.ts";
-import { createRuntime } from "../../src/index.ts";
-import { apiKeys, createApp } from "../../worker/app.ts";
 import { d1Keys } from "../../worker/keys/d1.ts";
 import { d1Harness } from "./d1-harness.ts";
 import type { FuzzHome } from "./fuzz.ts";
-import { fuzzLimits } from "./fuzz-memory-home.ts";
-import { homeKeys } from "./http-home.ts";
-import { httpCapabilities, httpSkills } from "./http-skills.ts";
+import { fuzzApp } from "./fuzz-app.ts";
 
 /** The app over D1, in a database that writes down each change of a row. */
 export async function fuzzD1Home(db: D1Database): Promise<FuzzHome> {
   await countChanges(db);
   await d1Harness(db).fresh();
   const keys = d1Keys(db);
-  const runtime = createRuntime({ store: d1Store(db), skills: httpSkills, capabilities: httpCapabilities });
-  const authenticate = apiKeys(homeKeys(), keys);
-  const app = createApp({
-    ...fuzzLimits,
-    authenticate: ({ request }) => authenticate(request),
-    runs: (tenant) => runtime.for(tenant),
-    keys: () => keys,
-    onError: () => {},
-  });
   return {
-    fetch: async (request) => app.fetch(request),
-    idle: () => runtime.idle(),
+    ...fuzzApp(d1Store(db), keys),
     async state() {
       const row = await db.prepare("SELECT count(*) AS changes FROM changes").first<{ changes: number }>();
       return String(row?.changes);
