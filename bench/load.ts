@@ -1,6 +1,6 @@
 import { memoryStore } from "../adapters/memory/index.ts";
 import type { Bench, Scale } from "./bench.ts";
-import { importRun, type LoadCosts, loadCosts, longRun } from "./programs/load.ts";
+import { type LoadCosts, loadCosts, longRun, takeIn } from "./programs/load.ts";
 import { spreadOf } from "./spread.ts";
 import type { Cell } from "./table.ts";
 
@@ -19,7 +19,7 @@ export const load: Bench = {
       const memory = memoryStore();
       const args = { lines, rounds: rounds[scale] };
       const costs: Record<string, LoadCosts> = {
-        memory: await loadCosts(memory, await importRun(memory, lines), rounds[scale]),
+        memory: await loadCosts(memory, await takeIn(memory, lines), rounds[scale]),
         IndexedDB: await page("loadCosts", args),
         D1: await worker("loadCosts", args),
       };

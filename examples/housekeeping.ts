@@ -1,9 +1,19 @@
 import { memoryStore } from "../adapters/memory/index.ts";
-import { createRuntime, defineCapability, defineSkill, encodeState, isDurableError, writeState } from "../src/index.ts";
+import {
+  createRuntime,
+  defineCapability,
+  defineGraphSkill,
+  encodeState,
+  exportRun,
+  importRun,
+  isDurableError,
+  pruneRuns,
+  writeState,
+} from "../src/index.ts";
 
 const send = defineCapability({ id: "letter.send", version: "1" }, ({ to }: { to: string }) => `sent to ${to}`);
 
-const first = defineSkill({
+const first = defineGraphSkill({
   id: "letter",
   version: "1",
   steps: [
@@ -13,7 +23,7 @@ const first = defineSkill({
 });
 
 // Version 2 calls an input by another name. Runs of version 1 that are under way go on with it.
-const second = defineSkill({
+const second = defineGraphSkill({
   id: "letter",
   version: "2",
   steps: [
@@ -42,7 +52,7 @@ const runs = runtime.for("acme");
 
 // Another medium takes the run as it is, with its history, its effects and its waits.
 const other = createRuntime({ store: memoryStore(), skills: [second], capabilities: [send] });
-await other.for("acme").import(runs.export(run.runId));
+await importRun(other.for("acme"), exportRun(runs, run.runId));
 await other.for("acme").signal(run.runId, { name: "go" });
 await other.drain(); // takes what is due, and migrates it
 console.log((await other.for("acme").finished(run.runId)).result); // { receipt: 'sent to Alice' }
@@ -70,7 +80,7 @@ await runs.delete(run.runId); // its id stays taken
 async function cleanUp(): Promise<number> {
   const olderThan = new Date(Date.now() - 30 * 24 * 60 * 60 * 1000);
   for (let deleted = 0; ; ) {
-    const batch = await runs.prune({ olderThan, keep: 100, limit: 50 });
+    const batch = await pruneRuns(runs, { olderThan, keep: 100, limit: 50 });
     deleted += batch.deleted;
     if (!batch.isMore) return deleted;
   }

@@ -23,9 +23,12 @@ export { decodeValue, encodeValue } from "./codec/values.ts";
 export type { Difference } from "./difference.ts";
 export type { Duration } from "./duration.ts";
 export { NonRetryableError } from "./engine/attempt.ts";
+export { type CodeSkillDefinition, defineSkill } from "./engine/code-skill.ts";
+export { defineGraphSkill, type GraphSkillDefinition } from "./engine/graph-skill.ts";
 export { type Clock, systemClock } from "./engine/host.ts";
 export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./engine/notifier.ts";
 export { type Presence, webLocksPresence } from "./engine/presence.ts";
+export type { Skill } from "./engine/skill.ts";
 export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
 export { type EventType, eventTypes, type RunEvent } from "./event.ts";
 export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./execution-state.ts";
@@ -61,17 +64,18 @@ export type {
   HistoryQuery,
   NewCheckpointRequest,
 } from "./runtime/checkpoints.ts";
-export type { Comparison } from "./runtime/comparison.ts";
+export { type Comparison, compareCheckpoints } from "./runtime/comparison.ts";
 export { type GateDecision, maxInboxBytes, type NewSignal } from "./runtime/continuation.ts";
 export type { Descent, ForkDescent, StateEdit } from "./runtime/descent.ts";
 export type { Drained } from "./runtime/drain.ts";
 export { type EventQuery, eventPosition, type WatchOptions } from "./runtime/events.ts";
-export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runtime/lineage.ts";
+export { type Lineage, type LineageNode, type MissingRun, type RelatedRun, readLineage } from "./runtime/lineage.ts";
 export type { Precondition } from "./runtime/precondition.ts";
+export { type Pruned, type PruneRequest, pruneRuns } from "./runtime/prune.ts";
 export type { CurrentRun, DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
+export { exportRun, importRun } from "./runtime/transfer.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
-export { type CodeSkillDefinition, defineSkill, type GraphSkillDefinition, type Skill } from "./skill.ts";
 export type * from "./store.ts";
 export {
   type Attributes,

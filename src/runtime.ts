@@ -3,6 +3,7 @@ import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, systemClock } from "./engine/host.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
+import { type Skill, SkillRegistry } from "./engine/skill.ts";
 import { DurableError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex } from "./ids.ts";
 import { requireCrypto } from "./json.ts";
@@ -10,7 +11,6 @@ import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
-import { type Skill, SkillRegistry } from "./skill.ts";
 import type { Store } from "./store.ts";
 import { observedStore, observerOf, type Telemetry } from "./telemetry.ts";
 

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { sqliteStore } from "../examples/adapter-author/store.ts";
 import { storeCases } from "../src/conformance/index.ts";
-import { createRuntime, defineCapability, defineSkill } from "../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill } from "../src/index.ts";
 
 test("the SQLite adapter of the docs keeps every clause of the Store contract", { timeout: 120_000 }, async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ["examples/adapter-author/prove.ts"]);
@@ -17,7 +17,7 @@ test("a run over SQLite waits in the file and goes on over another connection", 
   const folder = await mkdtemp(join(tmpdir(), "sqlite-store-"));
   const path = join(folder, "runs.db");
   const shout = defineCapability({ id: "shout", version: "1", requiresConfirmation: true }, (text) => `${text}!`);
-  const skill = defineSkill({
+  const skill = defineGraphSkill({
     id: "shouting",
     version: "1",
     steps: [{ id: "shout", uses: "shout", input: "inputs.text", output: "outputs.text" }],

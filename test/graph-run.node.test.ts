@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   type CapabilityDefinition,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   type GraphStep,
   type Handler,
   type Run,
@@ -25,7 +25,7 @@ function graph(
 ): ActorOptions {
   return {
     capabilities: [defineCapability({ id: "do", version: "1", ...definition }, handler)],
-    skills: [defineSkill({ id: "graph", version: "1", steps })],
+    skills: [defineGraphSkill({ id: "graph", version: "1", steps })],
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { countingStore } from "../src/conformance/faults.ts";
 import {
   defineCapability,
+  defineGraphSkill,
   defineSkill,
   type ExecutionState,
   encodeState,
@@ -33,8 +34,8 @@ function small(stage: Stage) {
     }),
   ];
   const skills = [
-    defineSkill({ id: "chain", version: "1", steps: [{ id: "one", uses: "large", input: "inputs.bytes" }] }),
-    defineSkill({
+    defineGraphSkill({ id: "chain", version: "1", steps: [{ id: "one", uses: "large", input: "inputs.bytes" }] }),
+    defineGraphSkill({
       id: "two",
       version: "1",
       steps: [
@@ -241,6 +242,6 @@ function complaining(stage: Stage): Runtime {
     }),
   ];
   const steps = [{ id: "loud", uses: "complain", retry: { maxAttempts: 2, delayMs: 0 } }];
-  const skills = [defineSkill({ id: "complaining", version: "1", steps })];
+  const skills = [defineGraphSkill({ id: "complaining", version: "1", steps })];
   return stage.runtime({ capabilities, skills, executor: "complaining" });
 }

@@ -1,8 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
-import { createRuntime, DurableError, defineSkill, type Store } from "../src/index.ts";
+import {
+  compareCheckpoints,
+  createRuntime,
+  DurableError,
+  defineGraphSkill,
+  readLineage,
+  type Store,
+} from "../src/index.ts";
 
-const skills = [defineSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleepMs: 3_600_000 }] })];
+const skills = [defineGraphSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleepMs: 3_600_000 }] })];
 
 /** A store that fails at one commit, as one whose disk is full. */
 function failingOnce(store: Store) {
@@ -22,10 +29,10 @@ describe("lineage", () => {
     const { run } = await runs.create({ skillId: "rests" });
     const metadata = { source_run_id: run.runId };
     for (let index = 0; index < 500; index++) await runs.create({ skillId: "rests", metadata });
-    const whole = await runs.lineage(run.runId);
+    const whole = await readLineage(runs, run.runId);
     expect([whole.descendants.length, new Set(whole.descendants.map(({ runId }) => runId)).size]).toEqual([500, 500]);
     await runs.create({ skillId: "rests", metadata });
-    const cut = await runs.lineage(run.runId);
+    const cut = await readLineage(runs, run.runId);
     expect([cut.descendants.length, cut.isMore]).toEqual([500, true]);
   });
 
@@ -35,7 +42,7 @@ describe("lineage", () => {
       const metadata = { source_run_id: `run ${index - 1}` };
       await runs.create({ skillId: "rests", runId: `run ${index}`, metadata });
     }
-    const { ancestors, descendants, isMore } = await runs.lineage("run 501");
+    const { ancestors, descendants, isMore } = await readLineage(runs, "run 501");
     expect(ancestors.map(({ runId }) => runId)).toEqual(
       Array.from({ length: 500 }, (_, index) => `run ${500 - index}`),
     );
@@ -48,7 +55,7 @@ describe("lineage", () => {
     const { run } = await runs.create({ skillId: "rests" });
     await runs.fork(run.runId);
     const spent = createRuntime({ store, skills, isSpent: () => true }).for("t");
-    expect(await spent.lineage(run.runId)).toMatchObject({ ancestors: [], descendants: [], isMore: true });
+    expect(await readLineage(spent, run.runId)).toMatchObject({ ancestors: [], descendants: [], isMore: true });
   });
 });
 
@@ -59,7 +66,7 @@ describe("the comparison of checkpoints", () => {
     for (let index = 0; index < 450; index++) await runs.signal(run.runId, { name: "n" });
     const state = { ...(await runs.loadCheckpoint(run.runId, run.checkpointHead as string)).state, vars: { a: 1 } };
     const saved = await runs.saveCheckpoint(run.runId, { kind: "k", state });
-    expect(await runs.compare(run.runId, saved.checkpointId)).toEqual({
+    expect(await compareCheckpoints(runs, run.runId, saved.checkpointId)).toEqual({
       from: run.checkpointHead,
       to: saved.checkpointId,
       changes: [{ op: "add", path: "/vars/a", after: 1 }],

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { countingStore, crashingStore } from "../src/conformance/faults.ts";
 import {
   defineCapability,
+  defineGraphSkill,
   defineSkill,
   type ExecutionState,
   isDurableError,
@@ -43,7 +44,7 @@ const gate = { id: "gate", uses: "gate" };
 
 /** The letter in its first version: it writes a text, waits in one way or another, and sends. */
 function first(middle: typeof wait | typeof nap | typeof gate): Skill {
-  return defineSkill({
+  return defineGraphSkill({
     id: "letter",
     version: "1",
     steps: [
@@ -55,7 +56,7 @@ function first(middle: typeof wait | typeof nap | typeof gate): Skill {
 }
 
 function second(middle: typeof wait | typeof nap | typeof gate, version = "2"): Skill {
-  return defineSkill({
+  return defineGraphSkill({
     id: "letter",
     version,
     migrations: [
@@ -308,7 +309,7 @@ export function migrationCases(on: OnStage): void {
           return { ...renamed(state), skillId: "another", skillVersion: "another", vars: state.vars };
         };
         const { runs, runtime } = home(stage, [
-          defineSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [wait] }),
+          defineGraphSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [wait] }),
         ]);
         const before = await stage.runs.loadCheckpoint("r", (await stage.runs.listCheckpoints("r")).head ?? "");
         await runs.resume("r");
@@ -367,7 +368,7 @@ export function migrationCases(on: OnStage): void {
       on(async (stage) => {
         await waiting(stage);
         const migrations = [{ from: "1", migrate: migrate as (state: ExecutionState) => ExecutionState }];
-        const { runs } = home(stage, [defineSkill({ id: "letter", version: "2", migrations, steps: [wait] })]);
+        const { runs } = home(stage, [defineGraphSkill({ id: "letter", version: "2", migrations, steps: [wait] })]);
         const before = await rowsOf(stage.store, stage.tenant, "r");
         for (const attempt of [runs.resume("r"), runs.replay("r")]) {
           const error = await attempt.then(
@@ -394,7 +395,7 @@ export function migrationCases(on: OnStage): void {
           return renamed(state);
         };
         const failing = home(stage, [
-          defineSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [nap] }),
+          defineGraphSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [nap] }),
         ]);
         expect(await failing.runtime.drain()).toEqual({ taken: 0, passedOver: 2 });
         expect(failing.errors.length).toBe(2);
@@ -420,7 +421,7 @@ export function migrationCases(on: OnStage): void {
   });
 
   describe("without a way from its version", () => {
-    const circle: Skill = defineSkill({
+    const circle: Skill = defineGraphSkill({
       id: "letter",
       version: "9",
       migrations: [
@@ -430,7 +431,7 @@ export function migrationCases(on: OnStage): void {
       ],
       steps: [wait],
     });
-    const others = defineSkill({ id: "letter", version: "7", steps: [wait] });
+    const others = defineGraphSkill({ id: "letter", version: "7", steps: [wait] });
 
     test.each<[string, readonly Skill[]]>([
       ["nobody has the skill", []],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defineCapability, defineSkill, localNotifier, type Presence, type Store } from "../src/index.ts";
+import { defineCapability, defineGraphSkill, localNotifier, type Presence, type Store } from "../src/index.ts";
 import { memoryHarness } from "./support/memory-harness.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, turn, until } from "./support/scene.ts";
 
@@ -12,7 +12,7 @@ function held() {
     { id: "hold", version: "1" },
     () => new Promise<void>((resolve) => calls.push(resolve)),
   );
-  const skill = defineSkill({ id: "held", version: "1", steps: [{ id: "hold", uses: "hold" }] });
+  const skill = defineGraphSkill({ id: "held", version: "1", steps: [{ id: "hold", uses: "hold" }] });
   const options: ActorOptions = { capabilities: [hold], skills: [skill] };
   return { calls, options };
 }

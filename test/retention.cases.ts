@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { countingStore, intercepted, lostAnswerStore } from "../src/conformance/faults.ts";
-import { defineCapability, defineSkill, initialState, type RunStatus } from "../src/index.ts";
+import {
+  defineCapability,
+  defineGraphSkill,
+  exportRun,
+  initialState,
+  pruneRuns,
+  type RunStatus,
+} from "../src/index.ts";
 import {
   checkpointAfter,
   completed,
@@ -29,7 +36,7 @@ function mailer() {
     { id: "mail", uses: "mail", output: "vars.mail" },
     { id: "after", uses: "work", input: "vars.mail", output: "outputs.after" },
   ];
-  return { sent, capability, skill: defineSkill({ id: "mailing", version: "1", steps }) };
+  return { sent, capability, skill: defineGraphSkill({ id: "mailing", version: "1", steps }) };
 }
 
 /** Whatever the store has of a deleted run is a row without a status and without its content. */
@@ -218,7 +225,7 @@ export function retentionCases(on: OnStage): void {
           () => runs.listCheckpoints("r"),
           () => runs.history("r"),
           () => runs.events("r"),
-          () => runs.export("r").next(),
+          () => exportRun(runs, "r").next(),
         ]) {
           expect(await refusalOf(Promise.resolve(call()))).toMatchObject({ code: "not_found", missing: "run" });
         }
@@ -341,11 +348,11 @@ export function retentionCases(on: OnStage): void {
         await home.for("other").cancel("theirs");
         const runIds = await ended(stage, [...three, "pending", ...three]);
         const olderThan = new Date((await runs.get(runIds[5] ?? "")).createdAt);
-        expect(await runs.prune({ olderThan })).toEqual({ deleted: 4, isMore: false });
+        expect(await pruneRuns(runs, { olderThan })).toEqual({ deleted: 4, isMore: false });
         const left = await runs.list({ order: "ascending" });
         expect(left.runs.map(({ runId }) => runId)).toEqual([runIds[3], runIds[5], runIds[6]]);
-        expect(await runs.prune({ olderThan })).toEqual({ deleted: 0, isMore: false });
-        expect(await runs.prune({ olderThan: new Date(clock.now()) })).toEqual({ deleted: 2, isMore: false });
+        expect(await pruneRuns(runs, { olderThan })).toEqual({ deleted: 0, isMore: false });
+        expect(await pruneRuns(runs, { olderThan: new Date(clock.now()) })).toEqual({ deleted: 2, isMore: false });
         expect(await home.for("other").count()).toBe(1);
         for (const runId of runIds.toSpliced(3, 1)) await expectErased(stage, runId, "tried");
       }),
@@ -357,14 +364,17 @@ export function retentionCases(on: OnStage): void {
         const { runs, clock } = stage;
         const runIds = await ended(stage, three);
         const olderThan = new Date(clock.now());
-        expect(await runs.prune({ olderThan, status: ["failed", "failed"] })).toEqual({ deleted: 1, isMore: false });
-        expect(await runs.prune({ olderThan, status: [] })).toEqual({ deleted: 0, isMore: false });
+        expect(await pruneRuns(runs, { olderThan, status: ["failed", "failed"] })).toEqual({
+          deleted: 1,
+          isMore: false,
+        });
+        expect(await pruneRuns(runs, { olderThan, status: [] })).toEqual({ deleted: 0, isMore: false });
         expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId)).toEqual([
           runIds[0],
           runIds[2],
         ]);
         for (const status of ["pending", "running", "waiting_for_human", "waiting_for_signal", "replaying"] as const) {
-          const refusal = await refusalOf(runs.prune({ olderThan, status: ["completed", status] }));
+          const refusal = await refusalOf(pruneRuns(runs, { olderThan, status: ["completed", status] }));
           expect(refusal).toMatchObject({ code: "invalid_request", path: "status" });
         }
         expect(await runs.count()).toBe(2);
@@ -383,7 +393,7 @@ export function retentionCases(on: OnStage): void {
       on(async (stage) => {
         await ended(stage, ["canceled"]);
         const request = { olderThan: new Date(stage.clock.now()), ...over };
-        expect(await refusalOf(stage.runs.prune(request))).toMatchObject({ code: "invalid_request", path });
+        expect(await refusalOf(pruneRuns(stage.runs, request))).toMatchObject({ code: "invalid_request", path });
         expect(await stage.runs.count()).toBe(1);
       })(),
     );
@@ -394,8 +404,8 @@ export function retentionCases(on: OnStage): void {
         const { runs, clock } = stage;
         const runIds = await ended(stage, [...three, ...three, "pending"]);
         const olderThan = new Date(clock.now());
-        expect(await runs.prune({ olderThan, keep: 6 })).toEqual({ deleted: 0, isMore: false });
-        expect(await runs.prune({ olderThan, keep: 2, status: ["completed", "failed"] })).toEqual({
+        expect(await pruneRuns(runs, { olderThan, keep: 6 })).toEqual({ deleted: 0, isMore: false });
+        expect(await pruneRuns(runs, { olderThan, keep: 2, status: ["completed", "failed"] })).toEqual({
           deleted: 3,
           isMore: false,
         });
@@ -415,11 +425,11 @@ export function retentionCases(on: OnStage): void {
         const counting = countingStore(store);
         const pruner = runtime({ store: counting, executor: "pruner" }).for(tenant);
         const request = { olderThan: new Date(clock.now()), limit: 4 };
-        expect(await pruner.prune(request)).toEqual({ deleted: 4, isMore: true });
+        expect(await pruneRuns(pruner, request)).toEqual({ deleted: 4, isMore: true });
         expect(counting.counts.calls.commit).toBe(4);
         expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId)).toEqual(runIds.slice(4));
-        expect(await pruner.prune(request)).toEqual({ deleted: 4, isMore: true });
-        expect(await pruner.prune(request)).toEqual({ deleted: 2, isMore: false });
+        expect(await pruneRuns(pruner, request)).toEqual({ deleted: 4, isMore: true });
+        expect(await pruneRuns(pruner, request)).toEqual({ deleted: 2, isMore: false });
         expect(await runs.count()).toBe(0);
       }),
     );
@@ -439,7 +449,7 @@ export function retentionCases(on: OnStage): void {
         const counting = countingStore(store);
         const pruner = runtime({ store: counting, executor: "pruner" }).for(tenant);
         const request = { olderThan: new Date(clock.now() + 1), limit: 500, keep: 5 };
-        expect(await pruner.prune(request)).toEqual({ deleted: 115, isMore: false });
+        expect(await pruneRuns(pruner, request)).toEqual({ deleted: 115, isMore: false });
         expect(counting.counts.calls.listRuns).toBeLessThanOrEqual(9);
         expect(await runs.count()).toBe(125);
       }),
@@ -466,7 +476,7 @@ export function retentionCases(on: OnStage): void {
         });
         const pruner = runtime({ store: meddling, executor: "pruner" }).for(tenant);
         const request = { olderThan: new Date(clock.now()), status: ["failed", "canceled"] as const };
-        expect(await pruner.prune(request)).toEqual({ deleted: 1, isMore: false });
+        expect(await pruneRuns(pruner, request)).toEqual({ deleted: 1, isMore: false });
         expect((await runs.get(resumed)).status).toBe("completed");
         expect((await runs.get("parked")).status).toBe("waiting_for_signal");
         await expectErased(stage, other, "as it should");

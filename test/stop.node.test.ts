@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { intercepted } from "../src/conformance/faults.ts";
-import { defineCapability, defineSkill, type Store } from "../src/index.ts";
+import { defineCapability, defineGraphSkill, type Store } from "../src/index.ts";
 import { memoryHarness } from "./support/memory-harness.ts";
 import { leaseMs, scene, turn, until } from "./support/scene.ts";
 
-const skills = [defineSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work", output: "outputs.by" }] })];
+const skills = [
+  defineGraphSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work", output: "outputs.by" }] }),
+];
 const work = (by: string) => [defineCapability({ id: "work", version: "1" }, () => by)];
 
 /** A store whose second commit, the step's, reaches the medium no sooner than it is let go. */

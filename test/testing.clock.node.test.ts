@@ -1,7 +1,7 @@
 import { setTimeout as realSleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
-import { createRuntime, defineCapability, defineSkill } from "../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill } from "../src/index.ts";
 import { timelessStore, virtualClock } from "../src/testing/index.ts";
 
 const noon = Date.UTC(2026, 2, 26, 12);
@@ -150,7 +150,7 @@ describe("a runtime on a virtual clock", () => {
       return "worked";
     });
     const retry = { maxAttempts: 3, delayMs: hour, multiplier: 1, maxDelayMs: hour };
-    const skill = defineSkill({
+    const skill = defineGraphSkill({
       id: "slow",
       version: "1",
       steps: [
@@ -190,7 +190,7 @@ describe("a runtime on a virtual clock", () => {
       },
     };
     const work = defineCapability({ id: "work", version: "1" }, () => clock.sleep(hour).then(() => "worked"));
-    const skill = defineSkill({ id: "s", version: "1", steps: [{ id: "work", uses: "work" }] });
+    const skill = defineGraphSkill({ id: "s", version: "1", steps: [{ id: "work", uses: "work" }] });
     const store = timelessStore(slow, clock);
     const errors: unknown[] = [];
     const runtime = createRuntime({

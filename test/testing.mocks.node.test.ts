@@ -4,6 +4,7 @@ import {
   type AnyCapability,
   createRuntime,
   defineCapability,
+  defineGraphSkill,
   defineSkill,
   type Run,
   type Runs,
@@ -51,7 +52,7 @@ describe("mocked capabilities", () => {
   );
   const format = defineCapability({ id: "format", version }, (input: { to: string }) => `to ${input.to}`);
   const mail = (retry = {}) =>
-    defineSkill({
+    defineGraphSkill({
       id: "mail",
       version,
       steps: [
@@ -240,7 +241,7 @@ describe("mocked steps", () => {
   });
 
   test("are not for a graph", () => {
-    const graph = defineSkill({ id: "g", version, steps: [{ id: "nap", sleepMs: 1 }] });
+    const graph = defineGraphSkill({ id: "g", version, steps: [{ id: "nap", sleepMs: 1 }] });
     expect(() => mockSteps(graph, {})).toThrow(expect.objectContaining({ code: "invalid_definition" }));
   });
 });

@@ -4,6 +4,8 @@ import { crashingStore, intercepted, lostAnswerStore } from "../src/conformance/
 import {
   defineCapability,
   defineSkill,
+  exportRun,
+  importRun,
   type JsonObject,
   type Runs,
   type RuntimeOptions,
@@ -62,7 +64,7 @@ async function restingRun({ runs, runtime, clock }: Home, runId = "r"): Promise<
 
 async function exported(runs: Runs, runId: string): Promise<readonly string[]> {
   const lines: string[] = [];
-  for await (const line of runs.export(runId)) lines.push(line);
+  for await (const line of exportRun(runs, runId)) lines.push(line);
   return lines;
 }
 
@@ -107,13 +109,13 @@ export function transferCases(on: OnStage): void {
         await restingRun(first);
         const lines = await exported(first.runs, "r");
         const here = home(stage, stage.store);
-        await here.runs.import(lines);
+        await importRun(here.runs, lines);
         expect(await exported(here.runs, "r")).toEqual(lines);
 
         await restingRun(here, "s");
         const others = await exported(here.runs, "s");
         const last = home(stage, memoryStore());
-        await last.runs.import(others);
+        await importRun(last.runs, others);
         expect(await exported(last.runs, "s")).toEqual(others);
         expect(await rowsOf(last.store, stage.tenant, "s")).toEqual({
           ...(await rowsOf(here.store, stage.tenant, "s")),
@@ -160,7 +162,7 @@ export function transferCases(on: OnStage): void {
         const lines = await exported(runtime({ store: watching, executor: "exporter" }).for(tenant), "r");
         expect(lines.length).toBe(1 + 231 + 1);
         const other = home(stage, memoryStore());
-        await other.runs.import(lines);
+        await importRun(other.runs, lines);
         expect(await exported(other.runs, "r")).toEqual(lines);
         expect(largest.rows).toBe(1);
       }),
@@ -191,14 +193,14 @@ export function transferCases(on: OnStage): void {
         await restingRun(here);
         const lines: string[] = [];
         const reading = async () => {
-          for await (const line of here.runs.export("r")) {
+          for await (const line of exportRun(here.runs, "r")) {
             if (lines.length === 1) await here.runs.signal("r", { name: "more" });
             lines.push(line);
           }
         };
         expect(await refusalOf(reading())).toMatchObject({ code: "conflict" });
         const other = home(stage, memoryStore());
-        expect(await refusalOf(other.runs.import(lines))).toMatchObject({ code: "invalid_request" });
+        expect(await refusalOf(importRun(other.runs, lines))).toMatchObject({ code: "invalid_request" });
         await expectHidden(other, "r");
       }),
     );
@@ -213,7 +215,7 @@ export function transferCases(on: OnStage): void {
         const later = await exported(here.runs, "r");
         expect(lines.length - later.length).toBe(1);
         const other = home(stage, memoryStore());
-        await other.runs.import(lines);
+        await importRun(other.runs, lines);
         expect(await exported(other.runs, "r")).toEqual(later);
       }),
     );
@@ -226,7 +228,7 @@ export function transferCases(on: OnStage): void {
         const first = home(stage, memoryStore());
         await restingRun(first);
         const here = home(stage, stage.store);
-        const run = await here.runs.import(await exported(first.runs, "r"));
+        const run = await importRun(here.runs, await exported(first.runs, "r"));
         expect(run).toEqual(await first.runs.get("r"));
         expect(await here.runs.history("r")).toEqual(await first.runs.history("r"));
         expect(await here.runs.listCheckpoints("r")).toEqual(await first.runs.listCheckpoints("r"));
@@ -255,7 +257,7 @@ export function transferCases(on: OnStage): void {
         await first.runs.start({ skillId: "office", runId: "r", inputs: { more: "" } });
         await first.runtime.idle();
         const here = home(stage, stage.store);
-        await here.runs.import(await exported(first.runs, "r"));
+        await importRun(here.runs, await exported(first.runs, "r"));
         expect(await here.runtime.drain()).toEqual({ taken: 0, passedOver: 0 });
         await stage.clock.advance(hourMs);
         expect(await here.runtime.drain()).toEqual({ taken: 1, passedOver: 0 });
@@ -275,7 +277,7 @@ export function transferCases(on: OnStage): void {
           -1,
           edited(lines.at(-1), (end) => ({ ...end, lines: lines.length })),
         );
-        const run = await theirs.import(whole);
+        const run = await importRun(theirs, whole);
         expect(run).toEqual({ ...(await here.runs.get("r")), tenantId: "other" });
         await theirs.signal("r", { name: "word", payload: "done" });
         await here.runtime.idle();
@@ -291,7 +293,7 @@ export function transferCases(on: OnStage): void {
         await restingRun(here);
         const lines = await exported(here.runs, "r");
         const before = await rowsOf(stage.store, stage.tenant, "r");
-        expect(await here.runs.import(lines)).toEqual(await here.runs.get("r"));
+        expect(await importRun(here.runs, lines)).toEqual(await here.runs.get("r"));
         expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
       }),
     );
@@ -305,7 +307,7 @@ export function transferCases(on: OnStage): void {
         const here = home(stage, stage.store);
         const refused = async () => {
           const before = await rowsOf(stage.store, stage.tenant, "r");
-          expect(await refusalOf(here.runs.import(lines))).toMatchObject({ code: "conflict" });
+          expect(await refusalOf(importRun(here.runs, lines))).toMatchObject({ code: "conflict" });
           expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
         };
         await here.runs.create({ skillId: "office", runId: "r", inputs: { more: "" } });
@@ -314,11 +316,11 @@ export function transferCases(on: OnStage): void {
         await refused();
 
         const longer = home(stage, memoryStore());
-        await longer.runs.import(lines);
+        await importRun(longer.runs, lines);
         await longer.runs.signal("r", { name: "more" });
         const long = await exported(longer.runs, "r");
-        expect(await refusalOf(longer.runs.import(lines))).toMatchObject({ code: "conflict" });
-        expect(await refusalOf(first.runs.import(long))).toMatchObject({ code: "conflict" });
+        expect(await refusalOf(importRun(longer.runs, lines))).toMatchObject({ code: "conflict" });
+        expect(await refusalOf(importRun(first.runs, long))).toMatchObject({ code: "conflict" });
         expect(await exported(first.runs, "r")).toEqual(lines);
       }),
     );
@@ -332,7 +334,7 @@ export function transferCases(on: OnStage): void {
         await here.runs.create({ skillId: "office", runId: "holder" });
         await here.runs.start({ skillId: "office", runId: "s", inputs: { more: "" }, idempotencyKey: "key of r" });
         await here.runtime.idle();
-        const refusal = await refusalOf(here.runs.import(await exported(first.runs, "r")));
+        const refusal = await refusalOf(importRun(here.runs, await exported(first.runs, "r")));
         expect(refusal).toMatchObject({ code: "conflict", message: expect.stringContaining('"s"') });
         await expectHidden(here, "r");
       }),
@@ -350,7 +352,7 @@ export function transferCases(on: OnStage): void {
             text.slice(index * size, (index + 1) * size),
           );
           const other = home(stage, memoryStore());
-          await other.runs.import(chunks);
+          await importRun(other.runs, chunks);
           expect(await exported(other.runs, "r")).toEqual(lines);
         }
       }),
@@ -368,21 +370,21 @@ export function transferCases(on: OnStage): void {
         const here = home(stage, stage.store);
         for (let cut = 0; cut < lines.length; cut++) {
           const begun = padded(lines.slice(0, cut));
-          await expect(here.runs.import(broken(begun))).rejects.toThrow("the connection was lost");
+          await expect(importRun(here.runs, broken(begun))).rejects.toThrow("the connection was lost");
           // A file that was cut ends like any other.
-          expect(await refusalOf(here.runs.import(begun))).toMatchObject({
+          expect(await refusalOf(importRun(here.runs, begun))).toMatchObject({
             code: "invalid_request",
             path: `line ${cut + 1}`,
           });
           const half = [...begun, (lines[cut] ?? "").slice(0, -20)];
-          expect(await refusalOf(here.runs.import(half))).toMatchObject({
+          expect(await refusalOf(importRun(here.runs, half))).toMatchObject({
             code: "invalid_request",
             path: `line ${cut + 1}`,
           });
           await expectHidden(here, "r");
         }
         expect(await refusalOf(here.runs.start({ skillId: "office", runId: "r" }))).toMatchObject({ code: "conflict" });
-        await here.runs.import(lines);
+        await importRun(here.runs, lines);
         expect(await exported(here.runs, "r")).toEqual(lines);
       }),
     );
@@ -400,7 +402,7 @@ export function transferCases(on: OnStage): void {
           ...lines.map((line, twice) => lines.toSpliced(twice, 0, line)),
         ];
         for (const one of wrong) {
-          expect(await refusalOf(here.runs.import(one))).toMatchObject({ code: "invalid_request" });
+          expect(await refusalOf(importRun(here.runs, one))).toMatchObject({ code: "invalid_request" });
           expect(await stage.store.getRun(stage.tenant, "r")).toBeUndefined();
         }
         await here.runs.start({ skillId: "office", runId: "r" });
@@ -421,10 +423,10 @@ export function transferCases(on: OnStage): void {
             const crash = { atCommit: index + 1, moment, calls: "reject" } as const;
             const dying = home(stage, crashingStore(stage.store, crash)).runtime.for(tenant);
             const isLast = moment === "after" && index === commits - 1;
-            expect(await refusalOf(dying.import(lines))).toMatchObject({ code: "store_failed" });
+            expect(await refusalOf(importRun(dying, lines))).toMatchObject({ code: "store_failed" });
             const next = home(stage, stage.store).runtime.for(tenant);
             if (!isLast) expect(await refusalOf(next.get("r"))).toMatchObject({ code: "not_found" });
-            await next.import(lines);
+            await importRun(next, lines);
             const theirs = await exported(next, "r");
             expect(theirs.slice(1)).toEqual(lines.slice(1));
           }
@@ -441,18 +443,18 @@ export function transferCases(on: OnStage): void {
         await first.runtime.idle();
         const late = await exported(first.runs, "r");
         const here = home(stage, stage.store);
-        await expect(here.runs.import(broken(padded(early.slice(0, -3))))).rejects.toThrow();
+        await expect(importRun(here.runs, broken(padded(early.slice(0, -3))))).rejects.toThrow();
 
         const other = home(stage, memoryStore(), virtualClock());
         await restingRun(other);
         const others = await exported(other.runs, "r");
-        expect(await refusalOf(here.runs.import(others))).toMatchObject({ code: "conflict" });
+        expect(await refusalOf(importRun(here.runs, others))).toMatchObject({ code: "conflict" });
         const withoutFirst = late.toSpliced(1, 1);
-        expect(await refusalOf(here.runs.import(withoutFirst))).toMatchObject({
+        expect(await refusalOf(importRun(here.runs, withoutFirst))).toMatchObject({
           code: expect.stringMatching(/conflict|invalid_request/),
         });
         await expectHidden(here, "r");
-        await here.runs.import(late);
+        await importRun(here.runs, late);
         expect(await exported(here.runs, "r")).toEqual(late);
       }),
     );
@@ -465,7 +467,7 @@ export function transferCases(on: OnStage): void {
         const lines = await exported(first.runs, "r");
         const losing = lostAnswerStore(stage.store, ({ nth }) => nth % 2 === 0);
         const homes = [losing, stage.store, await stage.open()].map((store) => home(stage, store));
-        await Promise.all(homes.map(({ runs }) => runs.import(lines)));
+        await Promise.all(homes.map(({ runs }) => importRun(runs, lines)));
         for (const { runs } of homes) expect(await exported(runs, "r")).toEqual(lines);
       }),
     );
@@ -556,7 +558,7 @@ export function transferCases(on: OnStage): void {
         await restingRun(first);
         const here = home(stage, stage.store);
         const wrong = edit(await exported(first.runs, "r"));
-        const refusal = await refusalOf(here.runs.import(wrong));
+        const refusal = await refusalOf(importRun(here.runs, wrong));
         const expected = path.replace(/-\d+/, (index) => String(wrong.length + 1 + Number(index)));
         expect(refusal.code).toBe(code);
         if (path === "line") expect(refusal.path).toMatch(/^line \d+/);
@@ -573,7 +575,7 @@ export function transferCases(on: OnStage): void {
         await restingRun(first);
         const { options } = office();
         const small = stage.runtime({ ...options, maxStateBytes: 1_000 }).for(stage.tenant);
-        const refusal = await refusalOf(small.import(await exported(first.runs, "r")));
+        const refusal = await refusalOf(importRun(small, await exported(first.runs, "r")));
         expect(refusal).toMatchObject({ code: "too_large", path: "line 2.snapshot" });
       }),
     );

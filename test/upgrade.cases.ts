@@ -3,6 +3,7 @@ import {
   createRuntime,
   encodeRun,
   encodeState,
+  exportRun,
   type JsonObject,
   type Runs,
   type Store,
@@ -110,7 +111,7 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
         const { runs } = homeOver(store);
         // Compared as text, in which an own __proto__ is a member like any other.
         expect(JSON.stringify(await seen(runs, runId))).toBe(JSON.stringify(expected));
-        expect(await textOf(runs.export(runId))).toBe(stored.exports.get(runId));
+        expect(await textOf(exportRun(runs, runId))).toBe(stored.exports.get(runId));
         await store.close();
       },
     );

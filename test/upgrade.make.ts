@@ -11,6 +11,8 @@ import {
   createRuntime,
   encodeRun,
   encodeState,
+  exportRun,
+  importRun,
   initialState,
   type Runs,
   type Runtime,
@@ -135,7 +137,7 @@ const save = (name: string, content: unknown) =>
 const memory = runtimeOver(memoryStore());
 const runIds = await makeRuns(memory, memory.for(tenant));
 await save("seen.json", await seen(memory.for(tenant), runIds));
-for (const runId of runIds) await save(`${runId}.ndjson`, await textOf(memory.for(tenant).export(runId)));
+for (const runId of runIds) await save(`${runId}.ndjson`, await textOf(exportRun(memory.for(tenant), runId)));
 
 const platform = await getPlatformProxy<{ DB: Parameters<typeof d1Store>[0] }>({
   configPath: new URL("wrangler.toml", root).pathname,
@@ -157,7 +159,7 @@ for (const [name, store] of [
   const runtime = runtimeOver(store);
   const runs = runtime.for(tenant);
   for (const runId of runIds) {
-    for await (const text of [await textOf(memory.for(tenant).export(runId))]) await runs.import([text]);
+    for await (const text of [await textOf(exportRun(memory.for(tenant), runId))]) await importRun(runs, [text]);
   }
   await runs.create({ skillId: "failing", runId: "deleted", idempotencyKey: "of the deleted" });
   await runs.delete("deleted");

@@ -2,14 +2,14 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { intercepted } from "../src/conformance/faults.ts";
-import type { JsonObject, SnapshotRow, Store } from "../src/index.ts";
+import { importRun, type JsonObject, type SnapshotRow, type Store } from "../src/index.ts";
 import { homeOver, type Stored, storedCases, storedVersions } from "./upgrade.cases.ts";
 
 /** The runs of a released version in memory, by its exports. */
 async function imported({ exports }: Stored): Promise<Store> {
   const store = memoryStore();
   const { runs } = homeOver(store);
-  for (const text of exports.values()) await runs.import([text]);
+  for (const text of exports.values()) await importRun(runs, [text]);
   return store;
 }
 
@@ -95,7 +95,7 @@ describe("what a newer version stored is refused, by name", () => {
   test("an export", async () => {
     const [header = "", ...lines] = (newest.exports.get("saved") ?? "").split("\n");
     const { runs } = homeOver(memoryStore());
-    await expect(runs.import([later(header), "\n", lines.join("\n")])).rejects.toMatchObject({
+    await expect(importRun(runs, [later(header), "\n", lines.join("\n")])).rejects.toMatchObject({
       code: "unsupported_version",
       path: "line 1",
     });

@@ -1,4 +1,4 @@
-import { defineCapability, defineSkill, type RuntimeOptions } from "../src/index.ts";
+import { defineCapability, defineGraphSkill, defineSkill, type RuntimeOptions } from "../src/index.ts";
 
 const hourMs = 60 * 60 * 1000;
 
@@ -31,7 +31,7 @@ export function storedSkills() {
         return { letters, last };
       },
     }),
-    defineSkill({
+    defineGraphSkill({
       id: "gates",
       version: "1",
       steps: [
@@ -42,7 +42,7 @@ export function storedSkills() {
         { id: "after", uses: "mail", dependsOn: ["publish", "listen", "nap", "try"], input: "vars.heard" },
       ],
     }),
-    defineSkill({ id: "failing", version: "1", steps: [{ id: "try", uses: "flaky", output: "outputs.tried" }] }),
+    defineGraphSkill({ id: "failing", version: "1", steps: [{ id: "try", uses: "flaky", output: "outputs.tried" }] }),
   ];
   const repair = () => {
     isDown = false;

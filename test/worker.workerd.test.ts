@@ -3,7 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
-import { createRuntime, defineSkill } from "../src/index.ts";
+import { createRuntime, defineGraphSkill } from "../src/index.ts";
 import { createWorker } from "../worker/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
@@ -127,7 +127,7 @@ describe("a Worker of one's own", () => {
       output: `outputs.step${index}`,
     }));
     const long = createWorker({
-      skills: [defineSkill({ id: "long", version: "1.0.0", steps })],
+      skills: [defineGraphSkill({ id: "long", version: "1.0.0", steps })],
       capabilities: httpCapabilities,
     });
     // Each statement is prepared once for each time that it is sent.

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { decodeState, readState } from "../src/index.ts";
+import { compareCheckpoints, decodeState, readState } from "../src/index.ts";
 import type { CheckpointListAnswer } from "./answers.ts";
 import { body, query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
@@ -42,5 +42,7 @@ export const checkpointRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/checkpoints/:checkpoint_id/diff", query(comparisonQuery), async (c) => {
     const { run_id, checkpoint_id } = c.req.param();
     const { against } = c.req.valid("query");
-    return c.json(comparisonAnswer(run_id, await c.var.runs.compare(run_id, checkpoint_id, given({ against }))));
+    return c.json(
+      comparisonAnswer(run_id, await compareCheckpoints(c.var.runs, run_id, checkpoint_id, given({ against }))),
+    );
   });

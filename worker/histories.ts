@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { eventPosition, initialState } from "../src/index.ts";
+import { eventPosition, initialState, readLineage } from "../src/index.ts";
 import type { HistoryAnswer } from "./answers.ts";
 import { query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
@@ -56,4 +56,6 @@ export const historyRoutes = new Hono<AppEnv>()
         : (await runs.loadCheckpoint(run.runId, checkpointHead)).state;
     return c.json(traceAnswer(run, state));
   })
-  .get("/v1/runs/:run_id/lineage", async (c) => c.json(lineageAnswer(await c.var.runs.lineage(c.req.param("run_id")))));
+  .get("/v1/runs/:run_id/lineage", async (c) =>
+    c.json(lineageAnswer(await readLineage(c.var.runs, c.req.param("run_id")))),
+  );

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { exportRun, importRun } from "../src/index.ts";
 import type { RunAnswer } from "./answers.ts";
 import { readChunks } from "./body.ts";
 import type { AppEnv } from "./call.ts";
@@ -12,14 +13,14 @@ export const defaultMaxImportBytes = 100 * 1024 * 1024;
 /** Routes by which runs leave and come in, as streams of lines. */
 export const transferRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/export", async (c) => {
-    const lines = c.var.runs.export(c.req.param("run_id"));
+    const lines = exportRun(c.var.runs, c.req.param("run_id"));
     // A run that cannot be exported is refused before the answer begins.
     const first = await lines.next();
     const rest = first.done ? "" : first.value;
     return c.body(streamOf(rest, lines, c.var.report), 200, { "content-type": "application/x-ndjson" });
   })
   .post("/v1/import", needs("admin"), async (c) => {
-    const run = await c.var.runs.import(readChunks(c.req.raw, c.var.maxImportBytes));
+    const run = await importRun(c.var.runs, readChunks(c.req.raw, c.var.maxImportBytes));
     tag(c, run);
     return c.json<RunAnswer>(runAnswer(run), 201);
   });

@@ -3,7 +3,7 @@ import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
 import type { ListKey, Schema } from "../../adapters/indexeddb/schema.ts";
 import type { Commit } from "../../src/index.ts";
 import { type BareWrite, type CommitOptions, commitTimes } from "../programs/commit.ts";
-import { importRun, loadCosts } from "../programs/load.ts";
+import { loadCosts, takeIn } from "../programs/load.ts";
 import { type Filled, pageTimes, runRows } from "../programs/pages.ts";
 
 /** What is measured inside Chromium. */
@@ -17,7 +17,7 @@ const programs = {
   async loadCosts({ lines, rounds }: { lines: readonly string[]; rounds: number }) {
     // Taken in without waiting for the disk, which is not measured.
     const filler = indexedDbStore({ name: "loads", durability: "relaxed" });
-    const runId = await importRun(filler, lines);
+    const runId = await takeIn(filler, lines);
     await filler.close();
     return loadCosts(indexedDbStore({ name: "loads" }), runId, rounds);
   },

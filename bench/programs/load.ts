@@ -1,5 +1,5 @@
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill, type Store } from "../../src/index.ts";
+import { createRuntime, defineSkill, exportRun, importRun, type Store } from "../../src/index.ts";
 import { timed } from "../spread.ts";
 import { kilobyte, tenant } from "./growing.ts";
 
@@ -29,13 +29,13 @@ export async function longRun(store: Store, steps: number): Promise<readonly str
   const { status } = await runs.get(run.runId);
   if (status !== "waiting_for_signal") throw new Error(`The run is ${status}.`);
   const lines: string[] = [];
-  for await (const line of runs.export(run.runId)) lines.push(line);
+  for await (const line of exportRun(runs, run.runId)) lines.push(line);
   return lines;
 }
 
 /** Takes a run of {@link longRun} into a store, and gives its id. */
-export async function importRun(store: Store, lines: readonly string[]): Promise<string> {
-  const { runId } = await createRuntime({ store }).for(tenant).import(lines);
+export async function takeIn(store: Store, lines: readonly string[]): Promise<string> {
+  const { runId } = await importRun(createRuntime({ store }).for(tenant), lines);
   return runId;
 }
 

@@ -5,7 +5,7 @@ import type { Commit } from "../../src/index.ts";
 import { type Channel, growLangGraph, saverBytes } from "../peers/langgraph.ts";
 import { type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { type Grown, growDurable } from "../programs/growing.ts";
-import { importRun, loadCosts } from "../programs/load.ts";
+import { loadCosts, takeIn } from "../programs/load.ts";
 import { type Filled, pageTimes, rowBody } from "../programs/pages.ts";
 import { bills } from "./bills.ts";
 
@@ -36,7 +36,7 @@ const programs = {
 
   async loadCosts({ DB }: Env, { lines, rounds }: { lines: readonly string[]; rounds: number }) {
     const store = d1Store(DB);
-    return loadCosts(store, await importRun(store, lines), rounds);
+    return loadCosts(store, await takeIn(store, lines), rounds);
   },
 
   async pageTimes({ DB }: Env, { sizes, rounds }: { sizes: readonly number[]; rounds: number }) {

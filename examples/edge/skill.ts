@@ -1,4 +1,4 @@
-import { type AnyCapability, defineCapability, defineSkill, type Skill } from "../../src/index.ts";
+import { type AnyCapability, defineCapability, defineGraphSkill, type Skill } from "../../src/index.ts";
 
 const draft = defineCapability({ id: "letter.draft", version: "1" }, ({ to }: { to: string }) => `Dear ${to}, …`);
 const send = defineCapability(
@@ -8,7 +8,7 @@ const send = defineCapability(
 
 export const capabilities: readonly AnyCapability[] = [draft, send];
 export const skills: readonly Skill[] = [
-  defineSkill({
+  defineGraphSkill({
     id: "letter",
     version: "1",
     steps: [

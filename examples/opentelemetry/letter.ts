@@ -8,7 +8,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, defineCapability, defineSkill } from "../../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill } from "../../src/index.ts";
 import { createApp } from "../../worker/app.ts";
 import { openTelemetry } from "./bridge.ts";
 
@@ -32,7 +32,7 @@ const send = defineCapability({ id: "letter.send", version: "1", retry: { maxAtt
     return "sent";
   }),
 );
-const letter = defineSkill({
+const letter = defineGraphSkill({
   id: "letter",
   version: "1",
   steps: [

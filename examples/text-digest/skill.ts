@@ -1,4 +1,4 @@
-import { type AnyCapability, defineCapability, defineSkill, literal, type StepContext } from "../../src/index.ts";
+import { type AnyCapability, defineCapability, defineGraphSkill, literal, type StepContext } from "../../src/index.ts";
 import {
   type CleanText,
   clean,
@@ -28,7 +28,7 @@ export interface Receipt {
 }
 
 /** Seven steps: `statistics` and `phrases` run side by side, and `publish` waits for a person. */
-export const textDigest = defineSkill({
+export const textDigest = defineGraphSkill({
   id: "text.digest",
   version: "1.0.0",
   description: "Reads a text and publishes a digest of it.",

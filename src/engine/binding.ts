@@ -3,8 +3,8 @@ import { DurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { Run } from "../run.ts";
-import { missingSkill, type Skill } from "../skill.ts";
 import type { Host } from "./host.ts";
+import { missingSkill, type Skill } from "./skill.ts";
 
 /** A run's state, bound to the skill that continues it here. */
 export interface Binding {

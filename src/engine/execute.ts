@@ -1,16 +1,14 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
-import type { Skill } from "../skill.ts";
 import { underSkill } from "./binding.ts";
-import { runCode } from "./code-run.ts";
-import { runGraph } from "./graph-run.ts";
 import type { Held } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
 import { event } from "./kernel.ts";
 import { moved } from "./moved.ts";
 import { observePass } from "./observation.ts";
 import { LostHold, Pass } from "./pass.ts";
+import type { Skill } from "./skill.ts";
 
 /** A pass under way. */
 export interface Execution {
@@ -29,7 +27,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
     let failure: unknown;
     try {
       if (held.record.run.status === "replaying") await begin(pass, skill);
-      await runBody(pass, skill);
+      await skill.body.execute(pass);
     } catch (error) {
       failure = error;
       // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
@@ -45,15 +43,6 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   const run = observation === undefined ? body() : observation.within(body);
   const done = Promise.all([run, pass.keepAlive(over.signal)]).then(() => undefined);
   return { pass, done };
-}
-
-function runBody(pass: Pass, { body }: Skill): Promise<void> {
-  switch (body.kind) {
-    case "graph":
-      return runGraph(pass, body.graph);
-    case "code":
-      return runCode(pass, body.run);
-  }
 }
 
 /** A replay stops replaying once it executes. */

@@ -2,11 +2,11 @@ import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../run.ts";
-import type { Skill } from "../skill.ts";
 import { type Execution, execute } from "./execute.ts";
 import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
 import { leased } from "./lease.ts";
+import type { Skill } from "./skill.ts";
 
 /** The passes that are under way here, and how new ones begin. */
 export class Executor {

@@ -1,10 +1,10 @@
 import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
-import type { SkillRegistry } from "../skill.ts";
 import type { Store } from "../store.ts";
 import type { Observer } from "../telemetry.ts";
 import type { Notifier } from "./notifier.ts";
 import type { Presence } from "./presence.ts";
+import type { SkillRegistry } from "./skill.ts";
 
 /** Where time comes from. */
 export interface Clock {

@@ -7,6 +7,7 @@ import { type Change, type Held, readRun } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
 import { event } from "../engine/kernel.ts";
 import { moved } from "../engine/moved.ts";
+import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import { type Fields, initialState } from "../execution-state.ts";
 import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
@@ -14,7 +15,6 @@ import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { newRecord } from "../lineage.ts";
 import { present } from "../present.ts";
 import { validate } from "../schema.ts";
-import type { Skill } from "../skill.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
 
 /** What a run is made from. */

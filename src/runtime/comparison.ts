@@ -3,9 +3,10 @@ import { writeState } from "../codec/state.ts";
 import { type Difference, difference } from "../difference.ts";
 import { getCheckpoint, getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { type CheckpointId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, parseCheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
+import type { Runs } from "./runs.ts";
 
 /** What changed from one checkpoint of a run to another. */
 export interface Comparison {
@@ -16,14 +17,19 @@ export interface Comparison {
   readonly changes: readonly Difference[];
 }
 
-/** @throws `not_found` that names the run, the checkpoint or its state. */
+/**
+ * What changed up to a checkpoint: since another one of the run, or since the one before it.
+ *
+ * @throws `not_found` that names the run, the checkpoint or its state.
+ */
 export async function compareCheckpoints(
-  host: Host,
-  tenant: TenantId,
-  runId: RunId,
+  runs: Runs,
+  run: string,
   checkpointId: string,
-  against: string | undefined,
+  { against }: { readonly against?: string } = {},
 ): Promise<Comparison> {
+  const { host, tenant } = runs;
+  const runId = parseRunId(run);
   const to = parseCheckpointId(checkpointId);
   const given = against === undefined ? undefined : parseCheckpointId(against, "against");
   await getRun(host, tenant, runId);

@@ -10,13 +10,13 @@ import { type Changed, change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
+import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
-import type { Skill } from "../skill.ts";
 import { refuseUnedited, selected } from "./descent.ts";
 import { demand, type Precondition } from "./precondition.ts";
 

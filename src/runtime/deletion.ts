@@ -3,12 +3,11 @@ import type { Executor } from "../engine/executor.ts";
 import { heldRow, missingRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { isLeaseLive } from "../engine/lease.ts";
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
-import { isTerminal, type RunRecord, type RunStatus, terminalStatuses } from "../run.ts";
-import type { RunPosition, RunRow } from "../store.ts";
+import type { RunRecord } from "../run.ts";
+import type { RunRow } from "../store.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
 const tries = 20;
@@ -45,7 +44,7 @@ export async function deleteRun(
 }
 
 /** Erases a run as long as its row, in whatever form it is found, may be erased. False where it may not, or is gone. */
-async function eraseWhere(
+export async function eraseWhere(
   host: Host,
   executor: Executor,
   tenant: TenantId,
@@ -63,101 +62,17 @@ async function eraseWhere(
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
 }
 
-// A row that cannot be read says of nobody that he executes it.
-function isExecuted(record: RunRecord<Json> | undefined, now: number): boolean {
+/** True while somebody executes the run. A row that cannot be read says of nobody that he does. */
+export function isExecuted(record: RunRecord<Json> | undefined, now: number): boolean {
   return record !== undefined && isLeaseLive(record, now);
 }
 
-function readableRecord(row: RunRow): RunRecord<Json> | undefined {
+/** The record of a row; `undefined` where it is damaged. */
+export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
   try {
     return heldRow(row)?.record;
   } catch (error) {
     if (isDurableError(error, "corrupt_data")) return undefined;
     throw error;
-  }
-}
-
-export interface PruneRequest {
-  /** Runs that were created before this time. */
-  readonly olderThan: Date;
-  /** Which of them; terminal statuses only, all of these where absent. */
-  readonly status?: readonly RunStatus[];
-  /** How many of the newest terminal runs stay in any case. Default 0. */
-  readonly keep?: number;
-  /** The most runs to delete in this call. Default 100. */
-  readonly limit?: number;
-}
-
-export interface Pruned {
-  readonly deleted: number;
-  /** True where the limit was reached: call again. */
-  readonly isMore: boolean;
-}
-
-const pageSize = 100;
-
-/**
- * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that goes on meanwhile is spared.
- *
- * @throws `invalid_request` that names the field.
- */
-export async function pruneRuns(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
-  { olderThan, status = terminalStatuses, keep = 0, limit = 100 }: PruneRequest,
-): Promise<Pruned> {
-  const before = olderThan.getTime();
-  if (Number.isNaN(before)) throw invalidRequest("olderThan", "this is not a time");
-  const live = status.find((one) => !isTerminal(one));
-  if (live !== undefined) throw invalidRequest("status", `a run that is ${live} has not ended`);
-  if (!Number.isSafeInteger(keep) || keep < 0) throw invalidRequest("keep", "expected a whole number of at least 0");
-  if (!Number.isSafeInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
-  const kept = await newest(host, tenant, keep);
-  let deleted = 0;
-  for await (const { runId, createdAt } of endedRuns(host, tenant, status, "ascending")) {
-    if (createdAt >= before) break;
-    if (kept.has(runId)) continue;
-    if (deleted === limit) return { deleted, isMore: true };
-    const isDeleted = await eraseWhere(
-      host,
-      executor,
-      tenant,
-      runId as RunId,
-      (row, now) => status.some((one) => one === row.status) && !isExecuted(readableRecord(row), now),
-    );
-    if (isDeleted) deleted++;
-  }
-  return { deleted, isMore: false };
-}
-
-async function newest(host: Host, tenant: TenantId, keep: number): Promise<ReadonlySet<string>> {
-  const kept = new Set<string>();
-  if (keep === 0) return kept;
-  for await (const { runId } of endedRuns(host, tenant, terminalStatuses, "descending")) {
-    kept.add(runId);
-    if (kept.size === keep) break;
-  }
-  return kept;
-}
-
-/** The runs of those statuses by birth. Read status by status, so that those that have not ended cost nothing. */
-async function* endedRuns(
-  host: Host,
-  tenant: TenantId,
-  statuses: readonly RunStatus[],
-  order: "ascending" | "descending",
-): AsyncGenerator<RunRow, void, undefined> {
-  const sign = order === "ascending" ? 1 : -1;
-  for (let after: RunPosition | undefined; ; ) {
-    const query = { order, limit: pageSize, ...present({ after }) };
-    const pages = await Promise.all(
-      [...new Set(statuses)].map((status) => host.store.listRuns(tenant, { ...query, status })),
-    );
-    const rows = pages.flat().sort((a, b) => sign * (a.createdAt - b.createdAt || (a.runId < b.runId ? -1 : 1)));
-    yield* rows.slice(0, pageSize);
-    const last = rows[pageSize - 1];
-    if (last === undefined) return;
-    after = { createdAt: last.createdAt, runId: last.runId };
   }
 }

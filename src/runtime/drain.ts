@@ -10,13 +10,13 @@ import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import { countDrained, observeDrain } from "../engine/observation.ts";
+import type { Skill } from "../engine/skill.ts";
 import { type ErrorCode, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
-import type { Skill } from "../skill.ts";
 import type { RunRow } from "../store.ts";
 import { selected } from "./descent.ts";
 

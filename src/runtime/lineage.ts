@@ -1,10 +1,10 @@
 import { getRun, type Held, heldRow, readRun } from "../engine/held.ts";
-import type { Host } from "../engine/host.ts";
-import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { isId, parseRunId, type RunId } from "../ids.ts";
 import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
 import type { RunStatus } from "../run.ts";
 import type { RunPosition } from "../store.ts";
+import type { Runs } from "./runs.ts";
 
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;
@@ -41,8 +41,15 @@ export interface Lineage {
 const maxNodes = 500;
 const pageSize = 100;
 
-/** The family of a run: at most 500 runs beside itself, and fewer where the platform allows no more queries. */
-export async function readLineage(host: Host, tenant: TenantId, runId: RunId): Promise<Lineage> {
+/**
+ * The runs from which this one descends, and those that descend from it: at most 500 beside itself, and fewer where the
+ * platform allows no more queries.
+ *
+ * @throws `not_found`.
+ */
+export async function readLineage(runs: Runs, run: string): Promise<Lineage> {
+  const { host, tenant } = runs;
+  const runId = parseRunId(run);
   const held = await getRun(host, tenant, runId);
   // Metadata comes from callers too, and may lead in a circle.
   const seen = new Set<string>([runId]);

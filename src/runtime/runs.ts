@@ -4,11 +4,11 @@ import { decodeValue } from "../codec/values.ts";
 import type { Executor } from "../engine/executor.ts";
 import { getCheckpoint, getRun, type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
+import type { Skill } from "../engine/skill.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isTerminal, type Run, type RunStatus } from "../run.ts";
-import type { Skill } from "../skill.ts";
 import type { RunPosition } from "../store.ts";
 import { createRun, type NewRun, startRun } from "./birth.ts";
 import {
@@ -22,7 +22,6 @@ import {
   readHistory,
   saveCheckpoint,
 } from "./checkpoints.ts";
-import { type Comparison, compareCheckpoints } from "./comparison.ts";
 import {
   approveRun,
   cancelRun,
@@ -33,12 +32,10 @@ import {
   resumeRun,
   signalRun,
 } from "./continuation.ts";
-import { deleteRun, type Pruned, type PruneRequest, pruneRuns } from "./deletion.ts";
+import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
-import { type Lineage, readLineage } from "./lineage.ts";
 import type { Precondition } from "./precondition.ts";
-import { exportRun, importRun } from "./transfer.ts";
 
 /** A run as it was read, or as it was written last. */
 export interface CurrentRun extends Run {
@@ -85,7 +82,8 @@ export interface RunPage {
 }
 
 /**
- * The runs of one tenant: everything that can be done to them. Made by `runtime.for(tenant)`.
+ * The runs of one tenant, and what every app does with them. Made by `runtime.for(tenant)`. What few apps need are functions
+ * that take it, such as `exportRun(runs, runId)`, so that only who imports them carries them.
  *
  * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
  * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed. What
@@ -93,9 +91,12 @@ export interface RunPage {
  * source fulfils it.
  */
 export class Runs {
-  private readonly host: Host;
-  private readonly executor: Executor;
-  private readonly tenant: TenantId;
+  /** @internal For the functions of this package that take a `Runs`. */
+  readonly host: Host;
+  /** @internal */
+  readonly executor: Executor;
+  /** @internal */
+  readonly tenant: TenantId;
 
   constructor(host: Host, executor: Executor, tenant: TenantId) {
     this.host = host;
@@ -106,18 +107,18 @@ export class Runs {
   /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
   async create(request: NewRun): Promise<Started> {
     const { held, isRepeat } = await createRun(this.host, this.tenant, request);
-    return { run: live(held), isRepeat };
+    return { run: currentRun(held), isRepeat };
   }
 
   /** Creates a run and begins to execute it. Resolves once the start is committed. */
   async start(request: NewRun): Promise<Started> {
     const { held, isRepeat } = await startRun(this.host, this.executor, this.tenant, request);
-    return { run: live(held), isRepeat };
+    return { run: currentRun(held), isRepeat };
   }
 
   async get(runId: string): Promise<CurrentRun> {
     const held = await getRun(this.host, this.tenant, parseRunId(runId));
-    const run = live(held);
+    const run = currentRun(held);
     const { isResultInHead, run: stored } = held.record;
     if (isResultInHead !== true || stored.checkpointHead === undefined) return run;
     const { state } = await getCheckpoint(this.host, this.tenant, stored.runId, stored.checkpointHead);
@@ -135,7 +136,7 @@ export class Runs {
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
-      runs: page.flatMap((row) => heldRow(row) ?? []).map(live),
+      runs: page.flatMap((row) => heldRow(row) ?? []).map(currentRun),
       ...(rows.length > limit && last !== undefined ? { next: { createdAt: last.createdAt, runId: last.runId } } : {}),
     };
   }
@@ -162,11 +163,6 @@ export class Runs {
   /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
   listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
     return listCheckpoints(this.host, this.tenant, parseRunId(runId), query);
-  }
-
-  /** What changed up to a checkpoint: since another one of the run, or since the one before it. */
-  compare(runId: string, checkpointId: string, options: { readonly against?: string } = {}): Promise<Comparison> {
-    return compareCheckpoints(this.host, this.tenant, parseRunId(runId), checkpointId, options.against);
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
@@ -199,36 +195,21 @@ export class Runs {
 
   /** Refuses what the run waits for; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
-    return live(await denyRun(this.host, this.tenant, parseRunId(runId), decision, precondition));
+    return currentRun(await denyRun(this.host, this.tenant, parseRunId(runId), decision, precondition));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<CurrentRun> {
-    return live(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal, precondition));
+    return currentRun(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal, precondition));
   }
 
   async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
-    return live(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition));
+    return currentRun(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition));
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
   delete(runId: string, precondition: Precondition = {}): Promise<void> {
     return deleteRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition);
-  }
-
-  /** Deletes old runs that have ended, in batches of bounded size. */
-  prune(request: PruneRequest): Promise<Pruned> {
-    return pruneRuns(this.host, this.executor, this.tenant, request);
-  }
-
-  /** The run as lines of NDJSON: everything that is stored of it. `import` is the way back. */
-  export(runId: string): AsyncGenerator<string, void, undefined> {
-    return exportRun(this.host, this.tenant, parseRunId(runId));
-  }
-
-  /** Takes a run in from the lines of an export, whatever medium it came from. */
-  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
-    return live(await importRun(this.host, this.tenant, lines));
   }
 
   /** What happened to the run, in order. */
@@ -247,11 +228,6 @@ export class Runs {
    */
   watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     return watchRun(this.host, this.tenant, parseRunId(runId), options);
-  }
-
-  /** The runs from which this one descends, and those that descend from it: at most 500 beside itself. */
-  lineage(runId: string): Promise<Lineage> {
-    return readLineage(this.host, this.tenant, parseRunId(runId));
   }
 
   /** Every skill that is registered here, the versions of each in the order of their registration. */
@@ -280,14 +256,15 @@ export class Runs {
   }
 }
 
-function live({ record }: Held): CurrentRun {
+/** A run as callers see it. */
+export function currentRun({ record }: Held): CurrentRun {
   return { ...decodeRun(record.run), revision: record.entryRevision };
 }
 
 function resumed({ held, checkpointId }: Resumed): ResumeOutcome {
-  return { run: live(held), checkpointId };
+  return { run: currentRun(held), checkpointId };
 }
 
 function descended(sourceRunId: RunId, { held, checkpointId, isRepeat }: Descended): DescentOutcome {
-  return { run: live(held), checkpointId, sourceRunId, isRepeat };
+  return { run: currentRun(held), checkpointId, sourceRunId, isRepeat };
 }

@@ -11,6 +11,7 @@ import { sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import { type ClaimRow, type EntryRow, maxRowBytes, type NewClaim, type NewEntry, type RunRow } from "../store.ts";
+import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
 
 /** The first word of every export. */
 const exportKind = "orca-durable/run";
@@ -24,7 +25,9 @@ const pageSize = 200;
  *
  * @throws `not_found`; `conflict` while the run is being executed, and where it changed before the end.
  */
-export async function* exportRun(host: Host, tenant: TenantId, runId: RunId): AsyncGenerator<string, void, undefined> {
+export async function* exportRun(runs: Runs, run: string): AsyncGenerator<string, void, undefined> {
+  const { host, tenant } = runs;
+  const runId = parseRunId(run);
   const { row, record } = await getRun(host, tenant, runId);
   const now = host.clock.now();
   if (record.lease !== undefined && isLeaseLive(record, now)) {
@@ -125,11 +128,8 @@ const mostAhead = 4 * 1024 * 1024;
  * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `conflict` where the run exists with
  * another history.
  */
-export async function importRun(
-  host: Host,
-  tenant: TenantId,
-  lines: AsyncIterable<string> | Iterable<string>,
-): Promise<Held> {
+export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
+  const { host, tenant } = runs;
   let taking: Import | undefined;
   let [number, isEnded] = [0, false];
   for await (const text of wholeLines(lines)) {
@@ -140,7 +140,7 @@ export async function importRun(
     if (taking === undefined) {
       const header = readLine(place, () => readHeader(fields, tenant, place));
       const present = await host.store.getRun(tenant, header.row.runId);
-      if (present?.status !== undefined) return samePresent(header.row, present);
+      if (present?.status !== undefined) return currentRun(samePresent(header.row, present));
       if (present !== undefined && !isImport(present, header.row)) throw exists(header.row.runId);
       const found = present?.revision ?? 0;
       const nothing = {
@@ -179,7 +179,7 @@ export async function importRun(
   }
   if (taking === undefined) throw invalidRequest("line 1", "there is nothing to import");
   if (!isEnded) throw invalidRequest(`line ${number + 1}`, "the export ends too early");
-  return finish(host, taking, `line ${number}`);
+  return currentRun(await finish(host, taking, `line ${number}`));
 }
 
 async function writeAhead(host: Host, taking: Import): Promise<void> {

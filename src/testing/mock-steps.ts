@@ -1,9 +1,10 @@
 import type { CodeRun } from "../engine/code-run.ts";
+import { codeBody } from "../engine/code-skill.ts";
 import type { Action } from "../engine/kernel.ts";
+import type { Skill } from "../engine/skill.ts";
 import { call, codeRuns, useAction } from "../engine/workflow-step.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
-import type { Skill } from "../skill.ts";
 import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock, type MockContext } from "./mock.ts";
 import { mocked } from "./mock-capabilities.ts";
@@ -33,7 +34,7 @@ export function mockSteps(skill: Skill, mocks: StepMocks): Skill {
       hint: "use mockCapabilities",
     });
   }
-  return Object.freeze({ ...skill, body: { kind: "code" as const, run: mockedBody(body.run, mocks) } });
+  return Object.freeze({ ...skill, body: codeBody(mockedBody(body.run, mocks)) });
 }
 
 function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {

@@ -3,7 +3,7 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import {
   createRuntime,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   type GraphStep,
   isDurableError,
   literal,
@@ -19,7 +19,7 @@ function refusal(attempt: () => unknown) {
   throw new Error("it was accepted");
 }
 
-const defined = (steps: readonly GraphStep[]) => defineSkill({ id: "s", version: "1", steps });
+const defined = (steps: readonly GraphStep[]) => defineGraphSkill({ id: "s", version: "1", steps });
 const untyped = (step: unknown) => step as GraphStep;
 const work = { uses: "work" };
 
@@ -166,7 +166,9 @@ describe("a skill", () => {
     ["with an id beyond ASCII", { id: "é", version: "1" }],
     ["without a version", { id: "s", version: "" }],
   ])("%s is refused", (_name, names) => {
-    expect(refusal(() => defineSkill({ ...names, steps: [{ id: "a", ...work }] })).code).toBe("invalid_definition");
+    expect(refusal(() => defineGraphSkill({ ...names, steps: [{ id: "a", ...work }] })).code).toBe(
+      "invalid_definition",
+    );
   });
 
   test("that uses a capability which is not there is refused, with both names", () => {

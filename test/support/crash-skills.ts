@@ -1,6 +1,7 @@
 import {
   type AnyCapability,
   defineCapability,
+  defineGraphSkill,
   defineSkill,
   literal,
   type Skill,
@@ -71,7 +72,7 @@ function capabilities({ begin, send, sleep }: Hands): readonly AnyCapability[] {
   ];
 }
 
-const graph = defineSkill({
+const graph = defineGraphSkill({
   id: "graph",
   version,
   steps: [

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import {
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   eventPosition,
   eventTypes,
   localNotifier,
@@ -20,7 +20,7 @@ function stepwise(count: number) {
   );
   const steps = Array.from({ length: count }, (_, index) => ({ id: `step ${index + 1}`, uses: "hold" }));
   return {
-    options: { capabilities: [hold], skills: [defineSkill({ id: "steps", version: "1", steps })] },
+    options: { capabilities: [hold], skills: [defineGraphSkill({ id: "steps", version: "1", steps })] },
     async next(): Promise<void> {
       await until(() => waiting.length > 0);
       waiting.shift()?.();

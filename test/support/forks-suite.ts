@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { failingStore } from "../../src/conformance/faults.ts";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import { type Capability, defineCapability, defineSkill, type StateEdit } from "../../src/index.ts";
+import { type Capability, defineCapability, defineGraphSkill, type StateEdit } from "../../src/index.ts";
 import { type ActorOptions, type Scene, scene, tenant } from "./scene.ts";
 
 /** A skill that writes a letter, asks a person, and sends it. */
@@ -12,7 +12,7 @@ function letters(): { readonly options: ActorOptions; readonly sent: unknown[] }
     sent.push(input);
     return "sent";
   });
-  const skill = defineSkill({
+  const skill = defineGraphSkill({
     id: "letter",
     version: "1",
     steps: [

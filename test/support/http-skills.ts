@@ -1,7 +1,7 @@
 import {
   type AnyCapability,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   NonRetryableError,
   type Skill,
   type StepContext,
@@ -53,7 +53,7 @@ const version = "1.0.0";
 export const mailboxSize = 100;
 
 export const httpSkills: readonly Skill[] = [
-  defineSkill({
+  defineGraphSkill({
     id: "http.chain",
     version,
     steps: [
@@ -62,7 +62,7 @@ export const httpSkills: readonly Skill[] = [
       { id: "three", uses: "http.echo", input: { value: "vars.two" }, output: "outputs.value" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.gated",
     version,
     steps: [
@@ -70,7 +70,7 @@ export const httpSkills: readonly Skill[] = [
       { id: "send", uses: "http.send", output: "outputs.sent" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.two-gates",
     version,
     steps: [
@@ -78,7 +78,7 @@ export const httpSkills: readonly Skill[] = [
       { id: "publish", uses: "http.publish", dependsOn: [], output: "outputs.published" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.listening",
     version,
     steps: [
@@ -86,17 +86,17 @@ export const httpSkills: readonly Skill[] = [
       { id: "tell", uses: "http.echo", input: { value: "vars.heard" }, output: "outputs.heard" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.held",
     version,
     steps: [{ id: "hold", uses: "http.hold", input: { latch: "inputs.latch" }, output: "outputs.calls" }],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.release",
     version,
     steps: [{ id: "release", uses: "http.release", input: { latch: "inputs.latch" } }],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.mailbox",
     version,
     steps: [
@@ -108,7 +108,7 @@ export const httpSkills: readonly Skill[] = [
       })),
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.failing-first",
     version,
     steps: [
@@ -116,7 +116,7 @@ export const httpSkills: readonly Skill[] = [
       { id: "try", uses: "http.fail-first", output: "outputs.tried" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.sleeping",
     version,
     steps: [
@@ -124,7 +124,7 @@ export const httpSkills: readonly Skill[] = [
       { id: "sleep", sleepMs: 3_600_000 },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "http.large",
     version,
     steps: [{ id: "repeat", uses: "http.repeat", input: { length: "inputs.length" }, output: "outputs.text" }],

@@ -3,7 +3,7 @@ import { countingStore } from "../../src/conformance/faults.ts";
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import {
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   localNotifier,
   type Runs,
   type Store,
@@ -30,7 +30,7 @@ function slow(): Slow {
     defineCapability({ id: "slow", version: "1" }, (_, { signal }) => call(signal)),
     defineCapability({ id: "quick", version: "1" }, (_, { stepId }) => stepId),
   ];
-  const graph = defineSkill({
+  const graph = defineGraphSkill({
     id: "graph",
     version: "1",
     steps: [
@@ -351,7 +351,7 @@ export function testOwnership(medium: string, harness: StoreHarness): void {
       await step.sleep("nap", 3_000);
       return "woke";
     };
-    const skills = [defineSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 3_000 }] })];
+    const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 3_000 }] })];
 
     playedTwice("ends on time without another executor", async ({ actor, clock }, skillId) => {
       const { begin, settled, runs, runtime } = actor({ skills, body: nap, holdMs: 5_000 });
@@ -434,7 +434,7 @@ export function testOwnership(medium: string, harness: StoreHarness): void {
     });
 
     played("leaves a graph's sleep as long as it was", async ({ actor, clock }) => {
-      const skills = [defineSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 4_000 }] })];
+      const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 4_000 }] })];
       const first = actor({ skills, holdMs: 5_000, passMs: 3_000 });
       const runId = await first.begin({}, "graph");
       await until(async () => (await eventsOf(first.runs, runId)).includes("step.sleeping"));
@@ -477,7 +477,7 @@ export function testOwnership(medium: string, harness: StoreHarness): void {
         return new Promise(() => {});
       });
       const steps = [...deadly].map((id) => ({ id, uses: "call" }));
-      const options = { capabilities: [call], skills: [defineSkill({ id: "graph", version: "1", steps })] };
+      const options = { capabilities: [call], skills: [defineGraphSkill({ id: "graph", version: "1", steps })] };
       let actor = scene.actor(options);
       const runId = await actor.begin({}, "graph");
       for (let count = 1; count <= 24; count++) {

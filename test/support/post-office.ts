@@ -3,6 +3,7 @@ import {
   type AnyCapability,
   type CapabilityDefinition,
   defineCapability,
+  defineGraphSkill,
   defineSkill,
   type Runs,
   type Skill,
@@ -48,7 +49,7 @@ export function postOffice(definition: Partial<Omit<CapabilityDefinition, "input
       ),
     ],
     skills: [
-      defineSkill({
+      defineGraphSkill({
         id: "news",
         version: "1",
         steps: [
@@ -57,7 +58,7 @@ export function postOffice(definition: Partial<Omit<CapabilityDefinition, "input
           { id: "after", uses: "after" },
         ],
       }),
-      defineSkill({
+      defineGraphSkill({
         id: "two mails",
         version: "1",
         steps: [
@@ -65,7 +66,7 @@ export function postOffice(definition: Partial<Omit<CapabilityDefinition, "input
           { id: "second", uses: "mail", input: "inputs.to", dependsOn: [] },
         ],
       }),
-      defineSkill({
+      defineGraphSkill({
         id: "early news",
         version: "1",
         steps: [

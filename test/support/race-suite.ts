@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import { createRuntime, defineCapability, defineSkill } from "../../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill } from "../../src/index.ts";
 
 const racers = 8;
 const rounds = 200;
@@ -10,7 +10,7 @@ export function testRaces(medium: string, harness: StoreHarness): void {
   test(`of ${racers} executors that race for one due run on ${medium}, one executes, in each of ${rounds} rounds`, async () => {
     const { open, remove } = await harness.fresh();
     const executedBy = new Map<string, number[]>();
-    const skill = defineSkill({ id: "race", version: "1", steps: [{ id: "only", uses: "race.note" }] });
+    const skill = defineGraphSkill({ id: "race", version: "1", steps: [{ id: "only", uses: "race.note" }] });
     const stores = await Promise.all(Array.from({ length: racers + 1 }, open));
     const [first, ...others] = stores;
     if (first === undefined) throw new Error("there is no store");

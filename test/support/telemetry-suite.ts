@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import {
   createRuntime,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   instruments,
   type Runtime,
   type Store,
@@ -52,7 +52,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
         defineCapability({ id: "mail", version, sideEffects: "external_action" }, () => "sent"),
       ],
       skills: [
-        defineSkill({
+        defineGraphSkill({
           id: "letter",
           version,
           steps: [
@@ -60,7 +60,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
             { id: "send", uses: "mail", input: "vars.text", output: "outputs.receipt" },
           ],
         }),
-        defineSkill({
+        defineGraphSkill({
           id: "patient",
           version,
           steps: [
@@ -158,7 +158,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
       store,
       executes: false,
       clock: stillClock(),
-      skills: [defineSkill({ id: "unknown", version, steps: [{ id: "nap", sleepMs: 1 }] })],
+      skills: [defineGraphSkill({ id: "unknown", version, steps: [{ id: "nap", sleepMs: 1 }] })],
     }).for("ann");
     await deciding.start({ runId: "0-first", skillId: "unknown", inputs: {} });
     for (const id of ids) await deciding.signal(id, { name: "go", payload: null });

@@ -1,7 +1,7 @@
 import {
   type Capability,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   literal,
   type Skill,
   type StepContext,
@@ -66,7 +66,7 @@ const version = "1.0.0";
 const work = { uses: "work" };
 
 const skills: readonly Skill[] = [
-  defineSkill({
+  defineGraphSkill({
     id: "chain",
     version,
     steps: [
@@ -75,9 +75,9 @@ const skills: readonly Skill[] = [
       { id: "three", ...work, input: { before: "vars.two" }, output: "outputs.three" },
     ],
   }),
-  defineSkill({ id: "versioned", version: "1.0.0", steps: [{ id: "old", ...work }] }),
-  defineSkill({ id: "versioned", version: "2.0.0", steps: [{ id: "new", ...work }] }),
-  defineSkill({
+  defineGraphSkill({ id: "versioned", version: "1.0.0", steps: [{ id: "old", ...work }] }),
+  defineGraphSkill({ id: "versioned", version: "2.0.0", steps: [{ id: "new", ...work }] }),
+  defineGraphSkill({
     id: "gated",
     version,
     steps: [
@@ -86,7 +86,7 @@ const skills: readonly Skill[] = [
       { id: "file", ...work },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "two-gates",
     version,
     steps: [
@@ -95,7 +95,7 @@ const skills: readonly Skill[] = [
       { id: "join", ...work, dependsOn: ["send", "publish"] },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "pair",
     version,
     steps: [
@@ -110,7 +110,7 @@ const skills: readonly Skill[] = [
       },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "gate-and-work",
     version,
     steps: [
@@ -119,7 +119,7 @@ const skills: readonly Skill[] = [
       { id: "listen", waitFor: { signal: "go" }, dependsOn: [] },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "signaled",
     version,
     steps: [
@@ -128,7 +128,7 @@ const skills: readonly Skill[] = [
       { id: "after", ...work, input: "vars.heard", output: "outputs.after" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "impatient",
     version,
     steps: [
@@ -136,7 +136,7 @@ const skills: readonly Skill[] = [
       { id: "listen", waitFor: { signal: "go", timeoutMs: patienceMs } },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "sleepy",
     version,
     steps: [
@@ -146,22 +146,22 @@ const skills: readonly Skill[] = [
       { id: "after", ...work },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "retrying",
     version,
     steps: [{ id: "try", ...work, retry: { maxAttempts: 3, delayMs: 0 }, output: "outputs.tried" }],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "backing-off",
     version,
     steps: [{ id: "try", ...work, retry: { maxAttempts: 3, delayMs: backoffMs } }],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "timed",
     version,
     steps: [{ id: "slow", ...work, timeoutMs: 10_000 }],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "degrading",
     version,
     steps: [

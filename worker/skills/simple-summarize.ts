@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { type AnyCapability, defineCapability, defineSkill } from "../../src/index.ts";
+import { type AnyCapability, defineCapability, defineGraphSkill } from "../../src/index.ts";
 
 /** A summary made of a text's own sentences. */
-export const summarizeSkill = defineSkill({
+export const summarizeSkill = defineGraphSkill({
   id: "text.simple-summarize",
   version: "1.0.0",
   description: "Summarizes a text by its own most telling sentences.",

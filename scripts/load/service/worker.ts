@@ -1,4 +1,4 @@
-import { defineCapability, defineSkill } from "../../../src/index.ts";
+import { defineCapability, defineGraphSkill } from "../../../src/index.ts";
 import { createWorker, type Env } from "../../../worker/index.ts";
 
 interface LoadEnv extends Env {
@@ -6,7 +6,7 @@ interface LoadEnv extends Env {
   readonly OUTSIDE_URL: string;
 }
 
-const letter = defineSkill({
+const letter = defineGraphSkill({
   id: "letter",
   version: "1",
   steps: [

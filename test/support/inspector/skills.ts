@@ -1,4 +1,11 @@
-import { type AnyCapability, defineCapability, defineSkill, literal, type Skill } from "../../../src/index.ts";
+import {
+  type AnyCapability,
+  defineCapability,
+  defineGraphSkill,
+  defineSkill,
+  literal,
+  type Skill,
+} from "../../../src/index.ts";
 
 // Skills whose runs have something to show: steps side by side, attempts that fail, effects, waits for people and signals.
 
@@ -17,7 +24,7 @@ const work = <Output>(id: string, output: (input: never) => Output, share = 1): 
 const pace = { paceMs: "inputs.pace_ms" };
 
 export const skills: readonly Skill[] = [
-  defineSkill({
+  defineGraphSkill({
     id: "report.weekly",
     version: "2.1.0",
     description: "Collects the figures of a week, and sends a report once a person has read it.",
@@ -76,7 +83,7 @@ export const skills: readonly Skill[] = [
       return step.do("ship", async () => ({ order, amount: paid.payload.amount, parcel: "P-4711" }));
     },
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "catalog.import",
     version: "1.0.0",
     steps: [
@@ -84,7 +91,7 @@ export const skills: readonly Skill[] = [
       { id: "parse", uses: "catalog.parse", input: pace, output: "vars.items" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "slow.walk",
     version: "1.0.0",
     steps: Array.from({ length: 40 }, (_, index) => ({

@@ -3,7 +3,7 @@ import {
   broadcastNotifier,
   createRuntime,
   defineCapability,
-  defineSkill,
+  defineGraphSkill,
   type Run,
   webLocksPresence,
 } from "../../../src/index.ts";
@@ -43,7 +43,7 @@ const work = defineCapability({ id: "work", version: "1" }, async (_, { runId, s
   while (localStorage.getItem("go") === null) await new Promise((resolve) => setTimeout(resolve, 20));
   return name;
 });
-const skill = defineSkill({
+const skill = defineGraphSkill({
   id: "shared",
   version: "1",
   steps: [

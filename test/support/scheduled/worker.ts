@@ -1,4 +1,4 @@
-import { defineCapability, defineSkill, type StepContext } from "../../../src/index.ts";
+import { defineCapability, defineGraphSkill, defineSkill, type StepContext } from "../../../src/index.ts";
 import { createWorker, type Env } from "../../../worker/index.ts";
 
 interface ScheduledEnv extends Env {
@@ -15,7 +15,7 @@ async function tell(told: Told): Promise<unknown> {
   return response.json();
 }
 
-const graph = defineSkill({
+const graph = defineGraphSkill({
   id: "graph",
   version: "1",
   steps: [
@@ -25,7 +25,7 @@ const graph = defineSkill({
   ],
 });
 
-const sleeper = defineSkill({
+const sleeper = defineGraphSkill({
   id: "sleeper",
   version: "1",
   steps: [

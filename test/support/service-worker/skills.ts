@@ -1,4 +1,4 @@
-import { type AnyCapability, defineCapability, defineSkill, type Skill } from "../../../src/index.ts";
+import { type AnyCapability, defineCapability, defineGraphSkill, type Skill } from "../../../src/index.ts";
 import { isLatchOpen, noteCall } from "./notes.ts";
 
 /** Capabilities that tell where they were executed: in `by`. */
@@ -18,7 +18,7 @@ const version = "1";
 const held = { uses: "shown.held", input: { latch: "inputs.latch" } };
 
 export const shownSkills: readonly Skill[] = [
-  defineSkill({
+  defineGraphSkill({
     id: "shown.held",
     version,
     steps: [
@@ -27,7 +27,7 @@ export const shownSkills: readonly Skill[] = [
       { id: "after", uses: "shown.work", output: "outputs.endedBy" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "shown.gated",
     version,
     steps: [
@@ -35,7 +35,7 @@ export const shownSkills: readonly Skill[] = [
       { id: "send", uses: "shown.send", output: "outputs.by" },
     ],
   }),
-  defineSkill({
+  defineGraphSkill({
     id: "shown.sleeping",
     version,
     steps: [

@@ -1,13 +1,14 @@
-import type { CapabilityRegistry } from "./capability.ts";
-import { DurableError, notFound } from "./errors.ts";
-import type { ExecutionState } from "./execution-state.ts";
-import { type Graph, type GraphStep, parseGraph } from "./graph.ts";
-import { isId } from "./ids.ts";
-import { present } from "./present.ts";
-import type { Schema } from "./schema.ts";
-import type { WorkflowBody } from "./workflow.ts";
+import type { CapabilityRegistry } from "../capability.ts";
+import { DurableError, notFound } from "../errors.ts";
+import type { ExecutionState } from "../execution-state.ts";
+import type { Graph } from "../graph.ts";
+import { isId } from "../ids.ts";
+import { present } from "../present.ts";
+import type { Schema } from "../schema.ts";
+import type { WorkflowBody } from "../workflow.ts";
+import type { Pass } from "./pass.ts";
 
-/** What a run executes. Made by {@link defineSkill}. */
+/** What a run executes. Made by `defineSkill` or `defineGraphSkill`. */
 export interface Skill {
   readonly id: string;
   readonly version: string;
@@ -26,11 +27,21 @@ export interface Migration {
   readonly migrate: (state: ExecutionState) => ExecutionState;
 }
 
-export type SkillBody =
+/**
+ * What a skill does, in one of two forms. Each brings what executes it, so that an app carries only the forms that it
+ * uses.
+ */
+export type SkillBody = SkillForm & {
+  /** Goes on with the run of that pass as far as it goes now. */
+  readonly execute: (pass: Pass) => Promise<void>;
+};
+
+type SkillForm =
   | { readonly kind: "graph"; readonly graph: Graph }
   | { readonly kind: "code"; readonly run: WorkflowBody };
 
-interface SkillDefinition<Inputs> {
+/** What skills of both forms are defined by. */
+export interface SkillDefinition<Inputs> {
   /** Printable ASCII, such as `text.digest`. */
   readonly id: string;
   readonly version: string;
@@ -41,24 +52,12 @@ interface SkillDefinition<Inputs> {
   readonly migrations?: readonly Migration[];
 }
 
-/** A skill as a graph of steps. */
-export interface GraphSkillDefinition extends SkillDefinition<unknown> {
-  readonly steps: readonly GraphStep[];
-}
-
-/** A skill as an async function over durable steps. */
-export interface CodeSkillDefinition<Inputs, Result> extends SkillDefinition<Inputs> {
-  readonly run: WorkflowBody<Inputs, Result>;
-}
-
 /**
- * Defines a skill in one of two forms. A graph is checked here, so that a run never meets an unknown reference or a cycle.
+ * A skill with that body.
  *
  * @throws `invalid_definition` that names the place.
  */
-export function defineSkill<Inputs = unknown, Result = unknown>(
-  definition: GraphSkillDefinition | CodeSkillDefinition<Inputs, Result>,
-): Skill {
+export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: string) => SkillBody): Skill {
   const { id, version, description, inputs, migrations = [] } = definition;
   const path = `skill "${id}"`;
   if (!isId(id))
@@ -69,19 +68,8 @@ export function defineSkill<Inputs = unknown, Result = unknown>(
     version,
     ...present({ description, inputs }),
     migrations: Object.freeze(migrations.map((migration) => Object.freeze({ ...migration }))),
-    body: bodyOf(definition, path),
+    body: bodyOf(path),
   });
-}
-
-function bodyOf<I, R>(definition: GraphSkillDefinition | CodeSkillDefinition<I, R>, path: string): SkillBody {
-  if ("steps" in definition) return { kind: "graph", graph: parseGraph(definition.steps, `${path}.steps`) };
-  if (typeof definition.run === "function") return { kind: "code", run: asUntyped(definition.run) };
-  throw new DurableError("invalid_definition", `${path}: expected steps or a run function`);
-}
-
-// A run's inputs were checked by the skill's schema, or are what its author says they are.
-function asUntyped<I, R>(run: WorkflowBody<I, R>): WorkflowBody {
-  return run as unknown as WorkflowBody;
 }
 
 /** The skills that are bound here, by id and version. */
