@@ -95,23 +95,23 @@ export interface AnyCapability {
 
 /** The capabilities that are bound here, by id. */
 export class CapabilityRegistry {
-  private readonly byId = new Map<string, Capability>();
+  readonly #byId = new Map<string, Capability>();
 
   /** @throws `invalid_definition` where two have one id. */
   constructor(capabilities: readonly AnyCapability[]) {
     for (const capability of capabilities) {
       const { id } = capability.definition;
-      if (this.byId.has(id)) throw new DurableError("invalid_definition", `capability "${id}" is there twice`);
-      this.byId.set(id, asUntyped(capability));
+      if (this.#byId.has(id)) throw new DurableError("invalid_definition", `capability "${id}" is there twice`);
+      this.#byId.set(id, asUntyped(capability));
     }
   }
 
   find(id: string): Capability | undefined {
-    return this.byId.get(id);
+    return this.#byId.get(id);
   }
 
   all(): readonly Capability[] {
-    return [...this.byId.values()];
+    return [...this.#byId.values()];
   }
 }
 

@@ -295,31 +295,31 @@ function isAncestor(byId: ReadonlyMap<string, PlannedStep>, earlier: PlannedStep
 export class Frontier {
   /** Steps that may run now, and that nobody has taken. */
   readonly ready: PlannedStep[] = [];
-  private readonly unmet = new Map<string, number>();
-  private readonly dependents = new Map<string, PlannedStep[]>();
-  private openCount = 0;
+  readonly #unmet = new Map<string, number>();
+  readonly #dependents = new Map<string, PlannedStep[]>();
+  #openCount = 0;
 
   constructor({ steps }: Graph, state: ExecutionState<Json>) {
     const settled = new Set(steps.map(({ id }) => id).filter((id) => isSettled(getOwn(state.stepResults, id))));
     for (const step of steps) {
       if (settled.has(step.id)) continue;
-      this.openCount++;
+      this.#openCount++;
       const unmet = new Set(step.dependsOn.filter((id) => !settled.has(id)));
-      this.unmet.set(step.id, unmet.size);
+      this.#unmet.set(step.id, unmet.size);
       if (unmet.size === 0) this.ready.push(step);
-      for (const id of unmet) this.dependents.set(id, [...(this.dependents.get(id) ?? []), step]);
+      for (const id of unmet) this.#dependents.set(id, [...(this.#dependents.get(id) ?? []), step]);
     }
   }
 
   get isDone(): boolean {
-    return this.openCount === 0;
+    return this.#openCount === 0;
   }
 
   settle(id: string): void {
-    this.openCount--;
-    for (const step of this.dependents.get(id) ?? []) {
-      const unmet = (this.unmet.get(step.id) ?? 0) - 1;
-      this.unmet.set(step.id, unmet);
+    this.#openCount--;
+    for (const step of this.#dependents.get(id) ?? []) {
+      const unmet = (this.#unmet.get(step.id) ?? 0) - 1;
+      this.#unmet.set(step.id, unmet);
       if (unmet === 0) this.ready.push(step);
     }
   }

@@ -26,7 +26,9 @@ export { NonRetryableError } from "./engine/attempt.ts";
 export { type CodeSkillDefinition, defineSkill } from "./engine/code-skill.ts";
 export { defineGraphSkill, type GraphSkillDefinition } from "./engine/graph-skill.ts";
 export { type Clock, systemClock } from "./engine/host.ts";
+export type { Telemetry } from "./engine/instrumentation.ts";
 export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./engine/notifier.ts";
+export { defineTelemetry } from "./engine/observation.ts";
 export { type Presence, webLocksPresence } from "./engine/presence.ts";
 export type { Skill } from "./engine/skill.ts";
 export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
@@ -87,7 +89,7 @@ export {
   type SpanEnd,
   type SpanParent,
   type SpanStart,
-  type Telemetry,
+  type TelemetryHooks,
 } from "./telemetry.ts";
 export {
   type Approval,

@@ -168,63 +168,63 @@ const token = {
 /** Reads JSON text for where things are, not for what they are: it finds the place of a fault. */
 class Walk {
   offset = 0;
-  private readonly text: string;
+  readonly #text: string;
 
   constructor(text: string) {
-    this.text = text;
+    this.#text = text;
   }
 
   value(path: string, depth: number): void {
     if (depth > maxDepth) throw invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
-    this.take(token.space);
-    const next = this.text[this.offset];
-    if (next === "{") this.members(path, depth);
-    else if (next === "[") this.items(path, depth);
-    else if (next === '"') this.string();
-    else if (this.take(token.word) === undefined) this.number(path);
-    this.take(token.space);
+    this.#take(token.space);
+    const next = this.#text[this.offset];
+    if (next === "{") this.#members(path, depth);
+    else if (next === "[") this.#items(path, depth);
+    else if (next === '"') this.#string();
+    else if (this.#take(token.word) === undefined) this.#number(path);
+    this.#take(token.space);
   }
 
   end(): void {
-    if (this.offset < this.text.length) this.fault();
+    if (this.offset < this.#text.length) this.#fault();
   }
 
-  private members(path: string, depth: number): void {
+  #members(path: string, depth: number): void {
     this.offset++;
-    this.take(token.space);
-    if (this.skip("}")) return;
+    this.#take(token.space);
+    if (this.#skip("}")) return;
     do {
-      this.take(token.space);
-      const key = JSON.parse(this.string()) as string;
-      this.take(token.space);
-      if (!this.skip(":")) this.fault();
+      this.#take(token.space);
+      const key = JSON.parse(this.#string()) as string;
+      this.#take(token.space);
+      if (!this.#skip(":")) this.#fault();
       this.value(at(path, key), depth + 1);
-    } while (this.skip(","));
-    if (!this.skip("}")) this.fault();
+    } while (this.#skip(","));
+    if (!this.#skip("}")) this.#fault();
   }
 
-  private items(path: string, depth: number): void {
+  #items(path: string, depth: number): void {
     this.offset++;
-    this.take(token.space);
-    if (this.skip("]")) return;
+    this.#take(token.space);
+    if (this.#skip("]")) return;
     let index = 0;
     do this.value(at(path, index++), depth + 1);
-    while (this.skip(","));
-    if (!this.skip("]")) this.fault();
+    while (this.#skip(","));
+    if (!this.#skip("]")) this.#fault();
   }
 
-  private string(): string {
+  #string(): string {
     const start = this.offset;
-    if (!this.skip('"')) this.fault();
+    if (!this.#skip('"')) this.#fault();
     // In pieces: one pattern for a string of many megabytes overflows the stack of the matcher.
-    do this.take(token.plain);
-    while (this.take(token.escape) !== undefined);
-    if (!this.skip('"')) this.fault();
-    return this.text.slice(start, this.offset);
+    do this.#take(token.plain);
+    while (this.#take(token.escape) !== undefined);
+    if (!this.#skip('"')) this.#fault();
+    return this.#text.slice(start, this.offset);
   }
 
-  private number(path: string): void {
-    const literal = this.take(token.number) ?? this.fault();
+  #number(path: string): void {
+    const literal = this.#take(token.number) ?? this.#fault();
     const number = Number(literal);
     if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
     // What was sent must be what comes back: 2^60 has an exact number too, but that is written ...7000, not ...6976.
@@ -235,22 +235,22 @@ class Walk {
     }
   }
 
-  private take(pattern: RegExp): string | undefined {
+  #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.offset;
-    const found = pattern.exec(this.text);
+    const found = pattern.exec(this.#text);
     if (found === null) return undefined;
     this.offset = pattern.lastIndex;
     return found[0];
   }
 
-  private skip(character: string): boolean {
-    if (this.text[this.offset] !== character) return false;
+  #skip(character: string): boolean {
+    if (this.#text[this.offset] !== character) return false;
     this.offset++;
     return true;
   }
 
-  private fault(): never {
-    const found = this.text[this.offset];
+  #fault(): never {
+    const found = this.#text[this.offset];
     throw new SyntaxFault(this.offset, found === undefined ? "unexpected end" : `unexpected ${JSON.stringify(found)}`);
   }
 }

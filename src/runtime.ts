@@ -1,6 +1,7 @@
 import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, systemClock } from "./engine/host.ts";
+import type { Telemetry } from "./engine/instrumentation.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
 import { type Skill, SkillRegistry } from "./engine/skill.ts";
@@ -12,7 +13,6 @@ import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
 import type { Store } from "./store.ts";
-import { observedStore, observerOf, type Telemetry } from "./telemetry.ts";
 
 export interface RuntimeOptions {
   readonly store: Store;
@@ -42,7 +42,7 @@ export interface RuntimeOptions {
   readonly presence?: Presence | undefined;
   /** Told of failures of background work, which no caller awaits. Default `console.error`. */
   readonly onError?: (error: unknown) => void;
-  /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
+  /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
   readonly telemetry?: Telemetry | undefined;
 }
 
@@ -95,11 +95,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const onError = options.onError ?? ((error) => console.error(error));
-  const observer = options.telemetry && observerOf(options.telemetry, onError);
+  const instrumentation = options.telemetry?.instrument(options.store, onError);
   const host: Host = {
-    store: observer === undefined ? options.store : observedStore(options.store, observer),
-    bareStore: options.store,
-    ...present({ observer }),
+    store: instrumentation?.store ?? options.store,
+    ...present({ instrumentation }),
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),
     // Whole milliseconds, as stores hold them, whatever the clock has.

@@ -3,13 +3,13 @@ import { present } from "./present.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Where measurements and spans go: the hooks of a runtime, in OpenTelemetry's terms and names, without depending on it.
+ * Where measurements and spans go, in OpenTelemetry's terms and names, without depending on it.
  * A few lines map them to `@opentelemetry/api`; see `examples/opentelemetry`. `Span` is whatever the hooks make of a span.
  *
  * Hooks are called synchronously and should only take note. A hook that throws, or whose promise rejects, disturbs
  * nothing: `onError` of the runtime or app is told, and the work goes on.
  */
-export interface Telemetry<Span = unknown> {
+export interface TelemetryHooks<Span = unknown> {
   /** Begins a span, now. Nothing more is asked about it where the answer is `undefined`. */
   startSpan(start: SpanStart<Span>): Span;
   /** Ends a span, now. Called once for each that was begun. */
@@ -95,7 +95,7 @@ export interface Failure {
 }
 
 /** `parent` is the span of all that says no other. */
-export function observerOf(hooks: Telemetry, onError: (error: unknown) => void, parent?: SpanParent): Observer {
+export function observerOf(hooks: TelemetryHooks, onError: (error: unknown) => void, parent?: SpanParent): Observer {
   const guarded = <T>(hook: () => T): T | undefined => {
     try {
       const returned = hook();

@@ -1,6 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { defineTelemetry } from "../src/index.ts";
 import { createWorker } from "../worker/index.ts";
 import { d1Harness } from "./support/d1-harness.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
@@ -15,7 +16,7 @@ testTelemetry(async () => {
 test("a Worker tells the same hooks of its requests, its runs and D1", async () => {
   await d1Harness(env.DB).fresh();
   const told = recorder();
-  const worker = createWorker({ skills: httpSkills, capabilities: httpCapabilities, telemetry: told });
+  const worker = createWorker({ skills: httpSkills, capabilities: httpCapabilities, telemetry: defineTelemetry(told) });
   const context = createExecutionContext();
   const request = new Request("http://orca.test/v1/skills/http.chain/execute/async", {
     method: "POST",

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
-import { observerOf, type RemoteSpan, type Telemetry } from "../src/telemetry.ts";
+import type { Telemetry } from "../src/index.ts";
+import { observerOf, type RemoteSpan } from "../src/telemetry.ts";
 import { type AppEnv, routeOf } from "./call.ts";
 
 /** Source: RFC 9110 and RFC 5789; any other method is `_OTHER`, so that nobody can make up new series. */
@@ -10,7 +11,7 @@ const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIO
  * until the answer begins. What a route does is below the span where the hooks have `within`.
  */
 export function httpTelemetry(
-  hooks: Telemetry,
+  { hooks }: Telemetry,
   onError: (error: unknown, traceId: string) => void,
 ): MiddlewareHandler<AppEnv> {
   return async (c, next) => {

@@ -8,12 +8,12 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { type Attributes, instruments, type SpanParent, type Telemetry } from "../../src/index.ts";
+import { type Attributes, defineTelemetry, instruments, type SpanParent, type Telemetry } from "../../src/index.ts";
 
 const kinds = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER };
 
 /** Hands what is measured to OpenTelemetry. */
-export function openTelemetry(tracer: Tracer, meter: Meter, dbSystem: string): Telemetry<Span> {
+export function openTelemetry(tracer: Tracer, meter: Meter, dbSystem: string): Telemetry {
   const records = new Map<string, (value: number, attributes: Attributes) => void>();
   for (const [name, { kind, unit, description }] of Object.entries(instruments)) {
     const counter = kind === "counter" && meter.createCounter(name, { unit, description });
@@ -21,7 +21,7 @@ export function openTelemetry(tracer: Tracer, meter: Meter, dbSystem: string): T
     if (counter) records.set(name, (value, attributes) => counter.add(value, attributes));
     if (histogram) records.set(name, (value, attributes) => histogram.record(value, attributes));
   }
-  return {
+  return defineTelemetry<Span>({
     dbSystem,
     startSpan: ({ name, kind, attributes, parent }) =>
       tracer.startSpan(name, { kind: kinds[kind], attributes }, contextOf(parent)),
@@ -34,7 +34,7 @@ export function openTelemetry(tracer: Tracer, meter: Meter, dbSystem: string): T
       void context.with(trace.setSpan(context.active(), span), work);
     },
     record: (instrument, value, attributes) => records.get(instrument)?.(value, attributes),
-  };
+  });
 }
 
 function contextOf(parent: SpanParent<Span> | undefined): Context {

@@ -44,35 +44,35 @@ export class CodeRun {
   readonly pass: Pass;
   /** Aborts the steps in flight when the run is lost or has failed. */
   readonly siblings: AbortController;
-  private readonly asked = new Map<string, (result: StepResult<Json>) => void>();
-  private readonly counts = new Map<string, number>();
-  private readonly parked = new Map<string, Parked>();
-  private readonly heldBack = new Map<string, Take>();
-  private readonly rejections = new WeakMap<object, string>();
+  readonly #asked = new Map<string, (result: StepResult<Json>) => void>();
+  readonly #counts = new Map<string, number>();
+  readonly #parked = new Map<string, Parked>();
+  readonly #heldBack = new Map<string, Take>();
+  readonly #rejections = new WeakMap<object, string>();
   /** Steps that earlier passes recorded, in the order of their record. */
-  private readonly recorded: readonly Recorded[];
+  readonly #recorded: readonly Recorded[];
   /** Steps that this pass recorded, in the order of their record. */
-  private readonly fresh: string[] = [];
+  readonly #fresh: string[] = [];
   /** How much of the state's trace is in one of the two. */
-  private traced: number;
-  private readonly answered = new Set<string>();
+  #traced: number;
+  readonly #answered = new Set<string>();
   /** So many of the recorded ones, from the first on, have answered. */
-  private replayed = 0;
-  private isAnswering = false;
-  private inFlight = 0;
-  private lastStep: string | undefined;
-  private ending: Ending | undefined;
-  private fault: RunError | undefined;
-  private broken: { readonly error: unknown } | undefined;
+  #replayed = 0;
+  #isAnswering = false;
+  #inFlight = 0;
+  #lastStep: string | undefined;
+  #ending: Ending | undefined;
+  #fault: RunError | undefined;
+  #broken: { readonly error: unknown } | undefined;
   /** Counts everything that moves; a body is quiet while it stands still. */
-  private activity = 0;
-  private wake: () => void = () => {};
+  #activity = 0;
+  #wake: () => void = () => {};
 
   constructor(pass: Pass) {
     this.pass = pass;
     this.siblings = siblingController(pass);
-    this.recorded = recordedSteps(pass.state);
-    this.traced = pass.state.trace.steps.length;
+    this.#recorded = recordedSteps(pass.state);
+    this.#traced = pass.state.trace.steps.length;
   }
 
   async execute(body: WorkflowBody): Promise<void> {
@@ -83,23 +83,23 @@ export class CodeRun {
     void Promise.resolve()
       .then(() => body(workflowStep(this), inputs as never, context))
       .then(
-        (value) => this.end({ kind: "returned", value }),
-        (thrown: unknown) => this.end({ kind: "threw", thrown }),
+        (value) => this.#end({ kind: "returned", value }),
+        (thrown: unknown) => this.#end({ kind: "threw", thrown }),
       );
     for (;;) {
-      await this.untilQuiet();
-      if (this.broken !== undefined) throw this.broken.error;
-      if (this.fault !== undefined) return fail(this.pass, this.fault);
-      if (this.ending !== undefined) return this.finish(this.ending);
-      if (this.pass.isSpent) return handOver(this.pass, this.waits());
-      const stuck = this.stuckAt();
+      await this.#untilQuiet();
+      if (this.#broken !== undefined) throw this.#broken.error;
+      if (this.#fault !== undefined) return fail(this.pass, this.#fault);
+      if (this.#ending !== undefined) return this.#finish(this.#ending);
+      if (this.pass.isSpent) return handOver(this.pass, this.#waits());
+      const stuck = this.#stuckAt();
       if (stuck !== undefined) return fail(this.pass, stuck);
-      const ready = await hold(this.pass, this.waits());
-      this.retake(ready ?? []);
+      const ready = await hold(this.pass, this.#waits());
+      this.#retake(ready ?? []);
       if (ready !== undefined) continue;
-      if (await park(this.pass, this.waits())) return;
+      if (await park(this.pass, this.#waits())) return;
       const now = this.pass.host.clock.now();
-      this.retake(this.waits().flatMap((wait) => (isOver(this.pass.record, wait, now) ? [wait.stepId] : [])));
+      this.#retake(this.#waits().flatMap((wait) => (isOver(this.pass.record, wait, now) ? [wait.stepId] : [])));
     }
   }
 
@@ -112,153 +112,153 @@ export class CodeRun {
     uses: string,
     take: (id: string, count: number) => Promise<StepOutcome>,
   ): Promise<StepResult<Json>> {
-    const count = (this.counts.get(name) ?? 0) + 1;
-    this.counts.set(name, count);
+    const count = (this.#counts.get(name) ?? 0) + 1;
+    this.#counts.set(name, count);
     const id = stepId(name, count);
-    this.lastStep = id;
+    this.#lastStep = id;
     return new Promise((resolve) => {
-      this.asked.set(id, resolve);
+      this.#asked.set(id, resolve);
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
           this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
-        } else void this.answer();
-      } else this.launch(id, () => take(id, count));
-      this.stir();
+        } else void this.#answer();
+      } else this.#launch(id, () => take(id, count));
+      this.#stir();
     });
   }
 
   /** Ends the pass with a typed error, whatever the body does with it. */
   refuse(message: string, stepId: string, code = "nondeterminism"): void {
-    this.fault ??= { code, message, stepId };
+    this.#fault ??= { code, message, stepId };
     this.siblings.abort(new DurableError("nondeterminism", message));
-    this.stir();
+    this.#stir();
   }
 
   /** Remembers which step an error came from, so that a failed run can name it. */
   rejectedBy(id: string, error: unknown): void {
-    if (typeof error === "object" && error !== null) this.rejections.set(error, id);
+    if (typeof error === "object" && error !== null) this.#rejections.set(error, id);
   }
 
-  private launch(id: string, take: Take): void {
+  #launch(id: string, take: Take): void {
     if (this.pass.isSpent) {
-      this.heldBack.set(id, take);
+      this.#heldBack.set(id, take);
       return;
     }
-    this.inFlight++;
+    this.#inFlight++;
     take().then(
       (outcome) => {
-        this.inFlight--;
-        if (outcome.kind === "waiting") this.parked.set(id, { wait: outcome.wait, take });
-        else void this.answer();
-        this.stir();
+        this.#inFlight--;
+        if (outcome.kind === "waiting") this.#parked.set(id, { wait: outcome.wait, take });
+        else void this.#answer();
+        this.#stir();
       },
       (error: unknown) => {
-        this.inFlight--;
-        this.broken ??= { error };
-        this.stir();
+        this.#inFlight--;
+        this.#broken ??= { error };
+        this.#stir();
       },
     );
   }
 
-  private retake(ids: readonly string[]): void {
+  #retake(ids: readonly string[]): void {
     for (const id of ids) {
-      const parked = this.parked.get(id);
-      this.parked.delete(id);
-      if (parked !== undefined) this.launch(id, parked.take);
+      const parked = this.#parked.get(id);
+      this.#parked.delete(id);
+      if (parked !== undefined) this.#launch(id, parked.take);
     }
   }
 
-  private waits(): readonly Wait[] {
-    return [...this.parked.values()].map(({ wait }) => wait);
+  #waits(): readonly Wait[] {
+    return [...this.#parked.values()].map(({ wait }) => wait);
   }
 
   // One answer at a time, and each after time to react to the one before: what the body asks for next must not depend on
   // what is recorded later, nor on whether an answer was there already.
-  private async answer(): Promise<void> {
-    if (this.isAnswering) return;
-    this.isAnswering = true;
+  async #answer(): Promise<void> {
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
     for (;;) {
       for (let turn = 0; turn < reactionTurns; turn++) await undefined;
-      const id = this.nextAnswer();
+      const id = this.#nextAnswer();
       if (id === undefined) break;
-      this.answered.add(id);
+      this.#answered.add(id);
       const result = getOwn(this.pass.state.stepResults, id);
-      if (result !== undefined) this.asked.get(id)?.(result);
-      this.stir();
+      if (result !== undefined) this.#asked.get(id)?.(result);
+      this.#stir();
     }
-    this.isAnswering = false;
+    this.#isAnswering = false;
   }
 
   // Not before what was recorded before it. Only a body with new steps in it comes to those of this pass first.
-  private nextAnswer(): string | undefined {
-    while (this.answered.has(this.recorded[this.replayed]?.id ?? "")) this.replayed++;
-    for (let index = this.replayed; index < this.recorded.length; index++) {
-      const { id, isNeeded } = this.recorded[index] as Recorded;
-      if (this.answered.has(id)) continue;
-      if (this.asked.has(id)) return id;
+  #nextAnswer(): string | undefined {
+    while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
+    for (let index = this.#replayed; index < this.#recorded.length; index++) {
+      const { id, isNeeded } = this.#recorded[index] as Recorded;
+      if (this.#answered.has(id)) continue;
+      if (this.#asked.has(id)) return id;
       if (isNeeded) break;
     }
     // A step's outcome comes a little later than its record.
     const { steps } = this.pass.state.trace;
-    for (; this.traced < steps.length; this.traced++) this.fresh.push(steps[this.traced]?.stepId ?? "");
-    return this.fresh.shift();
+    for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");
+    return this.#fresh.shift();
   }
 
-  private end(ending: Ending): void {
-    this.ending = ending;
-    this.stir();
+  #end(ending: Ending): void {
+    this.#ending = ending;
+    this.#stir();
   }
 
-  private stir(): void {
-    this.activity++;
-    this.wake();
+  #stir(): void {
+    this.#activity++;
+    this.#wake();
   }
 
   /** Resolves when nothing is in flight and the body has ended, or has asked for nothing during the grace. */
-  private async untilQuiet(): Promise<void> {
+  async #untilQuiet(): Promise<void> {
     for (;;) {
-      const isDone = this.broken !== undefined || this.fault !== undefined || this.ending !== undefined;
-      if (this.inFlight === 0 && (isDone || (await this.isQuiet()))) return;
-      if (this.broken !== undefined && this.pass.signal.aborted) return;
-      if (this.inFlight > 0) await new Promise<void>((resolve) => (this.wake = resolve));
+      const isDone = this.#broken !== undefined || this.#fault !== undefined || this.#ending !== undefined;
+      if (this.#inFlight === 0 && (isDone || (await this.#isQuiet()))) return;
+      if (this.#broken !== undefined && this.pass.signal.aborted) return;
+      if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
-  private async isQuiet(): Promise<boolean> {
-    const before = this.activity;
+  async #isQuiet(): Promise<boolean> {
+    const before = this.#activity;
     const stirred = new AbortController();
     // With a reason, or each makes an error with its stack.
-    this.wake = () => stirred.abort("stirred");
-    for (let slice = 0; slice < graceSlices && this.activity === before; slice++) {
+    this.#wake = () => stirred.abort("stirred");
+    for (let slice = 0; slice < graceSlices && this.#activity === before; slice++) {
       await this.pass.host.clock.sleep(graceMs / graceSlices, stirred.signal);
     }
-    return this.activity === before;
+    return this.#activity === before;
   }
 
-  private stuckAt(): RunError | undefined {
-    if (this.parked.size > 0) return undefined;
+  #stuckAt(): RunError | undefined {
+    if (this.#parked.size > 0) return undefined;
     // Where it has asked for what was recorded later, it waits in vain for that: its answer comes after the missing one's.
-    const missing = this.missing();
-    if (missing !== undefined && this.recorded.some(({ id }) => this.asked.has(id) && !this.answered.has(id))) {
+    const missing = this.#missing();
+    if (missing !== undefined && this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id))) {
       return notAskedFor(missing);
     }
-    const after = this.lastStep === undefined ? "before its first step" : `after step "${this.lastStep}"`;
+    const after = this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
     return {
       code: "await_outside_step",
       message: `the body awaits something that is not a step, ${after}`,
-      ...present({ stepId: this.lastStep }),
+      ...present({ stepId: this.#lastStep }),
     };
   }
 
-  private missing(): string | undefined {
-    return this.recorded.find(({ id, isNeeded }) => isNeeded && !this.asked.has(id))?.id;
+  #missing(): string | undefined {
+    return this.#recorded.find(({ id, isNeeded }) => isNeeded && !this.#asked.has(id))?.id;
   }
 
-  private async finish(ending: Ending): Promise<void> {
-    const missing = this.missing();
+  async #finish(ending: Ending): Promise<void> {
+    const missing = this.#missing();
     if (missing !== undefined) return fail(this.pass, notAskedFor(missing));
-    if (ending.kind === "threw") return this.failWith(ending.thrown);
+    if (ending.kind === "threw") return this.#failWith(ending.thrown);
     let result: Json;
     try {
       result = encodeValue(ending.value ?? null, "result");
@@ -271,8 +271,8 @@ export class CodeRun {
     }));
   }
 
-  private async failWith(thrown: unknown): Promise<void> {
-    const stepId = this.culprit(thrown);
+  async #failWith(thrown: unknown): Promise<void> {
+    const stepId = this.#culprit(thrown);
     const message =
       typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
     const error = { code: stepId === undefined ? "body_failed" : "step_failed", message };
@@ -283,18 +283,18 @@ export class CodeRun {
   }
 
   // The step whose error ended the body: by the error itself or one of its causes, else the last step, if that failed.
-  private culprit(thrown: unknown): string | undefined {
+  #culprit(thrown: unknown): string | undefined {
     const seen = new Set<object>();
     for (
       let error = thrown;
       typeof error === "object" && error !== null && !seen.has(error);
       error = (error as { cause?: unknown }).cause
     ) {
-      const id = this.rejections.get(error);
+      const id = this.#rejections.get(error);
       if (id !== undefined) return id;
       seen.add(error);
     }
-    const last = this.lastStep && getOwn(this.pass.state.stepResults, this.lastStep);
+    const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
     return last && last.status === "degraded" ? last.stepId : undefined;
   }
 }

@@ -18,7 +18,6 @@ import {
   type WriteOutcome,
 } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
-import { countCommit, countWritten } from "./observation.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
 const certain: readonly ErrorCode[] = ["too_large", "quota_exceeded", "store_blocked", "invalid_request"];
@@ -35,7 +34,7 @@ export async function write(host: Host, base: Held | undefined, change: Change):
   const { commit, record, checkpoint } = encode(host, base, change, nonce);
   const outcome = await deliver(host, commit, nonce);
   if (outcome.kind !== "committed") return outcome;
-  countWritten(host, change);
+  host.instrumentation?.written(change);
   return {
     kind: "committed",
     held: outcome.later ?? { row: commit.run, record },
@@ -59,7 +58,8 @@ type Delivery =
 /** Brings a commit to the store until its outcome is known. */
 export async function deliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
   await host.ready;
-  const delivery = await countCommit(host, () => tryDeliver(host, commit, nonce));
+  const attempt = () => tryDeliver(host, commit, nonce);
+  const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
   if (delivery.kind === "committed") notify(host, commit.run);
   return delivery;
 }

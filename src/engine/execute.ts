@@ -6,7 +6,6 @@ import type { Held } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
 import { event } from "./kernel.ts";
 import { moved } from "./moved.ts";
-import { observePass } from "./observation.ts";
 import { LostHold, Pass } from "./pass.ts";
 import type { Skill } from "./skill.ts";
 
@@ -19,7 +18,7 @@ export interface Execution {
 
 /** Executes a run under a lease that has just been committed. */
 export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Execution {
-  const observation = observePass(host, held.record);
+  const observation = host.instrumentation?.pass(host, held.record);
   const pass = new Pass(observation?.host ?? host, held, state, head);
   const over = new AbortController();
   pass.listen(over.signal);

@@ -1,7 +1,7 @@
 import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
 import type { Store } from "../store.ts";
-import type { Observer } from "../telemetry.ts";
+import type { Instrumentation } from "./instrumentation.ts";
 import type { Notifier } from "./notifier.ts";
 import type { Presence } from "./presence.ts";
 import type { SkillRegistry } from "./skill.ts";
@@ -42,9 +42,7 @@ export interface Host {
   /** Told of failures of background work, which no caller awaits. */
   readonly onError: (error: unknown) => void;
   /** Absent where nothing is measured. */
-  readonly observer?: Observer;
-  /** The store itself, where `store` is a view of it that is measured. */
-  readonly bareStore: Store;
+  readonly instrumentation?: Instrumentation;
 }
 
 /** The time of the host's clock, ISO-8601 in UTC. */

@@ -8,7 +8,6 @@ import type { NewClaim } from "../store.ts";
 import { attempt, type StepError, stepError, tooLarge } from "./attempt.ts";
 import { isoTime, randomFraction } from "./host.ts";
 import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
-import { observeAttempt } from "./observation.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
@@ -92,7 +91,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     signal,
   };
   const call = () => attempt(host.clock, capability, input, context, action.timeoutMs);
-  const outcome = await untilLost(pass, observeAttempt(host, definition, context, call));
+  const outcome = await untilLost(pass, host.instrumentation?.attempt(definition, context, call) ?? call());
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
   // After a timeout nobody knows whether it happened: then the entry stays as it is.

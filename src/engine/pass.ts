@@ -38,37 +38,37 @@ export class Pass {
   readonly host: Host;
   /** Aborts when the hold is lost. */
   readonly signal: AbortSignal;
-  private readonly controller = new AbortController();
-  private readonly epoch: number;
-  private readonly startedAt: number;
-  private held: Held;
-  private current: ExecutionState<Json>;
+  readonly #controller = new AbortController();
+  readonly #epoch: number;
+  readonly #startedAt: number;
+  #held: Held;
+  #current: ExecutionState<Json>;
   /** Of the run's head, over which the next checkpoint is a delta. */
-  private head: Snapshot;
-  private queue: Promise<unknown> = Promise.resolve();
-  private isLetGo = false;
+  #head: Snapshot;
+  #queue: Promise<unknown> = Promise.resolve();
+  #isLetGo = false;
 
   constructor(host: Host, held: Held, state: ExecutionState<Json>, head: Snapshot) {
     this.host = host;
-    this.held = held;
-    this.current = state;
-    this.head = head;
-    this.epoch = held.record.epoch;
-    this.startedAt = host.clock.now();
-    this.signal = this.controller.signal;
+    this.#held = held;
+    this.#current = state;
+    this.#head = head;
+    this.#epoch = held.record.epoch;
+    this.#startedAt = host.clock.now();
+    this.signal = this.#controller.signal;
   }
 
   get record(): RunRecord<Json> {
-    return this.held.record;
+    return this.#held.record;
   }
 
   get state(): ExecutionState<Json> {
-    return this.current;
+    return this.#current;
   }
 
   /** True once the pass should start nothing new and hand the run over. */
   get isSpent(): boolean {
-    return this.host.isSpent() || this.host.clock.now() - this.startedAt >= this.host.passMs;
+    return this.host.isSpent() || this.host.clock.now() - this.#startedAt >= this.host.passMs;
   }
 
   /**
@@ -80,55 +80,54 @@ export class Pass {
   commit(
     decide: (record: RunRecord<Json>, state: ExecutionState<Json>, now: number) => PassChange | undefined,
   ): Promise<boolean> {
-    const done = this.queue.then(() => this.commitNow(decide));
-    this.queue = done.catch(() => undefined);
+    const done = this.#queue.then(() => this.#commitNow(decide));
+    this.#queue = done.catch(() => undefined);
     return done;
   }
 
-  private async commitNow(decide: Parameters<Pass["commit"]>[0]): Promise<boolean> {
+  async #commitNow(decide: Parameters<Pass["commit"]>[0]): Promise<boolean> {
     for (;;) {
-      this.check();
+      this.#check();
       const now = this.host.clock.now();
-      const change = decide(this.held.record, this.current, now);
+      const change = decide(this.#held.record, this.#current, now);
       if (change === undefined) return false;
-      const { state = this.current, events, checkpoint, claims } = change;
-      const outcome = await write(this.host, this.held, {
-        record: this.renewed(change.record, now),
+      const { state = this.#current, events, checkpoint, claims } = change;
+      const outcome = await write(this.host, this.#held, {
+        record: this.#renewed(change.record, now),
         events,
-        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.head } }),
+        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),
       });
       if (outcome.kind === "committed") {
-        this.current = state;
-        this.head = outcome.checkpoint?.snapshot ?? this.head;
-        this.adopt(outcome.held);
+        this.#current = state;
+        this.#head = outcome.checkpoint?.snapshot ?? this.#head;
+        this.#adopt(outcome.held);
         return true;
       }
-      if (outcome.kind === "claimed") throw this.taken(`a claim is held by run "${outcome.claim.runId}"`);
-      this.adopt(outcome.held);
+      if (outcome.kind === "claimed") throw this.#taken(`a claim is held by run "${outcome.claim.runId}"`);
+      this.#adopt(outcome.held);
     }
   }
 
   /** Ends the pass: the run is somebody else's, or is to be left alone. */
   lose(reason: string): LostHold {
     const lost = new LostHold(reason);
-    if (!this.signal.aborted) this.controller.abort(lost);
+    if (!this.signal.aborted) this.#controller.abort(lost);
     return lost;
   }
 
-  private taken(reason: string): LostHold {
-    const skillId = this.held.record.run.skillId;
-    if (!this.signal.aborted) this.host.observer?.add("orca.leases.lost", { "orca.skill.id": skillId });
+  #taken(reason: string): LostHold {
+    if (!this.signal.aborted) this.host.instrumentation?.leaseLost(this.record.run.skillId);
     return this.lose(reason);
   }
 
   /** Renews the lease until the pass is over. */
   async keepAlive(isOver: AbortSignal): Promise<void> {
     const { clock, leaseMs } = this.host;
-    while (!isOver.aborted && !this.signal.aborted && !this.isLetGo) {
-      await clock.sleep(Math.max(this.renewalAt() - clock.now(), leaseMs / 20), isOver);
-      if (isOver.aborted || this.signal.aborted || this.isLetGo) return;
-      if (clock.now() < this.renewalAt()) continue;
+    while (!isOver.aborted && !this.signal.aborted && !this.#isLetGo) {
+      await clock.sleep(Math.max(this.#renewalAt() - clock.now(), leaseMs / 20), isOver);
+      if (isOver.aborted || this.signal.aborted || this.#isLetGo) return;
+      if (clock.now() < this.#renewalAt()) continue;
       try {
         await this.commit((record) => (record.lease === undefined ? undefined : { record, events: [] }));
       } catch (error) {
@@ -145,11 +144,11 @@ export class Pass {
    */
   listen(isOver: AbortSignal): void {
     const { notifier, executor, onError } = this.host;
-    const { tenant, runId } = this.held.row;
+    const { tenant, runId } = this.#held.row;
     const unsubscribe = notifier.subscribe((changed) => {
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
-      this.queue = this.queue
-        .then(() => this.look())
+      this.#queue = this.#queue
+        .then(() => this.#look())
         .catch((error: unknown) => {
           if (!(error instanceof LostHold)) onError(error);
         });
@@ -157,35 +156,35 @@ export class Pass {
     isOver.addEventListener("abort", unsubscribe, { once: true });
   }
 
-  private async look(): Promise<void> {
-    if (this.signal.aborted || this.isLetGo) return;
-    const { tenant, runId, revision } = this.held.row;
+  async #look(): Promise<void> {
+    if (this.signal.aborted || this.#isLetGo) return;
+    const { tenant, runId, revision } = this.#held.row;
     const row = await this.host.store.getRun(tenant, runId);
     if (row?.revision === revision) return;
-    this.adopt(row && heldRow(row));
-    this.check();
+    this.#adopt(row && heldRow(row));
+    this.#check();
   }
 
-  private renewalAt(): number {
-    return (this.held.record.lease?.endsAt ?? 0) - this.host.leaseMs / 2;
+  #renewalAt(): number {
+    return (this.#held.record.lease?.endsAt ?? 0) - this.host.leaseMs / 2;
   }
 
-  private renewed(record: RunRecord<Json>, now: number): RunRecord<Json> {
+  #renewed(record: RunRecord<Json>, now: number): RunRecord<Json> {
     if (record.lease === undefined || now < record.lease.endsAt - this.host.leaseMs / 2) return record;
     return { ...record, lease: { ...record.lease, endsAt: now + this.host.leaseMs } };
   }
 
-  private adopt(held: Held | undefined): void {
+  #adopt(held: Held | undefined): void {
     if (held === undefined) throw this.lose("the run was deleted");
-    this.held = held;
+    this.#held = held;
     const { record } = held;
-    if (record.epoch !== this.epoch) throw this.taken("another executor took the run");
+    if (record.epoch !== this.#epoch) throw this.#taken("another executor took the run");
     // Its own last commit lets the lease go too, and then there is nothing left to lose.
-    if (isTerminal(record.run.status) || record.lease === undefined) this.isLetGo = true;
+    if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
   }
 
-  private check(): void {
+  #check(): void {
     if (this.signal.aborted) throw this.signal.reason;
-    if (this.isLetGo) throw this.lose(`the run is ${this.held.record.run.status}`);
+    if (this.#isLetGo) throw this.lose(`the run is ${this.#held.record.run.status}`);
   }
 }

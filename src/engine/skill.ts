@@ -74,16 +74,16 @@ export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: s
 
 /** The skills that are bound here, by id and version. */
 export class SkillRegistry {
-  private readonly byId = new Map<string, Map<string, Skill>>();
+  readonly #byId = new Map<string, Map<string, Skill>>();
 
   /** @throws `invalid_definition` where two have one id and version, or one uses a capability that is not there. */
   constructor(skills: readonly Skill[], capabilities: CapabilityRegistry) {
     for (const skill of skills) {
-      const versions = this.byId.get(skill.id) ?? new Map<string, Skill>();
+      const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
       if (versions.has(skill.version)) {
         throw new DurableError("invalid_definition", `skill "${skill.id}" version ${skill.version} is there twice`);
       }
-      this.byId.set(skill.id, versions.set(skill.version, skill));
+      this.#byId.set(skill.id, versions.set(skill.version, skill));
       if (skill.body.kind !== "graph") continue;
       for (const { id, does } of skill.body.graph.steps) {
         if (does.kind === "capability" && capabilities.find(does.capabilityId) === undefined) {
@@ -98,7 +98,7 @@ export class SkillRegistry {
 
   /** The skill of that version; of the version registered last where none is given. */
   find(id: string, version?: string): Skill | undefined {
-    const versions = this.byId.get(id);
+    const versions = this.#byId.get(id);
     return version === undefined ? [...(versions?.values() ?? [])].at(-1) : versions?.get(version);
   }
 
@@ -109,7 +109,7 @@ export class SkillRegistry {
   successor(id: string, version: string | undefined): Successor | undefined {
     const own = this.find(id, version);
     if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
-    for (const skill of [...(this.byId.get(id)?.values() ?? [])].reverse()) {
+    for (const skill of [...(this.#byId.get(id)?.values() ?? [])].reverse()) {
       const migrations = migrationsFrom(skill, version);
       if (migrations !== undefined) return { skill, migrations };
     }
@@ -118,7 +118,7 @@ export class SkillRegistry {
 
   /** Every skill, the versions of each in the order of their registration. */
   all(): readonly Skill[] {
-    return [...this.byId.values()].flatMap((versions) => [...versions.values()]);
+    return [...this.#byId.values()].flatMap((versions) => [...versions.values()]);
   }
 
   /** @throws `not_found` that names the skill. */

@@ -9,7 +9,6 @@ import { change, type Decided } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { isLeaseLive } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
-import { countDrained, observeDrain } from "../engine/observation.ts";
 import type { Skill } from "../engine/skill.ts";
 import { type ErrorCode, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
@@ -50,7 +49,8 @@ const lastUnservedDelayMs = 60 * 60 * 1000;
  * over. A run that becomes due meanwhile is taken too, as long as the limit allows.
  */
 export async function drain(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
-  return observeDrain(host, (observed) => takeAll(observed, executor, options));
+  const take = (measured: Host) => takeAll(measured, executor, options);
+  return host.instrumentation?.drain(host, take) ?? take(host);
 }
 
 async function takeAll(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
@@ -78,7 +78,7 @@ async function takeAll(host: Host, executor: Executor, options: DrainOptions): P
     };
     await Promise.all(Array.from({ length: concurrency }, lane));
   }
-  countDrained(host, { ...report, left: seen.size - report.taken - report.passedOver });
+  host.instrumentation?.drained({ ...report, left: seen.size - report.taken - report.passedOver });
   return report;
 }
 

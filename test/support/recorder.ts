@@ -1,4 +1,4 @@
-import type { Attributes, Failure, SpanStart, Telemetry } from "../../src/index.ts";
+import type { Attributes, Failure, SpanStart, TelemetryHooks } from "../../src/index.ts";
 
 /** A span as it was told. */
 export interface RecordedSpan {
@@ -9,7 +9,7 @@ export interface RecordedSpan {
   error: Failure | undefined;
 }
 
-export interface Recorder extends Telemetry<RecordedSpan> {
+export interface Recorder extends TelemetryHooks<RecordedSpan> {
   readonly spans: RecordedSpan[];
   readonly measurements: { readonly instrument: string; readonly value: number; readonly attributes: Attributes }[];
   /** The sum of what was added to a counter, or the number of values of a histogram, under these attributes. */

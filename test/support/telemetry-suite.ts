@@ -3,10 +3,11 @@ import {
   createRuntime,
   defineCapability,
   defineGraphSkill,
+  defineTelemetry,
   instruments,
   type Runtime,
   type Store,
-  type Telemetry,
+  type TelemetryHooks,
 } from "../../src/index.ts";
 import { failingStore } from "../../src/testing/index.ts";
 import { createApp } from "../../worker/app.ts";
@@ -31,7 +32,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
   }
 
   /** A runtime that tells these hooks, over a store of its own where none is given. */
-  async function scene(telemetry: Telemetry | undefined, { store, onWork, isFuture = false }: SceneOptions = {}) {
+  async function scene(hooks: TelemetryHooks | undefined, { store, onWork, isFuture = false }: SceneOptions = {}) {
     const medium = store ?? (await open());
     const clock = stillClock();
     if (isFuture) clock.advance(3_600_000);
@@ -40,7 +41,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
     const runtime = createRuntime({
       store: medium,
       clock,
-      telemetry,
+      telemetry: hooks && defineTelemetry(hooks),
       onError: (error) => failures.push((error as Error).message),
       capabilities: [
         defineCapability({ id: "work", version, retry: { maxAttempts: 3, delayMs: 0 } }, async (input) => {
@@ -238,9 +239,9 @@ export function testTelemetry(open: () => Promise<Store>): void {
   });
 
   /** An app whose requests and runs are told to the same hooks. */
-  async function service(telemetry: Recorder) {
+  async function service(hooks: Recorder) {
     const failures: unknown[] = [];
-    const { runtime } = await scene(telemetry);
+    const { runtime } = await scene(hooks);
     const app = createApp({
       authenticate: ({ request }) => {
         if (request.headers.get("x-api-key") === "broken") throw new TypeError("the login is down");
@@ -248,7 +249,7 @@ export function testTelemetry(open: () => Promise<Store>): void {
       },
       runs: (tenant) => runtime.for(tenant),
       onError: (error) => failures.push(error),
-      telemetry,
+      telemetry: defineTelemetry(hooks),
     });
     const ask = async (method: string, path: string, { body, ...headers }: Readonly<Record<string, string>> = {}) =>
       app.fetch(new Request(`https://orca.test${path}`, { method, headers, ...(body === undefined ? {} : { body }) }));
@@ -323,10 +324,10 @@ export function testTelemetry(open: () => Promise<Store>): void {
   });
 
   const rejects = () => Promise.reject(broken);
-  const hooks: Readonly<Record<string, () => Telemetry>> = {
+  const hooks: Readonly<Record<string, () => TelemetryHooks>> = {
     "that throw": () => ({ startSpan: fails, endSpan: fails, within: fails, record: fails }),
     "that throw once a span was begun": () => ({ ...recorder(), endSpan: fails, within: fails, record: fails }),
-    "that reject": () => ({ startSpan: rejects, endSpan: rejects, within: rejects, record: rejects }) as Telemetry,
+    "that reject": () => ({ startSpan: rejects, endSpan: rejects, within: rejects, record: rejects }) as TelemetryHooks,
   };
 
   test.each(Object.keys(hooks))("hooks %s disturb no run, and onError is told", async (kind) => {

@@ -93,23 +93,23 @@ function placeOf(id: string): readonly [revision: number, index: number] {
 /** One connection, which ends with the watch, or when nothing came for too long. */
 class Connection {
   readonly signal: AbortSignal;
-  private readonly controller = new AbortController();
-  private readonly end = () => this.controller.abort();
-  private readonly watch: AbortSignal;
-  private readonly idleMs: number;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #controller = new AbortController();
+  readonly #end = () => this.#controller.abort();
+  readonly #watch: AbortSignal;
+  readonly #idleMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(watch: AbortSignal, idleMs: number) {
-    this.signal = this.controller.signal;
-    this.watch = watch;
-    this.idleMs = idleMs;
-    watch.addEventListener("abort", this.end);
-    this.heard();
+    this.signal = this.#controller.signal;
+    this.#watch = watch;
+    this.#idleMs = idleMs;
+    watch.addEventListener("abort", this.#end);
+    this.#heard();
   }
 
   /** The same stream, of which each chunk shows that the connection lives. */
   observed(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    const heard = () => this.heard();
+    const heard = () => this.#heard();
     const observer = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         heard();
@@ -120,14 +120,14 @@ class Connection {
   }
 
   close(): void {
-    clearTimeout(this.timer);
-    this.watch.removeEventListener("abort", this.end);
-    this.end();
+    clearTimeout(this.#timer);
+    this.#watch.removeEventListener("abort", this.#end);
+    this.#end();
   }
 
-  private heard(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(this.end, this.idleMs);
+  #heard(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#end, this.#idleMs);
   }
 }
 

@@ -1,0 +1,43 @@
+import type { CapabilityDefinition, StepContext } from "../capability.ts";
+import type { Json } from "../json.ts";
+import type { RunRecord } from "../run.ts";
+import type { Store } from "../store.ts";
+import type { TelemetryHooks } from "../telemetry.ts";
+import type { AttemptOutcome } from "./attempt.ts";
+import type { Change, WriteOutcome } from "./held.ts";
+import type { Host } from "./host.ts";
+
+/** Hooks, with what tells them of a runtime. Made by `defineTelemetry`, so that only who measures carries that. */
+export interface Telemetry {
+  readonly hooks: TelemetryHooks;
+  /** @internal */
+  readonly instrument: (store: Store, onError: (error: unknown) => void) => Instrumentation;
+}
+
+/** Told what a runtime does. Work that it is given it does once, and gives back what came of it. */
+export interface Instrumentation {
+  /** The store, with its calls measured. */
+  readonly store: Store;
+  pass(host: Host, record: RunRecord<Json>): MeasuredPass;
+  /** `drain` is given the host that it is to use. */
+  drain<T>(host: Host, drain: (host: Host) => Promise<T>): Promise<T>;
+  /** The due runs that a drain saw. */
+  drained(seen: { readonly taken: number; readonly passedOver: number; readonly left: number }): void;
+  attempt(
+    definition: CapabilityDefinition,
+    context: StepContext,
+    call: () => Promise<AttemptOutcome>,
+  ): Promise<AttemptOutcome>;
+  commit<T extends Pick<WriteOutcome, "kind">>(deliver: () => Promise<T>): Promise<T>;
+  /** What a commit has added to a run's history, so that what is measured agrees with what is remembered. */
+  written(change: Change): void;
+  leaseLost(skillId: string): void;
+}
+
+/** A pass that is measured. */
+export interface MeasuredPass {
+  /** The host, as the pass is to use it: what it asks of the store stands below the pass. */
+  readonly host: Host;
+  within<T>(work: () => Promise<T>): Promise<T>;
+  end(record: RunRecord<Json>, how: { readonly isLost: boolean; readonly failure: unknown }): void;
+}
