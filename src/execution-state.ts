@@ -133,41 +133,6 @@ export interface TraceMetrics<V = unknown> {
 /** The version that this package writes; the same major is read. */
 export const stateVersion = "1.0.0";
 
-/** The state of a run in which nothing has happened yet. */
-export function initialState<V>(skillId: string, inputs: Fields<V>): ExecutionState<V> {
-  return {
-    skillId,
-    inputs,
-    vars: {},
-    outputs: {},
-    stepResults: {},
-    writtenTargets: [],
-    events: [],
-    status: "pending",
-    frame: { goal: null, context: {}, constraints: {}, successCriteria: {}, assumptions: [], priority: null },
-    working: {
-      artifacts: {},
-      entities: [],
-      options: [],
-      criteria: [],
-      evidence: [],
-      risks: [],
-      hypotheses: [],
-      uncertainties: [],
-      intermediateDecisions: [],
-      messages: [],
-    },
-    output: { result: null },
-    trace: {
-      steps: [],
-      metrics: { stepCount: 0, llmCalls: 0, toolCalls: 0, tokensIn: 0, tokensOut: 0, elapsedMs: 0 },
-    },
-    extensions: {},
-    stateVersion,
-    iteration: 0,
-  };
-}
-
 /** True where a step with this result is not run again when the run continues. */
 export function isSettled(result: StepResult<unknown> | undefined): boolean {
   return result !== undefined && ["completed", "degraded", "skipped"].includes(result.status);

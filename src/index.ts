@@ -18,7 +18,7 @@ export {
 } from "./checkpoint.ts";
 export { writeCheckpointRecord } from "./codec/entry.ts";
 export { encodeRun, writeRun } from "./codec/run.ts";
-export { decodeState, encodeState, readState, writeState } from "./codec/state.ts";
+export { decodeState, encodeState, initialState, readState, writeState } from "./codec/state.ts";
 export { decodeValue, encodeValue } from "./codec/values.ts";
 export type { Difference } from "./difference.ts";
 export type { Duration } from "./duration.ts";
@@ -34,7 +34,6 @@ export type { Skill } from "./engine/skill.ts";
 export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
 export { type EventType, eventTypes, type RunEvent } from "./event.ts";
 export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./execution-state.ts";
-export { initialState } from "./execution-state.ts";
 export {
   type CapabilityStep,
   type GraphStep,

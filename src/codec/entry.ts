@@ -9,18 +9,18 @@ import { bodyFormat, readBody } from "./run.ts";
 import { decodeValue } from "./values.ts";
 
 const checkpointRecord = record<CheckpointRecord>("required", {
-  checkpointId: ["checkpoint_id", id(parseCheckpointId)],
-  runId: ["run_id", id(parseRunId)],
-  stepId: ["step_id", optionalText],
-  kind: ["kind", requiredText],
-  createdAt: ["created_at", requiredText],
-  pendingWrites: ["pending_writes", textList],
+  checkpointId: id(parseCheckpointId),
+  runId: id(parseRunId),
+  stepId: optionalText,
+  kind: requiredText,
+  createdAt: requiredText,
+  pendingWrites: textList,
 });
 
 const newEvent = record<NewEvent>("required", {
-  type: ["type", word(eventTypes)],
-  at: ["at", requiredText],
-  payload: ["payload", values],
+  type: word(eventTypes),
+  at: requiredText,
+  payload: values,
 });
 const newEvents = list(newEvent);
 

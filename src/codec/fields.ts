@@ -5,8 +5,7 @@ import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part
 import { parseEncoded } from "./values.ts";
 
 /**
- * How one part of a record is read from JSON and written to it. Wire names are known here and in the tables built from
- * these, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
+ * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
  */
 export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: string): T;
@@ -16,7 +15,7 @@ export interface Field<T> extends Part<T> {
 
 export type ValueForm = (value: unknown, path: string) => unknown;
 
-type Row<T> = { readonly [K in keyof T]-?: readonly [wireName: string, field: Field<T[K]>] };
+type Row<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 type Known<T> = Omit<T, "unknownFields">;
 
 /** The change of a part that is written as it is. */
@@ -55,48 +54,27 @@ export const requiredNumber = plain("a number", isNumber, undefined);
 export const text = (missing: string): Field<string> => plain("a string", isText, missing);
 export const number = (missing: number): Field<number> => plain("a number", isNumber, missing);
 
-function optional<T extends Json>(what: string, is: (json: Json) => json is T): Field<T | undefined> {
-  return {
-    read(json, path) {
-      if (json === undefined || json === null) return undefined;
-      if (!is(json)) throw expected(path, what, json);
-      return json;
+/** A part that may be absent: `undefined` in code, and `none` where it is written. */
+function orAbsent(none: null | undefined) {
+  return <T>(field: Field<T>): Field<T | undefined> => ({
+    read: (json, path) => (json === undefined || json === none ? undefined : field.read(json, path)),
+    write: (value) => (value === undefined ? none : field.write(value)),
+    change(before, after) {
+      if (before !== undefined && after !== undefined) return field.change(before, after);
+      return changeOfJson(before && field.write(before), after && field.write(after));
     },
-    write: (value) => value ?? null,
-    change: changeOfJson,
-    map: (value) => value,
-  };
-}
-
-/** Absent is `undefined` in code and `null` on the wire. */
-export const optionalText = optional("a string or null", isText);
-export const optionalNumber = optional("a number or null", isNumber);
-export const optionalBoolean = optional("a boolean or null", isBoolean);
-
-function changeOfOptional<T>(field: Field<T>, before: T | undefined, after: T | undefined) {
-  if (before !== undefined && after !== undefined) return field.change(before, after);
-  return changeOfJson(before && field.write(before), after && field.write(after));
-}
-
-/** A part that is left out where it is absent, for bodies of our own. */
-export function sparse<T>(field: Field<T>): Field<T | undefined> {
-  return {
-    read: (json, path) => (json === undefined ? undefined : field.read(json, path)),
-    write: (value) => (value === undefined ? undefined : field.write(value)),
-    change: (before, after) => changeOfOptional(field, before, after),
     map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
-  };
+  });
 }
 
 /** A part that is `null` where it is absent. */
-export function nullable<T>(field: Field<T>): Field<T | undefined> {
-  return {
-    read: (json, path) => (json === undefined || json === null ? undefined : field.read(json, path)),
-    write: (value) => (value === undefined ? null : field.write(value)),
-    change: (before, after) => changeOfOptional(field, before, after),
-    map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
-  };
-}
+export const nullable = orAbsent(null);
+/** A part that is left out where it is absent, for bodies of our own. */
+export const sparse = orAbsent(undefined);
+
+export const optionalText = nullable(requiredText);
+export const optionalNumber = nullable(requiredNumber);
+export const optionalBoolean = nullable(plain("a boolean", isBoolean, undefined));
 
 /** One of a closed set of words. */
 export function word<T extends string>(words: readonly T[]): Field<T> {
@@ -105,13 +83,8 @@ export function word<T extends string>(words: readonly T[]): Field<T> {
 }
 
 /** A string that a parser turns into a branded id. */
-export function id<T extends string>(parse: (text: unknown, path: string) => T): Field<T> {
-  return {
-    read: (json, path) => parse(json, path),
-    write: (value) => value,
-    change: changeOfJson,
-    map: (value) => value,
-  };
+export function id<T extends string>(read: (text: unknown, path: string) => T): Field<T> {
+  return { read, write: (value) => value, change: changeOfJson, map: (value) => value };
 }
 
 /** A user value in its encoded form. */
@@ -180,21 +153,28 @@ function mapEntries<A, B>(record: Readonly<Record<string, A>>, f: (item: A, key:
   return result;
 }
 
+/** `checkpointId` is `checkpoint_id` on the wire. */
+function wireName(property: string): string {
+  return property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /**
  * A record of named parts. Fields that the table does not know are kept in `unknownFields` and written back, so that a
  * newer writer's data survives an older reader.
  */
 export function record<T extends object>(missing: "required" | "default", row: Row<Known<T>>): Field<T> {
-  const rows = Object.entries(row) as [string, readonly [string, Field<unknown>]][];
-  const known = new Set(rows.map(([, [wireName]]) => wireName));
+  const rows = Object.entries<Field<unknown>>(row).map(
+    ([property, field]) => [property, wireName(property), field] as const,
+  );
+  const known = new Set(rows.map(([, name]) => name));
   return {
     read(json, path) {
       if (json === undefined && missing === "required") throw invalidRequest(path, "is missing");
       const object = json === undefined ? {} : json;
       if (!isJsonObject(object)) throw expected(path, "an object", object);
       const result: Record<string, unknown> = {};
-      for (const [property, [wireName, field]] of rows) {
-        const part = field.read(getOwn(object, wireName), at(path, wireName));
+      for (const [property, name, field] of rows) {
+        const part = field.read(getOwn(object, name), at(path, name));
         if (part !== undefined) result[property] = part;
       }
       const rest = Object.entries(object).filter(([key]) => !known.has(key));
@@ -204,9 +184,9 @@ export function record<T extends object>(missing: "required" | "default", row: R
     write(value) {
       const source = parts(value);
       const members: [string, Json][] = [];
-      for (const [property, [wireName, field]] of rows) {
+      for (const [property, name, field] of rows) {
         const part = field.write(source[property]);
-        if (part !== undefined) members.push([wireName, part]);
+        if (part !== undefined) members.push([name, part]);
       }
       for (const [key, part] of Object.entries(source.unknownFields ?? {})) members.push([key, part as Json]);
       return Object.fromEntries(members);
@@ -215,11 +195,11 @@ export function record<T extends object>(missing: "required" | "default", row: R
       if (before === after) return undefined;
       const [old, next] = [parts(before), parts(after)];
       const members = new MemberChanges(rows.length);
-      for (const [property, [wireName, field]] of rows) {
+      for (const [property, name, field] of rows) {
         const [a, b] = [old[property], next[property]];
         if (a === b) continue;
-        if (a !== undefined && b !== undefined) members.change(wireName, field.change(a, b));
-        else members.replace(wireName, field.write(a), field.write(b));
+        if (a !== undefined && b !== undefined) members.change(name, field.change(a, b));
+        else members.replace(name, field.write(a), field.write(b));
       }
       if (old.unknownFields !== next.unknownFields) {
         const [a, b] = [(old.unknownFields ?? {}) as JsonObject, (next.unknownFields ?? {}) as JsonObject];
@@ -232,8 +212,8 @@ export function record<T extends object>(missing: "required" | "default", row: R
     map(value, form, path) {
       const source = parts(value);
       const result: Record<string, unknown> = {};
-      for (const [property, [wireName, field]] of rows) {
-        const part = field.map(source[property], form, at(path, wireName));
+      for (const [property, name, field] of rows) {
+        const part = field.map(source[property], form, at(path, name));
         if (part !== undefined) result[property] = part;
       }
       if (source.unknownFields !== undefined) {

@@ -33,90 +33,88 @@ import {
 import { decodeValue, encodeValue } from "./values.ts";
 
 const approvalRequest = record<ApprovalRequest>("required", {
-  stepId: ["step_id", requiredText],
-  capabilityId: ["capability_id", optionalText],
-  status: ["status", word(["pending", "approved", "denied"])],
-  requestedAt: ["requested_at", requiredText],
-  approver: ["approver", optionalText],
-  notes: ["notes", optionalText],
-  decidedAt: ["decided_at", optionalText],
+  stepId: requiredText,
+  capabilityId: optionalText,
+  status: word(["pending", "approved", "denied"]),
+  requestedAt: requiredText,
+  approver: optionalText,
+  notes: optionalText,
+  decidedAt: optionalText,
 });
 
 const runError = record<RunError>("required", {
-  code: ["code", requiredText],
-  message: ["message", requiredText],
-  stepId: ["step_id", optionalText],
+  code: requiredText,
+  message: requiredText,
+  stepId: optionalText,
 });
 
 const run = record<Run>("required", {
-  runId: ["run_id", id(parseRunId)],
-  threadId: ["thread_id", optionalText],
-  sessionId: ["session_id", optionalText],
-  skillId: ["skill_id", requiredText],
-  skillVersion: ["skill_version", optionalText],
-  status: ["status", word(runStatuses)],
-  traceId: ["trace_id", optionalText],
-  createdAt: ["created_at", requiredText],
-  startedAt: ["started_at", optionalText],
-  finishedAt: ["finished_at", optionalText],
-  currentStepId: ["current_step_id", optionalText],
-  checkpointHead: ["checkpoint_head", nullable(id(parseCheckpointId))],
-  resumeFromCheckpointId: ["resume_from_checkpoint_id", nullable(id(parseCheckpointId))],
-  tenantId: ["tenant_id", optionalText],
-  environment: ["environment", optionalText],
-  policySnapshotId: ["policy_snapshot_id", optionalText],
-  versions: ["versions", values],
-  metadata: ["metadata", values],
-  approvalRequest: ["approval_request", nullable(approvalRequest)],
-  result: ["result", value],
-  error: ["error", nullable(runError)],
+  runId: id(parseRunId),
+  threadId: optionalText,
+  sessionId: optionalText,
+  skillId: requiredText,
+  skillVersion: optionalText,
+  status: word(runStatuses),
+  traceId: optionalText,
+  createdAt: requiredText,
+  startedAt: optionalText,
+  finishedAt: optionalText,
+  currentStepId: optionalText,
+  checkpointHead: nullable(id(parseCheckpointId)),
+  resumeFromCheckpointId: nullable(id(parseCheckpointId)),
+  tenantId: optionalText,
+  environment: optionalText,
+  policySnapshotId: optionalText,
+  versions: values,
+  metadata: values,
+  approvalRequest: nullable(approvalRequest),
+  result: value,
+  error: nullable(runError),
 });
 
 const lease = record<Lease>("required", {
-  executor: ["executor", requiredText],
-  endsAt: ["ends_at", requiredNumber],
+  executor: requiredText,
+  endsAt: requiredNumber,
 });
 
 const signal = record<Signal>("required", {
-  name: ["name", requiredText],
-  payload: ["payload", value],
-  receivedAt: ["received_at", requiredText],
+  name: requiredText,
+  payload: value,
+  receivedAt: requiredText,
 });
 
 const gateDecided = record<GateDecided>("required", {
-  approver: ["approver", optionalText],
-  notes: ["notes", optionalText],
-  at: ["at", requiredText],
+  approver: optionalText,
+  notes: optionalText,
+  at: requiredText,
 });
 
-const stepId = ["step_id", requiredText] as const;
-const kind = <K extends string>(name: K) => ["kind", word([name])] as const;
 const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> } = {
   approval: record<Extract<Wait, { kind: "approval" }>>("required", {
-    kind: kind("approval"),
-    stepId,
-    capabilityId: ["capability_id", sparse(requiredText)],
-    since: ["since", requiredNumber],
-    reason: ["reason", word(["confirmation", "approval", "replay", "attempted"])],
-    decision: ["decision", sparse(gateDecided)],
+    kind: word(["approval"]),
+    stepId: requiredText,
+    capabilityId: sparse(requiredText),
+    since: requiredNumber,
+    reason: word(["confirmation", "approval", "replay", "attempted"]),
+    decision: sparse(gateDecided),
   }),
   signal: record<Extract<Wait, { kind: "signal" }>>("required", {
-    kind: kind("signal"),
-    stepId,
-    name: ["name", requiredText],
-    until: ["until", sparse(requiredNumber)],
+    kind: word(["signal"]),
+    stepId: requiredText,
+    name: requiredText,
+    until: sparse(requiredNumber),
   }),
   sleep: record<Extract<Wait, { kind: "sleep" }>>("required", {
-    kind: kind("sleep"),
-    stepId,
-    until: ["until", requiredNumber],
+    kind: word(["sleep"]),
+    stepId: requiredText,
+    until: requiredNumber,
   }),
   retry: record<Extract<Wait, { kind: "retry" }>>("required", {
-    kind: kind("retry"),
-    stepId,
-    until: ["until", requiredNumber],
-    attempts: ["attempts", requiredNumber],
-    error: ["error", requiredText],
+    kind: word(["retry"]),
+    stepId: requiredText,
+    until: requiredNumber,
+    attempts: requiredNumber,
+    error: requiredText,
   }),
 };
 const waitKind = word(Object.keys(waitOf) as Wait["kind"][]);
@@ -131,20 +129,20 @@ const wait: Field<Wait> = {
 };
 
 const runRecord = record<RunRecord>("required", {
-  run: ["run", run],
-  epoch: ["epoch", number(0)],
-  lease: ["lease", sparse(lease)],
-  waits: ["waits", list(wait)],
-  inbox: ["inbox", list(signal)],
-  confirmed: ["confirmed", textList],
-  wakeAt: ["wake_at", sparse(requiredNumber)],
-  recoveries: ["recoveries", number(0)],
-  unservedCount: ["unserved_count", number(0)],
-  checkpointCount: ["checkpoint_count", number(0)],
-  entryRevision: ["entry_revision", number(0)],
-  headRevision: ["head_revision", number(0)],
-  isEditPending: ["is_edit_pending", optionalBoolean],
-  isResultInHead: ["is_result_in_head", optionalBoolean],
+  run: run,
+  epoch: number(0),
+  lease: sparse(lease),
+  waits: list(wait),
+  inbox: list(signal),
+  confirmed: textList,
+  wakeAt: sparse(requiredNumber),
+  recoveries: number(0),
+  unservedCount: number(0),
+  checkpointCount: number(0),
+  entryRevision: number(0),
+  headRevision: number(0),
+  isEditPending: optionalBoolean,
+  isResultInHead: optionalBoolean,
 });
 
 /** A run on the wire: snake_case, absent fields `null`. */

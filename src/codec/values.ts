@@ -212,33 +212,25 @@ function nameOf(value: unknown): string {
 
 // Nothing read from storage reaches a constructor but through these closed tables.
 type View = { readonly buffer: ArrayBuffer; readonly byteOffset: number; readonly byteLength: number };
-const viewOf = new Map<string, (buffer: ArrayBuffer) => unknown>([
-  ["ArrayBuffer", (buffer) => buffer],
-  ["DataView", (buffer) => new DataView(buffer)],
-  ["Int8Array", (buffer) => new Int8Array(buffer)],
-  ["Uint8Array", (buffer) => new Uint8Array(buffer)],
-  ["Uint8ClampedArray", (buffer) => new Uint8ClampedArray(buffer)],
-  ["Int16Array", (buffer) => new Int16Array(buffer)],
-  ["Uint16Array", (buffer) => new Uint16Array(buffer)],
-  ["Int32Array", (buffer) => new Int32Array(buffer)],
-  ["Uint32Array", (buffer) => new Uint32Array(buffer)],
-  ["Float32Array", (buffer) => new Float32Array(buffer)],
-  ["Float64Array", (buffer) => new Float64Array(buffer)],
-  ["BigInt64Array", (buffer) => new BigInt64Array(buffer)],
-  ["BigUint64Array", (buffer) => new BigUint64Array(buffer)],
+const viewOf = byName<new (buffer: ArrayBuffer) => unknown>([
+  DataView,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 ]);
+const errorOf = byName([Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]);
 
-type ErrorMaker = (message: string, options: ErrorOptions | undefined) => Error;
-const errorOf = new Map<string, ErrorMaker>([
-  ["Error", (message, options) => new Error(message, options)],
-  ["AggregateError", (message, options) => new AggregateError([], message, options)],
-  ["EvalError", (message, options) => new EvalError(message, options)],
-  ["RangeError", (message, options) => new RangeError(message, options)],
-  ["ReferenceError", (message, options) => new ReferenceError(message, options)],
-  ["SyntaxError", (message, options) => new SyntaxError(message, options)],
-  ["TypeError", (message, options) => new TypeError(message, options)],
-  ["URIError", (message, options) => new URIError(message, options)],
-]);
+function byName<Class extends { readonly name: string }>(classes: readonly Class[]): ReadonlyMap<string, Class> {
+  return new Map(classes.map((each) => [each.name, each]));
+}
 
 function viewBytes(value: object): { kind: string; bytes: Uint8Array } | undefined {
   if (ArrayBuffer.isView(value)) {
@@ -306,13 +298,15 @@ function decodeTag(parts: Json, path: string): unknown {
       if (Array.isArray(body)) return new Set(decodeItems(body, path));
       break;
     case "bytes": {
-      const view = typeof body === "string" ? viewOf.get(body) : undefined;
       const buffer = typeof extra === "string" ? fromBase64(extra) : undefined;
-      if (view === undefined || buffer === undefined) break;
+      if (buffer === undefined || typeof body !== "string") break;
+      if (body === "ArrayBuffer") return buffer;
+      const View = viewOf.get(body);
+      if (View === undefined) break;
       try {
-        return view(buffer);
+        return new View(buffer);
       } catch (cause) {
-        throw invalidRequest(path, `${buffer.byteLength} bytes do not fill a ${String(body)}`, { cause });
+        throw invalidRequest(path, `${buffer.byteLength} bytes do not fill a ${body}`, { cause });
       }
     }
     case "error":
@@ -330,8 +324,11 @@ function decodeError(fields: JsonObject, path: string): Error {
   const name = String(getOwn(fields, "name") ?? "Error");
   const cause = getOwn(fields, "cause");
   const options = cause === undefined ? undefined : { cause: decodeValue(cause, at(path, "cause")) };
-  const make = errorOf.get(name) ?? (errorOf.get("Error") as ErrorMaker);
-  const error = make(String(getOwn(fields, "message") ?? ""), options);
+  const message = String(getOwn(fields, "message") ?? "");
+  const error =
+    name === "AggregateError"
+      ? new AggregateError([], message, options)
+      : new (errorOf.get(name) ?? Error)(message, options);
   if (error.name !== name) define(error, "name", name, false);
   const own = getOwn(fields, "fields");
   if (own !== undefined && isJsonObject(own)) {

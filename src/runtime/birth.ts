@@ -1,4 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
+import { initialState } from "../codec/state.ts";
 import { encodeFields } from "../codec/values.ts";
 import { write } from "../engine/commit.ts";
 import { runningState } from "../engine/execute.ts";
@@ -9,7 +10,7 @@ import { event } from "../engine/kernel.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
-import { type Fields, initialState } from "../execution-state.ts";
+import type { Fields } from "../execution-state.ts";
 import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { newRecord } from "../lineage.ts";
