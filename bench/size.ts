@@ -21,7 +21,12 @@ export const size: Bench = {
     }
     for (const adapter of ["memory", "indexeddb", "d1"]) {
       rows.push({ import: `orca-durable with ${adapter}`, bytes: await coreWith(`./${adapter}`) });
-      rows.push({ import: `what an app needs of that, with ${adapter}`, bytes: await appWith(`./${adapter}`) });
+      for (const [form, skills] of [
+        ["code", "code-first skills"],
+        ["graph", "graphs"],
+      ] as const) {
+        rows.push({ import: `what an app of ${skills} needs of that`, bytes: await appWith(`./${adapter}`, form) });
+      }
     }
     for (const [name, file] of peers) rows.push({ import: name, bytes: await bundleSize([file]) });
     for (const { import: name, bytes } of rows) {

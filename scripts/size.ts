@@ -62,12 +62,17 @@ export async function coreWith(adapter: string): Promise<number> {
   return bundleSize([sourceOf("."), sourceOf(adapter)]);
 }
 
-/** The bytes of what an app needs to run something: the names that it imports, with one adapter. */
-export async function appWith(adapter: string): Promise<number> {
-  const names = "{ createRuntime, defineCapability, defineSkill }";
+/** The names by which an app defines and runs skills of one form. */
+const appNames = {
+  code: "{ createRuntime, defineCapability, defineSkill }",
+  graph: "{ createRuntime, defineCapability, defineGraphSkill }",
+};
+
+/** The bytes of what an app needs to run skills of one form: the names that it imports, with one adapter. */
+export async function appWith(adapter: string, form: keyof typeof appNames): Promise<number> {
   return (
     await bundleOf([
-      [names, sourceOf(".")],
+      [appNames[form], sourceOf(".")],
       ["*", sourceOf(adapter)],
     ])
   ).size;
@@ -84,8 +89,9 @@ if (import.meta.main) {
   for (const [door, file] of doors()) sizes.push([door, await bundleSize([file])]);
   for (const adapter of ["./memory", "./indexeddb", "./d1"]) {
     sizes.push([`. with ${adapter}`, await coreWith(adapter)]);
-    sizes.push([`an app with ${adapter}`, await appWith(adapter)]);
+    sizes.push([`an app with ${adapter}, code-first skills`, await appWith(adapter, "code")]);
+    sizes.push([`an app with ${adapter}, graphs`, await appWith(adapter, "graph")]);
   }
   console.log("Bytes, minified and gzipped:");
-  for (const [name, size] of sizes) console.log(`${name.padEnd(20)}${String(size).padStart(8)}`);
+  for (const [name, size] of sizes) console.log(`${name.padEnd(42)}${String(size).padStart(8)}`);
 }

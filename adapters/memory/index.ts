@@ -37,11 +37,18 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
 
     listRuns: (tenant, { after, offset = 0, limit, order, ...filter }) =>
       answer("listRuns", tenant, ({ listed }) => {
-        const sign = order === "ascending" ? 1 : -1;
-        return (order === "ascending" ? listed : listed.toReversed())
-          .map(({ row }) => row)
-          .filter((row) => matches(row, filter) && (after === undefined || sign * comparePositions(row, after) > 0))
-          .slice(offset, offset + limit);
+        const fits = ({ row }: StoredRun) => matches(row, filter);
+        const found =
+          order === "ascending"
+            ? page(listed, after === undefined ? 0 : placeAfter(listed, after), 1, offset + limit, fits)
+            : page(
+                listed,
+                (after === undefined ? listed.length : placeOf(listed, after)) - 1,
+                -1,
+                offset + limit,
+                fits,
+              );
+        return found.slice(offset).map(({ row }) => row);
       }),
 
     countRuns: (tenant, filter) =>
@@ -60,16 +67,21 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
       answer("getEntry", tenant, ({ runs }) => runs.get(runId)?.checkpoints.get(checkpointId)),
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
-      answer("listEntries", tenant, ({ runs }) =>
-        (runs.get(runId)?.entries ?? [])
-          .filter((entry) => entry.revision > after && (!checkpointsOnly || entry.checkpointId !== undefined))
-          .slice(0, limit),
-      ),
+      answer("listEntries", tenant, ({ runs }) => {
+        const entries = runs.get(runId)?.entries ?? [];
+        const start = firstPlace(entries, ({ revision }) => revision > after);
+        return page(entries, start, 1, limit, ({ checkpointId }) => !checkpointsOnly || checkpointId !== undefined);
+      }),
 
     getSnapshots: (tenant, runId, from, to) =>
-      answer("getSnapshots", tenant, ({ runs }) =>
-        (runs.get(runId)?.snapshots ?? []).filter(({ revision }) => from <= revision && revision <= to),
-      ),
+      answer("getSnapshots", tenant, ({ runs }) => {
+        const snapshots = runs.get(runId)?.snapshots ?? [];
+        const start = firstPlace(snapshots, ({ revision }) => revision >= from);
+        return snapshots.slice(
+          start,
+          firstPlace(snapshots, ({ revision }) => revision > to),
+        );
+      }),
 
     getClaim: (tenant, kind, key) => answer("getClaim", tenant, ({ claims }) => claims.get(claimKey({ kind, key }))),
 
@@ -107,9 +119,9 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           eraseClaims(rows.claims, runId);
         }
         if (wasListed !== (run.status !== undefined)) {
-          if (wasListed) rows.listed.splice(rows.listed.indexOf(stored), 1);
-          else
-            rows.listed.splice(rows.listed.findLastIndex(({ row }) => comparePositions(row, run) < 0) + 1, 0, stored);
+          const place = placeOf(rows.listed, run);
+          if (wasListed) rows.listed.splice(place, 1);
+          else rows.listed.splice(place, 0, stored);
         }
         for (const claim of claims) rows.claims.set(claimKey(claim), Object.freeze({ ...claim, tenant, runId }));
         if (entry !== undefined) {
@@ -143,6 +155,43 @@ function eraseClaims(claims: Map<string, ClaimRow>, runId: string): void {
 /** U+0000 cannot occur in an id, so no two pairs share a key; it sorts before every id, so keys sort as the pairs do. */
 function claimKey({ kind, key }: Pick<ClaimRow, "kind" | "key">): string {
   return `${kind}\u0000${key}`;
+}
+
+/** The items from a place on, forwards or backwards, as far as they fit. */
+function page<T>(
+  items: readonly T[],
+  from: number,
+  step: 1 | -1,
+  limit: number,
+  fits: (item: T) => boolean,
+): readonly T[] {
+  const found: T[] = [];
+  for (let place = from; found.length < limit; place += step) {
+    const item = items[place];
+    if (item === undefined) break;
+    if (fits(item)) found.push(item);
+  }
+  return found;
+}
+
+/** The place of the first item that is past something, in items of which that holds from one on. */
+function firstPlace<T>(items: readonly T[], isPast: (item: T) => boolean): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isPast(items[middle] as T)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Where a run of that position stands in the list, or would. */
+function placeOf(listed: readonly StoredRun[], position: RunPosition): number {
+  return firstPlace(listed, ({ row }) => comparePositions(row, position) >= 0);
+}
+
+function placeAfter(listed: readonly StoredRun[], position: RunPosition): number {
+  return firstPlace(listed, ({ row }) => comparePositions(row, position) > 0);
 }
 
 function comparePositions(a: RunPosition, b: RunPosition): number {

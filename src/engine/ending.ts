@@ -5,6 +5,7 @@ import type { RunError, RunRecord, Wait } from "../run.ts";
 import { tooLarge } from "./attempt.ts";
 import { isoTime } from "./host.ts";
 import { event, withResult } from "./kernel.ts";
+import { withoutLease } from "./lease.ts";
 import { moved } from "./moved.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
@@ -144,10 +145,6 @@ export function failure(
     ],
     checkpoint: { kind: "run_failed", ...present({ stepId }) },
   };
-}
-
-function withoutLease({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
-  return record;
 }
 
 function closed(state: ExecutionState<Json>, status: string, now: number): ExecutionState<Json> {

@@ -1,3 +1,4 @@
+import { DurableError } from "../errors.ts";
 import type { RunRecord } from "../run.ts";
 import type { Host } from "./host.ts";
 
@@ -15,4 +16,19 @@ export function leased<V>(record: RunRecord<V>, host: Host, now: number): RunRec
 /** True while nobody but the holder may touch what the lease protects. */
 export function isLeaseLive(record: RunRecord<unknown>, now: number): boolean {
   return record.lease !== undefined && record.lease.endsAt > now;
+}
+
+/** @throws `conflict` with the time after which the lease can be taken. */
+export function refuseLive(record: RunRecord<unknown>, now: number, hint: string): void {
+  const { lease, run } = record;
+  if (lease === undefined || !isLeaseLive(record, now)) return;
+  throw new DurableError("conflict", `run "${run.runId}" is being executed`, {
+    retryAfterMs: lease.endsAt - now,
+    hint,
+  });
+}
+
+/** The record of a run that nobody executes. */
+export function withoutLease<V>({ lease: _, wakeAt: __, ...record }: RunRecord<V>): RunRecord<V> {
+  return record;
 }

@@ -5,7 +5,7 @@ import { decodeState, encodeState, writeState } from "../codec/state.ts";
 import { getCheckpoint, getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
-import { isLeaseLive } from "../engine/lease.ts";
+import { refuseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
@@ -79,11 +79,7 @@ export async function saveCheckpoint(
         hint: "resume, replay or fork it first",
       });
     }
-    if (isLeaseLive(record, now) && record.lease !== undefined) {
-      throw new DurableError("conflict", `run "${runId}" is being executed`, {
-        retryAfterMs: record.lease.endsAt - now,
-      });
-    }
+    refuseLive(record, now, "wait until it rests, or cancel it");
     const over = await headSnapshot(host, tenant, record);
     return {
       change: {

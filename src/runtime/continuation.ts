@@ -8,7 +8,7 @@ import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "..
 import { type Host, isoTime } from "../engine/host.ts";
 import { type Changed, change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
-import { isLeaseLive } from "../engine/lease.ts";
+import { refuseLive, withoutLease } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -44,7 +44,7 @@ export async function resumeRun(
   const resumed = await change(host, tenant, runId, async ({ record }, now) => {
     demand(record, precondition);
     const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
-    refuseLive(record, now);
+    refuseLive(record, now, "cancel it first, or wait until its lease lapses");
     refuseUnedited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
@@ -54,15 +54,6 @@ export async function resumeRun(
     return { change: resumption(executor, next, { ...from, state }, [], now), answer: { skill, from } };
   });
   return go(executor, resumed);
-}
-
-/** @throws `conflict` with the time after which the lease can be taken. */
-function refuseLive(record: RunRecord<Json>, now: number): void {
-  if (!isLeaseLive(record, now) || record.lease === undefined) return;
-  throw new DurableError("conflict", `run "${record.run.runId}" is being executed`, {
-    retryAfterMs: record.lease.endsAt - now,
-    hint: "cancel it first, or wait until its lease lapses",
-  });
 }
 
 // From the head a resume shortens no sleep and restarts no timeout; failed attempts are forgotten, and gates ask again. An
@@ -156,7 +147,8 @@ export async function denyRun(
     const decision = { ...by, stepId: id, ...present({ capabilityId }) };
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
-    return { change: { record: stopped({ ...record, run }), events }, answer: undefined };
+    // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
+    return { change: { record: withoutLease({ ...record, run }), events }, answer: undefined };
   });
   return held;
 }
@@ -178,11 +170,6 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined): Gate {
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
 
-// Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
-function stopped({ lease: _, wakeAt: __, ...record }: RunRecord<Json>): RunRecord<Json> {
-  return record;
-}
-
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
 export async function cancelRun(
   host: Host,
@@ -193,7 +180,7 @@ export async function cancelRun(
 ): Promise<Held> {
   const { held } = await change(host, tenant, runId, ({ record }, now) => {
     demand(record, precondition);
-    const canceled = stopped({ ...record, run: moved(record.run, { type: "cancel" }, now) });
+    const canceled = withoutLease({ ...record, run: moved(record.run, { type: "cancel" }, now) });
     return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
   });
   executor.interrupt(held, "the run was canceled");

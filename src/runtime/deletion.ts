@@ -2,7 +2,7 @@ import { erase } from "../engine/commit.ts";
 import type { Executor } from "../engine/executor.ts";
 import { heldRow, missingRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { isLeaseLive } from "../engine/lease.ts";
+import { refuseLive } from "../engine/lease.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -34,11 +34,9 @@ export async function deleteRun(
         hint: "delete it without If-Match",
       });
     }
-    if (!isExecuted(record, now)) return true;
-    throw new DurableError("conflict", `run "${runId}" is being executed`, {
-      retryAfterMs: (record?.lease?.endsAt ?? now) - now,
-      hint: "cancel it first",
-    });
+    // A row that cannot be read says of nobody that he executes it.
+    if (record !== undefined) refuseLive(record, now, "cancel it first");
+    return true;
   });
   if (!isDeleted) missingRun(runId);
 }
@@ -60,11 +58,6 @@ export async function eraseWhere(
     }
   }
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
-}
-
-/** True while somebody executes the run. A row that cannot be read says of nobody that he does. */
-export function isExecuted(record: RunRecord<Json> | undefined, now: number): boolean {
-  return record !== undefined && isLeaseLive(record, now);
 }
 
 /** The record of a row; `undefined` where it is damaged. */

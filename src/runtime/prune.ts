@@ -1,10 +1,11 @@
 import type { Host } from "../engine/host.ts";
+import { isLeaseLive } from "../engine/lease.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunStatus, terminalStatuses } from "../run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
-import { eraseWhere, isExecuted, readableRecord } from "./deletion.ts";
+import { eraseWhere, readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
 
 export interface PruneRequest {
@@ -53,7 +54,7 @@ export async function pruneRuns(
       executor,
       tenant,
       runId as RunId,
-      (row, now) => status.some((one) => one === row.status) && !isExecuted(readableRecord(row), now),
+      (row, now) => status.some((one) => one === row.status) && !isExecuted(row, now),
     );
     if (isDeleted) deleted++;
   }
@@ -89,4 +90,10 @@ async function* endedRuns(
     if (last === undefined) return;
     after = { createdAt: last.createdAt, runId: last.runId };
   }
+}
+
+// A row that cannot be read says of nobody that he executes it.
+function isExecuted(row: RunRow, now: number): boolean {
+  const record = readableRecord(row);
+  return record !== undefined && isLeaseLive(record, now);
 }

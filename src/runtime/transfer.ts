@@ -3,7 +3,7 @@ import { bodyFormat, readBody, readRunBody, writeRunBody } from "../codec/run.ts
 import { deliver } from "../engine/commit.ts";
 import { getRun, type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
-import { isLeaseLive } from "../engine/lease.ts";
+import { refuseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isJsonObject, type Json, type JsonObject, parseJson, utf8Length } from "../json.ts";
@@ -30,12 +30,7 @@ export async function* exportRun(runs: Runs, run: string): AsyncGenerator<string
   const runId = parseRunId(run);
   const { row, record } = await getRun(host, tenant, runId);
   const now = host.clock.now();
-  if (record.lease !== undefined && isLeaseLive(record, now)) {
-    throw new DurableError("conflict", `run "${runId}" is being executed`, {
-      retryAfterMs: record.lease.endsAt - now,
-      hint: "wait until it rests, or cancel it",
-    });
-  }
+  refuseLive(record, now, "wait until it rests, or cancel it");
   const { revision, createdAt, body } = row;
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });
   let lines = 1;
