@@ -390,6 +390,29 @@ export function transferCases(on: OnStage): void {
     );
 
     test(
+      "and given up leaves nothing once its run is deleted, but the id",
+      on(async (stage) => {
+        const first = home(stage, memoryStore());
+        await restingRun(first);
+        const lines = await exported(first.runs, "r");
+        const here = home(stage, stage.store);
+        await expect(importRun(here.runs, broken(padded(lines.slice(0, -2))))).rejects.toThrow(
+          "the connection was lost",
+        );
+        const stored = async () => [
+          ...(await stage.store.listEntries(stage.tenant, "r", { limit: 100 })),
+          ...(await stage.store.getSnapshots(stage.tenant, "r", 1, 100)),
+        ];
+        expect((await stored()).length).toBeGreaterThan(2);
+        await here.runs.delete("r");
+        expect(await stored()).toEqual([]);
+        expect(await refusalOf(here.runs.delete("r"))).toMatchObject({ code: "not_found" });
+        expect(await refusalOf(importRun(here.runs, lines))).toMatchObject({ code: "conflict" });
+        expect(await refusalOf(here.runs.start({ skillId: "office", runId: "r" }))).toMatchObject({ code: "conflict" });
+      }),
+    );
+
+    test(
       "or that is refused has written nothing where it was read to its end before",
       on(async (stage) => {
         const first = home(stage, memoryStore());

@@ -168,12 +168,27 @@ export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
   return JSON.stringify({ format: bodyFormat, nonce, record: runRecord.write(value) ?? null });
 }
 
-/** The nonce of a row's body, and the record where the row is not a tombstone. */
-export function readRunBody(body: string, place: string): { nonce: string; record?: RunRecord<Json> } {
-  return readBody(body, place, ({ nonce, record: json }) => ({
+/** The nonce of a row's body, and the record where the row is neither a tombstone nor that of an import under way. */
+export function readRunBody(body: string, place: string): RunBody {
+  return readBody(body, place, ({ nonce, record: json, is_import }) => ({
     nonce: nonce as string,
     ...(json === undefined ? {} : { record: runRecord.read(json, "record") as RunRecord<Json> }),
+    isImport: is_import === true,
   }));
+}
+
+interface RunBody {
+  readonly nonce: string;
+  readonly record?: RunRecord<Json>;
+  readonly isImport: boolean;
+}
+
+/**
+ * The body of the row under which an import is under way, with the nonce of the run's last commit: without a status it is in
+ * no list, and nobody but an import of this run writes over it.
+ */
+export function writeImportBody(nonce: string): string {
+  return JSON.stringify({ format: bodyFormat, nonce, is_import: true });
 }
 
 /** The body of a tombstone. */

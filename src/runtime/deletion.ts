@@ -1,3 +1,4 @@
+import { readRunBody } from "../codec/run.ts";
 import { erase } from "../engine/commit.ts";
 import type { Executor } from "../engine/executor.ts";
 import { heldRow, missingRun } from "../engine/held.ts";
@@ -14,7 +15,8 @@ const tries = 20;
 
 /**
  * Deletes a run: its history, states and effects are gone, its id stays taken, and no late write brings it back. What
- * descends from it owns what it stands on and goes on. A run that is damaged can be deleted too.
+ * descends from it owns what it stands on and goes on. A run that is damaged can be deleted too, and what an import that was
+ * given up has left.
  *
  * @throws `conflict` while the run is being executed.
  */
@@ -51,13 +53,19 @@ export async function eraseWhere(
 ): Promise<boolean> {
   for (let attempt = 0; attempt < tries; attempt++) {
     const row = await host.store.getRun(tenant, runId);
-    if (row?.status === undefined || !mayErase(row, host.clock.now())) return false;
+    if (row === undefined || !(row.status !== undefined || isImport(row)) || !mayErase(row, host.clock.now()))
+      return false;
     if (await erase(host, row)) {
       executor.interrupt({ row }, "the run was deleted");
       return true;
     }
   }
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
+}
+
+// What an import that was given up has left, in no list.
+function isImport(row: RunRow): boolean {
+  return readRunBody(row.body, `run "${row.runId}"`).isImport;
 }
 
 /** The record of a row; `undefined` where it is damaged. */

@@ -1,5 +1,5 @@
 import { readEntry } from "../codec/entry.ts";
-import { bodyFormat, readBody, readRunBody, writeRunBody } from "../codec/run.ts";
+import { readBody, readRunBody, writeImportBody, writeRunBody } from "../codec/run.ts";
 import { deliver } from "../engine/commit.ts";
 import { getRun, type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
@@ -221,7 +221,7 @@ async function writeHidden(host: Host, taking: Import, revision: number, entry?:
   while (taking.written < revision) {
     const { tenant, runId, createdAt } = row;
     const next = taking.written + 1;
-    const run: RunRow = { tenant, runId, revision: next, createdAt, body: importBody(nonce) };
+    const run: RunRow = { tenant, runId, revision: next, createdAt, body: writeImportBody(nonce) };
     const commit = { run, now: host.clock.now(), ...(next === revision ? present({ entry }) : {}) };
     const delivery = await deliver(host, commit, nonce);
     if (delivery.kind !== "committed") throw exists(runId);
@@ -265,14 +265,9 @@ function claimHeld({ runId }: RunRow, claim: ClaimRow): DurableError {
   return new DurableError("conflict", `a claim of run "${runId}" is held by run "${claim.runId}"`);
 }
 
-// The row of an import under way: without a status it is in no list, and nobody but an import of this run writes over it.
-function importBody(nonce: string): string {
-  return JSON.stringify({ format: bodyFormat, nonce, is_import: true });
-}
-
 function isImport(present: RunRow, row: RunRow): boolean {
-  const { nonce } = readRunBody(present.body, `run "${row.runId}"`);
-  return present.body === importBody(nonce) && present.createdAt === row.createdAt && present.revision < row.revision;
+  const { isImport } = readRunBody(present.body, `run "${row.runId}"`);
+  return isImport && present.createdAt === row.createdAt && present.revision < row.revision;
 }
 
 function samePresent(row: RunRow, present: RunRow): Held {
