@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { cdp } from "vitest/browser";
 import { connect } from "../adapters/indexeddb/connection.ts";
 import { indexedDbStore } from "../adapters/indexeddb/index.ts";
-import type { Schema } from "../adapters/indexeddb/schema.ts";
+import { migrations, type Schema } from "../adapters/indexeddb/schema.ts";
 import { createRuntime, defineSkill } from "../src/index.ts";
 import type { Commit, RunRow, Store } from "../src/store.ts";
 
@@ -27,7 +27,7 @@ function openStore(name: string, options: { durability?: "strict" | "relaxed" } 
 
 /** The same database in a later version, as a newer page would open it. */
 function openNewer(name: string): Promise<unknown> {
-  const newer = connect<Schema>(name, [() => undefined, () => undefined], "strict");
+  const newer = connect<Schema>(name, [...migrations, async () => undefined], "strict");
   return newer.transact("open", ["runs"], "readonly", async () => undefined).finally(() => newer.close());
 }
 
@@ -90,7 +90,7 @@ describe("other tabs", () => {
   test("while one holds an older version open every call says so, and the next one after that works", async () => {
     const name = freshName();
     const older = await openDB(name, 1, { upgrade: (db) => void db.createObjectStore("runs") });
-    const newer = connect<Schema>(name, [() => undefined, () => undefined], "strict");
+    const newer = connect<Schema>(name, [async () => undefined, async () => undefined], "strict");
     const read = () => newer.transact("getRun", ["runs"], "readonly", async () => "read");
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
@@ -283,14 +283,15 @@ describe("what is on the disk", () => {
     await store.commit({ run: { ...run, ...fields }, now: 1 });
     const db = await openDB(name);
     const keys = async () => [
-      await db.countFromIndex("runs", "listed"),
-      await db.countFromIndex("runs", "due"),
+      await db.countFromIndex("places", "listed"),
+      await db.countFromIndex("places", "due"),
+      await db.count("places"),
       await db.count("runs"),
     ];
-    expect(await keys()).toEqual([8, 2, 1]);
+    expect(await keys()).toEqual([8, 2, 1, 1]);
     const { status: _, ...unlisted } = run;
     await store.commit({ run: { ...unlisted, ...fields, revision: 2 }, erase: true, now: 1 });
-    expect(await keys()).toEqual([0, 0, 1]);
+    expect(await keys()).toEqual([0, 0, 0, 1]);
     db.close();
   });
 

@@ -25,7 +25,10 @@ export interface Connection<Schema extends DBSchema> {
 /** A connection that is opened by the first transaction, and again by the next one where it was lost. */
 export function connect<Schema extends DBSchema>(
   name: string,
-  migrations: readonly ((db: IDBPDatabase<Schema>) => void)[],
+  migrations: readonly ((
+    db: IDBPDatabase<Schema>,
+    transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
+  ) => Promise<void>)[],
   durability: "strict" | "relaxed",
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
@@ -68,8 +71,12 @@ export function connect<Schema extends DBSchema>(
   // Async, so that a browser which refuses with an exception is one that rejects.
   async function openDatabase(blocked: () => void): Promise<Database> {
     return openDB<Schema>(name, migrations.length, {
-      upgrade: (db, from) => {
-        for (const migrate of migrations.slice(from)) migrate(db);
+      upgrade: (db, from, _, transaction) => {
+        const migrating = async () => {
+          for (const migrate of migrations.slice(from)) await migrate(db, transaction);
+        };
+        // Whatever fails takes the whole upgrade back, and opening fails with it.
+        migrating().catch(() => abort(transaction));
       },
       blocked,
     });

@@ -1,6 +1,15 @@
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
-import { all, type DueKey, type IdOrAll, type ListKey, migrations, type Schema, type StoredRun } from "./schema.ts";
+import {
+  all,
+  type DueKey,
+  type IdOrAll,
+  type ListKey,
+  migrations,
+  type Place,
+  type Schema,
+  type StoredRun,
+} from "./schema.ts";
 
 export { persistStorage, type Room, storageRoom } from "./room.ts";
 
@@ -28,11 +37,11 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
       transact("getRun", ["runs"], "readonly", async (tx) => (await tx.objectStore("runs").get([tenant, runId]))?.row),
 
     listRuns: (tenant, { after, offset, limit, order, ...filter }) =>
-      transact("listRuns", ["runs"], "readonly", async (tx) => {
+      transact("listRuns", ["places", "runs"], "readonly", async (tx) => {
         const [first, last] = listRange(tenant, filter);
         const place = after === undefined ? undefined : [...first, after.createdAt, after.runId];
         const isForward = order === "ascending";
-        const found = await page<StoredRun>(tx.objectStore("runs").index("listed"), {
+        const found = await page<Place>(tx.objectStore("places").index("listed"), {
           range: isForward
             ? IDBKeyRange.bound(place ?? first, last, place !== undefined)
             : IDBKeyRange.bound(first, place ?? last, false, place !== undefined),
@@ -40,21 +49,24 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
           offset,
           limit,
         });
-        return found.map(({ row }) => row);
+        return rowsAt(tx.objectStore("runs"), found);
       }),
 
     countRuns: (tenant, filter) =>
-      transact("countRuns", ["runs"], "readonly", (tx) =>
+      transact("countRuns", ["places"], "readonly", (tx) =>
         tx
-          .objectStore("runs")
+          .objectStore("places")
           .index("listed")
           .count(IDBKeyRange.bound(...listRange(tenant, filter))),
       ),
 
     dueRuns: ({ now, limit, tenant = all }) =>
-      transact("dueRuns", ["runs"], "readonly", async (tx) => {
+      transact("dueRuns", ["places", "runs"], "readonly", async (tx) => {
         const range = IDBKeyRange.bound([tenant], [tenant, now, behindAll]);
-        return (await page<StoredRun>(tx.objectStore("runs").index("due"), { range, limit })).map(({ row }) => row);
+        return rowsAt(
+          tx.objectStore("runs"),
+          await page<Place>(tx.objectStore("places").index("due"), { range, limit }),
+        );
       }),
 
     getEntry: (tenant, runId, checkpointId) =>
@@ -91,8 +103,8 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
       }),
 
     commit: ({ run, entry, claims = [], now, erase = false }) =>
-      transact("commit", ["runs", "entries", "snapshots", "claims"], "readwrite", async (tx, undo) => {
-        const [runs, entries] = [tx.objectStore("runs"), tx.objectStore("entries")];
+      transact("commit", ["runs", "places", "entries", "snapshots", "claims"], "readwrite", async (tx, undo) => {
+        const [runs, places, entries] = [tx.objectStore("runs"), tx.objectStore("places"), tx.objectStore("entries")];
         const [snapshots, claimed] = [tx.objectStore("snapshots"), tx.objectStore("claims")];
         const { tenant, runId, revision } = run;
 
@@ -110,7 +122,7 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
           writes.push(() => entries.delete(within([tenant, runId])));
           writes.push(() => snapshots.delete(within([tenant, runId])));
         }
-        writes.push(() => runs.put({ row: run, listKeys: listKeys(run), dueKeys: dueKeys(run) }));
+        writes.push(() => runs.put({ row: run }));
         writes.push(...claims.map((one) => () => claimed.put({ ...one, tenant, runId })));
         if (entry !== undefined) {
           const { snapshot, ...record } = entry;
@@ -129,6 +141,10 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
         const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
         if (claim !== undefined) return undo({ kind: "claimed", claim });
         if (revision !== (previous?.row.revision ?? 0) + 1) return undo({ kind: "conflict" });
+        if (previous === undefined || hasMoved(previous.row, run)) {
+          const place = { tenant, runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
+          await (place.listKeys.length > 0 ? places.put(place) : places.delete([tenant, runId]));
+        }
         await writing;
         return { kind: "committed" };
       }),
@@ -164,6 +180,20 @@ function dueKeys({ tenant, runId, status, dueAt }: RunRow): DueKey[] {
     [all, dueAt, runId, tenant],
     [tenant, dueAt, runId, tenant],
   ];
+}
+
+/** True where the run stands elsewhere in lists than before, or in others. */
+function hasMoved(before: RunRow, after: RunRow): boolean {
+  return (["status", "skillId", "sourceRunId", "dueAt"] as const).some((field) => before[field] !== after[field]);
+}
+
+/** The rows of runs, in the order of their places. */
+async function rowsAt(
+  runs: { get(key: [string, string]): Promise<StoredRun | undefined> },
+  places: readonly Place[],
+): Promise<RunRow[]> {
+  const found = await Promise.all(places.map(({ tenant, runId }) => runs.get([tenant, runId])));
+  return found.flatMap((stored) => stored?.row ?? []);
 }
 
 function isInForce({ lapsesAt }: ClaimRow, now: number): boolean {

@@ -1,4 +1,4 @@
-import type { DBSchema, IDBPDatabase } from "idb";
+import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from "idb";
 import type { ClaimRow, EntryRow, RunRow, SnapshotRow } from "../../src/store.ts";
 
 /** Stands in an index key for the tenants, or the values of a filter, taken together: a number, so no id equals it. */
@@ -18,9 +18,17 @@ export type ListKey = [
 /** Where a run stands among the due runs of its tenant, or of all. */
 export type DueKey = [of: IdOrAll, dueAt: number, runId: string, tenant: string];
 
-/** The keys stand beside the row, because an index takes what it sorts by from the value. A tombstone has none. */
 export interface StoredRun {
   readonly row: RunRow;
+}
+
+/**
+ * Where a run stands in lists: its own record, because an index takes what it sorts by from the value, and is written with
+ * it. So a step, which moves no run in any list, writes no index. A tombstone has none.
+ */
+export interface Place {
+  readonly tenant: string;
+  readonly runId: string;
   readonly listKeys: readonly ListKey[];
   readonly dueKeys: readonly DueKey[];
 }
@@ -28,7 +36,8 @@ export interface StoredRun {
 export type StoredSnapshot = SnapshotRow & Pick<RunRow, "tenant" | "runId">;
 
 export interface Schema extends DBSchema {
-  runs: { key: [string, string]; value: StoredRun; indexes: { listed: ListKey; due: DueKey } };
+  runs: { key: [string, string]; value: StoredRun };
+  places: { key: [string, string]; value: Place; indexes: { listed: ListKey; due: DueKey } };
   entries: { key: [string, string, number]; value: EntryRow; indexes: { checkpoint: [string, string, string] } };
   /** Apart from the entries, so that a history is read without them. */
   snapshots: { key: [string, string, number]; value: StoredSnapshot };
@@ -36,9 +45,9 @@ export interface Schema extends DBSchema {
 }
 
 /** Each takes the database one version further. A released one is never changed: databases out there have it behind them. */
-export const migrations: readonly ((db: IDBPDatabase<Schema>) => void)[] = [
-  (db) => {
-    const runs = db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] });
+export const migrations: readonly Migration[] = [
+  async (db) => {
+    const runs = untyped(db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] }));
     runs.createIndex("listed", "listKeys", { multiEntry: true });
     runs.createIndex("due", "dueKeys", { multiEntry: true });
     const entries = db.createObjectStore("entries", { keyPath: ["tenant", "runId", "revision"] });
@@ -47,4 +56,28 @@ export const migrations: readonly ((db: IDBPDatabase<Schema>) => void)[] = [
     const claims = db.createObjectStore("claims", { keyPath: ["tenant", "kind", "key"] });
     claims.createIndex("owner", ["tenant", "runId", "kind", "key"]);
   },
+  // The places of runs get a store of their own; before, they stood beside the row.
+  async (db, transaction) => {
+    const places = db.createObjectStore("places", { keyPath: ["tenant", "runId"] });
+    places.createIndex("listed", "listKeys", { multiEntry: true });
+    places.createIndex("due", "dueKeys", { multiEntry: true });
+    const runs = transaction.objectStore("runs");
+    for (const index of [...untyped(runs).indexNames]) untyped(runs).deleteIndex(index);
+    for (let cursor = await runs.openCursor(); cursor !== null; cursor = await cursor.continue()) {
+      const { row, listKeys, dueKeys } = cursor.value as StoredRun & Place;
+      await cursor.update({ row });
+      if (listKeys.length > 0) await places.put({ tenant: row.tenant, runId: row.runId, listKeys, dueKeys });
+    }
+  },
 ];
+
+/** May await the requests of its transaction, and nothing else. */
+export type Migration = (
+  db: IDBPDatabase<Schema>,
+  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
+) => Promise<void>;
+
+/** The store of an older version, whose indexes are no longer in the schema. */
+function untyped(store: unknown): IDBObjectStore {
+  return store as IDBObjectStore;
+}

@@ -52,12 +52,12 @@ async function fill(name: string, runs: number): Promise<void> {
   await store.commit({ run: first, now: 0 });
   await store.close();
   const db = await openDB<Schema>(name);
-  const stored = await db.get("runs", [first.tenant, first.runId]);
-  if (stored === undefined) throw new Error("The first run is not there.");
+  const place = await db.get("places", [first.tenant, first.runId]);
+  if (place === undefined) throw new Error("The first run is not there.");
   for (let start = 0; start < others.length; start += 10_000) {
-    const tx = db.transaction("runs", "readwrite", { durability: "relaxed" });
+    const tx = db.transaction(["runs", "places"], "readwrite", { durability: "relaxed" });
     for (const row of others.slice(start, start + 10_000)) {
-      const listKeys = stored.listKeys.map(
+      const listKeys = place.listKeys.map(
         ([tenant, status, skillId, sourceRunId]): ListKey => [
           tenant,
           status,
@@ -67,7 +67,8 @@ async function fill(name: string, runs: number): Promise<void> {
           row.runId,
         ],
       );
-      tx.store.put({ ...stored, row, listKeys });
+      tx.objectStore("runs").put({ row });
+      tx.objectStore("places").put({ ...place, runId: row.runId, listKeys });
     }
     await tx.done;
   }
