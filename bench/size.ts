@@ -25,7 +25,10 @@ export const size: Bench = {
         ["code", "code-first skills"],
         ["graph", "graphs"],
       ] as const) {
-        rows.push({ import: `what an app of ${skills} needs of that`, bytes: await appWith(`./${adapter}`, form) });
+        rows.push({
+          import: `what an app of ${skills} needs of that, with ${adapter}`,
+          bytes: await appWith(`./${adapter}`, form),
+        });
       }
     }
     for (const [name, file] of peers) rows.push({ import: name, bytes: await bundleSize([file]) });

@@ -103,9 +103,9 @@ function linesOf(report: Report): readonly Line[] {
       besideWhat: "by LangGraph.js",
     },
     {
-      what: "what an app imports to run a skill on D1, minified and gzipped",
+      what: "what an app imports to run code-first skills on D1, minified and gzipped",
       unit: "bytes",
-      ours: cell("f", "bytes", { import: "what an app needs of that, with d1" }),
+      ours: cell("f", "bytes", { import: "what an app of code-first skills needs of that, with d1" }),
       beside: cell("f", "bytes", { import: "LangGraph: StateGraph, CloudflareD1Saver" }),
       besideWhat: "of LangGraph.js",
     },
