@@ -125,7 +125,7 @@ test("what is exported goes into an empty database", { timeout: 300_000 }, async
   await wrangler(to, "export", "orca-durable", "--local", "--output", "again.sql");
   const exported = await readFile(join(from, "out.sql"), "utf8");
   expect(exported).toContain("it''s; \u00fc");
-  expect(exported).toMatch(/CREATE TABLE "?runs\b/);
+  expect(exported).toMatch(/CREATE TABLE (IF NOT EXISTS )?"?runs\b/);
   expect(await readFile(join(to, "again.sql"), "utf8")).toBe(exported);
 });
 
