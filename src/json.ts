@@ -124,14 +124,14 @@ export function parseJson(text: string, path = ""): Json {
 }
 
 function hasDeepNesting(text: string): boolean {
+  const brackets = /[[\]{}]/g;
   let depth = 0;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    // Brackets inside strings only make the estimate larger; the walk that follows is exact.
-    if (unit === 0x5b || unit === 0x7b) {
+  // Brackets inside strings only make the estimate larger; the walk that follows is exact.
+  for (let found = brackets.exec(text); found !== null; found = brackets.exec(text)) {
+    if (found[0] === "[" || found[0] === "{") {
       depth++;
       if (depth > maxDepth) return true;
-    } else if ((unit === 0x5d || unit === 0x7d) && depth > 0) depth--;
+    } else if (depth > 0) depth--;
   }
   return false;
 }
