@@ -92,6 +92,11 @@ export function notFound(missing: MissingKind, message: string, options: Durable
 }
 
 /** An `invalid_request` that names the place. */
-export function invalidRequest(path: string, problem: string, options: DurableErrorOptions = {}): DurableError {
-  return new DurableError("invalid_request", path === "" ? problem : `${path}: ${problem}`, { ...options, path });
+export function invalidRequest(
+  path: string | undefined,
+  problem: string,
+  options: DurableErrorOptions = {},
+): DurableError {
+  const message = path === undefined || path === "" ? problem : `${path}: ${problem}`;
+  return new DurableError("invalid_request", message, { ...options, path: path ?? "" });
 }

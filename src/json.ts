@@ -58,8 +58,27 @@ export function memberSet(before: object, after: object): Omit<Origin, "record">
 
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
 
-/** A path one level further in, as an error shows it: `vars.items[3]["odd key"]`. */
-export function at(path: string, key: string | number): string {
+/** Where something stands, as an error shows it: `vars.items[3]["odd key"]`. `undefined` as long as nobody has to be told. */
+export type Path = string | undefined;
+
+/**
+ * What `read` makes of something that stands at a path. It is told the path only where it refuses, by being called again: to
+ * make one for every part takes longer than all the rest.
+ */
+export function located<T>(path: Path, read: (path: Path) => T): T {
+  if (path === undefined) return read(undefined);
+  try {
+    return read(undefined);
+  } catch {
+    return read(path);
+  }
+}
+
+/** A path one level further in. */
+export function at(path: string, key: string | number): string;
+export function at(path: Path, key: string | number): Path;
+export function at(path: Path, key: string | number): Path {
+  if (path === undefined) return undefined;
   if (typeof key === "number") return `${path}[${key}]`;
   if (!identifier.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path === "" ? key : `${path}.${key}`;

@@ -1,6 +1,6 @@
 import { invalidRequest } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject, setOwn } from "../json.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, type Path, setOwn } from "../json.ts";
 import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part } from "./delta.ts";
 import { parseEncoded } from "./values.ts";
 
@@ -8,12 +8,12 @@ import { parseEncoded } from "./values.ts";
  * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
  */
 export interface Field<T> extends Part<T> {
-  read(json: Json | undefined, path: string): T;
+  read(json: Json | undefined, path: Path): T;
   /** Gives every user value in the part another form. */
-  map(value: T, form: ValueForm, path: string): T;
+  map(value: T, form: ValueForm, path: Path): T;
 }
 
-export type ValueForm = (value: unknown, path: string) => unknown;
+export type ValueForm = (value: unknown, path: Path) => unknown;
 
 type Row<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 type Known<T> = Omit<T, "unknownFields">;
@@ -23,7 +23,7 @@ function changeOfJson(before: unknown, after: unknown) {
   return changeBetween((before ?? null) as Json, (after ?? null) as Json);
 }
 
-function expected(path: string, what: string, json: Json): Error {
+function expected(path: Path, what: string, json: Json): Error {
   const found = json === null ? "null" : Array.isArray(json) ? "an array" : typeof json;
   return invalidRequest(path, `expected ${what}, not ${found}`);
 }
@@ -83,7 +83,7 @@ export function word<T extends string>(words: readonly T[]): Field<T> {
 }
 
 /** A string that a parser turns into a branded id. */
-export function id<T extends string>(read: (text: unknown, path: string) => T): Field<T> {
+export function id<T extends string>(read: (text: unknown, path: Path) => T): Field<T> {
   return { read, write: (value) => value, change: changeOfJson, map: (value) => value };
 }
 
@@ -226,7 +226,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
 }
 
 /** The refusal of an unknown field that would be written over one that is known. */
-export function isNoUnknownField(path: string): Error {
+export function isNoUnknownField(path: Path): Error {
   return invalidRequest(path, "an unknown field has the name of a known one");
 }
 

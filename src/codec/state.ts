@@ -12,7 +12,7 @@ import type {
   Working,
 } from "../execution-state.ts";
 import { stateVersion } from "../execution-state.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
 import type { Change } from "./delta.ts";
 import {
   byKey,
@@ -173,7 +173,7 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
     const place = at(path, "state_version");
     throw new DurableError("unsupported_version", `${place}: ${version} is not a version 1 state`, { path: place });
   }
-  return executionState.read(fields, path) as ExecutionState<Json>;
+  return located(path, (path) => executionState.read(fields, path)) as ExecutionState<Json>;
 }
 
 /** The state in the ORCA v1 form. */
@@ -196,10 +196,10 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
  */
 export function encodeState(state: ExecutionState, path = "state"): ExecutionState<Json> {
   if (Object.hasOwn(state.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
-  return executionState.map(state, encodeValue, path) as ExecutionState<Json>;
+  return located(path, (path) => executionState.map(state, encodeValue, path)) as ExecutionState<Json>;
 }
 
 /** The state with its values live, fresh at every call. */
 export function decodeState(state: ExecutionState<Json>, path = "state"): ExecutionState {
-  return executionState.map(state, (json, place) => decodeValue(json as Json, place), path);
+  return located(path, (path) => executionState.map(state, (json, place) => decodeValue(json as Json, place), path));
 }

@@ -1,5 +1,5 @@
 import { invalidRequest } from "../errors.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject, maxDepth } from "../json.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, located, maxDepth, type Path, setOwn } from "../json.ts";
 
 // A value that JSON cannot say is an object with the one key `$durable` and an array that names its kind. A user's own
 // object with that one key gets one more `$`, so that data can never be taken for a tag.
@@ -16,8 +16,8 @@ const bigintDigits = /^-?\d{1,100000}$/;
  * @throws `invalid_request` that names the path of what cannot be kept: a function, a symbol, a cycle, a class instance,
  * a sparse array, more than 500 levels.
  */
-export function encodeValue(value: unknown, path: string): Json {
-  return encode(value, path, []);
+export function encodeValue(value: unknown, path: Path): Json {
+  return located(path, (path) => encode(value, path, []));
 }
 
 /**
@@ -25,34 +25,40 @@ export function encodeValue(value: unknown, path: string): Json {
  *
  * @throws `invalid_request` that names the path of a malformed tag.
  */
-export function decodeValue(json: Json, path: string): unknown {
+export function decodeValue(json: Json, path: Path): unknown {
+  return located(path, (path) => decode(json, path));
+}
+
+function decode(json: Json, path: Path): unknown {
   if (typeof json !== "object" || json === null) return json;
-  if (Array.isArray(json)) return json.map((item, index) => decodeValue(item, at(path, index)));
+  if (Array.isArray(json)) return json.map((item, index) => decode(item, at(path, index)));
   const object = json as JsonObject;
   const tag = soleKey(object, tagLike);
   if (tag === tagKey) return decodeTag(object[tagKey] as Json, path);
-  const entries = Object.entries(object).map(
-    ([key, item]) => [key === tag ? key.slice(1) : key, decodeValue(item, at(path, key))] as const,
-  );
-  // fromEntries defines properties, so an own `__proto__` stays data.
-  return Object.fromEntries(entries);
+  const value: Record<string, unknown> = {};
+  for (const key of Object.keys(object)) {
+    setOwn(value, key === tag ? key.slice(1) : key, decode(object[key] as Json, at(path, key)));
+  }
+  return value;
 }
 
 /** The JSON itself, once it is known to decode. For JSON that comes from outside and is kept encoded. */
-export function parseEncoded(json: Json, path: string): Json {
+export function parseEncoded(json: Json, path: Path): Json {
   decodeValue(json, path);
   return json;
 }
 
 /** Encodes every value of a record, each under its own path. */
-export function encodeFields(fields: Readonly<Record<string, unknown>>, path: string): JsonObject {
+export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path): JsonObject {
   if (!isPlainObject(fields)) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
-  return encodeMembers(fields, path, [fields]);
+  return located(path, (path) => encodeMembers(fields, path, [fields]));
 }
 
 /** The values of a record of encoded ones. */
-export function decodeFields(fields: JsonObject, path: string): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, decodeValue(item, at(path, key))]));
+export function decodeFields(fields: JsonObject, path: Path): Record<string, unknown> {
+  return located(path, (path) =>
+    Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, decode(item, at(path, key))])),
+  );
 }
 
 /** A record of encoded values as one encoded value: a field's name must not make a tag of it. */
@@ -83,7 +89,7 @@ function tag(...parts: Json[]): Json {
   return { [tagKey]: parts };
 }
 
-function encode(value: unknown, path: string, ancestors: readonly object[]): Json {
+function encode(value: unknown, path: Path, ancestors: readonly object[]): Json {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -103,12 +109,12 @@ function encode(value: unknown, path: string, ancestors: readonly object[]): Jso
   }
 }
 
-function encodeBigint(digits: string, path: string): Json {
+function encodeBigint(digits: string, path: Path): Json {
   if (!bigintDigits.test(digits)) throw invalidRequest(path, `a bigint of ${digits.length} digits cannot be kept`);
   return tag("bigint", digits);
 }
 
-function encodeObject(value: object, path: string, ancestors: readonly object[]): Json {
+function encodeObject(value: object, path: Path, ancestors: readonly object[]): Json {
   if (ancestors.includes(value)) throw invalidRequest(path, "a cycle cannot be kept");
   if (ancestors.length >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
   const inner = [...ancestors, value];
@@ -145,13 +151,13 @@ function encodeObject(value: object, path: string, ancestors: readonly object[])
   throw unkept(value, path);
 }
 
-function unkept(value: object, path: string): Error {
+function unkept(value: object, path: Path): Error {
   return invalidRequest(path, `${nameOf(value)} cannot be kept`, {
     hint: "keep plain data, and build instances from it in the step that needs them",
   });
 }
 
-function encodeArray(value: readonly unknown[], path: string, inner: readonly object[]): Json {
+function encodeArray(value: readonly unknown[], path: Path, inner: readonly object[]): Json {
   // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
   if (!Array.isArray(Object.getPrototypeOf(value))) throw unkept(value, path);
   if (Object.keys(value).length !== value.length) {
@@ -160,9 +166,11 @@ function encodeArray(value: readonly unknown[], path: string, inner: readonly ob
   return value.map((item, index) => encode(item, at(path, index), inner));
 }
 
-function encodeMembers(value: object, path: string, inner: readonly object[]): JsonObject {
+function encodeMembers(value: object, path: Path, inner: readonly object[]): JsonObject {
   if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be kept");
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, encode(item, at(path, key), inner)]));
+  const members: Record<string, Json> = {};
+  for (const [key, item] of Object.entries(value)) setOwn(members, key, encode(item, at(path, key), inner));
+  return members;
 }
 
 function escapeTag(members: JsonObject): JsonObject {
@@ -258,7 +266,7 @@ function isError(value: object): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
 }
 
-function encodeError(error: Error, path: string, inner: readonly object[]): Json {
+function encodeError(error: Error, path: Path, inner: readonly object[]): Json {
   const { name, message, stack: _, cause: __, ...rest } = error as Error & Record<string, unknown>;
   const fields: Record<string, Json> = { name: String(error.name ?? name), message: String(error.message ?? message) };
   if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), inner);
@@ -269,7 +277,7 @@ function encodeError(error: Error, path: string, inner: readonly object[]): Json
   return tag("error", fields);
 }
 
-function decodeTag(parts: Json, path: string): unknown {
+function decodeTag(parts: Json, path: Path): unknown {
   const wrong = () => invalidRequest(path, `this is not a ${tagKey} tag of any known kind`);
   if (!Array.isArray(parts)) throw wrong();
   const [kind, body, extra] = parts as readonly Json[];
@@ -316,14 +324,14 @@ function decodeTag(parts: Json, path: string): unknown {
   throw wrong();
 }
 
-function decodeItems(items: readonly Json[], path: string): unknown[] {
-  return items.map((item, index) => decodeValue(item, at(path, index)));
+function decodeItems(items: readonly Json[], path: Path): unknown[] {
+  return items.map((item, index) => decode(item, at(path, index)));
 }
 
-function decodeError(fields: JsonObject, path: string): Error {
+function decodeError(fields: JsonObject, path: Path): Error {
   const name = String(getOwn(fields, "name") ?? "Error");
   const cause = getOwn(fields, "cause");
-  const options = cause === undefined ? undefined : { cause: decodeValue(cause, at(path, "cause")) };
+  const options = cause === undefined ? undefined : { cause: decode(cause, at(path, "cause")) };
   const message = String(getOwn(fields, "message") ?? "");
   const error =
     name === "AggregateError"
@@ -333,7 +341,7 @@ function decodeError(fields: JsonObject, path: string): Error {
   const own = getOwn(fields, "fields");
   if (own !== undefined && isJsonObject(own)) {
     for (const [key, item] of Object.entries(own)) {
-      define(error, key, decodeValue(item, at(path, key)), !Object.hasOwn(error, key));
+      define(error, key, decode(item, at(path, key)), !Object.hasOwn(error, key));
     }
   }
   return error;

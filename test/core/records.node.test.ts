@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { readEntry, writeCheckpointRecord, writeEntryBody } from "../../src/codec/entry.ts";
-import { encodeRun, readRunBody, writeRun, writeRunBody, writeTombstone } from "../../src/codec/run.ts";
+import {
+  encodeRun,
+  readRunBody,
+  writeImportBody,
+  writeRun,
+  writeRunBody,
+  writeTombstone,
+} from "../../src/codec/run.ts";
 import { parseCheckpointId, parseRunId, parseTenantId } from "../../src/ids.ts";
 import type { Json } from "../../src/json.ts";
 import { newRecord } from "../../src/lineage.ts";
@@ -104,12 +111,16 @@ describe("the body of a row", () => {
   };
 
   test("is read as it was written", () => {
-    expect(readRunBody(writeRunBody("nonce", full), "run")).toEqual({ nonce: "nonce", record: full });
-    expect(readRunBody(writeRunBody("nonce", record), "run")).toEqual({ nonce: "nonce", record });
+    expect(readRunBody(writeRunBody("nonce", full), "run")).toEqual({ nonce: "nonce", isImport: false, record: full });
+    expect(readRunBody(writeRunBody("nonce", record), "run")).toEqual({ nonce: "nonce", isImport: false, record });
   });
 
   test("of a tombstone has no record", () => {
-    expect(readRunBody(writeTombstone("nonce"), "run")).toEqual({ nonce: "nonce" });
+    expect(readRunBody(writeTombstone("nonce"), "run")).toEqual({ nonce: "nonce", isImport: false });
+  });
+
+  test("of an import under way has none either, and says so", () => {
+    expect(readRunBody(writeImportBody("nonce"), "run")).toEqual({ nonce: "nonce", isImport: true });
   });
 
   test("keeps fields that a newer writer added", () => {
