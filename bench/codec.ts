@@ -61,7 +61,7 @@ export const codec: Bench = {
       rows,
       notes: [
         "Megabytes of its own text per second; the number in parentheses is the slowest round. JSON gives back only the plain value, and checks nothing.",
-        "Ours refuses what it could not give back, and numbers that JSON would change, so it looks at every value on the way in and at every character on the way out.",
+        "Ours refuses what it could not give back, and numbers that JSON would change, so it looks at every value on the way in, and through the text and at every value on the way out.",
       ],
     };
   },

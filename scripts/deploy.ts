@@ -24,7 +24,7 @@ export async function dryRun(config: string): Promise<DryRun> {
     const args = ["deploy", "--config", config, "--dry-run", "--minify", "--outdir", folder];
     const { code, output } = await runWrangler(args);
     if (code !== 0) throw new Error(`${config} cannot be deployed (wrangler ended with ${code}):\n${output}`);
-    const bundle = await readFile(join(folder, "index.js"));
+    const bundle = await readFile(join(folder, "main.js"));
     return { output, bytes: bundle.length, gzippedBytes: gzipSync(bundle, { level: 9 }).length };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -57,7 +57,7 @@ const rooms: readonly Room[] = [
   { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: workersTypes },
   {
     name: "worker entry",
-    holds: /^worker\/index\.ts$/,
+    holds: /^worker\/(index|main)\.ts$/,
     sees: anyOf(core, /^worker\/.+$/, /^adapters\/[^/]+\/index\.ts$/),
     packages: workersTypes,
   },

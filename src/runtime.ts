@@ -1,7 +1,7 @@
 import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, systemClock } from "./engine/host.ts";
-import type { Telemetry } from "./engine/instrumentation.ts";
+import { instrument, type Telemetry } from "./engine/instrumentation.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
 import { type Skill, SkillRegistry } from "./engine/skill.ts";
@@ -95,7 +95,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const onError = options.onError ?? ((error) => console.error(error));
-  const instrumentation = options.telemetry?.instrument(options.store, onError);
+  const instrumentation = options.telemetry?.[instrument](options.store, onError);
   const host: Host = {
     store: instrumentation?.store ?? options.store,
     ...present({ instrumentation }),
@@ -118,7 +118,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const executes = options.executes ?? true;
   const executor = new Executor(host, executes, options.background ?? (() => {}));
   return {
-    for: (tenant) => new Runs(host, executor, parseTenantId(tenant)),
+    for: (tenant) => new Runs({ host, executor, tenant: parseTenantId(tenant) }),
     async drain({ tenant, ...rest } = {}) {
       if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
       return drain(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });

@@ -215,7 +215,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Routes",
     "type WatchOptions",
   ],
-  "./cloudflare": ["Default", "createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
+  "./cloudflare": ["createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
   "./service-worker": [
     "createServiceWorker",
     "type Call",

@@ -3,8 +3,8 @@ import { appWith, coreWith } from "../scripts/size.ts";
 
 // Twice the 15 kB that the prototype took: docs/architecture.md says what came on top. It must not grow unseen.
 describe.each(["./memory", "./indexeddb", "./d1"])("with %s, minified and gzipped,", (door) => {
-  test("the whole core is at most 41 kB", async () => {
-    expect(await coreWith(door)).toBeLessThanOrEqual(41_000);
+  test("the whole core is at most 41.5 kB", async () => {
+    expect(await coreWith(door)).toBeLessThanOrEqual(41_500);
   });
 
   test.each(["code", "graph"] as const)(

@@ -64,7 +64,7 @@ export interface AppOptions<Bindings extends object> {
   readonly onError?: (error: unknown, traceId: string) => void;
   /** Told of every request once it is answered. See {@link accessLine}. */
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
-  /** Told how long requests take, in OpenTelemetry's names. The runtime behind `runs` has an option of its own. */
+  /** Told how long requests take, in OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has an option of its own. */
   readonly telemetry?: Telemetry | undefined;
 }
 

@@ -14,7 +14,6 @@ import { inspectorPage } from "./inspector/page.ts";
 import { d1Keys } from "./keys/d1.ts";
 import { queryBudget } from "./query-budget.ts";
 import { addressKey, callerKey, countCall } from "./rate-limit.ts";
-import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
 
 /** The bindings that the Worker is deployed with. */
 export interface Env {
@@ -52,7 +51,7 @@ export interface WorkerOptions<Bindings extends Env> {
    * id that its answer has. Default `console.error`.
    */
   readonly onError?: (error: unknown, traceId?: string) => void;
-  /** Told what is measured, in OpenTelemetry's names. Where absent nothing is measured. */
+  /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
   readonly telemetry?: Telemetry;
   /** False where there is to be no inspector at `/inspector`. */
   readonly inspector?: boolean;
@@ -165,5 +164,3 @@ function positive(text: string | undefined, name: string): number | undefined {
   if (value > 0 && Number.isFinite(value)) return value;
   throw new DurableError("internal_error", `${name}: expected a positive number, not "${text}"`);
 }
-
-export default createWorker({ skills: [summarizeSkill], capabilities: summarizeCapabilities });

@@ -79,7 +79,7 @@ export const readOperations: readonly Operation[] = [
     path: "/v1/import",
     tag: "runs",
     summary: "Take a run in from its export",
-    description: "The same import may be begun again where it was cut off, and goes on.",
+    description: "The same import may be begun again where it was cut off, and goes on; deleting its run gives it up.",
     role: "admin",
     bodyType: "application/x-ndjson",
     hasETag: true,

@@ -16,7 +16,7 @@ const bigintDigits = /^-?\d{1,100000}$/;
  * @throws `invalid_request` that names the path of what cannot be kept: a function, a symbol, a cycle, a class instance,
  * a sparse array, more than 500 levels.
  */
-export function encodeValue(value: unknown, path: Path): Json {
+export function encodeValue(value: unknown, path: Path = "value"): Json {
   return located(path, (path) => encode(value, path, []));
 }
 
@@ -25,7 +25,7 @@ export function encodeValue(value: unknown, path: Path): Json {
  *
  * @throws `invalid_request` that names the path of a malformed tag.
  */
-export function decodeValue(json: Json, path: Path): unknown {
+export function decodeValue(json: Json, path: Path = "value"): unknown {
   return located(path, (path) => decode(json, path));
 }
 

@@ -9,7 +9,7 @@ export interface CodeSkillDefinition<Inputs, Result> extends SkillDefinition<Inp
 }
 
 /**
- * Defines a skill as an async function over durable steps.
+ * Defines a skill as an async function over durable steps. `defineGraphSkill` makes one of a graph.
  *
  * @throws `invalid_definition` that names the place.
  */
@@ -18,7 +18,11 @@ export function defineSkill<Inputs = unknown, Result = unknown>(
 ): Skill {
   const { run } = definition;
   return skillWith(definition, (path) => {
-    if (typeof run !== "function") throw new DurableError("invalid_definition", `${path}: expected a run function`);
+    if (typeof run !== "function") {
+      throw new DurableError("invalid_definition", `${path}: expected a run function`, {
+        hint: "a graph of steps is defined by defineGraphSkill",
+      });
+    }
     return codeBody(asUntyped(run));
   });
 }

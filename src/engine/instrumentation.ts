@@ -7,11 +7,13 @@ import type { AttemptOutcome } from "./attempt.ts";
 import type { Change, WriteOutcome } from "./held.ts";
 import type { Host } from "./host.ts";
 
+/** By this `defineTelemetry` gives what it made, so that nobody takes bare hooks for it. */
+export const instrument = Symbol("instrument");
+
 /** Hooks, with what tells them of a runtime. Made by `defineTelemetry`, so that only who measures carries that. */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
-  /** @internal */
-  readonly instrument: (store: Store, onError: (error: unknown) => void) => Instrumentation;
+  readonly [instrument]: (store: Store, onError: (error: unknown) => void) => Instrumentation;
 }
 
 /** Told what a runtime does. Work that it is given it does once, and gives back what came of it. */

@@ -12,14 +12,14 @@ import {
   type TelemetryHooks,
 } from "../telemetry.ts";
 import type { Host } from "./host.ts";
-import type { Instrumentation, Telemetry } from "./instrumentation.ts";
+import { type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
 
-/** Telemetry for a runtime or an app, that tells these hooks. */
+/** Makes of hooks the `telemetry` of a runtime or an app, which tells them what is done. */
 export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
   const untyped = hooks as TelemetryHooks;
   return Object.freeze({
     hooks: untyped,
-    instrument: (store, onError) => instrumentation(store, observerOf(untyped, onError)),
+    [instrument]: (store, onError) => instrumentation(store, observerOf(untyped, onError)),
   } satisfies Telemetry);
 }
 

@@ -7,6 +7,7 @@ import { type CheckpointId, parseCheckpointId, parseRunId, type RunId, type Tena
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 /** What changed from one checkpoint of a run to another. */
 export interface Comparison {
@@ -24,20 +25,20 @@ export interface Comparison {
  */
 export async function compareCheckpoints(
   runs: Runs,
-  run: string,
+  runId: string,
   checkpointId: string,
   { against }: { readonly against?: string } = {},
 ): Promise<Comparison> {
-  const { host, tenant } = runs;
-  const runId = parseRunId(run);
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
   const to = parseCheckpointId(checkpointId);
   const given = against === undefined ? undefined : parseCheckpointId(against, "against");
-  await getRun(host, tenant, runId);
-  const { state, snapshot } = await getCheckpoint(host, tenant, runId, to);
+  await getRun(host, tenant, id);
+  const { state, snapshot } = await getCheckpoint(host, tenant, id, to);
   const after: Json = writeState(state);
-  const from = given ?? (await checkpointBefore(host, tenant, runId, snapshot.revision));
+  const from = given ?? (await checkpointBefore(host, tenant, id, snapshot.revision));
   if (from === undefined) return { to, changes: [{ op: "add", path: "", after }] };
-  const before = await getCheckpoint(host, tenant, runId, from);
+  const before = await getCheckpoint(host, tenant, id, from);
   return { ...present({ from }), to, changes: difference(writeState(before.state), after) };
 }
 

@@ -5,6 +5,7 @@ import { present } from "../present.ts";
 import type { RunStatus } from "../run.ts";
 import type { RunPosition } from "../store.ts";
 import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;
@@ -47,12 +48,12 @@ const pageSize = 100;
  *
  * @throws `not_found`.
  */
-export async function readLineage(runs: Runs, run: string): Promise<Lineage> {
-  const { host, tenant } = runs;
-  const runId = parseRunId(run);
-  const held = await getRun(host, tenant, runId);
+export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
+  const { host, tenant } = scopeOf(runs);
+  const own = parseRunId(runId);
+  const held = await getRun(host, tenant, own);
   // Metadata comes from callers too, and may lead in a circle.
-  const seen = new Set<string>([runId]);
+  const seen = new Set<string>([own]);
   const mayRead = () => seen.size <= maxNodes && !host.isSpent();
   let isMore = false;
 
@@ -69,7 +70,7 @@ export async function readLineage(runs: Runs, run: string): Promise<Lineage> {
   }
 
   const descendants: RelatedRun[] = [];
-  const parents: RunId[] = [runId];
+  const parents: RunId[] = [own];
   search: for (const parent of parents) {
     for (let after: RunPosition | undefined; ; ) {
       if (!mayRead()) {

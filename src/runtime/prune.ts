@@ -7,6 +7,7 @@ import { isTerminal, type RunStatus, terminalStatuses } from "../run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 export interface PruneRequest {
   /** Runs that were created before this time. */
@@ -36,7 +37,7 @@ export async function pruneRuns(
   runs: Runs,
   { olderThan, status = terminalStatuses, keep = 0, limit = 100 }: PruneRequest,
 ): Promise<Pruned> {
-  const { host, executor, tenant } = runs;
+  const { host, executor, tenant } = scopeOf(runs);
   const before = olderThan.getTime();
   if (Number.isNaN(before)) throw invalidRequest("olderThan", "this is not a time");
   const live = status.find((one) => !isTerminal(one));

@@ -36,6 +36,7 @@ import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
 import type { Precondition } from "./precondition.ts";
+import { type Scope, setScope } from "./scope.ts";
 
 /** A run as it was read, or as it was written last. */
 export interface CurrentRun extends Run {
@@ -91,37 +92,35 @@ export interface RunPage {
  * source fulfils it.
  */
 export class Runs {
-  /** @internal For the functions of this package that take a `Runs`. */
-  readonly host: Host;
-  /** @internal */
-  readonly executor: Executor;
-  /** @internal */
-  readonly tenant: TenantId;
+  readonly #host: Host;
+  readonly #executor: Executor;
+  readonly #tenant: TenantId;
 
-  constructor(host: Host, executor: Executor, tenant: TenantId) {
-    this.host = host;
-    this.executor = executor;
-    this.tenant = tenant;
+  constructor(scope: Scope) {
+    this.#host = scope.host;
+    this.#executor = scope.executor;
+    this.#tenant = scope.tenant;
+    setScope(this, scope);
   }
 
   /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
   async create(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await createRun(this.host, this.tenant, request);
+    const { held, isRepeat } = await createRun(this.#host, this.#tenant, request);
     return { run: currentRun(held), isRepeat };
   }
 
   /** Creates a run and begins to execute it. Resolves once the start is committed. */
   async start(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await startRun(this.host, this.executor, this.tenant, request);
+    const { held, isRepeat } = await startRun(this.#host, this.#executor, this.#tenant, request);
     return { run: currentRun(held), isRepeat };
   }
 
   async get(runId: string): Promise<CurrentRun> {
-    const held = await getRun(this.host, this.tenant, parseRunId(runId));
+    const held = await getRun(this.#host, this.#tenant, parseRunId(runId));
     const run = currentRun(held);
     const { isResultInHead, run: stored } = held.record;
     if (isResultInHead !== true || stored.checkpointHead === undefined) return run;
-    const { state } = await getCheckpoint(this.host, this.tenant, stored.runId, stored.checkpointHead);
+    const { state } = await getCheckpoint(this.#host, this.#tenant, stored.runId, stored.checkpointHead);
     return { ...run, result: decodeValue(state.output.result, "result") };
   }
 
@@ -132,7 +131,7 @@ export class Runs {
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
       throw invalidRequest("offset", "expected a whole number of at least 0");
     }
-    const rows = await this.host.store.listRuns(this.tenant, { ...rest, limit: limit + 1, order });
+    const rows = await this.#host.store.listRuns(this.#tenant, { ...rest, limit: limit + 1, order });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
@@ -143,7 +142,7 @@ export class Runs {
 
   /** How many runs there are under the filter, without deleted ones. */
   count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
-    return this.host.store.countRuns(this.tenant, filter);
+    return this.#host.store.countRuns(this.#tenant, filter);
   }
 
   /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
@@ -152,17 +151,17 @@ export class Runs {
     request: NewCheckpointRequest,
     precondition: Precondition = {},
   ): Promise<CheckpointRecord> {
-    return saveCheckpoint(this.host, this.tenant, parseRunId(runId), request, precondition);
+    return saveCheckpoint(this.#host, this.#tenant, parseRunId(runId), request, precondition);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
   loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
-    return loadCheckpoint(this.host, this.tenant, parseRunId(runId), checkpointId);
+    return loadCheckpoint(this.#host, this.#tenant, parseRunId(runId), checkpointId);
   }
 
   /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
   listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
-    return listCheckpoints(this.host, this.tenant, parseRunId(runId), query);
+    return listCheckpoints(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
@@ -172,54 +171,56 @@ export class Runs {
     precondition: Precondition = {},
   ): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
-    return resumed(await resumeRun(this.host, this.executor, this.tenant, id, options.checkpointId, precondition));
+    return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options.checkpointId, precondition));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    return descended(id, await replayRun(this.host, this.executor, this.tenant, id, descent, precondition));
+    return descended(id, await replayRun(this.#host, this.#executor, this.#tenant, id, descent, precondition));
   }
 
   /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
   async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    return descended(id, await forkRun(this.host, this.tenant, id, descent, precondition));
+    return descended(id, await forkRun(this.#host, this.#tenant, id, descent, precondition));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
   async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
-    return resumed(await approveRun(this.host, this.executor, this.tenant, id, decision, precondition));
+    return resumed(await approveRun(this.#host, this.#executor, this.#tenant, id, decision, precondition));
   }
 
   /** Refuses what the run waits for; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await denyRun(this.host, this.tenant, parseRunId(runId), decision, precondition));
+    return currentRun(await denyRun(this.#host, this.#tenant, parseRunId(runId), decision, precondition));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await signalRun(this.host, this.executor, this.tenant, parseRunId(runId), signal, precondition));
+    return currentRun(
+      await signalRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), signal, precondition),
+    );
   }
 
   async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await cancelRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition));
+    return currentRun(await cancelRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition));
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
   delete(runId: string, precondition: Precondition = {}): Promise<void> {
-    return deleteRun(this.host, this.executor, this.tenant, parseRunId(runId), precondition);
+    return deleteRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition);
   }
 
   /** What happened to the run, in order. */
   history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
-    return readHistory(this.host, this.tenant, parseRunId(runId), query);
+    return readHistory(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
   /** The run's events after a place, in order. */
   events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
-    return readEvents(this.host, this.tenant, parseRunId(runId), query);
+    return readEvents(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
   /**
@@ -227,12 +228,12 @@ export class Runs {
    * ended; nothing where the watch ended before, by its signal or because the platform soon allows no more queries.
    */
   watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
-    return watchRun(this.host, this.tenant, parseRunId(runId), options);
+    return watchRun(this.#host, this.#tenant, parseRunId(runId), options);
   }
 
   /** Every skill that is registered here, the versions of each in the order of their registration. */
   skills(): readonly Skill[] {
-    return this.host.skills.all();
+    return this.#host.skills.all();
   }
 
   /**
@@ -249,8 +250,8 @@ export class Runs {
       signal?.throwIfAborted();
       const run = await this.get(runId);
       if (isTerminal(run.status)) return run;
-      const pass = this.executor.passOf(this.tenant, run.runId);
-      if (pass === undefined) await this.host.clock.sleep(pollMs, signal);
+      const pass = this.#executor.passOf(this.#tenant, run.runId);
+      if (pass === undefined) await this.#host.clock.sleep(pollMs, signal);
       else await pass;
     }
   }

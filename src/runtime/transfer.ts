@@ -12,6 +12,7 @@ import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import { type ClaimRow, type EntryRow, maxRowBytes, type NewClaim, type NewEntry, type RunRow } from "../store.ts";
 import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 /** The first word of every export. */
 const exportKind = "orca-durable/run";
@@ -25,10 +26,9 @@ const pageSize = 200;
  *
  * @throws `not_found`; `conflict` while the run is being executed, and where it changed before the end.
  */
-export async function* exportRun(runs: Runs, run: string): AsyncGenerator<string, void, undefined> {
-  const { host, tenant } = runs;
-  const runId = parseRunId(run);
-  const { row, record } = await getRun(host, tenant, runId);
+export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
+  const { host, tenant } = scopeOf(runs);
+  const { row, record } = await getRun(host, tenant, parseRunId(runId));
   const now = host.clock.now();
   refuseLive(record, now, "wait until it rests, or cancel it");
   const { revision, createdAt, body } = row;
@@ -118,13 +118,14 @@ const mostAhead = 4 * 1024 * 1024;
 /**
  * Takes a run in. Revision by revision it is written under a row that nobody can see; the last commit brings the claims and
  * makes it visible, so that a crash or a stream that is cut leaves no half of a run. The same import may be begun again, or
- * that of a later export of the run, and goes on. One of up to 4 MiB that is refused has written nothing at all.
+ * that of a later export of the run, and goes on; what one has left that is never finished, `runs.delete` takes away. One of up
+ * to 4 MiB that is refused has written nothing at all.
  *
  * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `conflict` where the run exists with
  * another history.
  */
 export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
-  const { host, tenant } = runs;
+  const { host, tenant } = scopeOf(runs);
   let taking: Import | undefined;
   let [number, isEnded] = [0, false];
   for await (const text of wholeLines(lines)) {

@@ -12,7 +12,7 @@ declare module "cloudflare:workers" {
     readonly TEST_RATE_LIMIT: RateLimit;
   };
 
-  /** The entry worker (worker/index.ts), called from outside. */
+  /** The entry worker (worker/main.ts), called from outside. */
   export const exports: {
     readonly default: { fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> };
   };
