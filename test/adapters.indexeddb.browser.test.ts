@@ -1,4 +1,4 @@
-import { openDB } from "idb";
+import { type IDBPDatabase, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { cdp } from "vitest/browser";
 import { connect } from "../adapters/indexeddb/connection.ts";
@@ -293,6 +293,24 @@ describe("what is on the disk", () => {
     await store.commit({ run: { ...unlisted, ...fields, revision: 2 }, erase: true, now: 1 });
     expect(await keys()).toEqual([0, 0, 0, 1]);
     db.close();
+  });
+
+  test("an upgrade that fails says why, and is taken back", async () => {
+    const name = freshName();
+    await openStore(name).commit(birth);
+    const broken = async (db: IDBPDatabase<Schema>) => {
+      db.deleteObjectStore("entries");
+      throw new Error("the migration is broken");
+    };
+    const newer = connect<Schema>(name, [...migrations, broken], "strict");
+    const reading = newer.transact("getRun", ["runs"], "readonly", async () => "read");
+    await expect(reading).rejects.toMatchObject({
+      code: "store_failed",
+      cause: { message: "the migration is broken" },
+    });
+    newer.close();
+    expect(await openStore(name).getRun("t", "r")).toEqual(run);
+    expect((await openStore(name).listEntries("t", "r", { limit: 9 })).length).toBe(1);
   });
 
   test("closing while the database is being opened lets go of it", async () => {

@@ -70,16 +70,27 @@ export function connect<Schema extends DBSchema>(
 
   // Async, so that a browser which refuses with an exception is one that rejects.
   async function openDatabase(blocked: () => void): Promise<Database> {
-    return openDB<Schema>(name, migrations.length, {
-      upgrade: (db, from, _, transaction) => {
-        const migrating = async () => {
-          for (const migrate of migrations.slice(from)) await migrate(db, transaction);
-        };
-        // Whatever fails takes the whole upgrade back, and opening fails with it.
-        migrating().catch(() => abort(transaction));
-      },
-      blocked,
-    });
+    let failure: unknown;
+    try {
+      return await openDB<Schema>(name, migrations.length, {
+        upgrade: (db, from, _, transaction) => {
+          const migrating = async () => {
+            for (const migrate of migrations.slice(from)) await migrate(db, transaction);
+          };
+          // Opening rejects too, and that is who is listened to.
+          transaction.done.catch(() => undefined);
+          // What fails takes the whole upgrade back.
+          migrating().catch((error: unknown) => {
+            failure = error;
+            abort(transaction);
+          });
+        },
+        blocked,
+      });
+    } catch (error) {
+      // Of an upgrade that was taken back the browser says only that.
+      throw failure ?? error;
+    }
   }
 
   /** Transactions that have begun go on; the next one opens the database again. */
