@@ -137,22 +137,39 @@ export function parseJson(text: string, path = ""): Json {
       details: { line, column },
     });
   }
-  // Both are rare, so that almost every text is spared the slow walk.
+  // Both are rare, so that almost every text is spared the slow walk, which knows the place.
   if (/\d{16}|[eE]\+?\d{3}/.test(text) || hasDeepNesting(text)) new Walk(text).value(path, 0);
   return json;
 }
 
+/** Of text that is JSON. */
 function hasDeepNesting(text: string): boolean {
-  const brackets = /[[\]{}]/g;
   let depth = 0;
-  // Brackets inside strings only make the estimate larger; the walk that follows is exact.
-  for (let found = brackets.exec(text); found !== null; found = brackets.exec(text)) {
-    if (found[0] === "[" || found[0] === "{") {
-      depth++;
-      if (depth > maxDepth) return true;
-    } else if (depth > 0) depth--;
+  for (let place = 0; place < text.length; place++) {
+    switch (text.charCodeAt(place)) {
+      case 0x22: // a quote: what brackets the string has do not count
+        place = endOfString(text, place);
+        break;
+      case 0x5b:
+      case 0x7b:
+        depth++;
+        if (depth > maxDepth) return true;
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth--;
+    }
   }
   return false;
+}
+
+/** The place of the quote that ends the string which begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
 }
 
 function firstFault(text: string): { offset: number; reason: string } {

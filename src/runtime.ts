@@ -1,7 +1,7 @@
 import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, systemClock } from "./engine/host.ts";
-import { instrument, type Telemetry } from "./engine/instrumentation.ts";
+import { checkTelemetry, instrument, type Telemetry } from "./engine/instrumentation.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
 import { type Skill, SkillRegistry } from "./engine/skill.ts";
@@ -86,10 +86,12 @@ export interface ServeOptions {
 /**
  * A runtime over a store.
  *
- * @throws `invalid_definition` where a skill uses a capability that is not there; `unsupported` without WebCrypto.
+ * @throws `invalid_definition` where a skill uses a capability that is not there, or telemetry is bare hooks; `unsupported`
+ * without WebCrypto.
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
+  checkTelemetry(options.telemetry);
   const random = options.random ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)));
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
   const { presence, clock = systemClock } = options;

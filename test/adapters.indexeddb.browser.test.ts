@@ -252,6 +252,26 @@ describe("room", () => {
 
   afterEach(() => override());
 
+  test("that runs out in an upgrade is a quota_exceeded too, and the upgrade is taken back", async () => {
+    await override(2_000_000);
+    await deleteDatabases();
+    const name = freshName();
+    await openStore(name).commit(birth);
+    // Random, or compression would make it fit.
+    const text = Array.from({ length: 200_000 }, () => Math.random()).join();
+    const large = async (db: IDBPDatabase<Schema>) => {
+      await (db as unknown as IDBPDatabase).createObjectStore("large").put(text, "text");
+    };
+    const newer = connect<Schema>(name, [...migrations, large], "strict");
+    const failure = await newer
+      .transact("getRun", ["runs"], "readonly", async () => "read")
+      .catch((error) => error.code);
+    newer.close();
+    expect(failure).toBe("quota_exceeded");
+    await override();
+    expect(await openStore(name).getRun("t", "r")).toEqual(run);
+  });
+
   test("that has run out is a quota_exceeded with the estimate, of which nothing is written", async () => {
     await override(2_000_000);
     // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.

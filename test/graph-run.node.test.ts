@@ -33,6 +33,27 @@ async function stateOf(runs: Runs, { runId, checkpointHead }: Run) {
   return (await runs.loadCheckpoint(runId, checkpointHead ?? "")).state;
 }
 
+describe("a handler", () => {
+  test.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["a symbol", Symbol("odd")],
+    ["an object without a prototype", Object.create(null)],
+    ["an error whose message is an object", Object.assign(new Error("odd"), { message: Object.create(null) })],
+  ])("may throw %s: its step has failed, and so has the run", async (_, thrown) => {
+    await scene(memoryHarness, async ({ actor }) => {
+      const steps = [{ id: "a", uses: "do" }];
+      const { start, runs, runtime } = actor(
+        graph(steps, () => {
+          throw thrown;
+        }),
+      );
+      const { runId } = await start({}, "graph");
+      await runtime.idle();
+      expect(await runs.get(runId)).toMatchObject({ status: "failed", error: { code: "step_failed", stepId: "a" } });
+    });
+  });
+});
+
 describe("`when`", () => {
   test.each<[string, unknown, boolean]>([
     ["true", true, true],

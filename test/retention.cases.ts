@@ -102,6 +102,18 @@ export function retentionCases(on: OnStage): void {
     );
 
     test(
+      "finds nothing where there is a tombstone, a damaged one too",
+      on(async ({ runs, store, tenant }) => {
+        const row = { tenant, runId: "r", revision: 1, createdAt: 1 };
+        for (const [index, body] of ["{", "[]", '{"format":1,"nonce":"n"}'].entries()) {
+          const runId = `r ${index}`;
+          expect(await store.commit({ run: { ...row, runId, body }, now: 1 })).toEqual({ kind: "committed" });
+          await expect(runs.delete(runId)).rejects.toMatchObject({ code: "not_found", missing: "run" });
+        }
+      }),
+    );
+
+    test(
       "keeps the id taken, for a birth of any kind",
       on(async (stage) => {
         const { runs, store, tenant } = stage;

@@ -404,6 +404,9 @@ export function transferCases(on: OnStage): void {
           ...(await stage.store.getSnapshots(stage.tenant, "r", 1, 100)),
         ];
         expect((await stored()).length).toBeGreaterThan(2);
+        expect(await refusalOf(here.runs.delete("r", { expectedRevision: 3 }))).toMatchObject({
+          code: "precondition_failed",
+        });
         await here.runs.delete("r");
         expect(await stored()).toEqual([]);
         expect(await refusalOf(here.runs.delete("r"))).toMatchObject({ code: "not_found" });

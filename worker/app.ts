@@ -40,7 +40,7 @@ export interface AppOptions<Bindings extends object> {
    * @throws `unauthorized` or `forbidden` where it is made for nobody. See {@link apiKeys}.
    */
   authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
-  /** The tenant's runs, for the time of this one call. */
+  /** The tenant's runs, for the time of this one call: what `runtime.for` gives, and nothing that stands in for it. */
   runs(tenant: string, call: Call<Bindings>): Runs;
   /** The API keys that admins issue and revoke over HTTP, each for their own tenant. Without it those routes are a 404. */
   keys?(call: Call<Bindings>): KeyStore;

@@ -34,8 +34,8 @@ export function queryBudget(store: Store, limit: number): QueryBudget {
   return { store: counted, concurrency, isSpent: () => used + concurrency * reservePerRun > limit };
 }
 
-/** The row, its indexed columns, the entry, each claim, and each further part of a large snapshot. */
+/** The row, its indexed columns in two, the entry, each claim, and each further part of a large snapshot. */
 function statementsOf({ claims = [], entry, erase }: Commit): number {
   const parts = Math.floor((entry?.snapshot?.length ?? 0) / 600_000);
-  return 3 + claims.length + parts + (erase === undefined ? 0 : 4);
+  return 3 + (entry === undefined ? 0 : 1) + claims.length + parts + (erase === undefined ? 0 : 4);
 }

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import { checkTelemetry } from "../src/engine/instrumentation.ts";
 import type { Telemetry } from "../src/index.ts";
 import { observerOf, type RemoteSpan } from "../src/telemetry.ts";
 import { type AppEnv, routeOf } from "./call.ts";
@@ -11,9 +12,11 @@ const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIO
  * until the answer begins. What a route does is below the span where the hooks have `within`.
  */
 export function httpTelemetry(
-  { hooks }: Telemetry,
+  telemetry: Telemetry,
   onError: (error: unknown, traceId: string) => void,
 ): MiddlewareHandler<AppEnv> {
+  checkTelemetry(telemetry);
+  const { hooks } = telemetry;
   return async (c, next) => {
     const known = knownMethods.has(c.req.method);
     const route = routeOf(c)?.path;

@@ -70,6 +70,7 @@ export function connect<Schema extends DBSchema>(
 
   // Async, so that a browser which refuses with an exception is one that rejects.
   async function openDatabase(blocked: () => void): Promise<Database> {
+    let upgrading: Transaction | undefined;
     let failure: unknown;
     try {
       return await openDB<Schema>(name, migrations.length, {
@@ -77,6 +78,7 @@ export function connect<Schema extends DBSchema>(
           const migrating = async () => {
             for (const migrate of migrations.slice(from)) await migrate(db, transaction);
           };
+          upgrading = transaction;
           // Opening rejects too, and that is who is listened to.
           transaction.done.catch(() => undefined);
           // What fails takes the whole upgrade back.
@@ -88,8 +90,9 @@ export function connect<Schema extends DBSchema>(
         blocked,
       });
     } catch (error) {
-      // Of an upgrade that was taken back the browser says only that.
-      throw failure ?? error;
+      // Of an upgrade that was taken back the browser says only that; why it fell is with its transaction, or with what
+      // took it back.
+      throw upgrading?.error ?? failure ?? error;
     }
   }
 

@@ -119,7 +119,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           eraseClaims(rows.claims, runId);
         }
         if (wasListed !== (run.status !== undefined)) {
-          const place = placeOf(rows.listed, run);
+          const place = placeOf(rows.listed, previous?.row ?? run);
           if (wasListed) rows.listed.splice(place, 1);
           else rows.listed.splice(place, 0, stored);
         }

@@ -134,8 +134,8 @@ function encodeObject(value: object, path: Path, ancestors: readonly object[]): 
         return tag(
           "map",
           entries.map(([key, item], index) => [
-            encode(key, `${at(path, index)}.key`, inner),
-            encode(item, `${at(path, index)}.value`, inner),
+            encode(key, at(at(path, index), "key"), inner),
+            encode(item, at(at(path, index), "value"), inner),
           ]),
         );
       }
@@ -267,14 +267,24 @@ function isError(value: object): value is Error {
 }
 
 function encodeError(error: Error, path: Path, inner: readonly object[]): Json {
-  const { name, message, stack: _, cause: __, ...rest } = error as Error & Record<string, unknown>;
-  const fields: Record<string, Json> = { name: String(error.name ?? name), message: String(error.message ?? message) };
+  // Not its stack, which is made when it is read, and throws where a message is no text.
+  const { name: _, message: __, cause: ___, ...enumerable } = error as Error & Record<string, unknown>;
+  const { stack: ____, ...rest } = enumerable;
+  const fields: Record<string, Json> = {
+    name: encodeText(error.name, at(path, "name")),
+    message: encodeText(error.message, at(path, "message")),
+  };
   if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), inner);
   // The one field of a built-in error that is not enumerable.
   const several = Object.hasOwn(error, "errors") ? { errors: (error as AggregateError).errors } : {};
   const own = encodeMembers({ ...rest, ...several }, path, inner);
   if (Object.keys(own).length > 0) fields.fields = own;
   return tag("error", fields);
+}
+
+function encodeText(text: unknown, path: Path): string {
+  if (typeof text === "string") return text;
+  throw invalidRequest(path, `expected a string, not ${nameOf(text)}`);
 }
 
 function decodeTag(parts: Json, path: Path): unknown {
@@ -318,10 +328,16 @@ function decodeTag(parts: Json, path: Path): unknown {
       }
     }
     case "error":
-      if (body !== undefined && isJsonObject(body)) return decodeError(body, path);
+      if (body !== undefined && isJsonObject(body) && isTextOrAbsent(body.name) && isTextOrAbsent(body.message)) {
+        return decodeError(body, path);
+      }
       break;
   }
   throw wrong();
+}
+
+function isTextOrAbsent(json: Json | undefined): boolean {
+  return json === undefined || typeof json === "string";
 }
 
 function decodeItems(items: readonly Json[], path: Path): unknown[] {

@@ -94,10 +94,19 @@ const longestMessage = 4_000;
 /** What a thrown value says, in a form that can be kept. */
 export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
-  const text =
-    typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  const text = messageOf(error);
   const message = text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}…`;
   return { code, message, thrown: encodedThrown(error, message) };
+}
+
+/** What a thrown value says. Anything can be thrown, also what has no text. */
+export function messageOf(thrown: unknown): string {
+  try {
+    const hasMessage = typeof thrown === "object" && thrown !== null && "message" in thrown;
+    return String(hasMessage ? thrown.message : thrown);
+  } catch {
+    return "what was thrown has no text";
+  }
 }
 
 /** What a commit says that is refused for its size; whatever else it threw is thrown on. */

@@ -5,6 +5,7 @@ import { getOwn, type Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunError, Wait } from "../run.ts";
 import type { WorkflowBody } from "../workflow.ts";
+import { messageOf } from "./attempt.ts";
 import { complete, fail, failure, handOver, hold, isOver, park, siblingController } from "./ending.ts";
 import type { StepOutcome } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
@@ -273,9 +274,7 @@ export class CodeRun {
 
   async #failWith(thrown: unknown): Promise<void> {
     const stepId = this.#culprit(thrown);
-    const message =
-      typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
-    const error = { code: stepId === undefined ? "body_failed" : "step_failed", message };
+    const error = { code: stepId === undefined ? "body_failed" : "step_failed", message: messageOf(thrown) };
     if (stepId === undefined) return fail(this.pass, error);
     await this.pass.commit((record, state, now) =>
       failure(record, withUnsettled(state, stepId), now, { ...error, stepId }),

@@ -1,4 +1,5 @@
 import type { CapabilityDefinition, StepContext } from "../capability.ts";
+import { DurableError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../run.ts";
 import type { Store } from "../store.ts";
@@ -7,13 +8,21 @@ import type { AttemptOutcome } from "./attempt.ts";
 import type { Change, WriteOutcome } from "./held.ts";
 import type { Host } from "./host.ts";
 
-/** By this `defineTelemetry` gives what it made, so that nobody takes bare hooks for it. */
-export const instrument = Symbol("instrument");
+/** By this `defineTelemetry` gives what it made, so that nobody takes bare hooks for it; of any copy of this package. */
+export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
 
 /** Hooks, with what tells them of a runtime. Made by `defineTelemetry`, so that only who measures carries that. */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
   readonly [instrument]: (store: Store, onError: (error: unknown) => void) => Instrumentation;
+}
+
+/** @throws `invalid_definition` where it is none, such as bare hooks. */
+export function checkTelemetry(telemetry: Telemetry | undefined): void {
+  if (telemetry === undefined || typeof telemetry[instrument] === "function") return;
+  throw new DurableError("invalid_definition", "telemetry: expected what defineTelemetry(hooks) gives", {
+    path: "telemetry",
+  });
 }
 
 /** Told what a runtime does. Work that it is given it does once, and gives back what came of it. */

@@ -30,9 +30,9 @@ export async function deleteRun(
   const isDeleted = await eraseWhere(host, executor, tenant, runId, (row, now) => {
     const record = readableRecord(row);
     if (record !== undefined) demand(record, precondition);
-    // Of a damaged run nobody can say at which revision it is.
+    // Of a damaged run, or what an import has left, nobody can say at which revision it is.
     else if (precondition.expectedRevision !== undefined) {
-      throw new DurableError("precondition_failed", `run "${runId}" cannot be read`, {
+      throw new DurableError("precondition_failed", `run "${runId}" has no revision that could be read`, {
         hint: "delete it without If-Match",
       });
     }
@@ -53,8 +53,8 @@ export async function eraseWhere(
 ): Promise<boolean> {
   for (let attempt = 0; attempt < tries; attempt++) {
     const row = await host.store.getRun(tenant, runId);
-    if (row === undefined || !(row.status !== undefined || isImport(row)) || !mayErase(row, host.clock.now()))
-      return false;
+    if (row === undefined || (row.status === undefined && !isImport(row))) return false;
+    if (!mayErase(row, host.clock.now())) return false;
     if (await erase(host, row)) {
       executor.interrupt({ row }, "the run was deleted");
       return true;
@@ -65,13 +65,17 @@ export async function eraseWhere(
 
 // What an import that was given up has left, in no list.
 function isImport(row: RunRow): boolean {
-  return readRunBody(row.body, `run "${row.runId}"`).isImport;
+  return row.status === undefined && unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
 }
 
 /** The record of a row; `undefined` where it is damaged. */
 export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
+  return unlessDamaged(() => heldRow(row)?.record);
+}
+
+function unlessDamaged<T>(read: () => T): T | undefined {
   try {
-    return heldRow(row)?.record;
+    return read();
   } catch (error) {
     if (isDurableError(error, "corrupt_data")) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
+import { DurableError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 import type { Runs } from "./runs.ts";
 
@@ -19,6 +20,8 @@ export function setScope(runs: Runs, scope: Scope): void {
 
 export function scopeOf(runs: Runs): Scope {
   const scope = scopes.get(runs);
-  if (scope === undefined) throw new TypeError("expected the runs of a tenant, as runtime.for(tenant) gives them");
+  if (scope === undefined) {
+    throw new DurableError("internal_error", "expected the runs of a tenant, as runtime.for(tenant) gives them");
+  }
   return scope;
 }

@@ -5,7 +5,7 @@ import { getRun, type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { refuseLive } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { isId, parseRunId, type TenantId } from "../ids.ts";
 import { isJsonObject, type Json, type JsonObject, parseJson, utf8Length } from "../json.ts";
 import { sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";

@@ -172,8 +172,16 @@ describe("nesting", () => {
     expect(refusal(nested(levels), "body")).toMatchObject({ code: "invalid_request" });
   });
 
-  test("is not what brackets in a string are", () => {
-    expect(parseJson(JSON.stringify("[".repeat(10_000)))).toBe("[".repeat(10_000));
+  test.each(["[", "]}", '"[', '\\"[', "\\", "\\\\[{"])("is not what %j in a string is", (part) => {
+    const texts = [part.repeat(10_000), part];
+    expect(parseJson(JSON.stringify(texts))).toEqual(texts);
+  });
+
+  test.each([501, 20_000, 200_000])("of %i levels is refused though strings between them close as many", (levels) => {
+    const text = `${'{"x":"}","y":'.repeat(levels)}1${"}".repeat(levels)}`;
+    expect(refusal(text, "body")).toMatchObject({ code: "invalid_request" });
+    const escaped = `${'{"x":"\\\\\\"}]","y":'.repeat(levels)}1${"}".repeat(levels)}`;
+    expect(refusal(escaped, "body")).toMatchObject({ code: "invalid_request" });
   });
 });
 

@@ -308,11 +308,29 @@ describe("a malformed tag is refused, with its path", () => {
     [["bytes", "constructor", "AQ=="]],
     [["error", "text"]],
     [["error"]],
+    [["error", { name: { toString: 1 } }]],
+    [["error", { name: "Error", message: null }]],
   ])("%j", (tag) => {
     expect(refusal(() => decodeValue({ a: [{ $durable: tag }] }, "v"))).toEqual({
       code: "invalid_request",
       path: "v.a[0]",
     });
+  });
+});
+
+test.each(["name", "message"])("an error whose %s is no text is refused under its path", (field) => {
+  const error = Object.assign(new Error("odd"), { [field]: Object.create(null) });
+  expect(refusal(() => encodeValue({ a: [error] }, "v"))).toEqual({
+    code: "invalid_request",
+    path: `v.a[0].${field}`,
+  });
+});
+
+test("what is in a map is refused under its path", () => {
+  const value = new Map<unknown, unknown>([[1, { "odd key": [() => 1] }]]);
+  expect(refusal(() => encodeValue({ m: value }, "v"))).toEqual({
+    code: "invalid_request",
+    path: 'v.m[0].value["odd key"][0]',
   });
 });
 

@@ -32,11 +32,21 @@ export function testBodies(home: HttpHome): void {
     [`{"a": ${"[".repeat(600)}${"]".repeat(600)}}`, "nested deeper than 500 levels"],
     [`${'{"a":'.repeat(501)}1${"}".repeat(501)}`, "nested deeper than 500 levels"],
     ["[".repeat(100_000), "nested deeper than 500 levels"],
+    [`${'{"x":"}","y":'.repeat(20_000)}1${"}".repeat(20_000)}`, "nested deeper than 500 levels"],
   ];
   describe.each(withBody)("POST %s", (path) => {
     test.each(notBodies)("refuses the body %.40s", async (body, message) => {
       expect((await client.refusal("invalid_request", client.post(path, body))).message).toContain(message);
     });
+  });
+
+  test.each([
+    { $durable: ["error", { name: { toString: 1 } }] },
+    { $durable: ["error", { message: [] }] },
+    { $durable: ["map", [1]] },
+  ])("a malformed tag in the inputs is a 400 that names it: %j", async (e) => {
+    const { message } = await client.refusal("invalid_request", client.post(execute, { inputs: { e } }));
+    expect(message).toContain("inputs.e: this is not a $durable tag");
   });
 
   test("a body that is not UTF-8 is a 400", async () => {

@@ -7,6 +7,7 @@ import {
   instruments,
   type Runtime,
   type Store,
+  type Telemetry,
   type TelemetryHooks,
 } from "../../src/index.ts";
 import { failingStore } from "../../src/testing/index.ts";
@@ -314,6 +315,17 @@ export function testTelemetry(open: () => Promise<Store>): void {
     const attributes = { "http.response.status_code": 500, "error.type": "500", "http.route": "/v1/runs" };
     expect(told.count("http.server.request.duration", attributes)).toBe(1);
     expect(told.named("GET ")[0]?.error).toEqual({ type: "500", message: "" });
+  });
+
+  test("bare hooks are refused where they are given", async () => {
+    const bare = recorder() as unknown as Telemetry;
+    const refusal = expect.objectContaining({ code: "invalid_definition", path: "telemetry" });
+    const store = await open();
+    expect(() => createRuntime({ store, telemetry: bare })).toThrow(refusal);
+    const runs = (tenant: string) => createRuntime({ store }).for(tenant);
+    expect(() => createApp({ authenticate: () => ({ tenant: "ann", role: "admin" }), runs, telemetry: bare })).toThrow(
+      refusal,
+    );
   });
 
   test("a request is answered whatever its hooks do", async () => {
