@@ -32,8 +32,11 @@ interface Bundle {
   readonly modules: readonly string[];
 }
 
-/** A bundle of what is named of each file, without what is shaken off. */
-async function bundleOf(wanted: readonly (readonly [names: string, file: string])[]): Promise<Bundle> {
+/** A bundle of what is named of each file, without what is shaken off, and with nothing but their names of the files left out. */
+async function bundleOf(
+  wanted: readonly (readonly [names: string, file: string])[],
+  leftOut: readonly string[] = [],
+): Promise<Bundle> {
   const code = wanted.map(([names, file]) => `export ${names} from ${JSON.stringify(root + file)};`).join("\n");
   const entry = "\0entry";
   const built = await rolldown({
@@ -46,7 +49,10 @@ async function bundleOf(wanted: readonly (readonly [names: string, file: string]
       {
         name: "entry",
         resolveId: (id) => (id === entry ? id : undefined),
-        load: (id) => (id === entry ? code : undefined),
+        load: (id) => {
+          if (id === entry) return code;
+          return leftOut.some((file) => id === root + file) ? namesOf(id) : undefined;
+        },
       },
     ],
   });
@@ -69,14 +75,41 @@ const appNames = {
 };
 
 /** The bytes of what an app needs to run skills of one form: the names that it imports, with one adapter. */
-export async function appWith(adapter: string, form: keyof typeof appNames): Promise<number> {
-  return (
-    await bundleOf([
-      [appNames[form], sourceOf(".")],
-      ["*", sourceOf(adapter)],
-    ])
-  ).size;
+export async function appWith(
+  adapter: string,
+  form: keyof typeof appNames,
+  leftOut: readonly string[] = [],
+): Promise<number> {
+  const wanted = [[appNames[form], sourceOf(".")] as const, ["*", sourceOf(adapter)] as const];
+  return (await bundleOf(wanted, leftOut)).size;
 }
+
+/** The module with what it exports, and nothing in it: such an app is of no use but to be weighed. */
+function namesOf(file: string): string {
+  const names = readFileSync(file, "utf8").matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm);
+  return [...names].map(([, name]) => `export const ${name} = 0;`).join("\n");
+}
+
+/** What could be left out of an app of code-first skills, and where it is. */
+const parts: Readonly<Record<string, readonly string[]>> = {
+  "the ledger": ["src/engine/ledger.ts"],
+  deltas: ["src/codec/delta.ts"],
+  "values beyond JSON": ["src/codec/values.ts"],
+  serving: ["src/runtime/serve.ts"],
+  "replay and fork": ["src/runtime/descent.ts"],
+  "checkpoints from outside": ["src/runtime/checkpoints.ts"],
+  events: ["src/runtime/events.ts"],
+  deletion: ["src/runtime/deletion.ts"],
+  migrations: ["src/engine/binding.ts"],
+  "resume, gates and signals": ["src/runtime/continuation.ts"],
+  drain: ["src/runtime/drain.ts"],
+  commits: ["src/engine/commit.ts"],
+  "the step kernel, with the ledger": ["src/engine/kernel.ts", "src/engine/ledger.ts"],
+  "the records' tables": ["state", "run", "entry", "fields"].map((name) => `src/codec/${name}.ts`),
+  "code-first bodies, with all that only they reach": ["src/engine/code-run.ts", "src/engine/workflow-step.ts"],
+};
+/** So many of them, from the first on, are more than a run needs to start, to be executed and to be committed. */
+const dispensable = 11;
 
 function sourceOf(door: string): string {
   const file = doors().get(door);
@@ -84,7 +117,18 @@ function sourceOf(door: string): string {
   return file;
 }
 
-if (import.meta.main) {
+async function printParts(): Promise<void> {
+  const whole = await appWith("./memory", "code");
+  console.log(`An app of code-first skills with ./memory takes ${whole} bytes. It would save, without`);
+  for (const [name, files] of Object.entries(parts)) {
+    const saved = whole - (await appWith("./memory", "code", files));
+    console.log(`${name.padEnd(52)}${String(saved).padStart(8)}`);
+  }
+  const most = Object.values(parts).slice(0, dispensable).flat();
+  console.log(`Without the first ${dispensable} at once it would take ${await appWith("./memory", "code", most)}.`);
+}
+
+async function printSizes(): Promise<void> {
   const sizes: [string, number][] = [];
   for (const [door, file] of doors()) sizes.push([door, await bundleSize([file])]);
   for (const adapter of ["./memory", "./indexeddb", "./d1"]) {
@@ -95,3 +139,5 @@ if (import.meta.main) {
   console.log("Bytes, minified and gzipped:");
   for (const [name, size] of sizes) console.log(`${name.padEnd(42)}${String(size).padStart(8)}`);
 }
+
+if (import.meta.main) await (process.argv.includes("--parts") ? printParts() : printSizes());
