@@ -152,6 +152,20 @@ describe("the rows that D1 bills", () => {
     expect(bytes / count).toBeLessThan(2_400);
   });
 
+  test("a step of a kilobyte takes some five kilobytes, since its entry takes a page besides", async () => {
+    const store = d1Store(env.DB);
+    const size = async () => (await env.DB.prepare("SELECT 1").run()).meta.size_after;
+    const entry = { body: "x".repeat(650), snapshot: "y".repeat(1_200), keyframe: 1 };
+    await store.commit({ run: run("paged", 1), entry: { ...entry, checkpointId: "c1" }, now: 1 });
+    const [before, count] = [await size(), 400];
+    for (let revision = 2; revision <= count + 1; revision++) {
+      await store.commit({ run: run("paged", revision), entry: { ...entry, checkpointId: `c${revision}` }, now: 1 });
+    }
+    const bytes = (await size()) - before;
+    expect(bytes / count).toBeGreaterThan(4_096);
+    expect(bytes / count).toBeLessThan(5_500);
+  });
+
   test("a due query reads no run that is not due", async () => {
     const { store, costOf } = watched(env.DB);
     const rows = Array.from({ length: 50 }, (_, index) => run("mostly idle", 1, { runId: `run ${index}` }));

@@ -22,13 +22,16 @@ export interface Connection<Schema extends DBSchema> {
   close(): void;
 }
 
+/** Takes a database one version further. It may await the requests of its transaction, and nothing else. */
+export type Migration<Schema extends DBSchema> = (
+  db: IDBPDatabase<Schema>,
+  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
+) => Promise<void>;
+
 /** A connection that is opened by the first transaction, and again by the next one where it was lost. */
 export function connect<Schema extends DBSchema>(
   name: string,
-  migrations: readonly ((
-    db: IDBPDatabase<Schema>,
-    transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
-  ) => Promise<void>)[],
+  migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;

@@ -1,5 +1,6 @@
-import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from "idb";
+import type { DBSchema } from "idb";
 import type { ClaimRow, EntryRow, RunRow, SnapshotRow } from "../../src/store.ts";
+import type { Migration } from "./connection.ts";
 
 /** Stands in an index key for the tenants, or the values of a filter, taken together: a number, so no id equals it. */
 export const all = 0;
@@ -44,8 +45,8 @@ export interface Schema extends DBSchema {
   claims: { key: [string, string, string]; value: ClaimRow; indexes: { owner: [string, string, string, string] } };
 }
 
-/** Each takes the database one version further. A released one is never changed: databases out there have it behind them. */
-export const migrations: readonly Migration[] = [
+/** A released one is never changed: databases out there have it behind them. */
+export const migrations: readonly Migration<Schema>[] = [
   async (db) => {
     const runs = untyped(db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] }));
     runs.createIndex("listed", "listKeys", { multiEntry: true });
@@ -70,12 +71,6 @@ export const migrations: readonly Migration[] = [
     }
   },
 ];
-
-/** May await the requests of its transaction, and nothing else. */
-export type Migration = (
-  db: IDBPDatabase<Schema>,
-  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
-) => Promise<void>;
 
 /** The store of an older version, whose indexes are no longer in the schema. */
 function untyped(store: unknown): IDBObjectStore {

@@ -38,16 +38,11 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
     listRuns: (tenant, { after, offset = 0, limit, order, ...filter }) =>
       answer("listRuns", tenant, ({ listed }) => {
         const fits = ({ row }: StoredRun) => matches(row, filter);
-        const found =
+        const [from, step] =
           order === "ascending"
-            ? page(listed, after === undefined ? 0 : placeAfter(listed, after), 1, offset + limit, fits)
-            : page(
-                listed,
-                (after === undefined ? listed.length : placeOf(listed, after)) - 1,
-                -1,
-                offset + limit,
-                fits,
-              );
+            ? ([after === undefined ? 0 : placeAfter(listed, after), 1] as const)
+            : ([(after === undefined ? listed.length : placeOf(listed, after)) - 1, -1] as const);
+        const found = page(listed, from, step, offset + limit, fits);
         return found.slice(offset).map(({ row }) => row);
       }),
 

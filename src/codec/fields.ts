@@ -5,7 +5,8 @@ import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part
 import { parseEncoded } from "./values.ts";
 
 /**
- * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets `undefined` for a missing field and answers with the field's default.
+ * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets
+ * `undefined` for a missing field and answers with the field's default.
  */
 export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: Path): T;

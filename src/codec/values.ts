@@ -328,27 +328,22 @@ function decodeTag(parts: Json, path: Path): unknown {
       }
     }
     case "error":
-      if (body !== undefined && isJsonObject(body) && isTextOrAbsent(body.name) && isTextOrAbsent(body.message)) {
-        return decodeError(body, path);
+      if (body !== undefined && isJsonObject(body)) {
+        const { name = "Error", message = "" } = body;
+        if (typeof name === "string" && typeof message === "string") return decodeError(name, message, body, path);
       }
       break;
   }
   throw wrong();
 }
 
-function isTextOrAbsent(json: Json | undefined): boolean {
-  return json === undefined || typeof json === "string";
-}
-
 function decodeItems(items: readonly Json[], path: Path): unknown[] {
   return items.map((item, index) => decode(item, at(path, index)));
 }
 
-function decodeError(fields: JsonObject, path: Path): Error {
-  const name = String(getOwn(fields, "name") ?? "Error");
+function decodeError(name: string, message: string, fields: JsonObject, path: Path): Error {
   const cause = getOwn(fields, "cause");
   const options = cause === undefined ? undefined : { cause: decode(cause, at(path, "cause")) };
-  const message = String(getOwn(fields, "message") ?? "");
   const error =
     name === "AggregateError"
       ? new AggregateError([], message, options)

@@ -25,8 +25,8 @@ export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
 
 function instrumentation(bare: Store, observer: Observer): Instrumentation {
   const below = (host: Host, inner: Observer): Host => {
-    const instrumentationBelow = instrumentation(bare, inner);
-    return { ...host, store: instrumentationBelow.store, instrumentation: instrumentationBelow };
+    const own = instrumentation(bare, inner);
+    return { ...host, store: own.store, instrumentation: own };
   };
   return {
     store: observedStore(bare, observer),
