@@ -49,9 +49,10 @@ export function apiKeys(
   };
 }
 
+// A header without a key, as a form or a proxy may send one, hides no key in the other.
 function givenKey(headers: Headers): string | undefined {
-  const key = headers.get("x-api-key") ?? /^Bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return key === undefined || key === "" ? undefined : key;
+  const bearer = /^Bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return headers.get("x-api-key")?.trim() || bearer?.trim() || undefined;
 }
 
 /** Compares two hashes in a time that does not depend on where they differ. */
