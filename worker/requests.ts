@@ -26,6 +26,13 @@ export const newId = v.pipe(
   ),
 );
 
+/** The id of a step: its name, which is any text of 1 to 256 characters, and the number of its call where a body calls it again. */
+export const stepId = v.pipe(
+  text,
+  v.minLength(1, "expected 1 to 300 characters"),
+  v.maxLength(300, "expected 1 to 300 characters"),
+);
+
 /** The ORCA v1 form of a state; the core reads it and names what is wrong. */
 export const state = v.custom<JsonObject>(isJsonObject, "expected an object");
 
@@ -86,7 +93,7 @@ export const fork = v.object({
 export const gateDecision = v.object({
   approver: v.nullish(text),
   notes: v.nullish(text),
-  step_id: v.pipe(v.nullish(id), v.description("The gate of that step. The first gate where absent.")),
+  step_id: v.pipe(v.nullish(stepId), v.description("The gate of that step. The first gate where absent.")),
 });
 
 /** `POST /v1/runs/{run_id}/signal` */
@@ -95,7 +102,7 @@ export const newSignal = v.object({ name: id, payload: v.optional(jsonValue) });
 /** `POST /v1/runs/{run_id}/checkpoints` */
 export const newCheckpoint = v.object({
   checkpoint_id: v.nullish(newId),
-  step_id: v.nullish(text),
+  step_id: v.nullish(stepId),
   kind: v.pipe(text, v.nonEmpty("is empty")),
   pending_writes: v.nullish(v.array(text, "expected an array")),
   state,

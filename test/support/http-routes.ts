@@ -400,6 +400,52 @@ export function testRoutes(home: HttpHome): void {
       expect(await client.reached(runId, "completed")).toMatchObject({ result: { sent: 1, published: 1 } });
     });
 
+    test.each([
+      "Freigabe für Müller",
+      "a/b?c#d",
+      `"quoted" and 'so' \\`,
+      "👩‍👩‍👧 approves\nin two lines",
+      "\u0000",
+      "cut off \ud83d",
+      " ",
+      "__proto__",
+      "constructor",
+      "ü".repeat(256),
+      "x#2",
+    ])("a gate is approved, and another denied, by the id of its step, whatever its name: %j", async (name) => {
+      for (const operation of ["approve", "deny"]) {
+        const runId = await client.start("http.named-gates", { names: [name] });
+        const waiting = await client.reached(runId, "waiting_for_human");
+        const { step_id } = waiting.approval_request as JsonObject;
+        expect((step_id as string).startsWith(name)).toBe(true);
+        await client.expect(200, client.post(runPath(runId, operation), { step_id }));
+        const run = await client.reached(runId, "completed", "canceled");
+        const status = operation === "approve" ? "approved" : "denied";
+        expect(run.approval_request).toMatchObject({ step_id, status });
+      }
+    });
+
+    test("a step that is called twice has two gates, of a name that has 256 characters too", async () => {
+      const name = "ß".repeat(256);
+      const runId = await client.start("http.named-gates", { names: [name, name] });
+      for (const step_id of [name, `${name}#2`]) {
+        expect(await client.reached(runId, "waiting_for_human")).toMatchObject({ approval_request: { step_id } });
+        await client.expect(200, client.post(runPath(runId, "approve"), { step_id }));
+        await home.drain();
+      }
+      expect(await client.reached(runId, "completed")).toMatchObject({ result: 2 });
+    });
+
+    test("a checkpoint is saved of a step of any name", async () => {
+      const runId = await client.create("http.chain");
+      const state = { skill_id: "http.chain", inputs: {} };
+      for (const step_id of ["Freigabe für Müller", "a/b 😀", "ü".repeat(256)]) {
+        const saved = client.post(runPath(runId, "checkpoints"), { kind: "note", step_id, state });
+        expect(await client.expect(201, saved)).toMatchObject({ step_id });
+      }
+      expect((await client.checkpoints(runId)).map(({ step_id }) => step_id)).toContain("Freigabe für Müller");
+    });
+
     test("deny cancels the run and says who denied it", async () => {
       const runId = await client.start("http.gated");
       await client.reached(runId, "waiting_for_human");

@@ -2,6 +2,7 @@ import {
   type AnyCapability,
   defineCapability,
   defineGraphSkill,
+  defineSkill,
   NonRetryableError,
   type Skill,
   type StepContext,
@@ -77,6 +78,14 @@ export const httpSkills: readonly Skill[] = [
       { id: "send", uses: "http.send", dependsOn: [], output: "outputs.sent" },
       { id: "publish", uses: "http.publish", dependsOn: [], output: "outputs.published" },
     ],
+  }),
+  defineSkill<{ readonly names: readonly string[] }, unknown>({
+    id: "http.named-gates",
+    version,
+    run: async (step, { names }) => {
+      for (const name of names) await step.waitForApproval(name);
+      return names.length;
+    },
   }),
   defineGraphSkill({
     id: "http.listening",

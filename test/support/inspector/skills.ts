@@ -83,6 +83,14 @@ export const skills: readonly Skill[] = [
       return step.do("ship", async () => ({ order, amount: paid.payload.amount, parcel: "P-4711" }));
     },
   }),
+  defineSkill<{ readonly gate: string }, string>({
+    id: "desk.gate",
+    version: "1.0.0",
+    run: async (step, { gate }) => {
+      await step.waitForApproval(gate);
+      return "open";
+    },
+  }),
   defineGraphSkill({
     id: "catalog.import",
     version: "1.0.0",

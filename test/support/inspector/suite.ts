@@ -232,6 +232,19 @@ export function testInspector(home: () => InspectorHome): void {
       expect(run.approval_request).toMatchObject({ approver: "Ada", notes: "Send it." });
     });
 
+    test("approve a gate of any name", async () => {
+      const gate = 'Freigabe für "Müller" / 😀';
+      const runId = await startRun(home(), "desk.gate", { gate });
+      await open(`/runs/${runId}`, async (page) => {
+        await page.getByRole("button", { name: "Approve" }).click();
+        await dialog(page).getByText(gate).waitFor();
+        await dialog(page).getByRole("button", { name: "Approve" }).click();
+        await status(page, "Completed").waitFor();
+      });
+      const run = await until(home(), runId, ({ status }) => status === "completed");
+      expect(run.approval_request).toMatchObject({ step_id: gate, status: "approved" });
+    });
+
     test("deny with a note, which cancels", async () => {
       const runId = await startRun(home(), "report.weekly", { pace_ms: 5 });
       await open(`/runs/${runId}`, async (page) => {
