@@ -1,3 +1,4 @@
+import { maxDurationMs } from "./duration.ts";
 import { DurableError } from "./errors.ts";
 import { isId } from "./ids.ts";
 import { canonicalJson, type Json, sha256 } from "./json.ts";
@@ -67,8 +68,9 @@ export function defineCapability<Input = unknown, Output = unknown>(
     throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
   if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
   if (retry !== undefined) checkRetryPolicy(retry, `${path}.retry`);
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new DurableError("invalid_definition", `${path}.timeoutMs: expected a positive number of milliseconds`);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= maxDurationMs)) {
+    const what = `a number of milliseconds above 0, at most ${maxDurationMs}`;
+    throw new DurableError("invalid_definition", `${path}.timeoutMs: expected ${what}, not ${String(timeoutMs)}`);
   }
   const frozen = Object.freeze({
     ...definition,

@@ -1,5 +1,11 @@
 import { invalidRequest } from "./errors.ts";
 
+/**
+ * The longest length of time in milliseconds. A Date holds times up to 8.64e15; so a length that begins before the year
+ * 10000 ends at a time that a Date can hold.
+ */
+export const maxDurationMs = 8.64e15 - Date.UTC(10_000, 0);
+
 type DurationUnit = "second" | "minute" | "hour" | "day" | "week" | "month" | "year";
 
 /** A length of time: milliseconds, or words such as `"3 days"`. A month has 30 days, a year 365. */

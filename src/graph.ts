@@ -1,4 +1,5 @@
 import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "./codec/values.ts";
+import { maxDurationMs } from "./duration.ts";
 import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
 import { isId } from "./ids.ts";
@@ -36,7 +37,10 @@ interface StepBase {
   readonly id: string;
   /** Steps that must have settled. None given means the step before; `[]` means none. */
   readonly dependsOn?: readonly string[];
-  /** The step is skipped where this reference is falsy, or this pure function says false. */
+  /**
+   * The step is skipped if this reference is falsy, or if this pure function returns false. A function sees the inputs and
+   * what the steps before this one wrote; targets that a step beside this one may write are left out of its scope.
+   */
   readonly when?: string | ((scope: Scope) => boolean);
   /** Where the output goes: as a whole, or its properties one by one. Targets are `vars.<name>` and `outputs.<name>`. */
   readonly output?: string | Readonly<Record<string, string>>;
@@ -77,6 +81,8 @@ export interface PlannedStep {
   readonly does: StepAction;
   readonly dependsOn: readonly string[];
   readonly when?: Reference | ((scope: Scope) => boolean);
+  /** What a `when` function must not look at, such as `vars.draft`: a step beside this one may write it. */
+  readonly hidden: ReadonlySet<string>;
   readonly outputs: readonly Output[];
   readonly onFailure: "fail" | "continue";
   /** As the state lists them, such as `inputs.text`. */
@@ -121,65 +127,97 @@ function fault(path: string, problem: string): DurableError {
  * Checks a graph and plans it.
  *
  * @throws `invalid_definition` that names the step and the fault: a repeated id, an unknown dependency, a cycle, a
- * reference to what no earlier step writes, a target that two steps may write at the same time.
+ * reference to what no earlier step writes, a target that two steps may write, or one read and the other write, at the
+ * same time.
  */
 export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
+  if (!Array.isArray(steps)) throw fault(path, "expected an array of steps");
   if (steps.length === 0) throw fault(path, "there are no steps");
-  const planned = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
-  const byId = new Map(planned.map((step) => [step.id, step]));
-  if (byId.size < planned.length) {
-    const ids = planned.map((step) => step.id);
+  const parsed = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
+  const byId = new Map(parsed.map((step) => [step.id, step]));
+  if (byId.size < parsed.length) {
+    const ids = parsed.map((step) => step.id);
     throw fault(path, `step "${ids.find((id, index) => ids.indexOf(id) < index)}" is there twice`);
   }
-  const ordered = inOrder(planned, byId, path);
+  const ordered = inOrder(parsed, byId, path);
+  const comesBefore = precedence(ordered);
+  const isBeside = (a: ParsedStep, b: ParsedStep) => a !== b && !comesBefore(a, b) && !comesBefore(b, a);
   const writers = Map.groupBy(
-    ordered.flatMap((step) => step.writes.map((target) => ({ step, target }))),
+    ordered.flatMap((step) => [...new Set(step.writes)].map((target) => ({ step, target }))),
     ({ target }) => target,
   );
-  const comesBefore = (earlier: PlannedStep, later: PlannedStep) => isAncestor(byId, earlier, later);
-  for (const step of ordered) {
-    for (const read of step.reads) {
-      const [root, name] = read.split(".");
-      if (root === "inputs" || name === undefined) continue;
-      if (!writers.get(`${root}.${name}`)?.some((writer) => comesBefore(writer.step, step))) {
-        throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
-      }
-    }
-  }
   for (const [target, of] of writers) {
     for (const [index, { step }] of of.entries()) {
-      for (const { step: other } of of.slice(0, index)) {
-        if (step === other || comesBefore(other, step)) continue;
-        throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
+      const other = of.slice(0, index).find((one) => isBeside(one.step, step))?.step;
+      if (other === undefined) continue;
+      throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
+    }
+  }
+  for (const step of ordered) {
+    for (const read of step.reads) {
+      const [root = "", name] = read.split(".");
+      if (root === "inputs") continue;
+      const target = `${root}.${name}`;
+      if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
+        throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+      }
+      // A reference to a whole root reads all that any step writes there.
+      const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
+      for (const key of written) {
+        const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
+        if (writer === undefined) continue;
+        const names = `step "${step.id}" reads ${read} while step "${writer.id}" may write ${key}`;
+        throw fault(path, `${names}: let one of them depend on the other`);
       }
     }
   }
-  return Object.freeze({ steps: ordered });
+  const planned = ordered.map((step): PlannedStep => {
+    const isHidden = ([, of]: [string, { step: ParsedStep }[]]) => of.some((writer) => isBeside(writer.step, step));
+    const hidden = typeof step.when === "function" ? [...writers].filter(isHidden).map(([target]) => target) : [];
+    return Object.freeze({ ...step, hidden: new Set(hidden) });
+  });
+  return Object.freeze({ steps: planned });
 }
 
-function parseStep(step: GraphStep, before: string | undefined, path: string): PlannedStep {
+type ParsedStep = Omit<PlannedStep, "hidden">;
+
+function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
+  if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
   if (!isId(step.id)) throw fault(at(path, "id"), "expected 1 to 200 printable ASCII characters");
   const place = `${path} "${step.id}"`;
+  const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
+  if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {
+    throw fault(`${place}.dependsOn`, "expected an array of the ids of steps");
+  }
+  if (onFailure !== "fail" && onFailure !== "continue") {
+    throw fault(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
+  }
+  if (!["string", "function", "undefined"].includes(typeof step.when)) {
+    throw fault(`${place}.when`, "expected a reference or a function");
+  }
   const does = parseAction(step, place);
   const outputs = parseOutputs(step.output, place);
   const when = typeof step.when === "string" ? parseReference(step.when, `${place}.when`) : step.when;
   const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
   const references = sources.filter((source) => source.kind === "reference");
   if (when !== undefined && typeof when !== "function") references.push(when);
-  return Object.freeze({
+  return {
     id: step.id,
     does,
-    dependsOn: Object.freeze([...(step.dependsOn ?? (before === undefined ? [] : [before]))]),
+    dependsOn: Object.freeze([...dependsOn]),
     ...present({ when }),
     outputs,
-    onFailure: step.onFailure ?? "fail",
+    onFailure,
     reads: references.map((reference) => reference.text),
     writes: outputs.map((output) => `${output.root}.${output.name}`),
-  });
+  };
 }
 
 function parseAction(step: GraphStep, place: string): StepAction {
-  if ("uses" in step) {
+  const kinds = ["uses", "waitFor", "sleepMs"] as const;
+  const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
+  if (given.length !== 1) throw fault(place, "expected one of uses, waitFor and sleepMs");
+  if ("uses" in step && step.uses !== undefined) {
     if (!isId(step.uses)) throw fault(`${place}.uses`, "expected the id of a capability");
     if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
     checkDuration(step.timeoutMs, `${place}.timeoutMs`);
@@ -191,25 +229,30 @@ function parseAction(step: GraphStep, place: string): StepAction {
       ...present({ timeoutMs: step.timeoutMs }),
     };
   }
-  if ("waitFor" in step) {
+  if ("waitFor" in step && step.waitFor !== undefined) {
+    if (typeof step.waitFor !== "object" || step.waitFor === null) {
+      throw fault(`${place}.waitFor`, "expected an object with the name of a signal");
+    }
     const { signal, timeoutMs } = step.waitFor;
     if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
     checkDuration(timeoutMs, `${place}.waitFor.timeoutMs`);
     return { kind: "signal", name: signal, ...present({ timeoutMs }) };
   }
-  if (step.sleepMs === undefined) throw fault(place, "expected one of uses, waitFor and sleepMs");
-  checkDuration(step.sleepMs, `${place}.sleepMs`);
-  return { kind: "sleep", forMs: step.sleepMs };
+  const { sleepMs } = step as SleepStep;
+  checkDuration(sleepMs, `${place}.sleepMs`);
+  return { kind: "sleep", forMs: sleepMs };
 }
 
 function checkDuration(value: number | undefined, path: string): void {
-  if (value !== undefined && !(typeof value === "number" && value >= 0 && Number.isFinite(value))) {
-    throw fault(path, `expected a number of milliseconds, not ${String(value)}`);
-  }
+  if (value === undefined || (typeof value === "number" && value >= 0 && value <= maxDurationMs)) return;
+  throw fault(path, `expected a number of milliseconds from 0 to ${maxDurationMs}, not ${String(value)}`);
 }
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
   if (input === undefined) return { kind: "properties", of: [] };
+  if (typeof input !== "string" && (typeof input !== "object" || input === null)) {
+    throw fault(path, "expected a reference, literal(value), or one of them for each property");
+  }
   if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
   return {
     kind: "properties",
@@ -222,7 +265,8 @@ function parseInput(input: CapabilityStep["input"], path: string): InputMapping 
 
 function parseSource(source: Source, path: string): ParsedSource {
   if (typeof source === "string") return parseReference(source, path);
-  if (!literals.has(source)) throw fault(path, "expected a reference or literal(value)");
+  if (typeof source !== "object" || source === null || !literals.has(source))
+    throw fault(path, "expected a reference or literal(value)");
   try {
     return { kind: "literal", json: encodeValue(literals.get(source), path) };
   } catch (cause) {
@@ -240,11 +284,14 @@ function parseReference(text: string, path: string): Reference {
 
 function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
   if (output === undefined) return [];
+  if (typeof output !== "string" && (typeof output !== "object" || output === null)) {
+    throw fault(`${place}.output`, "expected a target, or a target for each property");
+  }
   const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
   return targets.map(([property, target]) => {
-    const [root, name, ...rest] = target.split(".");
+    const [root, name, ...rest] = typeof target === "string" ? target.split(".") : [];
     if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
-      throw fault(`${place}.output`, `"${target}" is not a target: expected vars.<name> or outputs.<name>`);
+      throw fault(`${place}.output`, `"${String(target)}" is not a target: expected vars.<name> or outputs.<name>`);
     }
     return { root, name, ...present({ property }) };
   });
@@ -254,10 +301,10 @@ function sourcesOf(input: InputMapping): ParsedSource[] {
   return input.kind === "properties" ? input.of.map(([, source]) => source) : [input];
 }
 
-function inOrder(steps: readonly PlannedStep[], byId: ReadonlyMap<string, PlannedStep>, path: string): PlannedStep[] {
-  const ordered: PlannedStep[] = [];
+function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedStep>, path: string): ParsedStep[] {
+  const ordered: ParsedStep[] = [];
   const state = new Map<string, "open" | "done">();
-  const visit = (step: PlannedStep, trail: readonly string[]): void => {
+  const visit = (step: ParsedStep, trail: readonly string[]): void => {
     if (state.get(step.id) === "done") return;
     if (state.get(step.id) === "open") {
       const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
@@ -276,19 +323,24 @@ function inOrder(steps: readonly PlannedStep[], byId: ReadonlyMap<string, Planne
   return ordered;
 }
 
-function isAncestor(byId: ReadonlyMap<string, PlannedStep>, earlier: PlannedStep, later: PlannedStep): boolean {
-  const open = [later];
-  const seen = new Set<PlannedStep>();
-  for (let step = open.pop(); step !== undefined; step = open.pop()) {
-    for (const id of step.dependsOn) {
-      const dependency = byId.get(id);
-      if (dependency === earlier) return true;
-      if (dependency === undefined || seen.has(dependency)) continue;
-      seen.add(dependency);
-      open.push(dependency);
+/** Whether one step depends on another, directly or not. `ordered` is in the order of the dependencies. */
+function precedence(ordered: readonly ParsedStep[]): (earlier: ParsedStep, later: ParsedStep) => boolean {
+  const places = new Map(ordered.map(({ id }, place) => [id, place]));
+  // A bit for each pair of steps: sets would take a hundred times as much, and a search for each pair too long.
+  const ancestors = ordered.map(() => new Uint32Array(Math.ceil(ordered.length / 32)));
+  for (const [place, { dependsOn }] of ordered.entries()) {
+    const own = ancestors[place] as Uint32Array;
+    for (const id of dependsOn) {
+      const dependency = places.get(id) as number;
+      for (const [word, bits] of (ancestors[dependency] as Uint32Array).entries())
+        own[word] = (own[word] as number) | bits;
+      own[dependency >>> 5] = (own[dependency >>> 5] as number) | (1 << (dependency & 31));
     }
   }
-  return false;
+  return (earlier, later) => {
+    const [before, after] = [places.get(earlier.id) as number, places.get(later.id) as number];
+    return (((ancestors[after] as Uint32Array)[before >>> 5] as number) & (1 << (before & 31))) !== 0;
+  };
 }
 
 /** Which steps of a graph may run, as others settle. */

@@ -1,3 +1,4 @@
+import { maxDurationMs } from "./duration.ts";
 import { DurableError } from "./errors.ts";
 
 /** How often a step is tried, and how long it waits in between. */
@@ -29,11 +30,14 @@ export function retryDelay(policy: RetryPolicy, attempts: number, random: number
 
 /** @throws `invalid_definition` that names the place. */
 export function checkRetryPolicy(policy: Partial<RetryPolicy>, path: string): void {
+  const isDuration = (value: number) => value >= 0 && value <= maxDurationMs / 2;
+  // Jitter may double a delay.
+  const aDuration = `a number of milliseconds from 0 to ${maxDurationMs / 2}`;
   const rules: readonly [keyof RetryPolicy, (value: number) => boolean, string][] = [
     ["maxAttempts", (value) => Number.isSafeInteger(value) && value >= 1, "a whole number of at least 1"],
-    ["delayMs", (value) => value >= 0 && Number.isFinite(value), "a number of milliseconds of at least 0"],
+    ["delayMs", isDuration, aDuration],
     ["multiplier", (value) => value >= 1 && Number.isFinite(value), "a number of at least 1"],
-    ["maxDelayMs", (value) => value >= 0 && Number.isFinite(value), "a number of milliseconds of at least 0"],
+    ["maxDelayMs", isDuration, aDuration],
     ["jitter", (value) => value >= 0 && value <= 1, "a number from 0 to 1"],
   ];
   for (const [key, holds, what] of rules) {

@@ -5,6 +5,7 @@ import {
   defineGraphSkill,
   type GraphStep,
   type Handler,
+  literal,
   type Run,
   type Runs,
   type Scope,
@@ -120,6 +121,34 @@ describe("`when`", () => {
         inputs: { since },
         stepResults: { b: { status: "completed" }, c: { status: "skipped" } },
       });
+    }),
+  );
+
+  test(
+    "as a function does not see what a step beside it may write, whichever comes first",
+    played(async ({ actor }) => {
+      for (const isFirst of [true, false]) {
+        const seen: unknown[] = [];
+        const look = (scope: Scope) => seen.push(structuredClone(scope)) > 0;
+        const { start } = actor(
+          graph([
+            { id: "a", uses: "do", input: literal("before"), output: "vars.before", dependsOn: [] },
+            { id: "beside", uses: "do", input: literal(1), output: "vars.beside", dependsOn: [] },
+            { id: "then", uses: "do", dependsOn: ["a"] },
+            { id: "slow", uses: "do" },
+            {
+              id: "late",
+              uses: "do",
+              input: literal(1),
+              output: "outputs.late",
+              dependsOn: [isFirst ? "a" : "slow"],
+            },
+            { id: "looks", uses: "do", when: look, dependsOn: [isFirst ? "slow" : "a"] },
+          ]),
+        );
+        await start({ here: true }, "graph");
+        expect(seen).toEqual([{ inputs: { here: true }, vars: { before: "before" }, outputs: {} }]);
+      }
     }),
   );
 

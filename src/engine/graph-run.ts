@@ -104,17 +104,16 @@ function specOf(step: PlannedStep): StepSpec {
   };
 }
 
-function holds(pass: Pass, { when }: PlannedStep): boolean {
+function holds(pass: Pass, { when, hidden }: PlannedStep): boolean {
   if (when === undefined) return true;
   if (typeof when !== "function") return isTruthy(when, pass.state);
-  const { inputs, vars, outputs } = pass.state;
-  return Boolean(
-    when({
-      inputs: decodeFields(inputs, "inputs"),
-      vars: decodeFields(vars, "vars"),
-      outputs: decodeFields(outputs, "outputs"),
-    }),
-  );
+  // What a step beside this one writes would be there or not by chance, and differently the next time.
+  const settled = (root: "vars" | "outputs") => {
+    const fields = Object.entries(pass.state[root]).filter(([name]) => !hidden.has(`${root}.${name}`));
+    return decodeFields(Object.fromEntries(fields), root);
+  };
+  const inputs = decodeFields(pass.state.inputs, "inputs");
+  return Boolean(when({ inputs, vars: settled("vars"), outputs: settled("outputs") }));
 }
 
 function useCapability(

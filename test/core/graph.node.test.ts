@@ -104,11 +104,87 @@ describe("a graph that could go wrong is refused, with the place", () => {
     ["an endless sleep", [{ id: "a", sleepMs: Number.POSITIVE_INFINITY }], ['"a".sleepMs']],
     ["a timeout that is no number", [{ id: "a", ...work, timeoutMs: Number.NaN }], ['"a".timeoutMs']],
     ["a wrong retry policy", [{ id: "a", ...work, retry: { maxAttempts: 0 } }], ['"a".retry.maxAttempts']],
+    ["a sleep that no Date can hold", [{ id: "a", sleepMs: Number.MAX_SAFE_INTEGER }], ['"a".sleepMs']],
+    [
+      "a wait that no Date can hold",
+      [{ id: "a", waitFor: { signal: "go", timeoutMs: 8.64e15 } }],
+      ['"a".waitFor.timeoutMs'],
+    ],
+    ["a timeout that no Date can hold", [{ id: "a", ...work, timeoutMs: 1e300 }], ['"a".timeoutMs']],
+    ["a delay that no Date can hold", [{ id: "a", ...work, retry: { delayMs: 1e300 } }], ['"a".retry.delayMs']],
+    ["a longest delay that no Date can hold", [{ id: "a", ...work, retry: { maxDelayMs: 8e15 } }], ["maxDelayMs"]],
+    ["a sleep that is a text", [untyped({ id: "a", sleepMs: "5" })], ['"a".sleepMs']],
     ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor and sleepMs"]],
+    ["a step that does two things", [untyped({ id: "a", ...work, sleepMs: 1 })], ['"a"', "uses, waitFor and sleepMs"]],
+    ["what is no step", [untyped(null)], ["steps[0]"]],
+    ["dependencies that are a text", [untyped({ id: "a", ...work, dependsOn: "b" })], ['"a".dependsOn']],
+    ["an unknown policy for failures", [untyped({ id: "a", ...work, onFailure: "skip" })], ['"a".onFailure', "skip"]],
+    ["a condition that is a value", [untyped({ id: "a", ...work, when: true })], ['"a".when']],
+    ["a signal that is a text", [untyped({ id: "a", waitFor: "go" })], ['"a".waitFor']],
+    ["an input that is a number", [untyped({ id: "a", ...work, input: 5 })], ['"a".input']],
+    ["an input with nothing in it", [untyped({ id: "a", ...work, input: { p: null } })], ['"a".input.p']],
+    ["an output that is a number", [untyped({ id: "a", ...work, output: 5 })], ['"a".output']],
+    ["an output with a number in it", [untyped({ id: "a", ...work, output: { p: 5 } })], ['"a".output']],
   ])("%s", (_name, steps, parts) => {
     const error = refusal(() => defined(steps));
     expect(error.code).toBe("invalid_definition");
     for (const part of parts) expect(error.message).toContain(part);
+  });
+});
+
+describe("a step that reads what a step beside it may write is refused", () => {
+  const first: GraphStep = { id: "first", ...work, output: { x: "vars.x", y: "outputs.y" } };
+  const writer = (target: string): GraphStep => ({ id: "writer", ...work, dependsOn: ["first"], output: target });
+
+  test.each<[string, string, GraphStep]>([
+    ["as its input", "vars.x", { id: "reader", ...work, dependsOn: ["first"], input: "vars.x" }],
+    ["as a part of its input", "vars.x", { id: "reader", ...work, dependsOn: ["first"], input: { p: "vars.x.a.0" } }],
+    ["as its condition", "vars.x", { id: "reader", ...work, dependsOn: ["first"], when: "vars.x.ok" }],
+    ["as the condition of a sleep", "outputs.y", { id: "reader", sleepMs: 1, dependsOn: ["first"], when: "outputs.y" }],
+    ["in outputs", "outputs.y", { id: "reader", ...work, dependsOn: ["first"], input: { p: "outputs.y" } }],
+    ["with all the others", "vars.other", { id: "reader", ...work, dependsOn: ["first"], input: { p: "vars" } }],
+    ["with all outputs", "outputs.other", { id: "reader", ...work, dependsOn: ["first"], input: "outputs" }],
+  ])("%s", (_name, target, reader) => {
+    for (const steps of [
+      [first, writer(target), reader],
+      [first, reader, writer(target)],
+    ]) {
+      const error = refusal(() => defined(steps));
+      expect(error.code).toBe("invalid_definition");
+      expect(error.message).toContain(`while step "writer" may write ${target}`);
+      expect(error.message).toContain('step "reader" reads ');
+    }
+  });
+
+  test.each<[string, readonly GraphStep[]]>([
+    ["one depends on the other", [first, writer("vars.x"), { id: "reader", ...work, input: "vars.x" }]],
+    [
+      "one depends on the other by way of a third",
+      [
+        first,
+        { id: "reader", ...work, dependsOn: ["first"], input: "vars" },
+        { id: "between", ...work },
+        { id: "writer", ...work, output: "vars.x" },
+      ],
+    ],
+    ["it is one step", [first, { id: "both", ...work, input: "vars.x", output: "vars.x" }]],
+    [
+      "it is another target",
+      [first, writer("vars.z"), { id: "reader", ...work, dependsOn: ["first"], input: "vars.x" }],
+    ],
+    ["it is another root", [first, writer("outputs.x"), { id: "r", ...work, dependsOn: ["first"], input: "vars" }]],
+  ])("but not where %s", (_name, steps) => {
+    expect(defined(steps).id).toBe("s");
+  });
+
+  test("in a graph of a thousand steps in a row, and in one of a thousand side by side", () => {
+    const row = Array.from({ length: 1_000 }, (_, index) => ({ id: `${index}`, ...work, output: "vars.x" }));
+    const beside = row.map(({ id, uses }): GraphStep => ({ id, uses, dependsOn: [], output: `vars.v${id}` }));
+    expect(defined(row).id).toBe("s");
+    expect(defined(beside).id).toBe("s");
+    const reader = { id: "reader", ...work, input: "vars.v999" };
+    expect(defined([...beside, reader]).id).toBe("s");
+    expect(refusal(() => defined([...beside, { ...reader, input: "vars" }])).message).toContain("vars.v0");
   });
 });
 
