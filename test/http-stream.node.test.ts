@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, type Runs, type Store } from "../src/index.ts";
 import { createApp, type StreamOptions } from "../worker/app.ts";
+import { chunkStream } from "../worker/chunks.ts";
+import { createClient } from "../worker/client/index.ts";
 import { sentEvents } from "./support/http-home.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
@@ -24,9 +26,15 @@ async function serving(stream: StreamOptions, isSpent: () => boolean = () => fal
   const isLeft = new Promise<void>((resolve) => {
     left = resolve;
   });
+  const signals: AbortSignal[] = [];
   const watched = new Proxy(runs, {
     get: (target, name: keyof Runs) => {
-      if (name === "watch") return (...args: Parameters<Runs["watch"]>) => leaving(target.watch(...args), left);
+      if (name === "watch") {
+        return (...args: Parameters<Runs["watch"]>) => {
+          if (args[1]?.signal !== undefined) signals.push(args[1].signal);
+          return leaving(target.watch(...args), left);
+        };
+      }
       const call = target[name] as unknown as (...args: unknown[]) => unknown;
       return call.bind(target);
     },
@@ -41,7 +49,8 @@ async function serving(stream: StreamOptions, isSpent: () => boolean = () => fal
   const { run } = await runs.create({ skillId: "http.chain" });
   const open = async (init: RequestInit = {}) =>
     app.fetch(new Request(`http://orca.test/v1/runs/${run.runId}/stream`, init));
-  return { open, asked, told, isLeft, runs, runId: run.runId as string, store: memory };
+  const fetch = async (request: Request) => app.fetch(request);
+  return { open, fetch, asked, told, isLeft, runs, signals, runId: run.runId as string, store: memory };
 }
 
 async function* leaving<T, R>(
@@ -84,6 +93,54 @@ describe("a stream of events", () => {
     const before = asked.length;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(asked).toHaveLength(before);
+  });
+
+  test("fires no event within the call by which its reader goes away", async () => {
+    const { open, signals, isLeft } = await serving({});
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    const left = reader.cancel();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await left;
+    await isLeft;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  test("whose reader goes away before it has read anything leaves nothing behind", async () => {
+    const { open, told, asked, signals } = await serving({ pollMs: 1, maxPollMs: 1, heartbeatMs: 1 });
+    await (await open()).body?.cancel();
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(asked).toHaveLength(before);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(told).toEqual([]);
+  });
+
+  test("closes without an end when all streams of the app are ended, and a client goes on elsewhere", async () => {
+    const ending = new AbortController();
+    const { open, fetch, isLeft, runs, runId } = await serving({ signal: ending.signal });
+    const later = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
+    const asked: string[] = [];
+    const client = createClient("http://orca.test", {
+      fetch: (request) => {
+        if (request.url.endsWith("/stream")) asked.push(ending.signal.aborted ? "the later" : "the first");
+        return ending.signal.aborted ? later.fetch(request) : fetch(request);
+      },
+    });
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    const seen: string[] = [];
+    for await (const { event_id, event_type } of client.watch(runId, { retryMs: 1 })) {
+      seen.push(event_id);
+      if (event_type === "checkpoint.saved" && !ending.signal.aborted) {
+        ending.abort();
+        await runs.cancel(runId);
+      }
+    }
+    await isLeft;
+    while (!(await reader.read()).done);
+    expect(asked).toEqual(["the first", "the later"]);
+    expect(seen).toEqual((await runs.events(runId)).map(({ eventId }) => eventId));
+    // One that is opened afterwards says no more than that.
+    expect(sentEvents(await (await open({ headers: { "last-event-id": "0-0" } })).text())).toEqual([]);
   });
 
   test("ends with the request that asked for it", async () => {
@@ -137,5 +194,42 @@ describe("a stream of events", () => {
     await isLeft;
     expect(rest).not.toContain("event:");
     expect(told).toMatchObject([{ code: "store_failed" }]);
+  });
+});
+
+describe("a body made of chunks", () => {
+  async function* counting(on: { ended: boolean }, failure?: Error): AsyncGenerator<string, void, undefined> {
+    try {
+      for (let count = 0; ; count++) {
+        if (failure !== undefined && count === 1) throw failure;
+        yield `${count};`;
+      }
+    } finally {
+      on.ended = true;
+    }
+  }
+
+  test("is made as fast as it is read, and ended a microtask after its reader left", async () => {
+    const on = { ended: false };
+    let left = 0;
+    const reader = chunkStream(
+      counting(on),
+      (error) => expect.unreachable(String(error)),
+      () => left++,
+    ).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("0;");
+    const gone = reader.cancel();
+    expect([on.ended, left]).toEqual([false, 0]);
+    await gone;
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([on.ended, left]).toEqual([true, 1]);
+  });
+
+  test("breaks off where it fails, and says why once", async () => {
+    const failure = new Error("no more");
+    const told: unknown[] = [];
+    const body = chunkStream(counting({ ended: false }, failure), (error) => told.push(error));
+    await expect(new Response(body).text()).rejects.toThrow();
+    expect(told).toEqual([failure]);
   });
 });

@@ -4,6 +4,7 @@ import type { RunAnswer } from "./answers.ts";
 import { readChunks } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { needs } from "./caller.ts";
+import { chunkStream } from "./chunks.ts";
 import { tag } from "./etag.ts";
 import { runAnswer } from "./wire.ts";
 
@@ -16,8 +17,8 @@ export const transferRoutes = new Hono<AppEnv>()
     const lines = exportRun(c.var.runs, c.req.param("run_id"));
     // A run that cannot be exported is refused before the answer begins.
     const first = await lines.next();
-    const rest = first.done ? "" : first.value;
-    return c.body(streamOf(rest, lines, c.var.report), 200, { "content-type": "application/x-ndjson" });
+    const body = chunkStream(from(first, lines), c.var.report, () => void lines.return());
+    return c.body(body, 200, { "content-type": "application/x-ndjson" });
   })
   .post("/v1/import", needs("admin"), async (c) => {
     const run = await importRun(c.var.runs, readChunks(c.req.raw, c.var.maxImportBytes));
@@ -25,32 +26,11 @@ export const transferRoutes = new Hono<AppEnv>()
     return c.json<RunAnswer>(runAnswer(run), 201);
   });
 
-/** A stream of texts that is read as fast as it is taken, and breaks off where one of them fails. */
-function streamOf(
-  first: string,
+async function* from(
+  first: IteratorResult<string, void>,
   rest: AsyncGenerator<string, void, undefined>,
-  report: (error: unknown) => void,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let isLeft = false;
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(encoder.encode(first));
-    },
-    async pull(controller) {
-      try {
-        const { done, value } = await rest.next();
-        if (isLeft) return;
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
-      } catch (error) {
-        report(error);
-        controller.error(error);
-      }
-    },
-    async cancel() {
-      isLeft = true;
-      await rest.return();
-    },
-  });
+): AsyncGenerator<string, void, undefined> {
+  if (first.done) return;
+  yield first.value;
+  yield* rest;
 }
