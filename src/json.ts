@@ -10,6 +10,9 @@ export interface JsonObject {
 /** The deepest nesting of arrays and objects that is accepted anywhere. */
 export const maxDepth = 500;
 
+/** The most values in one JSON text that comes in, where no other number is given. */
+export const defaultMaxValues = 250_000;
+
 export function isJsonObject(json: unknown): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
@@ -84,19 +87,24 @@ export function at(path: Path, key: string | number): Path {
   return path === "" ? key : `${path}.${key}`;
 }
 
-/** Structural equality. The order of an object's keys does not count. */
-export function jsonEqual(a: Json, b: Json): boolean {
+/** Structural equality. The order of an object's keys counts only where it is asked for. */
+export function jsonEqual(a: Json, b: Json, keys?: "in order"): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => jsonEqual(item, b[index]));
+    return a.every((item, index) => jsonEqual(item, b[index], keys));
   }
   const left = a as JsonObject;
   const right = b as JsonObject;
-  const keys = Object.keys(left);
-  if (keys.length !== Object.keys(right).length) return false;
-  return keys.every((key) => Object.hasOwn(right, key) && jsonEqual(left[key] as Json, right[key] as Json));
+  const own = Object.keys(left);
+  const others = Object.keys(right);
+  if (own.length !== others.length) return false;
+  return own.every(
+    (key, index) =>
+      (keys === undefined ? Object.hasOwn(right, key) : others[index] === key) &&
+      jsonEqual(left[key] as Json, right[key] as Json, keys),
+  );
 }
 
 /** JSON text with sorted keys and no white space: equal values give equal text. */
@@ -112,6 +120,64 @@ export function canonicalJson(json: Json): string {
 
 const encoder = new TextEncoder();
 
+/** How much a value's JSON is. */
+export interface Size {
+  /** Of UTF-8, without white space. */
+  readonly bytes: number;
+  /** The value, and every value in it. */
+  readonly values: number;
+  /** Levels of arrays and objects: none for a text, 1 for an empty array. */
+  readonly depth: number;
+}
+
+/** How much the value's JSON is. */
+export function sizeOf(json: Json): Size {
+  const text = JSON.stringify(json);
+  const bytes = utf8Length(text);
+  return typeof json === "object" && json !== null ? { bytes, ...extent(text) } : { bytes, values: 1, depth: 0 };
+}
+
+/**
+ * How many values a JSON text has, and how deeply they are nested: found in one look at its brackets and commas, before
+ * anything is made of it. Of a text that is no JSON it says something or other.
+ */
+export function extent(text: string): Omit<Size, "bytes"> {
+  let [values, depth, deepest] = [1, 0, 0];
+  // True behind an opening bracket, as long as nothing but white space has come since.
+  let isEmpty = false;
+  for (let place = 0; place < text.length; place++) {
+    switch (text.charCodeAt(place)) {
+      case 0x20:
+      case 0x09:
+      case 0x0a:
+      case 0x0d:
+        continue;
+      case 0x5b:
+      case 0x7b:
+        if (isEmpty) values++;
+        isEmpty = true;
+        depth++;
+        if (depth > deepest) deepest = depth;
+        continue;
+      case 0x5d:
+      case 0x7d:
+        depth--;
+        break;
+      case 0x2c:
+        values++;
+        break;
+      case 0x22: // a quote: what brackets the string has do not count
+        if (isEmpty) values++;
+        place = endOfString(text, place);
+        break;
+      default:
+        if (isEmpty) values++;
+    }
+    isEmpty = false;
+  }
+  return { values, depth: deepest };
+}
+
 /** The length of a text in bytes of UTF-8. */
 export function utf8Length(text: string): number {
   return encoder.encode(text).length;
@@ -119,11 +185,20 @@ export function utf8Length(text: string): number {
 
 /**
  * Parses JSON text and refuses what `JSON.parse` would silently change: integers that a number cannot hold and numbers
- * that overflow. Own `__proto__` keys and lone surrogates survive.
+ * that overflow. Own `__proto__` keys and lone surrogates survive. Values cost memory that the length of the text does not
+ * show, so that their number is bounded too.
  *
- * @throws `invalid_request` that names the place: `path` and the way in, or the line and column of a syntax error.
+ * @throws `invalid_request` that names the place: `path` and the way in, or the line and column of a syntax error;
+ * `too_large` for more than `maxValues` values.
+ *
+ * @example parseJson('{"a": [1, 2]}', "inputs"); // { a: [1, 2] }, of four values
  */
-export function parseJson(text: string, path = ""): Json {
+export function parseJson(text: string, path = "", maxValues = defaultMaxValues): Json {
+  const { values, depth } = extent(text);
+  // Before anything is made of it: an empty array is two bytes of text and many times that in memory.
+  if (values > maxValues) {
+    throw depth > maxDepth ? nestedTooDeep(path) : tooManyValues(path, values, maxValues);
+  }
   let json: Json;
   try {
     json = JSON.parse(text) as Json;
@@ -138,38 +213,31 @@ export function parseJson(text: string, path = ""): Json {
     });
   }
   // Both are rare, so that almost every text is spared the slow walk, which knows the place.
-  if (/\d{16}|[eE]\+?\d{3}/.test(text) || hasDeepNesting(text)) new Walk(text).value(path, 0);
+  if (/\d{16}|[eE]\+?\d{3}/.test(text) || depth > maxDepth) new Walk(text).value(path, 0);
   return json;
 }
 
-/** Of text that is JSON. */
-function hasDeepNesting(text: string): boolean {
-  let depth = 0;
-  for (let place = 0; place < text.length; place++) {
-    switch (text.charCodeAt(place)) {
-      case 0x22: // a quote: what brackets the string has do not count
-        place = endOfString(text, place);
-        break;
-      case 0x5b:
-      case 0x7b:
-        depth++;
-        if (depth > maxDepth) return true;
-        break;
-      case 0x5d:
-      case 0x7d:
-        depth--;
-    }
-  }
-  return false;
-}
-
-/** The place of the quote that ends the string which begins at `start`. */
+/** The place of the quote that ends the string which begins at `start`; the end of the text where there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    if (end < 0) return text.length;
     let backslashes = 0;
     while (text[end - 1 - backslashes] === "\\") backslashes++;
     if (backslashes % 2 === 0) return end;
   }
+}
+
+function nestedTooDeep(path: string): DurableError {
+  return invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
+}
+
+/** The refusal of what has too many values. */
+export function tooManyValues(path: string, values: number, maxValues: number): DurableError {
+  const message = `${values} values are too many; at most ${maxValues} are taken`;
+  return new DurableError("too_large", path === "" ? message : `${path}: ${message}`, {
+    path,
+    hint: "keep many numbers as one typed array, and large data as text or elsewhere",
+  });
 }
 
 function firstFault(text: string): { offset: number; reason: string } {
@@ -211,9 +279,11 @@ class Walk {
   }
 
   value(path: string, depth: number): void {
-    if (depth > maxDepth) throw invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
     this.#take(token.space);
     const next = this.#text[this.offset];
+    if (depth >= maxDepth && (next === "{" || next === "[")) {
+      throw nestedTooDeep(path);
+    }
     if (next === "{") this.#members(path, depth);
     else if (next === "[") this.#items(path, depth);
     else if (next === '"') this.#string();

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyDelta, changeBetween, type Delta } from "../src/codec/delta.ts";
-import { type Json, utf8Length } from "../src/json.ts";
+import { extent, type Json, sizeOf, utf8Length } from "../src/json.ts";
 
 /** A value that shares nothing with the given one, as if it had been stored and read. */
 function copy<T>(value: T): T {
@@ -24,7 +24,10 @@ const items = Array.from({ length: 100 }, (_, index) => ({ index }));
 describe("a delta says only what changed", () => {
   test.each<[string, Json, Json, Delta | undefined]>([
     ["nothing", { a: [1, { b: 2 }] }, { a: [1, { b: 2 }] }, undefined],
-    ["nothing but the order of keys", { a: 1, b: 2 }, { b: 2, a: 1 }, undefined],
+    ["the order of keys", { a: 1, b: 2 }, { b: 2, a: 1 }, ["o", {}, {}, [], ["a"]]],
+    ["a member that came first", { b: 1, c: 2 }, { a: 0, b: 1, c: 2 }, ["o", { a: 0 }, {}, [], ["b", "c"]]],
+    ["a number as a key, which comes first anyhow", { b: 1 }, { b: 1, 7: 2 }, ["o", { 7: 2 }, {}, []]],
+    ["the order of keys in an item", [{ a: 1, b: 2 }, 0], [{ b: 2, a: 1 }, 0], ["e", 0, ["o", {}, {}, [], ["a"]]]],
     ["another scalar", 1, 2, ["=", 2]],
     ["another kind", [], {}, ["=", {}]],
     ["a member that is new", { a: 1 }, { a: 1, b: 2 }, ["o", { b: 2 }, {}, []]],
@@ -46,7 +49,11 @@ describe("a delta says only what changed", () => {
     ["a text that grew within a character", `${long}\ud83d`, `${long}\ud83d\ude00`, ["=", `${long}\ud83d\ude00`]],
   ])("%s", (_what, before, after, delta) => {
     expect(deltaBetween(before, after)).toEqual(delta);
-    expect(through(before, after)).toEqual(after);
+    expect(JSON.stringify(through(before, after))).toBe(JSON.stringify(after));
+  });
+
+  test("as one that was stored before the order of keys was kept", () => {
+    expect(applyDelta({ a: 1, b: 2 }, ["o", { c: 3 }, { b: ["=", 4] }, ["a"]])).toEqual({ b: 4, c: 3 });
   });
 });
 
@@ -86,13 +93,19 @@ describe("a key is data, whatever its name", () => {
   });
 });
 
-/** As entries, since a matcher may look at own `__proto__` members with a different eye. */
+/** As text, since a matcher looks neither at own `__proto__` members nor at the order of keys. */
 function copied(json: Json): unknown {
-  if (Array.isArray(json)) return json.map(copied);
-  if (typeof json !== "object" || json === null) return json;
-  return Object.entries(json)
-    .map(([key, value]) => [key, copied(value)])
-    .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  return JSON.stringify(json);
+}
+
+function countOf(json: Json): number {
+  if (typeof json !== "object" || json === null) return 1;
+  return Object.values(json).reduce((sum: number, item) => sum + countOf(item as Json), 1);
+}
+
+function depthOf(json: Json): number {
+  if (typeof json !== "object" || json === null) return 0;
+  return 1 + Object.values(json).reduce((most: number, item) => Math.max(most, depthOf(item as Json)), 0);
 }
 
 describe("for any two values", () => {
@@ -123,13 +136,17 @@ describe("for any two values", () => {
         const start = seed() % (inner.length + 1);
         return inner.toSpliced(start, seed() % 3, ...(how % 2 === 0 ? [other()] : []));
       }
-      const members = Object.entries(json).flatMap(([key, value]): [string, Json][] => {
+      const entries = Object.entries(json);
+      const members = (how === 5 ? entries.reverse() : entries).flatMap(([key, value]): [string, Json][] => {
         const what = seed() % 4;
         if (what === 0) return [];
         return [[key, what === 1 ? value : edit(value)]];
       });
+      const place = seed() % (members.length + 1);
       return Object.fromEntries(
-        how % 2 === 0 ? [...members, [hostileKeys[seed() % hostileKeys.length] ?? "", other()]] : members,
+        how % 2 === 0
+          ? members.toSpliced(place, 0, [hostileKeys[seed() % hostileKeys.length] ?? "", other()])
+          : members,
       );
     };
     return edit(before);
@@ -162,13 +179,27 @@ describe("for any two values", () => {
     );
   });
 
-  test("the JSON is longer or shorter by just what the change says", () => {
+  test("the JSON has just as many bytes and values more or less as the change says, and is nested no deeper", () => {
     const bytesOf = (json: Json) => utf8Length(JSON.stringify(json));
     fc.assert(
       fc.property(pair, ([before, after]) => {
-        expect(changeBetween(before, after)?.growth ?? 0).toBe(bytesOf(after) - bytesOf(before));
+        const change = changeBetween(before, after);
+        expect(change?.growth ?? 0).toBe(bytesOf(after) - bytesOf(before));
+        expect(change?.valueGrowth ?? 0).toBe(countOf(after) - countOf(before));
+        expect(depthOf(after)).toBeLessThanOrEqual(Math.max(depthOf(before), change?.depth ?? 0));
+        expect(change?.depth ?? 0).toBeLessThanOrEqual(depthOf(after));
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test("the size of a value is what a look at it says", () => {
+    fc.assert(
+      fc.property(json, fc.constantFrom(undefined, 1), (value, space) => {
+        const seen = { values: countOf(value), depth: depthOf(value) };
+        expect(sizeOf(value)).toEqual({ bytes: utf8Length(JSON.stringify(value)), ...seen });
+        expect(extent(JSON.stringify(value, null, space))).toEqual(seen);
+      }),
     );
   });
 
@@ -208,6 +239,8 @@ describe("a delta that does not fit is corrupt data", () => {
     ["for an object, with a list of members", {}, ["o", [1], {}, []]],
     ["for an object, with a text of what goes", { a: 1 }, ["o", {}, {}, "a"]],
     ["for an object, on a member that is not there", {}, ["o", {}, { a: ["s", 1, ""] }, []]],
+    ["for an object, with a text of what comes last", { a: 1 }, ["o", {}, {}, [], "a"]],
+    ["for an object, moving what is not there", { a: 1 }, ["o", {}, {}, [], ["toString"]]],
     ["for an inherited member", {}, ["o", {}, { toString: ["o", { a: 1 }, {}, []] }, []]],
     ["for a list, on an object", {}, ["a", 0, 0, []]],
     ["for a list, behind its end", [1], ["a", 2, 0, [1]]],

@@ -1,23 +1,41 @@
 import { DurableError } from "../errors.ts";
-import { getOwn, isJsonObject, type Json, type JsonObject, jsonEqual, memberSet, setOwn, utf8Length } from "../json.ts";
+import {
+  getOwn,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  jsonEqual,
+  memberSet,
+  setOwn,
+  type Size,
+  sizeOf,
+  utf8Length,
+} from "../json.ts";
 
 /**
  * How one JSON value becomes another. Read as an instruction:
- * `["=", value]` take this value; `["o", set, inner, gone]` in an object set these members, change those, drop these;
+ * `["=", value]` take this value; `["o", set, inner, gone, last]` in an object set these members, change those, drop these,
+ * and move the members of `last`, where there are any, behind all others in this order;
  * `["a", at, count, items]` in an array put the items in place of `count` others; `["e", at, delta]` change one element;
  * `["s", keep, text]` keep the beginning of a string and go on with the text.
  */
 export type Delta =
   | readonly ["=", Json]
   | readonly ["o", JsonObject, { readonly [key: string]: Delta }, readonly string[]]
+  | readonly ["o", JsonObject, { readonly [key: string]: Delta }, readonly string[], readonly string[]]
   | readonly ["a", number, number, readonly Json[]]
   | readonly ["e", number, Delta]
   | readonly ["s", number, string];
 
-/** A delta, and by how many bytes of UTF-8 it makes the value's JSON longer. */
+/** A delta, and what it does to the size of the value's JSON. */
 export interface Change {
   readonly delta: Delta;
+  /** By how many bytes of UTF-8 the JSON becomes longer. */
   readonly growth: number;
+  /** By how many values it has more. */
+  readonly valueGrowth: number;
+  /** The levels of nesting down to the deepest part that is new. */
+  readonly depth: number;
 }
 
 /** How values of one kind are written and how one becomes another: what a record or a list of them is made of. */
@@ -45,10 +63,14 @@ export function changeBetween(before: Json, after: Json): Change | undefined {
     const text = after.slice(before.length);
     // Half a character is written otherwise than as a part of it.
     if (after.startsWith(before) && !/^[\udc00-\udfff]/.test(text)) {
-      return { delta: ["s", before.length, text], growth: jsonBytes(text) - 2 };
+      return { delta: ["s", before.length, text], growth: sizeOf(text).bytes - 2, valueGrowth: 0, depth: 0 };
     }
   }
-  return { delta: ["=", after], growth: jsonBytes(after) - jsonBytes(before) };
+  return { delta: ["=", after], ...grown(sizeOf(before), sizeOf(after)) };
+}
+
+function grown(before: Size, after: Size): Omit<Change, "delta"> {
+  return { growth: after.bytes - before.bytes, valueGrowth: after.values - before.values, depth: after.depth };
 }
 
 /** The change of a record by its keys. */
@@ -60,8 +82,10 @@ export function changeOfMembers<T>(
   if (before === after) return undefined;
   const only = memberSet(before, after);
   const keys = only === undefined ? Object.keys(before) : [];
+  const keysAfter = only === undefined ? Object.keys(after) : [only.key];
   const changes = new MemberChanges(only?.count ?? keys.length);
-  for (const key of only === undefined ? Object.keys(after) : [only.key]) {
+  if (only === undefined) changes.reorder(keys, keysAfter);
+  for (const key of keysAfter) {
     const value = after[key] as T;
     // What is inherited, such as `constructor`, is never the value of a member.
     if (before[key] === value) continue;
@@ -80,8 +104,11 @@ export class MemberChanges {
   readonly #inner: [string, Delta][] = [];
   readonly #gone: string[] = [];
   readonly #countBefore: number;
+  #last: readonly string[] = [];
   #count: number;
   #growth = 0;
+  #valueGrowth = 0;
+  #depth = 0;
 
   /** Of an object with so many members. */
   constructor(count: number) {
@@ -91,10 +118,16 @@ export class MemberChanges {
 
   change(key: string, change: Change | undefined): void {
     if (change === undefined) return;
-    const { delta, growth } = change;
+    const { delta } = change;
     if (delta[0] === "=") this.#set.push([key, delta[1]]);
     else this.#inner.push([key, delta]);
+    this.#grow(change);
+  }
+
+  #grow({ growth, valueGrowth, depth }: Omit<Change, "delta">): void {
     this.#growth += growth;
+    this.#valueGrowth += valueGrowth;
+    this.#depth = Math.max(this.#depth, depth);
   }
 
   /** `undefined` is a member that is not there. */
@@ -103,27 +136,56 @@ export class MemberChanges {
     else if (after !== undefined) {
       this.#set.push([key, after]);
       this.#count++;
-      this.#growth += memberBytes(key, after);
+      this.#grow(grown(nothing, memberSize(key, after)));
     } else if (before !== undefined) {
       this.#gone.push(key);
       this.#count--;
-      this.#growth -= memberBytes(key, before);
+      this.#grow({ ...grown(memberSize(key, before), nothing), depth: 0 });
     }
   }
 
+  /** Says which keys there were and are, in their order, where it may not follow from the other changes. */
+  reorder(before: readonly string[], after: readonly string[]): void {
+    this.#last = misplaced(before, after);
+  }
+
   whole(): Change | undefined {
-    if (this.#set.length === 0 && this.#inner.length === 0 && this.#gone.length === 0) return undefined;
+    const last = this.#last;
+    if (this.#set.length === 0 && this.#inner.length === 0 && this.#gone.length === 0 && last.length === 0) {
+      return undefined;
+    }
+    const parts = ["o", Object.fromEntries(this.#set), Object.fromEntries(this.#inner), this.#gone] as const;
     return {
-      delta: ["o", Object.fromEntries(this.#set), Object.fromEntries(this.#inner), this.#gone],
+      delta: last.length === 0 ? parts : [...parts, last],
       growth: this.#growth + commas(this.#count) - commas(this.#countBefore),
+      valueGrowth: this.#valueGrowth,
+      depth: this.#depth + 1,
     };
   }
+}
+
+/** An object has such keys in the order of their numbers, wherever they are set. */
+const isIndex = (key: string) => /^(?:0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1;
+
+/**
+ * The last keys, which must be moved behind the others for the right order, given that dropping and setting members leaves
+ * what stays where it is and adds what is new at the end.
+ */
+function misplaced(before: readonly string[], after: readonly string[]): readonly string[] {
+  // What mostly happens: nothing, or members came at the end.
+  if (before.length <= after.length && before.every((key, index) => key === after[index])) return [];
+  const [old, next] = [new Set(before), new Set(after)];
+  const left = [...before.filter((key) => next.has(key)), ...after.filter((key) => !old.has(key))];
+  const wanted = after.filter((key) => !isIndex(key));
+  let inPlace = 0;
+  for (const key of left) if (key === wanted[inPlace]) inPlace++;
+  return wanted.slice(inPlace);
 }
 
 /** The change of a list by where its items stand. */
 export function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
   if (before === after) return undefined;
-  const isSame = (a: T, b: T) => a === b || jsonEqual(part.write(a) ?? null, part.write(b) ?? null);
+  const isSame = (a: T, b: T) => a === b || jsonEqual(part.write(a) ?? null, part.write(b) ?? null, "in order");
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && isSame(before[start] as T, after[start] as T)) start++;
@@ -134,24 +196,36 @@ export function changeOfItems<T>(before: readonly T[], after: readonly T[], part
   if (gone.length === 0 && come.length === 0) return undefined;
   if (gone.length === 1 && come.length === 1) {
     const change = part.change(gone[0] as T, come[0] as T);
-    if (change !== undefined && change.delta[0] !== "=") return { ...change, delta: ["e", start, change.delta] };
+    if (change !== undefined && change.delta[0] !== "=") {
+      return { ...change, delta: ["e", start, change.delta], depth: change.depth + 1 };
+    }
   }
   const items = come.map((item) => part.write(item) ?? null);
-  const bytes = (all: readonly Json[]) => all.reduce<number>((sum, item) => sum + jsonBytes(item), 0);
+  const size = grown(sizeOfAll(gone.map((item) => part.write(item) ?? null)), sizeOfAll(items));
   return {
     delta: ["a", start, gone.length, items],
-    growth:
-      bytes(items) + commas(after.length) - bytes(gone.map((item) => part.write(item) ?? null)) - commas(before.length),
+    growth: size.growth + commas(after.length) - commas(before.length),
+    valueGrowth: size.valueGrowth,
+    depth: size.depth + 1,
   };
 }
 
-/** The length of a value's JSON in bytes of UTF-8. */
-function jsonBytes(json: Json): number {
-  return utf8Length(JSON.stringify(json));
+const nothing: Size = { bytes: 0, values: 0, depth: 0 };
+
+function sizeOfAll(items: readonly Json[]): Size {
+  let { bytes, values, depth } = nothing;
+  for (const item of items) {
+    const size = sizeOf(item);
+    bytes += size.bytes;
+    values += size.values;
+    depth = Math.max(depth, size.depth);
+  }
+  return { bytes, values, depth };
 }
 
-function memberBytes(key: string, value: Json): number {
-  return jsonBytes(key) + 1 + jsonBytes(value);
+function memberSize(key: string, value: Json): Size {
+  const size = sizeOf(value);
+  return { ...size, bytes: utf8Length(JSON.stringify(key)) + 1 + size.bytes };
 }
 
 function commas(count: number): number {
@@ -169,19 +243,26 @@ const mostArguments = 10_000;
  */
 export function applyDelta(before: Json, delta: Json): Json {
   if (!Array.isArray(delta)) throw misfit();
-  const [kind, first, second, third] = delta as readonly Json[];
+  const [kind, first, second, third, fourth = []] = delta as readonly Json[];
   switch (kind) {
     case "=":
       if (first === undefined) throw misfit();
       return first;
     case "o": {
-      if (!isJsonObject(before) || !isJsonObject(first) || !isJsonObject(second) || !isTexts(third)) throw misfit();
+      if (!isJsonObject(before) || !isJsonObject(first) || !isJsonObject(second)) throw misfit();
+      if (!isTexts(third) || !isTexts(fourth)) throw misfit();
       for (const key of third) Reflect.deleteProperty(before, key);
       for (const [key, value] of Object.entries(first)) setOwn(before, key, value);
       for (const [key, change] of Object.entries(second)) {
         const old = getOwn(before, key);
         if (old === undefined) throw misfit();
         setOwn(before, key, applyDelta(old, change));
+      }
+      for (const key of fourth) {
+        const value = getOwn(before, key);
+        if (value === undefined) throw misfit();
+        Reflect.deleteProperty(before, key);
+        setOwn(before, key, value);
       }
       return before;
     }

@@ -204,6 +204,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
       }
       if (old.unknownFields !== next.unknownFields) {
         const [a, b] = [(old.unknownFields ?? {}) as JsonObject, (next.unknownFields ?? {}) as JsonObject];
+        members.reorder(Object.keys(a), Object.keys(b));
         for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
           members.replace(key, getOwn(a, key), getOwn(b, key));
         }

@@ -275,6 +275,8 @@ describe("the change of a state", () => {
     expect(changeOfState(before, after)).toEqual({
       delta: ["o", {}, { vars: ["o", { a: 2 }, {}, []] }, []],
       growth: 0,
+      valueGrowth: 0,
+      depth: 2,
     });
   });
 });
