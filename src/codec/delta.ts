@@ -6,8 +6,8 @@ import {
   type JsonObject,
   jsonEqual,
   memberSet,
-  setOwn,
   type Size,
+  setOwn,
   sizeOf,
   utf8Length,
 } from "../json.ts";

@@ -160,6 +160,34 @@ describe("a syntax error is refused with its line and column", () => {
   });
 });
 
+describe("the number of values", () => {
+  test.each<[string, string, number]>([
+    ["a scalar", "1", 1],
+    ["an empty array", " [ ] ", 1],
+    ["arrays in arrays", "[[],[ [] ],{}]", 5],
+    ["members", '{"a":1,"b":[true,null],"c":"[,]"}', 6],
+  ])("of %s is counted", (_name, text, values) => {
+    expect(parseJson(text, "", values)).toEqual(JSON.parse(text));
+    if (values > 1) expect(() => parseJson(text, "body", values - 1)).toThrow(`body: ${values} values are too many`);
+  });
+
+  test("is bounded before anything is made of the text", () => {
+    const parse = JSON.parse;
+    const text = `[${"[],".repeat(1_000_000)}[]]`;
+    let isParsed = false;
+    JSON.parse = (...given) => {
+      isParsed = true;
+      return parse(...given) as unknown;
+    };
+    try {
+      expect(refusal(text, "body")).toMatchObject({ code: "too_large", path: "body" });
+      expect(isParsed).toBe(false);
+    } finally {
+      JSON.parse = parse;
+    }
+  });
+});
+
 describe("nesting", () => {
   const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
 
@@ -168,7 +196,7 @@ describe("nesting", () => {
     expect(parseJson(nested(500))).toBeInstanceOf(Array);
   });
 
-  test.each([502, 100_000])("of %i levels is refused", (levels) => {
+  test.each([501, 502, 100_000])("of %i levels is refused", (levels) => {
     expect(refusal(nested(levels), "body")).toMatchObject({ code: "invalid_request" });
   });
 

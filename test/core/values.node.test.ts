@@ -283,6 +283,101 @@ describe("what cannot be kept is refused, with its path", () => {
   });
 });
 
+describe("many bytes", () => {
+  const random = new Uint8Array(3 * 1024 * 1024 + 1);
+  for (let at = 0; at < random.length; at += 65_536) crypto.getRandomValues(random.subarray(at, at + 65_536));
+
+  test.each([0, 1, 2, 3, 0x5fff, 0x6000, 0x6001, random.length])("%i of them are kept as base64", (length) => {
+    const given = random.slice(0, length);
+    const text = Buffer.from(given).toString("base64");
+    expect(encodeValue(given)).toEqual({ $durable: ["bytes", "Uint8Array", text] });
+    expect(Buffer.from(decodeValue(encodeValue(given)) as Uint8Array).equals(given)).toBe(true);
+  });
+
+  test("take the platform's own way where it has one, and come back the same", () => {
+    let calls = 0;
+    class Native extends Uint8Array {
+      toBase64(): string {
+        calls++;
+        return Buffer.from(this).toString("base64");
+      }
+    }
+    const { toBase64 } = Native.prototype;
+    const fromBase64 = (text: string) => {
+      calls++;
+      return Uint8Array.from(Buffer.from(text, "base64"));
+    };
+    const before = JSON.stringify(encodeValue(bytes));
+    const natives = [
+      [Uint8Array.prototype, "toBase64", toBase64],
+      [Uint8Array, "fromBase64", fromBase64],
+    ] as const;
+    const originals = natives.map(([target, name]) => Object.getOwnPropertyDescriptor(target, name));
+    try {
+      for (const [target, name, value] of natives) Object.defineProperty(target, name, { value, configurable: true });
+      expect(JSON.stringify(encodeValue(bytes))).toBe(before);
+      expect(decodeValue(JSON.parse(before) as Json)).toEqual(bytes);
+      expect(calls).toBe(2);
+    } finally {
+      natives.forEach(([target, name], index) => {
+        const original = originals[index];
+        if (original === undefined) Reflect.deleteProperty(target, name);
+        else Object.defineProperty(target, name, original);
+      });
+    }
+  });
+
+  test("take a time that is not many times that of a text of their length", () => {
+    const text = "x".repeat(4 * 1024 * 1024);
+    const fastest = (work: () => unknown) =>
+      Math.min(
+        ...[1, 2, 3].map(() => {
+          const start = performance.now();
+          work();
+          return performance.now() - start;
+        }),
+      );
+    const through = (value: unknown) =>
+      fastest(() => JSON.stringify(decodeValue(JSON.parse(JSON.stringify(encodeValue(value))))));
+    // It was some hundred times; a text has to be looked through, and bytes to be made into one and back.
+    const own = fastest(() => {
+      const encoded = JSON.stringify(encodeValue(random));
+      return decodeValue(JSON.parse(encoded) as Json);
+    });
+    expect(own).toBeLessThan(12 * through(text));
+  });
+});
+
+describe("what a value costs", () => {
+  test("does not grow with the square of its depth", () => {
+    const nested = (levels: number, times: number) =>
+      Array.from({ length: times }, () => {
+        let value: unknown = 1;
+        for (let level = 0; level < levels; level++) value = [value];
+        return value;
+      });
+    const fastest = (value: unknown) =>
+      Math.min(
+        ...[1, 2, 3, 4].map(() => {
+          const start = performance.now();
+          encodeValue(value);
+          return performance.now() - start;
+        }),
+      );
+    const [deep, flat] = [nested(480, 500), nested(1, 240_000)];
+    expect(fastest(deep)).toBeLessThan(4 * fastest(flat));
+  });
+
+  test("an object may stand in a value twice, and a cycle is still found after a value was refused", () => {
+    const shared = { a: 1 };
+    expect(encodeValue([shared, [shared], { shared }])).toEqual([{ a: 1 }, [{ a: 1 }], { shared: { a: 1 } }]);
+    const cycle: unknown[] = [shared];
+    cycle.push([cycle]);
+    expect(refusal(() => encodeValue(cycle, "v"))).toEqual({ code: "invalid_request", path: "v[1][0]" });
+    expect(refusal(() => encodeValue([shared, () => 1, shared], "v")).path).toBe("v[1]");
+  });
+});
+
 describe("a malformed tag is refused, with its path", () => {
   test.each<[Json]>([
     [null],
