@@ -6,10 +6,11 @@ import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
 import { type Skill, SkillRegistry } from "./engine/skill.ts";
 import { DurableError } from "./errors.ts";
-import { parseTenantId, type RandomBytes, randomHex } from "./ids.ts";
+import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
 import { requireCrypto } from "./json.ts";
 import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
+import { lengthOption, numberOption } from "./runtime/options.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
 import type { Store } from "./store.ts";
@@ -20,11 +21,11 @@ export interface RuntimeOptions {
   readonly capabilities?: readonly AnyCapability[];
   /** Names this runtime in leases; unique among all that share the medium. A random name where absent. */
   readonly executor?: string;
-  /** How long a run stays with an executor that says nothing more, in milliseconds. Default 30,000. */
+  /** How long a run stays with an executor that says nothing more, in milliseconds, above 0. Default 30,000. */
   readonly leaseMs?: number;
   /** Timers up to this long are waited out; longer ones park the run until a drain. In milliseconds. Default 5,000. */
   readonly holdMs?: number;
-  /** After so long a pass hands its run over for the next drain, in milliseconds. No limit where absent. */
+  /** After so long a pass hands its run over for the next drain, in milliseconds, above 0. No limit where absent. */
   readonly passMs?: number;
   /** True once the platform will soon allow no more work, such as queries; runs are left due then. Default: never. */
   readonly isSpent?: () => boolean;
@@ -69,8 +70,12 @@ export interface Runtime {
   /**
    * Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open.
    *
-   * Resolves when the medium has answered what was asked of it before. Where it does not answer, `onError` is told after
-   * the length of a lease, and nobody waits any longer: a write that still arrives is fenced like any other.
+   * No handler is called and no run is taken any more, also by a drain, a `serve` or a start that is under way: drains and
+   * `serve` end. From then on this runtime only decides, like one with `executes: false`: what is started or resumed here is
+   * left due for other executors, and `drain` and `serve` reject with `unsupported`.
+   *
+   * Resolves when the medium has answered what was asked of it before. If it does not answer, `onError` is called after the
+   * length of a lease, and `stop` waits no longer: a write that still arrives is fenced like any other.
    */
   stop(): Promise<void>;
 }
@@ -86,8 +91,8 @@ export interface ServeOptions {
 /**
  * A runtime over a store.
  *
- * @throws `invalid_definition` where a skill uses a capability that is not there, or telemetry is bare hooks; `unsupported`
- * without WebCrypto.
+ * @throws `invalid_definition` where a skill uses a capability that is not there, or telemetry is bare hooks;
+ * `invalid_request` that names an option whose number does not fit; `unsupported` without WebCrypto.
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
@@ -108,32 +113,56 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     random,
     executor: executorId,
     isSpent: options.isSpent ?? (() => false),
-    maxStateBytes: options.maxStateBytes ?? 64 * 1024 * 1024,
+    maxStateBytes: numberOption(
+      options.maxStateBytes,
+      "maxStateBytes",
+      64 * 1024 * 1024,
+      "a number of bytes above 0",
+      (bytes) => bytes > 0,
+    ),
     notifier: options.notifier ?? localNotifier(),
     ...present({ presence }),
     ready: presence?.announce(executorId) ?? Promise.resolve(),
-    leaseMs: positive(options.leaseMs ?? 30_000, "leaseMs"),
-    holdMs: options.holdMs ?? 5_000,
-    passMs: options.passMs ?? Number.POSITIVE_INFINITY,
+    leaseMs: lengthOption(options.leaseMs, "leaseMs", 30_000),
+    holdMs: numberOption(
+      options.holdMs,
+      "holdMs",
+      5_000,
+      "a number of milliseconds of at least 0",
+      (length) => length >= 0,
+    ),
+    passMs: numberOption(
+      options.passMs,
+      "passMs",
+      Number.POSITIVE_INFINITY,
+      "a number of milliseconds above 0",
+      (length) => length > 0,
+    ),
     onError,
   };
-  const executes = options.executes ?? true;
-  const executor = new Executor(host, executes, options.background ?? (() => {}));
+  const executor = new Executor(host, options.executes ?? true, options.background ?? (() => {}));
+  /** The drains under way. */
+  const draining = new Set<Promise<unknown>>();
+  const executing = <T>(work: () => Promise<T>): Promise<T> => {
+    if (!executor.executes) {
+      const why = executor.stopped.aborted ? "was stopped" : "was created not to execute";
+      throw new DurableError("unsupported", `this runtime ${why}`, { hint: "drain with another runtime" });
+    }
+    const done = work();
+    draining.add(done);
+    return done.finally(() => draining.delete(done));
+  };
   return {
     for: (tenant) => new Runs({ host, executor, tenant: parseTenantId(tenant) }),
-    async drain({ tenant, ...rest } = {}) {
-      if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
-      return drain(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });
-    },
-    serve({ tenant, ...rest }) {
-      if (!executes) throw new DurableError("unsupported", "this runtime was created not to execute");
-      return serve(host, executor, { ...rest, ...(tenant === undefined ? {} : { tenant: parseTenantId(tenant) }) });
-    },
+    drain: async ({ tenant, ...rest } = {}) =>
+      executing(async () => drain(host, executor, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
+    serve: ({ tenant, ...rest }) =>
+      executing(async () => serve(host, executor, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();
       const idle = new AbortController();
-      const answered = executor.idle().then(() => idle.abort("idle"));
+      const answered = Promise.all([executor.idle(), Promise.allSettled(draining)]).then(() => idle.abort("idle"));
       await Promise.race([answered, host.clock.sleep(host.leaseMs, idle.signal)]);
       if (!idle.signal.aborted) onError(new DurableError("store_failed", "the store did not answer before the stop"));
       presence?.release();
@@ -142,7 +171,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
-function positive(value: number, path: string): number {
-  if (value > 0) return value;
-  throw new DurableError("invalid_request", `${path}: expected a positive number of milliseconds`, { path });
+function tenantOption(tenant: string | undefined): TenantId | undefined {
+  return tenant === undefined ? undefined : parseTenantId(tenant);
 }

@@ -2,10 +2,11 @@ import type { Snapshot } from "../codec/snapshot.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../run.ts";
+import type { RunRow } from "../store.ts";
 import { type Execution, execute } from "./execute.ts";
 import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
-import { leased } from "./lease.ts";
+import { leased, released } from "./lease.ts";
 import type { Skill } from "./skill.ts";
 
 /** The passes that are under way here, and how new ones begin. */
@@ -14,6 +15,7 @@ export class Executor {
   readonly #host: Host;
   readonly #executes: boolean;
   readonly #background: (work: Promise<void>) => void;
+  readonly #stop = new AbortController();
 
   /** `executes` false makes runs due instead, for another executor to take. `background` is told of each pass. */
   constructor(host: Host, executes: boolean, background: (work: Promise<void>) => void) {
@@ -22,15 +24,33 @@ export class Executor {
     this.#background = background;
   }
 
-  /** The record as it must be committed for {@link launch} to take it from there. */
-  taken<V>(record: RunRecord<V>, now: number): RunRecord<V> {
-    return this.#executes ? leased(record, this.#host, now) : { ...record, wakeAt: now };
+  /** False where runs are left to other executors: by its options, or since it was stopped. */
+  get executes(): boolean {
+    return this.#executes && !this.#stop.signal.aborted;
   }
 
-  /** Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint; where this runtime does not execute, nothing. */
+  /** Aborts when this executor is stopped. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * The record as it must be committed for {@link launch} to take it from there. Either way it has a new epoch, so that
+   * whoever had the run is fenced.
+   */
+  taken<V>(record: RunRecord<V>, now: number): RunRecord<V> {
+    return this.executes ? leased(record, this.#host, now) : { ...released(record), wakeAt: now };
+  }
+
+  /**
+   * Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint. Begins none
+   * where this runtime does not execute, or was stopped meanwhile: then the run is due when its lease lapses.
+   */
   launch(skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Promise<void> {
-    if (held.record.lease?.executor !== this.#host.executor) return Promise.resolve();
+    if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();
     const key = executionKey(held);
+    // One that had the run before: its own lease had lapsed.
+    this.#executions.get(key)?.pass.lose("the run was taken anew");
     const execution = execute(this.#host, skill, held, state, head);
     this.#executions.set(key, execution);
     const done = execution.done.then(() => {
@@ -40,9 +60,24 @@ export class Executor {
     return done;
   }
 
-  /** Tells a pass of this executor at once that its run is no longer its own; others learn it from the row. */
-  interrupt(held: Pick<Held, "row">, reason: string): void {
-    this.#executions.get(executionKey(held))?.pass.lose(reason);
+  /**
+   * Tells a pass of this executor at once that its run is no longer its own; others learn it from the row. With a record,
+   * only a pass of an older epoch: one that was launched since has the run.
+   */
+  interrupt(held: Pick<Held, "row"> & Partial<Held>, reason: string): void {
+    const pass = this.#executions.get(executionKey(held))?.pass;
+    if (held.record === undefined || pass?.record.epoch !== held.record.epoch) pass?.lose(reason);
+  }
+
+  /**
+   * True where a pass of this executor has that run, under that epoch. It is asked to renew its lease, which may have lapsed
+   * while the machine slept: the run is no other's as long as the epoch stands.
+   */
+  renew(row: RunRow, record: RunRecord<Json>): boolean {
+    const pass = this.#executions.get(executionKey({ row }))?.pass;
+    if (pass === undefined || pass.signal.aborted || pass.record.epoch !== record.epoch) return false;
+    void pass.renew();
+    return true;
   }
 
   /** The pass over that run, if there is one here. */
@@ -55,8 +90,9 @@ export class Executor {
     while (this.#executions.size > 0) await Promise.all([...this.#executions.values()].map(({ done }) => done));
   }
 
-  /** Ends every pass without another write; their leases lapse. */
+  /** Ends every pass without another write, and begins no other; their leases lapse. */
   abandon(): void {
+    this.#stop.abort();
     for (const { pass } of this.#executions.values()) pass.lose("the runtime was closed");
   }
 }

@@ -28,7 +28,15 @@ export function refuseLive(record: RunRecord<unknown>, now: number, hint: string
   });
 }
 
-/** The record of a run that nobody executes. */
+/** The record of a run that nobody executes. For the holder alone, who lets its run go; others need {@link released}. */
 export function withoutLease<V>({ lease: _, wakeAt: __, ...record }: RunRecord<V>): RunRecord<V> {
   return record;
+}
+
+/**
+ * The record without a hold on it. The new epoch fences whoever had one, live or lapsed: an executor that stood still while
+ * others moved the run writes nothing when it goes on.
+ */
+export function released<V>(record: RunRecord<V>): RunRecord<V> {
+  return { ...withoutLease(record), epoch: record.epoch + 1 };
 }

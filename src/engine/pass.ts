@@ -127,14 +127,19 @@ export class Pass {
     while (!isOver.aborted && !this.signal.aborted && !this.#isLetGo) {
       await clock.sleep(Math.max(this.#renewalAt() - clock.now(), leaseMs / 20), isOver);
       if (isOver.aborted || this.signal.aborted || this.#isLetGo) return;
-      if (clock.now() < this.#renewalAt()) continue;
-      try {
-        await this.commit((record) => (record.lease === undefined ? undefined : { record, events: [] }));
-      } catch (error) {
-        if (error instanceof LostHold) return;
-        // The medium may be back before the lease is over; if not, the next commit of a step finds out.
-        this.host.onError(error);
-      }
+      if (clock.now() >= this.#renewalAt()) await this.renew();
+    }
+  }
+
+  /** Renews the lease where half of it is spent. Never rejects. */
+  async renew(): Promise<void> {
+    try {
+      await this.commit((record, _, now) =>
+        record.lease === undefined || now < this.#renewalAt() ? undefined : { record, events: [] },
+      );
+    } catch (error) {
+      // The medium may be back before the lease is over; if not, the next commit of a step finds out.
+      if (!(error instanceof LostHold)) this.host.onError(error);
     }
   }
 
@@ -178,7 +183,10 @@ export class Pass {
     if (held === undefined) throw this.lose("the run was deleted");
     this.#held = held;
     const { record } = held;
-    if (record.epoch !== this.#epoch) throw this.#taken("another executor took the run");
+    if (record.epoch !== this.#epoch) {
+      if (record.lease !== undefined) throw this.#taken("another executor took the run");
+      throw this.lose(`the run was released from outside, and is ${record.run.status}`);
+    }
     // Its own last commit lets the lease go too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
   }

@@ -2,10 +2,11 @@ import type { Checkpoint, CheckpointRecord } from "../checkpoint.ts";
 import { readEntry, runEvents } from "../codec/entry.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { decodeState, encodeState, writeState } from "../codec/state.ts";
+import type { Executor } from "../engine/executor.ts";
 import { getCheckpoint, getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
-import { refuseLive } from "../engine/lease.ts";
+import { refuseLive, released } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
@@ -43,11 +44,12 @@ export interface HistoryQuery {
 }
 
 /**
- * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. Saving the same again
- * changes nothing.
+ * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. Whoever had the run under
+ * a lease that lapsed is fenced, and the run is due. Saving the same again changes nothing.
  */
 export async function saveCheckpoint(
   host: Host,
+  executor: Executor,
   tenant: TenantId,
   runId: RunId,
   request: NewCheckpointRequest,
@@ -57,45 +59,51 @@ export async function saveCheckpoint(
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
   if (kind === "") throw invalidRequest("kind", "is empty");
   const state = encodeState(request.state);
-  const { checkpoint, answer } = await change<CheckpointRecord | undefined>(host, tenant, runId, async (held, now) => {
-    const { record } = held;
-    demand(record, precondition);
-    if (state.skillId !== record.run.skillId) {
-      throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
-    }
-    if (checkpointId !== undefined) {
-      const row = await host.store.getEntry(tenant, runId, checkpointId);
-      if (row !== undefined) {
-        const saved = await getCheckpoint(host, tenant, runId, checkpointId);
-        if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
-        throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
-          hint: "a checkpoint never changes: save it under a new id",
+  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(
+    host,
+    tenant,
+    runId,
+    async (held, now) => {
+      const { record } = held;
+      demand(record, precondition);
+      if (state.skillId !== record.run.skillId) {
+        throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
+      }
+      if (checkpointId !== undefined) {
+        const row = await host.store.getEntry(tenant, runId, checkpointId);
+        if (row !== undefined) {
+          const saved = await getCheckpoint(host, tenant, runId, checkpointId);
+          if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
+          throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
+            hint: "a checkpoint never changes: save it under a new id",
+          });
+        }
+      }
+      const { status } = record.run;
+      if (isTerminal(status)) {
+        throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
+          hint: "resume, replay or fork it first",
         });
       }
-    }
-    const { status } = record.run;
-    if (isTerminal(status)) {
-      throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
-        hint: "resume, replay or fork it first",
-      });
-    }
-    refuseLive(record, now, "wait until it rests, or cancel it");
-    const over = await headSnapshot(host, tenant, record);
-    return {
-      change: {
-        record,
-        events: [],
-        checkpoint: {
-          ...present({ over }),
-          kind,
-          state,
-          pendingWrites,
-          ...present({ stepId, checkpointId }),
+      refuseLive(record, now, "wait until it rests, or cancel it");
+      const over = await headSnapshot(host, tenant, record);
+      return {
+        change: {
+          record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
+          events: [],
+          checkpoint: {
+            ...present({ over }),
+            kind,
+            state,
+            pendingWrites,
+            ...present({ stepId, checkpointId }),
+          },
         },
-      },
-      answer: undefined,
-    };
-  });
+        answer: undefined,
+      };
+    },
+  );
+  if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
   const record = checkpoint?.record ?? answer;
   if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
   return record;

@@ -8,7 +8,7 @@ import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "..
 import { type Host, isoTime } from "../engine/host.ts";
 import { type Changed, change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
-import { refuseLive, withoutLease } from "../engine/lease.ts";
+import { refuseLive, released } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -135,6 +135,7 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 /** Closes a gate for good: the run is canceled. */
 export async function denyRun(
   host: Host,
+  executor: Executor,
   tenant: TenantId,
   runId: RunId,
   request: GateDecision,
@@ -148,8 +149,9 @@ export async function denyRun(
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
     // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
-    return { change: { record: withoutLease({ ...record, run }), events }, answer: undefined };
+    return { change: { record: released({ ...record, run }), events }, answer: undefined };
   });
+  executor.interrupt(held, "the run was denied");
   return held;
 }
 
@@ -180,7 +182,7 @@ export async function cancelRun(
 ): Promise<Held> {
   const { held } = await change(host, tenant, runId, ({ record }, now) => {
     demand(record, precondition);
-    const canceled = withoutLease({ ...record, run: moved(record.run, { type: "cancel" }, now) });
+    const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
     return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
   });
   executor.interrupt(held, "the run was canceled");

@@ -6,6 +6,7 @@ import { type Change, getCheckpoint, getRun, type Held } from "../engine/held.ts
 import { type Host, isoTime } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
+import { released } from "../engine/lease.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
@@ -141,7 +142,7 @@ async function withEdit(host: Host, tenant: TenantId, fork: Born, edit: EncodedE
     const { state } = over;
     const edited = { ...state, inputs: { ...state.inputs, ...edit.inputs }, vars: { ...state.vars, ...edit.vars } };
     const checkpoint = { kind: "state_edited", state: edited, over };
-    return { change: { record: rest, events: [], checkpoint }, answer: undefined };
+    return { change: { record: released(rest), events: [], checkpoint }, answer: undefined };
   });
   return { ...fork, held };
 }

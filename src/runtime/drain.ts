@@ -7,7 +7,7 @@ import { type Change, getCheckpoint, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { change, type Decided } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
-import { isLeaseLive } from "../engine/lease.ts";
+import { isLeaseLive, released } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
 import { type ErrorCode, isDurableError } from "../errors.ts";
@@ -18,6 +18,7 @@ import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import type { RunRow } from "../store.ts";
 import { selected } from "./descent.ts";
+import { countOption } from "./options.ts";
 
 export interface DrainOptions {
   /** Only this tenant's runs; those of all tenants where absent. */
@@ -54,10 +55,12 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
 }
 
 async function takeAll(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
-  const { tenant, limit = 100, concurrency = 16, signal } = options;
+  const { tenant, signal } = options;
+  const limit = countOption(options.limit, "limit", 100);
+  const concurrency = countOption(options.concurrency, "concurrency", 16);
   const report = { taken: 0, passedOver: 0 };
   const seen = new Set<string>();
-  const isOver = () => signal?.aborted || host.isSpent();
+  const isOver = () => signal?.aborted || executor.stopped.aborted || host.isSpent();
   while (report.taken < limit && !isOver()) {
     const now = host.clock.now();
     const left = limit - report.taken;
@@ -142,6 +145,7 @@ async function decide(
   record: RunRecord<Json>,
   now: number,
 ): Promise<Decided<Taken | undefined>> {
+  if (!executor.executes) return { answer: undefined };
   const due = dueAt(record);
   const isOrphan = isLeaseLive(record, now) && (await host.presence?.isGone(record.lease?.executor ?? ""));
   if (due === undefined || (due > now && !isOrphan)) return { answer: undefined };
@@ -184,13 +188,12 @@ async function decide(
 // Nobody here can take the run, for want of its skill or of its state: it is due again later and later, so that it does
 // not stand before others.
 function setAside(record: RunRecord<Json>, now: number): Change {
-  const { lease: _, ...rest } = record;
   const delay = Math.min(firstUnservedDelayMs * 2 ** record.unservedCount, lastUnservedDelayMs);
-  return { record: { ...rest, wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
+  return { record: { ...released(record), wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
 }
 
 function giveUp(record: RunRecord<Json>, head: Snapshot, now: number): Change {
   const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
-  const failed = failure(record, head.state, now, { code: "recovery_exhausted", message });
+  const failed = failure(released(record), head.state, now, { code: "recovery_exhausted", message });
   return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state, over: head } };
 }

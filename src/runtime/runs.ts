@@ -35,6 +35,7 @@ import {
 import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
+import { lengthOption } from "./options.ts";
 import type { Precondition } from "./precondition.ts";
 import { type Scope, setScope } from "./scope.ts";
 
@@ -151,7 +152,7 @@ export class Runs {
     request: NewCheckpointRequest,
     precondition: Precondition = {},
   ): Promise<CheckpointRecord> {
-    return saveCheckpoint(this.#host, this.#tenant, parseRunId(runId), request, precondition);
+    return saveCheckpoint(this.#host, this.#executor, this.#tenant, parseRunId(runId), request, precondition);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
@@ -194,7 +195,9 @@ export class Runs {
 
   /** Refuses what the run waits for; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await denyRun(this.#host, this.#tenant, parseRunId(runId), decision, precondition));
+    return currentRun(
+      await denyRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), decision, precondition),
+    );
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
@@ -239,21 +242,34 @@ export class Runs {
   /**
    * The run once it is completed, failed or canceled, wherever it is executed. Polls where it is not executed here.
    *
-   * @throws the signal's reason when it aborts.
+   * @throws the signal's reason as soon as it aborts, whatever the run does then; `invalid_request` for `pollMs`.
    */
   async finished(
     runId: string,
     options: { readonly signal?: AbortSignal; readonly pollMs?: number } = {},
   ): Promise<CurrentRun> {
-    const { signal, pollMs = 200 } = options;
+    const { signal } = options;
+    const pollMs = lengthOption(options.pollMs, "pollMs", 200);
     for (;;) {
-      signal?.throwIfAborted();
-      const run = await this.get(runId);
+      const run = await unlessAborted(signal, () => this.get(runId));
       if (isTerminal(run.status)) return run;
       const pass = this.#executor.passOf(this.#tenant, run.runId);
-      if (pass === undefined) await this.#host.clock.sleep(pollMs, signal);
-      else await pass;
+      await unlessAborted(signal, () => pass ?? this.#host.clock.sleep(pollMs, signal));
     }
+  }
+}
+
+/** The work's outcome; the signal's reason as soon as it aborts, and then the outcome is of no interest. */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (signal === undefined) return work();
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

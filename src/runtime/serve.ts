@@ -3,6 +3,7 @@ import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../present.ts";
 import { drain, leasedRuns } from "./drain.ts";
+import { lengthOption } from "./options.ts";
 
 export interface ServeRequest {
   readonly tenant?: TenantId;
@@ -12,7 +13,8 @@ export interface ServeRequest {
 
 /** Drains until the signal aborts: on a tick, and at once where something says that there is work. */
 export async function serve(host: Host, executor: Executor, request: ServeRequest): Promise<void> {
-  const { tenant, signal, everyMs = 1_000 } = request;
+  const { tenant, signal } = request;
+  const everyMs = lengthOption(request.everyMs, "everyMs", 1_000);
   let woken = new AbortController();
   const wake = () => woken.abort();
   const unsubscribe = host.notifier.subscribe((changed) => {
@@ -20,9 +22,10 @@ export async function serve(host: Host, executor: Executor, request: ServeReques
     if (executor.passOf(changed.tenant, changed.runId) === undefined) wake();
   });
   signal.addEventListener("abort", wake);
+  executor.stopped.addEventListener("abort", wake);
   const watched = new Set<string>();
   try {
-    while (!signal.aborted) {
+    while (!signal.aborted && !executor.stopped.aborted) {
       woken = new AbortController();
       // Not awaited: the passes that it begins must not keep other runs waiting.
       drain(host, executor, { signal, ...present({ tenant }) }).catch(host.onError);
@@ -37,6 +40,7 @@ export async function serve(host: Host, executor: Executor, request: ServeReques
   } finally {
     unsubscribe();
     signal.removeEventListener("abort", wake);
+    executor.stopped.removeEventListener("abort", wake);
   }
 }
 

@@ -20,7 +20,7 @@ interface Slow {
   readonly options: ActorOptions;
 }
 
-function slow(): Slow {
+export function slow(): Slow {
   const calls: Slow["calls"] = [];
   const call = (signal: AbortSignal) =>
     new Promise<string>((finish) => {
