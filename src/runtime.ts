@@ -103,6 +103,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const onError = options.onError ?? ((error) => console.error(error));
   const instrumentation = options.telemetry?.[instrument](options.store, onError);
+  const ready = presence?.announce(executorId) ?? Promise.resolve();
+  // Each commit awaits it, and fails with what it says.
+  ready.catch(() => undefined);
   const host: Host = {
     store: instrumentation?.store ?? options.store,
     ...present({ instrumentation }),
@@ -122,7 +125,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ),
     notifier: options.notifier ?? localNotifier(),
     ...present({ presence }),
-    ready: presence?.announce(executorId) ?? Promise.resolve(),
+    ready,
     leaseMs: lengthOption(options.leaseMs, "leaseMs", 30_000),
     holdMs: numberOption(
       options.holdMs,

@@ -132,6 +132,29 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
     expect(await calls(c, runId)).toHaveLength(2);
   });
 
+  test("hand over at once while the thread of a third one is blocked, which asked first", async () => {
+    const options = { leaseMs: hour };
+    const [dying, blocked] = [await open("dying", options), await open("blocked", options)];
+    const runId = await start(dying);
+    await called(blocked, runId, ["dying"]);
+    const asks = () => blocked.evaluate(async () => (await navigator.locks.query()).pending?.length);
+    await expect.poll(asks, patience).toBe(1);
+    const heir = await open("heir", options);
+    const bothAsk = () => heir.evaluate(async () => (await navigator.locks.query()).pending?.length);
+    await expect.poll(bothAsk, patience).toBe(2);
+    const isBlocked = blocked.evaluate(() => {
+      for (const end = Date.now() + 15_000; Date.now() < end; );
+    });
+    await heir.waitForTimeout(200);
+    const diedAt = Date.now();
+    await dying.close();
+    await called(heir, runId, ["dying", "heir"]);
+    expect(Date.now() - diedAt).toBeLessThan(5_000);
+    await go(heir);
+    await ends(heir, runId, "heir");
+    await isBlocked;
+  });
+
   test("a page that is reloaded takes up its own run again at once", async () => {
     const page = await open("page", { leaseMs: hour });
     const runId = await start(page);

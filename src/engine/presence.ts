@@ -1,3 +1,5 @@
+import { DurableError } from "../errors.ts";
+
 /**
  * Knows which executors are alive, better than a lease does. With it a dead tab's runs are taken at once; without it, when
  * their leases lapse. An executor that it does not know counts as alive.
@@ -5,7 +7,11 @@
 export interface Presence {
   /** Begins every name that this presence can judge. */
   readonly prefix: string;
-  /** Makes the executor known as alive until it is released or its page dies. Resolves once others can see it. */
+  /**
+   * Makes the executor known as alive until it is released or its page dies. Resolves once others can see it.
+   *
+   * @throws `unsupported` where the platform refuses it, as in a sandboxed frame.
+   */
   announce(executor: string): Promise<void>;
   isGone(executor: string): Promise<boolean>;
   /** Resolves when that executor is gone, or when `signal` aborts. */
@@ -14,8 +20,14 @@ export interface Presence {
 }
 
 /**
- * Presence by Web Locks: each executor holds a lock of its name, which the browser frees when its page dies. A frozen page
- * keeps its lock, and loses its runs when their leases lapse. `undefined` where the platform has no Web Locks.
+ * Presence by Web Locks: each executor holds an exclusive lock of its name, which the browser frees when its page dies. To
+ * ask is to request the same lock as a shared one, so that all who ask get it at once: a waiter in a tab whose thread is
+ * blocked keeps none of the others waiting. A frozen page keeps its lock, and loses its runs when their leases lapse.
+ *
+ * `undefined` where the platform has no Web Locks.
+ *
+ * @example
+ * const runtime = createRuntime({ store: indexedDbStore(), skills, presence: webLocksPresence() });
  */
 export function webLocksPresence(name = "orca-durable"): Presence | undefined {
   const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
@@ -28,29 +40,47 @@ export function webLocksPresence(name = "orca-durable"): Presence | undefined {
     prefix,
     announce(executor) {
       return new Promise((resolve, reject) => {
-        locks
-          .request(lockName(executor), () => {
-            resolve();
-            return aborted(released.signal);
-          })
-          .catch(reject);
+        const hold = () => {
+          resolve();
+          return aborted(released.signal);
+        };
+        asking(() => locks.request(lockName(executor), hold)).catch(reject);
       });
     },
     async isGone(executor) {
       if (!isKnown(executor)) return false;
-      const { held = [] } = await locks.query();
-      return !held.some((lock) => lock.name === lockName(executor));
+      const { held = [] } = await asking(() => locks.query());
+      // A shared lock belongs to one that asks.
+      return !held.some((lock) => lock.mode === "exclusive" && lock.name === lockName(executor));
     },
     async whenGone(executor, signal) {
       if (!isKnown(executor)) return aborted(signal);
       try {
-        await locks.request(lockName(executor), { signal }, () => {});
+        await asking(() => locks.request(lockName(executor), { mode: "shared", signal }, () => {}));
       } catch (error) {
         if (!signal.aborted) throw error;
       }
     },
     release: () => released.abort(),
   };
+}
+
+/** @throws `unsupported` where the browser refuses Web Locks to this page. */
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (!isRefusal(cause)) throw cause;
+    throw new DurableError("unsupported", "the browser refuses Web Locks to this page", {
+      hint: "A sandboxed frame needs allow-same-origin; a frame of another site may have no storage.",
+      cause,
+    });
+  }
+}
+
+/** Of an opaque origin, or of a document that is no longer shown. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && (error.name === "SecurityError" || error.name === "InvalidStateError");
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
