@@ -1,3 +1,6 @@
+import { DurableError } from "../errors.ts";
+import { isId } from "../ids.ts";
+
 /** Which run changed. */
 export interface Changed {
   readonly tenant: string;
@@ -34,28 +37,47 @@ export function localNotifier(): Notifier {
   };
 }
 
-/** Tells every tab and worker of the origin that has a channel of the same name, and those who share this object. */
+/**
+ * Tells every tab and worker of the origin that has a channel of the same name, and those who share this object. What else is
+ * sent on that channel is ignored.
+ *
+ * @throws `unsupported` where the platform has no BroadcastChannel, or refuses it.
+ * @example
+ * const runtime = createRuntime({ store: indexedDbStore(), skills, notifier: broadcastNotifier() });
+ */
 export function broadcastNotifier(name = "orca-durable"): Notifier {
   const local = localNotifier();
-  const channel = new BroadcastChannel(name);
+  const channel = openChannel(name);
+  let isClosed = false;
   channel.onmessage = ({ data }: MessageEvent<unknown>) => {
     if (isChanged(data)) local.notify(data);
   };
   return {
     ...local,
     notify(changed) {
+      if (isClosed) return;
       local.notify(changed);
       channel.postMessage(changed);
     },
     close() {
+      isClosed = true;
       channel.close();
       local.close();
     },
   };
 }
 
+function openChannel(name: string): BroadcastChannel {
+  try {
+    return new BroadcastChannel(name);
+  } catch (cause) {
+    throw new DurableError("unsupported", "this platform has no BroadcastChannel for this page", { cause });
+  }
+}
+
+/** Whatever a page of another version, or another script, may send there. */
 function isChanged(data: unknown): data is Changed {
   if (typeof data !== "object" || data === null) return false;
-  const { tenant, runId } = data as Partial<Changed>;
-  return typeof tenant === "string" && typeof runId === "string";
+  const { tenant, runId, executor } = data as { readonly [field in keyof Changed]?: unknown };
+  return isId(tenant) && isId(runId) && (executor === undefined || typeof executor === "string");
 }
