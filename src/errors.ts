@@ -30,6 +30,7 @@ export const httpStatus = {
   upstream_failure: 502,
   store_failed: 503,
   store_blocked: 503,
+  store_outdated: 503,
   step_timeout: 504,
   quota_exceeded: 507,
 } as const;

@@ -105,8 +105,8 @@ describe("other tabs", () => {
     await store.commit(birth);
     await openNewer(name);
     await expect(store.getRun("t", "r")).rejects.toMatchObject({
-      code: "store_failed",
-      hint: expect.stringContaining("reload"),
+      code: "store_outdated",
+      hint: "Reload this page.",
     });
   });
 
@@ -293,6 +293,167 @@ describe("room", () => {
     expect((await store.listEntries("t", "r", { limit: 9 })).length).toBe(1);
     expect(await store.commit({ run: next, now: 1 })).toEqual({ kind: "committed" });
   });
+});
+
+describe("room for a run", () => {
+  const override = (quotaSize?: number) =>
+    cdp().send("Storage.overrideQuotaForOrigin", {
+      origin: location.origin,
+      ...(quotaSize !== undefined && { quotaSize }),
+    });
+  afterEach(() => override());
+
+  // Random, or compression would make it fit.
+  const large = (numbers = 200_000) => Array.from({ length: numbers }, () => Math.random()).join();
+  const outOfRoom = {
+    code: "quota_exceeded",
+    details: { usage: expect.any(Number), quota: expect.any(Number) },
+    hint: expect.stringContaining("persistStorage"),
+  };
+
+  /** A tenant's runs on a site that has room for little, of a skill whose step returns much where it is wished. */
+  async function cramped(quota = 2_000_000) {
+    await override(quota);
+    // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.
+    await deleteDatabases();
+    const errors: unknown[] = [];
+    const skill = defineSkill({
+      id: "big",
+      version: "1",
+      run: async (step, inputs: { isLarge?: boolean; text?: string }) => {
+        const text = await step.do("make", async () => (inputs.isLarge ? large() : "small"));
+        return (
+          (await step.waitForEvent<string>("more", { type: "more", timeout: "1 day" })).payload.length + text.length
+        );
+      },
+    });
+    const options = { store: openStore(freshName()), skills: [skill], leaseMs: 500, holdMs: 1 };
+    const runtime = createRuntime({ ...options, onError: (error) => errors.push(error) });
+    return { runtime, runs: runtime.for("t"), errors };
+  }
+
+  test("that is missing at its start is a quota_exceeded, and there is no run", async () => {
+    const { runtime, runs } = await cramped();
+    const start = { skillId: "big", runId: "r", inputs: { text: large() } };
+    await expect(runs.start(start)).rejects.toMatchObject(outOfRoom);
+    await expect(runs.create({ ...start, runId: "s" })).rejects.toMatchObject(outOfRoom);
+    await expect(runs.get("r")).rejects.toMatchObject({ code: "not_found" });
+    await override();
+    expect((await runs.start(start)).run.status).toBe("running");
+    await runtime.stop();
+  });
+
+  test("that is missing for a step's result is told, and the run goes on once there is room", async () => {
+    const { runtime, runs, errors } = await cramped();
+    await runs.start({ skillId: "big", runId: "r", inputs: { isLarge: true } });
+    await expect.poll(() => errors, { timeout: 10_000 }).toContainEqual(expect.objectContaining(outOfRoom));
+    expect(await runs.get("r")).toMatchObject({ status: "running" });
+    await override();
+    const taken = async () => {
+      await runtime.drain({ tenant: "t" });
+      return (await runs.get("r")).status;
+    };
+    await expect.poll(taken, { timeout: 10_000 }).toBe("waiting_for_signal");
+    await runtime.stop();
+  });
+
+  /** A run that waits for a signal, on a site that has been filled up behind it. */
+  async function full() {
+    const { runtime, runs } = await cramped();
+    await runs.start({ skillId: "big", runId: "r" });
+    await expect.poll(async () => (await runs.get("r")).status).toBe("waiting_for_signal");
+    for (let numbers = 20_000; numbers >= 200; ) {
+      const refusal = await runs.create({ skillId: "big", inputs: { text: large(numbers) } }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (refusal === undefined) continue;
+      expect(refusal).toMatchObject(outOfRoom);
+      numbers /= 2;
+    }
+    return { runtime, runs };
+  }
+
+  test("that is missing for a signal is a quota_exceeded, and none is delivered", async () => {
+    const { runtime, runs } = await full();
+    const payload = large(3_000);
+    const send = () => runs.signal("r", { name: "more", payload });
+    await expect(send()).rejects.toMatchObject(outOfRoom);
+    expect(await runs.get("r")).toMatchObject({ status: "waiting_for_signal" });
+    await override();
+    await send();
+    expect(await runs.finished("r")).toMatchObject({ status: "completed", result: payload.length + 5 });
+    await runtime.stop();
+  });
+
+  test("that is missing for a deletion, which writes a tombstone, is a quota_exceeded, and the run is whole", async () => {
+    const { runtime, runs } = await full();
+    const before = await runs.history("r");
+    await expect(runs.delete("r")).rejects.toMatchObject(outOfRoom);
+    expect(await runs.history("r")).toEqual(before);
+    await override();
+    await runs.delete("r");
+    await expect(runs.get("r")).rejects.toMatchObject({ code: "not_found" });
+    await runtime.stop();
+  });
+});
+
+describe("a commit in which one request fails", () => {
+  const next: RunRow = { ...run, revision: 2, status: "waiting" };
+
+  test("is reported with the cause of that request, also where the run moves in its lists", async () => {
+    const store = openStore(freshName());
+    await store.commit(birth);
+    const taken = { body: "record", checkpointId: "c", snapshot: "state" };
+    for (const status of ["running", "waiting"]) {
+      await expect(store.commit({ run: { ...next, status }, entry: taken, now: 1 })).rejects.toMatchObject({
+        code: "store_failed",
+        message: expect.stringContaining("commit failed on IndexedDB: ConstraintError"),
+        cause: { name: "ConstraintError" },
+      });
+    }
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect((await store.listEntries("t", "r", { limit: 9 })).length).toBe(1);
+  });
+
+  // As Firefox reports a full disk: at the request, and not with the transaction.
+  test.each(["runs", "places", "claims", "entries", "snapshots"])(
+    "for want of room at the request: quota_exceeded, whichever it is: %s",
+    async (full) => {
+      const store = openStore(freshName());
+      await store.commit(birth);
+      const refuse = (method: "put" | "add") => {
+        const original = IDBObjectStore.prototype[method];
+        vi.spyOn(IDBObjectStore.prototype, method).mockImplementation(function (this: IDBObjectStore, ...given) {
+          return this.name === full ? refused(this) : original.apply(this, given);
+        });
+      };
+      refuse("put");
+      refuse("add");
+      const entry = { body: "record", checkpointId: "d", snapshot: "state" };
+      const claims = [{ kind: "k", key: "a", body: "claim" }];
+      await expect(store.commit({ run: next, entry, claims, now: 1 })).rejects.toMatchObject({
+        code: "quota_exceeded",
+        cause: { name: "QuotaExceededError" },
+      });
+      vi.restoreAllMocks();
+      expect(await store.getRun("t", "r")).toEqual(run);
+      expect(await store.getClaim("t", "k", "a")).toBeUndefined();
+    },
+  );
+
+  /** A request that fails with its own error, upon which the transaction falls for that. */
+  function refused(objectStore: IDBObjectStore): IDBRequest<IDBValidKey> {
+    const request = objectStore.get(["none"]);
+    const error = new DOMException("", "QuotaExceededError");
+    request.addEventListener("success", (event) => {
+      event.stopImmediatePropagation();
+      Object.defineProperty(request, "error", { value: error });
+      request.dispatchEvent(new Event("error"));
+      request.transaction?.abort();
+    });
+    return request as IDBRequest;
+  }
 });
 
 describe("what is on the disk", () => {

@@ -34,11 +34,26 @@ test("a commit that a fault interrupts between its writes leaves none of them", 
   await store.close();
 });
 
+test("where the browser refuses IndexedDB each call says so with the browser's reason", async () => {
+  const store = indexedDbStore({ name: "refused" });
+  vi.spyOn(IDBFactory.prototype, "open").mockImplementation(() => {
+    throw new DOMException("access denied", "SecurityError");
+  });
+  for (let n = 0; n < 2; n++) {
+    await expect(store.getRun("t", "r")).rejects.toMatchObject({
+      code: "unsupported",
+      hint: expect.stringContaining("allow-same-origin"),
+      cause: { name: "SecurityError" },
+    });
+  }
+  await store.close();
+});
+
 test("where there is no IndexedDB each call says so, and works as soon as there is", async () => {
   const store = indexedDbStore({ name: "late" });
   vi.stubGlobal("indexedDB", undefined);
-  await expect(store.getRun("t", "r")).rejects.toMatchObject({ code: "store_failed" });
-  await expect(store.getRun("t", "r")).rejects.toMatchObject({ code: "store_failed" });
+  await expect(store.getRun("t", "r")).rejects.toMatchObject({ code: "unsupported" });
+  await expect(store.getRun("t", "r")).rejects.toMatchObject({ code: "unsupported" });
   vi.unstubAllGlobals();
   expect(await store.getRun("t", "r")).toBeUndefined();
   await store.close();

@@ -59,6 +59,7 @@ export const keyed = [
   "unsupported",
   "store_failed",
   "store_blocked",
+  "store_outdated",
 ] as const;
 export const administering = [...keyed, "not_found"] as const;
 export const reading = [...keyed, "unsupported_version"] as const;

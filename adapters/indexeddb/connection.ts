@@ -75,6 +75,8 @@ export function connect<Schema extends DBSchema>(
   async function openDatabase(blocked: () => void): Promise<Database> {
     let upgrading: Transaction | undefined;
     let failure: unknown;
+    // Some browsers have none where they refuse it, and others throw.
+    if ((globalThis.indexedDB ?? undefined) === undefined) throw noDatabase();
     try {
       return await openDB<Schema>(name, migrations.length, {
         upgrade: (db, from, _, transaction) => {
@@ -168,8 +170,9 @@ async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T
   try {
     return (await Promise.all([worked, over]))[0];
   } catch (error) {
-    // A request that fell with its transaction says AbortError; why it fell is with the transaction.
-    throw transaction.error ?? error;
+    // A request that fell with its transaction says AbortError; why it fell is with the transaction. Of one that failed for
+    // itself the transaction may know nothing: the work has aborted it before the browser could.
+    throw nameOf(error) === "AbortError" ? (transaction.error ?? error) : error;
   }
 }
 
@@ -184,10 +187,26 @@ function abort(transaction: Transaction): void {
 
 async function failure(operation: string, cause: unknown): Promise<DurableError> {
   const name = nameOf(cause);
-  if (name === "QuotaExceededError") return outOfRoom(operation, cause);
+  switch (name) {
+    case "QuotaExceededError":
+      return outOfRoom(operation, cause);
+    case "VersionError":
+      return new DurableError("store_outdated", "A newer version of this page has upgraded the database.", {
+        hint: "Reload this page.",
+        cause,
+      });
+    case "SecurityError":
+      return noDatabase({ cause });
+  }
   const message = `${operation} failed on IndexedDB: ${name} ${cause instanceof Error ? cause.message : ""}`;
-  const hint = "A newer version of this page has upgraded the database: reload this one.";
-  return new DurableError("store_failed", message.trim(), name === "VersionError" ? { cause, hint } : { cause });
+  return new DurableError("store_failed", message.trim(), { cause });
+}
+
+function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
+  return new DurableError("unsupported", "This page may have no IndexedDB.", {
+    hint: "A sandboxed frame needs allow-same-origin; a frame of another site, or a private window, may have no storage.",
+    ...options,
+  });
 }
 
 async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {

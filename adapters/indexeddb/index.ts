@@ -26,8 +26,12 @@ export interface IndexedDbStoreOptions {
 /**
  * A store on IndexedDB. The database is opened by the first call.
  *
- * It rejects with `store_blocked` while another tab holds an older version open, and with `quota_exceeded` where the
- * browser has no more room.
+ * It rejects with `store_blocked` while another tab holds an older version open, with `store_outdated` once a newer version
+ * of the page has upgraded the database, with `quota_exceeded` where the browser has no more room, and with `unsupported`
+ * where the page may have no database, as in a sandboxed frame.
+ *
+ * @example
+ * const runtime = createRuntime({ store: indexedDbStore(), skills });
  */
 export function indexedDbStore({ name = "orca-durable", durability = "strict" }: IndexedDbStoreOptions = {}): Store {
   const { transact, close } = connect<Schema>(name, migrations, durability);
@@ -141,11 +145,13 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
         const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
         if (claim !== undefined) return undo({ kind: "claimed", claim });
         if (revision !== (previous?.row.revision ?? 0) + 1) return undo({ kind: "conflict" });
-        if (previous === undefined || hasMoved(previous.row, run)) {
+        const placing = async () => {
+          if (previous !== undefined && !hasMoved(previous.row, run)) return;
           const place = { tenant, runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
           await (place.listKeys.length > 0 ? places.put(place) : places.delete([tenant, runId]));
-        }
-        await writing;
+        };
+        // Together: the first that fails says why, and all others only that they fell with it.
+        await Promise.all([writing, placing()]);
         return { kind: "committed" };
       }),
 

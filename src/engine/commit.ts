@@ -20,7 +20,14 @@ import {
 import { type Host, isoTime } from "./host.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
-const certain: readonly ErrorCode[] = ["too_large", "quota_exceeded", "store_blocked", "invalid_request"];
+const certain: readonly ErrorCode[] = [
+  "too_large",
+  "quota_exceeded",
+  "store_blocked",
+  "store_outdated",
+  "unsupported",
+  "invalid_request",
+];
 const storeTries = 3;
 
 /**

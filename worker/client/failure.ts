@@ -38,6 +38,7 @@ const passing: readonly ErrorCode[] = [
   "upstream_failure",
   "store_failed",
   "store_blocked",
+  "store_outdated",
   "internal_error",
 ];
 
