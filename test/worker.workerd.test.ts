@@ -3,7 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
-import { createRuntime, defineGraphSkill } from "../src/index.ts";
+import { createRuntime, defineGraphSkill, defineSkill } from "../src/index.ts";
 import { createWorker } from "../worker/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
@@ -118,6 +118,54 @@ describe("a Worker of one's own", () => {
     const request = new Request(url("/run_async"), { method: "POST", headers: { "x-api-key": "k" }, body });
     expect((await call(request, { API_KEY: "k" })).status).toBe(202);
     expect(await elsewhere.for("default").get("left by another")).toMatchObject({ status: "completed" });
+  });
+
+  test("begins no step after its time, in a run that it took late as in one that it took at once", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const begunAt = new Map<string, number[]>();
+      const last = (count: number, ms: number) =>
+        defineSkill({
+          id: `lasts-${count}x${ms}`,
+          version: "1.0.0",
+          run: async (step) => {
+            for (let index = 0; index < count; index++) {
+              await step.do(`${index}`, async () => {
+                const name = `${count}x${ms}`;
+                begunAt.set(name, [...(begunAt.get(name) ?? []), Date.now() - start]);
+                vi.setSystemTime(Date.now() + ms);
+              });
+            }
+          },
+        });
+      const skills = [last(1, 20_000), last(4, 6_000), ...httpSkills];
+      const elsewhere = createRuntime({
+        store: d1Store(env.DB),
+        skills,
+        capabilities: httpCapabilities,
+        executes: false,
+      });
+      for (const id of ["lasts-1x20000", "lasts-4x6000"])
+        await elsewhere.for("default").start({ skillId: id, runId: id });
+      const start = Date.now();
+      const slow = createWorker({ skills, capabilities: httpCapabilities });
+      const body = JSON.stringify({ skill_id: "http.chain", start: false });
+      const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+      const context = createExecutionContext();
+      // With few queries runs are executed one by one.
+      const bindings = { DB: env.DB, API_KEY: "k", D1_QUERY_LIMIT: "400", LEASE_MS: "60000" };
+      expect((await slow.fetch(request, bindings, context)).status).toBe(201);
+      await waitOnExecutionContext(context);
+      expect([...begunAt]).toEqual([
+        ["1x20000", [0]],
+        ["4x6000", [20_000]],
+      ]);
+      expect(await elsewhere.for("default").get("lasts-1x20000")).toMatchObject({ status: "completed" });
+      // Handed over: due for the next.
+      expect(await d1Store(env.DB).dueRuns({ now: Date.now(), limit: 10 })).toMatchObject([{ runId: "lasts-4x6000" }]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("keeps to the queries that an invocation may make, and leaves the rest of a run to the next", async () => {

@@ -70,7 +70,8 @@ const keyed: Pick<AppOptions<Env>, "authenticate" | "keys"> = {
   keys: ({ env }) => d1Keys(env.DB),
 };
 
-// A Worker lives for 30 seconds after its answer: a run that is not finished by then is handed over to the cron trigger.
+// A Worker lives for 30 seconds after its answer: what is not finished by then is handed over to the cron trigger, whichever
+// run it is and whenever in this time it was taken.
 const passMs = 25_000;
 
 const defaultQueryLimit = 1_000;
@@ -94,18 +95,22 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       (positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit) - queriesOfAuth,
     );
     const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
+    let endsAt = Number.POSITIVE_INFINITY;
     const runtime = createRuntime({
       skills,
       capabilities: typeof capabilities === "function" ? capabilities(env) : capabilities,
       store: budget.store,
-      isSpent: budget.isSpent,
+      isSpent: () => budget.isSpent() || Date.now() >= endsAt,
       passMs,
       background,
       onError,
       telemetry,
       ...(leaseMs === undefined ? {} : { leaseMs }),
     });
-    return { runtime, concurrency: budget.concurrency };
+    const beginToEnd = () => {
+      endsAt = Date.now() + passMs;
+    };
+    return { runtime, concurrency: budget.concurrency, beginToEnd };
   };
   const invocations = new WeakMap<Request, Invocation>();
   const app = createApp<Bindings>({
@@ -133,12 +138,18 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     async fetch(request, env, context) {
       const response = await app.fetch(request, env, context);
       const own = invocations.get(request);
+      // What is only read is not executed, and a stream may go on for longer.
+      if (request.method !== "GET" && request.method !== "HEAD") own?.beginToEnd();
       // 201 and 202 answer what brings work: whoever uses the service keeps it going, between one cron tick and the next.
-      if (own !== undefined && [201, 202].includes(response.status)) context.waitUntil(drain(own, drainedWithStart));
+      if (own !== undefined && [201, 202].includes(response.status)) {
+        context.waitUntil(drain(own, drainedWithStart).catch((error) => onError(error)));
+      }
       return response;
     },
     scheduled(_controller, env, context) {
-      context.waitUntil(drain(invocation(env, (work) => context.waitUntil(work))));
+      const own = invocation(env, (work) => context.waitUntil(work));
+      own.beginToEnd();
+      context.waitUntil(drain(own));
     },
   };
 }
@@ -147,6 +158,8 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
 interface Invocation {
   readonly runtime: Runtime;
   readonly concurrency: number;
+  /** From now on it has {@link passMs} left. */
+  beginToEnd(): void;
 }
 
 function drain({ runtime, concurrency }: Invocation, limit?: number): Promise<unknown> {
