@@ -10,7 +10,7 @@ export const checkpointOperations: readonly Operation[] = [
     path: "/v1/runs/{run_id}/checkpoints",
     tag: "checkpoints",
     summary: "The checkpoints of a run, in the order in which they were written",
-    description: "All of them, or a page where `after` or `limit` is given.",
+    description: "At most 1,000 at once; where there are more, `next_after` leads to the next page.",
     query: requests.checkpointQuery,
     status: 200,
     answer: answers.checkpointList,

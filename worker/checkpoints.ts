@@ -12,9 +12,11 @@ import { checkpointAnswer, checkpointRecordAnswer, comparisonAnswer } from "./wi
 export const checkpointRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/checkpoints", query(checkpointQuery), async (c) => {
     const runId = c.req.param("run_id");
-    const { after, limit = after === undefined ? undefined : 100 } = c.req.valid("query");
-    const part = given({ after, limit });
-    const { checkpoints, head, total, isMore } = await c.var.runs.listCheckpoints(runId, part);
+    const { after, limit } = c.req.valid("query");
+    const { checkpoints, head, total, isMore } = await c.var.runs.listCheckpoints(runId, {
+      ...given({ after }),
+      limit,
+    });
     const last = isMore ? checkpoints.at(-1) : undefined;
     const answer: CheckpointListAnswer = {
       run_id: runId,

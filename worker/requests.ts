@@ -145,10 +145,13 @@ export const streamQuery = v.object({
   after: v.pipe(v.optional(text), v.description("As in the events; the header Last-Event-ID wins.")),
 });
 
+/** The most records of a list of checkpoints: clients of the contract, which know no pages, get as many as that at once. */
+const maxCheckpoints = 1_000;
+
 /** `GET /v1/runs/{run_id}/checkpoints` */
 export const checkpointQuery = v.object({
   after: v.pipe(v.optional(id), v.description("The checkpoint after which the page begins.")),
-  limit: v.pipe(v.optional(wholeNumber(1, 500, 100)), v.description("All of them where neither is given.")),
+  limit: wholeNumber(1, maxCheckpoints, maxCheckpoints),
 });
 
 /** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */
