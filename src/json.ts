@@ -132,9 +132,12 @@ export interface Size {
 
 /** How much the value's JSON is. */
 export function sizeOf(json: Json): Size {
-  const text = JSON.stringify(json);
-  const bytes = utf8Length(text);
-  return typeof json === "object" && json !== null ? { bytes, ...extent(text) } : { bytes, values: 1, depth: 0 };
+  return textSize(JSON.stringify(json));
+}
+
+/** How much JSON the text is, which is without white space. */
+export function textSize(text: string): Size {
+  return { bytes: utf8Length(text), ...extent(text) };
 }
 
 /**

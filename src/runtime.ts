@@ -31,6 +31,8 @@ export interface RuntimeOptions {
   readonly isSpent?: () => boolean;
   /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
   readonly maxStateBytes?: number;
+  /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
+  readonly maxStateValues?: number;
   /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
   readonly executes?: boolean;
   readonly clock?: Clock;
@@ -122,6 +124,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       64 * 1024 * 1024,
       "a number of bytes above 0",
       (bytes) => bytes > 0,
+    ),
+    maxStateValues: numberOption(
+      options.maxStateValues,
+      "maxStateValues",
+      500_000,
+      "a number of values above 0",
+      (values) => values > 0,
     ),
     notifier: options.notifier ?? localNotifier(),
     ...present({ presence }),

@@ -120,13 +120,16 @@ function hostOver(store: Store, tenant: string) {
   const { skills, capabilities } = workshop();
   const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const maxStateBytes = 64 * 1024 * 1024;
-  const host = asHost({ store, clock, random, maxStateBytes, notifier: localNotifier(), ready: Promise.resolve() });
+  const limits = { maxStateBytes, maxStateValues: 1_000_000 };
+  const host = asHost({ store, clock, random, ...limits, notifier: localNotifier(), ready: Promise.resolve() });
   const runtime = createRuntime({ store, clock, skills, capabilities });
   return { host, runtime, runs: runtime.for(tenant) };
 }
 
 // Writing and reading checkpoints takes no more of a host than that.
-function asHost(host: Pick<Host, "store" | "clock" | "random" | "maxStateBytes" | "notifier" | "ready">): Host {
+function asHost(
+  host: Pick<Host, "store" | "clock" | "random" | "maxStateBytes" | "maxStateValues" | "notifier" | "ready">,
+): Host {
   return host as Host;
 }
 

@@ -1,10 +1,10 @@
 import { type CheckpointRecord, stateSnapshotRef } from "../checkpoint.ts";
 import { eventTypes, type NewEvent, type RunEvent } from "../event.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
-import type { Json, JsonObject } from "../json.ts";
+import { type Json, type JsonObject, located } from "../json.ts";
 import { present } from "../present.ts";
 import type { EntryRow } from "../store.ts";
-import { id, list, optionalText, record, requiredText, textList, values, word } from "./fields.ts";
+import { id, list, optionalText, record, requiredText, sparse, textList, values, word } from "./fields.ts";
 import { bodyFormat, readBody } from "./run.ts";
 import { decodeValue } from "./values.ts";
 
@@ -23,6 +23,8 @@ const newEvent = record<NewEvent>("required", {
   payload: values,
 });
 const newEvents = list(newEvent);
+const traceIdField = sparse(requiredText);
+const sparseCheckpoint = sparse(checkpointRecord);
 
 /** One remembered commit of a run. */
 export interface Entry {
@@ -35,12 +37,13 @@ export interface Entry {
 
 /** The body of an entry's row. */
 export function writeEntryBody(entry: Omit<Entry, "revision">): string {
+  const { nonce, traceId, events, checkpoint } = entry;
   return JSON.stringify({
     format: bodyFormat,
-    nonce: entry.nonce,
-    trace_id: entry.traceId,
-    events: newEvents.write(entry.events as readonly NewEvent[]) ?? [],
-    checkpoint: entry.checkpoint === undefined ? undefined : checkpointRecord.write(entry.checkpoint),
+    nonce,
+    trace_id: located("trace_id", (path) => traceIdField.write(traceId, path)),
+    events: located("events", (path) => newEvents.write(events as readonly NewEvent[], path)) ?? [],
+    checkpoint: located("checkpoint", (path) => sparseCheckpoint.write(checkpoint, path)),
   });
 }
 
@@ -50,9 +53,11 @@ export function readEntry(row: EntryRow): Entry {
   return readBody(row.body, place, ({ nonce, trace_id, events, checkpoint }) => ({
     revision: row.revision,
     nonce: nonce as string,
-    ...(trace_id === undefined ? {} : { traceId: trace_id as string }),
     events: newEvents.read(events, "events") as readonly NewEvent<Json>[],
-    ...(checkpoint === undefined ? {} : { checkpoint: checkpointRecord.read(checkpoint, "checkpoint") }),
+    ...present({
+      traceId: traceIdField.read(trace_id, "trace_id"),
+      checkpoint: sparseCheckpoint.read(checkpoint, "checkpoint"),
+    }),
   }));
 }
 

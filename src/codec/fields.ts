@@ -6,10 +6,12 @@ import { parseEncoded } from "./values.ts";
 
 /**
  * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets
- * `undefined` for a missing field and answers with the field's default.
+ * `undefined` for a missing field and answers with the field's default. What `read` refuses, `write`, `change` and `map`
+ * refuse too, so that nothing is stored that cannot be read: values come from JavaScript without types as well.
  */
 export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: Path): T;
+  write(value: T, path?: Path): Json | undefined;
   /** Gives every user value in the part another form. */
   map(value: T, form: ValueForm, path: Path): T;
 }
@@ -24,45 +26,55 @@ function changeOfJson(before: unknown, after: unknown) {
   return changeBetween((before ?? null) as Json, (after ?? null) as Json);
 }
 
-function expected(path: Path, what: string, json: Json): Error {
-  const found = json === null ? "null" : Array.isArray(json) ? "an array" : typeof json;
-  return invalidRequest(path, `expected ${what}, not ${found}`);
+function expected(path: Path, what: string, found: unknown): Error {
+  if (found === undefined) return invalidRequest(path, "is missing");
+  const kind = found === null ? "null" : Array.isArray(found) ? "an array" : typeof found;
+  return invalidRequest(path, `expected ${what}, not ${typeof found === "number" ? found : kind}`);
 }
 
-function plain<T extends Json>(what: string, is: (json: Json) => json is T, missing: T | undefined): Field<T> {
+function plain<T extends Json>(what: string, is: (json: unknown) => json is T, missing: T | undefined): Field<T> {
+  const checked = (value: unknown, path?: Path): T => {
+    if (is(value)) return value;
+    throw expected(path, what, value);
+  };
   return {
-    read(json, path) {
-      if (json === undefined) {
-        if (missing === undefined) throw invalidRequest(path, "is missing");
-        return missing;
-      }
-      if (!is(json)) throw expected(path, what, json);
-      return json;
-    },
-    write: (value) => value,
-    change: changeOfJson,
-    map: (value) => value,
+    read: (json, path) => (json === undefined && missing !== undefined ? missing : checked(json, path)),
+    write: checked,
+    change: (before, after) => changeOfJson(before, checked(after)),
+    map: (value, _, path) => checked(value, path),
   };
 }
 
-const isText = (json: Json): json is string => typeof json === "string";
-const isNumber = (json: Json): json is number => typeof json === "number";
-const isBoolean = (json: Json): json is boolean => typeof json === "boolean";
+/** The last and the first time that a Date can hold, in milliseconds around 1970. */
+const maxTime = 8.64e15;
+
+const isText = (json: unknown): json is string => typeof json === "string";
+const isNumber = (json: unknown): json is number => Number.isFinite(json);
+const isCount = (json: unknown): json is number => Number.isSafeInteger(json) && (json as number) >= 0;
+const isTime = (json: unknown): json is number => isNumber(json) && Math.abs(json) <= maxTime;
+const isBoolean = (json: unknown): json is boolean => typeof json === "boolean";
 
 /** A string that must be there. */
 export const requiredText = plain("a string", isText, undefined);
 export const requiredNumber = plain("a number", isNumber, undefined);
+/** A time in milliseconds. */
+export const requiredTime = plain("a time in milliseconds that a Date can hold", isTime, undefined);
 export const text = (missing: string): Field<string> => plain("a string", isText, missing);
 export const number = (missing: number): Field<number> => plain("a number", isNumber, missing);
+/** How many there are. */
+export const count = plain("a whole number of at least 0", isCount, 0);
 
 /** A part that may be absent: `undefined` in code, and `none` where it is written. */
 function orAbsent(none: null | undefined) {
   return <T>(field: Field<T>): Field<T | undefined> => ({
     read: (json, path) => (json === undefined || json === none ? undefined : field.read(json, path)),
-    write: (value) => (value === undefined ? none : field.write(value)),
+    write: (value, path) => (value === undefined ? none : field.write(value, path)),
     change(before, after) {
       if (before !== undefined && after !== undefined) return field.change(before, after);
-      return changeOfJson(before && field.write(before), after && field.write(after));
+      return changeOfJson(
+        before === undefined ? none : field.write(before),
+        after === undefined ? none : field.write(after),
+      );
     },
     map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
   });
@@ -79,13 +91,18 @@ export const optionalBoolean = nullable(plain("a boolean", isBoolean, undefined)
 
 /** One of a closed set of words. */
 export function word<T extends string>(words: readonly T[]): Field<T> {
-  const is = (json: Json): json is T => (words as readonly Json[]).includes(json);
+  const is = (json: unknown): json is T => (words as readonly unknown[]).includes(json);
   return plain(`one of ${words.join(", ")}`, is, undefined);
 }
 
 /** A string that a parser turns into a branded id. */
 export function id<T extends string>(read: (text: unknown, path: Path) => T): Field<T> {
-  return { read, write: (value) => value, change: changeOfJson, map: (value) => value };
+  return {
+    read,
+    write: read,
+    change: (before, after) => changeOfJson(before, read(after, undefined)),
+    map: (value, _, path) => read(value, path),
+  };
 }
 
 /** A user value in its encoded form. */
@@ -104,10 +121,15 @@ export const values: Field<Fields> = {
     for (const [key, item] of Object.entries(json)) parseEncoded(item, at(path, key));
     return json;
   },
-  write: (fields) => fields as JsonObject,
-  change: changeOfJson,
-  map: (fields, form, path) => mapEntries(fields, (item, key) => form(item, at(path, key))),
+  write: (fields, path) => expectObject(fields, path) as JsonObject,
+  change: (before, after) => changeOfJson(before, expectObject(after)),
+  map: (fields, form, path) => mapEntries(expectObject(fields, path), (item, key) => form(item, at(path, key))),
 };
+
+function expectObject<T extends object>(value: T, path?: Path): T {
+  if (isJsonObject(value)) return value;
+  throw expected(path, "an object", value);
+}
 
 /** {@link values} that must be there. */
 export const requiredValues: Field<Fields> = {
@@ -125,10 +147,18 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
       if (!Array.isArray(json)) throw expected(path, "an array", json);
       return (json as readonly Json[]).map((each, index) => item.read(each, at(path, index)));
     },
-    write: (items) => items.map((each) => item.write(each) ?? null),
-    change: (before, after) => changeOfItems(before, after, item),
-    map: (items, form, path) => items.map((each, index) => item.map(each, form, at(path, index))),
+    // From and not map, which passes over the holes of an array.
+    write: (items, path) =>
+      Array.from(expectArray(items, path), (each, index) => item.write(each, at(path, index)) ?? null),
+    change: (before, after) => changeOfItems(before, expectArray(after), item),
+    map: (items, form, path) =>
+      Array.from(expectArray(items, path), (each, index) => item.map(each, form, at(path, index))),
   };
+}
+
+function expectArray<T>(items: readonly T[], path?: Path): readonly T[] {
+  if (Array.isArray(items)) return items;
+  throw expected(path, "an array", items);
 }
 
 export const valueList = list(value);
@@ -142,9 +172,11 @@ export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
       if (!isJsonObject(json)) throw expected(path, "an object", json);
       return mapEntries(json, (each, key) => item.read(each, at(path, key)));
     },
-    write: (items) => mapEntries(items, (each) => item.write(each) ?? null),
-    change: (before, after) => changeOfMembers(before, after, item),
-    map: (items, form, path) => mapEntries(items, (each, key) => item.map(each, form, at(path, key))),
+    write: (items, path) =>
+      mapEntries(expectObject(items, path), (each, key) => item.write(each, at(path, key)) ?? null),
+    change: (before, after) => changeOfMembers(before, expectObject(after), item),
+    map: (items, form, path) =>
+      mapEntries(expectObject(items, path), (each, key) => item.map(each, form, at(path, key))),
   };
 }
 
@@ -182,19 +214,19 @@ export function record<T extends object>(missing: "required" | "default", row: R
       if (rest.length > 0) result.unknownFields = values.read(Object.fromEntries(rest), path);
       return asRecord<T>(result);
     },
-    write(value) {
-      const source = parts(value);
-      const members: [string, Json][] = [];
+    write(value, path) {
+      const source = parts(expectObject(value, path));
+      const members: Record<string, Json> = {};
       for (const [property, name, field] of rows) {
-        const part = field.write(source[property]);
-        if (part !== undefined) members.push([name, part]);
+        const part = field.write(source[property], at(path, name));
+        if (part !== undefined) members[name] = part;
       }
-      for (const [key, part] of Object.entries(source.unknownFields ?? {})) members.push([key, part as Json]);
-      return Object.fromEntries(members);
+      for (const [key, part] of Object.entries(source.unknownFields ?? {})) setOwn(members, key, part as Json);
+      return members;
     },
     change(before, after) {
       if (before === after) return undefined;
-      const [old, next] = [parts(before), parts(after)];
+      const [old, next] = [parts(before), parts(expectObject(after))];
       const members = new MemberChanges(rows.length);
       for (const [property, name, field] of rows) {
         const [a, b] = [old[property], next[property]];
@@ -212,7 +244,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
       return members.whole();
     },
     map(value, form, path) {
-      const source = parts(value);
+      const source = parts(expectObject(value, path));
       const result: Record<string, unknown> = {};
       for (const [property, name, field] of rows) {
         const part = field.map(source[property], form, at(path, name));

@@ -1,6 +1,6 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId } from "../ids.ts";
-import { at, isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { at, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
 import {
   type ApprovalRequest,
   type GateDecided,
@@ -14,16 +14,16 @@ import {
 } from "../run.ts";
 import { changeBetween } from "./delta.ts";
 import {
+  count,
   type Field,
   id,
   list,
   nullable,
-  number,
   optionalBoolean,
   optionalText,
   record,
-  requiredNumber,
   requiredText,
+  requiredTime,
   sparse,
   textList,
   value,
@@ -74,7 +74,7 @@ const run = record<Run>("required", {
 
 const lease = record<Lease>("required", {
   executor: requiredText,
-  endsAt: requiredNumber,
+  endsAt: requiredTime,
 });
 
 const signal = record<Signal>("required", {
@@ -94,7 +94,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     kind: word(["approval"]),
     stepId: requiredText,
     capabilityId: sparse(requiredText),
-    since: requiredNumber,
+    since: requiredTime,
     reason: word(["confirmation", "approval", "replay", "attempted"]),
     decision: sparse(gateDecided),
   }),
@@ -102,18 +102,18 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     kind: word(["signal"]),
     stepId: requiredText,
     name: requiredText,
-    until: sparse(requiredNumber),
+    until: sparse(requiredTime),
   }),
   sleep: record<Extract<Wait, { kind: "sleep" }>>("required", {
     kind: word(["sleep"]),
     stepId: requiredText,
-    until: requiredNumber,
+    until: requiredTime,
   }),
   retry: record<Extract<Wait, { kind: "retry" }>>("required", {
     kind: word(["retry"]),
     stepId: requiredText,
-    until: requiredNumber,
-    attempts: requiredNumber,
+    until: requiredTime,
+    attempts: count,
     error: requiredText,
   }),
 };
@@ -123,24 +123,27 @@ const wait: Field<Wait> = {
     const name = waitKind.read(isJsonObject(json) ? json.kind : json, at(path, "kind"));
     return waitOf[name].read(json, path);
   },
-  write: (value) => (waitOf[value.kind] as Field<Wait>).write(value),
+  write(value, path) {
+    waitKind.write(value?.kind, at(path, "kind"));
+    return (waitOf[value.kind] as Field<Wait>).write(value, path);
+  },
   change: (before, after) => changeBetween(wait.write(before) ?? null, wait.write(after) ?? null),
   map: (value) => value,
 };
 
 const runRecord = record<RunRecord>("required", {
   run: run,
-  epoch: number(0),
+  epoch: count,
   lease: sparse(lease),
   waits: list(wait),
   inbox: list(signal),
   confirmed: textList,
-  wakeAt: sparse(requiredNumber),
-  recoveries: number(0),
-  unservedCount: number(0),
-  checkpointCount: number(0),
-  entryRevision: number(0),
-  headRevision: number(0),
+  wakeAt: sparse(requiredTime),
+  recoveries: count,
+  unservedCount: count,
+  checkpointCount: count,
+  entryRevision: count,
+  headRevision: count,
   isEditPending: optionalBoolean,
   isResultInHead: optionalBoolean,
 });
@@ -165,7 +168,8 @@ export const bodyFormat = 1;
 
 /** The body of a run's row. `nonce` names the commit that wrote it. */
 export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
-  return JSON.stringify({ format: bodyFormat, nonce, record: runRecord.write(value) ?? null });
+  const record = located("", (path) => runRecord.write(value, path)) ?? null;
+  return JSON.stringify({ format: bodyFormat, nonce, record });
 }
 
 /** The nonce of a row's body, and the record where the row is neither a tombstone nor that of an import under way. */

@@ -1,8 +1,8 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
-import { isJsonObject, type Json, type JsonObject, utf8Length } from "../json.ts";
+import { isJsonObject, type Json, type JsonObject, type Size, textSize, utf8Length } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyDelta } from "./delta.ts";
+import { applyDelta, type Change } from "./delta.ts";
 import { changeOfState, readState, snapshotFormatKey, writeState } from "./state.ts";
 
 /** A state at a checkpoint, and what stands in the store for it: a keyframe, and the deltas since. */
@@ -16,7 +16,16 @@ export interface Snapshot {
   /** The deltas from the keyframe on, each counted as at least {@link leastDeltaBytes}. */
   readonly deltaBytes: number;
   /** How large a keyframe of the state would be; `undefined` where that has not been counted yet. */
-  readonly stateBytes: number | undefined;
+  readonly size: StateSize | undefined;
+}
+
+export type StateSize = Omit<Size, "depth">;
+
+/** A snapshot as it is written. */
+export interface WrittenSnapshot extends Snapshot {
+  readonly size: StateSize;
+  /** The levels of nesting down to the deepest part that is new. */
+  readonly depth: number;
 }
 
 /** A row costs something even where its body is tiny. */
@@ -33,23 +42,34 @@ export function writeSnapshot(
   state: ExecutionState<Json>,
   revision: number,
   before: Snapshot | undefined,
-): { readonly body: string; readonly snapshot: Snapshot & { readonly stateBytes: number } } {
+): { readonly body: string; readonly snapshot: WrittenSnapshot } {
   if (before !== undefined) {
     const { keyframeBytes } = before;
-    const { delta = null, growth = 0 } = changeOfState(before.state, state) ?? {};
+    const { delta = null, growth = 0, valueGrowth = 0, depth = 0 } = changeBetween(before.state, state) ?? {};
     const body = JSON.stringify({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
     if (deltaBytes <= keyframeBytes) {
-      const stateBytes = (before.stateBytes ?? utf8Length(keyframeBody(before.state))) + growth;
-      if (keyframeBytes + deltaBytes <= 2 * stateBytes) {
-        return { body, snapshot: { ...before, state, revision, deltaBytes, stateBytes } };
+      const { bytes, values } = before.size ?? textSize(keyframeBody(before.state));
+      const size = { bytes: bytes + growth, values: values + valueGrowth };
+      if (keyframeBytes + deltaBytes <= 2 * size.bytes) {
+        return { body, snapshot: { ...before, state, revision, deltaBytes, size, depth } };
       }
     }
   }
   const body = keyframeBody(state);
-  const stateBytes = utf8Length(body);
-  const snapshot = { state, revision, keyframe: revision, keyframeBytes: stateBytes, deltaBytes: 0, stateBytes };
+  const { depth, ...size } = textSize(body);
+  const snapshot = { state, revision, keyframe: revision, keyframeBytes: size.bytes, deltaBytes: 0, size, depth };
   return { body, snapshot };
+}
+
+function changeBetween(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
+  try {
+    return changeOfState(before, after);
+  } catch (error) {
+    // The change does not know its places; writing the whole names the one that is wrong.
+    writeState(after);
+    throw error;
+  }
 }
 
 function keyframeBody(state: ExecutionState<Json>): string {
@@ -76,9 +96,15 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
       deltaBytes += Math.max(utf8Length(row.body), leastDeltaBytes);
     }
     const state = readState(json);
-    const keyframeBytes = utf8Length(keyframe.body);
-    const stateBytes = deltas.length === 0 ? keyframeBytes : undefined;
-    return { state, revision, keyframe: keyframe.revision, keyframeBytes, deltaBytes, stateBytes };
+    const { depth: _, ...size } = textSize(keyframe.body);
+    return {
+      state,
+      revision,
+      keyframe: keyframe.revision,
+      keyframeBytes: size.bytes,
+      deltaBytes,
+      size: deltas.length === 0 ? size : undefined,
+    };
   } catch (cause) {
     if (isDurableError(cause, "unsupported_version")) {
       throw new DurableError("unsupported_version", `${place} was written by another version: ${cause.message}`, {

@@ -176,9 +176,14 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
   return located(path, (path) => executionState.read(fields, path)) as ExecutionState<Json>;
 }
 
-/** The state in the ORCA v1 form. */
-export function writeState(state: ExecutionState<Json>): JsonObject {
-  return { [snapshotFormatKey]: snapshotFormat, ...(executionState.write(state) as JsonObject) };
+/**
+ * The state in the ORCA v1 form.
+ *
+ * @throws `invalid_request` that names the place of what could not be read again.
+ */
+export function writeState(state: ExecutionState<Json>, path = "state"): JsonObject {
+  const fields = located(path, (path) => executionState.write(state, path)) as JsonObject;
+  return { [snapshotFormatKey]: snapshotFormat, ...fields };
 }
 
 /**
@@ -195,7 +200,7 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
  * @throws `invalid_request` that names the path of a value that cannot be kept.
  */
 export function encodeState(state: ExecutionState, path = "state"): ExecutionState<Json> {
-  if (Object.hasOwn(state.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
+  if (Object.hasOwn(state?.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
   return located(path, (path) => executionState.map(state, encodeValue, path)) as ExecutionState<Json>;
 }
 

@@ -1,13 +1,13 @@
 import type { CheckpointRecord } from "../checkpoint.ts";
 import { readEntry, writeEntryBody } from "../codec/entry.ts";
 import { readRunBody, writeRunBody, writeTombstone } from "../codec/run.ts";
-import { writeSnapshot } from "../codec/snapshot.ts";
+import { type WrittenSnapshot, writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
-import { type Json, utf8Length } from "../json.ts";
+import { extent, type Json, maxDepth, utf8Length } from "../json.ts";
 import { sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
-import { dueAt, type RunRecord } from "../run.ts";
+import { dueAt, isTerminal, type Run, type RunRecord } from "../run.ts";
 import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
 import {
   type Change,
@@ -207,14 +207,33 @@ function saved(
   const { over } = checkpoint;
   const head = base?.record.headRevision;
   const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
+  checkState(host, record.run, written.snapshot);
+  return { record: checkpointRecord(host, record, checkpoint, now), ...written };
+}
+
+/** So many levels are left free around what is stored: an answer holds it a few levels further in. */
+const levelsAround = 10;
+/** And so many in a run under way, whose outputs become parts of its result. */
+const levelsOfResult = 2;
+
+/** @throws `too_large` where the state could not be read again, or costs more than its host allows. */
+function checkState({ maxStateBytes, maxStateValues }: Host, run: Run<Json>, { size, depth }: WrittenSnapshot): void {
+  const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
+  const state = `the state of run "${run.runId}"`;
+  if (depth > levels) throw new DurableError("too_large", `${state} would be nested deeper than ${levels} levels`);
   // A run that is as large as it may be must still be able to fail.
-  if (written.snapshot.stateBytes > host.maxStateBytes && record.run.status !== "failed") {
+  if (run.status === "failed") return;
+  if (size.bytes > maxStateBytes)
+    throw new DurableError("too_large", `${state} would take more than ${maxStateBytes} bytes`);
+  if (size.values > maxStateValues) {
     throw new DurableError(
       "too_large",
-      `the state of run "${record.run.runId}" would take more than ${host.maxStateBytes} bytes`,
+      `${state} would have ${size.values} values; at most ${maxStateValues} are kept`,
+      {
+        hint: "keep many numbers as one typed array, and large data elsewhere",
+      },
     );
   }
-  return { record: checkpointRecord(host, record, checkpoint, now), ...written };
 }
 
 function checkpointRecord(
@@ -235,6 +254,11 @@ function checkpointRecord(
 }
 
 function checkSize(body: string, what: string): void {
+  const levels = maxDepth - levelsAround;
+  // A text that is too short for so many pairs of brackets need not be looked through.
+  if (body.length > 2 * levels && extent(body).depth > levels) {
+    throw new DurableError("too_large", `${what} would be nested deeper than ${levels} levels`);
+  }
   // A UTF-16 unit is at most 3 bytes of UTF-8, so that a short body need not be counted.
   if (body.length * 3 <= maxRowBytes) return;
   const size = utf8Length(body);

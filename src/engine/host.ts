@@ -33,6 +33,8 @@ export interface Host {
   readonly isSpent: () => boolean;
   /** The largest state that is kept, in bytes of its JSON. */
   readonly maxStateBytes: number;
+  /** The most values in a state that is kept: each costs memory that its JSON does not show. */
+  readonly maxStateValues: number;
   /** Told of each change that this host commits. */
   readonly notifier: Notifier;
   /** Knows of dead executors before their leases lapse, where the platform can. */
