@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, DurableError, type ErrorCode, httpStatus } from "../src/index.ts";
 import { apiKeys, createApp } from "../worker/app.ts";
@@ -137,6 +137,57 @@ describe("the app", () => {
     const large = await app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { a: "x".repeat(60) } }));
     expect(large.status).toBe(413);
     expect(await large.json()).toMatchObject({ error: { message: "the body: at most 60 bytes are taken" } });
+  });
+});
+
+describe("what goes wrong in onError itself", () => {
+  test("is printed with the failure, and the answer is what it would have been", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+    const failure = new TypeError("the request failed");
+    const broken = new Error("the log is full");
+    const app = createApp({
+      authenticate: () => {
+        throw failure;
+      },
+      runs,
+      onError: () => {
+        throw broken;
+      },
+    });
+    const response = await app.fetch(get("/v1/runs", { "x-trace-id": "t-1" }));
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ error: { code: "internal_error" }, trace_id: "t-1" });
+    expect(printed.mock.calls).toEqual([
+      ["trace t-1:", broken],
+      ["trace t-1:", failure],
+    ]);
+    printed.mockRestore();
+  });
+});
+
+describe("the app's options", () => {
+  const untyped = (value: unknown) => value as number;
+  const noNumbers = [Number.NaN, "1000", null, {}, 0, -1].map(untyped);
+
+  test.each(["maxBodyBytes", "maxImportBytes"])("refuse what is no %s, by name, and take what is", (name) => {
+    const appWith = (value: number) =>
+      createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, [name]: value });
+    for (const value of noNumbers) {
+      expect(() => appWith(value), String(value)).toThrow(
+        expect.objectContaining({ code: "invalid_request", path: name }),
+      );
+    }
+    for (const value of [1, 10_000_000, Number.POSITIVE_INFINITY]) appWith(value);
+  });
+
+  test.each(["pollMs", "maxPollMs", "heartbeatMs", "maxMs"])("refuse what is no stream.%s, by name", (name) => {
+    const appWith = (value: number) =>
+      createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, stream: { [name]: value } });
+    for (const value of [...noNumbers, Number.POSITIVE_INFINITY]) {
+      const path = `stream.${name}`;
+      expect(() => appWith(value), String(value)).toThrow(expect.objectContaining({ code: "invalid_request", path }));
+    }
+    for (const value of [0.5, 60_000]) appWith(value);
   });
 });
 

@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { DurableError, type Runs, type Telemetry } from "../src/index.ts";
+import { numberOption } from "../src/runtime/options.ts";
 import { type Access, accessLog } from "./access.ts";
 import type { HealthAnswer, WhoamiAnswer } from "./answers.ts";
 import { defaultMaxBodyBytes } from "./body.ts";
@@ -20,7 +21,7 @@ import { page as referencePage, policy as referencePolicy } from "./reference.ge
 import { runRoutes } from "./runs.ts";
 import { secureHeaders } from "./secure-headers.ts";
 import { startRoutes } from "./starts.ts";
-import { type StreamOptions, streamRoutes } from "./stream.ts";
+import { checkedStream, type StreamOptions, streamRoutes } from "./stream.ts";
 import { httpTelemetry } from "./telemetry.ts";
 import { parentHeader, traceHeader, traceOf } from "./trace-id.ts";
 import { defaultMaxImportBytes, transferRoutes } from "./transfers.ts";
@@ -71,9 +72,19 @@ export interface AppOptions<Bindings extends object> {
 /** Routes that answer without a key. */
 const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
 
-/** The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3. */
+/**
+ * The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3.
+ *
+ * @throws `invalid_request` that names the option, where a number is none.
+ */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
-  const { maxBodyBytes = defaultMaxBodyBytes, onError = logError, onAccess } = options;
+  const { onAccess } = options;
+  const limits = {
+    maxBodyBytes: bytesOption(options.maxBodyBytes, "maxBodyBytes", defaultMaxBodyBytes),
+    maxImportBytes: bytesOption(options.maxImportBytes, "maxImportBytes", defaultMaxImportBytes),
+  };
+  const stream = checkedStream(options.stream ?? {});
+  const onError = careful(options.onError ?? logError);
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
     if (isOurs(error)) onError(error, c.var.traceId);
     return failure(c, error);
@@ -85,9 +96,9 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     const { traceId, traceparent } = traceOf(c.req.raw);
     c.set("traceId", traceId);
     c.set("traceparent", traceparent);
-    c.set("maxBodyBytes", maxBodyBytes);
-    c.set("maxImportBytes", options.maxImportBytes ?? defaultMaxImportBytes);
-    c.set("stream", options.stream ?? {});
+    c.set("maxBodyBytes", limits.maxBodyBytes);
+    c.set("maxImportBytes", limits.maxImportBytes);
+    c.set("stream", stream);
     c.set("report", (error) => onError(error, traceId));
     await next();
     c.header(traceHeader, c.var.traceId);
@@ -147,6 +158,22 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     .route("/", checkpointRoutes)
     .route("/", keyRoutes)
     .route("/", legacyRoutes);
+}
+
+function bytesOption(value: number | undefined, name: string, otherwise: number): number {
+  return numberOption(value, name, otherwise, "a number of bytes of at least 1", (given) => given >= 1);
+}
+
+/** The same, of which what it throws itself is printed: an answer does not fail because its failure could not be told. */
+function careful(onError: NonNullable<AppOptions<object>["onError"]>): NonNullable<AppOptions<object>["onError"]> {
+  return (error, traceId) => {
+    try {
+      onError(error, traceId);
+    } catch (thrown) {
+      logError(thrown, traceId);
+      logError(error, traceId);
+    }
+  };
 }
 
 function checkPath(request: Request): void {

@@ -3,7 +3,7 @@ import { matchedRoutes } from "hono/route";
 import type { Runs } from "../src/index.ts";
 import type { Caller } from "./caller.ts";
 import type { KeyStore } from "./keys/store.ts";
-import type { StreamOptions } from "./stream.ts";
+import type { CheckedStream } from "./stream.ts";
 
 /** One request, as the app hands it to whoever knows the platform. */
 export interface Call<Bindings> {
@@ -27,7 +27,7 @@ export interface AppEnv {
     traceparent: string;
     maxBodyBytes: number;
     maxImportBytes: number;
-    stream: StreamOptions;
+    stream: CheckedStream;
     /** Tells the log of a failure that no answer can tell any more. */
     report(error: unknown): void;
     caller: Caller;

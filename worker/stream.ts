@@ -1,5 +1,7 @@
 import { Hono } from "hono";
 import { eventPosition, isTerminal, type RunEvent, type RunStatus } from "../src/index.ts";
+import { present } from "../src/present.ts";
+import { lengthOption } from "../src/runtime/options.ts";
 import { query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { chunkStream } from "./chunks.ts";
@@ -24,6 +26,20 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+/** {@link StreamOptions} with its defaults. */
+export type CheckedStream = Required<Omit<StreamOptions, "signal">> & Pick<StreamOptions, "signal">;
+
+/** @throws `invalid_request` that names the option. */
+export function checkedStream({ signal, ...lengths }: StreamOptions): CheckedStream {
+  return {
+    pollMs: lengthOption(lengths.pollMs, "stream.pollMs", 250),
+    maxPollMs: lengthOption(lengths.maxPollMs, "stream.maxPollMs", 5_000),
+    heartbeatMs: lengthOption(lengths.heartbeatMs, "stream.heartbeatMs", 15_000),
+    maxMs: lengthOption(lengths.maxMs, "stream.maxMs", 300_000),
+    ...present({ signal }),
+  };
+}
+
 /** How soon clients connect again, unless they find that it fails. */
 const retryMs = 1_000;
 
@@ -33,7 +49,7 @@ const headers = { "content-type": "text/event-stream", "cache-control": "no-cach
 export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", query(streamQuery), async (c) => {
   const runId = c.req.param("run_id");
   const { runs, report } = c.var;
-  const { pollMs = 250, maxPollMs = 5_000, heartbeatMs = 15_000, maxMs = 300_000, signal } = c.var.stream;
+  const { pollMs, maxPollMs, heartbeatMs, maxMs, signal } = c.var.stream;
   const place = given({ after: c.req.header("last-event-id") || c.req.valid("query").after });
   // What is wrong with the request is told before the stream begins; in that order, so that no event falls in between.
   const { status } = await runs.get(runId);
