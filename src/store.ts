@@ -28,7 +28,10 @@ export interface Store {
   /** How many rows `listRuns` would give without `after`, `offset` and `limit`. */
   countRuns(tenant: string, filter: RunFilter): Promise<number>;
 
-  /** Rows with `dueAt <= now`, ascending by (dueAt, runId), of one tenant or of all. */
+  /**
+   * Rows with `dueAt <= now`, ascending by (dueAt, runId, tenant): of one tenant, or of all without `exceptTenants`. `after`
+   * is exclusive and need not exist.
+   */
   dueRuns(query: DueQuery): Promise<readonly RunRow[]>;
 
   /** The entry of that checkpoint. */
@@ -154,10 +157,20 @@ export interface RunQuery extends RunFilter {
   readonly order: "ascending" | "descending";
 }
 
+/** A place among due runs. */
+export interface DuePosition {
+  readonly dueAt: number;
+  readonly runId: string;
+  readonly tenant: string;
+}
+
 export interface DueQuery {
   readonly now: number;
   readonly limit: number;
   readonly tenant?: string;
+  /** Tenants whose rows are left out, so that one with many due runs does not hide the others. Not together with `tenant`. */
+  readonly exceptTenants?: readonly string[];
+  readonly after?: DuePosition;
 }
 
 export interface EntryQuery {

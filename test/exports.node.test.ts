@@ -99,6 +99,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type DescentOutcome",
     "type Difference",
     "type Drained",
+    "type DuePosition",
     "type DueQuery",
     "type Duration",
     "type EntryQuery",

@@ -71,14 +71,24 @@ export function d1Store(db: D1Database | D1DatabaseSession): Store {
       return (await selectOne<{ count: number }>("countRuns", sql, values))?.count ?? 0;
     },
 
-    dueRuns: ({ now, limit, tenant }) =>
-      select<RunRow>(
+    dueRuns({ now, limit, tenant, exceptTenants = [], after }) {
+      const terms: [string, readonly Value[]][] = [["due_at <= ? AND status IS NOT NULL", [now]]];
+      if (tenant !== undefined) terms.push(["tenant = ?", [tenant]]);
+      // As one value, because a statement takes 100.
+      if (exceptTenants.length > 0) {
+        terms.push(["tenant NOT IN (SELECT value FROM json_each(?))", [JSON.stringify(exceptTenants)]]);
+      }
+      if (after !== undefined) {
+        terms.push(["(due_at, run_id, tenant) > (?, ?, ?)", [after.dueAt, after.runId, after.tenant]]);
+      }
+      return select<RunRow>(
         "dueRuns",
         // Named, or a tenant would make the planner read and sort all of its runs.
-        `SELECT ${runColumns} FROM runs INDEXED BY runs_due WHERE due_at <= ?1 AND status IS NOT NULL
-          AND (?2 IS NULL OR tenant = ?2) ORDER BY due_at, run_id LIMIT ?3`,
-        [now, tenant, limit],
-      ),
+        `SELECT ${runColumns} FROM runs INDEXED BY runs_due WHERE ${terms.map(([term]) => term).join(" AND ")}
+          ORDER BY due_at, run_id, tenant LIMIT ?`,
+        [...terms.flatMap(([, values]) => values), limit],
+      );
+    },
 
     getEntry: (tenant, runId, checkpointId) =>
       selectOne<EntryRow>(

@@ -64,12 +64,16 @@ export function indexedDbStore({ name = "orca-durable", durability = "strict" }:
           .count(IDBKeyRange.bound(...listRange(tenant, filter))),
       ),
 
-    dueRuns: ({ now, limit, tenant = all }) =>
+    dueRuns: ({ now, limit, tenant = all, exceptTenants = [], after }) =>
       transact("dueRuns", ["places", "runs"], "readonly", async (tx) => {
-        const range = IDBKeyRange.bound([tenant], [tenant, now, behindAll]);
+        // Not an empty range but an error, in IndexedDB.
+        if (after !== undefined && after.dueAt > now) return [];
+        const first = after === undefined ? [tenant] : [tenant, after.dueAt, after.runId, after.tenant];
+        const range = IDBKeyRange.bound(first, [tenant, now, behindAll], true);
+        const keep = (place: Place) => !exceptTenants.includes(place.tenant);
         return rowsAt(
           tx.objectStore("runs"),
-          await page<Place>(tx.objectStore("places").index("due"), { range, limit }),
+          await page<Place>(tx.objectStore("places").index("due"), { range, limit, keep }),
         );
       }),
 

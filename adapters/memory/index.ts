@@ -1,5 +1,14 @@
 import { DurableError } from "../../src/errors.ts";
-import type { ClaimRow, EntryRow, RunFilter, RunPosition, RunRow, SnapshotRow, Store } from "../../src/store.ts";
+import type {
+  ClaimRow,
+  DuePosition,
+  EntryRow,
+  RunFilter,
+  RunPosition,
+  RunRow,
+  SnapshotRow,
+  Store,
+} from "../../src/store.ts";
 
 /** Rows outside any store, by tenant: stores over the same data see each other's commits, as tabs on one database do. */
 export type MemoryData = Map<string, TenantRows>;
@@ -32,6 +41,10 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
     return give(data.get(tenant) ?? { runs: new Map(), listed: [], claims: new Map() });
   }
 
+  function othersThan(tenants: readonly string[]): readonly StoredRun[] {
+    return [...data].flatMap(([tenant, { listed }]) => (tenants.includes(tenant) ? [] : listed));
+  }
+
   return {
     getRun: (tenant, runId) => answer("getRun", tenant, ({ runs }) => runs.get(runId)?.row),
 
@@ -49,12 +62,13 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
     countRuns: (tenant, filter) =>
       answer("countRuns", tenant, ({ listed }) => listed.filter(({ row }) => matches(row, filter)).length),
 
-    dueRuns: ({ now, limit, tenant }) =>
+    dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer("dueRuns", tenant ?? "", ({ listed }) =>
-        (tenant === undefined ? [...data.values()].flatMap((rows) => rows.listed) : listed)
+        (tenant === undefined ? othersThan(exceptTenants) : listed)
           .map(({ row }) => row)
           .filter((row): row is DueRow => row.dueAt !== undefined && row.dueAt <= now)
-          .sort((a, b) => a.dueAt - b.dueAt || compareText(a.runId, b.runId))
+          .filter((row) => after === undefined || compareDue(row, after) > 0)
+          .sort(compareDue)
           .slice(0, limit),
       ),
 
@@ -137,7 +151,11 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
   };
 }
 
-type DueRow = RunRow & { readonly dueAt: number };
+type DueRow = RunRow & DuePosition;
+
+function compareDue(a: DuePosition, b: DuePosition): number {
+  return a.dueAt - b.dueAt || compareText(a.runId, b.runId) || compareText(a.tenant, b.tenant);
+}
 
 function eraseClaims(claims: Map<string, ClaimRow>, runId: string): void {
   for (const [key, claim] of claims) {

@@ -14,7 +14,7 @@ const schema = `
     tenant TEXT, runId TEXT, revision INTEGER NOT NULL, createdAt INTEGER NOT NULL, status TEXT, skillId TEXT,
     sourceRunId TEXT, dueAt INTEGER, body TEXT NOT NULL, PRIMARY KEY (tenant, runId)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS runs_listed ON runs (tenant, createdAt, runId) WHERE status IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS runs_due ON runs (dueAt, runId) WHERE dueAt IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS runs_due ON runs (dueAt, runId, tenant) WHERE dueAt IS NOT NULL;
   CREATE TABLE IF NOT EXISTS entries (
     tenant TEXT, runId TEXT, revision INTEGER, checkpointId TEXT, keyframe INTEGER, body TEXT NOT NULL, snapshot TEXT,
     PRIMARY KEY (tenant, runId, revision), UNIQUE (tenant, runId, checkpointId)) STRICT;
@@ -99,11 +99,14 @@ export function sqliteStore(path: string): Store {
         return first<{ count: number }>(`SELECT count(*) AS count FROM runs WHERE ${where}`, values)?.count ?? 0;
       }),
 
-    dueRuns: ({ now, limit, tenant }) =>
+    dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer("dueRuns", () => {
+        const place = after && { dueAt: after.dueAt, runId: after.runId, of: after.tenant };
         const sql = `SELECT * FROM runs WHERE dueAt <= :now AND status IS NOT NULL AND (:tenant IS NULL OR tenant = :tenant)
-          ORDER BY dueAt, runId LIMIT :limit`;
-        return all(sql, { now, limit, tenant: tenant ?? null });
+          AND tenant NOT IN (SELECT value FROM json_each(:except))
+          ${place === undefined ? "" : "AND (dueAt, runId, tenant) > (:dueAt, :runId, :of)"}
+          ORDER BY dueAt, runId, tenant LIMIT :limit`;
+        return all(sql, { now, limit, tenant: tenant ?? null, except: JSON.stringify(exceptTenants), ...place });
       }),
 
     getEntry: (tenant, runId, checkpointId) =>

@@ -35,11 +35,13 @@ export function modelStore(tables: Tables): Store {
           .slice(offset, offset + limit);
       }),
     countRuns: (tenant, filter) => answer(() => liveRuns(tables, tenant, filter).length),
-    dueRuns: ({ now, limit, tenant }) =>
+    dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer(() =>
         tables.runs
           .filter((run) => (tenant === undefined || run.tenant === tenant) && run.status !== undefined)
+          .filter((run) => !exceptTenants.includes(run.tenant))
           .filter((run) => run.dueAt !== undefined && run.dueAt <= now)
+          .filter((run) => after === undefined || byDue(run, after) > 0)
           .sort(byDue)
           .slice(0, limit),
       ),

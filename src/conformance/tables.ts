@@ -107,9 +107,11 @@ export function byBirth(a: Pick<RunRow, "createdAt" | "runId">, b: Pick<RunRow, 
   return a.createdAt - b.createdAt || compareText(a.runId, b.runId);
 }
 
-export function byDue(a: RunRow, b: RunRow): number {
-  return (a.dueAt ?? 0) - (b.dueAt ?? 0) || compareText(a.runId, b.runId);
+export function byDue(a: Due, b: Due): number {
+  return (a.dueAt ?? 0) - (b.dueAt ?? 0) || compareText(a.runId, b.runId) || compareText(a.tenant, b.tenant);
 }
+
+type Due = Pick<RunRow, "dueAt" | "runId" | "tenant">;
 
 export function byKey(a: Pick<ClaimRow, "kind" | "key">, b: Pick<ClaimRow, "kind" | "key">): number {
   return compareText(a.kind, b.kind) || compareText(a.key, b.key);

@@ -130,6 +130,70 @@ export const dueCases = [
       expectEqual(await store.dueRuns({ now: 4_000, limit: 4 }), rows.slice(0, 4), "the first four");
     },
   ),
+
+  storeCase("due.ties", "Rows of one dueAt and run id come by tenant, also from page to page.", async (stage) => {
+    const { store, tenant, neighbor } = stage;
+    const rows = [row(tenant, "same", { dueAt: 1_000 }), row(neighbor, "same", { dueAt: 1_000 })];
+    for (const run of rows.toReversed()) await expectCommitted(store, run);
+    expectEqual(await store.dueRuns({ now: 1_000, limit: all }), rows, "all");
+    const after = { dueAt: 1_000, runId: "same", tenant };
+    expectEqual(await store.dueRuns({ now: 1_000, limit: all, after }), rows.slice(1), "after the first");
+    expectEqual(
+      await store.dueRuns({ now: 1_000, limit: all, after: { ...after, tenant: neighbor } }),
+      [],
+      "after both",
+    );
+  }),
+
+  storeCase(
+    "due.after",
+    "A page begins after its place, which need not exist, of one tenant or of all.",
+    async ({ store, tenant, neighbor }) => {
+      const places = [
+        ["d", 1_000],
+        ["a", 2_000],
+        ["b", 2_000],
+        ["c", 3_000],
+      ] as const;
+      for (const [runId, dueAt] of places) await expectCommitted(store, row(tenant, runId, { dueAt }));
+      await expectCommitted(store, row(neighbor, "aa", { dueAt: 2_000 }));
+      const page = async (dueAt: number, runId: string, of?: string, limit = all) => {
+        const after = { dueAt, runId, tenant };
+        return runIds(await store.dueRuns({ now: 3_000, limit, after, ...(of !== undefined && { tenant: of }) }));
+      };
+      expectEqual(await page(1_000, "d", tenant), ["a", "b", "c"], "after the first of the tenant");
+      expectEqual(await page(2_000, "a", tenant), ["b", "c"], "after one with another of its dueAt");
+      expectEqual(await page(2_000, "b", tenant, 1), ["c"], "one after a place");
+      expectEqual(await page(3_000, "c", tenant), [], "after the last");
+      expectEqual(await page(2_000, "ab", tenant), ["b", "c"], "after a place between two");
+      expectEqual(await page(1_500, "z", tenant), ["a", "b", "c"], "after a time between two");
+      expectEqual(await page(1_000, "d"), ["a", "aa", "b", "c"], "after the first of all");
+      expectEqual(await page(2_000, "a", undefined, 2), ["aa", "b"], "two of all after a place");
+      expectEqual(await page(2_000, "b", neighbor), [], "of another tenant");
+    },
+  ),
+
+  storeCase(
+    "due.except",
+    "Rows of tenants that are left out do not come, and do not count towards the limit.",
+    async ({ store, tenant, neighbor }) => {
+      const third = `${tenant} third`;
+      for (const runId of ["a", "b", "c"]) {
+        await expectCommitted(store, row(tenant, runId, { dueAt: 1_000 }));
+        await expectCommitted(store, row(neighbor, runId, { dueAt: 2_000 }));
+        await expectCommitted(store, row(third, runId, { dueAt: 3_000 }));
+      }
+      const left = async (exceptTenants: readonly string[], limit: number) =>
+        (await store.dueRuns({ now: 3_000, limit, exceptTenants })).map((run) => `${run.tenant} ${run.runId}`);
+      expectEqual(await left([], 1), [`${tenant} a`], "without nobody");
+      expectEqual(await left([tenant], 2), [`${neighbor} a`, `${neighbor} b`], "without one");
+      expectEqual(await left([neighbor, tenant], 2), [`${third} a`, `${third} b`], "without two");
+      expectEqual(await left([tenant, neighbor, third, `${third} '" % \\`], all), [], "without any");
+      const after = { dueAt: 1_000, runId: "b", tenant };
+      const query = { now: 3_000, limit: 2, exceptTenants: [neighbor], after };
+      expectEqual(runIds(await store.dueRuns(query)), ["c", "a"], "after a place");
+    },
+  ),
 ];
 
 async function due(store: Store, tenant: string, now: number, limit = all): Promise<readonly string[]> {

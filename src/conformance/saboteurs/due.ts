@@ -1,4 +1,4 @@
-import type { DueQuery, RunRow } from "../../store.ts";
+import type { DuePosition, DueQuery, RunRow } from "../../store.ts";
 import { all, compareText } from "../rows.ts";
 import { byBirth, byDue, findRun, liveRuns, writeRow } from "../tables.ts";
 import { commitsInstead, type Spoil, saboteur } from "./saboteur.ts";
@@ -120,20 +120,97 @@ export const dueSaboteurs = [
       },
     }),
   ),
+
+  saboteur(
+    "due-ties-by-nothing",
+    "Rows of one dueAt and run id come in no certain order.",
+    ["due.ties"],
+    dues({
+      compare: (a, b) =>
+        (a.dueAt ?? 0) - (b.dueAt ?? 0) || compareText(a.runId, b.runId) || compareText(b.tenant, a.tenant),
+    }),
+  ),
+
+  saboteur("due-after-ignored", "Due queries begin at the beginning.", ["due.after", "due.ties"], (good) => ({
+    dueRuns: ({ after: _, ...query }) => good.dueRuns(query),
+  })),
+
+  saboteur(
+    "due-after-inclusive",
+    "A page of due rows begins with the last of the page before.",
+    ["due.after", "due.ties"],
+    dues({ isAfter: (run, place) => byDue(run, place) >= 0 }),
+  ),
+
+  saboteur(
+    "due-after-time",
+    "A page of due rows skips those of the dueAt of its place.",
+    ["due.after", "due.ties"],
+    dues({ isAfter: (run, place) => (run.dueAt ?? 0) > place.dueAt }),
+  ),
+
+  saboteur(
+    "due-after-run",
+    "A page of due rows skips other tenants' rows of the dueAt and run id of its place.",
+    ["due.ties"],
+    dues({
+      isAfter: (run, place) =>
+        (run.dueAt ?? 0) - place.dueAt > 0 || (run.dueAt === place.dueAt && run.runId > place.runId),
+    }),
+  ),
+
+  saboteur(
+    "due-after-each",
+    "A page of due rows begins after a dueAt, a run id and a tenant that are compared one by one.",
+    ["due.after"],
+    dues({ isAfter: (run, place) => byDue(run, place) > 0 && run.runId > place.runId }),
+  ),
+
+  saboteur(
+    "due-after-existing",
+    "A place that no row has anymore is as good as none.",
+    ["due.after"],
+    (good, tables) => ({
+      dueRuns: ({ after, ...query }) => {
+        const isThere = tables.runs.some((run) => after !== undefined && byDue(run, after) === 0);
+        return good.dueRuns(isThere && after !== undefined ? { ...query, after } : query);
+      },
+    }),
+  ),
+
+  saboteur("due-excepts-nobody", "The rows of every tenant come.", ["due.except"], (good) => ({
+    dueRuns: ({ exceptTenants: _, ...query }) => good.dueRuns(query),
+  })),
+
+  saboteur("due-excepts-one", "Only the first of several tenants is left out.", ["due.except"], (good) => ({
+    dueRuns: (query) =>
+      good.dueRuns({ ...query, ...(query.exceptTenants && { exceptTenants: query.exceptTenants.slice(0, 1) }) }),
+  })),
+
+  saboteur("due-limit-before-except", "Rows that are left out count towards the limit.", ["due.except"], (good) => ({
+    dueRuns: async ({ exceptTenants = [], ...query }) =>
+      (await good.dueRuns(query)).filter((run) => !exceptTenants.includes(run.tenant)),
+  })),
 ];
 
 interface DueSteps {
   readonly isDue: (dueAt: number, now: number) => boolean;
   readonly compare: (a: RunRow, b: RunRow) => number;
+  readonly isAfter: (run: RunRow, place: DuePosition) => boolean;
 }
 
-function dues({ isDue = (at, now) => at <= now, compare = byDue }: Partial<DueSteps>): Spoil {
+function dues({
+  isDue = (at, now) => at <= now,
+  compare = byDue,
+  isAfter = (run, place) => byDue(run, place) > 0,
+}: Partial<DueSteps>): Spoil {
   return (_good, tables) => ({
-    dueRuns: async ({ now, limit, tenant }) =>
+    dueRuns: async ({ now, limit, tenant, exceptTenants = [], after }) =>
       [...new Set(tables.runs.map((run) => run.tenant))]
-        .filter((one) => tenant === undefined || one === tenant)
+        .filter((one) => (tenant === undefined || one === tenant) && !exceptTenants.includes(one))
         .flatMap((one) => liveRuns(tables, one, {}))
         .filter((run) => run.dueAt !== undefined && isDue(run.dueAt, now))
+        .filter((run) => after === undefined || isAfter(run, after))
         .sort(compare)
         .slice(0, limit),
   });
