@@ -29,7 +29,9 @@ function changeOfJson(before: unknown, after: unknown) {
 function expected(path: Path, what: string, found: unknown): Error {
   if (found === undefined) return invalidRequest(path, "is missing");
   const kind = found === null ? "null" : Array.isArray(found) ? "an array" : typeof found;
-  return invalidRequest(path, `expected ${what}, not ${typeof found === "number" ? found : kind}`);
+  // A number where another number is expected is shown: its kind is not what is wrong with it.
+  const isOtherNumber = typeof found === "number" && /number|time/.test(what);
+  return invalidRequest(path, `expected ${what}, not ${isOtherNumber ? found : kind}`);
 }
 
 function plain<T extends Json>(what: string, is: (json: unknown) => json is T, missing: T | undefined): Field<T> {

@@ -17,6 +17,7 @@ import { newRecord } from "../lineage.ts";
 import { present } from "../present.ts";
 import { validate } from "../schema.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
+import { expectTexts } from "./argument.ts";
 
 /** What a run is made from. */
 export interface NewRun {
@@ -51,6 +52,7 @@ const idempotency = "idempotency";
 
 /** Creates a run that executes nothing until somebody resumes it. The skill need not be registered here. */
 export async function createRun(host: Host, tenant: TenantId, request: NewRun): Promise<Born> {
+  expectBirth(request);
   const { record, state, claim } = await prepare(host, tenant, request, "create");
   return settle(host, tenant, claim, {
     record,
@@ -61,6 +63,7 @@ export async function createRun(host: Host, tenant: TenantId, request: NewRun): 
 
 /** Creates a run and begins to execute it. Resolves once that is committed. */
 export async function startRun(host: Host, executor: Executor, tenant: TenantId, request: NewRun): Promise<Born> {
+  expectBirth(request);
   const skill = host.skills.get(request.skillId, request.skillVersion);
   const { record, state, claim } = await prepare(host, tenant, request, "start");
   const now = Date.parse(record.run.createdAt);
@@ -78,12 +81,16 @@ function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born):
   if (snapshot !== undefined) void executor.launch(skill, held, snapshot.state, snapshot);
 }
 
-async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
+function expectBirth(request: NewRun): void {
+  expectTexts(request, ["traceId", "threadId", "sessionId", "environment", "idempotencyKey"]);
   for (const name of ["skillId", "skillVersion"] as const) {
-    if (request[name] !== undefined && !isId(request[name])) {
+    if (!isId(request[name]) && (name === "skillId" || request[name] !== undefined)) {
       throw invalidRequest(name, "expected 1 to 200 characters of printable ASCII");
     }
   }
+}
+
+async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
   const skill = host.skills.find(request.skillId, request.skillVersion);
   const given = request.inputs ?? {};
   // Encoded before its schema sees it, so that what cannot be kept is refused under its own path.

@@ -15,6 +15,7 @@ import { type Json, jsonEqual } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { EntryRow } from "../store.ts";
+import { expectCount } from "./argument.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
 /** A checkpoint that a caller brings. */
@@ -57,7 +58,8 @@ export async function saveCheckpoint(
 ): Promise<CheckpointRecord> {
   const { kind, stepId, pendingWrites = [] } = request;
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
-  if (kind === "") throw invalidRequest("kind", "is empty");
+  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a text that is not empty");
+  expectItems(pendingWrites, "pendingWrites");
   const state = encodeState(request.state);
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(
     host,
@@ -107,6 +109,14 @@ export async function saveCheckpoint(
   const record = checkpoint?.record ?? answer;
   if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
   return record;
+}
+
+function expectItems(texts: readonly string[], path: string): void {
+  if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
+  // By index, since a hole is passed over otherwise.
+  for (let index = 0; index < texts.length; index++) {
+    if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
+  }
 }
 
 /** What the new checkpoint may be a delta over. Where the head is damaged, it begins anew. */
@@ -169,7 +179,7 @@ export async function listCheckpoints(
   runId: RunId,
   { after, limit = Number.POSITIVE_INFINITY }: CheckpointQuery,
 ): Promise<CheckpointPage> {
-  if (!(limit >= 1)) throw invalidRequest("limit", "expected a number of at least 1");
+  expectLimit(limit);
   const afterId = after === undefined ? undefined : parseCheckpointId(after, "after");
   const { record } = await getRun(host, tenant, runId);
   const place = afterId === undefined ? undefined : await host.store.getEntry(tenant, runId, afterId);
@@ -191,6 +201,8 @@ export async function readHistory(
   runId: RunId,
   query: HistoryQuery,
 ): Promise<readonly HistoryEntry[]> {
+  expectCount(query.after, "after", 0);
+  if (query.limit !== undefined) expectLimit(query.limit);
   await getRun(host, tenant, runId);
   const rows = await entryRows(host, tenant, runId, query, false);
   return rows.map((row) => {
@@ -198,6 +210,10 @@ export async function readHistory(
     const { revision, checkpoint } = entry;
     return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
   });
+}
+
+function expectLimit(limit: number): void {
+  if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
 }
 
 const pageSize = 500;

@@ -22,6 +22,7 @@ import type { Json } from "../json.ts";
 import { type DescentKind, descendant } from "../lineage.ts";
 import type { RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
+import { expectObject } from "./argument.ts";
 import { type Born, earlierRun, idempotencyClaim, settle } from "./birth.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
@@ -94,7 +95,7 @@ export async function forkRun(
   precondition: Precondition,
 ): Promise<Descended> {
   const { edit } = descent;
-  const encoded = edit && encodedEdit(edit);
+  const encoded = edit === undefined ? undefined : encodedEdit(edit);
   const claim = await descentClaim("fork", host, runId, descent, encoded);
   const earlier = await earlierRun(host, tenant, claim);
   const fork = earlier ?? (await bornFork(host, tenant, runId, descent, claim, precondition));
@@ -127,7 +128,9 @@ interface EncodedEdit {
   readonly vars: Fields<Json>;
 }
 
-function encodedEdit({ inputs = {}, vars = {} }: StateEdit): EncodedEdit {
+function encodedEdit(edit: StateEdit): EncodedEdit {
+  expectObject(edit, "edit");
+  const { inputs = {}, vars = {} } = edit;
   return { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
 }
 

@@ -1,4 +1,4 @@
-import { DurableError } from "../errors.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
 import type { RunRecord } from "../run.ts";
 
 /** What a caller demands of a run before it is changed. */
@@ -19,5 +19,9 @@ export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRev
 }
 
 function isAmong(revision: number, expected: number | readonly number[]): boolean {
+  const isNumber = (given: unknown) => typeof given === "number";
+  if (!isNumber(expected) && !(Array.isArray(expected) && expected.every(isNumber))) {
+    throw invalidRequest("expectedRevision", "expected a number, or an array of numbers");
+  }
   return typeof expected === "number" ? revision === expected : expected.includes(revision);
 }

@@ -8,8 +8,9 @@ import type { Skill } from "../engine/skill.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
-import { isTerminal, type Run, type RunStatus } from "../run.ts";
+import { isTerminal, type Run, type RunStatus, runStatuses } from "../run.ts";
 import type { RunPosition } from "../store.ts";
+import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
 import { createRun, type NewRun, startRun } from "./birth.ts";
 import {
   type CheckpointPage,
@@ -127,6 +128,9 @@ export class Runs {
 
   /** A page of runs by birth. A result too large for its row is `null` here; `get` reads it. */
   async list(query: ListQuery = {}): Promise<RunPage> {
+    expectFilter(query);
+    expectOneOf(query.order, ["ascending", "descending"], "order");
+    if (query.after !== undefined) expectPosition(query.after);
     const { limit = 100, order = "descending", ...rest } = query;
     if (!Number.isInteger(limit) || limit < 1 || limit > 500) throw invalidRequest("limit", "expected 1 to 500");
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
@@ -142,26 +146,29 @@ export class Runs {
   }
 
   /** How many runs there are under the filter, without deleted ones. */
-  count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
+  async count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
+    expectFilter(filter);
     return this.#host.store.countRuns(this.#tenant, filter);
   }
 
   /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
-  saveCheckpoint(
+  async saveCheckpoint(
     runId: string,
     request: NewCheckpointRequest,
     precondition: Precondition = {},
   ): Promise<CheckpointRecord> {
+    expectTexts(request, ["stepId"]);
     return saveCheckpoint(this.#host, this.#executor, this.#tenant, parseRunId(runId), request, precondition);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
-  loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
+  async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
     return loadCheckpoint(this.#host, this.#tenant, parseRunId(runId), checkpointId);
   }
 
   /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
-  listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
+  async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
+    expectTexts(query, ["after"]);
     return listCheckpoints(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
@@ -172,29 +179,34 @@ export class Runs {
     precondition: Precondition = {},
   ): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
+    expectObject(options, "options");
     return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options.checkpointId, precondition));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
+    expectTexts(descent, ["idempotencyKey"]);
     return descended(id, await replayRun(this.#host, this.#executor, this.#tenant, id, descent, precondition));
   }
 
   /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
   async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
+    expectTexts(descent, ["idempotencyKey"]);
     return descended(id, await forkRun(this.#host, this.#tenant, id, descent, precondition));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
   async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
+    expectTexts(decision, ["approver", "notes", "stepId"]);
     return resumed(await approveRun(this.#host, this.#executor, this.#tenant, id, decision, precondition));
   }
 
   /** Refuses what the run waits for; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
+    expectTexts(decision, ["approver", "notes", "stepId"]);
     return currentRun(
       await denyRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), decision, precondition),
     );
@@ -202,6 +214,7 @@ export class Runs {
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<CurrentRun> {
+    expectTexts(signal, ["name"]);
     return currentRun(
       await signalRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), signal, precondition),
     );
@@ -212,17 +225,19 @@ export class Runs {
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
-  delete(runId: string, precondition: Precondition = {}): Promise<void> {
+  async delete(runId: string, precondition: Precondition = {}): Promise<void> {
     return deleteRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition);
   }
 
   /** What happened to the run, in order. */
-  history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
+  async history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
+    expectObject(query, "");
     return readHistory(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
   /** The run's events after a place, in order. */
-  events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
+  async events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
+    expectTexts(query, ["after"]);
     return readEvents(this.#host, this.#tenant, parseRunId(runId), query);
   }
 
@@ -231,6 +246,7 @@ export class Runs {
    * ended; nothing where the watch ended before, by its signal or because the platform soon allows no more queries.
    */
   watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+    expectTexts(options, ["after"]);
     return watchRun(this.#host, this.#tenant, parseRunId(runId), options);
   }
 
@@ -271,6 +287,16 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Pro
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+function expectFilter(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId">): void {
+  expectTexts(filter, ["skillId", "sourceRunId"]);
+  expectOneOf(filter.status, runStatuses, "status");
+}
+
+function expectPosition({ createdAt, runId }: RunPosition): void {
+  if (!Number.isSafeInteger(createdAt)) throw invalidRequest("after.createdAt", "expected a whole number");
+  parseRunId(runId, "after.runId");
 }
 
 /** A run as callers see it. */
