@@ -1,0 +1,28 @@
+import { parseArgs } from "node:util";
+import { explain, search } from "../test/simulation/search.ts";
+import { loadSubject } from "../test/simulation/subject.ts";
+
+// Searches for a schedule under which a promise of docs/guarantees.md does not hold.
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    minutes: { type: "string" },
+    count: { type: "string" },
+    log: { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false },
+  },
+});
+const subject = await loadSubject();
+if (values.seed !== undefined) {
+  process.exitCode = (await explain(subject, values.seed, { withLog: values.log })) ? 1 : 0;
+} else {
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+  const count = values.count === undefined ? undefined : Number(values.count);
+  const found = await search(subject, {
+    first: `${Date.now().toString(36)}-`,
+    untilMs: minutes === undefined ? (count === undefined ? 60_000 : Number.POSITIVE_INFINITY) : minutes * 60_000,
+    most: count ?? Number.POSITIVE_INFINITY,
+    keepsGoing: values["keep-going"],
+  });
+  process.exitCode = found === 0 ? 0 : 1;
+}

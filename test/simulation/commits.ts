@@ -1,0 +1,295 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  type Accepted,
+  eventTypes,
+  type History,
+  ledgerEntry,
+  passKinds,
+  type Record_,
+  type State,
+} from "./history.ts";
+import type { Act } from "./outside.ts";
+import type { Subject } from "./subject.ts";
+import type { World } from "./world.ts";
+
+/** Codes with which a run of a generated skill may fail. None of them is the engine's own fault. */
+const honestFailures: readonly string[] = ["step_failed", "body_failed", "step_timeout", "invalid_output"];
+
+/** What commits are judged by beside the history itself. */
+interface Facts {
+  readonly world: World;
+  readonly subject: Subject;
+  readonly history: History;
+  readonly acts: readonly Act[];
+  /** How many attempts after the first a step may have, by skill and by the step's name. */
+  retriesOf(skillId: string, stepId: string): number;
+}
+
+/** Judges each commit that the medium accepts, by the promises that can be seen in the rows alone. */
+export class CommitJudge {
+  readonly #facts: Facts;
+  /** The end of a wait, by run, line and step, as it was first written. */
+  readonly #ends = new Map<string, number>();
+  readonly #retries = new Map<string, number>();
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  judge(commit: Accepted): void {
+    const { before } = commit;
+    this.#revisions(commit);
+    if (commit.record === undefined) return;
+    this.#claims(commit);
+    if (before === undefined) {
+      this.#birth(commit);
+      return;
+    }
+    const from = before.record;
+    if (from === undefined) {
+      this.#violate("deleted-stays-deleted", commit, "comes after its tombstone");
+      return;
+    }
+    this.#lifecycle(commit, from, commit.record);
+    this.#holds(commit, from, commit.record);
+    this.#head(commit, from, commit.record);
+    this.#signals(commit, from, commit.record);
+    this.#waits(commit, commit.record);
+    this.#failures(commit, commit.record);
+  }
+
+  #violate(invariant: string, commit: Accepted, what: string): void {
+    const { runKey, revision, process } = commit;
+    this.#facts.world.violate(invariant, `revision ${revision} of ${runKey}, by ${process.name}, ${what}`);
+  }
+
+  #revisions(commit: Accepted): void {
+    const { before, revision, record, row } = commit;
+    if (revision !== (before?.revision ?? 0) + 1) {
+      this.#violate("revisions-grow", commit, `stands on ${before?.revision}`);
+    }
+    if (before === undefined || record === undefined) return;
+    if (row.createdAt !== before.row.createdAt) this.#violate("revisions-grow", commit, "has another time of birth");
+    if (record.epoch < (before.record?.epoch ?? 0)) this.#violate("revisions-grow", commit, "takes its epoch back");
+  }
+
+  #birth(commit: Accepted): void {
+    const { record, history } = { record: commit.record, history: this.#facts.history };
+    const source = record?.run.metadata.source_run_id;
+    if (typeof source !== "string") return;
+    const checkpoint = record?.run.metadata.source_checkpoint_id;
+    const origin = history.lives
+      .get(`${commit.tenant}/${source}`)
+      ?.commits.find(({ entry }) => entry?.checkpoint?.checkpointId === checkpoint);
+    if (!isDeepStrictEqual(origin?.state, commit.state)) {
+      this.#violate("descent-copies", commit, `is not checkpoint ${String(checkpoint)} of ${source}`);
+    }
+  }
+
+  #lifecycle(commit: Accepted, from: Record_, to: Record_): void {
+    const [before, after] = [from.run.status, to.run.status];
+    if (before === after && !(before === "completed" && commit.entry !== undefined)) return;
+    const allowed: readonly string[] = Object.values(this.#facts.subject.core.lifecycle[before]);
+    if (!allowed.includes(after)) this.#violate("lifecycle-is-kept", commit, `takes a run from ${before} to ${after}`);
+  }
+
+  /** One executor: each hold has its own epoch, and what moves a head or a lease ends the hold of whoever had it. */
+  #holds(commit: Accepted, from: Record_, to: Record_): void {
+    const { executor } = commit;
+    const [had, has] = [from.lease, to.lease];
+    const isNew = has !== undefined && has.executor !== had?.executor;
+    if (isNew && to.epoch <= from.epoch)
+      this.#violate("each-hold-has-its-epoch", commit, "takes a lease under an old epoch");
+    if (to.epoch > from.epoch && has !== undefined && has.executor !== executor) {
+      this.#violate("each-hold-has-its-epoch", commit, `gives a lease to ${has.executor}`);
+    }
+    const isMoved = to.run.checkpointHead !== from.run.checkpointHead || !isDeepStrictEqual(had, has);
+    const isRecovery = to.run.error?.code === "recovery_exhausted";
+    if (
+      had !== undefined &&
+      had.executor !== executor &&
+      isMoved &&
+      to.epoch === from.epoch &&
+      !isEnd(to) &&
+      !isRecovery
+    ) {
+      this.#violate("head-moves-end-holds", commit, `leaves the hold of ${had.executor} under epoch ${from.epoch}`);
+    }
+    const kind = commit.entry?.checkpoint?.kind;
+    if (kind === undefined || !passKinds.has(kind) || isRecovery) return;
+    if (had?.executor !== executor) {
+      this.#violate(
+        "commits-are-fenced",
+        commit,
+        `writes ${kind} without the lease, which ${had?.executor ?? "no one"} has`,
+      );
+    }
+  }
+
+  /** Each checkpoint follows from the one before. */
+  #head(commit: Accepted, from: Record_, to: Record_): void {
+    const { entry, state, before } = commit;
+    const checkpoint = entry?.checkpoint;
+    if (checkpoint === undefined) {
+      if (to.run.checkpointHead !== from.run.checkpointHead) {
+        this.#violate("checkpoints-follow", commit, "moves the head without a checkpoint");
+      }
+      return;
+    }
+    if (to.run.checkpointHead !== checkpoint.checkpointId) {
+      this.#violate("checkpoints-follow", commit, "writes a checkpoint that is not its head");
+    }
+    if (state === undefined || before?.state === undefined) return;
+    if (checkpoint.kind === "run_resumed") {
+      const id = to.run.resumeFromCheckpointId;
+      const life = this.#facts.history.lives.get(commit.runKey)?.commits ?? [];
+      const origin = life.find((other) => other.entry?.checkpoint?.checkpointId === id)?.state;
+      if (origin === undefined || !isDeepStrictEqual(resultsOf(origin), resultsOf(state))) {
+        this.#violate("checkpoints-follow", commit, `does not go on from checkpoint ${id}`);
+      }
+      return;
+    }
+    if (!passKinds.has(checkpoint.kind)) return;
+    const failed = checkpoint.kind === "run_failed";
+    for (const [id, result] of Object.entries(before.state.stepResults)) {
+      if (!["completed", "degraded", "skipped"].includes(result.status)) continue;
+      const after = Object.hasOwn(state.stepResults, id) ? state.stepResults[id] : undefined;
+      const isCulprit = failed && after?.status === "failed" && result.status === "degraded";
+      if (isCulprit || isDeepStrictEqual(after, result)) continue;
+      this.#violate("checkpoints-follow", commit, `loses or changes the result of step "${id}"`);
+    }
+    const steps = before.state.trace.steps;
+    if (!isDeepStrictEqual(state.trace.steps.slice(0, steps.length), steps)) {
+      this.#violate("checkpoints-follow", commit, "changes what its trace had");
+    }
+    if (!isDeepStrictEqual(state.inputs, before.state.inputs))
+      this.#violate("checkpoints-follow", commit, "changes its inputs");
+    for (const name of Object.keys(before.state.vars)) {
+      if (!Object.hasOwn(state.vars, name)) this.#violate("checkpoints-follow", commit, `loses vars.${name}`);
+    }
+  }
+
+  /** What was received is in the inbox or was delivered, each once. */
+  #signals(commit: Accepted, from: Record_, to: Record_): void {
+    const types = eventTypes(commit);
+    const received = types.filter((type) => type === "signal.received").length;
+    const delivered = types.filter((type) => type === "signal.delivered").length;
+    const isKept = (id: string) => to.inbox.some((signal) => signal.payload === id);
+    const gone = from.inbox.filter(({ payload }) => !isKept(String(payload)));
+    if (to.inbox.length !== from.inbox.length + received - delivered) {
+      this.#violate(
+        "signals-are-conserved",
+        commit,
+        `has ${to.inbox.length} signals: ${from.inbox.length} + ${received} - ${delivered}`,
+      );
+    }
+    const results = commit.entry?.checkpoint === undefined ? "" : JSON.stringify(newResults(commit));
+    for (const { payload } of gone) {
+      if (results.includes(String(payload))) continue;
+      this.#violate("signals-are-conserved", commit, `took signal ${String(payload)} and gave it to no step`);
+    }
+  }
+
+  /** The end of a wait is fixed when it is first asked for, and no sleep ends before. */
+  #waits(commit: Accepted, to: Record_): void {
+    const { runKey, line, process } = commit;
+    for (const wait of to.waits) {
+      if ((wait.kind !== "sleep" && wait.kind !== "signal") || wait.until === undefined) continue;
+      const key = `${runKey}/${line}/${wait.kind}/${wait.stepId}`;
+      const first = this.#ends.get(key);
+      if (first === undefined) this.#ends.set(key, wait.until);
+      else if (first !== wait.until) {
+        this.#violate(
+          "waits-end-when-they-said",
+          commit,
+          `moves the end of "${wait.stepId}" by ${wait.until - first} ms`,
+        );
+      }
+    }
+    for (const result of newResults(commit)) {
+      const until = this.#ends.get(`${runKey}/${line}/sleep/${result.stepId}`);
+      const now = this.#facts.world.now + process.skewMs;
+      // The commit was decided a little before it reached the medium.
+      if (until !== undefined && now < until - 1) {
+        this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
+      }
+    }
+  }
+
+  #failures(commit: Accepted, to: Record_): void {
+    const { runKey, entry } = commit;
+    for (const { type, payload } of entry?.events ?? []) {
+      if (type === "run.resumed") {
+        for (const key of this.#retries.keys()) if (key.startsWith(`${runKey}//`)) this.#retries.delete(key);
+      }
+      if (type === "step.retry_scheduled") {
+        const id = String(payload.step_id);
+        const key = `${runKey}//${id}`;
+        const count = (this.#retries.get(key) ?? 0) + 1;
+        this.#retries.set(key, count);
+        const most = this.#facts.retriesOf(to.run.skillId, id);
+        if (count > most)
+          this.#violate("attempts-are-bounded", commit, `schedules retry ${count} of ${most} of "${id}"`);
+      }
+      if (type !== "run.failed") continue;
+      const { code } = payload;
+      if (honestFailures.includes(String(code))) continue;
+      const recoveries = this.#facts.history.lives
+        .get(runKey)
+        ?.commits.flatMap(eventTypes)
+        .filter((type) => type === "run.recovered").length;
+      if (code === "recovery_exhausted" && (recoveries ?? 0) >= 10) continue;
+      this.#violate(
+        "runs-fail-for-their-own-reasons",
+        commit,
+        `fails with ${String(code)}: ${String(payload.message)}`,
+      );
+    }
+  }
+
+  /** No action that may have happened is entered as failed. */
+  #claims(commit: Accepted): void {
+    const { history, acts } = this.#facts;
+    for (const claim of commit.claims) {
+      const entry = ledgerEntry(claim);
+      if (entry === undefined) continue;
+      const place = `${commit.runKey}/${claim.key}`;
+      const before = history.effects.get(place);
+      history.effects.set(place, entry);
+      if (before?.status === "recorded" && entry.status !== "recorded") {
+        this.#violate("the-ledger-is-honest", commit, `takes back the record of "${entry.stepId}"`);
+      }
+      if (entry.status !== "failed") continue;
+      const isSame = ({ runKey, stepId, key }: Act) => {
+        const [, , , hash = "", ordinal = "1"] = key.split("/");
+        return (
+          runKey === commit.runKey &&
+          stepId === entry.stepId &&
+          entry.requestHash.startsWith(hash) &&
+          entry.ordinal === Number(ordinal)
+        );
+      };
+      if (acts.some(isSame))
+        this.#violate("the-ledger-is-honest", commit, `enters "${entry.stepId}" as failed, which happened`);
+    }
+  }
+}
+
+function newResults(commit: Accepted) {
+  const { state, before, entry } = commit;
+  if (state === undefined || entry?.checkpoint === undefined) return [];
+  return Object.values(state.stepResults).filter(({ stepId }) => {
+    const had = before?.state?.stepResults;
+    return (
+      had === undefined || !Object.hasOwn(had, stepId) || had[stepId]?.status !== state.stepResults[stepId]?.status
+    );
+  });
+}
+
+function resultsOf({ stepResults, trace, vars, inputs }: State) {
+  return { stepResults, steps: trace.steps, vars, inputs };
+}
+
+function isEnd({ run }: Record_): boolean {
+  return run.status === "completed" || run.status === "failed" || run.status === "canceled";
+}

@@ -1,0 +1,168 @@
+import type { Entry } from "../../src/codec/entry.ts";
+import type { Snapshot } from "../../src/codec/snapshot.ts";
+import type { ExecutionState } from "../../src/index.ts";
+import type { Json } from "../../src/json.ts";
+import type { RunRecord } from "../../src/run.ts";
+import type { Commit, NewClaim, RunRow, Store } from "../../src/store.ts";
+import type { Subject } from "./subject.ts";
+import type { Process, World } from "./world.ts";
+
+export type Record_ = RunRecord<Json>;
+export type State = ExecutionState<Json>;
+
+/** A commit that the medium accepted, as the medium itself knows it. */
+export interface Accepted {
+  readonly runKey: string;
+  readonly tenant: string;
+  readonly runId: string;
+  readonly revision: number;
+  /** The true time. */
+  readonly at: number;
+  readonly process: Process;
+  /** The executor that the process is known by in leases. */
+  readonly executor: string | undefined;
+  readonly operation: number | undefined;
+  readonly row: RunRow;
+  readonly before: Accepted | undefined;
+  /** Absent on a tombstone. */
+  readonly record: Record_ | undefined;
+  readonly entry: Entry | undefined;
+  /** The state at this commit: its own where it wrote a checkpoint, else that of the one before. */
+  readonly state: State | undefined;
+  readonly claims: readonly NewClaim[];
+  /**
+   * Which continuous line of the run's life this is. Another begins where the head goes back: at a resume from an older
+   * checkpoint or after a failure, and where a state is saved from outside.
+   */
+  readonly line: number;
+}
+
+/** One run's life, in order. */
+export interface Life {
+  readonly key: string;
+  readonly tenant: string;
+  readonly runId: string;
+  readonly commits: Accepted[];
+}
+
+/** What really happened on the medium, whatever anybody was answered. */
+export class History {
+  readonly lives = new Map<string, Life>();
+  readonly executors = new Map<Process, string>();
+  /** The ledger entries that are in force, by tenant and key. */
+  readonly effects = new Map<string, LedgerEntry>();
+  accepted = 0;
+  readonly #subject: Subject;
+  readonly #world: World;
+  readonly #store: Store;
+
+  constructor(world: World, subject: Subject, store: Store) {
+    this.#world = world;
+    this.#subject = subject;
+    this.#store = store;
+  }
+
+  last(runKey: string): Accepted | undefined {
+    return this.lives.get(runKey)?.commits.at(-1);
+  }
+
+  /** Reads what a commit has written, as any reader would. */
+  async accept(commit: Commit, process: Process, operation: number | undefined): Promise<Accepted> {
+    const { row, before, runKey } = this.#placeOf(commit);
+    const { tenant, runId, revision } = row;
+    const read = <T>(what: string, work: () => T): T | undefined => {
+      try {
+        return work();
+      } catch (error) {
+        this.#world.violate("stored-is-readable", `${what} of ${runKey} at ${revision}: ${String(error)}`);
+        return undefined;
+      }
+    };
+    const record = read("the row", () => this.#subject.readRunBody(row.body, `run "${runId}"`))?.record;
+    const written = commit.entry;
+    const entryRow = written && { ...written, tenant, runId, revision };
+    const entry = entryRow && read("the entry", () => this.#subject.readEntry(entryRow));
+    let state = before?.state;
+    if (written?.snapshot !== undefined) {
+      const rows = await this.#store.getSnapshots(tenant, runId, written.keyframe ?? revision, revision);
+      state = read("the state", (): Snapshot => this.#subject.readSnapshot(rows, runKey))?.state;
+    }
+    const accepted: Accepted = {
+      runKey,
+      tenant,
+      runId,
+      revision,
+      at: this.#world.now,
+      process,
+      executor: this.executors.get(process),
+      operation,
+      row,
+      before,
+      record,
+      entry,
+      state,
+      claims: commit.claims ?? [],
+      line: lineOf(before, record, entry),
+    };
+    const life = this.lives.get(runKey) ?? { key: runKey, tenant, runId, commits: [] };
+    this.lives.set(runKey, life);
+    life.commits.push(accepted);
+    this.accepted++;
+    return accepted;
+  }
+
+  #placeOf(commit: Commit) {
+    const runKey = keyOf(commit.run);
+    return { row: commit.run, runKey, before: this.last(runKey) };
+  }
+}
+
+/** An entry of the ledger, as its claim says it. */
+export interface LedgerEntry {
+  readonly stepId: string;
+  readonly requestHash: string;
+  readonly ordinal: number;
+  readonly status: string;
+}
+
+export function ledgerEntry(claim: NewClaim): LedgerEntry | undefined {
+  if (claim.kind !== "effect" || claim.body === "") return undefined;
+  const { step_id, request_hash, ordinal, status } = JSON.parse(claim.body) as Record<string, unknown>;
+  return {
+    stepId: String(step_id),
+    requestHash: String(request_hash),
+    ordinal: Number(ordinal),
+    status: String(status),
+  };
+}
+
+export function keyOf({ tenant, runId }: Pick<RunRow, "tenant" | "runId">): string {
+  return `${tenant}/${runId}`;
+}
+
+/** The types of the events of a commit, in order. */
+export function eventTypes(commit: Accepted): readonly string[] {
+  return commit.entry?.events.map(({ type }) => type) ?? [];
+}
+
+function lineOf(before: Accepted | undefined, record: Record_ | undefined, entry: Entry | undefined): number {
+  if (before === undefined) return 1;
+  const kind = entry?.checkpoint?.kind;
+  if (kind === undefined || record === undefined) return before.line;
+  if (kind === "run_resumed") {
+    const from = record.run.resumeFromCheckpointId;
+    const isFromHead = from === before.record?.run.checkpointHead && before.record?.run.status !== "failed";
+    return isFromHead ? before.line : before.line + 1;
+  }
+  return passKinds.has(kind) ? before.line : before.line + 1;
+}
+
+/** The checkpoints that a pass writes, and nobody else. */
+export const passKinds: ReadonlySet<string> = new Set([
+  "run_started",
+  "step_completed",
+  "run_waiting_for_human",
+  "waiting_for_signal",
+  "run_finished",
+  "run_failed",
+]);

@@ -1,0 +1,233 @@
+import { type Accepted, type History, keyOf } from "./history.ts";
+import type { Medium } from "./medium.ts";
+import type { StepPlan } from "./program.ts";
+import type { Random } from "./random.ts";
+import type { Process, World } from "./world.ts";
+
+/** One pass over a body, from the lease that it runs under. */
+export interface PassSeen {
+  readonly process: Process;
+  readonly runKey: string;
+  readonly epoch: number;
+  readonly line: number;
+  seen: number;
+}
+
+/** One call of a callback or of a handler. */
+export interface Call {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+  readonly plan: StepPlan;
+  /** Of a code-first body; a handler does not know its pass. */
+  readonly pass: PassSeen | undefined;
+  nest?(): Promise<unknown>;
+}
+
+/** Something that really happened outside: a mail that was sent, a card that was charged. */
+export interface Act {
+  readonly runKey: string;
+  readonly stepId: string;
+  readonly key: string;
+  readonly at: number;
+}
+
+/**
+ * The world that skills act on. It knows what really happened, and holds against it what the engine does: each call of a
+ * callback is judged here.
+ */
+export class Outside {
+  readonly acts: Act[] = [];
+  /** The tenant of each run, which no callback is told. */
+  readonly tenants = new Map<string, string>();
+  calls = 0;
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #history: History;
+  readonly #medium: Medium;
+  readonly #isSane: boolean;
+  readonly #called = new Map<string, number>();
+  /** What the passes of one line of a run have seen, the longest of them. */
+  readonly #seen = new Map<string, string[]>();
+  #token = 0;
+
+  constructor(world: World, random: Random, history: History, medium: Medium, isSane: boolean) {
+    this.#world = world;
+    this.#random = random;
+    this.#history = history;
+    this.#medium = medium;
+    this.#isSane = isSane;
+  }
+
+  timeOf(process: Process): number {
+    return Math.floor(this.#world.now + process.skewMs);
+  }
+
+  pureWork(process: Process, ms: number): Promise<void> {
+    return this.#world.delay(process, ms, "pure work");
+  }
+
+  /** A body begins: under the newest lease that its process knows of. */
+  begin(process: Process, runId: string): PassSeen {
+    const runKey = this.#keyOf(runId);
+    const commit = this.#newestHold(process, runKey);
+    const epoch = commit?.record?.epoch ?? 0;
+    const first = this.#history.lives.get(runKey)?.commits.find(({ record }) => record?.epoch === epoch);
+    if (commit === undefined) {
+      this.#world.violate("callback-under-lease", `${process.name} executes ${runKey}, of which it holds no lease`);
+    }
+    this.#world.log(`${process.name} begins a pass over ${runKey} under epoch ${epoch}`);
+    return { process, runKey, epoch, line: first?.line ?? 0, seen: 0 };
+  }
+
+  /** A body gets an answer. Each pass over one line of a run sees what the one before saw, and then more. */
+  saw(pass: PassSeen, text: string): void {
+    const { runKey, line, process } = pass;
+    const key = `${runKey}/${line}`;
+    const seen = this.#seen.get(key) ?? [];
+    this.#seen.set(key, seen);
+    const place = pass.seen++;
+    this.#world.log(`${process.name} ${runKey} sees ${text}`);
+    const before = seen[place];
+    if (before === undefined) seen.push(text);
+    else if (before !== text) {
+      this.#world.violate(
+        "answers-keep-their-order",
+        `${process.name} sees "${text}" as answer ${place} of ${runKey}, where a pass before saw "${before}"`,
+      );
+    }
+  }
+
+  /** A callback is called: it does its work, and acts where it is an effect. */
+  async call(process: Process, call: Call): Promise<unknown> {
+    const { runId, stepId, plan, attempt, signal } = call;
+    const runKey = this.#keyOf(runId);
+    this.calls++;
+    this.#world.log(`${process.name} calls ${runKey} ${stepId}, attempt ${attempt}, ${call.idempotencyKey}`);
+    this.#judge(process, runKey, call);
+    const place = `${runKey}/${stepId}`;
+    const calls = (this.#called.get(place) ?? 0) + 1;
+    this.#called.set(place, calls);
+    const fails = calls <= plan.failures;
+    const delayMs = plan.workMs * (0.5 + this.#random.fraction());
+    if (delayMs > 0) await this.#world.delay(process, delayMs, `work of ${stepId}`);
+    if (plan.isAbortable) signal.throwIfAborted();
+    const act = () => {
+      if (plan.effect === "write" || plan.effect === "external_action") {
+        this.#world.log(`${process.name} acts for ${runKey} ${stepId}`);
+        this.acts.push({ runKey, stepId, key: call.idempotencyKey, at: this.#world.now });
+        this.#judgeAct(runKey, call);
+      }
+    };
+    if (fails) {
+      switch (plan.failure) {
+        case "throws":
+          throw new Error(`${stepId} fails`);
+        case "acts_and_throws":
+          act();
+          throw new Error(`${stepId} fails afterwards`);
+        case "is_final": {
+          const error = new Error(`${stepId} fails for good`);
+          error.name = "NonRetryableError";
+          throw error;
+        }
+        case "cannot_be_kept":
+          act();
+          return () => {};
+        case "hangs":
+          act();
+          await this.#world.delay(process, 100_000, `${stepId} hangs`);
+          break;
+        case "nests":
+          await call.nest?.();
+          throw new Error("a step inside a step");
+      }
+    }
+    act();
+    const halfMs = this.#random.chance(0.3) ? this.#random.fraction() * 50 : 0;
+    if (halfMs > 0) await this.#world.delay(process, halfMs, `rest of ${stepId}`);
+    return ++this.#token;
+  }
+
+  #judge(process: Process, runKey: string, call: Call): void {
+    const { stepId, attempt, plan, pass } = call;
+    const violate = (invariant: string, what: string) =>
+      this.#world.violate(invariant, `${process.name} calls step "${stepId}" of ${runKey} ${what}`);
+    if (process.isStopped) violate("stop-means-stopped", "after its stop() resolved");
+    if (attempt > plan.retries + 1) violate("attempts-are-bounded", `for the ${attempt}th time of ${plan.retries + 1}`);
+    const hold = pass === undefined ? this.#newestHold(process, runKey) : this.#hold(process, runKey, pass.epoch);
+    const lease = hold?.record?.lease;
+    const now = process.skewMs + this.#world.now;
+    if (hold === undefined || lease === undefined || lease.executor !== hold.executor) {
+      violate("callback-under-lease", `under epoch ${pass?.epoch ?? "?"}, whose lease it has let go`);
+    } else if (lease.endsAt <= Math.floor(now)) {
+      violate("callback-under-lease", `${Math.floor(now) - lease.endsAt} ms after its lease lapsed by its own clock`);
+    }
+    const settled = (commit: Accepted | undefined) => isSettled(commit, stepId);
+    if (settled(hold)) violate("recorded-is-not-executed", "whose result it has recorded itself");
+    const last = this.#history.last(runKey);
+    if (!this.#isSane || last === undefined || hold === undefined) return;
+    const isCanceledSince = (this.#history.lives.get(runKey)?.commits ?? []).some(
+      ({ revision, record }) => revision > hold.revision && record?.run.status === "canceled",
+    );
+    if (isCanceledSince) return;
+    if (settled(last)) violate("recorded-is-not-executed", `whose result is recorded at revision ${last.revision}`);
+    if (last.record?.epoch !== hold.record?.epoch) {
+      violate("callback-under-lease", `under epoch ${hold.record?.epoch}, and ${last.record?.epoch} has begun`);
+    }
+  }
+
+  #judgeAct(runKey: string, { stepId, idempotencyKey, plan }: Call): void {
+    const same = this.acts.filter((act) => act.runKey === runKey && act.key === idempotencyKey);
+    if (!plan.isIdempotent) {
+      const approvals = (this.#history.lives.get(runKey)?.commits ?? []).flatMap(({ entry }) =>
+        (entry?.events ?? []).filter(({ type, payload }) => type === "run.approved" && payload.step_id === stepId),
+      ).length;
+      if (same.length > 1 + approvals) {
+        this.#world.violate(
+          "not-idempotent-asks-first",
+          `step "${stepId}" of ${runKey} acts ${same.length} times under ${idempotencyKey}, with ${approvals} approvals`,
+        );
+      }
+    }
+    if (!this.#isSane) return;
+    const [, , , hash = "", ordinal = "1"] = idempotencyKey.split("/");
+    const recorded = [...this.#history.effects].find(
+      ([key, effect]) =>
+        key.startsWith(`${runKey}/`) &&
+        effect.stepId === stepId &&
+        effect.requestHash.startsWith(hash) &&
+        effect.ordinal === Number(ordinal) &&
+        effect.status === "recorded",
+    );
+    if (recorded !== undefined) {
+      this.#world.violate(
+        "no-effect-after-its-result",
+        `step "${stepId}" of ${runKey} acts under ${idempotencyKey}, whose result is in the ledger`,
+      );
+    }
+  }
+
+  #hold(process: Process, runKey: string, epoch: number): Accepted | undefined {
+    return this.#medium.known.get(process)?.get(runKey)?.get(epoch);
+  }
+
+  /** The newest row under a lease of this process that it knows of. */
+  #newestHold(process: Process, runKey: string): Accepted | undefined {
+    const epochs = [...(this.#medium.known.get(process)?.get(runKey) ?? [])];
+    const own = epochs.filter(([, { record, executor }]) => record?.lease?.executor === executor);
+    return own.sort(([a], [b]) => b - a).at(0)?.[1];
+  }
+
+  #keyOf(runId: string): string {
+    return keyOf({ tenant: this.tenants.get(runId) ?? "?", runId });
+  }
+}
+
+export function isSettled(commit: Accepted | undefined, stepId: string): boolean {
+  const results = commit?.state?.stepResults;
+  if (results === undefined || !Object.hasOwn(results, stepId)) return false;
+  return ["completed", "degraded", "skipped"].includes(results[stepId]?.status ?? "");
+}

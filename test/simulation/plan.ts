@@ -1,0 +1,184 @@
+import { type Counts, count, newProgram, type Program } from "./program.ts";
+import type { Random } from "./random.ts";
+
+export type OperationKind =
+  | "start"
+  | "start twice"
+  | "create"
+  | "resume"
+  | "resume older"
+  | "replay"
+  | "fork"
+  | "fork edited"
+  | "approve"
+  | "deny"
+  | "signal"
+  | "cancel"
+  | "delete"
+  | "save"
+  | "get"
+  | "list"
+  | "read checkpoint"
+  | "trespass"
+  | "drain";
+
+/** What a client asks for. Which run it is about is drawn from `seed`, when its time comes. */
+export interface OperationItem {
+  readonly is: "operation";
+  readonly id: number;
+  readonly at: number;
+  readonly kind: OperationKind;
+  readonly seed: string;
+}
+
+export type FaultKind =
+  | "kill"
+  | "stop"
+  | "freeze"
+  | "clock jumps"
+  | "refuse"
+  | "lose"
+  | "late"
+  | "unread"
+  | "slow"
+  | "away"
+  | "loss and no read-back"
+  | "notifications lost"
+  | "notifications late"
+  | "notifications twice"
+  | "presence lost";
+
+export interface FaultItem {
+  readonly is: "fault";
+  readonly id: number;
+  readonly at: number;
+  readonly kind: FaultKind;
+  /** Which of the machines it strikes. */
+  readonly slot: number;
+  readonly forMs: number;
+  readonly rate: number;
+  /** How many turns or reads it takes. */
+  readonly count: number;
+}
+
+export type Item = OperationItem | FaultItem;
+
+export type Role = "server" | "decider" | "edge";
+
+/** Everything that a seed decides before the world begins. */
+export interface Plan {
+  readonly seed: string;
+  readonly leaseMs: number;
+  readonly holdMs: number;
+  readonly everyMs: number;
+  /** How long an edge's passes go on, and how many queries one of its invocations has. */
+  readonly passMs: number;
+  readonly queries: number;
+  readonly roles: readonly Role[];
+  readonly skewsMs: readonly number[];
+  readonly hasPresence: boolean;
+  /** True where clocks agree and nobody is wrongly taken for dead. */
+  readonly isSane: boolean;
+  readonly programs: readonly Program[];
+  readonly items: readonly Item[];
+  readonly endsAt: number;
+}
+
+export const tenants = ["north", "south"] as const;
+
+export function newPlan(random: Random, seed: string, counts: Counts): Plan {
+  const weather = random.weighted([
+    [2, "calm"],
+    [5, "sane"],
+    [4, "wild"],
+  ]);
+  count(counts, `weather ${weather}`);
+  const isSane = weather !== "wild";
+  const programs = Array.from({ length: random.between(1, 3) }, (_, index) =>
+    newProgram(random, `skill${index}`, counts),
+  );
+  const roles: Role[] = Array.from({ length: random.between(1, 3) }, () => "server" as const);
+  if (random.chance(0.6)) roles.push("decider");
+  if (random.chance(0.3)) roles.push("edge");
+  const endsAt = random.between(15, 90) * 1_000;
+  const items: Item[] = [];
+  const at = () => Math.floor(random.fraction() * endsAt);
+  for (let number = random.between(5, 30); number > 0; number--) {
+    const kind = number % 4 === 0 ? "start" : operationKind(random);
+    const early = kind.startsWith("start") ? 0.6 : 1;
+    items.push({ is: "operation", id: items.length, at: at() * early, kind, seed: `${seed}/${items.length}` });
+  }
+  if (weather !== "calm") {
+    for (let number = random.between(1, 12); number > 0; number--) {
+      items.push({
+        is: "fault",
+        id: items.length,
+        at: at(),
+        kind: faultKind(random, isSane),
+        slot: random.below(roles.length),
+        forMs: random.pick([50, 500, 3_000, 12_000, 40_000]),
+        rate: random.pick([0.05, 0.3, 0.8, 1]),
+        count: random.pick([0, 0, 1, 2, 5, 20]),
+      });
+    }
+  }
+  return {
+    seed,
+    leaseMs: random.pick([4_000, 10_000, 30_000]),
+    holdMs: random.pick([0, 1_000, 5_000, 5_000]),
+    everyMs: random.pick([500, 1_000, 3_000]),
+    passMs: random.pick([2_000, 25_000]),
+    queries: random.pick([30, 60, 200]),
+    roles,
+    skewsMs: roles.map(() => (isSane ? 0 : random.pick([0, 0, 300, -300, 20_000, -20_000, 3_600_000, -3_600_000]))),
+    hasPresence: random.chance(0.3),
+    isSane,
+    programs,
+    items,
+    endsAt,
+  };
+}
+
+function operationKind(random: Random): OperationKind {
+  return random.weighted<OperationKind>([
+    [8, "start"],
+    [2, "start twice"],
+    [1, "create"],
+    [4, "resume"],
+    [4, "resume older"],
+    [3, "replay"],
+    [3, "fork"],
+    [2, "fork edited"],
+    [7, "approve"],
+    [1, "deny"],
+    [7, "signal"],
+    [3, "cancel"],
+    [1, "delete"],
+    [2, "save"],
+    [2, "get"],
+    [1, "list"],
+    [1, "read checkpoint"],
+    [0.5, "trespass"],
+    [1, "drain"],
+  ]);
+}
+
+function faultKind(random: Random, isSane: boolean): FaultKind {
+  return random.weighted<FaultKind>([
+    [4, "kill"],
+    [1, "stop"],
+    [2, "freeze"],
+    [isSane ? 0 : 3, "clock jumps"],
+    [2, "refuse"],
+    [2, "lose"],
+    [1, "late"],
+    [2, "unread"],
+    [2, "slow"],
+    [1, "away"],
+    [3, "loss and no read-back"],
+    [1, "notifications lost"],
+    [1, "notifications late"],
+    [0.5, "notifications twice"],
+    [isSane ? 0 : 0.7, "presence lost"],
+  ]);
+}

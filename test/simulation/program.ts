@@ -1,0 +1,254 @@
+import type { Random } from "./random.ts";
+
+/** What a callback does to the world outside, and what comes of it. */
+export interface StepPlan {
+  readonly workMs: number;
+  /** So many calls fail before one succeeds; for ever where infinite. */
+  readonly failures: number;
+  readonly failure: "throws" | "acts_and_throws" | "is_final" | "cannot_be_kept" | "hangs" | "nests";
+  /** Further attempts after the first. */
+  readonly retries: number;
+  readonly retryMs: number;
+  readonly backoff: "constant" | "linear" | "exponential";
+  readonly timeoutMs: number | undefined;
+  readonly effect: "none" | "read" | "write" | "external_action";
+  readonly policy: "use_recorded_result" | "reexecute" | "require_human";
+  readonly isIdempotent: boolean;
+  readonly needsConfirmation: boolean;
+  /** Looks at its signal and ends when it aborts. */
+  readonly isAbortable: boolean;
+}
+
+/** A piece of a code-first body. */
+export type Piece =
+  | { readonly kind: "do"; readonly name: string; readonly plan: StepPlan }
+  | { readonly kind: "use"; readonly name: string; readonly plan: StepPlan }
+  | { readonly kind: "sleep"; readonly name: string; readonly ms: number; readonly isUntil: boolean }
+  | { readonly kind: "event"; readonly name: string; readonly type: string; readonly timeoutMs: number | undefined }
+  | { readonly kind: "approval"; readonly name: string }
+  | { readonly kind: "pure"; readonly digests: number; readonly turns: number; readonly waitMs: number }
+  | { readonly kind: "sequence" | "all" | "race" | "any" | "allSettled"; readonly of: readonly Piece[] }
+  | { readonly kind: "float"; readonly of: Piece; readonly isAwaited: boolean; readonly meanwhile: Piece }
+  | { readonly kind: "catch"; readonly of: Piece; readonly otherwise: Piece }
+  | { readonly kind: "repeat"; readonly times: number; readonly of: Piece }
+  | { readonly kind: "choice"; readonly on: Piece; readonly odd: Piece; readonly even: Piece }
+  | { readonly kind: "throw" };
+
+export interface GraphStepPlan {
+  readonly id: string;
+  readonly dependsOn: readonly string[] | undefined;
+  readonly does:
+    | { readonly kind: "use"; readonly plan: StepPlan; readonly reads: readonly string[] }
+    | { readonly kind: "sleep"; readonly ms: number }
+    | { readonly kind: "signal"; readonly type: string; readonly timeoutMs: number | undefined };
+  readonly when: { readonly of: string; readonly isOdd: boolean } | undefined;
+  readonly onFailure: "fail" | "continue";
+}
+
+export type Program =
+  | { readonly id: string; readonly form: "code"; readonly body: Piece }
+  | { readonly id: string; readonly form: "graph"; readonly steps: readonly GraphStepPlan[] };
+
+export const signalNames = ["a", "b"] as const;
+
+/** What has been made, by name, so that a report can say what was tried. */
+export type Counts = Map<string, number>;
+
+export function count(counts: Counts, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+export function newProgram(random: Random, id: string, counts: Counts): Program {
+  if (random.chance(0.3)) {
+    count(counts, "skill graph");
+    return { id, form: "graph", steps: graphSteps(random, counts) };
+  }
+  count(counts, "skill code");
+  return { id, form: "code", body: block(random, { left: random.between(2, 9), counts }, 0) };
+}
+
+interface Room {
+  left: number;
+  readonly counts: Counts;
+}
+
+function block(random: Random, room: Room, depth: number): Piece {
+  const of: Piece[] = [];
+  do of.push(piece(random, room, depth));
+  while (room.left > 0 && random.chance(depth === 0 ? 0.9 : 0.45));
+  return of.length === 1 ? (of[0] as Piece) : { kind: "sequence", of };
+}
+
+// Few names, so that some are used again.
+function newName(random: Random): string {
+  return random.pick(["x", "y", "z", "w", "step with spaces", "x#2", "grüß 😀"]);
+}
+
+function piece(random: Random, room: Room, depth: number): Piece {
+  room.left--;
+  const name = newName(random);
+  const inner = () => block(random, room, depth + 1);
+  const branches = () => Array.from({ length: random.between(2, 3) }, inner);
+  const isDeep = depth >= 3 || room.left <= 0;
+  const kind = random.weighted<Piece["kind"]>([
+    [8, "do"],
+    [2, "use"],
+    [3, "sleep"],
+    [2, "event"],
+    [1, "approval"],
+    [2, "pure"],
+    ...(isDeep
+      ? []
+      : ([
+          [3, "all"],
+          [3, "race"],
+          [1, "any"],
+          [1, "allSettled"],
+          [1.5, "float"],
+          [2, "catch"],
+          [1.5, "repeat"],
+          [1.5, "choice"],
+        ] as const)),
+    [0.2, "throw"],
+  ]);
+  count(room.counts, `code ${kind}`);
+  switch (kind) {
+    case "do":
+    case "use":
+      return { kind, name, plan: stepPlan(random, room.counts) };
+    case "sleep":
+      return { kind, name, ms: sleepMs(random), isUntil: random.chance(0.2) };
+    case "event":
+      return { kind, name, type: random.pick(signalNames), timeoutMs: timeoutMs(random) };
+    case "approval":
+      return { kind, name };
+    case "pure":
+      return {
+        kind,
+        digests: random.pick([0, 1, 1, 3]),
+        turns: random.pick([0, 1, 10, 40, 100]),
+        waitMs: random.pick([0, 0, 0, 0, 150, 1_500]),
+      };
+    case "sequence":
+    case "all":
+    case "race":
+    case "any":
+    case "allSettled":
+      return { kind, of: branches() };
+    case "float":
+      return { kind, of: inner(), isAwaited: random.chance(0.5), meanwhile: inner() };
+    case "catch":
+      return { kind, of: inner(), otherwise: inner() };
+    case "repeat":
+      return { kind, times: random.between(2, 3), of: inner() };
+    case "choice":
+      return { kind, on: { kind: "do", name, plan: reliable }, odd: inner(), even: inner() };
+    case "throw":
+      return { kind };
+  }
+}
+
+/** Below, at and above what a pass waits out, and so long that a client has to do with it. */
+function sleepMs(random: Random): number {
+  return random.pick([0, 1, 50, 300, 1_000, 2_000, 4_999, 5_000, 5_001, 8_000, 30_000]);
+}
+
+function timeoutMs(random: Random): number | undefined {
+  return random.pick([undefined, 100, 1_000, 3_000, 7_000, 60_000]);
+}
+
+const reliable: StepPlan = {
+  workMs: 0,
+  failures: 0,
+  failure: "throws",
+  retries: 0,
+  retryMs: 0,
+  backoff: "constant",
+  timeoutMs: undefined,
+  effect: "none",
+  policy: "use_recorded_result",
+  isIdempotent: true,
+  needsConfirmation: false,
+  isAbortable: false,
+};
+
+function stepPlan(random: Random, counts: Counts): StepPlan {
+  const effect = random.weighted<StepPlan["effect"]>([
+    [5, "none"],
+    [1, "read"],
+    [2, "write"],
+    [3, "external_action"],
+  ]);
+  const failures = random.weighted([
+    [7, 0],
+    [2, 1],
+    [1, 2],
+    [0.7, Number.POSITIVE_INFINITY],
+  ]);
+  const failure = random.weighted<StepPlan["failure"]>([
+    [4, "throws"],
+    [2, "acts_and_throws"],
+    [1, "is_final"],
+    [1, "cannot_be_kept"],
+    [1, "hangs"],
+    [0.5, "nests"],
+  ]);
+  const plan: StepPlan = {
+    workMs: random.pick([0, 0, 1, 20, 400, 2_000, 6_000]),
+    failures,
+    failure,
+    retries: random.pick([0, 1, 3]),
+    retryMs: random.pick([0, 10, 800, 3_000, 9_000]),
+    backoff: random.pick(["constant", "linear", "exponential"]),
+    timeoutMs: failure === "hangs" ? random.pick([500, 4_000]) : random.pick([undefined, undefined, 30_000]),
+    effect,
+    policy: random.pick(["use_recorded_result", "use_recorded_result", "reexecute", "require_human"]),
+    isIdempotent: random.chance(0.6),
+    needsConfirmation: random.chance(0.1),
+    isAbortable: random.chance(0.5),
+  };
+  count(counts, `effect ${effect}`);
+  if (failures > 0) count(counts, `failure ${failure}`);
+  if (failures > 0 && plan.retries > 0) count(counts, "retry");
+  if (effect === "write" || effect === "external_action") {
+    count(counts, `policy ${plan.policy}`);
+    if (!plan.isIdempotent) count(counts, "effect that is not idempotent");
+  }
+  return plan;
+}
+
+function graphSteps(random: Random, counts: Counts): readonly GraphStepPlan[] {
+  const steps: GraphStepPlan[] = [];
+  for (let index = 0, length = random.between(2, 7); index < length; index++) {
+    const earlier = steps.filter(({ does }) => does.kind === "use").map(({ id }) => id);
+    const all = steps.map(({ id }) => id);
+    const kind = random.weighted<GraphStepPlan["does"]["kind"]>([
+      [6, "use"],
+      [1.5, "sleep"],
+      [1.5, "signal"],
+    ]);
+    count(counts, `graph ${kind}`);
+    const chosen = all.filter(() => random.chance(0.4));
+    const dependsOn = random.chance(0.3) ? undefined : chosen;
+    const onto = dependsOn ?? all.slice(-1);
+    const reads = earlier.filter((id) => onto.includes(id));
+    const tested = reads.filter(() => random.chance(0.3)).at(0);
+    const onFailure = random.chance(0.35) ? "continue" : "fail";
+    if (tested !== undefined) count(counts, "graph when");
+    if (onFailure === "continue") count(counts, "graph onFailure continue");
+    if (dependsOn?.length === 0 && index > 0) count(counts, "graph parallel");
+    steps.push({
+      id: `s${index}`,
+      dependsOn,
+      does:
+        kind === "use"
+          ? { kind, plan: stepPlan(random, counts), reads }
+          : kind === "sleep"
+            ? { kind, ms: sleepMs(random) }
+            : { kind, type: random.pick(signalNames), timeoutMs: timeoutMs(random) },
+      when: tested === undefined ? undefined : { of: tested, isOdd: random.chance(0.5) },
+      onFailure,
+    });
+  }
+  return steps;
+}

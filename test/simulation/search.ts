@@ -1,0 +1,99 @@
+import type { Item } from "./plan.ts";
+import type { Counts } from "./program.ts";
+import { type Outcome, simulate } from "./simulation.ts";
+import type { Subject } from "./subject.ts";
+
+export interface SearchOptions {
+  /** Begins every seed. */
+  readonly first: string;
+  readonly untilMs: number;
+  readonly most: number;
+  /** Searches on after a violation, and counts each invariant. */
+  readonly keepsGoing: boolean;
+}
+
+/** Tries one seed after the other, and says what was tried. Returns how many of them broke a promise. */
+export async function search(subject: Subject, { first, untilMs, most, keepsGoing }: SearchOptions): Promise<number> {
+  const began = performance.now();
+  const totals: Counts = new Map();
+  const broken = new Map<string, string[]>();
+  let seeds = 0;
+  let [turns, commits, calls] = [0, 0, 0];
+  for (; seeds < most && performance.now() - began < untilMs; seeds++) {
+    const outcome = await simulate(subject, `${first}${seeds}`);
+    for (const [name, count] of outcome.counts) totals.set(name, (totals.get(name) ?? 0) + count);
+    turns += outcome.turns;
+    commits += outcome.commits;
+    calls += outcome.calls;
+    const { violation, seed } = outcome;
+    if (violation === undefined) continue;
+    broken.set(violation.invariant, [...(broken.get(violation.invariant) ?? []), seed]);
+    if (keepsGoing) continue;
+    await explain(subject, seed, { withLog: false });
+    break;
+  }
+  const seconds = (performance.now() - began) / 1_000;
+  console.log(`\n${seeds} seeds in ${seconds.toFixed(1)} s, ${(seeds / seconds).toFixed(1)} a second`);
+  console.log(`${turns} turns, ${commits} commits, ${calls} calls of callbacks`);
+  for (const name of [...totals.keys()].sort()) console.log(`  ${String(totals.get(name)).padStart(8)}  ${name}`);
+  for (const [invariant, of] of broken)
+    console.log(`BROKEN ${invariant}: ${of.length} seeds, ${of.slice(0, 5).join(" ")}`);
+  if (broken.size === 0) console.log("no promise was broken");
+  return [...broken.values()].reduce((sum, of) => sum + of.length, 0);
+}
+
+/** Plays a seed, and where it breaks a promise says so with as little around it as can be. True where it does. */
+export async function explain(
+  subject: Subject,
+  seed: string,
+  { withLog }: { readonly withLog: boolean },
+): Promise<boolean> {
+  const outcome = await simulate(subject, seed);
+  const { violation } = outcome;
+  if (violation === undefined) {
+    if (withLog) console.log(outcome.lines.join("\n"));
+    console.log(`seed ${seed}: no promise was broken (${outcome.turns} turns, ${outcome.digest})`);
+    return false;
+  }
+  const shrunk = await shrink(subject, outcome);
+  console.log(`\nBroken: ${violation.invariant}\n${shrunk.violation?.message}\nSeed: ${seed}`);
+  console.log(`Skills:\n${shrunk.plan.programs.map((program) => JSON.stringify(program)).join("\n")}`);
+  console.log(`What has to happen:\n${shrunk.plan.items.map(described).join("\n")}`);
+  console.log(`\n${(withLog ? shrunk.lines : shrunk.lines.slice(-60)).join("\n")}`);
+  console.log(`\nAgain: npm run simulate -- --seed ${seed}`);
+  return true;
+}
+
+const mostTries = 300;
+
+/** Leaves out of a plan whatever the violation does not need. */
+export async function shrink(subject: Subject, outcome: Outcome): Promise<Outcome> {
+  const invariant = outcome.violation?.invariant;
+  const without = new Set<number>();
+  let least = outcome;
+  let tries = 0;
+  for (let size = Math.ceil(outcome.plan.items.length / 2); size >= 1; size = Math.floor(size / 2)) {
+    let isSmaller = true;
+    while (isSmaller && tries < mostTries) {
+      isSmaller = false;
+      const left = least.plan.items.map(({ id }) => id);
+      for (let place = left.length; place > 0 && tries < mostTries; place -= size) {
+        const group = left.slice(Math.max(place - size, 0), place);
+        tries++;
+        const tried = await simulate(subject, outcome.seed, new Set([...without, ...group]));
+        if (tried.violation?.invariant !== invariant) continue;
+        for (const id of group) without.add(id);
+        least = tried;
+        isSmaller = true;
+      }
+      if (size > 1) break;
+    }
+  }
+  return least;
+}
+
+function described(item: Item): string {
+  const at = `${(item.at / 1_000).toFixed(1)} s`.padStart(8);
+  if (item.is === "operation") return `${at}  a client: ${item.kind} (${item.id})`;
+  return `${at}  ${item.kind}, machine ${item.slot}, ${item.forMs} ms, rate ${item.rate}, count ${item.count}`;
+}

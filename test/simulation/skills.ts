@@ -1,0 +1,287 @@
+import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "../../src/index.ts";
+import type { Outside } from "./outside.ts";
+import type { GraphStepPlan, Piece, Program, StepPlan } from "./program.ts";
+import type { Subject } from "./subject.ts";
+import type { Process } from "./world.ts";
+
+/** What a runtime of one process executes: the generated programs as skills, and what they use. */
+export function bind(
+  subject: Subject,
+  outside: Outside,
+  process: Process,
+  programs: readonly Program[],
+): { readonly skills: readonly Skill[]; readonly capabilities: readonly AnyCapability[] } {
+  const { defineSkill, defineGraphSkill } = subject.core;
+  const capabilities = new Map<string, AnyCapability>();
+  const capability = (plan: StepPlan): string => {
+    const id = capabilityId(plan);
+    if (!capabilities.has(id)) capabilities.set(id, defined(subject, outside, process, id, plan));
+    return id;
+  };
+  const skills = programs.map((program) => {
+    const definition = { id: program.id, version: "1" };
+    if (program.form === "graph") {
+      return defineGraphSkill({
+        ...definition,
+        steps: program.steps.map((step) => graphStep(subject, step, capability)),
+      });
+    }
+    usedIn(program.body, capability);
+    return defineSkill<Readonly<Record<string, unknown>>, unknown>({
+      ...definition,
+      run: (step, inputs, context) => new Body(outside, process, context.runId, step).run(program.body, inputs),
+    });
+  });
+  return { skills, capabilities: [...capabilities.values()] };
+}
+
+function capabilityId({ effect, policy, isIdempotent, needsConfirmation }: StepPlan): string {
+  const parts = [effect, policy, isIdempotent ? "idempotent" : "once", needsConfirmation ? "asks" : "free"];
+  return `sim.${parts.join(".")}`;
+}
+
+function defined(subject: Subject, outside: Outside, process: Process, id: string, plan: StepPlan): AnyCapability {
+  const { effect, policy, isIdempotent, needsConfirmation } = plan;
+  return subject.core.defineCapability<{ readonly plan: StepPlan }, unknown>(
+    {
+      id,
+      version: "1",
+      sideEffects: effect,
+      replayPolicy: policy,
+      isIdempotent,
+      requiresConfirmation: needsConfirmation,
+    },
+    (input, { runId, stepId, attempt, idempotencyKey, signal }) =>
+      outside.call(process, {
+        runId,
+        stepId,
+        attempt,
+        idempotencyKey,
+        signal,
+        plan: planOf(input.plan),
+        pass: undefined,
+      }),
+  );
+}
+
+// Infinity is kept by the codec, so that a plan comes through an input as it was.
+function planOf(plan: StepPlan): StepPlan {
+  return plan;
+}
+
+function graphStep(subject: Subject, step: GraphStepPlan, capability: (plan: StepPlan) => string): GraphStep {
+  const { id, dependsOn, when, onFailure, does } = step;
+  const base = {
+    id,
+    onFailure,
+    ...(dependsOn === undefined ? {} : { dependsOn }),
+    ...(when === undefined
+      ? {}
+      : { when: ({ vars }: { vars: Readonly<Record<string, unknown>> }) => isOdd(vars[when.of]) === when.isOdd }),
+  };
+  switch (does.kind) {
+    case "sleep":
+      return { ...base, sleepMs: does.ms };
+    case "signal":
+      return {
+        ...base,
+        output: `outputs.${id}`,
+        waitFor: { signal: does.type, ...(does.timeoutMs === undefined ? {} : { timeoutMs: does.timeoutMs }) },
+      };
+    case "use": {
+      const { plan, reads } = does;
+      return {
+        ...base,
+        uses: capability(plan),
+        input: {
+          plan: subject.core.literal(plan),
+          ...Object.fromEntries(reads.map((read) => [read, `vars.${read}`])),
+        },
+        output: `vars.${id}`,
+        retry: { maxAttempts: plan.retries + 1, delayMs: plan.retryMs },
+        ...(plan.timeoutMs === undefined ? {} : { timeoutMs: plan.timeoutMs }),
+      };
+    }
+  }
+}
+
+function isOdd(value: unknown): boolean {
+  return typeof value === "number" && value % 2 === 1;
+}
+
+function usedIn(piece: Piece, capability: (plan: StepPlan) => string): void {
+  switch (piece.kind) {
+    case "use":
+      capability(piece.plan);
+      return;
+    case "sequence":
+    case "all":
+    case "race":
+    case "any":
+    case "allSettled":
+      for (const part of piece.of) usedIn(part, capability);
+      return;
+    case "float":
+      usedIn(piece.of, capability);
+      usedIn(piece.meanwhile, capability);
+      return;
+    case "catch":
+      usedIn(piece.of, capability);
+      usedIn(piece.otherwise, capability);
+      return;
+    case "repeat":
+      usedIn(piece.of, capability);
+      return;
+    case "choice":
+      usedIn(piece.odd, capability);
+      usedIn(piece.even, capability);
+  }
+}
+
+/** One pass over a generated body, and what it saw. */
+class Body {
+  readonly #outside: Outside;
+  readonly #process: Process;
+  readonly #runId: string;
+  readonly #step: WorkflowStep;
+  readonly #pass: ReturnType<Outside["begin"]>;
+  readonly #seen: string[] = [];
+
+  constructor(outside: Outside, process: Process, runId: string, step: WorkflowStep) {
+    this.#outside = outside;
+    this.#process = process;
+    this.#runId = runId;
+    this.#step = step;
+    this.#pass = outside.begin(process, runId);
+  }
+
+  async run(piece: Piece, inputs: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const value = await this.#do(piece);
+    return { value, seen: [...this.#seen], inputs };
+  }
+
+  async #do(piece: Piece): Promise<unknown> {
+    const step = this.#step;
+    switch (piece.kind) {
+      case "do":
+        return this.#see(piece.name, this.#call(piece));
+      case "use":
+        return this.#see(piece.name, step.use(piece.name, capabilityId(piece.plan), { plan: piece.plan }));
+      case "sleep": {
+        const { name, ms, isUntil } = piece;
+        if (!isUntil) return this.#see(name, step.sleep(name, ms));
+        const at = await this.#see(
+          `${name} until`,
+          step.do(`${name} until`, async () => this.#outside.timeOf(this.#process) + ms),
+        );
+        return this.#see(name, step.sleepUntil(name, at));
+      }
+      case "event": {
+        const { name, type, timeoutMs } = piece;
+        const options = { type, ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) };
+        const event = await this.#see(name, step.waitForEvent<string>(name, options));
+        return event.payload;
+      }
+      case "approval":
+        return (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
+      case "pure": {
+        for (let digest = 0; digest < piece.digests; digest++) {
+          await globalThis.crypto.subtle.digest("SHA-256", Uint8Array.of(digest));
+        }
+        for (let turn = 0; turn < piece.turns; turn++) await undefined;
+        if (piece.waitMs > 0) await this.#outside.pureWork(this.#process, piece.waitMs);
+        return "pure";
+      }
+      case "sequence": {
+        const values: unknown[] = [];
+        for (const part of piece.of) values.push(await this.#do(part));
+        return values;
+      }
+      case "all":
+        return Promise.all(piece.of.map((part) => this.#do(part)));
+      case "race":
+        return Promise.race(piece.of.map((part) => this.#do(part)));
+      case "any":
+        return Promise.any(piece.of.map((part) => this.#do(part)));
+      case "allSettled":
+        return (await Promise.allSettled(piece.of.map((part) => this.#do(part)))).map(({ status }) => status);
+      case "float": {
+        // A step that is awaited late, or never: its failure belongs to whoever asks for it, and to no one else.
+        const { of, meanwhile, isAwaited } = piece;
+        if (of.kind === "do") {
+          const floating = this.#call(of);
+          const before = await this.#do(meanwhile);
+          return isAwaited ? [before, await this.#see(of.name, floating)] : before;
+        }
+        const floating = this.#do(of);
+        floating.catch(() => {});
+        const before = await this.#do(meanwhile);
+        return isAwaited ? [before, await floating] : before;
+      }
+      case "catch":
+        try {
+          return await this.#do(piece.of);
+        } catch {
+          return this.#do(piece.otherwise);
+        }
+      case "repeat": {
+        const values: unknown[] = [];
+        for (let time = 0; time < piece.times; time++) values.push(await this.#do(piece.of));
+        return values;
+      }
+      case "choice":
+        return isOdd(await this.#do(piece.on)) ? this.#do(piece.odd) : this.#do(piece.even);
+      case "throw":
+        throw new Error("the body throws");
+    }
+  }
+
+  #call({ name, plan }: Extract<Piece, { kind: "do" }>): Promise<unknown> {
+    return this.#step.do(name, configOf(plan), ({ step: { count }, ...context }) =>
+      this.#outside.call(this.#process, {
+        ...context,
+        runId: this.#runId,
+        stepId: stepId(name, count),
+        plan,
+        pass: this.#pass,
+        nest: () => this.#step.do("nested", async () => 1),
+      }),
+    );
+  }
+
+  /** Notes an answer in the very turn in which the body gets it. */
+  async #see<T>(name: string, answer: Promise<T>): Promise<T> {
+    try {
+      const value = await answer;
+      this.#note(`${name} = ${shown(value)}`);
+      return value;
+    } catch (error) {
+      this.#note(`${name} threw ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  #note(text: string): void {
+    this.#seen.push(text);
+    this.#outside.saw(this.#pass, text);
+  }
+}
+
+function stepId(name: string, count: number): string {
+  return count > 1 || /#\d+$/.test(name) ? `${name}#${count}` : name;
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? `${part}n` : part)) ?? "undefined";
+}
+
+function configOf(plan: StepPlan): StepConfig {
+  const { retries, retryMs, backoff, timeoutMs, effect, policy, isIdempotent } = plan;
+  return {
+    retries: { limit: retries, delay: retryMs, backoff },
+    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    sideEffects: effect,
+    replayPolicy: policy,
+    isIdempotent,
+  };
+}
