@@ -22,17 +22,18 @@ const first = defineGraphSkill({
   ],
 });
 
-// Version 2 calls an input by another name. Runs of version 1 that are under way go on with it.
+// Version 2 calls an input and a step by other names. Runs of version 1 that are under way go on with it.
 const second = defineGraphSkill({
   id: "letter",
   version: "2",
   steps: [
     { id: "wait", waitFor: { signal: "go" } },
-    { id: "send", uses: "letter.send", input: { to: "inputs.recipient" }, output: "outputs.receipt" },
+    { id: "deliver", uses: "letter.send", input: { to: "inputs.recipient" }, output: "outputs.receipt" },
   ],
   migrations: [
     {
       from: "1",
+      renames: { send: "deliver" },
       migrate: (state) => {
         const { to, ...inputs } = state.inputs;
         return { ...state, inputs: { ...inputs, recipient: to } };

@@ -64,6 +64,7 @@ export function descendant(
   return {
     ...born,
     confirmed: source.confirmed,
+    ...present({ ledgerNames: source.ledgerNames }),
     run: {
       ...born.run,
       versions,

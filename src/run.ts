@@ -93,6 +93,23 @@ export interface RunRecord<V = unknown> {
   readonly isEditPending?: boolean;
   /** True where the result was too large for the row; it is read from the head. */
   readonly isResultInHead?: boolean;
+  /** By which names the ledger knows steps that a migration renamed, by the version of the skill that has the new names. */
+  readonly ledgerNames?: Readonly<Record<string, LedgerNames>>;
+  /** The versions of the skill that the run had before, and until which revision: by them a state that names none is read. */
+  readonly formerVersions?: readonly FormerVersion[];
+}
+
+/** By which name the ledger knows a step of another name; that of the step itself where it is not in here. */
+export interface LedgerNames {
+  /** In a graph the names are ids of steps. In a body all steps of a name go together: `charge`, `charge#2` and so on. */
+  readonly form: "graph" | "code";
+  readonly names: Readonly<Record<string, string>>;
+}
+
+export interface FormerVersion {
+  readonly version: string;
+  /** The last revision whose state is of that version. */
+  readonly until: number;
 }
 
 /** One executor's hold on a run. */

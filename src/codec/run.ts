@@ -3,8 +3,10 @@ import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { at, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
 import {
   type ApprovalRequest,
+  type FormerVersion,
   type GateDecided,
   type Lease,
+  type LedgerNames,
   type Run,
   type RunError,
   type RunRecord,
@@ -14,6 +16,7 @@ import {
 } from "../run.ts";
 import { changeBetween } from "./delta.ts";
 import {
+  byKey,
   count,
   type Field,
   id,
@@ -131,6 +134,16 @@ const wait: Field<Wait> = {
   map: (value) => value,
 };
 
+const ledgerNames = record<LedgerNames>("required", {
+  form: word(["graph", "code"]),
+  names: byKey(requiredText),
+});
+
+const formerVersion = record<FormerVersion>("required", {
+  version: requiredText,
+  until: count,
+});
+
 const runRecord = record<RunRecord>("required", {
   run: run,
   epoch: count,
@@ -146,6 +159,8 @@ const runRecord = record<RunRecord>("required", {
   headRevision: count,
   isEditPending: optionalBoolean,
   isResultInHead: optionalBoolean,
+  ledgerNames: sparse(byKey(ledgerNames)),
+  formerVersions: sparse(list(formerVersion)),
 });
 
 /** A run on the wire: snake_case, absent fields `null`. */

@@ -9,6 +9,7 @@ import { messageOf } from "./attempt.ts";
 import { complete, fail, failure, handOver, hold, isOver, park, siblingController } from "./ending.ts";
 import type { StepOutcome } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
+import { stepId } from "./step-id.ts";
 import { workflowStep } from "./workflow-step.ts";
 
 /** How long a body may be quiet before it counts as stuck, in milliseconds. */
@@ -296,11 +297,6 @@ export class CodeRun {
     const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
     return last && last.status === "degraded" ? last.stepId : undefined;
   }
-}
-
-/** `name` for the first step of that name, `name#2` for the second; names that look like the latter are told apart. */
-function stepId(name: string, count: number): string {
-  return count > 1 || /#\d+$/.test(name) ? `${name}#${count}` : name;
 }
 
 function notAskedFor(stepId: string): RunError {

@@ -47,7 +47,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
 /** A replay stops replaying once it executes. */
 async function begin(pass: Pass, skill: Skill): Promise<void> {
   await pass.commit((record, state, now) => ({
-    record: { ...record, run: underSkill(moved(record.run, { type: "proceed" }, now), skill) },
+    record: underSkill({ ...record, run: moved(record.run, { type: "proceed" }, now) }, skill),
     state: runningState(state, now),
     events: [event("run.started", now, { skill_id: record.run.skillId })],
     checkpoint: { kind: "run_started" },

@@ -79,7 +79,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
 
   const started: Started = { step, input, at: now, attempts: (backoff?.attempts ?? 0) + 1 };
-  if (plan !== undefined) await enter(pass, plan.effect);
+  if (plan !== undefined) await enter(pass, step.id, plan.effect);
   await confirmHold(pass);
   const { runId, traceId } = record.run;
   const context = {
@@ -131,10 +131,10 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
  * Enters the effect before it is tried, so that a crash in between is known afterwards. What a person decided about it is
  * spent by that: an approval is for one attempt.
  */
-async function enter(pass: Pass, effect: Effect): Promise<void> {
+async function enter(pass: Pass, stepId: string, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
   await pass.commit((record) => {
-    const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== effect.stepId);
+    const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== stepId);
     return { record: { ...record, waits }, events: [], claims: [claim] };
   });
 }

@@ -7,6 +7,7 @@ import { present } from "../present.ts";
 import type { RunRecord, Wait } from "../run.ts";
 import { type ClaimRow, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
+import { ledgerName, stepOfLedgerName } from "./renaming.ts";
 
 const claimKind = "effect";
 const pageSize = 200;
@@ -16,6 +17,7 @@ const pageSize = 200;
  * it did not; `recorded`, that it did, and with what result.
  */
 export interface Effect {
+  /** The step under its name in the ledger, which it keeps when a migration renames it. */
   readonly stepId: string;
   readonly uses: string;
   /** SHA-256 of the capability and its input. */
@@ -50,7 +52,7 @@ export async function planEffect(
   decided: Extract<Wait, { kind: "approval" }>["decision"],
 ): Promise<EffectPlan> {
   const requestHash = await sha256(canonicalJson([definition.id, input]));
-  const request = { stepId, uses: definition.id, requestHash };
+  const request = { stepId: ledgerName(record, stepId), uses: definition.id, requestHash };
   const latest = await latestEffect(host, record, request);
   if (latest === undefined) return { kind: "act", effect: { ...request, ordinal: 1, status: "attempted" } };
   switch (latest.status) {
@@ -82,7 +84,8 @@ async function latestEffect(
   for (let ordinal = 1, latest: Effect | undefined; ; ordinal++) {
     const key = await claimKey(run.runId, { ...request, ordinal });
     const claim = await host.store.getClaim(run.tenantId ?? "", claimKind, key);
-    if (claim === undefined) return latest;
+    // Nothing that another run did was done by this one.
+    if (claim?.runId !== run.runId) return latest;
     latest = readEffect(claim);
   }
 }
@@ -119,8 +122,9 @@ function readEffect(claim: ClaimRow): Effect {
  * tenant: a receiver that has seen the key must not take the mail of an edited run for the one before. The parts are
  * escaped, so that no two keys read alike.
  */
-export function idempotencyKey({ run }: RunRecord<Json>, stepId: string, effect?: Effect): string {
-  const parts = [run.tenantId ?? "", run.runId, stepId];
+export function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
+  const { run } = record;
+  const parts = [run.tenantId ?? "", run.runId, ledgerName(record, stepId)];
   if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
   if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
   return parts.map(encodeURIComponent).join("/");
@@ -133,13 +137,15 @@ export function idempotencyKey({ run }: RunRecord<Json>, stepId: string, effect?
 export async function inheritedEffects(
   host: Host,
   tenant: TenantId,
-  source: RunId,
+  source: RunRecord<Json>,
   descendant: RunId,
   containedIn?: ExecutionState<Json>,
 ): Promise<readonly NewClaim[]> {
+  const isContained = ({ stepId }: Effect, { stepResults, skillVersion }: ExecutionState<Json>) =>
+    isSettled(getOwn(stepResults, stepOfLedgerName(source, skillVersion ?? source.run.skillVersion, stepId)));
   const latest = new Map<string, Effect>();
   for (let after: { kind: string; key: string } | undefined; ; ) {
-    const page = await host.store.listClaims(tenant, source, {
+    const page = await host.store.listClaims(tenant, source.run.runId, {
       limit: pageSize,
       ...present({ after }),
     });
@@ -147,7 +153,7 @@ export async function inheritedEffects(
       if (claim.kind !== claimKind) continue;
       const effect = readEffect(claim);
       if (effect.status !== "recorded") continue;
-      if (containedIn !== undefined && !isSettled(getOwn(containedIn.stepResults, effect.stepId))) continue;
+      if (containedIn !== undefined && !isContained(effect, containedIn)) continue;
       const request = JSON.stringify([effect.stepId, effect.requestHash]);
       if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
     }

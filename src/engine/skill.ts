@@ -3,6 +3,7 @@ import { DurableError, notFound } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Graph } from "../graph.ts";
 import { isId } from "../ids.ts";
+import { at } from "../json.ts";
 import { present } from "../present.ts";
 import type { Schema } from "../schema.ts";
 import type { WorkflowBody } from "../workflow.ts";
@@ -23,8 +24,17 @@ export interface Migration {
   readonly from: string;
   /** The skill's own version where absent. */
   readonly to?: string;
-  /** Pure: it may run again where a resume was interrupted. Ids of steps and their results are state too. */
-  readonly migrate: (state: ExecutionState) => ExecutionState;
+  /**
+   * New names of steps by their old ones: ids of a graph's steps, or the names in a body, of which each stands for all steps
+   * of that name. The results of the steps go with them, and so do their sleeps, waits and gates, what the ledger knows of
+   * them, and their idempotency keys.
+   */
+  readonly renames?: Readonly<Record<string, string>>;
+  /**
+   * What else changes: called with the state under the new names, returns the state of the next version. Pure: it may be
+   * called again if a resume was interrupted. What it returns is checked before it is written.
+   */
+  readonly migrate?: (state: ExecutionState) => ExecutionState;
 }
 
 /**
@@ -63,13 +73,51 @@ export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: s
   if (!isId(id))
     throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
   if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
+  checkMigrations(migrations, `${path}.migrations`);
   return Object.freeze({
     id,
     version,
     ...present({ description, inputs }),
-    migrations: Object.freeze(migrations.map((migration) => Object.freeze({ ...migration }))),
+    migrations: Object.freeze(
+      migrations.map(({ renames, ...migration }) =>
+        Object.freeze({ ...migration, ...(renames === undefined ? {} : { renames: Object.freeze({ ...renames }) }) }),
+      ),
+    ),
     body: bodyOf(path),
   });
+}
+
+const longestName = 256;
+
+function checkMigrations(migrations: readonly Migration[], path: string): void {
+  const fault = (path: string, problem: string) =>
+    new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+  const isName = (text: unknown) => typeof text === "string" && text.length > 0 && text.length <= longestName;
+  if (!Array.isArray(migrations)) throw fault(path, "expected an array");
+  for (const [index, migration] of (migrations as readonly Migration[]).entries()) {
+    const place = at(path, index);
+    if (typeof migration !== "object" || migration === null) throw fault(place, "expected a migration");
+    const { from, to, renames = {}, migrate } = migration;
+    if (!isId(from)) throw fault(at(place, "from"), "expected a version");
+    if (to !== undefined && !isId(to)) throw fault(at(place, "to"), "expected a version");
+    if (from === to) throw fault(place, `it leads from version ${from} to that version`);
+    if (migrations.findIndex((other) => other.from === from) < index) {
+      throw fault(at(place, "from"), `another migration begins at version ${from}`);
+    }
+    if (migrate !== undefined && typeof migrate !== "function")
+      throw fault(at(place, "migrate"), "expected a function");
+    if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
+      throw fault(at(place, "renames"), "expected an object of new names by old ones");
+    }
+    const names = Object.entries(renames);
+    for (const [old, name] of names) {
+      if (!isName(old) || !isName(name)) {
+        throw fault(at(at(place, "renames"), old), `a step's name is a text of 1 to ${longestName} characters`);
+      }
+    }
+    const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
+    if (twice !== undefined) throw fault(at(place, "renames"), `two steps would be named "${twice}"`);
+  }
 }
 
 /** The skills that are bound here, by id and version. */
@@ -103,10 +151,15 @@ export class SkillRegistry {
   }
 
   /**
-   * The skill that continues a run of that version: this very version, or the one registered last that has migrations from
-   * it, with the migrations in order.
+   * The skill that continues a state of that version, with the migrations in order: this very version, or the one registered
+   * last that has migrations from it. A run that has come to a later version goes on with that, from its older states too.
    */
-  successor(id: string, version: string | undefined): Successor | undefined {
+  successor(id: string, version: string | undefined, reached = version): Successor | undefined {
+    if (reached !== version && version !== undefined) {
+      const ahead = this.successor(id, reached)?.skill;
+      const migrations = ahead && migrationsFrom(ahead, version);
+      if (ahead !== undefined && migrations !== undefined) return { skill: ahead, migrations };
+    }
     const own = this.find(id, version);
     if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
     for (const skill of [...(this.#byId.get(id)?.values() ?? [])].reverse()) {
@@ -137,7 +190,8 @@ export function missingSkill(id: string, version: string | undefined): never {
   throw notFound("skill", `skill ${name} is not registered here`);
 }
 
-function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
+/** The migrations from that version to the skill's own; none from its own. `undefined` where there is no way. */
+export function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
   const path: Migration[] = [];
   for (let version = from; version !== skill.version; ) {
     const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));

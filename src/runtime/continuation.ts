@@ -1,6 +1,6 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
-import { bindSkill, findBinding, underSkill } from "../engine/binding.ts";
+import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../engine/binding.ts";
 import { isOver } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -48,9 +48,8 @@ export async function resumeRun(
     refuseUnedited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
-    const { skill, state } = bindSkill(host, record.run, from.state);
-    const waits = keptWaits(record, id);
-    const next: RunRecord<Json> = { ...record, run: underSkill(run, skill), waits };
+    const { skill, state } = bindSkill(host, record, from);
+    const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
     return { change: resumption(executor, next, { ...from, state }, [], now), answer: { skill, from } };
   });
   return go(executor, resumed);
@@ -111,13 +110,14 @@ export async function approveRun(
     const decision = { ...by, stepId: gate.stepId, ...present({ capabilityId }) };
     const run = moved(record.run, { type: "approve", decision }, now);
     const from = await getCheckpoint(host, tenant, runId, selected(record, undefined));
-    const { skill, state } = bindSkill(host, record.run, from.state);
-    const next: RunRecord<Json> = {
+    const { skill, state } = bindSkill(host, record, from);
+    const decided: RunRecord<Json> = {
       ...record,
-      run: { ...underSkill(run, skill), resumeFromCheckpointId: from.record.checkpointId },
+      run: { ...run, resumeFromCheckpointId: from.record.checkpointId },
       waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
       confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
     };
+    const next = underSkill(decided, skill);
     const opened = event("run.approved", now, decisionPayload(decision));
     return { change: resumption(executor, next, { ...from, state }, [opened], now), answer: { skill, from } };
   });
@@ -254,13 +254,23 @@ async function wake(
   now: number,
 ): Promise<{ change: Change; answer: Awakened | undefined }> {
   const { run } = record;
-  const { snapshot: head } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
-  const binding = findBinding(host, run, head.state);
-  // A run that must be migrated first is left to the drain, which does it in a checkpoint of its own.
-  if (binding === undefined || binding.isMigrated) {
-    return { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
+  const toDrain = { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
+  let from: LoadedCheckpoint;
+  let binding: Binding | undefined;
+  try {
+    from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    binding = findBinding(host, record, from);
+  } catch (error) {
+    // A signal is kept whatever its run's state is like. The drain reports what is wrong with that.
+    if (!isUnreadable(error)) throw error;
+    return toDrain;
   }
-  const proceeding = executor.taken({ ...record, run: moved(run, { type: "proceed" }, now) }, now);
-  const state = runningState(head.state, now);
-  return { change: { record: proceeding, events }, answer: { skill: binding.skill, state, head } };
+  // A run that must be migrated first is left to the drain, which does it in a checkpoint of its own.
+  if (binding === undefined || binding.isMigrated) return toDrain;
+  const proceeding = executor.taken(
+    underSkill({ ...record, run: moved(run, { type: "proceed" }, now) }, binding.skill),
+    now,
+  );
+  const state = runningState(binding.state, now);
+  return { change: { record: proceeding, events }, answer: { skill: binding.skill, state, head: from.snapshot } };
 }

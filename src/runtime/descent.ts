@@ -1,8 +1,8 @@
 import type { Checkpoint } from "../checkpoint.ts";
 import { encodeFields } from "../codec/values.ts";
-import { bindSkill } from "../engine/binding.ts";
+import { bindSkill, versionOf } from "../engine/binding.ts";
 import type { Executor } from "../engine/executor.ts";
-import { type Change, getCheckpoint, getRun, type Held } from "../engine/held.ts";
+import { type Change, getCheckpoint, getRun, type Held, type LoadedCheckpoint } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
@@ -71,16 +71,16 @@ export async function replayRun(
   if (earlier !== undefined) return descended(earlier);
   const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
   // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
-  const { skill, state } = bindSkill(host, source.record.run, checkpoint.state);
+  const { skill, state } = bindSkill(host, source.record, checkpoint);
   const now = host.clock.now();
-  const record = born("replay", host, source.record, checkpoint.record.checkpointId, descent, now);
+  const record = born("replay", host, source.record, checkpoint, descent, now);
   const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
   const replay = await settle(host, tenant, claim, {
     record: executor.taken(replaying, now),
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // All of them, also those after the checkpoint: what the source did to the world is not done again.
-    claims: await inheritedEffects(host, tenant, runId, record.run.runId),
+    claims: await inheritedEffects(host, tenant, source.record, record.run.runId),
   });
   if (replay.snapshot !== undefined) void executor.launch(skill, replay.held, state, replay.snapshot);
   return descended(replay);
@@ -112,14 +112,14 @@ async function bornFork(
 ): Promise<Born> {
   const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
   const now = host.clock.now();
-  const record = born("fork", host, source.record, checkpoint.record.checkpointId, descent, now);
+  const record = born("fork", host, source.record, checkpoint, descent, now);
   return settle(host, tenant, claim, {
     // An old approval must not send edited mail.
     record: descent.edit === undefined ? record : { ...record, confirmed: [], isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
-    claims: await inheritedEffects(host, tenant, runId, record.run.runId, checkpoint.state),
+    claims: await inheritedEffects(host, tenant, source.record, record.run.runId, checkpoint.state),
   });
 }
 
@@ -202,12 +202,16 @@ function born(
   kind: DescentKind,
   host: Host,
   source: RunRecord<Json>,
-  checkpointId: CheckpointId,
+  from: LoadedCheckpoint,
   { newRunId }: Descent,
   now: number,
 ): RunRecord<Json> {
   const id = newRunId === undefined ? newDescendantId(kind, source.run.runId, host.random) : parseRunId(newRunId);
-  return descendant(kind, source, checkpointId, id, isoTime(now));
+  const record = descendant(kind, source, from.record.checkpointId, id, isoTime(now));
+  // A state that names no version is of the one that the source had then, and the copy is the descendant's first entry.
+  const version = versionOf(source, from.state, from.snapshot.revision);
+  if (version === undefined || version === source.run.skillVersion) return record;
+  return { ...record, formerVersions: [{ version, until: 1 }] };
 }
 
 // The newborn owns what it stands on: the checkpoint is copied, under its own id, so that nothing is lost with the source.

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
-import { type Binding, bindSkill, underSkill } from "../engine/binding.ts";
+import { type Binding, bindSkill, isUnreadable, underSkill } from "../engine/binding.ts";
 import { failure } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
@@ -10,7 +10,6 @@ import { event } from "../engine/kernel.ts";
 import { isLeaseLive, released } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
-import { type ErrorCode, isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -135,9 +134,6 @@ async function takeDue(host: Host, executor: Executor, row: RunRow): Promise<{ d
   }
 }
 
-/** Why a run's state is not to be had: a damaged or missing snapshot, one of a newer version, a migration that fails. */
-const unreadable: readonly ErrorCode[] = ["corrupt_data", "not_found", "unsupported_version", "internal_error"];
-
 async function decide(
   host: Host,
   executor: Executor,
@@ -156,12 +152,12 @@ async function decide(
   let binding: Binding;
   let head: Snapshot;
   try {
-    const { state, snapshot } = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
-    head = snapshot;
-    binding = bindSkill(host, run, state);
+    const from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    head = from.snapshot;
+    binding = bindSkill(host, record, from);
   } catch (error) {
     // Whatever else it is, such as a medium that is gone for a while, says nothing about the run.
-    if (!unreadable.some((code) => isDurableError(error, code))) throw error;
+    if (!isUnreadable(error)) throw error;
     host.onError(error);
     return { change: setAside(record, now), answer: undefined };
   }
@@ -170,10 +166,10 @@ async function decide(
   if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
   const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
   const isReplaying = run.status === "replaying";
+  const proceeding = isWaiting ? { ...record, run: moved(run, { type: "proceed" }, now) } : record;
   const next: RunRecord<Json> = {
-    ...record,
     // A replay takes its skill's version when it begins, with the checkpoint that says so.
-    run: isReplaying ? run : underSkill(isWaiting ? moved(run, { type: "proceed" }, now) : run, skill),
+    ...(isReplaying ? record : underSkill(proceeding, skill)),
     recoveries: record.recoveries + (wasLost ? 1 : 0),
   };
   const continued = isReplaying ? state : runningState(state, now);
