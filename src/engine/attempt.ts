@@ -1,7 +1,7 @@
 import type { Capability, StepContext } from "../capability.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
-import type { Json } from "../json.ts";
+import { type Json, sizeOf } from "../json.ts";
 import { validate } from "../schema.ts";
 import type { Clock } from "./host.ts";
 
@@ -91,6 +91,18 @@ function isRetryable(error: unknown): boolean {
 /** So many characters of a message are shown in the run's row and in events, whose size is bounded. */
 const longestMessage = 4_000;
 
+/**
+ * The deepest nesting of what a failure keeps, of what was thrown and of the input, and the most bytes of what was thrown: a
+ * failure is written into whatever state there is.
+ */
+const deepestInFailure = 400;
+const maxThrownBytes = 1024 * 1024;
+
+/** The input of a step that failed, as far as it can be kept. */
+export function keptInput(input: Json): Json {
+  return sizeOf(input).depth <= deepestInFailure ? input : null;
+}
+
 /** What a thrown value says, in a form that can be kept. */
 export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
@@ -117,12 +129,15 @@ export function tooLarge(error: unknown): StepError {
 
 function encodedThrown(error: unknown, message: string): Json {
   try {
-    return encodeValue(error, "error");
+    const encoded = encodeValue(error, "error");
+    const { depth, bytes } = sizeOf(encoded);
+    if (depth <= deepestInFailure && bytes <= maxThrownBytes) return encoded;
   } catch {
-    // It carries something that cannot be kept, such as a response; its name and message can.
-    const plain = new Error(message);
-    const name: unknown = (error as { name?: unknown } | null)?.name;
-    if (typeof name === "string") plain.name = name;
-    return encodeValue(plain, "error");
+    // It carries something that cannot be kept, such as a response.
   }
+  // Its name and message can be kept in any case.
+  const plain = new Error(message);
+  const name: unknown = (error as { name?: unknown } | null)?.name;
+  if (typeof name === "string") plain.name = name.slice(0, 200);
+  return encodeValue(plain, "error");
 }

@@ -5,7 +5,7 @@ import { type Json, withMember } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Signal, Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
-import { attempt, type StepError, stepError, tooLarge } from "./attempt.ts";
+import { attempt, keptInput, type StepError, stepError, tooLarge } from "./attempt.ts";
 import { isoTime, randomFraction } from "./host.ts";
 import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
 import type { Pass, PassChange } from "./pass.ts";
@@ -287,18 +287,22 @@ async function failed(
 ): Promise<StepOutcome> {
   const { step } = started;
   const now = pass.host.clock.now();
-  const failure = { ...stepResult(started, "failed", null, now), errorMessage: error.message, rawResult: error.thrown };
+  const result = stepResult({ ...started, input: keptInput(started.input) }, "failed", null, now);
+  const failure = { ...result, errorMessage: error.message, rawResult: error.thrown };
   if (step.onFailure === "fail") {
     if (claims !== undefined) await pass.commit((record) => ({ record, events: [], claims }));
     return { kind: "failed", error, result: failure };
   }
-  const result = { ...failure, status: "degraded" };
+  const degraded = { ...failure, status: "degraded" };
   const payload = { step_id: step.id, uses: step.uses, error: error.message };
   await pass.commit((record, state, now) => ({
-    ...settledChange(started, result, record, state, now, [startedEvent(started), event("step.failed", now, payload)]),
+    ...settledChange(started, degraded, record, state, now, [
+      startedEvent(started),
+      event("step.failed", now, payload),
+    ]),
     ...present({ claims }),
   }));
-  return { kind: "settled", result };
+  return { kind: "settled", result: degraded };
 }
 
 function settledChange(
