@@ -18,7 +18,7 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   Id: id,
   NewId: newId,
   Run: answers.run,
-  CreatedRun: answers.createdRun,
+  MarkedRun: answers.markedRun,
   StartedRun: answers.startedRun,
   RunList: answers.runList,
   RunPage: reads.runPage,
@@ -75,7 +75,7 @@ const parameters = {
   IdempotencyKey: {
     name: "Idempotency-Key",
     in: "header",
-    description: "A second request with this key within 24 hours answers with the run of the first.",
+    description: "A second request with this key within 24 hours changes nothing, and is answered as the first was.",
     schema: { type: "string", minLength: 1, maxLength: 1000 },
   },
   IfMatch: {

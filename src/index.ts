@@ -66,14 +66,23 @@ export type {
   NewCheckpointRequest,
 } from "./runtime/checkpoints.ts";
 export { type Comparison, compareCheckpoints } from "./runtime/comparison.ts";
-export { type GateDecision, maxInboxBytes, type NewSignal } from "./runtime/continuation.ts";
+export { type GateDecision, maxInboxBytes, type NewSignal, type Resumption } from "./runtime/continuation.ts";
 export type { Descent, ForkDescent, StateEdit } from "./runtime/descent.ts";
 export type { Drained } from "./runtime/drain.ts";
 export { type EventQuery, eventPosition, type WatchOptions } from "./runtime/events.ts";
 export { type Lineage, type LineageNode, type MissingRun, type RelatedRun, readLineage } from "./runtime/lineage.ts";
 export type { Precondition } from "./runtime/precondition.ts";
 export { type Pruned, type PruneRequest, pruneRuns } from "./runtime/prune.ts";
-export type { CurrentRun, DescentOutcome, ListQuery, ResumeOutcome, RunPage, Runs, Started } from "./runtime/runs.ts";
+export type {
+  ChangedRun,
+  CurrentRun,
+  DescentOutcome,
+  ListQuery,
+  ResumeOutcome,
+  RunPage,
+  Runs,
+  Started,
+} from "./runtime/runs.ts";
 export { exportRun, importRun } from "./runtime/transfer.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";

@@ -52,10 +52,12 @@ export const run = v.pipe(
 
 const replayMark = v.pipe(
   v.optional(v.literal(true)),
-  v.description("Present where the Idempotency-Key had made this run before."),
+  v.description(
+    "Present where an earlier call with the same Idempotency-Key had done this, and this one changed nothing.",
+  ),
 );
 
-export const createdRun = v.object({ ...run.pipe[0].entries, idempotent_replay: replayMark });
+export const markedRun = v.object({ ...run.pipe[0].entries, idempotent_replay: replayMark });
 
 export const startedRun = v.object({
   run_id: text,
@@ -79,6 +81,7 @@ export const runList = v.object({
 
 export const resumedRun = v.object({
   run,
+  idempotent_replay: replayMark,
   resume: v.object({ accepted: v.literal(true), mode: v.literal("checkpoint_resume"), checkpoint_id: text }),
 });
 
@@ -180,7 +183,7 @@ export const failureAnswer = v.object({
 
 export type HealthAnswer = v.InferOutput<typeof health>;
 export type RunAnswer = v.InferOutput<typeof run>;
-export type CreatedRunAnswer = v.InferOutput<typeof createdRun>;
+export type MarkedRunAnswer = v.InferOutput<typeof markedRun>;
 export type StartedRunAnswer = v.InferOutput<typeof startedRun>;
 export type RunListAnswer = v.InferOutput<typeof runList>;
 export type ResumedRunAnswer = v.InferOutput<typeof resumedRun>;

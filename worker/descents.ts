@@ -6,8 +6,8 @@ import { body } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { decodeFields, given } from "./decode.ts";
 import { preconditionOf } from "./etag.ts";
+import { idempotencyKeyOf, replayMark } from "./idempotency.ts";
 import { descent, fork } from "./requests.ts";
-import { replayMark } from "./starts.ts";
 import { runAnswer } from "./wire.ts";
 
 /** Routes by which runs come of others. */
@@ -57,6 +57,6 @@ function descentOf(c: Context<AppEnv>, { checkpoint_id, run_id }: DescentRequest
   return given({
     checkpointId: checkpoint_id,
     newRunId: run_id,
-    idempotencyKey: c.req.header("idempotency-key"),
+    idempotencyKey: idempotencyKeyOf(c),
   });
 }

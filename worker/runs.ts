@@ -1,12 +1,13 @@
 import { type Context, Hono } from "hono";
-import { type CurrentRun, decodeValue, type ResumeOutcome } from "../src/index.ts";
-import type { ResumedRunAnswer, RunAnswer, RunListAnswer } from "./answers.ts";
+import { type ChangedRun, type CurrentRun, decodeValue, type ResumeOutcome } from "../src/index.ts";
+import type { MarkedRunAnswer, ResumedRunAnswer, RunAnswer, RunListAnswer } from "./answers.ts";
 import { body, query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { needs } from "./caller.ts";
 import { cursorOf, parseCursor } from "./cursor.ts";
 import { given } from "./decode.ts";
 import { isKnown, preconditionOf, tag } from "./etag.ts";
+import { idempotencyKeyOf, replayMark } from "./idempotency.ts";
 import type { RunPageAnswer } from "./read-answers.ts";
 import { gateDecision, newSignal, resumption, runQuery } from "./requests.ts";
 import { runAnswer } from "./wire.ts";
@@ -58,23 +59,24 @@ export const runRoutes = new Hono<AppEnv>()
   )
   .post("/v1/runs/:run_id/resume", body(resumption), async (c) => {
     const { checkpoint_id } = c.req.valid("json");
-    const options = given({ checkpointId: checkpoint_id });
+    const options = given({ checkpointId: checkpoint_id, idempotencyKey: idempotencyKeyOf(c) });
     return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options, preconditionOf(c))));
   })
   .post("/v1/runs/:run_id/approve", body(gateDecision), async (c) => {
     const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id });
+    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
     return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision, preconditionOf(c))));
   })
   .post("/v1/runs/:run_id/deny", body(gateDecision), async (c) => {
     const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id });
-    return c.json(tagged(c, await c.var.runs.deny(c.req.param("run_id"), decision, preconditionOf(c))));
+    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
+    return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision, preconditionOf(c))));
   })
   .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
     const { name, payload = null } = c.req.valid("json");
-    const signal = { name, payload: decodeValue(payload, "payload") };
-    return c.json(tagged(c, await c.var.runs.signal(c.req.param("run_id"), signal, preconditionOf(c))));
+    const sent = { name, payload: decodeValue(payload, "payload") };
+    const signal = { ...sent, ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
+    return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal, preconditionOf(c))));
   });
 
 function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {
@@ -82,9 +84,14 @@ function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {
   return runAnswer(run);
 }
 
-function resumed(c: Context<AppEnv>, { run, checkpointId }: ResumeOutcome): ResumedRunAnswer {
+function changed(c: Context<AppEnv>, run: ChangedRun): MarkedRunAnswer {
+  return { ...tagged(c, run), ...replayMark(run) };
+}
+
+function resumed(c: Context<AppEnv>, outcome: ResumeOutcome): ResumedRunAnswer {
   return {
-    run: tagged(c, run),
-    resume: { accepted: true, mode: "checkpoint_resume", checkpoint_id: checkpointId },
+    run: tagged(c, outcome.run),
+    resume: { accepted: true, mode: "checkpoint_resume", checkpoint_id: outcome.checkpointId },
+    ...replayMark(outcome),
   };
 }

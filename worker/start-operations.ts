@@ -48,7 +48,7 @@ export const startOperations: readonly Operation[] = [
     body: requests.newRun,
     hasETag: true,
     status: 201,
-    answer: answers.createdRun,
+    answer: answers.markedRun,
     errors: starting,
   },
 ];

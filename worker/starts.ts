@@ -1,10 +1,11 @@
 import { type Context, Hono } from "hono";
-import type { JsonObject, NewRun, Started } from "../src/index.ts";
-import type { CreatedRunAnswer, StartedRunAnswer } from "./answers.ts";
+import type { JsonObject, NewRun } from "../src/index.ts";
+import type { MarkedRunAnswer, StartedRunAnswer } from "./answers.ts";
 import { body } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { decode, decodeFields, given } from "./decode.ts";
 import { tag } from "./etag.ts";
+import { idempotencyKeyOf, replayMark } from "./idempotency.ts";
 import { execution, id, newRun, skillExecution } from "./requests.ts";
 import { startedTraceId } from "./trace-id.ts";
 import { runAnswer } from "./wire.ts";
@@ -33,7 +34,7 @@ export const startRoutes = new Hono<AppEnv>()
     };
     const started = await (start === false ? c.var.runs.create(birth) : c.var.runs.start(birth));
     tag(c, started.run);
-    const answer: CreatedRunAnswer = { ...runAnswer(started.run), ...replayMark(started) };
+    const answer: MarkedRunAnswer = { ...runAnswer(started.run), ...replayMark(started) };
     return c.json(answer, 201);
   });
 
@@ -54,11 +55,6 @@ function requestOf(c: Context<AppEnv>, { skill_id, inputs, trace_id }: StartRequ
     skillId: skill_id,
     inputs: decodeFields(inputs ?? {}, "inputs"),
     traceId: startedTraceId(c, trace_id),
-    ...given({ idempotencyKey: c.req.header("idempotency-key") }),
+    ...given({ idempotencyKey: idempotencyKeyOf(c) }),
   };
-}
-
-/** The mark of an answer whose run its idempotency key had made before. */
-export function replayMark({ isRepeat }: Pick<Started, "isRepeat">): { idempotent_replay?: true } {
-  return isRepeat ? { idempotent_replay: true } : {};
 }

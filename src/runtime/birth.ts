@@ -12,12 +12,13 @@ import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
 import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
-import { canonicalJson, type Json, sha256 } from "../json.ts";
+import type { Json } from "../json.ts";
 import { newRecord } from "../lineage.ts";
 import { present } from "../present.ts";
 import { validate } from "../schema.ts";
-import type { ClaimRow, NewClaim } from "../store.ts";
+import type { NewClaim } from "../store.ts";
 import { expectTexts } from "./argument.ts";
+import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 
 /** What a run is made from. */
 export interface NewRun {
@@ -46,9 +47,6 @@ export interface Born {
   /** The first checkpoint's; absent on a repeat. */
   readonly snapshot?: Snapshot;
 }
-
-const idempotencyMs = 24 * 60 * 60 * 1000;
-const idempotency = "idempotency";
 
 /** Creates a run that executes nothing until somebody resumes it. The skill need not be registered here. */
 export async function createRun(host: Host, tenant: TenantId, request: NewRun): Promise<Born> {
@@ -102,8 +100,7 @@ async function prepare(host: Host, tenant: TenantId, request: NewRun, operation:
   const metadata = encodeFields(request.metadata ?? {}, "metadata");
   const now = host.clock.now();
   const content = [skillId, request.skillVersion ?? null, encoded, runId ?? null, metadata];
-  const claim =
-    idempotencyKey === undefined ? undefined : await idempotencyClaim(operation, idempotencyKey, content, now);
+  const claim = await idempotencyClaim(operation, idempotencyKey, content, now);
   const optional = {
     ...present({ traceId, skillVersion }),
   };
@@ -122,22 +119,6 @@ async function prepare(host: Host, tenant: TenantId, request: NewRun, operation:
 
 async function validated(schema: Parameters<typeof validate>[0], inputs: Fields): Promise<Fields> {
   return (await validate(schema, inputs, "inputs")) as Fields;
-}
-
-/** @throws `invalid_request` where it is no key. */
-export async function idempotencyClaim(
-  operation: string,
-  key: string,
-  content: Json[],
-  now: number,
-): Promise<NewClaim> {
-  if (key.length === 0 || key.length > 1000) throw invalidRequest("idempotency_key", "expected 1 to 1000 characters");
-  return {
-    kind: idempotency,
-    key: await sha256(JSON.stringify([operation, key])),
-    lapsesAt: now + idempotencyMs,
-    body: await sha256(canonicalJson(content)),
-  };
 }
 
 /** Writes a newborn run, or finds the one that an earlier call with the same idempotency key made. */
@@ -162,19 +143,10 @@ export async function settle(host: Host, tenant: TenantId, claim: NewClaim | und
 
 /** The run that an earlier call with this idempotency key made. */
 export async function earlierRun(host: Host, tenant: TenantId, claim: NewClaim | undefined): Promise<Born | undefined> {
-  if (claim === undefined) return undefined;
-  const earlier = await host.store.getClaim(tenant, claim.kind, claim.key);
-  if (earlier?.lapsesAt === undefined || earlier.lapsesAt <= host.clock.now()) return undefined;
-  return repeated(host, tenant, claim, earlier);
-}
-
-async function repeated(host: Host, tenant: TenantId, claim: NewClaim, earlier: ClaimRow): Promise<Born> {
+  const earlier = await earlierClaim(host, tenant, claim);
+  if (earlier === undefined || claim === undefined) return undefined;
   const held = await readRun(host, tenant, earlier.runId as RunId);
   if (held === undefined) throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
-  if (earlier.body !== claim.body) {
-    throw new DurableError("idempotency_conflict", "this idempotency key was used with other content", {
-      hint: "use a new key for a new request",
-    });
-  }
+  demandSame(claim, earlier);
   return { held, isRepeat: true };
 }

@@ -6,24 +6,41 @@ import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
-import { type Changed, change } from "../engine/journal.ts";
+import { change } from "../engine/journal.ts";
 import { event } from "../engine/kernel.ts";
 import { refuseLive, released } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
-import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
+import type { NewClaim } from "../store.ts";
 import { refuseUnedited, selected } from "./descent.ts";
+import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
 /** A run that goes on, and the checkpoint from which. */
 export interface Resumed {
   readonly held: Held;
   readonly checkpointId: CheckpointId;
+  readonly isRepeat: boolean;
+}
+
+/** A run that was changed, or that an earlier call with the same idempotency key had changed. */
+export interface Repeatable {
+  readonly held: Held;
+  readonly isRepeat: boolean;
+}
+
+/** How a run is to go on. */
+export interface Resumption {
+  /** The run's head where absent. */
+  readonly checkpointId?: string;
+  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
 }
 
 /** What is launched once the decision is committed. */
@@ -38,10 +55,12 @@ export async function resumeRun(
   executor: Executor,
   tenant: TenantId,
   runId: RunId,
-  checkpointId: string | undefined,
+  { checkpointId, idempotencyKey }: Resumption,
   precondition: Precondition,
 ): Promise<Resumed> {
-  const resumed = await change(host, tenant, runId, async ({ record }, now) => {
+  const content = [runId, checkpointId ?? null];
+  const claim = await idempotencyClaim("resume", idempotencyKey, content, host.clock.now());
+  const resumed = await changeOnce(host, tenant, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
     const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
     refuseLive(record, now, "cancel it first, or wait until its lease lapses");
@@ -50,7 +69,8 @@ export async function resumeRun(
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(host, record, from);
     const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
-    return { change: resumption(executor, next, { ...from, state }, [], now), answer: { skill, from } };
+    const change = resumption(executor, next, { ...from, state }, [], now);
+    return { change, answer: { skill, from }, kept: from.record.checkpointId };
   });
   return go(executor, resumed);
 }
@@ -78,20 +98,38 @@ function resumption(
   };
 }
 
-function go(executor: Executor, { held, answer, checkpoint }: Changed<Continuation>): Resumed {
+function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
+  const { held } = resumed;
+  if (resumed.isRepeat) return { held, checkpointId: parseCheckpointId(resumed.kept), isRepeat: true };
+  const { answer, checkpoint } = resumed;
   if (checkpoint !== undefined) {
     const { snapshot } = checkpoint;
     void executor.launch(answer.skill, held, snapshot.state, snapshot);
   }
-  return { held, checkpointId: answer.from.record.checkpointId };
+  return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
 }
 
 /** Who decided at a gate, and about which. */
 export interface GateDecision {
   readonly approver?: string;
   readonly notes?: string;
-  /** The gate of that step; the first gate where absent. */
+  /**
+   * The gate of that step; the first open gate where absent. A decision that comes late, or twice, is safe where it says what
+   * it is about: by this, by an idempotency key, or by the revision that its caller saw.
+   */
   readonly stepId?: string;
+  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
+}
+
+async function decisionClaim(
+  operation: "approve" | "deny",
+  host: Host,
+  runId: RunId,
+  { stepId, approver, notes, idempotencyKey }: GateDecision,
+): Promise<NewClaim | undefined> {
+  const content = [runId, stepId ?? null, approver ?? null, notes ?? null];
+  return idempotencyClaim(operation, idempotencyKey, content, host.clock.now());
 }
 
 /** Opens a gate and resumes the run. */
@@ -100,10 +138,12 @@ export async function approveRun(
   executor: Executor,
   tenant: TenantId,
   runId: RunId,
-  { stepId, ...by }: GateDecision,
+  request: GateDecision,
   precondition: Precondition,
 ): Promise<Resumed> {
-  const approved = await change(host, tenant, runId, async ({ record }, now) => {
+  const { stepId, idempotencyKey: _, ...by } = request;
+  const claim = await decisionClaim("approve", host, runId, request);
+  const approved = await changeOnce(host, tenant, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
     const gate = gateOf(record, stepId);
     const { capabilityId } = gate;
@@ -119,7 +159,8 @@ export async function approveRun(
     };
     const next = underSkill(decided, skill);
     const opened = event("run.approved", now, decisionPayload(decision));
-    return { change: resumption(executor, next, { ...from, state }, [opened], now), answer: { skill, from } };
+    const change = resumption(executor, next, { ...from, state }, [opened], now);
+    return { change, answer: { skill, from }, kept: from.record.checkpointId };
   });
   return go(executor, approved);
 }
@@ -140,9 +181,10 @@ export async function denyRun(
   runId: RunId,
   request: GateDecision,
   precondition: Precondition,
-): Promise<Held> {
-  const { stepId, ...by } = request;
-  const { held } = await change(host, tenant, runId, ({ record }, now) => {
+): Promise<Repeatable> {
+  const { stepId, idempotencyKey: _, ...by } = request;
+  const claim = await decisionClaim("deny", host, runId, request);
+  const { held, isRepeat } = await changeOnce(host, tenant, runId, claim, ({ record }, now) => {
     demand(record, precondition);
     const { capabilityId, stepId: id } = gateOf(record, stepId);
     const decision = { ...by, stepId: id, ...present({ capabilityId }) };
@@ -151,8 +193,8 @@ export async function denyRun(
     // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
     return { change: { record: released({ ...record, run }), events }, answer: undefined };
   });
-  executor.interrupt(held, "the run was denied");
-  return held;
+  if (!isRepeat) executor.interrupt(held, "the run was denied");
+  return { held, isRepeat };
 }
 
 function decisionPayload(decision: { stepId: string; approver?: string; notes?: string }): Record<string, Json> {
@@ -194,6 +236,8 @@ export interface NewSignal {
   /** Printable ASCII, 1 to 200 characters. */
   readonly name: string;
   readonly payload?: unknown;
+  /** A second call with this key within 24 hours delivers nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
 }
 
 /** How many bytes of signals may wait in a run's inbox. */
@@ -205,15 +249,16 @@ export async function signalRun(
   executor: Executor,
   tenant: TenantId,
   runId: RunId,
-  { name, payload }: NewSignal,
+  { name, payload, idempotencyKey }: NewSignal,
   precondition: Precondition,
-): Promise<Held> {
+): Promise<Repeatable> {
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
   const encoded = encodeValue(payload ?? null, "payload");
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
   }
-  const { held, answer } = await change<Awakened | undefined>(host, tenant, runId, async ({ record }, now) => {
+  const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
+  const signaled = await changeOnce<Awakened | undefined>(host, tenant, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
     const { run } = record;
     if (isTerminal(run.status)) {
@@ -234,8 +279,11 @@ export async function signalRun(
     if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
     return wake(host, executor, tenant, received, events, now);
   });
+  const { held, isRepeat } = signaled;
+  if (isRepeat) return { held, isRepeat };
+  const { answer } = signaled;
   if (answer !== undefined) void executor.launch(answer.skill, held, answer.state, answer.head);
-  return held;
+  return { held, isRepeat };
 }
 
 interface Awakened {

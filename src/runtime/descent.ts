@@ -23,7 +23,8 @@ import { type DescentKind, descendant } from "../lineage.ts";
 import type { RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
 import { expectObject } from "./argument.ts";
-import { type Born, earlierRun, idempotencyClaim, settle } from "./birth.ts";
+import { type Born, earlierRun, settle } from "./birth.ts";
+import { idempotencyClaim } from "./idempotency.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
 /** Where a descendant begins, and what it is called. */
@@ -158,7 +159,6 @@ async function descentClaim(
   { checkpointId, newRunId, idempotencyKey }: Descent,
   edit?: EncodedEdit,
 ): Promise<NewClaim | undefined> {
-  if (idempotencyKey === undefined) return undefined;
   const content: Json[] = [runId, checkpointId ?? null, newRunId ?? null];
   if (edit !== undefined) content.push(edit.inputs, edit.vars);
   return idempotencyClaim(kind, idempotencyKey, content, host.clock.now());

@@ -29,7 +29,9 @@ import {
   denyRun,
   type GateDecision,
   type NewSignal,
+  type Repeatable,
   type Resumed,
+  type Resumption,
   resumeRun,
   signalRun,
 } from "./continuation.ts";
@@ -52,9 +54,17 @@ export interface Started {
   readonly isRepeat: boolean;
 }
 
+/** A run after a call that may have an idempotency key. */
+export interface ChangedRun extends CurrentRun {
+  /** Present where an earlier call with the same key had changed the run, and this one has changed nothing. */
+  readonly isRepeat?: true;
+}
+
 export interface ResumeOutcome {
   readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
+  /** True where an earlier call with the same idempotency key had resumed the run, and this one has changed nothing. */
+  readonly isRepeat: boolean;
 }
 
 export interface DescentOutcome {
@@ -173,14 +183,10 @@ export class Runs {
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
-  async resume(
-    runId: string,
-    options: { readonly checkpointId?: string } = {},
-    precondition: Precondition = {},
-  ): Promise<ResumeOutcome> {
+  async resume(runId: string, options: Resumption = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectObject(options, "options");
-    return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options.checkpointId, precondition));
+    return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options, precondition));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
@@ -205,17 +211,17 @@ export class Runs {
   }
 
   /** Refuses what the run waits for; the run is canceled. */
-  async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<CurrentRun> {
+  async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ChangedRun> {
     expectTexts(decision, ["approver", "notes", "stepId"]);
-    return currentRun(
+    return changedRun(
       await denyRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), decision, precondition),
     );
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
-  async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<CurrentRun> {
+  async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<ChangedRun> {
     expectTexts(signal, ["name"]);
-    return currentRun(
+    return changedRun(
       await signalRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), signal, precondition),
     );
   }
@@ -304,8 +310,12 @@ export function currentRun({ record }: Held): CurrentRun {
   return { ...decodeRun(record.run), revision: record.entryRevision };
 }
 
-function resumed({ held, checkpointId }: Resumed): ResumeOutcome {
-  return { run: currentRun(held), checkpointId };
+function changedRun({ held, isRepeat }: Repeatable): ChangedRun {
+  return { ...currentRun(held), ...(isRepeat ? { isRepeat } : {}) };
+}
+
+function resumed({ held, checkpointId, isRepeat }: Resumed): ResumeOutcome {
+  return { run: currentRun(held), checkpointId, isRepeat };
 }
 
 function descended(sourceRunId: RunId, { held, checkpointId, isRepeat }: Descended): DescentOutcome {

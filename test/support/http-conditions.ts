@@ -157,6 +157,60 @@ export function testConditions(home: HttpHome): void {
       await client.refusal("idempotency_conflict", client.post(path, other, key(`start at ${path}`)));
     });
 
+    test("on a signal delivers it once, however often it is sent", async () => {
+      const runId = await client.create("http.listening");
+      const path = runPath(runId, "signal");
+      const sent = { name: "note", payload: { text: "once" } };
+      const answers = await Promise.all(Array.from({ length: 5 }, () => client.post(path, sent, key(`to ${runId}`))));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+      expect(answers.filter(({ body }) => body.idempotent_replay === true)).toHaveLength(4);
+      const etag = answers[0]?.headers.get("etag");
+      const again = await client.post(path, sent, { headers: { ...key(`to ${runId}`).headers, "if-match": '"1"' } });
+      expect([again.status, again.headers.get("etag"), again.body.run_id]).toEqual([200, etag, runId]);
+      expect((await client.events(runId)).filter((type) => type === "signal.received")).toHaveLength(1);
+      for (const other of [
+        { ...sent, name: "other" },
+        { ...sent, payload: "twice" },
+      ]) {
+        await client.refusal("idempotency_conflict", client.post(path, other, key(`to ${runId}`)));
+      }
+      const elsewhere = runPath(await client.create("http.listening"), "signal");
+      await client.refusal("idempotency_conflict", client.post(elsewhere, sent, key(`to ${runId}`)));
+      expect((await client.events(runId)).filter((type) => type === "signal.received")).toHaveLength(1);
+    });
+
+    test.each(["approve", "deny"])("on %s decides at one gate, however often it is sent", async (name) => {
+      const runId = await client.start("http.named-gates", { names: ["first", "second"] });
+      await client.reached(runId, "waiting_for_human");
+      const send = (body: JsonObject = { approver: "ada" }) =>
+        client.post(runPath(runId, name), body, key(`${name} of ${runId}`));
+      const first = await client.expect(200, send());
+      expect(first).not.toHaveProperty("idempotent_replay");
+      const status = name === "deny" ? "canceled" : "waiting_for_human";
+      await expect.poll(async () => (await client.run(runId)).status).toBe(status);
+      const before = await client.events(runId);
+      const again = await client.expect(200, send());
+      expect(again).toMatchObject({ idempotent_replay: true, ...(name === "approve" ? { resume: first.resume } : {}) });
+      await client.refusal("idempotency_conflict", send({ approver: "bob" }));
+      expect(await client.events(runId)).toEqual(before);
+      expect((await client.run(runId)).approval_request).toMatchObject({
+        step_id: name === "deny" ? "first" : "second",
+        status: name === "deny" ? "denied" : "pending",
+      });
+    });
+
+    test("on a resume is of one resume", async () => {
+      const runId = await client.start("http.failing-first");
+      await client.reached(runId, "failed");
+      const send = (body?: JsonObject) => client.post(runPath(runId, "resume"), body, key(`resume of ${runId}`));
+      const first = await client.expect(200, send());
+      await client.reached(runId, "completed");
+      const before = await client.events(runId);
+      expect(await client.expect(200, send())).toMatchObject({ idempotent_replay: true, resume: first.resume });
+      await client.refusal("idempotency_conflict", send({ checkpoint_id: "other" }));
+      expect(await client.events(runId)).toEqual(before);
+    });
+
     test("is of its operation and its tenant", async () => {
       const runId = await client.finished("http.chain", { value: 1 });
       const beta = new Client(home, "beta");
@@ -190,9 +244,15 @@ export function testConditions(home: HttpHome): void {
       await client.refusal("not_found", client.post(runPath(runId, "fork"), {}, key("a new one")));
     });
 
-    test.each(["replay", "fork"])("that is too long is a 400 of %s", async (name) => {
-      const runId = await client.finished("http.chain", { value: 1 });
-      await client.refusal("invalid_request", client.post(runPath(runId, name), {}, key("x".repeat(1001))));
-    });
+    test.each(["replay", "fork", "resume", "approve", "deny", "signal"])(
+      "that is too long, or empty, is a 400 of %s",
+      async (name) => {
+        const runId = await client.finished("http.chain", { value: 1 });
+        for (const wrong of ["x".repeat(1001), ""]) {
+          const call = client.post(runPath(runId, name), { name: "go" }, key(wrong));
+          expect((await client.refusal("invalid_request", call)).message).toContain("idempotency_key");
+        }
+      },
+    );
   });
 }

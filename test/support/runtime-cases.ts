@@ -4,6 +4,7 @@ import { descentCases } from "./runtime/descent.ts";
 import { faultCases } from "./runtime/faults.ts";
 import { leaseCases } from "./runtime/leases.ts";
 import { missingCases } from "./runtime/missing.ts";
+import { repeatCases } from "./runtime/repeats.ts";
 import { resumeCases } from "./runtime/resume.ts";
 import { runCases } from "./runtime/runs.ts";
 import { transitionCases } from "./runtime/transitions.ts";
@@ -20,6 +21,7 @@ export function runtimeCases(harness: StoreHarness): void {
   gateCases(on);
   signalCases(on);
   timeCases(on);
+  repeatCases(on);
   leaseCases(on);
   faultCases(on);
   missingCases(on);

@@ -22,7 +22,10 @@ export interface ClientOptions {
 /** What may be said beside a request. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** On what makes a run: a second call with this key within 24 hours gives back the run of the first. */
+  /**
+   * On what makes or moves a run: a second call with this key within 24 hours changes nothing more, and is answered as the first
+   * was, with `idempotent_replay: true`.
+   */
   readonly idempotencyKey?: string | undefined;
   /** On what changes a run: the ETag that it must still have, else the call fails with `precondition_failed`. */
   readonly ifMatch?: string | undefined;
