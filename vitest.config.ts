@@ -3,6 +3,18 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import CountsReporter from "./scripts/counts-reporter.ts";
 import { chromiumLaunchOptions } from "./test/support/chromium.ts";
+import { askedEngines } from "./test/support/engines/asked.ts";
+import { engineProvider } from "./test/support/engines/provider.ts";
+
+const { run, notRun } = askedEngines();
+
+/** The browser suites in one engine. */
+const inBrowser = {
+  extends: true as const,
+  // Named here, or Vite finds them while tests run and reloads the page under them.
+  optimizeDeps: { include: ["idb", "fast-check"] },
+};
+const browserTests = { include: ["test/**/*.browser.test.ts"] };
 
 export default defineConfig(async () => ({
   test: {
@@ -13,7 +25,7 @@ export default defineConfig(async () => ({
     allowOnly: false,
     // Of `npm run fuzz`.
     provide: { fuzz: { seed: process.env.FUZZ_SEED ?? null, count: process.env.FUZZ_COUNT ?? null } },
-    reporters: ["default", new CountsReporter()],
+    reporters: ["default", new CountsReporter(notRun)],
     coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
     projects: [
       {
@@ -37,22 +49,40 @@ export default defineConfig(async () => ({
           setupFiles: ["./test/workerd.setup.ts"],
         },
       },
-      {
-        extends: true as const,
-        // Named here, or Vite finds them while tests run and reloads the page under them.
-        optimizeDeps: { include: ["idb", "fast-check"] },
-        test: {
-          name: "chromium",
-          include: ["test/**/*.browser.test.ts"],
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright({ launchOptions: await chromiumLaunchOptions() }),
-            instances: [{ browser: "chromium" as const, name: "chromium" }],
+      ...(run.includes("chromium")
+        ? [
+            {
+              ...inBrowser,
+              test: {
+                ...browserTests,
+                name: "chromium",
+                browser: {
+                  enabled: true,
+                  headless: true,
+                  screenshotFailures: false,
+                  provider: playwright({ launchOptions: await chromiumLaunchOptions() }),
+                  instances: [{ browser: "chromium" as const, name: "chromium" }],
+                },
+              },
+            },
+          ]
+        : []),
+      ...run
+        .filter((engine) => engine !== "chromium")
+        .map((engine) => ({
+          ...inBrowser,
+          test: {
+            ...browserTests,
+            name: engine,
+            browser: {
+              enabled: true,
+              headless: true,
+              screenshotFailures: false,
+              provider: engineProvider(engine),
+              instances: [{ browser: engine, name: engine }],
+            },
           },
-        },
-      },
+        })),
     ],
   },
 }));

@@ -7,15 +7,27 @@ interface Counts {
   skipped: number;
 }
 
+/** A project that the suite has, and that this machine cannot run. */
+export interface NotRun {
+  readonly engine: string;
+  readonly because: string;
+}
+
 /**
- * Prints how many points tests went through on all media, the counts of each project and, as the last line of the process, their sum. A file that failed to load, an
+ * Prints how many points tests went through on all media, the counts of each project, the engines that were
+ * not run and, as the last line of the process, the sum. A file that failed to load, an
  * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
+  readonly #notRun: readonly NotRun[];
   #vitest: Vitest | undefined;
   #counts = new Map<string, Counts>();
   /** What tests said they went through, such as `crash matrix`, by the medium. */
   #points = new Map<string, Map<string, number>>();
+
+  constructor(notRun: readonly NotRun[]) {
+    this.#notRun = notRun;
+  }
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
@@ -88,6 +100,7 @@ export default class CountsReporter implements Reporter {
       sum.failed += failed;
       sum.skipped += skipped;
     }
+    for (const { engine, because } of this.#notRun) lines.push(`${engine}: not run, ${because}`);
     lines.push(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ""}`);
     process.stdout.write(`${lines.join("\n")}\n`);
   }

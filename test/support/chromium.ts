@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { chromium, type LaunchOptions } from "playwright";
+import { onPath } from "./engines/find.ts";
 
 const modules = join(import.meta.dirname, "..", "..", "node_modules");
 
@@ -17,12 +18,15 @@ const args = [
   "--disable-quic",
 ];
 
+/** Of a Chromium on the PATH. */
+const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+
 /**
  * Launch options for a Chromium that is there: the one CHROMIUM_PATH names, Playwright's own, one on the PATH, or else
  * the one packed in `@sparticuz/chromium`, unpacked on first use.
  */
 export async function chromiumLaunchOptions(): Promise<LaunchOptions> {
-  const installed = process.env.CHROMIUM_PATH || playwrightsOwn() || onPath();
+  const installed = process.env.CHROMIUM_PATH || playwrightsOwn() || onPath(...names);
   if (installed) return { args, executablePath: installed };
   const { executablePath, libraries, fonts } = await packedChromium();
   const LD_LIBRARY_PATH = [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
@@ -32,12 +36,6 @@ export async function chromiumLaunchOptions(): Promise<LaunchOptions> {
 function playwrightsOwn(): string | undefined {
   const path = chromium.executablePath();
   return existsSync(path) ? path : undefined;
-}
-
-function onPath(): string | undefined {
-  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-  const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => existsSync(path));
 }
 
 interface PackedChromium {
