@@ -5,12 +5,14 @@ import CountsReporter from "./scripts/counts-reporter.ts";
 import { chromiumLaunchOptions } from "./test/support/chromium.ts";
 import { askedEngines } from "./test/support/engines/asked.ts";
 import { engineProvider } from "./test/support/engines/provider.ts";
+import { sitePlugin } from "./test/support/engines/site-plugin.ts";
 
 const { run, notRun } = askedEngines();
 
 /** The browser suites in one engine. */
 const inBrowser = {
   extends: true as const,
+  plugins: [sitePlugin()],
   // Named here, or Vite finds them while tests run and reloads the page under them.
   optimizeDeps: { include: ["idb", "fast-check"] },
 };

@@ -1,5 +1,5 @@
 import type { UserConsoleLog } from "vitest";
-import type { Reporter, TestModule, TestRunEndReason, TestSpecification, Vitest } from "vitest/node";
+import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSpecification, Vitest } from "vitest/node";
 
 interface Counts {
   passed: number;
@@ -14,14 +14,16 @@ export interface NotRun {
 }
 
 /**
- * Prints how many points tests went through on all media, the counts of each project, the engines that were
- * not run and, as the last line of the process, the sum. A file that failed to load, an
+ * Prints how many points tests went through on all media, the counts of each project, the tests and the
+ * engines that were not run and, as the last line of the process, the sum. A file that failed to load, an
  * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
   readonly #notRun: readonly NotRun[];
   #vitest: Vitest | undefined;
   #counts = new Map<string, Counts>();
+  /** The tests that were skipped, each with its reason. */
+  #skipped: string[] = [];
   /** What tests said they went through, such as `crash matrix`, by the medium. */
   #points = new Map<string, Map<string, number>>();
 
@@ -67,7 +69,7 @@ export default class CountsReporter implements Reporter {
       const { state } = test.result();
       if (state === "passed") counts.passed += 1;
       else if (state === "failed") counts.failed += 1;
-      else if (state === "skipped") counts.skipped += 1;
+      else if (state === "skipped") this.#skip(test);
       else this.#fail(module.project.name);
     }
     if (tests === 0 && module.errors().length === 0) this.#fail(module.project.name);
@@ -75,6 +77,16 @@ export default class CountsReporter implements Reporter {
       // A hook that threw fails its suite, while the tests under it say that they were skipped.
       if (suite.errors().length > 0) this.#fail(module.project.name);
     }
+  }
+
+  #skip(test: TestCase): void {
+    const { name } = test.project;
+    const result = test.result();
+    const because = result.state === "skipped" ? result.note : undefined;
+    this.#of(name).skipped += 1;
+    // Where only some tests were asked for, all others are skipped.
+    if (because === undefined && !isWholeSuite(this.#vitest)) return;
+    this.#skipped.push(`${name}: skipped "${test.name}", ${because ?? "without a reason"}`);
   }
 
   #of(project: string): Counts {
@@ -100,6 +112,7 @@ export default class CountsReporter implements Reporter {
       sum.failed += failed;
       sum.skipped += skipped;
     }
+    lines.push(...this.#skipped);
     for (const { engine, because } of this.#notRun) lines.push(`${engine}: not run, ${because}`);
     lines.push(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ""}`);
     process.stdout.write(`${lines.join("\n")}\n`);

@@ -15,16 +15,27 @@ export interface LaunchedBrowser {
   kill(): Promise<void>;
 }
 
-/** Opens the address in a browser whose profile is in that folder. The folder outlives the browser. */
-export async function launchBrowser(engine: Engine, profile: string, url: string): Promise<LaunchedBrowser> {
+export interface LaunchOptions {
+  /** Where it keeps its profile. The folder outlives the browser. */
+  readonly profile: string;
+  /** The address that it opens. */
+  readonly url: string;
+  /** Preferences of Firefox beside those of each test. */
+  readonly preferences?: Preferences;
+}
+
+type Preferences = Readonly<Record<string, boolean | number | string>>;
+
+export async function launchBrowser(engine: Engine, options: LaunchOptions): Promise<LaunchedBrowser> {
+  const { profile } = options;
   await mkdir(profile, { recursive: true });
   switch (engine) {
     case "chromium":
-      return launched(engine, await startChromium(profile, url));
+      return launched(engine, await startChromium(options));
     case "firefox":
-      return launched(engine, await startFirefox(profile, url));
+      return launched(engine, await startFirefox(options));
     case "webkit":
-      return startWebKit(profile, url);
+      return startWebKit(options);
   }
 }
 
@@ -37,14 +48,14 @@ function programsOf<Programs>(engine: Engine, found: Found<Programs>): Programs 
   return found.programs;
 }
 
-async function startChromium(profile: string, url: string): Promise<Guarded> {
+async function startChromium({ profile, url }: LaunchOptions): Promise<Guarded> {
   const { executablePath = "", args = [], env = {} } = await chromiumLaunchOptions();
   const own = ["--headless", "--remote-debugging-port=0", "--no-default-browser-check", `--user-data-dir=${profile}`];
-  return startGuarded(executablePath, [...args, ...own, url], env as Record<string, string>);
+  return startGuarded(executablePath, [...args, ...own, url], { ...(env as Record<string, string>), HOME: profile });
 }
 
 /** A browser for tests alone: it asks no one anything, shows no page of its own, and calls no server. */
-const firefoxPreferences: Readonly<Record<string, boolean | number | string>> = {
+const firefoxPreferences: Preferences = {
   // `persist()` would wait for a person.
   "permissions.default.persistent-storage": 1,
   // Vitest loads mocked modules by import maps of their own.
@@ -74,9 +85,9 @@ const firefoxPreferences: Readonly<Record<string, boolean | number | string>> = 
   "services.settings.server": "data:,#remote-settings",
 };
 
-async function startFirefox(profile: string, url: string): Promise<Guarded> {
+async function startFirefox({ profile, url, preferences }: LaunchOptions): Promise<Guarded> {
   const { firefox } = programsOf("firefox", findFirefox());
-  const lines = Object.entries(firefoxPreferences).map(
+  const lines = Object.entries({ ...firefoxPreferences, ...preferences }).map(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
   );
   await writeFile(join(profile, "user.js"), `${lines.join("\n")}\n`);
@@ -86,9 +97,11 @@ async function startFirefox(profile: string, url: string): Promise<Guarded> {
   });
 }
 
-async function startWebKit(profile: string, url: string): Promise<LaunchedBrowser> {
+async function startWebKit({ profile, url }: LaunchOptions): Promise<LaunchedBrowser> {
   const { miniBrowser, xvfb } = programsOf("webkit", findWebKit());
-  const screen = startGuarded(xvfb, ["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], {});
+  const screen = startGuarded(xvfb, ["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], {
+    HOME: profile,
+  });
   const display = `:${await displayOf(screen)}`;
   // Without these features `navigator.storage` is undefined.
   const browser = startGuarded(miniBrowser, ["--features=+StorageAPI,+StorageAPIEstimate", url], {

@@ -39,7 +39,7 @@ class EngineProvider implements BrowserProvider {
 
   async openPage(_sessionId: string, url: string): Promise<void> {
     const profile = await mkdtemp(join(tmpdir(), `orca-durable-${this.#engine}-`));
-    const browser = await launchBrowser(this.#engine, profile, url);
+    const browser = await launchBrowser(this.#engine, { profile, url });
     this.#opened.set(browser, profile);
     // Vitest sees the connection close, and does not know why.
     void browser.ended.then(() => {

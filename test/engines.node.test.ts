@@ -1,0 +1,134 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { askedEngines } from "./support/engines/asked.ts";
+import type { Engine } from "./support/engines/find.ts";
+import { type House, startHouse } from "./support/engines/house.ts";
+import { type LaunchedBrowser, type LaunchOptions, launchBrowser } from "./support/engines/launch.ts";
+import type { Saved, Task, Told } from "./support/engines/page.ts";
+
+// Whole browsers, with a profile on the disk, as they are: no driver, no developer tools.
+
+const { run: engines } = askedEngines();
+
+let house: House;
+let profile: string;
+const launched: LaunchedBrowser[] = [];
+
+beforeAll(async () => {
+  house = await startHouse();
+});
+
+afterAll(() => house?.stop());
+
+beforeEach(async () => {
+  profile = await mkdtemp(join(tmpdir(), "orca-durable-engines-"));
+});
+
+afterEach(async () => {
+  for (const browser of launched.splice(0)) await browser.kill();
+  await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function open(engine: Engine, task: Task, options: Partial<LaunchOptions> = {}): Promise<LaunchedBrowser> {
+  house.give(task);
+  const browser = await launchBrowser(engine, { profile, url: house.url, ...options });
+  launched.push(browser);
+  return browser;
+}
+
+/** Takes what the page tells until it is enough. */
+async function listen(browser: LaunchedBrowser, isEnough: (all: readonly Told[]) => boolean): Promise<readonly Told[]> {
+  const all: Told[] = [];
+  let hasEnded = false;
+  void browser.ended.then(() => {
+    hasEnded = true;
+  });
+  while (!isEnough(all)) {
+    const failure = all.find(({ kind }) => kind === "failed");
+    if (failure !== undefined) throw new Error(JSON.stringify(failure));
+    if (hasEnded) throw new Error(`${browser.engine} ended by itself: ${browser.complaints()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    all.push(...house.told());
+  }
+  return all;
+}
+
+const count = (told: readonly Told[], kind: Told["kind"]) => told.filter((one) => one.kind === kind).length;
+
+describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
+  test("after kill -9 of the whole browser under load every acknowledged run and checkpoint is there, and every run goes on", async () => {
+    const runs: string[] = [];
+    const saved: Saved[] = [];
+    const acknowledge = (told: readonly Told[]) => {
+      for (const one of told) {
+        if (one.kind === "started") runs.push(one.runId);
+        if (one.kind === "saved") saved.push(one.saved);
+      }
+    };
+    for (let round = 0; round < 3; round++) {
+      const browser = await open(engine, { do: "work", round, lanes: 3 });
+      acknowledge(await listen(browser, (all) => count(all, "started") >= 20 && count(all, "saved") >= 20));
+      await browser.kill();
+      acknowledge(house.told());
+    }
+    const browser = await open(engine, { do: "read", runs, saved });
+    const told = await listen(browser, (all) => count(all, "read") === 1);
+    expect(told).toEqual([{ kind: "read", lost: [], statuses: { completed: runs.length } }]);
+    console.log(`kill -9 of ${engine}: ${runs.length} runs, ${saved.length} checkpoints, none lost`);
+  });
+
+  test.runIf(process.platform === "linux")("does not outlive the process that launched it", async () => {
+    const launcher = join(import.meta.dirname, "support", "engines", "launch-and-wait.ts");
+    house.give({ do: "work", round: 0, lanes: 1 });
+    const runner = spawn(process.execPath, [launcher, engine, profile, house.url], { stdio: "inherit" });
+    const exited = once(runner, "exit");
+    try {
+      const told: Told[] = [];
+      while (count(told, "started") === 0) {
+        if (runner.exitCode !== null) throw new Error(`the launcher exited with ${runner.exitCode}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        told.push(...house.told());
+      }
+      expect((await processesWith(profile)).length).toBeGreaterThan(2);
+    } finally {
+      runner.kill("SIGKILL");
+      await exited;
+    }
+    await expect.poll(() => processesWith(profile), { timeout: 10_000 }).toEqual([]);
+    house.told();
+  });
+});
+
+/** The processes whose home is that folder. */
+async function processesWith(home: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    // One that has ended meanwhile has no environment.
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    if (environment.split("\0").includes(`HOME=${home}`)) found.push(pid);
+  }
+  return found;
+}
+
+describe.runIf(engines.includes("firefox"))("Firefox with little room", { timeout: 120_000 }, () => {
+  test("says quota_exceeded with the estimate, and what was stored before is there", async () => {
+    // In kB. A site gets a fifth of it, and no less than ten megabytes.
+    const preferences = { "dom.quotaManager.temporaryStorage.fixedLimit": 51_200 };
+    const browser = await open("firefox", { do: "fill" }, { preferences });
+    const told = await listen(browser, (all) => count(all, "filled") === 1);
+    expect(told).toEqual([
+      {
+        kind: "filled",
+        stored: expect.any(Number),
+        error: { code: "quota_exceeded", details: { quota: expect.any(Number), usage: expect.any(Number) } },
+        isReadable: true,
+      },
+    ]);
+    expect((told[0] as Told & { kind: "filled" }).stored).toBeGreaterThan(2);
+  });
+});

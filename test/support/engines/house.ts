@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { json } from "node:stream/consumers";
+import { rolldown } from "rolldown";
+import type { Task, Told } from "./page.ts";
+
+/** A site whose one page does a task by itself, and tells its server how it goes. */
+export interface House {
+  /** The address of its page, which always does what was given last. */
+  readonly url: string;
+  give(task: Task): void;
+  /** What pages have told since the last call, in order. */
+  told(): readonly Told[];
+  stop(): Promise<void>;
+}
+
+const html = `<!doctype html><meta charset="utf-8"><title>A task</title><link rel="icon" href="data:,">
+<script type="module" src="/page.js"></script>`;
+
+export async function startHouse(): Promise<House> {
+  const script = await bundledPage();
+  let told: Told[] = [];
+  let given: Task | undefined;
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://house.test");
+    if (request.method === "POST") {
+      told.push((await json(request)) as Told);
+      return void response.end("heard");
+    }
+    if (pathname === "/task") return void response.end(JSON.stringify(given));
+    const isScript = pathname === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? script : html);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    give(task) {
+      given = task;
+    },
+    told() {
+      const all = told;
+      told = [];
+      return all;
+    },
+    async stop() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function bundledPage(): Promise<string> {
+  const build = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
+  const { output } = await build.generate({ format: "esm", codeSplitting: false });
+  await build.close();
+  return output[0].code;
+}

@@ -1,0 +1,140 @@
+import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
+import {
+  createRuntime,
+  DurableError,
+  defineSkill,
+  initialState,
+  type Runs,
+  webLocksPresence,
+} from "../../../src/index.ts";
+
+/** What a page of the house is to do. */
+export type Task =
+  /** Starts runs and saves checkpoints, one after the other in some lanes, until the browser is killed. */
+  | { readonly do: "work"; readonly round: number; readonly lanes: number }
+  /** Reads what was acknowledged, and lets every run go on to its end. */
+  | { readonly do: "read"; readonly runs: readonly string[]; readonly saved: readonly Saved[] }
+  /** Stores until there is no room. */
+  | { readonly do: "fill" };
+
+export interface Saved {
+  readonly runId: string;
+  readonly checkpointId: string;
+}
+
+/** What a page tells its server. */
+export type Told =
+  | { readonly kind: "started"; readonly runId: string }
+  | { readonly kind: "saved"; readonly saved: Saved }
+  /** What is missing or other than it was, and how many runs have which status in the end. */
+  | { readonly kind: "read"; readonly lost: readonly string[]; readonly statuses: Readonly<Record<string, number>> }
+  | { readonly kind: "filled"; readonly stored: number; readonly error: unknown; readonly isReadable: boolean }
+  | { readonly kind: "failed"; readonly error: string };
+
+const name = "house";
+const tenant = "t";
+const store = indexedDbStore({ name });
+
+const steps = ["one", "two", "three"];
+const working = defineSkill<{ text: string }, string>({
+  id: "working",
+  version: "1",
+  run: async (step, { text }) => {
+    for (const name of steps) await step.do(name, async () => `${name} of ${text}`);
+    return text;
+  },
+});
+
+const runtime = createRuntime({ store, skills: [working], presence: webLocksPresence(name) });
+const runs = runtime.for(tenant);
+
+async function tell(told: Told): Promise<void> {
+  await (await fetch("/told", { method: "POST", body: JSON.stringify(told) })).text();
+}
+
+async function work({ round, lanes }: Task & { do: "work" }): Promise<void> {
+  const starting = async (lane: number) => {
+    for (let nth = 0; ; nth++) {
+      const runId = `started-${round}-${lane}-${nth}`;
+      await runs.start({ skillId: "working", runId, inputs: { text: runId } });
+      await tell({ kind: "started", runId });
+    }
+  };
+  const saving = async (lane: number) => {
+    const runId = `created-${round}-${lane}`;
+    await runs.create({ skillId: "working", runId, inputs: { text: runId } });
+    for (let nth = 0; ; nth++) {
+      const checkpointId = `saved-${nth}`;
+      const state = { ...initialState("working", { text: runId }), vars: { checkpointId } };
+      await runs.saveCheckpoint(runId, { checkpointId, kind: "saved", state });
+      await tell({ kind: "saved", saved: { runId, checkpointId } });
+    }
+  };
+  const all = Array.from({ length: lanes }, (_, lane) => lane);
+  await Promise.all([...all.map(starting), ...all.map(saving)]);
+}
+
+async function read({ runs: started, saved }: Task & { do: "read" }): Promise<void> {
+  const lost: string[] = [];
+  for (const runId of started) {
+    await runs.get(runId).catch((error: DurableError) => lost.push(`${runId}: ${error.message}`));
+  }
+  for (const { runId, checkpointId } of saved) {
+    const kept = await savedBy(runs, runId, checkpointId);
+    if (kept !== checkpointId) lost.push(`${runId}/${checkpointId}: ${kept}`);
+  }
+  const serving = new AbortController();
+  const served = runtime.serve({ tenant, everyMs: 50, signal: serving.signal });
+  const statuses: Record<string, number> = {};
+  for (const runId of started) {
+    const { status, result } = await runs.finished(runId);
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    const recorded = (await runs.events(runId, { limit: 500 })).filter(
+      ({ eventType }) => eventType === "step.completed",
+    );
+    if (result !== runId || recorded.length !== steps.length)
+      lost.push(`${runId}: ${recorded.length} steps, ${result}`);
+  }
+  serving.abort();
+  await served;
+  await tell({ kind: "read", lost, statuses });
+}
+
+async function savedBy(runs: Runs, runId: string, checkpointId: string): Promise<unknown> {
+  try {
+    return (await runs.loadCheckpoint(runId, checkpointId)).state.vars.checkpointId;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function fill(): Promise<void> {
+  for (let stored = 0; ; stored++) {
+    // Random, or compression would make it small.
+    const text = Array.from({ length: 100_000 }, () => Math.random()).join();
+    try {
+      await runs.create({ skillId: "working", runId: `r-${stored}`, inputs: { text } });
+    } catch (thrown) {
+      const error = thrown instanceof DurableError ? { code: thrown.code, details: thrown.details } : String(thrown);
+      const { runs: listed } = await runs.list({ limit: 500 });
+      const isReadable = listed.length === stored && (await runs.get("r-0")).runId === "r-0";
+      return tell({ kind: "filled", stored, error, isReadable });
+    }
+  }
+}
+
+async function done(task: Task): Promise<void> {
+  switch (task.do) {
+    case "work":
+      return work(task);
+    case "read":
+      return read(task);
+    case "fill":
+      return fill();
+  }
+}
+
+const task = (await (await fetch("/task")).json()) as Task;
+done(task).catch((error: unknown) =>
+  tell({ kind: "failed", error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
+);
