@@ -1,11 +1,11 @@
 import { type IDBPDatabase, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { cdp, server } from "vitest/browser";
 import { connect } from "../adapters/indexeddb/connection.ts";
 import { indexedDbStore } from "../adapters/indexeddb/index.ts";
 import { migrations, type Schema } from "../adapters/indexeddb/schema.ts";
 import { createRuntime, defineSkill } from "../src/index.ts";
 import type { Commit, RunRow, Store } from "../src/store.ts";
+import { needsDriver, overrideQuota } from "./support/engines/driven.ts";
 import { clearStoragePath } from "./support/engines/site-paths.ts";
 
 const run: RunRow = { tenant: "t", runId: "r", revision: 1, createdAt: 1, status: "running", dueAt: 1, body: "born" };
@@ -244,24 +244,15 @@ describe.each(["before", "after"] as const)("a connection that is killed %s a co
   });
 });
 
+// Firefox's turn is in test/engines.node.test.ts, where it starts with little room; WebKit has no such setting.
+const quotaReason = "only the protocol of Chromium's developer tools sets the quota of a page that is open";
+
 describe("room", () => {
-  const override = (quotaSize?: number) =>
-    cdp().send("Storage.overrideQuotaForOrigin", {
-      origin: location.origin,
-      ...(quotaSize !== undefined && { quotaSize }),
-    });
+  needsDriver(quotaReason);
+  afterEach(() => overrideQuota());
 
-  // Firefox's turn is in test/engines.node.test.ts, where it starts with little room; WebKit has no such setting.
-  const isDriven = server.provider === "playwright";
-  const reason = "only the protocol of Chromium's developer tools sets the quota of a page that is open";
-
-  afterEach(async () => {
-    if (isDriven) await override();
-  });
-
-  test("that runs out in an upgrade is a quota_exceeded too, and the upgrade is taken back", async (context) => {
-    context.skip(!isDriven, reason);
-    await override(2_000_000);
+  test("that runs out in an upgrade is a quota_exceeded too, and the upgrade is taken back", async () => {
+    await overrideQuota(2_000_000);
     await deleteDatabases();
     const name = freshName();
     await openStore(name).commit(birth);
@@ -276,13 +267,12 @@ describe("room", () => {
       .catch((error) => error.code);
     newer.close();
     expect(failure).toBe("quota_exceeded");
-    await override();
+    await overrideQuota();
     expect(await openStore(name).getRun("t", "r")).toEqual(run);
   });
 
-  test("that has run out is a quota_exceeded with the estimate, of which nothing is written", async (context) => {
-    context.skip(!isDriven, reason);
-    await override(2_000_000);
+  test("that has run out is a quota_exceeded with the estimate, of which nothing is written", async () => {
+    await overrideQuota(2_000_000);
     // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.
     await deleteDatabases();
     const store = openStore(freshName());
@@ -296,7 +286,7 @@ describe("room", () => {
       code: "quota_exceeded",
       details: { quota: expect.any(Number), usage: expect.any(Number) },
     });
-    await override();
+    await overrideQuota();
     expect(await store.getRun("t", "r")).toEqual(run);
     expect(await store.getClaim("t", "k", "a")).toBeUndefined();
     expect((await store.listEntries("t", "r", { limit: 9 })).length).toBe(1);
@@ -305,12 +295,8 @@ describe("room", () => {
 });
 
 describe("room for a run", () => {
-  const override = (quotaSize?: number) =>
-    cdp().send("Storage.overrideQuotaForOrigin", {
-      origin: location.origin,
-      ...(quotaSize !== undefined && { quotaSize }),
-    });
-  afterEach(() => override());
+  needsDriver(quotaReason);
+  afterEach(() => overrideQuota());
 
   // Random, or compression would make it fit.
   const large = (numbers = 200_000) => Array.from({ length: numbers }, () => Math.random()).join();
@@ -322,7 +308,7 @@ describe("room for a run", () => {
 
   /** A tenant's runs on a site that has room for little, of a skill whose step returns much where it is wished. */
   async function cramped(quota = 2_000_000) {
-    await override(quota);
+    await overrideQuota(quota);
     // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.
     await deleteDatabases();
     const errors: unknown[] = [];
@@ -347,7 +333,7 @@ describe("room for a run", () => {
     await expect(runs.start(start)).rejects.toMatchObject(outOfRoom);
     await expect(runs.create({ ...start, runId: "s" })).rejects.toMatchObject(outOfRoom);
     await expect(runs.get("r")).rejects.toMatchObject({ code: "not_found" });
-    await override();
+    await overrideQuota();
     expect((await runs.start(start)).run.status).toBe("running");
     await runtime.stop();
   });
@@ -357,7 +343,7 @@ describe("room for a run", () => {
     await runs.start({ skillId: "big", runId: "r", inputs: { isLarge: true } });
     await expect.poll(() => errors, { timeout: 10_000 }).toContainEqual(expect.objectContaining(outOfRoom));
     expect(await runs.get("r")).toMatchObject({ status: "running" });
-    await override();
+    await overrideQuota();
     const taken = async () => {
       await runtime.drain({ tenant: "t" });
       return (await runs.get("r")).status;
@@ -389,7 +375,7 @@ describe("room for a run", () => {
     const send = () => runs.signal("r", { name: "more", payload });
     await expect(send()).rejects.toMatchObject(outOfRoom);
     expect(await runs.get("r")).toMatchObject({ status: "waiting_for_signal" });
-    await override();
+    await overrideQuota();
     await send();
     expect(await runs.finished("r")).toMatchObject({ status: "completed", result: payload.length + 5 });
     await runtime.stop();
@@ -400,7 +386,7 @@ describe("room for a run", () => {
     const before = await runs.history("r");
     await expect(runs.delete("r")).rejects.toMatchObject(outOfRoom);
     expect(await runs.history("r")).toEqual(before);
-    await override();
+    await overrideQuota();
     await runs.delete("r");
     await expect(runs.get("r")).rejects.toMatchObject({ code: "not_found" });
     await runtime.stop();

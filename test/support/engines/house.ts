@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
-import { rolldown } from "rolldown";
+import { bundled } from "../bundled.ts";
 import type { Task, Told } from "./page.ts";
 
 /** A site whose one page does a task by itself, and tells its server how it goes. */
@@ -20,7 +20,7 @@ const html = `<!doctype html><meta charset="utf-8"><title>A task</title><link re
 <script type="module" src="/page.js"></script>`;
 
 export async function startHouse(): Promise<House> {
-  const script = await bundledPage();
+  const script = await bundled(join(import.meta.dirname, "page.ts"), "esm");
   let told: Told[] = [];
   let given: Task | undefined;
   const server = createServer(async (request, response) => {
@@ -53,11 +53,4 @@ export async function startHouse(): Promise<House> {
       await closed;
     },
   };
-}
-
-async function bundledPage(): Promise<string> {
-  const build = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
-  const { output } = await build.generate({ format: "esm", codeSplitting: false });
-  await build.close();
-  return output[0].code;
 }

@@ -28,7 +28,8 @@ export type Told =
   | { readonly kind: "saved"; readonly saved: Saved }
   /** What is missing or other than it was, and how many runs have which status in the end. */
   | { readonly kind: "read"; readonly lost: readonly string[]; readonly statuses: Readonly<Record<string, number>> }
-  | { readonly kind: "filled"; readonly stored: number; readonly error: unknown; readonly isReadable: boolean }
+  /** How many runs had room, what was refused after that, and whether everything that was stored is as it was. */
+  | { readonly kind: "filled"; readonly stored: number; readonly refused: object; readonly isWhole: boolean }
   | { readonly kind: "failed"; readonly error: string };
 
 const name = "house";
@@ -45,7 +46,13 @@ const working = defineSkill<{ text: string }, string>({
   },
 });
 
-const runtime = createRuntime({ store, skills: [working], presence: webLocksPresence(name) });
+const waiting = defineSkill({
+  id: "waiting",
+  version: "1",
+  run: async (step) => (await step.waitForEvent("more", { type: "more", timeout: "1 day" })).payload,
+});
+
+const runtime = createRuntime({ store, skills: [working, waiting], presence: webLocksPresence(name) });
 const runs = runtime.for(tenant);
 
 async function tell(told: Told): Promise<void> {
@@ -108,18 +115,43 @@ async function savedBy(runs: Runs, runId: string, checkpointId: string): Promise
   }
 }
 
+/** Fills the site with ever smaller runs, beside one that waits for a signal. */
 async function fill(): Promise<void> {
-  for (let stored = 0; ; stored++) {
-    // Random, or compression would make it small.
-    const text = Array.from({ length: 100_000 }, () => Math.random()).join();
-    try {
-      await runs.create({ skillId: "working", runId: `r-${stored}`, inputs: { text } });
-    } catch (thrown) {
-      const error = thrown instanceof DurableError ? { code: thrown.code, details: thrown.details } : String(thrown);
-      const { runs: listed } = await runs.list({ limit: 500 });
-      const isReadable = listed.length === stored && (await runs.get("r-0")).runId === "r-0";
-      return tell({ kind: "filled", stored, error, isReadable });
-    }
+  const start = { skillId: "waiting", runId: "r" };
+  await runs.start(start);
+  while ((await runs.get("r")).status !== "waiting_for_signal") await new Promise((resolve) => setTimeout(resolve, 10));
+  const before = JSON.stringify(await runs.history("r"));
+  const refused: Record<string, unknown> = {};
+  let stored = 0;
+  for (let numbers = 100_000; numbers >= 200; ) {
+    const text = large(numbers);
+    refused.create = await refusalOf(runs.create({ skillId: "working", runId: `r-${stored}`, inputs: { text } }));
+    if (refused.create === undefined) stored++;
+    else numbers /= 2;
+  }
+  refused.signal = await refusalOf(runs.signal("r", { name: "more", payload: large(3_000) }));
+  refused.save = await refusalOf(
+    runs.saveCheckpoint("r-0", { kind: "saved", state: initialState("working", { text: large(100_000) }) }),
+  );
+  let listed = 0;
+  let page = await runs.list({ limit: 100 });
+  for (; page.next !== undefined; page = await runs.list({ limit: 100, after: page.next })) listed += page.runs.length;
+  listed += page.runs.length;
+  const isWhole = JSON.stringify(await runs.history("r")) === before && listed === stored + 1;
+  await tell({ kind: "filled", stored, refused, isWhole });
+}
+
+/** Random, or compression would make it small. */
+function large(numbers: number): string {
+  return Array.from({ length: numbers }, () => Math.random()).join();
+}
+
+async function refusalOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    return error instanceof DurableError ? { code: error.code, details: error.details } : String(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { rolldown } from "rolldown";
 import type { Plugin } from "vite";
+import { bundled } from "../bundled.ts";
 import { clearStoragePath, passedPath, serviceWorkerPath } from "./site-paths.ts";
 
 /**
@@ -16,7 +16,7 @@ export function sitePlugin(): Plugin {
       middlewares.use((request, response, next) => {
         const { pathname, searchParams } = new URL(request.url ?? "/", "http://site.test");
         if (pathname === serviceWorkerPath) {
-          script ??= bundledServiceWorker();
+          script ??= bundled(join(import.meta.dirname, "..", "service-worker", "worker.ts"), "iife");
           script.then((text) => {
             response.setHeader("content-type", "text/javascript");
             response.end(text);
@@ -39,12 +39,4 @@ export function sitePlugin(): Plugin {
       });
     },
   };
-}
-
-async function bundledServiceWorker(): Promise<string> {
-  const input = join(import.meta.dirname, "..", "service-worker", "worker.ts");
-  const build = await rolldown({ input, platform: "browser" });
-  const { output } = await build.generate({ format: "iife", codeSplitting: false });
-  await build.close();
-  return output[0].code;
 }

@@ -2,9 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import type { BrowserContext, Page } from "playwright";
-import { rolldown } from "rolldown";
+import { bundled } from "../bundled.ts";
 import type { WorkerSettings } from "./worker.ts";
 
 /** A site with a service worker, on a server of its own. */
@@ -12,12 +11,8 @@ export interface Site {
   readonly url: string;
   /** The service worker's script, as it is served. */
   readonly workerScript: string;
-  /** The paths that reached the server, but for bodies. */
+  /** The paths that reached the server. */
   readonly requests: readonly string[];
-  /** Where a page can get this body, one piece with each request, and an empty one behind the last. */
-  offer(body: ReadableStreamDefaultReader<Uint8Array>): string;
-  /** What a page has sent to this place, once. */
-  taken(path: string): Buffer<ArrayBuffer>;
   /** Takes the server away, as a lost network does. */
   stop(): Promise<void>;
 }
@@ -25,9 +20,11 @@ export interface Site {
 const html = `<!doctype html><meta charset="utf-8"><title>A site</title><link rel="icon" href="data:,">
 <script type="module" src="/page.js"></script>`;
 
+const fileOf = (name: string) => join(import.meta.dirname, name);
+
 /** Bundles the page and the service worker, and serves them. Every other path is answered by its name. */
 export async function startSite(): Promise<Site> {
-  bundles ??= Promise.all([bundle("page.ts", "esm"), bundle("worker.ts", "iife")]);
+  bundles ??= Promise.all([bundled(fileOf("page.ts"), "esm"), bundled(fileOf("worker.ts"), "iife")]);
   const [page, workerScript] = await bundles;
   const files: Readonly<Record<string, readonly [type: string, text: string]>> = {
     "/": ["text/html", html],
@@ -35,14 +32,8 @@ export async function startSite(): Promise<Site> {
     "/service-worker.js": ["text/javascript", workerScript],
   };
   const requests: string[] = [];
-  const offered = new Map<string, ReadableStreamDefaultReader<Uint8Array>>();
-  const taken = new Map<string, Buffer>();
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://site.test");
-    if (pathname.startsWith("/bodies/")) {
-      if (request.method === "PUT") taken.set(pathname, await buffer(request));
-      return void response.end((await offered.get(pathname)?.read())?.value);
-    }
     requests.push(pathname);
     const [type, text] = files[pathname] ?? ["text/plain", `the network, ${request.method} ${pathname}`];
     response.writeHead(200, { "content-type": type }).end(text);
@@ -53,17 +44,6 @@ export async function startSite(): Promise<Site> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     workerScript,
     requests,
-    offer(body) {
-      const path = `/bodies/${crypto.randomUUID()}`;
-      offered.set(path, body);
-      return path;
-    },
-    taken(path) {
-      const bytes = taken.get(path);
-      if (bytes === undefined) throw new Error(`no page has sent anything to ${path}`);
-      taken.delete(path);
-      return Buffer.from(bytes);
-    },
     async stop() {
       if (!server.listening) return;
       const closed = once(server, "close");
@@ -76,13 +56,6 @@ export async function startSite(): Promise<Site> {
 
 /** Of the page and of the service worker. */
 let bundles: Promise<readonly [page: string, workerScript: string]> | undefined;
-
-async function bundle(file: string, format: "esm" | "iife"): Promise<string> {
-  const build = await rolldown({ input: join(import.meta.dirname, file), platform: "browser" });
-  const { output } = await build.generate({ format, codeSplitting: false });
-  await build.close();
-  return output[0].code;
-}
 
 export interface PageSettings {
   readonly name?: string;
