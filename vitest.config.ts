@@ -4,10 +4,15 @@ import { defineConfig } from "vitest/config";
 import CountsReporter from "./scripts/counts-reporter.ts";
 import { chromiumLaunchOptions } from "./test/support/chromium.ts";
 import { askedEngines } from "./test/support/engines/asked.ts";
+import { drivenFiles } from "./test/support/engines/driven-files.ts";
 import { engineProvider } from "./test/support/engines/provider.ts";
 import { sitePlugin } from "./test/support/engines/site-plugin.ts";
 
 const { run, notRun } = askedEngines();
+const notes = [
+  ...Object.entries(drivenFiles).map(([file, because]) => `chromium alone: ${file}, ${because}`),
+  ...notRun.map(({ engine, because }) => `${engine}: not run, ${because}`),
+];
 
 /** The browser suites in one engine. */
 const inBrowser = {
@@ -27,7 +32,7 @@ export default defineConfig(async () => ({
     allowOnly: false,
     // Of `npm run fuzz`.
     provide: { fuzz: { seed: process.env.FUZZ_SEED ?? null, count: process.env.FUZZ_COUNT ?? null } },
-    reporters: ["default", new CountsReporter(notRun)],
+    reporters: ["default", new CountsReporter(notes)],
     coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
     projects: [
       {

@@ -7,19 +7,13 @@ interface Counts {
   skipped: number;
 }
 
-/** A project that the suite has, and that this machine cannot run. */
-export interface NotRun {
-  readonly engine: string;
-  readonly because: string;
-}
-
 /**
- * Prints how many points tests went through on all media, the counts of each project, the tests and the
- * engines that were not run and, as the last line of the process, the sum. A file that failed to load, an
+ * Prints how many points tests went through on all media, the counts of each project, the tests that
+ * were skipped, what was not run and, as the last line of the process, the sum. A file that failed to load, an
  * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
-  readonly #notRun: readonly NotRun[];
+  readonly #notes: readonly string[];
   #vitest: Vitest | undefined;
   #counts = new Map<string, Counts>();
   /** The tests that were skipped, each with its reason. */
@@ -27,8 +21,9 @@ export default class CountsReporter implements Reporter {
   /** What tests said they went through, such as `crash matrix`, by the medium. */
   #points = new Map<string, Map<string, number>>();
 
-  constructor(notRun: readonly NotRun[]) {
-    this.#notRun = notRun;
+  /** The notes are lines about what this machine does not run, for the end of a run of the whole suite. */
+  constructor(notes: readonly string[]) {
+    this.#notes = notes;
   }
 
   onInit(vitest: Vitest): void {
@@ -113,7 +108,7 @@ export default class CountsReporter implements Reporter {
       sum.skipped += skipped;
     }
     lines.push(...this.#skipped);
-    for (const { engine, because } of this.#notRun) lines.push(`${engine}: not run, ${because}`);
+    if (isWholeSuite(this.#vitest)) lines.push(...this.#notes);
     lines.push(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ""}`);
     process.stdout.write(`${lines.join("\n")}\n`);
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { askedEngines } from "./support/engines/asked.ts";
+import { drivenFiles } from "./support/engines/driven-files.ts";
 import type { Engine } from "./support/engines/find.ts";
 import { type House, startHouse } from "./support/engines/house.ts";
 import { type LaunchedBrowser, type LaunchOptions, launchBrowser } from "./support/engines/launch.ts";
@@ -101,6 +102,34 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
     await expect.poll(() => processesWith(profile), { timeout: 10_000 }).toEqual([]);
     house.told();
   });
+});
+
+test("each test that is driven in Chromium alone is listed with its reason", async () => {
+  const driven: string[] = [];
+  for (const name of await readdir(import.meta.dirname)) {
+    if (!name.endsWith(".test.ts")) continue;
+    const text = await readFile(join(import.meta.dirname, name), "utf8");
+    if (/from "(playwright|.*chromium\.ts|.*inspector\/(worker|service-worker|large)-home\.ts)"/.test(text)) {
+      driven.push(`test/${name}`);
+    }
+  }
+  expect(Object.keys(drivenFiles).sort()).toEqual(driven.sort());
+});
+
+test("an engine that is asked for and missing is an error, and one that is not asked for is not run", () => {
+  const before = { ...process.env };
+  try {
+    process.env.ORCA_BROWSERS = "all";
+    process.env.PATH = "/nowhere";
+    process.env.FIREFOX_PATH = join(profile, "firefox");
+    expect(() => askedEngines()).toThrow(/FIREFOX_PATH names a file that does not exist/);
+    process.env.ORCA_BROWSERS = "chromium";
+    expect(askedEngines()).toMatchObject({ run: ["chromium"], notRun: [{ engine: "firefox" }, { engine: "webkit" }] });
+    process.env.ORCA_BROWSERS = "chrome";
+    expect(() => askedEngines()).toThrow('expected "all" or some of chromium, firefox, webkit, not "chrome"');
+  } finally {
+    process.env = before;
+  }
 });
 
 /** The processes whose home is that folder. */

@@ -36,7 +36,7 @@ function namesIn(text: string | undefined): readonly Engine[] | undefined {
   return text.split(",").map((name) => {
     const engine = engines.find((one) => one === name);
     if (engine === undefined)
-      throw new Error(`ORCA_BROWSERS: expected "all" or some of ${engines.join()}, not "${name}"`);
+      throw new Error(`ORCA_BROWSERS: expected "all" or some of ${engines.join(", ")}, not "${name}"`);
     return engine;
   });
 }
