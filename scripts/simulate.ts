@@ -8,13 +8,15 @@ const { values } = parseArgs({
     seed: { type: "string" },
     minutes: { type: "string" },
     count: { type: "string" },
+    ignore: { type: "string", default: "" },
     log: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
 });
+const ignored = new Set(values.ignore.split(",").filter((name) => name !== ""));
 const subject = await loadSubject();
 if (values.seed !== undefined) {
-  process.exitCode = (await explain(subject, values.seed, { withLog: values.log })) ? 1 : 0;
+  process.exitCode = (await explain(subject, values.seed, { withLog: values.log, ignored })) ? 1 : 0;
 } else {
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
   const count = values.count === undefined ? undefined : Number(values.count);
@@ -23,6 +25,7 @@ if (values.seed !== undefined) {
     untilMs: minutes === undefined ? (count === undefined ? 60_000 : Number.POSITIVE_INFINITY) : minutes * 60_000,
     most: count ?? Number.POSITIVE_INFINITY,
     keepsGoing: values["keep-going"],
+    ignored,
   });
   process.exitCode = found === 0 ? 0 : 1;
 }

@@ -174,6 +174,7 @@ export class Outside {
     );
     if (isCanceledSince) return;
     if (settled(last)) violate("recorded-is-not-executed", `whose result is recorded at revision ${last.revision}`);
+    if (plan.effect === "write" || plan.effect === "external_action") this.#judgeEffect(runKey, call);
     if (last.record?.epoch !== hold.record?.epoch) {
       violate("callback-under-lease", `under epoch ${hold.record?.epoch}, and ${last.record?.epoch} has begun`);
     }
@@ -192,7 +193,10 @@ export class Outside {
         );
       }
     }
-    if (!this.#isSane) return;
+  }
+
+  /** A handler that goes on after its attempt timed out acts late by its own fault; one that is called late does not. */
+  #judgeEffect(runKey: string, { stepId, idempotencyKey }: Call): void {
     const [, , , hash = "", ordinal = "1"] = idempotencyKey.split("/");
     const recorded = [...this.#history.effects].find(
       ([key, effect]) =>
@@ -205,7 +209,7 @@ export class Outside {
     if (recorded !== undefined) {
       this.#world.violate(
         "no-effect-after-its-result",
-        `step "${stepId}" of ${runKey} acts under ${idempotencyKey}, whose result is in the ledger`,
+        `step "${stepId}" of ${runKey} is called under ${idempotencyKey}, whose result is in the ledger`,
       );
     }
   }

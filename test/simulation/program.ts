@@ -89,6 +89,7 @@ function piece(random: Random, room: Room, depth: number): Piece {
   const name = newName(random);
   const inner = () => block(random, room, depth + 1);
   const branches = () => Array.from({ length: random.between(2, 3) }, inner);
+  const racing = () => branches().map((branch) => (takesAStep(branch) ? branch : withStep(branch)));
   const isDeep = depth >= 3 || room.left <= 0;
   const kind = random.weighted<Piece["kind"]>([
     [8, "do"],
@@ -129,10 +130,11 @@ function piece(random: Random, room: Room, depth: number): Piece {
         turns: random.pick([0, 1, 10, 40, 100]),
         waitMs: random.pick([0, 0, 0, 0, 150, 1_500]),
       };
-    case "sequence":
-    case "all":
     case "race":
     case "any":
+      return { kind, of: racing() };
+    case "sequence":
+    case "all":
     case "allSettled":
       return { kind, of: branches() };
     case "float":
@@ -146,6 +148,32 @@ function piece(random: Random, room: Room, depth: number): Piece {
     case "throw":
       return { kind };
   }
+}
+
+/** False where it may end without a step: a body that races such work against a step has no way that it must take. */
+function takesAStep(piece: Piece): boolean {
+  switch (piece.kind) {
+    case "pure":
+      return false;
+    case "sequence":
+    case "all":
+    case "allSettled":
+      return piece.of.some(takesAStep);
+    case "race":
+    case "any":
+      return piece.of.every(takesAStep);
+    case "float":
+      return takesAStep(piece.meanwhile) || (piece.isAwaited && takesAStep(piece.of));
+    case "catch":
+    case "repeat":
+      return takesAStep(piece.of);
+    default:
+      return true;
+  }
+}
+
+function withStep(piece: Piece): Piece {
+  return { kind: "sequence", of: [piece, { kind: "do", name: "last", plan: reliable }] };
 }
 
 /** Below, at and above what a pass waits out, and so long that a client has to do with it. */

@@ -10,17 +10,21 @@ export interface SearchOptions {
   readonly most: number;
   /** Searches on after a violation, and counts each invariant. */
   readonly keepsGoing: boolean;
+  readonly ignored: ReadonlySet<string>;
 }
 
 /** Tries one seed after the other, and says what was tried. Returns how many of them broke a promise. */
-export async function search(subject: Subject, { first, untilMs, most, keepsGoing }: SearchOptions): Promise<number> {
+export async function search(
+  subject: Subject,
+  { first, untilMs, most, keepsGoing, ignored }: SearchOptions,
+): Promise<number> {
   const began = performance.now();
   const totals: Counts = new Map();
   const broken = new Map<string, string[]>();
   let seeds = 0;
   let [turns, commits, calls] = [0, 0, 0];
   for (; seeds < most && performance.now() - began < untilMs; seeds++) {
-    const outcome = await simulate(subject, `${first}${seeds}`);
+    const outcome = await simulate(subject, `${first}${seeds}`, { ignored });
     for (const [name, count] of outcome.counts) totals.set(name, (totals.get(name) ?? 0) + count);
     turns += outcome.turns;
     commits += outcome.commits;
@@ -29,7 +33,7 @@ export async function search(subject: Subject, { first, untilMs, most, keepsGoin
     if (violation === undefined) continue;
     broken.set(violation.invariant, [...(broken.get(violation.invariant) ?? []), seed]);
     if (keepsGoing) continue;
-    await explain(subject, seed, { withLog: false });
+    await explain(subject, seed, { withLog: false, ignored });
     break;
   }
   const seconds = (performance.now() - began) / 1_000;
@@ -46,16 +50,16 @@ export async function search(subject: Subject, { first, untilMs, most, keepsGoin
 export async function explain(
   subject: Subject,
   seed: string,
-  { withLog }: { readonly withLog: boolean },
+  { withLog, ignored }: { readonly withLog: boolean; readonly ignored: ReadonlySet<string> },
 ): Promise<boolean> {
-  const outcome = await simulate(subject, seed);
+  const outcome = await simulate(subject, seed, { ignored });
   const { violation } = outcome;
   if (violation === undefined) {
     if (withLog) console.log(outcome.lines.join("\n"));
     console.log(`seed ${seed}: no promise was broken (${outcome.turns} turns, ${outcome.digest})`);
     return false;
   }
-  const shrunk = await shrink(subject, outcome);
+  const shrunk = await shrink(subject, outcome, ignored);
   console.log(`\nBroken: ${violation.invariant}\n${shrunk.violation?.message}\nSeed: ${seed}`);
   console.log(`Skills:\n${shrunk.plan.programs.map((program) => JSON.stringify(program)).join("\n")}`);
   console.log(`What has to happen:\n${shrunk.plan.items.map(described).join("\n")}`);
@@ -67,7 +71,7 @@ export async function explain(
 const mostTries = 300;
 
 /** Leaves out of a plan whatever the violation does not need. */
-export async function shrink(subject: Subject, outcome: Outcome): Promise<Outcome> {
+export async function shrink(subject: Subject, outcome: Outcome, ignored: ReadonlySet<string>): Promise<Outcome> {
   const invariant = outcome.violation?.invariant;
   const without = new Set<number>();
   let least = outcome;
@@ -80,7 +84,7 @@ export async function shrink(subject: Subject, outcome: Outcome): Promise<Outcom
       for (let place = left.length; place > 0 && tries < mostTries; place -= size) {
         const group = left.slice(Math.max(place - size, 0), place);
         tries++;
-        const tried = await simulate(subject, outcome.seed, new Set([...without, ...group]));
+        const tried = await simulate(subject, outcome.seed, { without: new Set([...without, ...group]), ignored });
         if (tried.violation?.invariant !== invariant) continue;
         for (const id of group) without.add(id);
         least = tried;

@@ -28,7 +28,14 @@ export interface Outcome {
   readonly counts: Counts;
 }
 
-/** Plays one seed against an implementation, without the items of the plan that are named. */
+export interface SimulateOptions {
+  /** The items of the plan that are left out. */
+  readonly without?: ReadonlySet<number>;
+  /** Invariants that may be broken, so that a search looks behind a fault that is known. */
+  readonly ignored?: ReadonlySet<string>;
+}
+
+/** Plays one seed against an implementation. */
 export async function simulate(
   subject: Subject,
   seed: string,
@@ -37,7 +44,7 @@ export async function simulate(
   const counts: Counts = new Map();
   const plan = newPlan(random(`${seed}/plan`), seed, counts);
   const items = plan.items.filter(({ id }) => !without.has(id));
-  const simulation = new Simulation(subject, { ...plan, items }, counts);
+  const simulation = new Simulation(subject, { ...plan, items }, counts, ignored);
   return simulation.play();
 }
 
@@ -76,12 +83,12 @@ class Simulation {
   readonly #judge: CommitJudge;
   readonly #store: Store;
 
-  constructor(subject: Subject, plan: Plan, counts: Counts) {
+  constructor(subject: Subject, plan: Plan, counts: Counts, ignored: ReadonlySet<string>) {
     this.#subject = subject;
     this.#plan = plan;
     this.#counts = counts;
     this.#random = random(`${plan.seed}/world`);
-    this.#world = new World(this.#random.fork("order"));
+    this.#world = new World(this.#random.fork("order"), ignored);
     this.#birth = this.#world.now;
     this.#store = subject.memoryStore();
     this.#history = new History(this.#world, subject, this.#store);
@@ -179,7 +186,8 @@ class Simulation {
     this.#within(process, async () => {
       const budget: Budget = { queries: 0, most: this.#plan.queries };
       const runtime = this.#runtime(process, true, budget);
-      await work({ process, runtime });
+      // A medium that fails a drain is tried again by the next one.
+      await work({ process, runtime }).catch((error: unknown) => this.#world.log(`${process.name}: ${String(error)}`));
       await runtime.idle();
       this.#world.kill(process);
     });
