@@ -39,7 +39,7 @@ export interface SimulateOptions {
 export async function simulate(
   subject: Subject,
   seed: string,
-  without: ReadonlySet<number> = new Set(),
+  { without = new Set(), ignored = new Set() }: SimulateOptions = {},
 ): Promise<Outcome> {
   const counts: Counts = new Map();
   const plan = newPlan(random(`${seed}/plan`), seed, counts);
