@@ -30,10 +30,13 @@ const unitMs: { readonly [U in DurationUnit]: number } = {
  */
 export function durationMs(duration: Duration, path: string): number {
   if (typeof duration === "number") {
-    if (duration >= 0 && Number.isFinite(duration)) return duration;
-    throw invalidRequest(path, `expected a length of time, not ${duration}`);
+    if (duration >= 0 && duration <= maxDurationMs) return duration;
+    throw invalidRequest(path, `expected a length of time in milliseconds, at most ${maxDurationMs}, not ${duration}`);
   }
-  const found = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/.exec(duration);
-  if (found === null) throw invalidRequest(path, `"${duration}" is not a length of time such as "3 days"`);
-  return Number(found[1]) * unitMs[found[2] as DurationUnit];
+  const words = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/;
+  const found = typeof duration === "string" ? words.exec(duration) : null;
+  if (found === null) throw invalidRequest(path, `"${String(duration)}" is not a length of time such as "3 days"`);
+  const ms = Number(found[1]) * unitMs[found[2] as DurationUnit];
+  if (ms > maxDurationMs) throw invalidRequest(path, `"${duration}" is longer than any time that a Date can hold`);
+  return ms;
 }

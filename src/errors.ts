@@ -20,6 +20,7 @@ export const httpStatus = {
   precondition_failed: 412,
   too_large: 413,
   nondeterminism: 422,
+  nested_step: 422,
   rate_limited: 429,
   internal_error: 500,
   corrupt_data: 500,

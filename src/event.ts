@@ -24,6 +24,7 @@ export const eventTypes = [
   "signal.delivered",
   "step.failed",
   "step.retry_scheduled",
+  "step.waiting",
   "step.sleeping",
 ] as const;
 

@@ -22,10 +22,10 @@ export { decodeState, encodeState, initialState, readState, writeState } from ".
 export { decodeValue, encodeValue } from "./codec/values.ts";
 export type { Difference } from "./difference.ts";
 export type { Duration } from "./duration.ts";
-export { NonRetryableError } from "./engine/attempt.ts";
+export { NonRetryableError, NothingHappenedError } from "./engine/attempt.ts";
 export { type CodeSkillDefinition, defineSkill } from "./engine/code-skill.ts";
 export { defineGraphSkill, type GraphSkillDefinition } from "./engine/graph-skill.ts";
-export { type Clock, systemClock } from "./engine/host.ts";
+export { type Clock, type ErrorContext, type OnError, systemClock } from "./engine/host.ts";
 export type { Telemetry } from "./engine/instrumentation.ts";
 export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./engine/notifier.ts";
 export { defineTelemetry } from "./engine/observation.ts";

@@ -22,6 +22,8 @@ export type LifecycleEvent<V = unknown> =
 /** What a person decided at a gate. */
 export interface Decision {
   readonly stepId: string;
+  /** Since when the gate is open, ISO-8601; since the run shows it where absent. */
+  readonly requestedAt?: string;
   readonly capabilityId?: string;
   readonly approver?: string;
   readonly notes?: string;
@@ -45,6 +47,9 @@ export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleE
     fail: "failed",
     cancel: "canceled",
     resume: "running",
+    // Of a gate that is open while other steps are still in flight.
+    approve: "running",
+    deny: "canceled",
   },
   waiting_for_human: {
     approve: "running",
@@ -103,20 +108,20 @@ function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<
     case "resume": {
       const { error: _, approvalRequest, ...rest } = run;
       // A gate that nobody has decided will ask again; a decision stays on record.
-      const decided = approvalRequest !== undefined && approvalRequest.status !== "pending";
+      const isDecided = approvalRequest !== undefined && approvalRequest.status !== "pending";
       return {
         ...rest,
         result: null,
         resumeFromCheckpointId: event.checkpointId,
-        ...(decided ? { approvalRequest } : {}),
+        ...(isDecided ? { approvalRequest } : {}),
       };
     }
     case "wait_for_human":
       return { ...run, approvalRequest: event.request, currentStepId: event.request.stepId };
     case "approve":
-      return { ...run, approvalRequest: decide(run, event.decision, "approved", at) };
+      return { ...run, approvalRequest: decided(run, event.decision, "approved", at) };
     case "deny":
-      return { ...run, approvalRequest: decide(run, event.decision, "denied", at) };
+      return { ...run, approvalRequest: decided(run, event.decision, "denied", at) };
     case "complete":
       return { ...run, result: event.result };
     case "fail":
@@ -124,6 +129,6 @@ function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<
   }
 }
 
-function decide(run: Run<unknown>, decision: Decision, status: "approved" | "denied", at: string): ApprovalRequest {
+function decided(run: Run<unknown>, decision: Decision, status: "approved" | "denied", at: string): ApprovalRequest {
   return { requestedAt: run.approvalRequest?.requestedAt ?? at, ...decision, status, decidedAt: at };
 }

@@ -65,6 +65,8 @@ export function descendant(
     ...born,
     confirmed: source.confirmed,
     ...present({ ledgerNames: source.ledgerNames }),
+    // A migration may have changed what steps are asked for with, as an edit does.
+    ...(source.isEdited === true || source.formerVersions !== undefined ? { isEdited: true } : {}),
     run: {
       ...born.run,
       versions,

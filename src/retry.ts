@@ -24,7 +24,9 @@ export const noRetry: RetryPolicy = { maxAttempts: 1, delayMs: 1_000, multiplier
  */
 export function retryDelay(policy: RetryPolicy, attempts: number, random: number): number | undefined {
   if (attempts >= policy.maxAttempts) return undefined;
-  const delay = Math.min(policy.delayMs * policy.multiplier ** (attempts - 1), policy.maxDelayMs);
+  // No delay is none after ever so many attempts, whose power overflows.
+  const delay =
+    policy.delayMs === 0 ? 0 : Math.min(policy.delayMs * policy.multiplier ** (attempts - 1), policy.maxDelayMs);
   return Math.round(delay * (1 + policy.jitter * (2 * random - 1)));
 }
 

@@ -89,6 +89,11 @@ export interface RunRecord<V = unknown> {
   readonly entryRevision: number;
   /** The revision of the head's checkpoint. */
   readonly headRevision: number;
+  /**
+   * True once the state was changed other than by steps: by an edit, a saved checkpoint or a migration. From then on a step
+   * need not be asked for with the input that is recorded.
+   */
+  readonly isEdited?: boolean;
   /** True until an edited fork has its edit: a crash in between leaves a fork that nobody may resume. */
   readonly isEditPending?: boolean;
   /** True where the result was too large for the row; it is read from the head. */

@@ -1,6 +1,6 @@
 import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
-import { type Clock, type Host, systemClock } from "./engine/host.ts";
+import { type Clock, type Host, type OnError, systemClock } from "./engine/host.ts";
 import { checkTelemetry, instrument, type Telemetry } from "./engine/instrumentation.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
@@ -27,8 +27,11 @@ export interface RuntimeOptions {
   readonly holdMs?: number;
   /** After so long a pass hands its run over for the next drain, in milliseconds, above 0. No limit where absent. */
   readonly passMs?: number;
-  /** True once the platform will soon allow no more work, such as queries; runs are left due then. Default: never. */
-  readonly isSpent?: () => boolean;
+  /**
+   * True once the platform will soon allow no more work, such as queries; runs are left due then. It is called with how many
+   * handlers are being called, whose results are still to be committed. Default: never.
+   */
+  readonly isSpent?: (calls: number) => boolean;
   /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
   readonly maxStateBytes?: number;
   /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
@@ -43,8 +46,16 @@ export interface RuntimeOptions {
   readonly notifier?: Notifier;
   /** Knows of dead executors at once; `webLocksPresence()` in a browser. Default: leases alone. */
   readonly presence?: Presence | undefined;
-  /** Told of failures of background work, which no caller awaits. Default `console.error`. */
-  readonly onError?: (error: unknown) => void;
+  /**
+   * Called with failures of background work, which no caller awaits, and with the error of each step that has no attempt
+   * left and of each body that fails: the error itself, with its stack, which is not stored. Default `console.error`.
+   */
+  readonly onError?: OnError;
+  /**
+   * How long a code-first body may be quiet, with no step in flight and none that waits, before its run fails with
+   * `await_outside_step`: so long may pure work take, such as a digest or an import. In milliseconds. Default 30,000.
+   */
+  readonly bodyQuietMs?: number;
   /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
   readonly telemetry?: Telemetry | undefined;
 }
@@ -103,7 +114,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
   const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
-  const onError = options.onError ?? ((error) => console.error(error));
+  const onError: OnError = options.onError ?? ((error) => console.error(error));
+  const calls = { count: 0 };
   const instrumentation = options.telemetry?.[instrument](options.store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
   // Each commit awaits it, and fails with what it says.
@@ -117,7 +129,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     clock: { now: () => Math.floor(clock.now()), sleep: (ms, signal) => clock.sleep(ms, signal) },
     random,
     executor: executorId,
-    isSpent: options.isSpent ?? (() => false),
+    isSpent: () => options.isSpent?.(calls.count) ?? false,
     maxStateBytes: numberOption(
       options.maxStateBytes,
       "maxStateBytes",
@@ -150,6 +162,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       "a number of milliseconds above 0",
       (length) => length > 0,
     ),
+    bodyQuietMs: lengthOption(options.bodyQuietMs, "bodyQuietMs", 30_000),
+    calls,
     onError,
   };
   const executor = new Executor(host, options.executes ?? true, options.background ?? (() => {}));

@@ -35,6 +35,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   ".": [
     "DurableError",
     "NonRetryableError",
+    "NothingHappenedError",
     "broadcastNotifier",
     "capabilityDigest",
     "checkpointKinds",
@@ -106,6 +107,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type EntryQuery",
     "type EntryRow",
     "type ErrorCode",
+    "type ErrorContext",
     "type EventQuery",
     "type EventType",
     "type ExecutionState",
@@ -136,6 +138,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type NewRun",
     "type NewSignal",
     "type Notifier",
+    "type OnError",
     "type Precondition",
     "type Presence",
     "type PruneRequest",

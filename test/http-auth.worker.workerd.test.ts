@@ -200,7 +200,7 @@ describe("the limit of calls", () => {
 
   test("that cannot be asked stops nobody, and the log is told under the trace id", async () => {
     const told: unknown[] = [];
-    const own = createWorker({ ...skills, onError: (error, traceId) => told.push([error, traceId]) });
+    const own = createWorker({ ...skills, onError: (error, context) => told.push([error, context?.traceId]) });
     const broken = { limit: () => Promise.reject(new Error("no such namespace")) };
     const bindings = { API_KEY: "own", RATE_LIMIT: broken, ADDRESS_RATE_LIMIT: broken };
     const asked = { key: "own", headers: { "cf-connecting-ip": "192.0.2.7", "x-trace-id": "t-9" } };

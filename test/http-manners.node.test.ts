@@ -205,7 +205,7 @@ describe("the access log", () => {
     const onAccess = () => {
       throw full;
     };
-    const app = appWith({ onAccess, onError: (error, traceId) => told.push([error, traceId]) });
+    const app = appWith({ onAccess, onError: (error, context) => told.push([error, context?.traceId]) });
     const response = await app.fetch(request("/v1/runs", { headers: { "x-trace-id": "t" } }));
     expect(response.status).toBe(200);
     expect(told).toEqual([[full, "t"]]);

@@ -294,10 +294,11 @@ describe("real time", () => {
   );
 
   test(
-    "a wait outside a step that outlives the grace is refused within a second",
+    "a wait outside a step is reported after a second, and refused after the time that a body may be quiet",
     played(async ({ actor }) => {
-      const { start } = actor({
+      const { start, errors } = actor({
         clock: systemClock,
+        bodyQuietMs: 1_500,
         body: async (step) => {
           await step.do("asked", async () => 1);
           await new Promise((resolve) => setTimeout(resolve, 5_000));
@@ -305,7 +306,8 @@ describe("real time", () => {
       });
       const began = Date.now();
       expect(await start()).toMatchObject({ error: { code: "await_outside_step", stepId: "asked" } });
-      expect(Date.now() - began).toBeLessThan(4_000);
+      expect(Date.now() - began).toBeGreaterThanOrEqual(1_400);
+      expect(errors.map(String)).toEqual([expect.stringContaining('for a second, after step "asked"')]);
     }),
   );
 });

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import type { OnError } from "../src/index.ts";
 import { type AppEnv, routeOf } from "./call.ts";
 
 /**
@@ -21,7 +22,7 @@ export interface Access {
 /** What `onAccess` throws is told to `onError`: an answer does not fail because nobody could write it down. */
 export function accessLog(
   onAccess: (c: Context<AppEnv>, access: Access) => void,
-  onError: (error: unknown, traceId: string) => void,
+  onError: OnError,
 ): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = Date.now();
@@ -29,7 +30,7 @@ export function accessLog(
     try {
       onAccess(c, { ...accessOf(c), ms: Date.now() - startedAt });
     } catch (error) {
-      onError(error, c.var.traceId);
+      onError(error, { traceId: c.var.traceId });
     }
   };
 }

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { DurableError, type Runs, type Telemetry } from "../src/index.ts";
+import { DurableError, type OnError, type Runs, type Telemetry } from "../src/index.ts";
 import { numberOption } from "../src/runtime/options.ts";
 import { type Access, accessLog } from "./access.ts";
 import type { HealthAnswer, WhoamiAnswer } from "./answers.ts";
@@ -62,7 +62,7 @@ export interface AppOptions<Bindings extends object> {
   /** How often streams of events look and show that they live, and when they close. */
   readonly stream?: StreamOptions;
   /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
-  readonly onError?: (error: unknown, traceId: string) => void;
+  readonly onError?: OnError;
   /** Told of every request once it is answered. See {@link accessLine}. */
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
   /** Told how long requests take, in OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has an option of its own. */
@@ -86,7 +86,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   const stream = checkedStream(options.stream ?? {});
   const onError = careful(options.onError ?? logError);
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
-    if (isOurs(error)) onError(error, c.var.traceId);
+    if (isOurs(error)) onError(error, { traceId: c.var.traceId });
     return failure(c, error);
   };
   const app = new Hono<AppEnv>();
@@ -99,7 +99,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("maxBodyBytes", limits.maxBodyBytes);
     c.set("maxImportBytes", limits.maxImportBytes);
     c.set("stream", stream);
-    c.set("report", (error) => onError(error, traceId));
+    c.set("report", (error) => onError(error, { traceId }));
     await next();
     c.header(traceHeader, c.var.traceId);
     c.header(parentHeader, traceparent);

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { DurableError, httpStatus, isDurableError } from "../src/index.ts";
+import { DurableError, type ErrorContext, httpStatus, isDurableError } from "../src/index.ts";
 import type { FailureAnswer } from "./answers.ts";
 import type { AppEnv } from "./call.ts";
 
@@ -39,6 +39,6 @@ export function isOurs(error: unknown): boolean {
 }
 
 /** Prints a failure, under its request's trace id where a request met it. */
-export function logError(error: unknown, traceId?: string): void {
+export function logError(error: unknown, { traceId }: ErrorContext = {}): void {
   console.error(...(traceId === undefined ? [error] : [`trace ${traceId}:`, error]));
 }

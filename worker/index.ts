@@ -4,6 +4,7 @@ import {
   type AnyCapability,
   createRuntime,
   DurableError,
+  type OnError,
   type Runtime,
   type Skill,
   type Telemetry,
@@ -50,7 +51,7 @@ export interface WorkerOptions<Bindings extends Env> {
    * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the trace
    * id that its answer has. Default `console.error`.
    */
-  readonly onError?: (error: unknown, traceId?: string) => void;
+  readonly onError?: OnError;
   /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
   readonly telemetry?: Telemetry;
   /** False where there is to be no inspector at `/inspector`. */
@@ -118,11 +119,11 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     async authenticate(call) {
       const { request, env, traceId } = call;
       const key = addressKey(request);
-      if (key !== undefined) await countCall(env.ADDRESS_RATE_LIMIT, key, (error) => onError(error, traceId));
+      if (key !== undefined) await countCall(env.ADDRESS_RATE_LIMIT, key, (error) => onError(error, { traceId }));
       return callers.authenticate(call);
     },
     admit: (caller, { env, traceId }) =>
-      countCall(env.RATE_LIMIT, callerKey(caller), (error) => onError(error, traceId)),
+      countCall(env.RATE_LIMIT, callerKey(caller), (error) => onError(error, { traceId })),
     corsOrigins: ({ env }) => (env.CORS_ORIGINS ?? "").split(/[\s,]+/).filter((origin) => origin !== ""),
     onAccess,
     onError,

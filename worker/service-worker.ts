@@ -3,6 +3,7 @@ import {
   type AnyCapability,
   broadcastNotifier,
   createRuntime,
+  type OnError,
   type Runtime,
   type RuntimeOptions,
   type Skill,
@@ -63,7 +64,7 @@ export type ServiceWorkerOptions = Callers &
      * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the
      * trace id that its answer has. Default `console.error`.
      */
-    readonly onError?: (error: unknown, traceId?: string) => void;
+    readonly onError?: OnError;
   };
 
 export interface DurableServiceWorker {

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { checkTelemetry } from "../src/engine/instrumentation.ts";
-import type { Telemetry } from "../src/index.ts";
+import type { OnError, Telemetry } from "../src/index.ts";
 import { observerOf, type RemoteSpan } from "../src/telemetry.ts";
 import { type AppEnv, routeOf } from "./call.ts";
 
@@ -11,10 +11,7 @@ const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIO
  * Measures requests by the semantic conventions for HTTP servers: a span under the caller's `traceparent`, and the time
  * until the answer begins. What a route does is below the span where the hooks have `within`.
  */
-export function httpTelemetry(
-  telemetry: Telemetry,
-  onError: (error: unknown, traceId: string) => void,
-): MiddlewareHandler<AppEnv> {
+export function httpTelemetry(telemetry: Telemetry, onError: OnError): MiddlewareHandler<AppEnv> {
   checkTelemetry(telemetry);
   const { hooks } = telemetry;
   return async (c, next) => {
@@ -22,7 +19,7 @@ export function httpTelemetry(
     const route = routeOf(c)?.path;
     const parent = callerSpan(c.req.header("traceparent"));
     const method = known ? c.req.method : "HTTP";
-    const observation = observerOf(hooks, (error) => onError(error, c.var.traceId)).begin(
+    const observation = observerOf(hooks, (error) => onError(error, { traceId: c.var.traceId })).begin(
       "http.server.request.duration",
       {
         name: route === undefined ? method : `${method} ${route}`,

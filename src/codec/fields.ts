@@ -89,7 +89,8 @@ export const sparse = orAbsent(undefined);
 
 export const optionalText = nullable(requiredText);
 export const optionalNumber = nullable(requiredNumber);
-export const optionalBoolean = nullable(plain("a boolean", isBoolean, undefined));
+export const boolean = plain("a boolean", isBoolean, undefined);
+export const optionalBoolean = nullable(boolean);
 
 /** One of a closed set of words. */
 export function word<T extends string>(words: readonly T[]): Field<T> {

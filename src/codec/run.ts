@@ -16,6 +16,7 @@ import {
 } from "../run.ts";
 import { changeBetween } from "./delta.ts";
 import {
+  boolean,
   byKey,
   count,
   type Field,
@@ -157,6 +158,7 @@ const runRecord = record<RunRecord>("required", {
   checkpointCount: count,
   entryRevision: count,
   headRevision: count,
+  isEdited: sparse(boolean),
   isEditPending: optionalBoolean,
   isResultInHead: optionalBoolean,
   ledgerNames: sparse(byKey(ledgerNames)),

@@ -8,7 +8,13 @@ import type { Clock } from "./host.ts";
 /** What became of one call of a handler. */
 export type AttemptOutcome =
   | { readonly kind: "returned"; readonly output: Json }
-  | { readonly kind: "failed"; readonly error: StepError; readonly isRetryable: boolean };
+  | {
+      readonly kind: "failed";
+      readonly error: StepError;
+      readonly isRetryable: boolean;
+      /** True where it is certain that the handler did nothing to the world. */
+      readonly isHarmless: boolean;
+    };
 
 /** Why a step failed. */
 export interface StepError {
@@ -17,6 +23,8 @@ export interface StepError {
   readonly message: string;
   /** What was thrown, encoded. */
   readonly thrown: Json;
+  /** What was thrown, as it is: with its stack, which is not stored. */
+  readonly raw: unknown;
 }
 
 /** Throw this, or any error of this name, where trying again cannot help. */
@@ -25,8 +33,28 @@ export class NonRetryableError extends Error {
 }
 
 /**
+ * Throw this, or any error of this name, from an action that certainly did nothing to the world: a request that was never
+ * sent, a balance that was too low. Only then is the action entered in the ledger as failed, and tried again without a
+ * question. Any other error leaves it open whether the action happened: a connection that breaks after the request was
+ * served throws too.
+ *
+ * @example
+ * ```ts
+ * await step.do("charge", { sideEffects: "external_action", isIdempotent: false }, async () => {
+ *   const response = await fetch(url, { method: "POST", body });
+ *   if (response.status === 422) throw new NothingHappenedError("the card was declined");
+ *   return response.json();
+ * });
+ * ```
+ */
+export class NothingHappenedError extends Error {
+  override readonly name: string = "NothingHappenedError";
+}
+
+/**
  * Calls a capability's handler once, with its input checked and decoded, and checks and encodes what it returns.
  * `signal` is the step's; an attempt that times out aborts its own part of it, and what returns late is dropped.
+ * `confirm` is awaited just before the handler is called; what it throws is thrown on.
  */
 export async function attempt(
   clock: Clock,
@@ -34,17 +62,35 @@ export async function attempt(
   input: Json,
   context: StepContext,
   timeoutMs: number | undefined,
+  confirm: () => Promise<void>,
 ): Promise<AttemptOutcome> {
   const { definition, handler } = capability;
+  let checked: unknown;
   try {
     const decoded = decodeValue(input, "input");
-    const checked = definition.input === undefined ? decoded : await validate(definition.input, decoded, "input");
+    checked = definition.input === undefined ? decoded : await validate(definition.input, decoded, "input");
+  } catch (error) {
+    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless: true };
+  }
+  await confirm();
+  try {
     const returned = await withTimeout(clock, timeoutMs, context.signal, async (signal) =>
       handler(checked, { ...context, signal }),
     );
     return { kind: "returned", output: await checkedOutput(capability, returned) };
   } catch (error) {
-    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error) };
+    const isHarmless = nameOf(error) === "NothingHappenedError";
+    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
+  }
+}
+
+/** The name of what was thrown, where it has one. */
+export function nameOf(thrown: unknown): string | undefined {
+  try {
+    const name: unknown = (thrown as { name?: unknown } | null | undefined)?.name;
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -85,11 +131,11 @@ async function withTimeout<T>(
 
 function isRetryable(error: unknown): boolean {
   if (isDurableError(error, "invalid_output") || isDurableError(error, "invalid_request")) return false;
-  return (error as { name?: unknown } | null)?.name !== "NonRetryableError";
+  return nameOf(error) !== "NonRetryableError";
 }
 
 /** So many characters of a message are shown in the run's row and in events, whose size is bounded. */
-const longestMessage = 4_000;
+export const longestMessage = 4_000;
 
 /**
  * The deepest nesting of what a failure keeps, of what was thrown and of the input, and the most bytes of what was thrown: a
@@ -106,9 +152,13 @@ export function keptInput(input: Json): Json {
 /** What a thrown value says, in a form that can be kept. */
 export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
-  const text = messageOf(error);
-  const message = text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}…`;
-  return { code, message, thrown: encodedThrown(error, message) };
+  const message = cutText(messageOf(error), longestMessage);
+  return { code, message, thrown: encodedThrown(error, message), raw: error };
+}
+
+/** The text, cut to so many characters. */
+export function cutText(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, Math.max(length, 0))}…`;
 }
 
 /** What a thrown value says. Anything can be thrown, also what has no text. */
@@ -137,7 +187,7 @@ function encodedThrown(error: unknown, message: string): Json {
   }
   // Its name and message can be kept in any case.
   const plain = new Error(message);
-  const name: unknown = (error as { name?: unknown } | null)?.name;
-  if (typeof name === "string") plain.name = name.slice(0, 200);
+  const name = nameOf(error);
+  if (name !== undefined) plain.name = name.slice(0, 200);
   return encodeValue(plain, "error");
 }

@@ -1,54 +1,73 @@
 import { decodeFields, encodeValue, fieldsOfValue } from "../codec/values.ts";
 import { DurableError } from "../errors.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
-import { getOwn, type Json } from "../json.ts";
+import { getOwn, type Json, jsonEqual } from "../json.ts";
 import { present } from "../present.ts";
-import type { RunError, Wait } from "../run.ts";
+import type { RunError } from "../run.ts";
 import type { WorkflowBody } from "../workflow.ts";
+import { AskLog } from "./ask-log.ts";
 import { messageOf } from "./attempt.ts";
-import { complete, fail, failure, handOver, hold, isOver, park, siblingController } from "./ending.ts";
-import type { StepOutcome } from "./kernel.ts";
+import { complete, fail, failure, handOver, park, siblingController } from "./ending.ts";
+import { Flights, type Take } from "./flights.ts";
+import { contextOf } from "./host.ts";
 import type { Pass } from "./pass.ts";
+import { type Recorded, recordOf } from "./recorded.ts";
+import { currentCall } from "./step-call.ts";
 import { stepId } from "./step-id.ts";
 import { workflowStep } from "./workflow-step.ts";
 
-/** How long a body may be quiet before it counts as stuck, in milliseconds. */
+/** How long a body is quiet before its run parks, or before a step that is new in it is taken, in milliseconds. */
 const graceMs = 100;
 /** Slept one after the other, so that a stall of the whole process is not taken for silence of the body. */
-const graceSlices = 4;
-/** Turns of the microtask queue that a body gets before it is given the next answer. */
-const reactionTurns = 32;
+const graceSliceMs = 25;
+/** After so long a quiet body is reported to `onError`, in milliseconds. */
+const reportedAfterMs = 1_000;
+/** Turns of the microtask queue in which most bodies have reacted. It spares timers, and nothing depends on it. */
+const quickTurns = 32;
 
-type Take = () => Promise<StepOutcome>;
-
-/** A step that cannot go on yet. */
-interface Parked {
-  readonly wait: Wait;
-  readonly take: Take;
-}
+/**
+ * How much time a body gets between two recorded answers while it waits for several. Work between two steps that takes
+ * turns of the event loop leaves no trace of how long it took, so that one pace may bring a body to ask for other steps than
+ * are recorded. Nothing new is executed before the record is caught up with: so the body can be called again, at the
+ * next pace.
+ */
+const paces = ["turn", "brisk", "patient"] as const;
 
 type Ending =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly thrown: unknown };
 
+/** What a body asks for. */
+export interface Ask {
+  readonly name: string;
+  readonly uses: string;
+  /** Of a step that has one: what it calls must be what was recorded under its name. */
+  readonly input?: Json;
+  /** Takes the step under its id; `count` is 1 for the first of its name. */
+  readonly take: (id: string, count: number) => ReturnType<Take>;
+}
+
 /** Executes a code-first body as far as it goes now: until it has ended, waits, or is handed over. */
 export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
-  await new CodeRun(pass).execute(body);
+  for (const pace of paces) if (await new CodeRun(pass, pace).execute(body)) return;
 }
 
 /**
  * One pass over a code-first body. Steps that are recorded answer from the record; others are taken through the kernel,
- * and then answer from the record too. All answers come in the order of the record and one at a time, so that the body
- * takes the same way in every pass. A step that waits leaves its promise unsettled: once nothing else moves, the run
- * parks and the pass ends there, without an exception in the body.
+ * and then answer from the record too. All answers come in the order of the record and one at a time, each once the body has
+ * asked for all that it had asked for before that answer when it was first given: so it takes the same way in every pass.
+ * A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends there, without
+ * an exception in the body.
  */
 export class CodeRun {
   readonly pass: Pass;
   /** Aborts the steps in flight when the run is lost or has failed. */
   readonly siblings: AbortController;
+  readonly #pace: (typeof paces)[number];
+  readonly #flights: Flights;
+  readonly #log: AskLog;
   readonly #asked = new Map<string, (result: StepResult<Json>) => void>();
   readonly #counts = new Map<string, number>();
-  readonly #parked = new Map<string, Parked>();
   readonly #heldBack = new Map<string, Take>();
   readonly #rejections = new WeakMap<object, string>();
   /** Steps that earlier passes recorded, in the order of their record. */
@@ -60,24 +79,46 @@ export class CodeRun {
   readonly #answered = new Set<string>();
   /** So many of the recorded ones, from the first on, have answered. */
   #replayed = 0;
-  #isAnswering = false;
-  #inFlight = 0;
+  /** So many of them have answered or need not. */
+  #caughtUp = 0;
   #lastStep: string | undefined;
+  #lastAnswer = "";
   #ending: Ending | undefined;
   #fault: RunError | undefined;
-  #broken: { readonly error: unknown } | undefined;
-  /** Counts everything that moves; a body is quiet while it stands still. */
+  /** Counts what the body does, and what it is given to react to. */
   #activity = 0;
-  #wake: () => void = () => {};
+  /** The count at which the body was last seen at rest. */
+  #restedAt = -1;
+  /** True once an answer was given while the body waited for others as well. */
+  #wasPaced = false;
+  #hasLaunched = false;
+  #wasReported = false;
+  /** True once the pass is over: whatever the body still asks for is not looked at. */
+  #isOver = false;
 
-  constructor(pass: Pass) {
+  constructor(pass: Pass, pace: (typeof paces)[number] = "turn") {
     this.pass = pass;
+    this.#pace = pace;
+    this.#flights = new Flights(pass);
     this.siblings = siblingController(pass);
-    this.#recorded = recordedSteps(pass.state);
+    const record = recordOf(pass.state);
+    this.#recorded = record.steps;
+    this.#log = new AskLog(pass.state, record);
     this.#traced = pass.state.trace.steps.length;
+    pass.annotateWith((state) => this.#log.writtenTo(state));
   }
 
-  async execute(body: WorkflowBody): Promise<void> {
+  /** True once the pass is over; false where the body came to ask for something else than is recorded, and may yet not. */
+  async execute(body: WorkflowBody): Promise<boolean> {
+    this.#start(body);
+    try {
+      return await this.#pump();
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  #start(body: WorkflowBody): void {
     const { run } = this.pass.record;
     const inputs = decodeFields(this.pass.state.inputs, "inputs");
     const context = { runId: run.runId, skillId: run.skillId, createdAt: new Date(run.createdAt) };
@@ -88,44 +129,98 @@ export class CodeRun {
         (value) => this.#end({ kind: "returned", value }),
         (thrown: unknown) => this.#end({ kind: "threw", thrown }),
       );
+  }
+
+  async #pump(): Promise<boolean> {
+    const flights = this.#flights;
     for (;;) {
-      await this.#untilQuiet();
-      if (this.#broken !== undefined) throw this.#broken.error;
-      if (this.#fault !== undefined) return fail(this.pass, this.#fault);
-      if (this.#ending !== undefined) return this.#finish(this.#ending);
-      if (this.pass.isSpent) return handOver(this.pass, this.#waits());
-      const stuck = this.#stuckAt();
-      if (stuck !== undefined) return fail(this.pass, stuck);
-      const ready = await hold(this.pass, this.#waits());
-      this.#retake(ready ?? []);
-      if (ready !== undefined) continue;
-      if (await park(this.pass, this.#waits())) return;
-      const now = this.pass.host.clock.now();
-      this.#retake(this.#waits().flatMap((wait) => (isOver(this.pass.record, wait, now) ? [wait.stepId] : [])));
+      await flights.check();
+      const { isSpent } = this.pass;
+      if (this.#fault !== undefined) {
+        if (this.#fault.code === "nondeterminism" && this.#mayBeAstray) return false;
+        if (flights.inFlight === 0) {
+          await fail(this.pass, this.#fault);
+          return true;
+        }
+        await flights.moved(false);
+        continue;
+      }
+      const id = this.#nextAnswer();
+      if (id !== undefined) {
+        if (await this.#isAtRest()) this.#give(id);
+        continue;
+      }
+      // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
+      if (this.#ending !== undefined) flights.keep((wait) => wait.kind === "retry");
+      else if (this.#log.isAwaiting) {
+        if (await this.#isQuiet(this.pass.host.bodyQuietMs)) this.#forget();
+        continue;
+      }
+      if (!isSpent) {
+        flights.retake();
+        if (this.#isCaughtUp) this.#launchHeldBack();
+        else if (this.#heldBack.size > 0 && this.#ending === undefined) {
+          if (!(await this.#isQuiet(graceMs))) continue;
+          // Another pace may bring the body to ask for what is recorded. Else these steps are new in it.
+          if (this.#mayBeAstray) return false;
+          this.#launchHeldBack();
+        }
+      }
+      if (flights.inFlight > 0) {
+        await flights.moved(!isSpent);
+        continue;
+      }
+      if (this.#ending !== undefined) {
+        const outcome = await this.#finish(this.#ending);
+        if (outcome === "goes on") continue;
+        return outcome === "over";
+      }
+      if (isSpent) {
+        await handOver(this.pass, flights.waits);
+        return true;
+      }
+      if (flights.waits.length === 0) await this.#awaitBody();
+      else if (flights.isHeld) await flights.moved(true);
+      else if ((await this.#isQuiet(graceMs)) && (await park(this.pass, flights.waits))) return true;
     }
   }
 
   /**
-   * Asks for a step. The answer never comes where the step waits, or where the body asks for what it did not ask before;
-   * then the pass ends around it.
+   * Asks for a step. The answer never comes where the step waits, where the body asks for what it did not ask before, or
+   * after the pass; then the pass ends around it.
    */
-  ask(
-    name: string,
-    uses: string,
-    take: (id: string, count: number) => Promise<StepOutcome>,
-  ): Promise<StepResult<Json>> {
+  ask({ name, uses, input, take }: Ask): Promise<StepResult<Json>> {
+    if (this.#isOver || this.pass.isOver) return never();
+    const outer = currentCall(this);
     const count = (this.#counts.get(name) ?? 0) + 1;
-    this.#counts.set(name, count);
     const id = stepId(name, count);
+    if (outer !== undefined) {
+      const problem = `step "${id}" is asked for inside the callback of step "${outer}"; a step has no steps of its own`;
+      this.refuse(problem, outer, "nested_step");
+      throw new DurableError("nested_step", problem, {
+        hint: "ask for it in the body, before or after the other",
+        details: { outer, inner: id },
+      });
+    }
+    this.#counts.set(name, count);
     this.#lastStep = id;
     return new Promise((resolve) => {
+      const isContested = this.#asked.size > this.#answered.size;
       this.#asked.set(id, resolve);
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
           this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
-        } else void this.#answer();
-      } else this.#launch(id, () => take(id, count));
+        } else if (this.#isOtherInput(before, input)) {
+          this.refuse(`step "${id}" was recorded with another input than it is asked for with`, id);
+        }
+      } else {
+        // Of a body that has ended: what it left behind may begin nothing more.
+        if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
+        if (isContested) this.#log.add(this.#lastAnswer, id);
+      }
+      this.#log.asked(id);
+      if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
       this.#stir();
     });
   }
@@ -142,58 +237,45 @@ export class CodeRun {
     if (typeof error === "object" && error !== null) this.#rejections.set(error, id);
   }
 
-  #launch(id: string, take: Take): void {
-    if (this.pass.isSpent) {
-      this.#heldBack.set(id, take);
-      return;
-    }
-    this.#inFlight++;
-    take().then(
-      (outcome) => {
-        this.#inFlight--;
-        if (outcome.kind === "waiting") this.#parked.set(id, { wait: outcome.wait, take });
-        else void this.#answer();
-        this.#stir();
-      },
-      (error: unknown) => {
-        this.#inFlight--;
-        this.#broken ??= { error };
-        this.#stir();
-      },
-    );
+  // A step without attempts never was called with an input, and of a state that was edited they need not be the same.
+  #isOtherInput(before: StepResult<Json>, input: Json | undefined): boolean {
+    const { isEdited, formerVersions } = this.pass.record;
+    const isChanged = isEdited === true || formerVersions !== undefined;
+    if (input === undefined || isChanged || (before.attemptsCount ?? 0) === 0) return false;
+    return !jsonEqual(before.resolvedInput, input);
   }
 
-  #retake(ids: readonly string[]): void {
-    for (const id of ids) {
-      const parked = this.#parked.get(id);
-      this.#parked.delete(id);
-      if (parked !== undefined) this.#launch(id, parked.take);
+  #launchHeldBack(): void {
+    for (const [id, take] of this.#heldBack) {
+      if (this.pass.isSpent) return;
+      this.#heldBack.delete(id);
+      this.#hasLaunched = true;
+      this.#flights.launch(id, take, (outcome) => {
+        if (outcome.kind !== "failed") return;
+        const { code, message } = outcome.error;
+        this.refuse(message, id, code);
+      });
     }
   }
 
-  #waits(): readonly Wait[] {
-    return [...this.#parked.values()].map(({ wait }) => wait);
-  }
-
-  // One answer at a time, and each after time to react to the one before: what the body asks for next must not depend on
-  // what is recorded later, nor on whether an answer was there already.
-  async #answer(): Promise<void> {
-    if (this.#isAnswering) return;
-    this.#isAnswering = true;
-    for (;;) {
-      for (let turn = 0; turn < reactionTurns; turn++) await undefined;
-      const id = this.#nextAnswer();
-      if (id === undefined) break;
-      this.#answered.add(id);
-      const result = getOwn(this.pass.state.stepResults, id);
-      if (result !== undefined) this.#asked.get(id)?.(result);
-      this.#stir();
+  /** True once the body has been given all that is recorded, and has asked for all that it had asked for by then. */
+  get #isCaughtUp(): boolean {
+    if (this.#log.isAwaiting) return false;
+    for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {
+      const { id, isNeeded } = this.#recorded[this.#caughtUp] as Recorded;
+      if (isNeeded && !this.#answered.has(id)) return false;
     }
-    this.#isAnswering = false;
+    return true;
   }
 
-  // Not before what was recorded before it. Only a body with new steps in it comes to those of this pass first.
+  get #mayBeAstray(): boolean {
+    return this.#wasPaced && !this.#hasLaunched && this.#pace !== paces.at(-1) && !this.#isCaughtUp;
+  }
+
+  // Not before what was recorded before it, nor before what was asked for before it was given. Only a body with new steps
+  // in it comes to those of this pass first.
   #nextAnswer(): string | undefined {
+    if (this.#log.isAwaiting) return undefined;
     while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
     for (let index = this.#replayed; index < this.#recorded.length; index++) {
       const { id, isNeeded } = this.#recorded[index] as Recorded;
@@ -204,7 +286,55 @@ export class CodeRun {
     // A step's outcome comes a little later than its record.
     const { steps } = this.pass.state.trace;
     for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");
-    return this.#fresh.shift();
+    return this.#fresh[0];
+  }
+
+  #give(id: string): void {
+    if (this.#asked.size - this.#answered.size > 1) this.#wasPaced = true;
+    if (this.#fresh[0] === id) this.#fresh.shift();
+    this.#answered.add(id);
+    this.#lastAnswer = id;
+    this.#log.answered(id, (ask) => this.#asked.has(ask));
+    const result = getOwn(this.pass.state.stepResults, id);
+    if (result !== undefined) this.#asked.get(id)?.(result);
+    this.#stir();
+  }
+
+  /**
+   * True once the body has reacted to what it was given before. Where it waits for a single answer, whatever it does next
+   * comes after that. Else it gets a turn of the event loop, again until it asks for nothing in it.
+   */
+  async #isAtRest(): Promise<boolean> {
+    if (this.#asked.size - this.#answered.size <= 1 || this.#restedAt === this.#activity) return true;
+    const before = this.#activity;
+    switch (this.#isCaughtUp ? "turn" : this.#pace) {
+      case "turn":
+        await this.pass.host.clock.sleep(0);
+        break;
+      case "brisk":
+        await this.#quickTurns();
+        break;
+      case "patient":
+        await this.#isQuiet(graceMs);
+    }
+    if (this.#activity !== before) return false;
+    this.#restedAt = before;
+    return true;
+  }
+
+  async #quickTurns(): Promise<boolean> {
+    const before = this.#activity;
+    for (let turn = 0; turn < quickTurns && this.#activity === before; turn++) await undefined;
+    return this.#activity === before;
+  }
+
+  /** True where nothing moved for so long. */
+  async #isQuiet(ms: number): Promise<boolean> {
+    const { moves } = this.#flights;
+    for (let quietMs = 0; quietMs < ms && this.#flights.moves === moves; quietMs += graceSliceMs) {
+      await this.#flights.still(graceSliceMs);
+    }
+    return this.#flights.moves === moves;
   }
 
   #end(ending: Ending): void {
@@ -214,41 +344,54 @@ export class CodeRun {
 
   #stir(): void {
     this.#activity++;
-    this.#wake();
+    this.#flights.stir();
   }
 
-  /** Resolves when nothing is in flight and the body has ended, or has asked for nothing during the grace. */
-  async #untilQuiet(): Promise<void> {
-    for (;;) {
-      const isDone = this.#broken !== undefined || this.#fault !== undefined || this.#ending !== undefined;
-      if (this.#inFlight === 0 && (isDone || (await this.#isQuiet()))) return;
-      if (this.#broken !== undefined && this.pass.signal.aborted) return;
-      if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+  /**
+   * Waits for the body, as it has nothing to wait for: it works, or it awaits something else than a step. Nothing tells
+   * these apart, so it gets its time.
+   */
+  async #awaitBody(): Promise<void> {
+    if (!(await this.#quickTurns())) return;
+    const { bodyQuietMs, onError } = this.pass.host;
+    const { moves } = this.#flights;
+    for (let quietMs = 0; this.#flights.moves === moves && !this.pass.isSpent; ) {
+      const sliceMs = quietMs < graceMs ? graceSliceMs : quietMs < reportedAfterMs ? graceMs : reportedAfterMs / 2;
+      await this.#flights.still(Math.min(sliceMs, Math.max(bodyQuietMs - quietMs, 1)));
+      quietMs += sliceMs;
+      if (this.#flights.moves !== moves) return;
+      if (quietMs >= bodyQuietMs) {
+        this.#fault = this.#stuckAt();
+        return;
+      }
+      if (quietMs >= reportedAfterMs && !this.#wasReported) {
+        this.#wasReported = true;
+        const { runId } = this.pass.record.run;
+        const message = `run "${runId}": the body has awaited something that is not a step for a second, ${this.#place}`;
+        onError(new Error(message), contextOf(this.pass.record, this.#lastStep));
+      }
     }
   }
 
-  async #isQuiet(): Promise<boolean> {
-    const before = this.#activity;
-    const stirred = new AbortController();
-    // With a reason, or each makes an error with its stack.
-    this.#wake = () => stirred.abort("stirred");
-    for (let slice = 0; slice < graceSlices && this.#activity === before; slice++) {
-      await this.pass.host.clock.sleep(graceMs / graceSlices, stirred.signal);
-    }
-    return this.#activity === before;
+  /** Lets the answers come without what the body had asked for before them: it does not ask for that any more. */
+  #forget(): void {
+    this.#log.forget();
+    this.#stir();
   }
 
-  #stuckAt(): RunError | undefined {
-    if (this.#parked.size > 0) return undefined;
+  get #place(): string {
+    return this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
+  }
+
+  #stuckAt(): RunError {
     // Where it has asked for what was recorded later, it waits in vain for that: its answer comes after the missing one's.
     const missing = this.#missing();
     if (missing !== undefined && this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id))) {
       return notAskedFor(missing);
     }
-    const after = this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
     return {
       code: "await_outside_step",
-      message: `the body awaits something that is not a step, ${after}`,
+      message: `the body awaits something that is not a step, ${this.#place}`,
       ...present({ stepId: this.#lastStep }),
     };
   }
@@ -257,9 +400,39 @@ export class CodeRun {
     return this.#recorded.find(({ id, isNeeded }) => isNeeded && !this.#asked.has(id))?.id;
   }
 
-  async #finish(ending: Ending): Promise<void> {
+  /** Ends the run as its body has ended, once what the body has left behind has settled. */
+  async #finish(ending: Ending): Promise<"over" | "goes on" | "astray"> {
+    const flights = this.#flights;
+    if (this.#log.isAwaiting) {
+      this.#forget();
+      return "goes on";
+    }
     const missing = this.#missing();
-    if (missing !== undefined) return fail(this.pass, notAskedFor(missing));
+    if (missing !== undefined) {
+      // A branch that the body did not wait for may still ask.
+      if (!(await this.#isQuiet(reportedAfterMs))) return "goes on";
+      if (this.#mayBeAstray) return "astray";
+      await fail(this.pass, notAskedFor(missing));
+      return "over";
+    }
+    if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
+      await handOver(this.pass, flights.waits);
+      return "over";
+    }
+    if (this.#heldBack.size > 0) {
+      this.#launchHeldBack();
+      return "goes on";
+    }
+    if (flights.waits.length > 0) {
+      if (flights.isHeld) await flights.moved(true);
+      else if (await park(this.pass, flights.waits)) return "over";
+      return "goes on";
+    }
+    await this.#conclude(ending);
+    return "over";
+  }
+
+  async #conclude(ending: Ending): Promise<void> {
     if (ending.kind === "threw") return this.#failWith(ending.thrown);
     let result: Json;
     try {
@@ -276,7 +449,10 @@ export class CodeRun {
   async #failWith(thrown: unknown): Promise<void> {
     const stepId = this.#culprit(thrown);
     const error = { code: stepId === undefined ? "body_failed" : "step_failed", message: messageOf(thrown) };
-    if (stepId === undefined) return fail(this.pass, error);
+    if (stepId === undefined) {
+      this.pass.host.onError(thrown, contextOf(this.pass.record));
+      return fail(this.pass, error);
+    }
     await this.pass.commit((record, state, now) =>
       failure(record, withUnsettled(state, stepId), now, { ...error, stepId }),
     );
@@ -299,6 +475,11 @@ export class CodeRun {
   }
 }
 
+/** The answer of a step that the body gets no answer from in this pass. */
+export function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
+}
+
 function notAskedFor(stepId: string): RunError {
   return {
     code: "nondeterminism",
@@ -312,25 +493,4 @@ function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionSt
   const result = getOwn(state.stepResults, stepId);
   if (result === undefined) return state;
   return { ...state, stepResults: { ...state.stepResults, [stepId]: { ...result, status: "failed" } } };
-}
-
-/** A step that is recorded. */
-interface Recorded {
-  readonly id: string;
-  /** False where the body may have asked for it because of a failure that has been tried afresh since. */
-  readonly isNeeded: boolean;
-}
-
-function recordedSteps({ stepResults, trace: { steps } }: ExecutionState<Json>): readonly Recorded[] {
-  const settled = Object.keys(stepResults).filter((id) => isSettled(getOwn(stepResults, id)));
-  const place = new Map(steps.map((step, index) => [step.stepId, index]));
-  const failures = steps.flatMap(({ stepId }, failedAt) => {
-    const last = place.get(stepId) ?? failedAt;
-    if (last !== failedAt) return [{ failedAt, triedAt: last }];
-    return isSettled(getOwn(stepResults, stepId)) ? [] : [{ failedAt, triedAt: Number.POSITIVE_INFINITY }];
-  });
-  return settled
-    .map((id) => ({ id, at: place.get(id) ?? -1 }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ id, at }) => ({ id, isNeeded: !failures.some(({ failedAt, triedAt }) => failedAt < at && at < triedAt) }));
 }

@@ -29,6 +29,7 @@ const certain: readonly ErrorCode[] = [
   "invalid_request",
 ];
 const storeTries = 3;
+const longestPauseMs = 500;
 
 /**
  * One commit over `base`, or the birth of a run where there is none. A commit whose answer was lost is recognised by
@@ -36,15 +37,21 @@ const storeTries = 3;
  *
  * @throws `too_large` before anything is written; `store_failed` where the medium keeps failing.
  */
-export async function write(host: Host, base: Held | undefined, change: Change): Promise<WriteOutcome> {
+export async function write(
+  host: Host,
+  base: Held | undefined,
+  change: Change,
+  tries = storeTries,
+): Promise<WriteOutcome> {
   const nonce = randomHex(host.random, 12);
   const { commit, record, checkpoint } = encode(host, base, change, nonce);
-  const outcome = await deliver(host, commit, nonce);
+  const outcome = await deliver(host, commit, nonce, tries);
   if (outcome.kind !== "committed") return outcome;
   host.instrumentation?.written(change);
   return {
     kind: "committed",
     held: outcome.later ?? { row: commit.run, record },
+    isLatest: outcome.later === undefined,
     ...present({ checkpoint }),
   };
 }
@@ -63,9 +70,9 @@ type Delivery =
   | Exclude<WriteOutcome, { kind: "committed" }>;
 
 /** Brings a commit to the store until its outcome is known. */
-export async function deliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
+export async function deliver(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
   await host.ready;
-  const attempt = () => tryDeliver(host, commit, nonce);
+  const attempt = () => tryDeliver(host, commit, nonce, tries);
   const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
   if (delivery.kind === "committed") notify(host, commit.run);
   return delivery;
@@ -80,12 +87,12 @@ function notify({ notifier, executor, onError }: Host, { tenant, runId }: RunRow
   }
 }
 
-async function tryDeliver(host: Host, commit: Commit, nonce: string): Promise<Delivery> {
+async function tryDeliver(host: Host, commit: Commit, nonce: string, tries: number): Promise<Delivery> {
   const { tenant, runId, revision } = commit.run;
   let failure: unknown;
   let refusal: Delivery | undefined;
-  for (let attempt = 0; attempt < storeTries; attempt++) {
-    if (attempt > 0) await host.clock.sleep(20 * 4 ** attempt);
+  for (let attempt = 0; attempt < tries; attempt++) {
+    if (attempt > 0) await host.clock.sleep(Math.min(20 * 4 ** attempt, longestPauseMs));
     try {
       const outcome = await host.store.commit(commit);
       if (outcome.kind === "committed") return outcome;
@@ -95,7 +102,14 @@ async function tryDeliver(host: Host, commit: Commit, nonce: string): Promise<De
       if (certain.some((code) => isDurableError(error, code))) throw error;
       failure = error;
     }
-    const row = await readBack(host, tenant, runId, failure);
+    let row: RunRow | undefined;
+    try {
+      row = await host.store.getRun(tenant, runId);
+    } catch (cause) {
+      // Whether it was made is known once the medium can be read again.
+      failure ??= cause;
+      continue;
+    }
     if (row !== undefined && row.revision >= revision) {
       if (isOwnRow(row, nonce)) return { kind: "committed" };
       if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };
@@ -105,16 +119,7 @@ async function tryDeliver(host: Host, commit: Commit, nonce: string): Promise<De
     // Without a failure in between, the row that refused ours has gone back: the medium breaks its contract.
     if (failure === undefined) return { kind: "conflict", held: row && heldRow(row) };
   }
-  throw new DurableError("store_failed", `run "${runId}" could not be written`, { cause: failure });
-}
-
-async function readBack(host: Host, tenant: string, runId: string, failure: unknown): Promise<RunRow | undefined> {
-  try {
-    return await host.store.getRun(tenant, runId);
-  } catch (cause) {
-    if (failure === undefined) throw cause;
-    throw new DurableError("store_failed", `the outcome of a write to run "${runId}" is unknown`, { cause: failure });
-  }
+  throw new DurableError("store_failed", `the outcome of a write to run "${runId}" is unknown`, { cause: failure });
 }
 
 function isOwnRow(row: RunRow, nonce: string): boolean {

@@ -1,16 +1,18 @@
+import type { NewEvent } from "../event.ts";
 import type { ExecutionState, StepResult } from "../execution-state.ts";
-import type { Json, JsonObject } from "../json.ts";
+import { type Json, type JsonObject, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunError, RunRecord, Wait } from "../run.ts";
-import { tooLarge } from "./attempt.ts";
+import { cutText, longestMessage, tooLarge } from "./attempt.ts";
+import { requestOf } from "./gate.ts";
 import { isoTime } from "./host.ts";
-import { event, withResult } from "./kernel.ts";
+import { event, stepFailed, withResult } from "./kernel.ts";
 import { withoutLease } from "./lease.ts";
 import { moved } from "./moved.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
 /** When the wait is over by itself, in milliseconds. */
-function endOf(wait: Wait): number {
+export function endOf(wait: Wait): number {
   return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
 }
 
@@ -30,19 +32,6 @@ export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boo
   }
 }
 
-/**
- * Waits out, with the lease held, what is over soon. Answers which steps may go on, or `undefined` where nothing is over
- * soon enough.
- */
-export async function hold(pass: Pass, waits: readonly Wait[]): Promise<readonly string[] | undefined> {
-  const { clock, holdMs } = pass.host;
-  const until = Math.min(...waits.map(endOf));
-  if (until - clock.now() > holdMs) return undefined;
-  await clock.sleep(Math.max(until - clock.now(), 0), pass.signal);
-  pass.signal.throwIfAborted();
-  return waits.filter((wait) => endOf(wait) <= clock.now()).map((wait) => wait.stepId);
-}
-
 /** Lets the run go until one of its waits is over; false where one already is. */
 export function park(pass: Pass, waits: readonly Wait[]): Promise<boolean> {
   return pass.commit((record, state, now) => {
@@ -51,12 +40,7 @@ export function park(pass: Pass, waits: readonly Wait[]): Promise<boolean> {
     const gate = waits.find((wait) => wait.kind === "approval");
     if (gate !== undefined) {
       const { stepId, capabilityId, reason } = gate;
-      const request = {
-        stepId,
-        ...present({ capabilityId }),
-        status: "pending" as const,
-        requestedAt: isoTime(gate.since),
-      };
+      const request = requestOf(gate);
       return {
         record: { ...released, run: moved(released.run, { type: "wait_for_human", request }, now) },
         state: waiting(state, "waiting_for_human", stepId, now),
@@ -116,6 +100,20 @@ export async function complete(
   }
 }
 
+/** So many characters of the messages of all failures are in one entry of the history. */
+const mostMessages = 32_000;
+
+/** So many bytes do the events of failed steps take in one entry; the results of all of them are in the state. */
+const mostEventBytes = 100_000;
+
+function fitting(events: readonly NewEvent<Json>[]): readonly NewEvent<Json>[] {
+  let bytes = 0;
+  return events.filter((event) => {
+    bytes += utf8Length(JSON.stringify(event));
+    return bytes <= mostEventBytes;
+  });
+}
+
 /** Ends the run badly. */
 export async function fail(pass: Pass, error: RunError, results: readonly StepResult<Json>[] = []): Promise<void> {
   await pass.commit((record, state, now) => failure(record, state, now, error, results));
@@ -130,17 +128,22 @@ export function failure(
   results: readonly StepResult<Json>[] = [],
 ): PassChange & { readonly state: ExecutionState<Json>; readonly checkpoint: { readonly kind: string } } {
   const state = results.reduce((state, result) => withResult(state, result, now), before);
-  const { code, message, stepId } = error;
+  const { code, stepId } = error;
+  // However many failed: the row and the entry that say so have bounds.
+  const message = cutText(error.message, longestMessage);
+  const longest = Math.floor(mostMessages / Math.max(results.length, 1));
   const failed = new Set([stepId, ...results.map((result) => result.stepId)]);
   // Whoever resumes the run goes on with the sleeps and the timeouts of the steps that did not fail.
   const waits = record.waits.filter((wait) => !failed.has(wait.stepId));
   return {
-    record: { ...withoutLease(record), run: moved(record.run, { type: "fail", error }, now), waits },
+    record: {
+      ...withoutLease(record),
+      run: moved(record.run, { type: "fail", error: { ...error, message } }, now),
+      waits,
+    },
     state: closed({ ...state, output: { ...state.output, statusReason: message } }, "failed", now),
     events: [
-      ...results.map(({ stepId, uses, errorMessage = "" }) =>
-        event("step.failed", now, { step_id: stepId, uses, error: errorMessage }),
-      ),
+      ...fitting(results.map((result) => stepFailed(result, now, longest))),
       event("run.failed", now, { code, message, step_id: stepId ?? null } satisfies JsonObject),
     ],
     checkpoint: { kind: "run_failed", ...present({ stepId }) },

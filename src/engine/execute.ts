@@ -1,10 +1,13 @@
 import type { Snapshot } from "../codec/snapshot.ts";
+import { isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
+import { messageOf } from "./attempt.ts";
 import { underSkill } from "./binding.ts";
+import { fail } from "./ending.ts";
 import type { Held } from "./held.ts";
-import { type Host, isoTime } from "./host.ts";
-import { event } from "./kernel.ts";
+import { contextOf, type Host, isoTime } from "./host.ts";
+import { event, isMediumFault } from "./kernel.ts";
 import { moved } from "./moved.ts";
 import { LostHold, Pass } from "./pass.ts";
 import type { Skill } from "./skill.ts";
@@ -29,11 +32,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
       await skill.body.execute(pass);
     } catch (error) {
       failure = error;
-      // Whoever took the run goes on with it. After any other failure the lease lapses, and then the run is due.
-      if (!(error instanceof LostHold)) {
-        pass.lose("the pass failed");
-        host.onError(error);
-      }
+      if (!(error instanceof LostHold)) await failed(pass, error);
     } finally {
       over.abort();
       observation?.end(pass.record, { isLost: failure instanceof LostHold, failure });
@@ -42,6 +41,24 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
   const run = observation === undefined ? body() : observation.within(body);
   const done = Promise.all([run, pass.keepAlive(over.signal)]).then(() => undefined);
   return { pass, done };
+}
+
+/**
+ * What a pass throws that is not the medium's fault fails the run at once: the next pass would throw it too. After a fault
+ * of the medium the lease lapses, and then the run is due.
+ */
+async function failed(pass: Pass, error: unknown): Promise<void> {
+  const { onError } = pass.host;
+  onError(error, contextOf(pass.record));
+  try {
+    if (!isMediumFault(error) && !pass.isOver) {
+      const code = isDurableError(error) ? error.code : "internal_error";
+      await fail(pass, { code, message: messageOf(error) });
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof LostHold)) onError(thrown, contextOf(pass.record));
+  }
+  if (!pass.isOver) pass.lose("the pass failed");
 }
 
 /** A replay stops replaying once it executes. */

@@ -80,6 +80,11 @@ export class Executor {
     return true;
   }
 
+  /** Shows a pass of this executor the run as it has just been changed here; others learn it by notifications. */
+  tell(held: Held): void {
+    this.#executions.get(executionKey(held))?.pass.tell(held);
+  }
+
   /** The pass over that run, if there is one here. */
   passOf(tenant: string, runId: string): Promise<void> | undefined {
     return this.#executions.get(JSON.stringify([tenant, runId]))?.done;

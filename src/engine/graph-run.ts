@@ -3,9 +3,9 @@ import { DurableError } from "../errors.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "../graph.ts";
 import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
-import type { Wait } from "../run.ts";
-import { complete, fail, handOver, hold, isOver, park, siblingController } from "./ending.ts";
-import { act, failToBegin, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "./kernel.ts";
+import { complete, fail, handOver, park, siblingController } from "./ending.ts";
+import { Flights } from "./flights.ts";
+import { act, guarded, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
 
 type Failure = Extract<StepOutcome, { kind: "failed" }>;
@@ -13,45 +13,34 @@ type Failure = Extract<StepOutcome, { kind: "failed" }>;
 /**
  * Executes a graph as far as it goes now: until the run has finished or failed, waits, or is handed over.
  *
- * Steps whose dependencies have settled run side by side. The run waits, fails or is handed over only once every step in
- * flight has settled and been recorded; a failure aborts the siblings first.
+ * Steps whose dependencies have settled run side by side, and each wait is taken up when it is over, whatever else is in
+ * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a failure
+ * aborts the siblings first.
  */
 export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
   const frontier = new Frontier(graph, pass.state);
-  const inFlight = new Map<string, Promise<readonly [PlannedStep, StepOutcome]>>();
-  const parked = new Map<PlannedStep, Wait>();
+  const flights = new Flights(pass);
   const failures: Failure[] = [];
   const siblings = siblingController(pass);
-  const retake = (isReady: (wait: Wait) => boolean) => {
-    for (const [step, wait] of parked) {
-      if (!isReady(wait)) continue;
-      parked.delete(step);
-      frontier.ready.push(step);
+  const arrive = (step: PlannedStep) => (outcome: StepOutcome) => {
+    switch (outcome.kind) {
+      case "settled":
+        return frontier.settle(step.id);
+      case "failed":
+        failures.push(outcome);
+        return siblings.abort(new Error(`step "${step.id}" failed`));
     }
   };
   for (;;) {
-    while (failures.length === 0 && !pass.isSpent) {
-      const step = frontier.ready.shift();
-      if (step === undefined) break;
-      inFlight.set(
-        step.id,
-        take(pass, step, siblings.signal).then((outcome) => [step, outcome] as const),
-      );
+    await flights.check();
+    const isStopping = () => failures.length > 0 || pass.isSpent;
+    if (!isStopping()) flights.retake();
+    while (frontier.ready.length > 0 && !isStopping()) {
+      const step = frontier.ready.shift() as PlannedStep;
+      flights.launch(step.id, () => take(pass, step, siblings.signal), arrive(step));
     }
-    if (inFlight.size > 0) {
-      const [step, outcome] = await Promise.race(inFlight.values());
-      inFlight.delete(step.id);
-      switch (outcome.kind) {
-        case "settled":
-          frontier.settle(step.id);
-          break;
-        case "waiting":
-          parked.set(step, outcome.wait);
-          break;
-        case "failed":
-          failures.push(outcome);
-          siblings.abort(new Error(`step "${step.id}" failed`));
-      }
+    if (flights.inFlight > 0) {
+      await flights.moved(!isStopping());
       continue;
     }
     const [first] = failures;
@@ -61,35 +50,27 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
       return fail(pass, { code, message, stepId: first.result.stepId }, results);
     }
     if (frontier.isDone) return complete(pass, (state) => ({ state, result: valueOfFields(state.outputs) }));
-    const waits = [...parked.values()];
-    if (pass.isSpent) return handOver(pass, waits);
-    const ready = await hold(pass, waits);
-    if (ready !== undefined) {
-      retake((wait) => ready.includes(wait.stepId));
-      continue;
-    }
-    if (await park(pass, waits)) return;
-    retake((wait) => isOver(pass.record, wait, pass.host.clock.now()));
+    if (pass.isSpent) return handOver(pass, flights.waits);
+    if (flights.isHeld) await flights.moved(true);
+    else if (await park(pass, flights.waits)) return;
   }
 }
 
-async function take(pass: Pass, step: PlannedStep, signal: AbortSignal): Promise<StepOutcome> {
+function take(pass: Pass, step: PlannedStep, signal: AbortSignal): Promise<StepOutcome> {
   const spec = specOf(step);
-  try {
+  return guarded(pass, spec, async () => {
     if (!holds(pass, step)) return skip(pass, spec);
-  } catch (thrown) {
-    return failToBegin(pass, spec, thrown);
-  }
-  switch (step.does.kind) {
-    case "capability":
-      return useCapability(pass, step.does, spec, signal);
-    case "signal":
-      return receiveSignal(pass, spec, step.does.name, step.does.timeoutMs, ({ payload }) => payload);
-    case "sleep": {
-      const { forMs } = step.does;
-      return sleep(pass, spec, (now) => now + forMs);
+    switch (step.does.kind) {
+      case "capability":
+        return useCapability(pass, step.does, spec, signal);
+      case "signal":
+        return receiveSignal(pass, spec, step.does.name, step.does.timeoutMs, ({ payload }) => payload);
+      case "sleep": {
+        const { forMs } = step.does;
+        return sleep(pass, spec, (now) => now + forMs);
+      }
     }
-  }
+  });
 }
 
 function specOf(step: PlannedStep): StepSpec {

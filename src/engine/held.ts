@@ -44,8 +44,14 @@ export interface SavedCheckpoint {
 }
 
 export type WriteOutcome =
-  | { readonly kind: "committed"; readonly held: Held; readonly checkpoint?: SavedCheckpoint }
-  /** Somebody else was first; `held` is the run as it is now. */
+  /** `isLatest` is false where others have changed the run since; `held` has their changes too. */
+  | {
+      readonly kind: "committed";
+      readonly held: Held;
+      readonly isLatest: boolean;
+      readonly checkpoint?: SavedCheckpoint;
+    }
+  /** Another commit was first; `held` is the run as it is now. */
   | { readonly kind: "conflict"; readonly held: Held | undefined }
   | { readonly kind: "claimed"; readonly claim: ClaimRow };
 

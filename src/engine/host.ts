@@ -1,5 +1,7 @@
 import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
+import { present } from "../present.ts";
+import type { RunRecord } from "../run.ts";
 import type { Store } from "../store.ts";
 import type { Instrumentation } from "./instrumentation.ts";
 import type { Notifier } from "./notifier.ts";
@@ -10,7 +12,10 @@ import type { SkillRegistry } from "./skill.ts";
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves after that many milliseconds, or as soon as `signal` aborts. */
+  /**
+   * Resolves after that many milliseconds, or as soon as `signal` aborts. After none it resolves in a later turn of the
+   * event loop, once all that is ready by then has gone on.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -41,10 +46,33 @@ export interface Host {
   readonly presence?: Presence;
   /** Resolves once others can see that this executor is alive; no lease is taken before. */
   readonly ready: Promise<void>;
-  /** Told of failures of background work, which no caller awaits. */
-  readonly onError: (error: unknown) => void;
+  /** How long a body may await something else than a step before its run fails, in milliseconds. */
+  readonly bodyQuietMs: number;
+  /** The handlers that are being called, of all passes here. */
+  readonly calls: { count: number };
+  /** Called with failures of background work, which no caller awaits, and of steps that have no attempt left. */
+  readonly onError: OnError;
   /** Absent where nothing is measured. */
   readonly instrumentation?: Instrumentation;
+}
+
+/** Where an error was met. */
+export interface ErrorContext {
+  readonly tenantId?: string;
+  readonly runId?: string;
+  readonly skillId?: string;
+  /** The step that failed, where the error is its own. */
+  readonly stepId?: string;
+  /** The run's, or that of the request that met the error. */
+  readonly traceId?: string;
+}
+
+export type OnError = (error: unknown, context?: ErrorContext) => void;
+
+/** Where an error of that run, or of one of its steps, was met. */
+export function contextOf({ run }: RunRecord<unknown>, stepId?: string): ErrorContext {
+  const { tenantId, runId, skillId, traceId } = run;
+  return { runId, skillId, ...present({ tenantId, stepId, traceId }) };
 }
 
 /** The time of the host's clock, ISO-8601 in UTC. */
@@ -63,6 +91,7 @@ export const systemClock: Clock = {
   sleep(ms, signal) {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
+      if (ms <= 0 && typeof MessageChannel !== "undefined") return nextTurn(resolve);
       // A timer beyond 2^31 - 1 ms would fire at once.
       const timer = setTimeout(done, Math.min(ms, 2_147_483_647));
       signal?.addEventListener("abort", done);
@@ -74,3 +103,13 @@ export const systemClock: Clock = {
     });
   },
 };
+
+// A timer of no length waits up to a second in a hidden tab, a message never does.
+function nextTurn(resolve: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    resolve();
+  };
+  port2.postMessage(null);
+}

@@ -1,14 +1,18 @@
 import type { Capability } from "../capability.ts";
+import { decodeValue } from "../codec/values.ts";
+import { isDurableError } from "../errors.ts";
 import type { EventType, NewEvent } from "../event.ts";
 import type { ExecutionState, Fields, StepResult } from "../execution-state.ts";
 import { type Json, withMember } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Signal, Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
-import { attempt, keptInput, type StepError, stepError, tooLarge } from "./attempt.ts";
-import { isoTime, randomFraction } from "./host.ts";
+import { attempt, cutText, keptInput, nameOf, type StepError, stepError, tooLarge } from "./attempt.ts";
+import { type Gate, gateAsked } from "./gate.ts";
+import { contextOf, isoTime, randomFraction } from "./host.ts";
 import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
-import type { Pass, PassChange } from "./pass.ts";
+import { LostHold, type Pass, type PassChange } from "./pass.ts";
+import { ledgerName } from "./renaming.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
 export interface StepSpec {
@@ -26,6 +30,8 @@ export interface StepSpec {
 /** What a step calls. */
 export interface Action {
   readonly capability: Capability;
+  /** Its name in the ledger, where that is not the capability's id: several steps share one. */
+  readonly name?: string;
   readonly input: Json;
   readonly timeoutMs?: number;
   /** The delay before the next attempt in milliseconds, or `undefined` where none is left. `random` is in [0, 1). */
@@ -36,7 +42,10 @@ export interface Action {
 export type StepOutcome =
   | { readonly kind: "settled"; readonly result: StepResult<Json> }
   | { readonly kind: "waiting"; readonly wait: Wait }
-  | { readonly kind: "failed"; readonly error: StepError; readonly result: StepResult<Json> };
+  /** For the caller to fail the run with: nothing is recorded of it yet. */
+  | { readonly kind: "failed"; readonly error: StepError; readonly result: StepResult<Json> }
+  /** Aborted by this runtime, as the run fails or ends for another reason: it is tried again when the run goes on. */
+  | { readonly kind: "aborted" };
 
 /** A step under way: what its result will say of it. */
 interface Started {
@@ -46,14 +55,24 @@ interface Started {
   readonly attempts: number;
 }
 
+/** Failures of the medium: they say nothing about the run, which is taken up again once the medium is back. */
+export function isMediumFault(error: unknown): boolean {
+  return (["store_failed", "store_blocked", "quota_exceeded"] as const).some((code) => isDurableError(error, code));
+}
+
+/** Takes a step. What it throws that is neither the medium's fault nor the loss of the run fails the step. */
+export async function guarded(pass: Pass, step: StepSpec, take: () => Promise<StepOutcome>): Promise<StepOutcome> {
+  try {
+    return await take();
+  } catch (error) {
+    if (error instanceof LostHold || isMediumFault(error)) throw error;
+    return failed(pass, begun(pass, step), stepError(error));
+  }
+}
+
 /** Settles a step that is not to be taken. */
 export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
   return settle(pass, begun(pass, step, 0), "skipped", null);
-}
-
-/** Settles, or fails, a step that could not even begin. */
-export function failToBegin(pass: Pass, step: StepSpec, thrown: unknown): Promise<StepOutcome> {
-  return failed(pass, begun(pass, step), stepError(thrown));
 }
 
 /**
@@ -64,23 +83,24 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   const { host, record } = pass;
   const { capability, input } = action;
   const { definition } = capability;
+  const name = action.name === undefined ? definition.id : ledgerName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
   const plan = hasEffect(definition)
-    ? await planEffect(host, record, definition, step.id, input, gate?.decision)
+    ? await planEffect(host, record, definition, { name, stepId: step.id, input, decided: gate?.decision })
     : undefined;
   if (plan?.kind === "reuse") return reuse(pass, { ...begun(pass, step, 0), input }, plan.effect);
   const now = host.clock.now();
-  const asking = { kind: "approval", stepId: step.id, capabilityId: definition.id, since: gate?.since ?? now } as const;
-  if (plan?.kind === "ask") return { kind: "waiting", wait: { ...asking, reason: plan.reason } };
-  if (definition.requiresConfirmation === true && !record.confirmed.includes(definition.id)) {
-    return { kind: "waiting", wait: { ...asking, reason: "confirmation" } };
+  const asking = { kind: "approval", stepId: step.id, capabilityId: name, since: gate?.since ?? now } as const;
+  if (plan?.kind === "ask") return ask(pass, { ...asking, reason: plan.reason });
+  if (definition.requiresConfirmation === true && !record.confirmed.includes(name)) {
+    return ask(pass, { ...asking, reason: "confirmation" });
   }
   const backoff = waitOf(record, step.id, "retry");
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
 
   const started: Started = { step, input, at: now, attempts: (backoff?.attempts ?? 0) + 1 };
+  if (signal.aborted) return { kind: "aborted" };
   if (plan !== undefined) await enter(pass, step.id, plan.effect);
-  await confirmHold(pass);
   const { runId, traceId } = record.run;
   const context = {
     runId,
@@ -90,18 +110,45 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
-  const call = () => attempt(host.clock, capability, input, context, action.timeoutMs);
-  const outcome = await untilLost(pass, host.instrumentation?.attempt(definition, context, call) ?? call());
+  const call = () => attempt(host.clock, capability, input, context, action.timeoutMs, () => pass.confirm());
+  const outcome = await untilLost(
+    pass,
+    counted(host.calls, host.instrumentation?.attempt(definition, context, call) ?? call()),
+  );
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
-  // After a timeout nobody knows whether it happened: then the entry stays as it is.
-  const failure = plan === undefined || error.code === "step_timeout" ? undefined : plan.effect;
-  const claims = failure && [await effectClaim(runId, { ...failure, status: "failed" })];
+  // Else it may have happened, and the entry stays as it is.
+  const harmless = outcome.isHarmless ? plan?.effect : undefined;
+  const claims = harmless && [await effectClaim(runId, { ...harmless, status: "failed" })];
+  if (signal.aborted && step.onFailure === "degrade") {
+    // It failed since it was aborted, and not by itself.
+    if (claims !== undefined) await pass.commit((record) => ({ record, events: [], claims }));
+    return { kind: "aborted" };
+  }
   if (!outcome.isRetryable || signal.aborted) return failed(pass, started, error, claims);
   const next = await untilLost(pass, nextDelay(action, started.attempts, error, randomFraction(host.random)));
   if (next.kind === "none") return failed(pass, started, next.error, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
   return backOff(pass, started, next.delayMs, error, claims);
+}
+
+async function counted<T>(calls: { count: number }, call: Promise<T>): Promise<T> {
+  calls.count++;
+  try {
+    return await call;
+  } finally {
+    calls.count--;
+  }
+}
+
+/** Asks a person at once, so that the gate can be decided while other steps are still in flight. */
+async function ask(pass: Pass, gate: Gate): Promise<StepOutcome> {
+  await pass.commit((record, _, now) =>
+    waitOf(record, gate.stepId, "approval")?.reason === gate.reason
+      ? undefined
+      : { record: withWait(record, gate), events: [gateAsked(gate, now)] },
+  );
+  return { kind: "waiting", wait: gate };
 }
 
 type NextAttempt =
@@ -137,13 +184,6 @@ async function enter(pass: Pass, stepId: string, effect: Effect): Promise<void> 
     const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== stepId);
     return { record: { ...record, waits }, events: [], claims: [claim] };
   });
-}
-
-// An executor that was frozen wakes with a lease that has lapsed. Whoever took the run may have done the step meanwhile.
-async function confirmHold(pass: Pass): Promise<void> {
-  const { lease } = pass.record;
-  if (lease === undefined || lease.endsAt > pass.host.clock.now()) return;
-  await pass.commit((record) => ({ record, events: [] }));
 }
 
 async function succeeded(pass: Pass, started: Started, output: Json, effect: Effect | undefined): Promise<StepOutcome> {
@@ -186,7 +226,8 @@ async function backOff(
 ): Promise<StepOutcome> {
   const { step, attempts } = started;
   const until = pass.host.clock.now() + delayMs;
-  const wait: Wait = { kind: "retry", stepId: step.id, until, attempts, error: error.message };
+  // Cut: a run may have very many of them, and its row has bounds.
+  const wait: Wait = { kind: "retry", stepId: step.id, until, attempts, error: cutText(error.message, 200) };
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
   await pass.commit((record, _, now) => ({
     record: withWait(record, wait),
@@ -201,7 +242,7 @@ export async function askForApproval(pass: Pass, step: StepSpec): Promise<StepOu
   const gate = waitOf(pass.record, step.id, "approval");
   if (gate?.decision === undefined) {
     const since = gate?.since ?? pass.host.clock.now();
-    return { kind: "waiting", wait: { kind: "approval", stepId: step.id, since, reason: "approval" } };
+    return ask(pass, { kind: "approval", stepId: step.id, since, reason: "approval" });
   }
   const { approver = null, notes = null, at } = gate.decision;
   return settle(pass, begun(pass, step), "completed", { approver, notes, decided_at: at });
@@ -228,13 +269,15 @@ export async function receiveSignal(
   });
   if (result !== undefined) return { kind: "settled", result };
   const now = pass.host.clock.now();
-  const until =
-    waitOf(pass.record, step.id, "signal")?.until ?? (timeoutMs === undefined ? undefined : now + timeoutMs);
+  const before = waitOf(pass.record, step.id, "signal");
+  // Fixed when it is first asked for: each later look at it would push it away again.
+  const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;
   if (until !== undefined && until <= now) {
     const error = stepError(new Error(`no signal "${name}" came in time`));
     return failed(pass, started, { ...error, code: "step_timeout" });
   }
   const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
+  if (before === undefined) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));
   return { kind: "waiting", wait };
 }
 
@@ -289,20 +332,43 @@ async function failed(
   const now = pass.host.clock.now();
   const result = stepResult({ ...started, input: keptInput(started.input) }, "failed", null, now);
   const failure = { ...result, errorMessage: error.message, rawResult: error.thrown };
+  pass.host.onError(error.raw, contextOf(pass.record, step.id));
   if (step.onFailure === "fail") {
     if (claims !== undefined) await pass.commit((record) => ({ record, events: [], claims }));
     return { kind: "failed", error, result: failure };
   }
   const degraded = { ...failure, status: "degraded" };
-  const payload = { step_id: step.id, uses: step.uses, error: error.message };
-  await pass.commit((record, state, now) => ({
-    ...settledChange(started, degraded, record, state, now, [
-      startedEvent(started),
-      event("step.failed", now, payload),
-    ]),
-    ...present({ claims }),
-  }));
+  try {
+    await pass.commit((record, state, now) => ({
+      ...settledChange(started, degraded, record, state, now, [startedEvent(started), stepFailed(failure, now)]),
+      ...present({ claims }),
+    }));
+  } catch (thrown) {
+    // Not even the failure fits: the run cannot go on with what it has.
+    const { message, ...rest } = tooLarge(thrown);
+    return {
+      kind: "failed",
+      error: { message, ...rest },
+      result: { ...failure, errorMessage: message, rawResult: null },
+    };
+  }
   return { kind: "settled", result: degraded };
+}
+
+/** The event of a step that has no attempt left, its message cut to so many characters. */
+export function stepFailed(result: StepResult<Json>, now: number, longest = Number.POSITIVE_INFINITY): NewEvent<Json> {
+  const { stepId, uses, errorMessage = "", rawResult } = result;
+  const name = nameOf(decodeThrown(rawResult));
+  return event("step.failed", now, {
+    step_id: stepId,
+    uses,
+    error: cutText(errorMessage, longest),
+    ...present({ error_name: name === undefined ? undefined : cutText(name, 100) }),
+  });
+}
+
+function decodeThrown(rawResult: Json | null): unknown {
+  return rawResult === null ? undefined : decodeValue(rawResult, "error");
 }
 
 function settledChange(
@@ -384,6 +450,7 @@ export function event(type: EventType, at: number, payload: Fields<Json> = {}): 
   return { type, at: isoTime(at), payload };
 }
 
+/** The wait of that kind at which the step stands, if it does. */
 function waitOf<K extends Wait["kind"]>(
   record: RunRecord<Json>,
   stepId: string,

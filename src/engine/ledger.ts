@@ -13,8 +13,8 @@ const claimKind = "effect";
 const pageSize = 200;
 
 /**
- * What is known of one action on the world. `attempted` means that it may have happened; `failed`, that its handler said
- * it did not; `recorded`, that it did, and with what result.
+ * What is known of one action on the world. `attempted` means that it may have happened; `failed`, that it certainly did
+ * not; `recorded`, that it did, and with what result.
  */
 export interface Effect {
   /** The step under its name in the ledger, which it keeps when a migration renames it. */
@@ -39,20 +39,25 @@ export function hasEffect({ sideEffects }: CapabilityDefinition): boolean {
   return sideEffects === "write" || sideEffects === "external_action";
 }
 
-/**
- * Looks the request up in the ledger and decides by the capability's replay policy. `decided` is what a person said at the
- * step's gate, if one was asked.
- */
+/** What a step is about to do. */
+export interface EffectRequest {
+  /** What is called, as the ledger names it. */
+  readonly name: string;
+  readonly stepId: string;
+  readonly input: Json;
+  /** What a person said at the step's gate, if one was asked. */
+  readonly decided: Extract<Wait, { kind: "approval" }>["decision"] | undefined;
+}
+
+/** Looks the request up in the ledger and decides by the capability's replay policy. */
 export async function planEffect(
   host: Host,
   record: RunRecord<Json>,
   definition: CapabilityDefinition,
-  stepId: string,
-  input: Json,
-  decided: Extract<Wait, { kind: "approval" }>["decision"],
+  { name, stepId, input, decided }: EffectRequest,
 ): Promise<EffectPlan> {
-  const requestHash = await sha256(canonicalJson([definition.id, input]));
-  const request = { stepId: ledgerName(record, stepId), uses: definition.id, requestHash };
+  const requestHash = await sha256(canonicalJson([name, input]));
+  const request = { stepId: ledgerName(record, stepId), uses: name, requestHash };
   const latest = await latestEffect(host, record, request);
   if (latest === undefined) return { kind: "act", effect: { ...request, ordinal: 1, status: "attempted" } };
   switch (latest.status) {
@@ -127,7 +132,14 @@ export function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?:
   const parts = [run.tenantId ?? "", run.runId, ledgerName(record, stepId)];
   if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
   if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
-  return parts.map(encodeURIComponent).join("/");
+  return parts.map(escaped).join("/");
+}
+
+// Half a character has no UTF-8, at which `encodeURIComponent` throws. It is written as no other text is.
+function escaped(part: string): string {
+  return Array.from(part, (character) =>
+    /^[\ud800-\udfff]$/.test(character) ? `%u${character.charCodeAt(0).toString(16)}` : encodeURIComponent(character),
+  ).join("");
 }
 
 /**

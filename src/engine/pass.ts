@@ -1,4 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
+import { isDurableError } from "../errors.ts";
 import type { NewEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
@@ -6,8 +7,9 @@ import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { NewClaim } from "../store.ts";
 import { write } from "./commit.ts";
-import { type Held, heldRow } from "./held.ts";
-import type { Host } from "./host.ts";
+import { withOpenGate } from "./gate.ts";
+import { type Change, type Held, heldRow, type WriteOutcome } from "./held.ts";
+import { contextOf, type Host } from "./host.ts";
 
 /** What one executor wants committed. */
 export interface PassChange {
@@ -18,6 +20,9 @@ export interface PassChange {
   readonly checkpoint?: { readonly kind: string; readonly stepId?: string };
   readonly claims?: readonly NewClaim[];
 }
+
+/** How often a commit of a pass is brought to a medium that fails: for about two seconds. */
+const passTries = 8;
 
 /** Thrown through a pass that no longer has its run; nothing of it is written any more. */
 export class LostHold extends Error {
@@ -30,9 +35,11 @@ export class LostHold extends Error {
 /**
  * One executor's hold on one run, from the commit that took the lease to the one that lets it go.
  *
- * Its commits go through one queue, so that parallel steps build on each other's states. Where somebody else changed
- * the row meanwhile, it decides again over the new row as long as the epoch is its own; otherwise it has lost the run:
- * it writes nothing and aborts its steps. The lease is renewed once half of it is spent.
+ * Its commits go through one queue, so that parallel steps build on each other's states. If others changed the row
+ * meanwhile, it decides again over the new row as long as the epoch is its own and it knows the head; otherwise it has
+ * lost the run: it writes nothing more and aborts its steps. So it does when it cannot find out whether a commit with a
+ * checkpoint was made: a state without it would undo a step that is recorded. The lease is renewed once half of it is
+ * spent.
  */
 export class Pass {
   readonly host: Host;
@@ -47,6 +54,8 @@ export class Pass {
   #head: Snapshot;
   #queue: Promise<unknown> = Promise.resolve();
   #isLetGo = false;
+  readonly #listeners = new Set<() => void>();
+  #annotate: (state: ExecutionState<Json>) => ExecutionState<Json> = (state) => state;
 
   constructor(host: Host, held: Held, state: ExecutionState<Json>, head: Snapshot) {
     this.host = host;
@@ -68,7 +77,43 @@ export class Pass {
 
   /** True once the pass should start nothing new and hand the run over. */
   get isSpent(): boolean {
-    return this.host.isSpent() || this.host.clock.now() - this.#startedAt >= this.host.passMs;
+    return this.host.isSpent() || this.host.clock.now() >= this.endsAt;
+  }
+
+  /** When the time of the pass is over, in milliseconds; infinity where it has no limit. */
+  get endsAt(): number {
+    return this.#startedAt + this.host.passMs;
+  }
+
+  /** True once nothing more is executed under this hold: it was lost, or its last commit let the run go. */
+  get isOver(): boolean {
+    return this.#isLetGo || this.signal.aborted;
+  }
+
+  /** Calls the listener whenever the run was changed by others, and when the hold is lost. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+    this.signal.addEventListener("abort", listener, { once: true });
+  }
+
+  /** Has every state of a later checkpoint completed by `annotate`. */
+  annotateWith(annotate: (state: ExecutionState<Json>) => ExecutionState<Json>): void {
+    this.#annotate = annotate;
+  }
+
+  /**
+   * Resolves when the executor may call a handler: the run is its own, and so is a lease that has not lapsed by its own
+   * clock. An executor that was frozen wakes with one that has, and another may have done the step meanwhile.
+   *
+   * @throws LostHold
+   */
+  async confirm(): Promise<void> {
+    for (;;) {
+      this.#check();
+      const { lease } = this.record;
+      if (lease !== undefined && lease.endsAt > this.host.clock.now()) return;
+      await this.commit((record) => ({ record, events: [] }));
+    }
   }
 
   /**
@@ -91,9 +136,10 @@ export class Pass {
       const now = this.host.clock.now();
       const change = decide(this.#held.record, this.#current, now);
       if (change === undefined) return false;
-      const { state = this.#current, events, checkpoint, claims } = change;
-      const outcome = await write(this.host, this.#held, {
-        record: this.#renewed(change.record, now),
+      const { events, checkpoint, claims } = change;
+      const state = checkpoint === undefined ? this.#current : this.#annotate(change.state ?? this.#current);
+      const outcome = await this.#write({
+        record: withOpenGate(this.#renewed(change.record, now)),
         events,
         ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),
@@ -101,12 +147,32 @@ export class Pass {
       if (outcome.kind === "committed") {
         this.#current = state;
         this.#head = outcome.checkpoint?.snapshot ?? this.#head;
-        this.#adopt(outcome.held);
+        this.#adopt(outcome.held, !outcome.isLatest);
         return true;
       }
       if (outcome.kind === "claimed") throw this.#taken(`a claim is held by run "${outcome.claim.runId}"`);
       this.#adopt(outcome.held);
     }
+  }
+
+  async #write(change: Change): Promise<WriteOutcome> {
+    try {
+      return await write(this.host, this.#held, change, passTries);
+    } catch (error) {
+      // The commit may have been made. Without what it recorded, nothing may be written over it.
+      if (change.checkpoint === undefined || !isDurableError(error, "store_failed")) throw error;
+      this.host.onError(error, contextOf(this.record));
+      throw this.lose("whether a step was recorded could not be found out");
+    }
+  }
+
+  /** The row as this process has just written or read it; a pass that knows a later one ignores it. */
+  tell(held: Held): void {
+    this.#enqueue(async () => {
+      if (this.isOver || held.row.revision <= this.#held.row.revision) return;
+      this.#adopt(held);
+      this.#check();
+    });
   }
 
   /** Ends the pass: the run is somebody else's, or is to be left alone. */
@@ -124,45 +190,48 @@ export class Pass {
   /** Renews the lease until the pass is over. */
   async keepAlive(isOver: AbortSignal): Promise<void> {
     const { clock, leaseMs } = this.host;
-    while (!isOver.aborted && !this.signal.aborted && !this.#isLetGo) {
-      await clock.sleep(Math.max(this.#renewalAt() - clock.now(), leaseMs / 20), isOver);
-      if (isOver.aborted || this.signal.aborted || this.#isLetGo) return;
-      if (clock.now() >= this.#renewalAt()) await this.renew();
+    while (!isOver.aborted && !this.isOver) {
+      // Never longer than half a lease: a clock that was set back must not make the others wait less than this one.
+      const pauseMs = Math.min(this.#renewalAt() - clock.now(), leaseMs / 2);
+      await clock.sleep(Math.max(pauseMs, leaseMs / 20), isOver);
+      if (isOver.aborted || this.isOver) return;
+      if (this.#isRenewalDue(this.record, clock.now())) await this.renew();
     }
   }
 
   /** Renews the lease where half of it is spent. Never rejects. */
   async renew(): Promise<void> {
     try {
-      await this.commit((record, _, now) =>
-        record.lease === undefined || now < this.#renewalAt() ? undefined : { record, events: [] },
-      );
+      await this.commit((record, _, now) => (this.#isRenewalDue(record, now) ? { record, events: [] } : undefined));
     } catch (error) {
       // The medium may be back before the lease is over; if not, the next commit of a step finds out.
-      if (!(error instanceof LostHold)) this.host.onError(error);
+      if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
     }
   }
 
   /**
-   * Looks at the run whenever somebody tells that another has changed it, until the pass is over: so a cancellation reaches
-   * the steps at once, and not with the next commit.
+   * Looks at the run whenever a notification says that others have changed it, until the pass is over: so a cancellation
+   * reaches the steps at once, and a signal the step that waits for it, and not with the next commit.
    */
   listen(isOver: AbortSignal): void {
-    const { notifier, executor, onError } = this.host;
+    const { notifier, executor } = this.host;
     const { tenant, runId } = this.#held.row;
     const unsubscribe = notifier.subscribe((changed) => {
+      // What this runtime writes, its passes know already, or learn by `tell`.
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
-      this.#queue = this.#queue
-        .then(() => this.#look())
-        .catch((error: unknown) => {
-          if (!(error instanceof LostHold)) onError(error);
-        });
+      this.#enqueue(() => this.#look());
     });
     isOver.addEventListener("abort", unsubscribe, { once: true });
   }
 
+  #enqueue(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work).catch((error: unknown) => {
+      if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
+    });
+  }
+
   async #look(): Promise<void> {
-    if (this.signal.aborted || this.#isLetGo) return;
+    if (this.isOver) return;
     const { tenant, runId, revision } = this.#held.row;
     const row = await this.host.store.getRun(tenant, runId);
     if (row?.revision === revision) return;
@@ -175,20 +244,30 @@ export class Pass {
   }
 
   #renewed(record: RunRecord<Json>, now: number): RunRecord<Json> {
-    if (record.lease === undefined || now < record.lease.endsAt - this.host.leaseMs / 2) return record;
+    if (record.lease === undefined || !this.#isRenewalDue(record, now)) return record;
     return { ...record, lease: { ...record.lease, endsAt: now + this.host.leaseMs } };
   }
 
-  #adopt(held: Held | undefined): void {
+  // A lease that ends later than one that begins now was taken before the clock was set back.
+  #isRenewalDue({ lease }: RunRecord<Json>, now: number): boolean {
+    if (lease === undefined) return false;
+    return now >= lease.endsAt - this.host.leaseMs / 2 || lease.endsAt > now + this.host.leaseMs;
+  }
+
+  #adopt(held: Held | undefined, isByOthers = true): void {
     if (held === undefined) throw this.lose("the run was deleted");
     this.#held = held;
     const { record } = held;
     if (record.epoch !== this.#epoch) {
-      if (record.lease !== undefined) throw this.#taken("another executor took the run");
-      throw this.lose(`the run was released from outside, and is ${record.run.status}`);
+      if (record.run.status === "canceled") throw this.lose("the run was canceled");
+      throw this.#taken("another executor took the run");
     }
+    // A checkpoint of this epoch that this pass does not know is one whose answer it lost.
+    if (record.headRevision !== this.#head.revision)
+      throw this.#taken("the run has a checkpoint that is not known here");
     // Its own last commit lets the lease go too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
+    if (isByOthers) for (const listener of this.#listeners) listener();
   }
 
   #check(): void {

@@ -2,6 +2,7 @@ import type { ExecutionState } from "../execution-state.ts";
 import { getOwn, type Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { LedgerNames, RunRecord } from "../run.ts";
+import { renamedAsks } from "./ask-log.ts";
 import type { Migration, Skill } from "./skill.ts";
 import { partsOfStepId, stepId } from "./step-id.ts";
 
@@ -41,6 +42,7 @@ export function renamedState(
     stepResults,
     events: state.events.map(named),
     trace: { ...state.trace, steps: state.trace.steps.map(named) },
+    extensions: renamedAsks(state.extensions, rename),
     ...present({ currentStep: state.currentStep && rename(state.currentStep) }),
   };
 }

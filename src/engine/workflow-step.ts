@@ -1,21 +1,36 @@
 import type { Capability, StepContext } from "../capability.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
-import { type Duration, durationMs } from "../duration.ts";
+import { type Duration, durationMs, maxDurationMs } from "../duration.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { StepResult } from "../execution-state.ts";
+import { isId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
 import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
 import type { StepError } from "./attempt.ts";
-import type { CodeRun } from "./code-run.ts";
-import { type Action, act, askForApproval, receiveSignal, type StepSpec, sleep } from "./kernel.ts";
+import { type CodeRun, never } from "./code-run.ts";
+import {
+  type Action,
+  act,
+  askForApproval,
+  guarded,
+  receiveSignal,
+  type StepOutcome,
+  type StepSpec,
+  sleep,
+} from "./kernel.ts";
+import { withinCall } from "./step-call.ts";
 
 const longestName = 256;
+/** The longest time that a Date can hold, in milliseconds from 1970. */
+const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 // Cloudflare's defaults. Source: https://developers.cloudflare.com/workflows/build/sleeping-and-retrying/
 const defaultRetries = { limit: 5, delay: 10_000, backoff: "exponential" } as const;
 const defaultTimeout = "10 minutes";
+/** What a step that calls back is, in records and in what is measured. */
+const callbackUses = "step.do";
 
 type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
 
@@ -25,85 +40,122 @@ export const codeRuns = new WeakMap<WorkflowStep, CodeRun>();
 /** The steps of one pass, as a body sees them. */
 export function workflowStep(run: CodeRun): WorkflowStep {
   const steps: WorkflowStep = {
-    async do<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
-      const [config, callback, rollback] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as readonly [
-        StepConfig,
-        Callback<T>,
-        unknown,
-      ];
-      checkName(name);
-      if (rollback !== undefined) {
-        run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
-        return never();
-      }
-      if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
-      checkConfig(name, config);
-      return call<T>(run, name, "step.do", (id, count) => callbackAction(name, id, count, config, callback));
-    },
-    async use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
-      checkName(name);
-      const { host } = run.pass;
-      const capability = host.capabilities.find(capabilityId);
-      if (capability === undefined) {
-        throw new DurableError("not_found", `capability "${capabilityId}" is not registered here`, {
-          missing: "capability",
-        });
-      }
-      const action = useAction(capability, input);
-      return call<T>(run, name, capabilityId, () => action);
-    },
-    async sleep(name: string, duration: Duration): Promise<void> {
-      checkName(name);
-      const forMs = durationMs(duration, name);
-      await run.ask(name, "step.sleep", (id) => sleep(run.pass, specOf(id, "step.sleep"), (now) => now + forMs));
-    },
-    async sleepUntil(name: string, timestamp: Date | number): Promise<void> {
-      checkName(name);
-      const until = Number(timestamp);
-      if (!Number.isFinite(until)) throw invalidRequest(name, `step "${name}": this is not a time`);
-      await run.ask(name, "step.sleep", (id) => sleep(run.pass, specOf(id, "step.sleep"), () => until));
-    },
-    async waitForEvent<T>(name: string, options: { type: string; timeout?: Duration }) {
-      checkName(name);
-      const { type, timeout } = options;
-      const timeoutMs = timeout === undefined ? eventTimeoutMs : durationMs(timeout, name);
-      const result = await run.ask(name, "step.waitForEvent", (id) =>
-        receiveSignal(run.pass, specOf(id, "step.waitForEvent"), type, timeoutMs, ({ payload, receivedAt }) => ({
-          payload,
-          timestamp: encodeValue(new Date(receivedAt), "timestamp"),
-          type,
-        })),
-      );
-      return answer<{ payload: Readonly<T>; timestamp: Date; type: string }>(run, result);
-    },
-    async waitForApproval(name: string): Promise<Approval> {
-      checkName(name);
-      const result = await run.ask(name, "step.waitForApproval", (id) =>
-        askForApproval(run.pass, specOf(id, "step.waitForApproval")),
-      );
-      const { approver, notes, decided_at } = answer<Record<string, string | null>>(run, result);
-      return {
-        ...(approver === null || approver === undefined ? {} : { approver }),
-        ...(notes === null || notes === undefined ? {} : { notes }),
-        decidedAt: new Date(decided_at ?? 0),
-      };
-    },
+    do: <T>(name: string, ...rest: readonly unknown[]) =>
+      handled(async () => {
+        const [config, callback, rollback] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as readonly [
+          StepConfig,
+          Callback<T>,
+          unknown,
+        ];
+        checkName(name);
+        if (rollback !== undefined) {
+          run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
+          return never<T>();
+        }
+        if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
+        checkConfig(name, config);
+        return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, config, callback));
+      }),
+    use: <T>(name: string, capabilityId: string, input: unknown = {}) =>
+      handled(async () => {
+        checkName(name);
+        const { host } = run.pass;
+        const capability = host.capabilities.find(capabilityId);
+        if (capability === undefined) {
+          throw new DurableError("not_found", `capability "${capabilityId}" is not registered here`, {
+            missing: "capability",
+          });
+        }
+        const action = useAction(capability, input);
+        return call<T>(run, name, capabilityId, () => action, action.input);
+      }),
+    sleep: (name: string, duration: Duration) =>
+      handled(async () => {
+        checkName(name);
+        const forMs = durationMs(duration, name);
+        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, (now) => now + forMs));
+      }),
+    sleepUntil: (name: string, timestamp: Date | number) =>
+      handled(async () => {
+        checkName(name);
+        const until = timestamp instanceof Date || typeof timestamp === "number" ? Number(timestamp) : Number.NaN;
+        if (!(Math.abs(until) <= lastTime)) {
+          throw invalidRequest(
+            name,
+            `step "${name}": expected a Date, or milliseconds since 1970 that a Date can hold`,
+          );
+        }
+        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until));
+      }),
+    waitForEvent: <T>(name: string, options: { type: string; timeout?: Duration }) =>
+      handled(async () => {
+        checkName(name);
+        const { type, timeout } = checkedOptions(name, options);
+        const timeoutMs = timeout === undefined ? eventTimeoutMs : durationMs(timeout, `${name}.timeout`);
+        const result = await take(run, name, "step.waitForEvent", (spec) =>
+          receiveSignal(run.pass, spec, type, timeoutMs, ({ payload, receivedAt }) => ({
+            payload,
+            timestamp: encodeValue(new Date(receivedAt), "timestamp"),
+            type,
+          })),
+        );
+        return answer<{ payload: Readonly<T>; timestamp: Date; type: string }>(run, result);
+      }),
+    waitForApproval: (name: string) =>
+      handled(async (): Promise<Approval> => {
+        checkName(name);
+        const result = await take(run, name, "step.waitForApproval", (spec) => askForApproval(run.pass, spec));
+        const { approver, notes, decided_at } = answer<Record<string, string | null>>(run, result);
+        return {
+          ...(approver === null || approver === undefined ? {} : { approver }),
+          ...(notes === null || notes === undefined ? {} : { notes }),
+          decidedAt: new Date(decided_at ?? 0),
+        };
+      }),
   };
   codeRuns.set(steps, run);
   return steps;
 }
 
-/** Takes a step that calls something, and gives its body what came of it. */
+/**
+ * A promise for the body. That nothing awaits it is no failure of the process: a step's failure is recorded, and what the
+ * body makes of it is the body's matter.
+ */
+export function handled<T>(work: () => Promise<T>): Promise<T> {
+  const promise = work();
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Asks for a step, and takes it under its own spec. */
+function take(
+  run: CodeRun,
+  name: string,
+  uses: string,
+  taken: (spec: StepSpec, count: number) => Promise<StepOutcome>,
+  input?: Json,
+): Promise<StepResult<Json>> {
+  return run.ask({
+    name,
+    uses,
+    ...present({ input }),
+    take: (id, count) => {
+      const spec = specOf(id, uses);
+      return guarded(run.pass, spec, () => taken(spec, count));
+    },
+  });
+}
+
+/** Takes a step that calls something, and gives its body what came of it. With an input, it is told from another call. */
 export async function call<T>(
   run: CodeRun,
   name: string,
   uses: string,
   action: (id: string, count: number) => Action,
+  input?: Json,
 ): Promise<T> {
-  const result = await run.ask(name, uses, (id, count) =>
-    act(run.pass, specOf(id, uses), action(id, count), run.siblings.signal),
-  );
-  return answer<T>(run, result);
+  const taken = (spec: StepSpec, count: number) => act(run.pass, spec, action(spec.id, count), run.siblings.signal);
+  return answer<T>(run, await take(run, name, uses, taken, input));
 }
 
 /** The call of a capability under its own policies. */
@@ -118,24 +170,48 @@ export function useAction(capability: Capability, input: unknown): Action {
   };
 }
 
-function never<T>(): Promise<T> {
-  return new Promise<T>(() => {});
-}
-
 function checkName(name: string): void {
   if (typeof name !== "string" || name === "" || name.length > longestName) {
     throw invalidRequest("name", `a step's name is 1 to ${longestName} characters`);
   }
 }
 
+function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
+  if (typeof options !== "object" || options === null) throw invalidRequest(name, `step "${name}" has no options`);
+  if (!isId(options.type)) {
+    throw invalidRequest(
+      `${name}.type`,
+      "expected 1 to 200 characters of printable ASCII, as the name of a signal has",
+    );
+  }
+  return options;
+}
+
 // Before the step is asked for, so that the body is told in every pass.
-function checkConfig(name: string, { retries, timeout }: StepConfig): void {
+function checkConfig(name: string, config: StepConfig): void {
+  if (typeof config !== "object" || config === null)
+    throw invalidRequest(name, `step "${name}": its options are no object`);
+  const { retries, timeout, sideEffects, replayPolicy } = config;
+  const words = [
+    ["sideEffects", sideEffects, ["none", "read", "write", "external_action"]],
+    ["replayPolicy", replayPolicy, ["use_recorded_result", "reexecute", "require_human"]],
+    ["retries.backoff", retries?.backoff, ["constant", "linear", "exponential"]],
+  ] as const;
+  for (const [place, word, known] of words) {
+    if (word === undefined || (known as readonly string[]).includes(word)) continue;
+    throw invalidRequest(`${name}.${place}`, `expected one of ${known.join(", ")}`);
+  }
   if (timeout !== undefined && durationMs(timeout, `${name}.timeout`) === 0) {
     throw invalidRequest(`${name}.timeout`, "expected more than no time");
   }
   if (retries === undefined) return;
   const { limit, delay } = retries;
-  if (!(limit >= 0)) throw invalidRequest(`${name}.retries.limit`, `expected a number of at least 0, not ${limit}`);
+  if (!(limit >= 0) || (!Number.isSafeInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
+    throw invalidRequest(
+      `${name}.retries.limit`,
+      `expected a whole number of at least 0, or Infinity, not ${String(limit)}`,
+    );
+  }
   if (typeof delay !== "function") durationMs(delay, `${name}.retries.delay`);
 }
 
@@ -151,7 +227,14 @@ function answer<T>(run: CodeRun, result: StepResult<Json>): T {
   throw thrown;
 }
 
-function callbackAction<T>(name: string, id: string, count: number, config: StepConfig, callback: Callback<T>): Action {
+function callbackAction<T>(
+  run: CodeRun,
+  name: string,
+  id: string,
+  count: number,
+  config: StepConfig,
+  callback: Callback<T>,
+): Action {
   const retries = { ...defaultRetries, ...config.retries };
   const { delay, limit, backoff } = retries;
   const timeout = config.timeout ?? defaultTimeout;
@@ -174,14 +257,15 @@ function callbackAction<T>(name: string, id: string, count: number, config: Step
   });
   const capability: Capability = {
     definition: {
-      id,
+      id: callbackUses,
       version: "1",
       ...present({ sideEffects, replayPolicy, isIdempotent }),
     },
-    handler: (_, context) => callback(contextOf(context)),
+    handler: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
   };
   return {
     capability,
+    name: id,
     input: null,
     timeoutMs: durationMs(timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
@@ -207,7 +291,7 @@ function policyOf(
   backoff: "constant" | "linear" | "exponential",
   attempts: number,
 ): RetryPolicy {
-  const base = { ...noRetry, maxAttempts: limit + 1, delayMs, multiplier: 1, maxDelayMs: Number.POSITIVE_INFINITY };
+  const base = { ...noRetry, maxAttempts: limit + 1, delayMs, multiplier: 1, maxDelayMs: maxDurationMs };
   switch (backoff) {
     case "constant":
       return base;

@@ -4,6 +4,7 @@ import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "
 import { isOver } from "../engine/ending.ts";
 import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
+import { type Gate, openGates } from "../engine/gate.ts";
 import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "../engine/held.ts";
 import { type Host, isoTime } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
@@ -15,6 +16,7 @@ import { DurableError, invalidRequest } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, utf8Length } from "../json.ts";
+import type { Decision } from "../lifecycle.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord, type Wait } from "../run.ts";
 import type { NewClaim } from "../store.ts";
@@ -132,7 +134,10 @@ async function decisionClaim(
   return idempotencyClaim(operation, idempotencyKey, content, host.clock.now());
 }
 
-/** Opens a gate and resumes the run. */
+/** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
+type Opened = Continuation | { readonly head: CheckpointId };
+
+/** Opens a gate, and resumes the run where it waits; other steps of it may still be in flight. */
 export async function approveRun(
   host: Host,
   executor: Executor,
@@ -143,26 +148,37 @@ export async function approveRun(
 ): Promise<Resumed> {
   const { stepId, idempotencyKey: _, ...by } = request;
   const claim = await decisionClaim("approve", host, runId, request);
-  const approved = await changeOnce(host, tenant, runId, claim, async ({ record }, now) => {
+  const approved = await changeOnce<Opened>(host, tenant, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
-    const gate = gateOf(record, stepId);
+    const gate = gateOf(record, stepId, "approve");
     const { capabilityId } = gate;
-    const decision = { ...by, stepId: gate.stepId, ...present({ capabilityId }) };
+    const decision = decisionOf(gate, by);
     const run = moved(record.run, { type: "approve", decision }, now);
-    const from = await getCheckpoint(host, tenant, runId, selected(record, undefined));
-    const { skill, state } = bindSkill(host, record, from);
     const decided: RunRecord<Json> = {
       ...record,
-      run: { ...run, resumeFromCheckpointId: from.record.checkpointId },
+      run,
       waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
       confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
     };
-    const next = underSkill(decided, skill);
     const opened = event("run.approved", now, decisionPayload(decision));
-    const change = resumption(executor, next, { ...from, state }, [opened], now);
-    return { change, answer: { skill, from }, kept: from.record.checkpointId };
+    const head = selected(record, undefined);
+    if (record.run.status === "running") {
+      // Whoever has the lease goes on with it, and so does whoever takes the run when that has lapsed.
+      const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
+      return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
+    }
+    const from = await getCheckpoint(host, tenant, runId, head);
+    const { skill, state } = bindSkill(host, record, from);
+    const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
+    const change = resumption(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
+    return { change, answer: { skill, from }, kept: head };
   });
-  return go(executor, approved);
+  const { held } = approved;
+  if (approved.isRepeat) return go(executor, approved);
+  const { answer } = approved;
+  if ("skill" in answer) return go(executor, { ...approved, answer });
+  executor.tell(held);
+  return { held, checkpointId: answer.head, isRepeat: false };
 }
 
 // A confirmation holds for the whole run; any other decision is for the step that asked.
@@ -186,8 +202,7 @@ export async function denyRun(
   const claim = await decisionClaim("deny", host, runId, request);
   const { held, isRepeat } = await changeOnce(host, tenant, runId, claim, ({ record }, now) => {
     demand(record, precondition);
-    const { capabilityId, stepId: id } = gateOf(record, stepId);
-    const decision = { ...by, stepId: id, ...present({ capabilityId }) };
+    const decision = decisionOf(gateOf(record, stepId, "deny"), by);
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
     // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
@@ -197,18 +212,26 @@ export async function denyRun(
   return { held, isRepeat };
 }
 
-function decisionPayload(decision: { stepId: string; approver?: string; notes?: string }): Record<string, Json> {
+function decisionPayload(decision: Decision): Record<string, Json> {
   return { step_id: decision.stepId, approver: decision.approver ?? null, notes: decision.notes ?? null };
 }
 
-type Gate = Extract<Wait, { kind: "approval" }>;
+function decisionOf({ stepId, capabilityId, since }: Gate, by: Omit<GateDecision, "stepId">): Decision {
+  return { ...by, stepId, requestedAt: isoTime(since), ...present({ capabilityId }) };
+}
 
-function gateOf(record: RunRecord<Json>, stepId: string | undefined): Gate {
-  const gates = record.waits.filter((wait): wait is Gate => wait.kind === "approval" && wait.decision === undefined);
+function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "approve" | "deny"): Gate {
+  const { runId, status } = record.run;
+  const gates = openGates(record);
   const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
   if (found !== undefined) return found;
-  if (record.run.status === "waiting_for_human" && stepId !== undefined) {
-    throw invalidRequest("step_id", `run "${record.run.runId}" does not wait at step "${stepId}"`);
+  if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
+    throw invalidRequest("step_id", `run "${runId}" does not wait at step "${stepId}"`);
+  }
+  if (status === "running") {
+    throw new DurableError("invalid_transition", `run "${runId}" is running, and none of its gates is open`, {
+      details: { status, event: type },
+    });
   }
   // Whatever the status, the lifecycle refuses it, and says so.
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
@@ -282,7 +305,8 @@ export async function signalRun(
   const { held, isRepeat } = signaled;
   if (isRepeat) return { held, isRepeat };
   const { answer } = signaled;
-  if (answer !== undefined) void executor.launch(answer.skill, held, answer.state, answer.head);
+  if (answer === undefined) executor.tell(held);
+  else void executor.launch(answer.skill, held, answer.state, answer.head);
   return { held, isRepeat };
 }
 

@@ -116,7 +116,7 @@ async function bornFork(
   const record = born("fork", host, source.record, checkpoint, descent, now);
   return settle(host, tenant, claim, {
     // An old approval must not send edited mail.
-    record: descent.edit === undefined ? record : { ...record, confirmed: [], isEditPending: true },
+    record: descent.edit === undefined ? record : { ...record, confirmed: [], isEdited: true, isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.

@@ -2,7 +2,7 @@ import type { CodeRun } from "../engine/code-run.ts";
 import { codeBody } from "../engine/code-skill.ts";
 import type { Action } from "../engine/kernel.ts";
 import type { Skill } from "../engine/skill.ts";
-import { call, codeRuns, useAction } from "../engine/workflow-step.ts";
+import { call, codeRuns, handled, useAction } from "../engine/workflow-step.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
 import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
@@ -83,17 +83,19 @@ function mockedStep(run: CodeRun, step: WorkflowStep, mocks: StepMocks, asked: S
         answerOf(mock, undefined, context, { real: () => callback(context), timeout: attemptTimeout });
       return step.do(name, config, answer as typeof callback, ...more);
     },
-    async use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
+    use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
       const mock = mockOf(name);
       const capability = run.pass.host.capabilities.find(capabilityId);
       if (mock === undefined || capability === undefined) return step.use<T>(name, capabilityId, input);
-      const action = useAction(mocked(capability, mock), input);
-      return call<T>(run, name, capabilityId, () => action);
+      return handled(async () => {
+        const action = useAction(mocked(capability, mock), input);
+        return call<T>(run, name, capabilityId, () => action, action.input);
+      });
     },
     waitForEvent<T>(name: string, options: Parameters<WorkflowStep["waitForEvent"]>[1]) {
       const mock = mockOf(name);
       if (mock === undefined) return step.waitForEvent<T>(name, options);
-      return call(run, name, "step.waitForEvent", (id) => eventAction(run, id, options.type, mock));
+      return handled(() => call(run, name, "step.waitForEvent", (id) => eventAction(run, id, options.type, mock)));
     },
     sleep: unmocked("sleep", step.sleep),
     sleepUntil: unmocked("sleep", step.sleepUntil),

@@ -28,7 +28,7 @@ const table: { readonly [S in RunStatus]: string } = {
   pending:
     "            running -       running -         -                 -                  -       -        -         -      canceled",
   running:
-    "            -       -       running replaying waiting_for_human waiting_for_signal -       -        completed failed canceled",
+    "            -       -       running replaying waiting_for_human waiting_for_signal running canceled completed failed canceled",
   waiting_for_human:
     "  -       running running -         -                 -                  running canceled -         -      canceled",
   waiting_for_signal:

@@ -70,7 +70,9 @@ export class Process {
       capabilities,
       leaseMs,
       passMs,
-      onError: (error) => this.errors.push(error),
+      onError: (error, context) => {
+        if (context?.stepId === undefined) this.errors.push(error);
+      },
     });
     this.runs = this.runtime.for(tenant);
   }

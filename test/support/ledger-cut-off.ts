@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import type { WorkflowBody } from "../../src/index.ts";
+import { NothingHappenedError, type WorkflowBody } from "../../src/index.ts";
 import { gates, type PostOffice, postOffice, to } from "./post-office.ts";
 import { leaseMs, type Scene, scene, until } from "./scene.ts";
 
@@ -107,19 +107,46 @@ export function testCutOffEffects(medium: string, harness: StoreHarness): void {
       expect(office.sent).toHaveLength(2);
     });
 
-    played(
-      "a handler that throws says that nothing happened, and is called again without a person",
-      async ({ actor }) => {
+    played("a handler that says that nothing happened is called again without a person", async ({ actor }) => {
+      class Theirs extends Error {
+        override readonly name = "NothingHappenedError";
+      }
+      for (const error of [new NothingHappenedError("declined"), new Theirs("declined")]) {
         const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 2, delayMs: 0 } });
         office.afterwards = () => {
-          if (office.sent.length === 1) throw new Error("no connection");
+          if (office.sent.length === 1) throw error;
           return "sent";
         };
         const { start } = actor(office);
         expect(await start(to, "news")).toMatchObject({ status: "completed", result: { mail: "sent" } });
-        expect(office.delivered()).toBe(1);
-      },
-    );
+        expect(office.sent).toHaveLength(2);
+      }
+    });
+
+    played("an error is no certainty: a connection may break after the mail was sent", async ({ actor }) => {
+      const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 3, delayMs: 0 } });
+      office.afterwards = () => Promise.reject(new TypeError("fetch failed"));
+      const { start, runs, settled } = actor(office);
+      const { runId, status } = await start(to, "news");
+      expect(status).toBe("waiting_for_human");
+      expect(await gates(runs, runId)).toMatchObject([{ reason: "attempted" }]);
+      expect(office.sent).toHaveLength(1);
+      office.afterwards = () => "sent";
+      await runs.approve(runId);
+      expect(await settled(runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(2);
+    });
+
+    played("what was returned and cannot be kept has happened, and is asked about", async ({ actor }) => {
+      const office = postOffice({ isIdempotent: false });
+      office.afterwards = () => new (class Receipt {})() as never;
+      const { start, runs, settled } = actor(office);
+      const { runId, ...run } = await start(to, "news");
+      expect(run).toMatchObject({ status: "failed", error: { code: "invalid_output" } });
+      await runs.resume(runId);
+      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(office.sent).toHaveLength(1);
+    });
 
     played("of a code-first step has the same key again, or asks", async ({ actor }) => {
       for (const isIdempotent of [true, false]) {

@@ -3,6 +3,7 @@ import type { StoreHarness } from "../../src/conformance/index.ts";
 import {
   createRuntime,
   isDurableError,
+  type OnError,
   type Run,
   type RunEvent,
   type RunStatus,
@@ -54,7 +55,10 @@ export function onStage(harness: StoreHarness): OnStage {
     const clock = virtualClock();
     const store = await open();
     const { capabilities, skills } = shop;
-    const onError = (error: unknown) => errors.push(error);
+    // What a step throws is its own matter, and told too.
+    const onError: OnError = (error, context) => {
+      if (context?.stepId === undefined) errors.push(error);
+    };
     const runtime = (options: Partial<RuntimeOptions> = {}) => {
       const made = createRuntime({ store, clock, capabilities, skills, leaseMs, onError, ...options });
       runtimes.push(made);

@@ -1,0 +1,82 @@
+import { type ExecutionState, type Fields, isSettled } from "../execution-state.ts";
+import { getOwn, type Json } from "../json.ts";
+import type { Record } from "./recorded.ts";
+
+/** Where it is in a state: an extension, since the ORCA v1 form has no place for it. */
+export const askLogKey = "orca-durable/asks";
+
+/**
+ * What a body asked for while it waited for other steps as well, and after which answer it did. So its way can be told
+ * again, whatever it takes between two steps: an answer is given once the body has asked for all that it had asked for
+ * when that answer was first given. A body that asks for one step after the other leaves nothing in here.
+ *
+ * As it is stored, it is a list of lists: an answer's step, empty before the first answer, and the steps asked for after it.
+ */
+export class AskLog {
+  #entries: readonly (readonly string[])[];
+  readonly #known: Set<string>;
+  readonly #after = new Map<string, string[]>();
+  readonly #awaited = new Set<string>();
+  #isChanged = false;
+
+  constructor(state: ExecutionState<Json>, record: Record) {
+    this.#entries = readEntries(getOwn(state.extensions, askLogKey));
+    this.#known = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
+    for (const [after = "", ...ids] of this.#entries) {
+      // What the body did about a failure is nothing to wait for once that is tried afresh.
+      if (after !== "" && !record.isKept(after)) continue;
+      const expected = ids.filter((id) => !isSettled(getOwn(state.stepResults, id)) || record.isKept(id));
+      this.#after.set(after, [...(this.#after.get(after) ?? []), ...expected]);
+    }
+    for (const id of this.#after.get("") ?? []) this.#awaited.add(id);
+  }
+
+  /** True while the body has not yet asked for something that it had asked for before the next answer. */
+  get isAwaiting(): boolean {
+    return this.#awaited.size > 0;
+  }
+
+  /** The body asked for a step. */
+  asked(id: string): void {
+    this.#awaited.delete(id);
+  }
+
+  /** The body asked for a step that is new to it, as it waited for others too, with `after` as the last answer. */
+  add(after: string, id: string): void {
+    if (this.#known.has(id)) return;
+    this.#known.add(id);
+    const last = this.#entries.at(-1);
+    this.#entries =
+      last?.[0] === after ? [...this.#entries.slice(0, -1), [...last, id]] : [...this.#entries, [after, id]];
+    this.#isChanged = true;
+  }
+
+  /** The body was given the answer of a step. */
+  answered(id: string, isAsked: (id: string) => boolean): void {
+    for (const next of this.#after.get(id) ?? []) if (!isAsked(next)) this.#awaited.add(next);
+  }
+
+  /** Awaits nothing any more that has not come so far. */
+  forget(): void {
+    this.#awaited.clear();
+  }
+
+  writtenTo(state: ExecutionState<Json>): ExecutionState<Json> {
+    if (!this.#isChanged) return state;
+    return { ...state, extensions: { ...state.extensions, [askLogKey]: this.#entries } };
+  }
+}
+
+function readEntries(json: Json | undefined): readonly (readonly string[])[] {
+  if (!Array.isArray(json)) return [];
+  return (json as readonly Json[]).flatMap((entry) =>
+    Array.isArray(entry) && entry.every((item) => typeof item === "string") ? [entry as readonly string[]] : [],
+  );
+}
+
+/** The extensions of a state with the steps of its log under other names. */
+export function renamedAsks(extensions: Fields<Json>, rename: (id: string) => string): Fields<Json> {
+  const entries = readEntries(getOwn(extensions, askLogKey));
+  if (entries.length === 0) return extensions;
+  return { ...extensions, [askLogKey]: entries.map((entry) => entry.map((id) => (id === "" ? id : rename(id)))) };
+}
