@@ -65,6 +65,19 @@ test.each<[string, string, () => Promise<FuzzHome>]>([
     },
   ],
   [
+    "under the same key",
+    "a key that is not looked at",
+    async () => {
+      const home = await fuzzMemoryHome();
+      const fetch = (request: Request) => {
+        const headers = new Headers(request.headers);
+        headers.delete("idempotency-key");
+        return home.fetch(new Request(request, { headers }));
+      };
+      return { ...home, fetch };
+    },
+  ],
+  [
     "thrown",
     "an answer that is thrown",
     () =>
@@ -74,6 +87,6 @@ test.each<[string, string, () => Promise<FuzzHome>]>([
       }),
   ],
 ])("what is looked for is found: %s", async (finding, _what, open) => {
-  const { findings } = await fuzz(open, fuzzSeed, 60);
+  const { findings } = await fuzz(open, fuzzSeed, 400);
   expect(findings.filter((one) => one.includes(finding))).not.toEqual([]);
 });

@@ -18,6 +18,8 @@ export interface FuzzRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** True where its route answers a second request under the same Idempotency-Key as the first, and changes nothing. */
+  readonly isOnce: boolean;
 }
 
 /** Requests without end, the same ones for the same seed and worlds: what `mine` may do, and goes for of `theirs`. */
@@ -48,6 +50,7 @@ class Forge {
       method,
       path: this.path(operation) + this.query(operation),
       headers: this.headers(operation),
+      isOnce: operation.isIdempotent === true && method === "POST",
       ...(body === undefined ? {} : { body }),
     };
   }
@@ -61,7 +64,7 @@ class Forge {
       if (name === "run_id") return encodeURIComponent(dice.pick(dice.chance(0.2) ? this.theirs.runs : this.mine.runs));
       if (name === "checkpoint_id") return encodeURIComponent(dice.pick(this.mine.checkpoints));
       if (name === "key_id") return dice.pick([...this.mine.keyIds, ...this.theirs.keyIds]);
-      return dice.pick(["http.chain", "http.listening", "no.such.skill"]);
+      return dice.pick(skillIds);
     });
   }
 
@@ -102,7 +105,14 @@ class Forge {
     if (dice.chance(0.25)) headers["if-match"] = dice.pick(['"0"', '"1"', "*", 'W/"1"', '"', "1", ...mine.tokens]);
     if (dice.chance(0.1)) headers["if-none-match"] = dice.pick(['"1"', "*", '"', ...mine.tokens]);
     if (dice.chance(0.2))
-      headers["idempotency-key"] = dice.pick(["once", "", " ", "x".repeat(300), ascii(this.text())]);
+      headers["idempotency-key"] = dice.pick([
+        "once",
+        `${dice.below(50)}`,
+        "",
+        " ",
+        "x".repeat(300),
+        ascii(this.text()),
+      ]);
     if (dice.chance(0.1))
       headers["last-event-id"] = dice.pick(["0-0", "-1-0", "9e9-9", ...mine.tokens, ascii(this.text())]);
     if (dice.chance(0.3)) headers["content-type"] = dice.pick(contentTypes);
@@ -138,7 +148,11 @@ class Forge {
     if (dice.chance(0.35)) return this.junk();
     switch (name) {
       case "skill_id":
-        return JSON.stringify(dice.pick(["http.chain", "http.listening", "no.such.skill"]));
+        return JSON.stringify(dice.pick(skillIds));
+      case "step_id":
+        return JSON.stringify(dice.pick([...gateNames, "send", this.text()]));
+      case "name":
+        return JSON.stringify(dice.pick(["go", "ci", this.text()]));
       case "run_id":
         return JSON.stringify(dice.pick([...mine.runs, ...theirs.runs, this.text()]));
       case "checkpoint_id":
@@ -252,6 +266,11 @@ class Dice {
     return Array.from({ length }, () => this.below(16).toString(16)).join("");
   }
 }
+
+/** Gates of a run in each world. */
+export const gateNames = ["Freigabe für Müller", "a/b 😀", "ü".repeat(256)] as const;
+
+const skillIds = ["http.chain", "http.listening", "http.named-gates", "no.such.skill"];
 
 // Those that a Request may have; workerd has none that it does not know.
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT"];
@@ -371,6 +390,11 @@ const strangeJson = [
   "{}",
   "[[]]",
   "[null,{}]",
+  "1e21",
+  "253402300800000",
+  '"9999-12-31T23:59:59.999Z"',
+  `"${"é".repeat(300)}"`,
+  `[${'"a",'.repeat(2_000)}0]`,
   '{"a":{"b":{"c":[1,2,3]}}}',
   '{"__proto__":{"polluted":true}}',
   '{"constructor":{"prototype":{"polluted":true}}}',

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { type ErrorCode, httpStatus, type JsonObject } from "../../src/index.ts";
 import { type Role, roles } from "../../worker/caller.ts";
-import { type FuzzRequest, type FuzzWorld, fuzzRequests } from "./fuzz-requests.ts";
+import { type FuzzRequest, type FuzzWorld, fuzzRequests, gateNames } from "./fuzz-requests.ts";
 import { keyOf, type Tenant } from "./http-home.ts";
 
 /** Where hostile requests go, with the skills of http-skills.ts and the keys of http-home.ts. Nothing is stored yet. */
@@ -43,6 +43,13 @@ export async function fuzz(open: () => Promise<FuzzHome>, seed: number, count: n
       const after = await home.state();
       if (after !== before && status >= 400) found(`answered ${status}, and changed a row`);
       before = after;
+      if (request.isOnce && status < 300 && request.headers["idempotency-key"] !== undefined) {
+        const again = await send(home, request, mine, found);
+        await home.idle();
+        before = await home.state();
+        if (again !== status) found(`answered ${status}, and then ${again} under the same key`);
+        if (before !== after) found("changed a row a second time, under the same key");
+      }
     }
   }
   if ("polluted" in {}) findings.push("a request has reached Object.prototype");
@@ -146,6 +153,11 @@ async function worldOf(home: FuzzHome, tenant: Tenant): Promise<FuzzWorld> {
   await create("done", "http.chain", true);
   await create("gated", "http.gated", true);
   await create("listening", "http.listening", true);
+  await call("POST", "/v1/runs", {
+    run_id: name("named"),
+    skill_id: "http.named-gates",
+    inputs: { names: gateNames, value: [secretOf(tenant)] },
+  });
   await create("sleeping", "http.sleeping", true);
   await create("failed", "http.failing-first", true);
   await create("pending", "http.chain", false);
@@ -156,7 +168,18 @@ async function worldOf(home: FuzzHome, tenant: Tenant): Promise<FuzzWorld> {
   await call("POST", `/v1/runs/${name("deleted")}/cancel`);
   await call("DELETE", `/v1/runs/${name("deleted")}`);
   await call("POST", "/v1/keys", { name: "issued", role: "read" });
-  const runs = ["done", "gated", "listening", "sleeping", "failed", "pending", "canceled", "fork", "deleted"].map(name);
+  const runs = [
+    "done",
+    "gated",
+    "named",
+    "listening",
+    "sleeping",
+    "failed",
+    "pending",
+    "canceled",
+    "fork",
+    "deleted",
+  ].map(name);
   const exports: string[] = [];
   for (const run of runs.slice(0, -1)) {
     await call("GET", `/v1/runs/${run}/checkpoints`);
