@@ -73,6 +73,27 @@ export function testClient(home: HttpHome): void {
       expect((await client.cancel(listening)).status).toBe("canceled");
     });
 
+    test("does under one key once what it is asked for twice, at gates of any name", async () => {
+      const idempotencyKey = crypto.randomUUID();
+      const gate = "Freigabe für Müller / 😀";
+      const runId = await raw.start("http.named-gates", { names: [gate, "later"] });
+      await raw.reached(runId, "waiting_for_human");
+      const approve = () => client.approve(runId, { step_id: gate }, { idempotencyKey });
+      const first = await approve();
+      const again = await approve();
+      expect([first.idempotent_replay, again.idempotent_replay]).toEqual([undefined, true]);
+      expect(again.resume).toEqual(first.resume);
+      const signal = () => client.signal(runId, { name: "note", payload: 1 }, { idempotencyKey });
+      const sent = await signal();
+      expect([sent.idempotent_replay, (await signal()).idempotent_replay]).toEqual([undefined, true]);
+      expect((await raw.events(runId)).filter((type) => type === "signal.received")).toHaveLength(1);
+      await expect.poll(async () => (await client.get(runId)).approval_request?.step_id).toBe("later");
+      const deny = () => client.deny(runId, {}, { idempotencyKey });
+      expect([(await deny()).idempotent_replay, (await deny()).idempotent_replay]).toEqual([undefined, true]);
+      const resume = () => client.resume(runId, {}, { idempotencyKey });
+      expect([(await resume()).idempotent_replay, (await resume()).idempotent_replay]).toEqual([undefined, true]);
+    });
+
     test("knows the ETag of the runs that it answered with", async () => {
       const run = await client.create({ skill_id: "http.chain", start: false });
       const ifMatch = client.etag(run) as string;

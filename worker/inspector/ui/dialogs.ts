@@ -110,6 +110,7 @@ export class Dialogs {
   }
 
   openResume(page: RunPage, checkpointId: string): void {
+    const idempotencyKey = crypto.randomUUID();
     const skipped = page.log.checkpoints.length - 1 - page.place;
     this.#open({
       title: "Resume the run",
@@ -118,8 +119,9 @@ export class Dialogs {
         <p>The same run goes on from this checkpoint: what is completed in it is not executed again, what comes after is.
         ${page.place >= 0 && skipped > 0 ? html`<b>The ${skipped === 1 ? "checkpoint" : `${skipped} checkpoints`} after it stay in the history, and are not used.</b>` : nothing}</p>`,
       run: async () => {
-        const { value } = await this.#post<{ run: RunAnswer }>(runPath(page.runId, "/resume"), {
-          checkpoint_id: checkpointId,
+        const body = { checkpoint_id: checkpointId };
+        const { value } = await this.#post<{ run: RunAnswer }>(runPath(page.runId, "/resume"), body, {
+          "idempotency-key": idempotencyKey,
         });
         page.feed.took(value.run);
         this.#app.go({ page: "run", runId: page.runId, tab: page.tab }, "replace");
@@ -179,6 +181,7 @@ export class Dialogs {
   }
 
   openGate(page: RunPage, run: RunAnswer, decision: "approve" | "deny"): void {
+    const idempotencyKey = crypto.randomUUID();
     const stepId = run.approval_request?.step_id;
     const isDenial = decision === "deny";
     this.#open({
@@ -194,7 +197,10 @@ export class Dialogs {
           ...optional(data, "notes"),
           ...(stepId === undefined ? {} : { step_id: stepId }),
         };
-        const { value } = await this.#post<RunAnswer | { run: RunAnswer }>(runPath(page.runId, `/${decision}`), body);
+        const path = runPath(page.runId, `/${decision}`);
+        const { value } = await this.#post<RunAnswer | { run: RunAnswer }>(path, body, {
+          "idempotency-key": idempotencyKey,
+        });
         page.feed.took("run" in value ? value.run : value);
         return isDenial ? "Denied. The run is canceled." : "Approved. The run goes on.";
       },
@@ -202,6 +208,7 @@ export class Dialogs {
   }
 
   openSignal(page: RunPage, _run: RunAnswer, name = ""): void {
+    const idempotencyKey = crypto.randomUUID();
     this.#open({
       title: "Send a signal",
       submit: "Send",
@@ -210,7 +217,9 @@ export class Dialogs {
         ${jsonArea("Payload", "payload", "null", this.#fieldError)}`,
       run: async (data) => {
         const body = { name: data.get("name"), payload: jsonOf(data, "payload") };
-        const { value } = await this.#post<RunAnswer>(runPath(page.runId, "/signal"), body);
+        const { value } = await this.#post<RunAnswer>(runPath(page.runId, "/signal"), body, {
+          "idempotency-key": idempotencyKey,
+        });
         page.feed.took(value);
         return "The signal was sent.";
       },
