@@ -1,14 +1,14 @@
 import type { CheckpointRecord } from "../checkpoint.ts";
-import { readEntry, writeEntryBody } from "../codec/entry.ts";
-import { readRunBody, writeRunBody, writeTombstone } from "../codec/run.ts";
-import { type WrittenSnapshot, writeSnapshot } from "../codec/snapshot.ts";
+import { readEntry } from "../codec/entry.ts";
+import { readRunBody, writeTombstone } from "../codec/run.ts";
+import { writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
-import { extent, type Json, maxDepth, utf8Length } from "../json.ts";
+import type { Json } from "../json.ts";
 import { sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
-import { dueAt, isTerminal, type Run, type RunRecord } from "../run.ts";
-import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
+import { dueAt, type RunRecord } from "../run.ts";
+import type { Commit, RunRow } from "../store.ts";
 import {
   type Change,
   type Held,
@@ -18,6 +18,7 @@ import {
   type WriteOutcome,
 } from "./held.ts";
 import { type Host, isoTime } from "./host.ts";
+import { checkState, fitEntry, fitRow } from "./room.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
 const certain: readonly ErrorCode[] = [
@@ -142,7 +143,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
   }
   const isRemembered = events.length > 0;
   const { run, ...rest } = change.record;
-  const record: RunRecord<Json> = withoutLargeResult({
+  const fitted = fitRow(base, nonce, {
     ...rest,
     run: checkpoint === undefined ? run : { ...run, checkpointHead: checkpoint.record.checkpointId },
     ...(isRemembered ? { entryRevision: revision } : {}),
@@ -150,12 +151,9 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
       ? {}
       : { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
   });
+  const { record } = fitted;
   const { tenantId: tenant = "", runId, traceId } = run;
-  const entryBody = writeEntryBody({
-    nonce,
-    events,
-    ...present({ traceId, checkpoint: checkpoint?.record }),
-  });
+  const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
   const due = dueAt(record);
   const source = sourceRunId(run);
   const row: RunRow = {
@@ -166,10 +164,8 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
     status: run.status,
     skillId: run.skillId,
     ...present({ sourceRunId: source, dueAt: due }),
-    body: writeRunBody(nonce, record),
+    body: fitted.body,
   };
-  checkSize(row.body, `run "${runId}"`);
-  checkSize(entryBody, `a history entry of run "${runId}"`);
   const commit: Commit = {
     run: row,
     now,
@@ -177,7 +173,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
     ...(isRemembered
       ? {
           entry: {
-            body: entryBody,
+            body: fitEntry(runId, entry),
             ...(checkpoint === undefined
               ? {}
               : {
@@ -190,15 +186,6 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
       : {}),
   };
   return { commit, record, checkpoint };
-}
-
-const maxResultLength = 64 * 1024;
-
-function withoutLargeResult(record: RunRecord<Json>): RunRecord<Json> {
-  const { isResultInHead: _, ...rest } = record;
-  if (record.run.status !== "completed" || record.isResultInHead) return record;
-  if (JSON.stringify(record.run.result).length <= maxResultLength) return rest;
-  return { ...rest, run: { ...record.run, result: null }, isResultInHead: true };
 }
 
 function saved(
@@ -216,31 +203,6 @@ function saved(
   return { record: checkpointRecord(host, record, checkpoint, now), ...written };
 }
 
-/** So many levels are left free around what is stored: an answer holds it a few levels further in. */
-const levelsAround = 10;
-/** And so many in a run under way, whose outputs become parts of its result. */
-const levelsOfResult = 2;
-
-/** @throws `too_large` where the state could not be read again, or costs more than its host allows. */
-function checkState({ maxStateBytes, maxStateValues }: Host, run: Run<Json>, { size, depth }: WrittenSnapshot): void {
-  const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
-  const state = `the state of run "${run.runId}"`;
-  if (depth > levels) throw new DurableError("too_large", `${state} would be nested deeper than ${levels} levels`);
-  // A run that is as large as it may be must still be able to fail.
-  if (run.status === "failed") return;
-  if (size.bytes > maxStateBytes)
-    throw new DurableError("too_large", `${state} would take more than ${maxStateBytes} bytes`);
-  if (size.values > maxStateValues) {
-    throw new DurableError(
-      "too_large",
-      `${state} would have ${size.values} values; at most ${maxStateValues} are kept`,
-      {
-        hint: "keep many numbers as one typed array, and large data elsewhere",
-      },
-    );
-  }
-}
-
 function checkpointRecord(
   host: Host,
   { run }: RunRecord<Json>,
@@ -256,19 +218,4 @@ function checkpointRecord(
     createdAt: createdAt ?? isoTime(now),
     pendingWrites: pendingWrites ?? [],
   };
-}
-
-function checkSize(body: string, what: string): void {
-  const levels = maxDepth - levelsAround;
-  // A text that is too short for so many pairs of brackets need not be looked through.
-  if (body.length > 2 * levels && extent(body).depth > levels) {
-    throw new DurableError("too_large", `${what} would be nested deeper than ${levels} levels`);
-  }
-  // A UTF-16 unit is at most 3 bytes of UTF-8, so that a short body need not be counted.
-  if (body.length * 3 <= maxRowBytes) return;
-  const size = utf8Length(body);
-  if (size <= maxRowBytes) return;
-  throw new DurableError("too_large", `${what} would take ${size} bytes; at most ${maxRowBytes} fit`, {
-    hint: "put large data into inputs or step results, which are kept in checkpoints",
-  });
 }
