@@ -13,7 +13,13 @@ import type { Subject } from "./subject.ts";
 import type { World } from "./world.ts";
 
 /** Codes with which a run of a generated skill may fail. None of them is the engine's own fault. */
-const honestFailures: readonly string[] = ["step_failed", "body_failed", "step_timeout", "invalid_output"];
+const honestFailures: readonly string[] = [
+  "step_failed",
+  "body_failed",
+  "step_timeout",
+  "invalid_output",
+  "nested_step",
+];
 
 /** What commits are judged by beside the history itself. */
 interface Facts {
@@ -21,6 +27,8 @@ interface Facts {
   readonly subject: Subject;
   readonly history: History;
   readonly acts: readonly Act[];
+  /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
+  hasEnded(runKey: string, epoch: number): boolean;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
   retriesOf(skillId: string, stepId: string): number;
 }
@@ -193,6 +201,13 @@ export class CommitJudge {
   /** The end of a wait is fixed when it is first asked for, and no sleep ends before. */
   #waits(commit: Accepted, to: Record_): void {
     const { runKey, line, process } = commit;
+    if (this.#facts.hasEnded(runKey, to.epoch)) {
+      const isKept = (key: string) =>
+        to.waits.some(({ kind, stepId }) => key === `${runKey}/${line}/${kind}/${stepId}`);
+      for (const key of this.#ends.keys()) {
+        if (key.startsWith(`${runKey}/${line}/`) && !isKept(key)) this.#ends.delete(key);
+      }
+    }
     for (const wait of to.waits) {
       if ((wait.kind !== "sleep" && wait.kind !== "signal") || wait.until === undefined) continue;
       const key = `${runKey}/${line}/${wait.kind}/${wait.stepId}`;
@@ -218,8 +233,13 @@ export class CommitJudge {
 
   #failures(commit: Accepted, to: Record_): void {
     const { runKey, entry } = commit;
+    for (const { stepId, errorMessage } of newResults(commit)) {
+      if (errorMessage?.includes("the medium failed")) {
+        this.#violate("a-medium-fails-no-step", commit, `has "${errorMessage}" as the failure of step "${stepId}"`);
+      }
+    }
     for (const { type, payload } of entry?.events ?? []) {
-      if (type === "run.resumed") {
+      if (type === "run.resumed" && !eventTypes(commit).includes("run.approved")) {
         for (const key of this.#retries.keys()) if (key.startsWith(`${runKey}//`)) this.#retries.delete(key);
       }
       if (type === "step.retry_scheduled") {

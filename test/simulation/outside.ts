@@ -11,6 +11,7 @@ export interface PassSeen {
   readonly epoch: number;
   readonly line: number;
   seen: number;
+  hasEnded: boolean;
 }
 
 /** One call of a callback or of a handler. */
@@ -51,6 +52,7 @@ export class Outside {
   readonly #called = new Map<string, number>();
   /** What the passes of one line of a run have seen, the longest of them. */
   readonly #seen = new Map<string, string[]>();
+  readonly #passes: PassSeen[] = [];
   #token = 0;
 
   constructor(world: World, random: Random, history: History, medium: Medium, isSane: boolean) {
@@ -79,7 +81,13 @@ export class Outside {
       this.#world.violate("callback-under-lease", `${process.name} executes ${runKey}, of which it holds no lease`);
     }
     this.#world.log(`${process.name} begins a pass over ${runKey} under epoch ${epoch}`);
-    return { process, runKey, epoch, line: first?.line ?? 0, seen: 0 };
+    const pass: PassSeen = { process, runKey, epoch, line: first?.line ?? 0, seen: 0, hasEnded: false };
+    this.#passes.push(pass);
+    return pass;
+  }
+
+  hasEnded(runKey: string, epoch: number): boolean {
+    return this.#passes.some((pass) => pass.hasEnded && pass.runKey === runKey && pass.epoch === epoch);
   }
 
   /** A body gets an answer. Each pass over one line of a run sees what the one before saw, and then more. */

@@ -26,6 +26,8 @@ export interface Outcome {
   readonly commits: number;
   readonly calls: number;
   readonly counts: Counts;
+  /** What is on the medium in the end. */
+  readonly history: History;
 }
 
 export interface SimulateOptions {
@@ -101,6 +103,7 @@ class Simulation {
       subject,
       history: this.#history,
       acts: this.#outside.acts,
+      hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       retriesOf: (skillId, stepId) => this.#retriesOf(skillId, stepId),
     });
     this.#neighbours = new Neighbours(this.#world, this.#random.fork("neighbours"));
@@ -144,6 +147,7 @@ class Simulation {
       commits,
       calls: this.#outside.calls,
       counts: this.#counts,
+      history: this.#history,
     };
   }
 

@@ -156,8 +156,12 @@ class Body {
   }
 
   async run(piece: Piece, inputs: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const value = await this.#do(piece);
-    return { value, seen: [...this.#seen], inputs };
+    try {
+      const value = await this.#do(piece);
+      return { value, seen: [...this.#seen], inputs };
+    } finally {
+      this.#pass.hasEnded = true;
+    }
   }
 
   async #do(piece: Piece): Promise<unknown> {
