@@ -97,8 +97,10 @@ export interface ServeOptions {
   /** Only this tenant's runs; a page drains the signed-in tenant's. */
   readonly tenant?: string;
   readonly signal: AbortSignal;
-  /** Default 1,000. */
+  /** How often it looks for what is due, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
+  /** How many of the runs that it takes are executed side by side. Default 16. */
+  readonly concurrency?: number;
 }
 
 /**

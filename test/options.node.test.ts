@@ -42,6 +42,7 @@ describe("the options of serve", () => {
 
   test.each<["everyMs" | "concurrency", readonly number[], number]>([
     ["everyMs", [...notANumber, 0, -1, Number.POSITIVE_INFINITY], 0.5],
+    ["concurrency", [...notANumber, 0, -1, 1.5, Number.POSITIVE_INFINITY], 1],
   ])("refuse what is no %s, by name, and take what is", async (name, bad, good) => {
     const runtime = runtimeWith();
     for (const value of bad) {

@@ -117,7 +117,7 @@ describe("serving", () => {
       const server = actor({ ...options, store: failing, presence: registry().presence });
       const stop = new AbortController();
       const serving = server.runtime.serve({ signal: stop.signal, everyMs: 10_000, tenant });
-      await until(() => server.errors.length >= 2);
+      await until(() => server.errors.length === 1);
       isDown = false;
       await turn();
       clock.advance(10_000);

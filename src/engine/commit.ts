@@ -65,6 +65,15 @@ export async function erase(host: Host, row: RunRow): Promise<boolean> {
   return (await deliver(host, { run, now: host.clock.now(), erase: true }, nonce)).kind === "committed";
 }
 
+/**
+ * Moves the due time of a row and nothing else, its body as it is: for one that cannot be read here, or has no room for a
+ * lease. No executor is disturbed by it, since its epoch stands. Whether it came about is of no matter: else the row is due
+ * still.
+ */
+export async function postpone(host: Host, row: RunRow, dueAt: number, now: number): Promise<void> {
+  await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, now });
+}
+
 /** `later` is the run as it is now, where somebody has changed it since. */
 type Delivery =
   | { readonly kind: "committed"; readonly later?: Held | undefined }

@@ -1,4 +1,5 @@
 import type { Snapshot } from "../codec/snapshot.ts";
+import type { DurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../run.ts";
@@ -8,14 +9,20 @@ import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
 import { leased, released } from "./lease.ts";
 import type { Skill } from "./skill.ts";
+import { Slots } from "./slots.ts";
+
+const mostReported = 10_000;
 
 /** The passes that are under way here, and how new ones begin. */
 export class Executor {
+  /** Of the runs that drains took. */
+  readonly slots = new Slots();
   readonly #executions = new Map<string, Execution>();
   readonly #host: Host;
   readonly #executes: boolean;
   readonly #background: (work: Promise<void>) => void;
   readonly #stop = new AbortController();
+  readonly #reported = new Set<string>();
 
   /** `executes` false makes runs due instead, for another executor to take. `background` is told of each pass. */
   constructor(host: Host, executes: boolean, background: (work: Promise<void>) => void) {
@@ -83,6 +90,16 @@ export class Executor {
   /** Shows a pass of this executor the run as it has just been changed here; others learn it by notifications. */
   tell(held: Held): void {
     this.#executions.get(executionKey(held))?.pass.tell(held);
+  }
+
+  /** Calls `onError` with what makes that run unreadable, once. */
+  reportOnce({ tenant, runId }: RunRow, error: DurableError): void {
+    const key = JSON.stringify([tenant, runId, error.code]);
+    if (this.#reported.has(key)) return;
+    // Bounded, at the price of a second report.
+    if (this.#reported.size >= mostReported) this.#reported.clear();
+    this.#reported.add(key);
+    this.#host.onError(error);
   }
 
   /** The pass over that run, if there is one here. */

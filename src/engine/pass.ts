@@ -260,7 +260,7 @@ export class Pass {
     const { record } = held;
     if (record.epoch !== this.#epoch) {
       if (record.run.status === "canceled") throw this.lose("the run was canceled");
-      throw this.#taken("another executor took the run");
+      throw this.#taken("another executor took the run, or it was moved from outside");
     }
     // A checkpoint of this epoch that this pass does not know is one whose answer it lost.
     if (record.headRevision !== this.#head.revision)

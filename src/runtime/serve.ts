@@ -2,61 +2,92 @@ import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../present.ts";
-import { drain, leasedRuns } from "./drain.ts";
+import { concurrencyOption, sweepDue } from "./drain.ts";
+import { joined } from "./joined.ts";
 import { lengthOption } from "./options.ts";
 
 export interface ServeRequest {
   readonly tenant?: TenantId;
   readonly signal: AbortSignal;
   readonly everyMs?: number;
+  readonly concurrency?: number;
 }
 
-/** Drains until the signal aborts: on a tick, and at once where something says that there is work. */
+/** Between the beginnings of two sweeps, however many notifications come: what is due is asked for a few times a second. */
+const leastGapMs = 250;
+
+/** A sweep ends after so many runs for each that may be executed, so that who has become due meanwhile has a turn. */
+const runsForEach = 4;
+
+/**
+ * Sweeps until the signal aborts: on a tick, and at once where something says that there is work. One sweep at a time, whose
+ * passes go on behind it, as many as may be executed side by side.
+ */
 export async function serve(host: Host, executor: Executor, request: ServeRequest): Promise<void> {
-  const { tenant, signal } = request;
+  const { tenant } = request;
   const everyMs = lengthOption(request.everyMs, "everyMs", 1_000);
+  const concurrency = concurrencyOption(request.concurrency);
+  const { clock, notifier, presence } = host;
+  const over = joined([request.signal, executor.stopped]);
   let woken = new AbortController();
   const wake = () => woken.abort();
-  const unsubscribe = host.notifier.subscribe((changed) => {
-    // A change of a run that is executed here is nothing to take.
+  over.signal.addEventListener("abort", wake);
+  let leasesAskedAt = 0;
+  /** True where leases are to be looked at: at first, on each tick, and when an executor died. */
+  let mustAsk = true;
+
+  const watched = new Set<string>();
+  /** Sees to it that the death of who holds a run wakes this executor. */
+  const watch = (holder: string) => {
+    if (presence === undefined || holder === host.executor || watched.has(holder)) return;
+    watched.add(holder);
+    presence.whenGone(holder, over.signal).then(() => {
+      mustAsk = true;
+      wake();
+    }, host.onError);
+  };
+
+  const unsubscribe = notifier.subscribe(async (changed) => {
+    // Neither a change of another tenant's run nor of one that is executed here is anything to take. What is committed here is
+    // launched right after it was told.
+    if (tenant !== undefined && changed.tenant !== tenant) return;
+    if (changed.executor === host.executor) await clock.sleep(0, over.signal);
     if (executor.passOf(changed.tenant, changed.runId) === undefined) wake();
   });
-  signal.addEventListener("abort", wake);
-  executor.stopped.addEventListener("abort", wake);
-  const watched = new Set<string>();
+
   try {
-    while (!signal.aborted && !executor.stopped.aborted) {
+    while (!over.signal.aborted) {
       woken = new AbortController();
-      // Not awaited: the passes that it begins must not keep other runs waiting.
-      drain(host, executor, { signal, ...present({ tenant }) }).catch(host.onError);
-      try {
-        if (tenant !== undefined) await watchOthers(host, tenant, watched, signal, wake);
-      } catch (error) {
-        // The medium may be back at the next tick.
-        host.onError(error);
+      const beganAt = clock.now();
+      // Not at each notification: that a run changed says that its executor lives.
+      const asksLeases = tenant !== undefined && (mustAsk || Math.abs(beganAt - leasesAskedAt) >= everyMs);
+      if (asksLeases) leasesAskedAt = beganAt;
+      mustAsk = false;
+      if (!(await swept(asksLeases))) {
+        await clock.sleep(everyMs, woken.signal);
+        mustAsk ||= !woken.signal.aborted;
       }
-      await host.clock.sleep(everyMs, woken.signal);
+      const gapMs = Math.min(beganAt + leastGapMs - clock.now(), leastGapMs);
+      if (gapMs > 0 && !over.signal.aborted) await clock.sleep(gapMs, over.signal);
     }
   } finally {
     unsubscribe();
-    signal.removeEventListener("abort", wake);
-    executor.stopped.removeEventListener("abort", wake);
+    over.release();
   }
-}
 
-/** Sees to it that the death of whoever holds a run wakes this executor. */
-async function watchOthers(
-  host: Host,
-  tenant: TenantId,
-  watched: Set<string>,
-  signal: AbortSignal,
-  wake: () => void,
-): Promise<void> {
-  const { presence } = host;
-  if (presence === undefined) return;
-  for (const { executor } of await leasedRuns(host, tenant)) {
-    if (executor === host.executor || watched.has(executor)) continue;
-    watched.add(executor);
-    presence.whenGone(executor, signal).then(wake, (error) => host.onError(error));
+  /** True where there is more to take at once. */
+  async function swept(asksLeases: boolean): Promise<boolean> {
+    try {
+      const { isMore } = await sweepDue(host, executor, {
+        ...present({ tenant }),
+        ...{ concurrency, asksLeases, limit: runsForEach * concurrency, isAwaited: false },
+        ...{ signal: over.signal, onHolder: watch },
+      });
+      return isMore;
+    } catch (error) {
+      // The medium may be back at the next tick.
+      host.onError(error);
+      return false;
+    }
   }
 }

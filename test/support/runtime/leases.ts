@@ -321,13 +321,19 @@ export function leaseCases(on: OnStage): void {
     );
 
     test(
-      "moves the due time of a run whose skill is not registered here by a growing backoff, up to an hour",
+      "leaves a run whose skill is not registered here to others for two minutes, then moves its due time by a growing backoff, up to an hour",
       on(async (stage) => {
         const { runtime, tenant, clock, runs, home } = stage;
         await runtime({ executes: false }).for(tenant).start({ skillId: "pair", runId: "r" });
         const bare = runtime({ skills: [], executor: "bare" });
         const delays = [];
         for (let n = 0; n < 9; n++) {
+          const due = await dueAtOf(stage);
+          expect(await bare.drain({ tenant })).toEqual({ taken: 0, passedOver: 1 });
+          await clock.advance(119_999);
+          expect(await bare.drain({ tenant })).toEqual({ taken: 0, passedOver: 1 });
+          expect(await dueAtOf(stage)).toBe(due);
+          await clock.advance(1);
           expect(await bare.drain({ tenant })).toEqual({ taken: 0, passedOver: 1 });
           const delay = ((await dueAtOf(stage)) ?? 0) - clock.now();
           delays.push(delay / 1_000);

@@ -1,0 +1,53 @@
+import { present } from "../present.ts";
+import type { DuePosition, DueQuery, RunRow, Store } from "../store.ts";
+
+/** So many rows are read at once: few enough to hold, also where each has the size that a row may have. */
+const pageSize = 32;
+
+/**
+ * The rows that are due, page by page and as far as they are asked for: those of one tenant by due time, those of all in
+ * turn. A row may come twice, and one that was taken meanwhile still comes. `onPage` is called with what was read.
+ */
+export async function* dueRows(
+  store: Store,
+  query: Pick<DueQuery, "now" | "tenant">,
+  onPage: (rows: readonly RunRow[]) => void,
+): AsyncGenerator<RunRow, undefined, undefined> {
+  let after: DuePosition | undefined;
+  for (;;) {
+    const page = { ...query, limit: pageSize, ...present({ after }) };
+    const rows = await store.dueRuns(page);
+    onPage(rows);
+    yield* query.tenant === undefined ? inTurn(store, page, rows, onPage) : rows;
+    const last = rows.at(-1);
+    if (rows.length < pageSize || last?.dueAt === undefined) return;
+    after = { dueAt: last.dueAt, runId: last.runId, tenant: last.tenant };
+  }
+}
+
+/**
+ * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those that are in it: before
+ * these have another turn, it is asked for the others.
+ */
+async function* inTurn(
+  store: Store,
+  query: DueQuery,
+  first: readonly RunRow[],
+  onPage: (rows: readonly RunRow[]) => void,
+): AsyncGenerator<RunRow, undefined, undefined> {
+  const backlogs = new Map<string, RunRow[]>();
+  for (let page = first; ; ) {
+    const found = Map.groupBy(page, ({ tenant }) => tenant);
+    for (const [tenant, rows] of found) backlogs.set(tenant, rows);
+    for (const rows of found.values()) yield* rows.splice(0, 1);
+    if (page.length < pageSize) break;
+    page = await store.dueRuns({ ...query, exceptTenants: [...backlogs.keys()] });
+    onPage(page);
+  }
+  while (backlogs.size > 0) {
+    for (const [tenant, rows] of backlogs) {
+      if (rows.length === 0) backlogs.delete(tenant);
+      else yield* rows.splice(0, 1);
+    }
+  }
+}
