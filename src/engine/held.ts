@@ -65,7 +65,8 @@ export async function readRun(host: Host, tenant: TenantId, runId: RunId): Promi
 export function heldRow(row: RunRow): Held | undefined {
   if (row.status === undefined) return undefined;
   const { record } = readRunBody(row.body, `run "${row.runId}"`);
-  return record === undefined ? undefined : { row, record };
+  if (record === undefined) throw new DurableError("corrupt_data", `run "${row.runId}" has no record`);
+  return { row, record };
 }
 
 /** @throws `not_found` that names the run. */

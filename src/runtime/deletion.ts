@@ -68,7 +68,7 @@ function isImport(row: RunRow): boolean {
   return row.status === undefined && unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
 }
 
-/** The record of a row; `undefined` where it is damaged. */
+/** The record of a row; `undefined` where it is damaged or of a newer version. */
 export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
   return unlessDamaged(() => heldRow(row)?.record);
 }
@@ -77,7 +77,7 @@ function unlessDamaged<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (isDurableError(error, "corrupt_data")) return undefined;
+    if (isDurableError(error, "corrupt_data") || isDurableError(error, "unsupported_version")) return undefined;
     throw error;
   }
 }

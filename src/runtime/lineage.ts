@@ -1,9 +1,10 @@
-import { getRun, type Held, heldRow, readRun } from "../engine/held.ts";
+import { getRun, type Held } from "../engine/held.ts";
 import { isId, parseRunId, type RunId } from "../ids.ts";
 import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
 import type { RunStatus } from "../run.ts";
-import type { RunPosition } from "../store.ts";
+import type { RunPosition, RunRow } from "../store.ts";
+import { readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -22,7 +23,7 @@ export interface RelatedRun {
   readonly createdAt: string;
 }
 
-/** A run that others name as their source, and that is not there, or no longer. */
+/** A run that others name as their source, and that is not there, or no longer, or cannot be read. */
 export interface MissingRun {
   readonly runId: string;
   readonly isMissing: true;
@@ -64,9 +65,10 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
       break;
     }
     seen.add(id);
-    const source: Held | undefined = isId(id) ? await readRun(host, tenant, parseRunId(id)) : undefined;
-    ancestors.push(source === undefined ? { runId: id, isMissing: true } : related(source));
-    id = source && sourceRunId(source.record.run);
+    const row: RunRow | undefined = isId(id) ? await host.store.getRun(tenant, id) : undefined;
+    const record = row && readableRecord(row);
+    ancestors.push(record === undefined ? { runId: id, isMissing: true } : related({ record }));
+    id = record && sourceRunId(record.run);
   }
 
   const descendants: RelatedRun[] = [];
@@ -80,14 +82,15 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
       const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
       const rows = await host.store.listRuns(tenant, query);
       for (const row of rows) {
-        const child = heldRow(row);
-        if (child === undefined || seen.has(row.runId)) continue;
+        // A row that cannot be read is left out: it says neither where it comes from nor what it is.
+        const record = readableRecord(row);
+        if (record === undefined || seen.has(row.runId)) continue;
         if (seen.size > maxNodes) {
           isMore = true;
           break search;
         }
         seen.add(row.runId);
-        const node = related(child);
+        const node = related({ record });
         descendants.push(node);
         parents.push(node.runId);
       }
@@ -99,7 +102,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
   return { run: related(held), ancestors, descendants, isMore };
 }
 
-function related({ record: { run } }: Held): RelatedRun {
+function related({ record: { run } }: Pick<Held, "record">): RelatedRun {
   const { runId, skillId, status, createdAt } = run;
   return {
     runId,

@@ -3,13 +3,13 @@ import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
 import type { Executor } from "../engine/executor.ts";
 import { getCheckpoint, getRun, type Held, heldRow } from "../engine/held.ts";
-import type { Host } from "../engine/host.ts";
+import { type Host, isoTime } from "../engine/host.ts";
 import type { Skill } from "../engine/skill.ts";
-import { invalidRequest } from "../errors.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { isTerminal, type Run, type RunStatus, runStatuses } from "../run.ts";
-import type { RunPosition } from "../store.ts";
+import type { RunPosition, RunQuery, RunRow, Store } from "../store.ts";
 import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
 import { createRun, type NewRun, startRun } from "./birth.ts";
 import {
@@ -46,6 +46,11 @@ import { type Scope, setScope } from "./scope.ts";
 export interface CurrentRun extends Run {
   /** The revision of its last history entry, by which a {@link Precondition} knows it. No heartbeat moves it. */
   readonly revision: number;
+  /**
+   * In lists, true of a run whose row cannot be read, because it is damaged or of a newer version: all that is known of it is
+   * its ids, its status and the time of its birth, and `error` says what is wrong.
+   */
+  readonly isDamaged?: true;
 }
 
 /** A run that was made, or found again under its idempotency key. */
@@ -82,7 +87,7 @@ export interface ListQuery {
   /** The place after which the page begins, from the page before. */
   readonly after?: RunPosition;
   readonly offset?: number;
-  /** 1 to 500; default 100. */
+  /** At most so many, 1 to 500; default 100. A page ends earlier where its runs take more than 4 MiB. */
   readonly limit?: number;
   /** `descending` (newest first) by default. */
   readonly order?: "ascending" | "descending";
@@ -136,7 +141,16 @@ export class Runs {
     return { ...run, result: decodeValue(state.output.result, "result") };
   }
 
-  /** A page of runs by birth. A result too large for its row is `null` here; `get` reads it. */
+  /**
+   * A page of runs by birth. A result too large for its row is `null` here; `get` reads it. A run that cannot be read takes no
+   * other with it: it is listed as what is known of it.
+   *
+   * @example for (let after; ; ) {
+   *   const { runs, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
+   *   if (next === undefined) break;
+   *   after = next;
+   * }
+   */
   async list(query: ListQuery = {}): Promise<RunPage> {
     expectFilter(query);
     expectOneOf(query.order, ["ascending", "descending"], "order");
@@ -146,12 +160,11 @@ export class Runs {
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
       throw invalidRequest("offset", "expected a whole number of at least 0");
     }
-    const rows = await this.#host.store.listRuns(this.#tenant, { ...rest, limit: limit + 1, order });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
+    const { rows, isMore } = await runPage(this.#host.store, this.#tenant, { ...rest, limit, order });
+    const last = isMore ? rows.at(-1) : undefined;
     return {
-      runs: page.flatMap((row) => heldRow(row) ?? []).map(currentRun),
-      ...(rows.length > limit && last !== undefined ? { next: { createdAt: last.createdAt, runId: last.runId } } : {}),
+      runs: rows.map(listedRun),
+      ...(last === undefined ? {} : { next: { createdAt: last.createdAt, runId: last.runId } }),
     };
   }
 
@@ -303,6 +316,60 @@ function expectFilter(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunI
 function expectPosition({ createdAt, runId }: RunPosition): void {
   if (!Number.isSafeInteger(createdAt)) throw invalidRequest("after.createdAt", "expected a whole number");
   parseRunId(runId, "after.runId");
+}
+
+/** The most bytes of rows in a page of runs, give or take a row. */
+const maxPageBytes = 4 * 1024 * 1024;
+/** So many rows are read at first; how many more at once follows from their size. */
+const firstRows = 101;
+
+/** Rows up to a number and a size, and whether there are more behind them. Where rows are small it is one query or two. */
+async function runPage(
+  store: Store,
+  tenant: TenantId,
+  { limit, ...query }: RunQuery,
+): Promise<{ readonly rows: readonly RunRow[]; readonly isMore: boolean }> {
+  const rows: RunRow[] = [];
+  let bytes = 0;
+  for (let [size, from] = [Math.min(limit + 1, firstRows), query]; ; ) {
+    const found = await store.listRuns(tenant, { ...from, limit: size });
+    for (const row of found) {
+      if (rows.length === limit || bytes > maxPageBytes) return { rows, isMore: true };
+      rows.push(row);
+      bytes += row.body.length;
+    }
+    const last = found.at(-1);
+    if (last === undefined || found.length < size) return { rows, isMore: false };
+    // By its place and not by their number, since others are born meanwhile.
+    from = { ...query, offset: 0, after: { createdAt: last.createdAt, runId: last.runId } };
+    const fitting = Math.ceil(((maxPageBytes - bytes) * rows.length) / bytes);
+    size = Math.min(limit + 1 - rows.length, Math.max(fitting, 1));
+  }
+}
+
+/** A run as a list shows it. */
+function listedRun(row: RunRow): CurrentRun {
+  try {
+    const held = heldRow(row);
+    if (held !== undefined) return currentRun(held);
+    throw new DurableError("corrupt_data", `run "${row.runId}" cannot be read`);
+  } catch (error) {
+    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    const { code, message } = error;
+    return {
+      runId: row.runId as RunId,
+      skillId: row.skillId ?? "",
+      status: runStatuses.find((status) => status === row.status) ?? "failed",
+      createdAt: isoTime(row.createdAt),
+      tenantId: row.tenant,
+      versions: {},
+      metadata: {},
+      result: null,
+      error: { code, message },
+      revision: row.revision,
+      isDamaged: true,
+    };
+  }
 }
 
 /** A run as callers see it. */
