@@ -132,6 +132,8 @@ export type Wait =
       readonly capabilityId?: string;
       readonly since: number;
       readonly reason: GateReason;
+      /** Attempts at the step that failed before it was asked about; none where absent. */
+      readonly attempts?: number;
       /** What a person said here; the step goes on with it. A `confirmation` is kept for the whole run instead. */
       readonly decision?: GateDecided;
     }

@@ -100,6 +100,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     capabilityId: sparse(requiredText),
     since: requiredTime,
     reason: word(["confirmation", "approval", "replay", "attempted"]),
+    attempts: sparse(count),
     decision: sparse(gateDecided),
   }),
   signal: record<Extract<Wait, { kind: "signal" }>>("required", {

@@ -5,12 +5,18 @@ import type { Record } from "./recorded.ts";
 /** Where it is in a state: an extension, since the ORCA v1 form has no place for it. */
 export const askLogKey = "orca-durable/asks";
 
+/** Stands for the end of the body among the steps that it asked for. No step has this name. */
+const end = "";
+
 /**
  * What a body asked for while it waited for other steps as well, and after which answer it did. So its way can be told
  * again, whatever it takes between two steps: an answer is given once the body has asked for all that it had asked for
  * when that answer was first given. A body that asks for one step after the other leaves nothing in here.
  *
- * As it is stored, it is a list of lists: an answer's step, empty before the first answer, and the steps asked for after it.
+ * That it ended is told like one more step.
+ *
+ * As it is stored, it is a list of lists: an answer's step, empty before the first answer, and the steps asked for after it,
+ * where an empty one is the end.
  */
 export class AskLog {
   #entries: readonly (readonly string[])[];
@@ -18,6 +24,7 @@ export class AskLog {
   readonly #after = new Map<string, string[]>();
   readonly #awaited = new Set<string>();
   #isChanged = false;
+  #hasEnded = false;
 
   constructor(state: ExecutionState<Json>, record: Record) {
     this.#entries = readEntries(getOwn(state.extensions, askLogKey));
@@ -41,6 +48,20 @@ export class AskLog {
     this.#awaited.delete(id);
   }
 
+  /** The body ended, `after` that answer, and as it waited for steps or not. */
+  ended(after: string, isContested: boolean): void {
+    this.#hasEnded = true;
+    this.asked(end);
+    if (isContested) this.add(after, end);
+  }
+
+  /** Forgets the end of a body that failed: another one may go on there. */
+  reopen(): void {
+    if (!this.#known.delete(end)) return;
+    this.#entries = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id !== end));
+    this.#isChanged = true;
+  }
+
   /** The body asked for a step that is new to it, as it waited for others too, with `after` as the last answer. */
   add(after: string, id: string): void {
     if (this.#known.has(id)) return;
@@ -53,7 +74,9 @@ export class AskLog {
 
   /** The body was given the answer of a step. */
   answered(id: string, isAsked: (id: string) => boolean): void {
-    for (const next of this.#after.get(id) ?? []) if (!isAsked(next)) this.#awaited.add(next);
+    for (const next of this.#after.get(id) ?? []) {
+      if (!(next === end ? this.#hasEnded : isAsked(next))) this.#awaited.add(next);
+    }
   }
 
   /** Awaits nothing any more that has not come so far. */

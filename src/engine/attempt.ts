@@ -130,7 +130,10 @@ async function withTimeout<T>(
 }
 
 function isRetryable(error: unknown): boolean {
-  if (isDurableError(error, "invalid_output") || isDurableError(error, "invalid_request")) return false;
+  const isFinal = (["invalid_output", "invalid_request", "nested_step"] as const).some((code) =>
+    isDurableError(error, code),
+  );
+  if (isFinal) return false;
   return nameOf(error) !== "NonRetryableError";
 }
 

@@ -1,5 +1,5 @@
 import { decodeFields, encodeValue, fieldsOfValue } from "../codec/values.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../execution-state.ts";
 import { getOwn, type Json, jsonEqual } from "../json.ts";
 import { present } from "../present.ts";
@@ -151,7 +151,7 @@ export class CodeRun {
         continue;
       }
       // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
-      if (this.#ending !== undefined) flights.keep((wait) => wait.kind === "retry");
+      if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
       else if (this.#log.isAwaiting) {
         if (await this.#isQuiet(this.pass.host.bodyQuietMs)) this.#forget();
         continue;
@@ -196,7 +196,6 @@ export class CodeRun {
     const id = stepId(name, count);
     if (outer !== undefined) {
       const problem = `step "${id}" is asked for inside the callback of step "${outer}"; a step has no steps of its own`;
-      this.refuse(problem, outer, "nested_step");
       throw new DurableError("nested_step", problem, {
         hint: "ask for it in the body, before or after the other",
         details: { outer, inner: id },
@@ -339,6 +338,7 @@ export class CodeRun {
 
   #end(ending: Ending): void {
     this.#ending = ending;
+    this.#log.ended(this.#lastAnswer, this.#asked.size > this.#answered.size);
     this.#stir();
   }
 
@@ -416,7 +416,7 @@ export class CodeRun {
       return "over";
     }
     if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
-      await handOver(this.pass, flights.waits);
+      await handOver(this.pass, [...flights.waits, ...flights.aside]);
       return "over";
     }
     if (this.#heldBack.size > 0) {
@@ -425,7 +425,7 @@ export class CodeRun {
     }
     if (flights.waits.length > 0) {
       if (flights.isHeld) await flights.moved(true);
-      else if (await park(this.pass, flights.waits)) return "over";
+      else if (await park(this.pass, flights.waits, flights.aside)) return "over";
       return "goes on";
     }
     await this.#conclude(ending);
@@ -447,8 +447,10 @@ export class CodeRun {
   }
 
   async #failWith(thrown: unknown): Promise<void> {
+    this.#log.reopen();
     const stepId = this.#culprit(thrown);
-    const error = { code: stepId === undefined ? "body_failed" : "step_failed", message: messageOf(thrown) };
+    const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
+    const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
     if (stepId === undefined) {
       this.pass.host.onError(thrown, contextOf(this.pass.record));
       return fail(this.pass, error);

@@ -32,11 +32,11 @@ export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boo
   }
 }
 
-/** Lets the run go until one of its waits is over; false where one already is. */
-export function park(pass: Pass, waits: readonly Wait[]): Promise<boolean> {
+/** Lets the run go until one of its waits is over; false where one already is. Those `aside` are kept, and not waited for. */
+export function park(pass: Pass, waits: readonly Wait[], aside: readonly Wait[] = []): Promise<boolean> {
   return pass.commit((record, state, now) => {
     if (waits.some((wait) => isOver(record, wait, now))) return undefined;
-    const released = withoutLease({ ...record, waits });
+    const released = withoutLease({ ...record, waits: [...waits, ...aside] });
     const gate = waits.find((wait) => wait.kind === "approval");
     if (gate !== undefined) {
       const { stepId, capabilityId, reason } = gate;

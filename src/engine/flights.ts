@@ -23,6 +23,7 @@ interface Parked {
 export class Flights {
   readonly #pass: Pass;
   readonly #parked = new Map<string, Parked>();
+  readonly #aside: Wait[] = [];
   #inFlight = 0;
   #moves = 0;
   #wake: () => void = () => {};
@@ -77,9 +78,18 @@ export class Flights {
     }
   }
 
-  /** Forgets the waits that `isWanted` does not name. */
-  keep(isWanted: (wait: Wait) => boolean): void {
-    for (const [id, { wait }] of [...this.#parked]) if (!isWanted(wait)) this.#parked.delete(id);
+  /** Takes no step again, nor waits for it, that waits for something else than `isWanted` names. */
+  setAside(isWanted: (wait: Wait) => boolean): void {
+    for (const [id, { wait }] of [...this.#parked]) {
+      if (isWanted(wait)) continue;
+      this.#parked.delete(id);
+      this.#aside.push(wait);
+    }
+  }
+
+  /** What the steps wait for that were set aside: their ends stay as they are, should another pass come to them. */
+  get aside(): readonly Wait[] {
+    return this.#aside;
   }
 
   /** True where a wait is over within the time that is waited out with the lease held. */

@@ -90,15 +90,22 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     : undefined;
   if (plan?.kind === "reuse") return reuse(pass, { ...begun(pass, step, 0), input }, plan.effect);
   const now = host.clock.now();
-  const asking = { kind: "approval", stepId: step.id, capabilityId: name, since: gate?.since ?? now } as const;
+  const backoff = waitOf(record, step.id, "retry");
+  const attempts = backoff?.attempts ?? gate?.attempts;
+  const asking = {
+    kind: "approval",
+    stepId: step.id,
+    capabilityId: name,
+    since: gate?.since ?? now,
+    ...present({ attempts }),
+  } as const;
+  if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
   if (plan?.kind === "ask") return ask(pass, { ...asking, reason: plan.reason });
   if (definition.requiresConfirmation === true && !record.confirmed.includes(name)) {
     return ask(pass, { ...asking, reason: "confirmation" });
   }
-  const backoff = waitOf(record, step.id, "retry");
-  if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
 
-  const started: Started = { step, input, at: now, attempts: (backoff?.attempts ?? 0) + 1 };
+  const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1 };
   if (signal.aborted) return { kind: "aborted" };
   if (plan !== undefined) await enter(pass, step.id, plan.effect);
   const { runId, traceId } = record.run;
