@@ -149,6 +149,31 @@ describe("a runtime that was stopped", () => {
     }
   });
 
+  test("calls no callback of a body that goes on", () =>
+    scene(memoryHarness, async ({ actor, clock }) => {
+      const called: string[] = [];
+      const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+      const { begin, runtime } = actor({
+        async body(step) {
+          await step.do("first", () => {
+            called.push("first");
+            return held;
+          });
+          await step.do("second", async () => void called.push("second"));
+          await Promise.all([step.do("third", async () => void called.push("third")), step.sleep("nap", 1)]);
+        },
+      });
+      await begin();
+      await until(() => called.length === 1);
+      const stopped = runtime.stop();
+      letGo();
+      await stopped;
+      for (let n = 0; n < 20; n++) await turn();
+      clock.advance(leaseMs);
+      await turn();
+      expect(called).toEqual(["first"]);
+    }));
+
   test("waits for a drain that is just taking a run, and calls no handler for it", () =>
     scene(memoryHarness, async ({ actor, store }) => {
       const { calls, options } = counted();

@@ -7,11 +7,11 @@ import type { Executor } from "../engine/executor.ts";
 import { type Change, getCheckpoint, type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { change, type Decided } from "../engine/journal.ts";
-import { event } from "../engine/kernel.ts";
+import { event, isMediumFault } from "../engine/kernel.ts";
 import { released } from "../engine/lease.ts";
 import { moved } from "../engine/moved.ts";
 import type { Skill } from "../engine/skill.ts";
-import { type ErrorCode, isDurableError } from "../errors.ts";
+import { isDurableError } from "../errors.ts";
 import type { ExecutionState } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -45,8 +45,10 @@ const lastDelayMs = 60 * 60 * 1000;
  */
 const graceMs = 2 * 60_000;
 
-/** Faults of the medium, and lost races: they say nothing about the run. */
-const passing: readonly ErrorCode[] = ["store_failed", "store_blocked", "quota_exceeded", "conflict"];
+/** Faults of the medium, whatever it threw, and lost races: they say nothing about the run. */
+function isPassing(error: unknown): boolean {
+  return !isDurableError(error) || isMediumFault(error) || isDurableError(error, "conflict");
+}
 
 /**
  * Takes the run of a row, if it is due and can be taken here. What cannot be taken is set aside where it would keep others
@@ -67,9 +69,8 @@ export async function takeDue(host: Host, executor: Executor, row: RunRow, isGon
     if (isUnreadable) executor.reportOnce(row, error);
     else host.onError(error);
     if (!isDue) return none;
-    const isPassing = passing.some((code) => isDurableError(error, code));
     const isNewer = isDurableError(error, "unsupported_version");
-    if (!isPassing && !(isNewer && isLeft(row, now))) await setRowAside(host, row, now);
+    if (!isPassing(error) && !(isNewer && isLeft(row, now))) await setRowAside(host, row, now);
   }
   return passedOver;
 }

@@ -163,6 +163,22 @@ export function testDrains(medium: string, harness: StoreHarness): void {
       expect(await store.dueRuns({ now: clock.now(), limit: 1 })).toEqual([]);
     });
 
+    played("leaves a run due that the medium fails to read or to write, whatever it throws", async (stage) => {
+      const { actor, store } = stage;
+      await makeDue(stage, 1);
+      const before = await store.getRun(tenant, "run 0");
+      for (const fault of [new Error("no medium"), new DurableError("store_failed", "no medium")]) {
+        for (const method of ["getRun", "getEntry", "getSnapshots", "commit"] as const) {
+          const failing = { ...store, [method]: () => Promise.reject(fault) };
+          const { runtime, errors } = actor({ ...plain, store: failing });
+          expect(await runtime.drain()).toEqual({ taken: 0, passedOver: 1 });
+          expect(errors).toHaveLength(1);
+          expect(await store.getRun(tenant, "run 0")).toEqual(before);
+        }
+      }
+      expect(await actor(plain).runtime.drain()).toEqual({ taken: 1, passedOver: 0 });
+    });
+
     played("takes no more than its queries allow, and leaves the rest due", async (stage) => {
       const { actor, clock, store } = stage;
       await makeDue(stage, 30);
