@@ -104,6 +104,22 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
   });
 });
 
+describe.runIf(engines.includes("firefox"))("Firefox, whose service workers die soon", { timeout: 120_000 }, () => {
+  test("loses nothing that was acknowledged: the next request has the run go on", async () => {
+    // In milliseconds. The second begins when the first is over and `waitUntil` still holds it.
+    const preferences = { "dom.serviceWorkers.idle_timeout": 1_500, "dom.serviceWorkers.idle_extended_timeout": 1_500 };
+    const browser = await open("firefox", { do: "wake" }, { preferences });
+    const [told] = await listen(browser, (all) => count(all, "woken") === 1);
+    expect(told).toMatchObject({
+      run: { status: "completed", result: { by: "service worker", endedBy: "service worker" } },
+      callers: ["service worker", "service worker"],
+    });
+    const { events } = told as Told & { kind: "woken" };
+    const counted = (type: string) => events.filter((event) => event === type).length;
+    expect([counted("step.completed"), counted("run.recovered")]).toEqual([3, 1]);
+  });
+});
+
 test("each test that is driven in Chromium alone is listed with its reason", async () => {
   const driven: string[] = [];
   for (const name of await readdir(import.meta.dirname)) {

@@ -20,7 +20,11 @@ const html = `<!doctype html><meta charset="utf-8"><title>A task</title><link re
 <script type="module" src="/page.js"></script>`;
 
 export async function startHouse(): Promise<House> {
-  const script = await bundled(join(import.meta.dirname, "page.ts"), "esm");
+  const worker = join(import.meta.dirname, "..", "service-worker", "worker.ts");
+  const scripts: Readonly<Record<string, string>> = {
+    "/page.js": await bundled(join(import.meta.dirname, "page.ts"), "esm"),
+    "/service-worker.js": await bundled(worker, "iife"),
+  };
   let told: Told[] = [];
   let given: Task | undefined;
   const server = createServer(async (request, response) => {
@@ -30,9 +34,9 @@ export async function startHouse(): Promise<House> {
       return void response.end("heard");
     }
     if (pathname === "/task") return void response.end(JSON.stringify(given));
-    const isScript = pathname === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : html);
+    const script = scripts[pathname];
+    response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    response.end(script ?? html);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -7,6 +7,7 @@ import {
   type Runs,
   webLocksPresence,
 } from "../../../src/index.ts";
+import { callers, openLatch } from "../service-worker/notes.ts";
 
 /** What a page of the house is to do. */
 export type Task =
@@ -15,7 +16,9 @@ export type Task =
   /** Reads what was acknowledged, and lets every run go on to its end. */
   | { readonly do: "read"; readonly runs: readonly string[]; readonly saved: readonly Saved[] }
   /** Stores until there is no room. */
-  | { readonly do: "fill" };
+  | { readonly do: "fill" }
+  /** Has a service worker execute a run, waits until it has died of itself, and looks at the run through another. */
+  | { readonly do: "wake" };
 
 export interface Saved {
   readonly runId: string;
@@ -30,6 +33,8 @@ export type Told =
   | { readonly kind: "read"; readonly lost: readonly string[]; readonly statuses: Readonly<Record<string, number>> }
   /** How many runs had room, what was refused after that, and whether everything that was stored is as it was. */
   | { readonly kind: "filled"; readonly stored: number; readonly refused: object; readonly isWhole: boolean }
+  /** The run in the end, who was called in its step that was cut off, and what happened to it. */
+  | { readonly kind: "woken"; readonly run: unknown; readonly callers: unknown; readonly events: readonly string[] }
   | { readonly kind: "failed"; readonly error: string };
 
 const name = "house";
@@ -155,6 +160,28 @@ async function refusalOf(call: Promise<unknown>): Promise<unknown> {
   }
 }
 
+async function wake(): Promise<void> {
+  await navigator.serviceWorker.register("/service-worker.js");
+  while (navigator.serviceWorker.controller === null) await new Promise((resolve) => setTimeout(resolve, 10));
+  const call = async (path: string, init?: RequestInit) => (await fetch(path, init)).json();
+  const body = JSON.stringify({ skill_id: "shown.held", inputs: { latch: "x" } });
+  const { run_id: runId } = await call("/v1/runs", { method: "POST", body });
+  while ((await callers(runId)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  // Whatever is held under a lock is lost with the service worker. No request may wake it before.
+  const isAlive = async () =>
+    (await navigator.locks.query()).held?.some(({ name }) => name?.startsWith("orca-durable")) === true;
+  while (await isAlive()) await new Promise((resolve) => setTimeout(resolve, 100));
+  await openLatch("x");
+  for (;;) {
+    const run = await call(`/v1/runs/${runId}`);
+    if (run.status !== "completed") continue;
+    const { events } = await call(`/v1/runs/${runId}/events?limit=500`);
+    const types = events.map(({ event_type }: { event_type: string }) => event_type);
+    const { status, result } = run;
+    return tell({ kind: "woken", run: { status, result }, callers: await callers(runId), events: types });
+  }
+}
+
 async function done(task: Task): Promise<void> {
   switch (task.do) {
     case "work":
@@ -163,6 +190,8 @@ async function done(task: Task): Promise<void> {
       return read(task);
     case "fill":
       return fill();
+    case "wake":
+      return wake();
   }
 }
 

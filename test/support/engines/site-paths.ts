@@ -4,3 +4,5 @@ export const serviceWorkerPath = "/service-worker.js";
 export const clearStoragePath = "/clear-storage";
 /** The paths under `?under=` that reached the server so far. */
 export const passedPath = "/passed";
+/** The page of test/support/presence, which executes. */
+export const executorPath = "/executor";

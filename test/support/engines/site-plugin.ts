@@ -1,14 +1,17 @@
 import { join } from "node:path";
 import type { Plugin } from "vite";
 import { bundled } from "../bundled.ts";
-import { clearStoragePath, passedPath, serviceWorkerPath } from "./site-paths.ts";
+import { clearStoragePath, executorPath, passedPath, serviceWorkerPath } from "./site-paths.ts";
+
+const support = join(import.meta.dirname, "..");
 
 /**
- * What the server of the browser suites has beside the tests: a service worker at the root of the site, an answer that takes
- * the site's storage away, and what of the service worker's own paths reached the server.
+ * What the server of the browser suites has beside the tests: a service worker at the root of the site, a page that executes,
+ * an answer that takes the site's storage away, and what of the service worker's own paths reached the server.
  */
 export function sitePlugin(): Plugin {
-  let script: Promise<string> | undefined;
+  const script = once(() => bundled(join(support, "service-worker", "worker.ts"), "iife"));
+  const executor = once(() => bundled(join(support, "presence", "page.ts"), "esm"));
   const passed: string[] = [];
   return {
     name: "orca-durable:site",
@@ -16,11 +19,13 @@ export function sitePlugin(): Plugin {
       middlewares.use((request, response, next) => {
         const { pathname, searchParams } = new URL(request.url ?? "/", "http://site.test");
         if (pathname === serviceWorkerPath) {
-          script ??= bundled(join(import.meta.dirname, "..", "service-worker", "worker.ts"), "iife");
-          script.then((text) => {
-            response.setHeader("content-type", "text/javascript");
-            response.end(text);
-          }, next);
+          script().then((text) => response.setHeader("content-type", "text/javascript").end(text), next);
+          return;
+        }
+        if (pathname === executorPath) {
+          const page = (text: string) =>
+            `<!doctype html><meta charset="utf-8"><script type="module">${inline(text)}</script>`;
+          executor().then((text) => response.setHeader("content-type", "text/html").end(page(text)), next);
           return;
         }
         if (pathname === clearStoragePath) {
@@ -38,5 +43,16 @@ export function sitePlugin(): Plugin {
         next();
       });
     },
+  };
+}
+
+/** A script within a page ends where the text says so. */
+const inline = (text: string) => text.replaceAll("</script", "<\\/script");
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
