@@ -138,7 +138,14 @@ export function testClient(home: HttpHome): void {
       }
     });
 
-    test("carries a run from one tenant to another as a stream", async () => {
+    test("carries a run from one tenant to another as a stream, also where no stream can be sent", async () => {
+      const runId = await finished({ value: "streamed" });
+      const beta = createClient("http://orca.test", { apiKey: keyOf("beta"), fetch: (request) => home.fetch(request) });
+      const run = await beta.import(await client.export(runId));
+      expect(run).toMatchObject({ run_id: runId, tenant_id: "beta", result: { value: "streamed" } });
+    });
+
+    test("carries a run from one tenant to another as a blob", async () => {
       const runId = await finished({ value: "carried" });
       const beta = createClient("http://orca.test", { apiKey: keyOf("beta"), fetch: (request) => home.fetch(request) });
       const run = await beta.import(await new Response(await client.export(runId)).blob());

@@ -176,14 +176,14 @@ export function createClient(baseUrl: string, options: ClientOptions = {}) {
       return body;
     },
     /**
-     * Takes a run in from its export. Browsers send no streams over HTTP/1.1: give them a blob, such as
-     * `await new Response(stream).blob()`.
+     * Takes a run in from its export. Chromium sends a stream over HTTP/2 and to a service worker alone: pass a blob over
+     * HTTP/1.1, such as `await new Response(stream).blob()`. Firefox and Safari send no streams, so it is read before it is sent.
      */
     import: async (lines: ReadableStream<Uint8Array> | Blob | string, call: CallOptions = {}): Promise<RunAnswer> => {
       const init = {
         method: "POST",
         headers: { "content-type": "application/x-ndjson" },
-        body: lines,
+        body: lines instanceof ReadableStream && !sendsStreams() ? await new Response(lines).blob() : lines,
         // Without it no platform takes a stream.
         duplex: "half",
         ...(call.signal === undefined ? {} : { signal: call.signal }),
@@ -191,6 +191,14 @@ export function createClient(baseUrl: string, options: ClientOptions = {}) {
       return (await tagged(await request(`${baseUrl.replace(/\/+$/, "")}/v1/import`, init))) as RunAnswer;
     },
   };
+}
+
+/**
+ * Browsers without `duplex` send no stream as a body: Firefox sends the text `[object ReadableStream]`, WebKit throws. Other
+ * platforms may lack it, and send streams all the same.
+ */
+function sendsStreams(): boolean {
+  return "duplex" in Request.prototype || !("indexedDB" in globalThis);
 }
 
 /** What {@link createClient} makes. */
