@@ -14,7 +14,7 @@ import type { WorkerSettings } from "./support/service-worker/worker.ts";
 
 const basePath = "/durable";
 
-let registration: ServiceWorkerRegistration;
+let registration: ServiceWorkerRegistration | undefined;
 
 beforeAll(async () => {
   const settings: WorkerSettings = { basePath, keys: [...homeKeys()] };
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await registration.unregister();
+  await registration?.unregister();
   await deleteDB(defaultDatabase);
 });
 
