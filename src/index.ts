@@ -70,6 +70,8 @@ export { type GateDecision, maxInboxBytes, type NewSignal, type Resumption } fro
 export type { Descent, ForkDescent, StateEdit } from "./runtime/descent.ts";
 export type { Drained } from "./runtime/drain.ts";
 export { type EventQuery, eventPosition, type WatchOptions } from "./runtime/events.ts";
+export { exportRun } from "./runtime/export.ts";
+export { importRun } from "./runtime/import.ts";
 export { type Lineage, type LineageNode, type MissingRun, type RelatedRun, readLineage } from "./runtime/lineage.ts";
 export type { Precondition } from "./runtime/precondition.ts";
 export { type Pruned, type PruneRequest, pruneRuns } from "./runtime/prune.ts";
@@ -83,7 +85,6 @@ export type {
   Runs,
   Started,
 } from "./runtime/runs.ts";
-export { exportRun, importRun } from "./runtime/transfer.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
 export type * from "./store.ts";

@@ -50,14 +50,15 @@ export interface Store {
   listClaims(tenant: string, runId: string, query: ClaimQuery): Promise<readonly ClaimRow[]>;
 
   /**
-   * The one write. It puts the run's row, its claims and at most one entry with its snapshot: all of them, or none.
+   * The one write. It puts the run's row, its claims, at most one entry of the row's revision, and entries of revisions in
+   * between, each with its snapshot: all of them, or none.
    *
-   * - The fence: a row at revision n is accepted only over a row at revision n - 1, and a row at revision 1 only where
-   *   there is none. Otherwise the outcome is `conflict`, whatever else is wrong with the commit, and nothing is
-   *   written. Of commits that race, one wins.
-   * - `createdAt` of a row is fixed by revision 1; later commits carry the same.
-   * - An entry gets the row's revision. A checkpoint id that the run already has is a broken caller: the promise
-   *   rejects and nothing is written.
+   * - The fence: a row at revision n is accepted only over a row at revision `over`, which is n - 1 where the commit does
+   *   not name it, and over 0 only where there is none. Otherwise the outcome is `conflict`, whatever else is wrong with the
+   *   commit, and nothing is written. Of commits that race, one wins.
+   * - `createdAt` of a row is fixed by its birth; later commits carry the same.
+   * - An entry gets the row's revision; those before it bring their own, which lie between `over` and the row's. A
+   *   checkpoint id that the run already has is a broken caller: the promise rejects and nothing is written.
    * - A claim is free when absent or when its `lapsesAt <= now`; a claim in force is replaceable by its owner only.
    *   Where one is held by another run the outcome is `claimed` with the first such claim in the order given, and
    *   nothing is written. `claimed` wins over `conflict`.
@@ -125,8 +126,17 @@ export interface NewEntry {
   readonly snapshot?: string;
 }
 
+/** An entry of a revision before that of the committed row, as an import brings them. */
+export interface EarlierEntry extends NewEntry {
+  readonly revision: number;
+}
+
 export interface Commit {
   readonly run: RunRow;
+  /** The revision of the row that is replaced, below that of the row; 0 for none. `run.revision - 1` where absent. */
+  readonly over?: number;
+  /** Ascending by revision, all above `over` and below the row's. Never with `erase`. */
+  readonly earlier?: readonly EarlierEntry[];
   readonly entry?: NewEntry;
   readonly claims?: readonly NewClaim[];
   readonly now: number;
@@ -183,6 +193,9 @@ export interface ClaimQuery {
   readonly after?: { readonly kind: string; readonly key: string };
   readonly limit: number;
 }
+
+/** The most claims in one commit. The core keeps to it. */
+export const maxClaims = 10_000;
 
 /** The most bytes of UTF-8 in the body of a run's row, of an entry and of a claim. The core keeps to it. */
 export const maxRowBytes = 256 * 1024;

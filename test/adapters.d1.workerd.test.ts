@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
 import { intercepted } from "../src/conformance/faults.ts";
 import { createRuntime, defineSkill } from "../src/index.ts";
-import type { Commit, RunFilter, RunRow } from "../src/store.ts";
+import type { ClaimRow, Commit, RunFilter, RunRow } from "../src/store.ts";
 
 function run(tenant: string, revision: number, over: Partial<RunRow> = {}): RunRow {
   const fixed = { tenant, runId: "run", createdAt: 1, status: "running", skillId: "skill", sourceRunId: "source" };
@@ -288,6 +288,43 @@ describe("what the database says", () => {
     const outcome = await d1Store(session).commit({ run: run("released", 1, { runId: "next" }), claims, now: 1 });
     expect(outcome).toEqual({ kind: "committed" });
     expect((await store.getClaim("released", "k", "a"))?.runId).toBe("next");
+  });
+
+  test("many claims are written by a few statements, and the first that is held is named", async () => {
+    const statements: number[] = [];
+    const session: D1DatabaseSession = {
+      prepare: (sql) => env.DB.prepare(sql),
+      batch: async <T>(batch: D1PreparedStatement[]) => {
+        statements.push(batch.length);
+        return env.DB.batch<T>(batch);
+      },
+      getBookmark: () => null,
+    };
+    const store = d1Store(session);
+    const claims = Array.from({ length: 3_000 }, (_, index) => ({
+      kind: "k",
+      key: `${index}`.padStart(4, "0"),
+      ...(index % 2 === 0 ? { lapsesAt: 10 } : {}),
+      body: `é "${index}" \\ `,
+    }));
+    expect(await store.commit({ run: run("claims", 1), claims, now: 1 })).toEqual({ kind: "committed" });
+    expect(statements).toEqual([5]);
+    const kept = [];
+    for (let after: ClaimRow | undefined; ; ) {
+      const page = await store.listClaims("claims", "run", { limit: 1_000, ...(after && { after }) });
+      kept.push(...page);
+      after = page.at(-1);
+      if (page.length < 1_000) break;
+    }
+    expect(kept).toEqual(claims.map((claim) => ({ tenant: "claims", runId: "run", ...claim })));
+    const other = run("claims", 1, { runId: "other" });
+    const wanted = claims.toReversed();
+    expect(await store.commit({ run: other, claims: wanted, now: 1 })).toEqual({ kind: "claimed", claim: kept.at(-1) });
+    // Those that have lapsed by then are free, and the others are not.
+    expect(await store.commit({ run: other, claims: wanted, now: 10 })).toMatchObject({ claim: { key: "2999" } });
+    const free = wanted.filter(({ lapsesAt }) => lapsesAt !== undefined);
+    expect(await store.commit({ run: other, claims: free, now: 10 })).toEqual({ kind: "committed" });
+    expect((await store.getClaim("claims", "k", "0000"))?.runId).toBe("other");
   });
 
   test("numbers come back as the integers they were, to the edge of what is exact", async () => {

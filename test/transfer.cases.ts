@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
-import { crashingStore, intercepted, lostAnswerStore } from "../src/conformance/faults.ts";
+import { countingStore, crashingStore, intercepted, lostAnswerStore } from "../src/conformance/faults.ts";
 import {
+  DurableError,
   defineCapability,
   defineSkill,
   exportRun,
   importRun,
+  initialState,
+  isDurableError,
+  type Json,
   type JsonObject,
   type Runs,
   type RuntimeOptions,
@@ -60,6 +64,17 @@ async function restingRun({ runs, runtime, clock }: Home, runId = "r"): Promise<
   await runtime.drain();
   expect((await runs.get(runId)).status).toBe("waiting_for_signal");
   return runId;
+}
+
+/** The lines of a run of many entries: so many that they go into three commits. */
+async function longRun(stage: Stage, runId = "r"): Promise<readonly string[]> {
+  const { runs } = home(stage, memoryStore());
+  await runs.create({ skillId: "office", runId, inputs: { more: "é".repeat(2_000) }, idempotencyKey: "key" });
+  const state = { ...initialState("office", { more: "" }), skillVersion: "1" };
+  for (let iteration = 1; iteration < 250; iteration++) {
+    await runs.saveCheckpoint(runId, { kind: "saved", state: { ...state, iteration } });
+  }
+  return exported(runs, runId);
 }
 
 async function exported(runs: Runs, runId: string): Promise<readonly string[]> {
@@ -359,6 +374,161 @@ export function transferCases(on: OnStage): void {
     );
   });
 
+  describe("an import that is checked", () => {
+    test(
+      "does not take another run's receipts for its own",
+      on(async (stage) => {
+        const there = home(stage, memoryStore());
+        await restingRun(there);
+        await restingRun(there, "s");
+        const [lines, others] = [await exported(there.runs, "r"), await exported(there.runs, "s")];
+        const forged = lines.with(-4, others.at(-4) ?? "");
+        expect(JSON.parse(forged.at(-4) ?? "")).toMatchObject({ kind: "claim", claim: "effect" });
+        const here = home(stage, stage.store);
+        expect(await refusalOf(importRun(here.runs, forged))).toMatchObject({
+          code: "invalid_request",
+          message: expect.stringContaining('the ledger entry is not of run "r"'),
+        });
+        await expectHidden(here, "r");
+      }),
+    );
+
+    test(
+      "says where in the run what cannot be read stands",
+      on(async (stage) => {
+        const there = home(stage, memoryStore());
+        await restingRun(there);
+        const lines = await exported(there.runs, "r");
+        const wrong = lines.with(
+          0,
+          withBody(lines[0], (row) => {
+            const waits = [{ kind: "sleep", step_id: "nap", until: -1e300 }];
+            return { ...row, record: { ...(row.record as object), waits } };
+          }),
+        );
+        expect(await refusalOf(importRun(home(stage, stage.store).runs, wrong))).toMatchObject({
+          code: "invalid_request",
+          path: "line 1",
+          message: expect.stringContaining("record.waits[0].until"),
+        });
+      }),
+    );
+
+    test(
+      "costs no more commits for the commits that left no trace",
+      on(async (stage) => {
+        const there = home(stage, memoryStore());
+        await restingRun(there);
+        const lines = await exported(there.runs, "r");
+        const far = JSON.parse(lines[0] ?? "").revision + 900_000;
+        const gap = lines.with(
+          0,
+          edited(lines[0], (header) => ({ ...header, revision: far })),
+        );
+        const counting = countingStore(stage.store);
+        const here = home(stage, counting);
+        await importRun(here.runs, gap);
+        expect(counting.counts.calls.commit).toBe(1);
+        expect(await exported(here.runs, "r")).toEqual(gap);
+        expect((await here.runs.history("r")).length).toBe((await there.runs.history("r")).length);
+        await here.runs.signal("r", { name: "word", payload: "done" });
+        await here.runtime.idle();
+        expect(await here.runs.get("r")).toMatchObject({ status: "completed" });
+      }),
+    );
+
+    test(
+      "completes a state that leaves out what is there by default, and what comes after it can be read",
+      on(async (stage) => {
+        const there = home(stage, memoryStore());
+        await there.runs.start({ skillId: "office", runId: "r", inputs: { more: "é".repeat(2_000) } });
+        await there.runtime.idle();
+        const lines = await exported(there.runs, "r");
+        const bare = lines.with(
+          1,
+          edited(lines[1], (entry) => {
+            const { skill_id, inputs, status } = JSON.parse(String(entry.snapshot)) as JsonObject;
+            return { ...entry, snapshot: JSON.stringify({ skill_id, inputs, status } as JsonObject) };
+          }),
+        );
+        expect(lines.filter((line) => line.includes("_delta_version")).length).toBeGreaterThan(0);
+        const here = home(stage, stage.store);
+        await importRun(here.runs, bare);
+        await stage.clock.advance(hourMs);
+        await here.runtime.drain();
+        await here.runs.signal("r", { name: "word", payload: "done" });
+        await here.runtime.idle();
+        expect(await here.runs.get("r")).toMatchObject({ status: "completed" });
+        for (const { checkpointId } of (await here.runs.listCheckpoints("r")).checkpoints) {
+          expect((await here.runs.loadCheckpoint("r", checkpointId)).state).toMatchObject({ skillId: "office" });
+        }
+      }),
+    );
+
+    test(
+      "ends by being tried again, however few queries each try has, and reads nothing of what it wrote",
+      on(async (stage) => {
+        const lines = await longRun(stage);
+        const here = home(stage, stage.store);
+        let tries = 0;
+        for (let isDone = false; !isDone; ) {
+          expect(++tries).toBeLessThanOrEqual(3);
+          let left = 2;
+          const methods: string[] = [];
+          const poor = intercepted(stage.store, async ({ method }, proceed) => {
+            methods.push(method);
+            if (left-- <= 0) throw new DurableError("store_failed", "Too many queries in this invocation.");
+            return proceed();
+          });
+          isDone = await importRun(home(stage, poor).runs, lines).then(
+            () => true,
+            (error: unknown) => {
+              if (!isDurableError(error, "store_failed")) throw error;
+              return false;
+            },
+          );
+          expect(methods.slice(0, 2)).toEqual(["getRun", "commit"]);
+        }
+        expect(tries).toBe(3);
+        expect(await exported(here.runs, "r")).toEqual(lines);
+      }),
+    );
+
+    test(
+      "of many entries is one import, made by several at once, of which each may be ahead",
+      on(async (stage) => {
+        const lines = await longRun(stage);
+        const homes = [stage.store, await stage.open(), await stage.open()].map((store) => home(stage, store));
+        async function* slowly() {
+          for (const [index, line] of lines.entries()) {
+            if (index % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
+            yield line;
+          }
+        }
+        await Promise.all(homes.map(({ runs }, index) => importRun(runs, index === 0 ? slowly() : lines)));
+        for (const { runs } of homes) expect(await exported(runs, "r")).toEqual(lines);
+        const others = (await longRun(stage, "other")).map((line) => line.replaceAll('"other"', '"r"'));
+        expect(await refusalOf(importRun(home(stage, stage.store).runs, others))).toMatchObject({
+          code: expect.stringMatching(/conflict|invalid_request/),
+        });
+      }),
+    );
+
+    test(
+      "that stopped is not gone on with by another history of as many entries",
+      on(async (stage) => {
+        const [lines, others] = [await longRun(stage), await longRun(stage)];
+        const crash = { atCommit: 2, moment: "before", calls: "reject" } as const;
+        await refusalOf(importRun(home(stage, crashingStore(stage.store, crash)).runs, others));
+        const here = home(stage, stage.store);
+        expect(await refusalOf(importRun(here.runs, lines))).toMatchObject({ code: "conflict" });
+        await expectHidden(here, "r");
+        await importRun(here.runs, others);
+        expect(await exported(here.runs, "r")).toEqual(others);
+      }),
+    );
+  });
+
   describe("an import that is cut", () => {
     test(
       "anywhere shows nothing, and may be begun again",
@@ -440,10 +610,11 @@ export function transferCases(on: OnStage): void {
       { timeout: 120_000 },
       (moment) =>
         on(async (stage) => {
-          const first = home(stage, memoryStore());
-          await restingRun(first);
-          const lines = await exported(first.runs, "r");
-          const commits = JSON.parse(lines[0] ?? "").revision as number;
+          const lines = await longRun(stage);
+          const counting = countingStore(memoryStore());
+          await importRun(home(stage, counting).runs, lines);
+          const commits = counting.counts.calls.commit;
+          expect(commits).toBe(3);
           const tenants = Array.from({ length: commits }, (_, index) => `tenant ${index}`);
           for (const [index, tenant] of tenants.entries()) {
             const crash = { atCommit: index + 1, moment, calls: "reject" } as const;
@@ -509,6 +680,19 @@ export function transferCases(on: OnStage): void {
       at(index, (line) => edited(line, (fields) => ({ ...fields, ...over })));
     const body = (index: number, edit: (body: JsonObject) => unknown): Edit =>
       at(index, (line) => withBody(line, edit));
+    const record = (over: JsonObject): Edit =>
+      body(0, (row) => ({ ...row, record: { ...(row.record as object), ...over } }));
+    const run = (over: JsonObject): Edit =>
+      body(0, (row) => {
+        const { run, ...rest } = row.record as JsonObject;
+        return { ...row, record: { ...rest, run: { ...(run as object), ...over } } };
+      });
+    const snapshot = (index: number, edit: (json: JsonObject) => unknown): Edit =>
+      at(index, (line) =>
+        edited(line, (one) => ({ ...one, snapshot: JSON.stringify(edit(JSON.parse(String(one.snapshot)))) })),
+      );
+    const delta = (delta: Json): Edit => snapshot(2, (link) => ({ ...link, delta }));
+    const levels = (count: number): Json => JSON.parse("[".repeat(count) + "]".repeat(count)) as Json;
     const [invalid, unsupported, large] = ["invalid_request", "unsupported_version", "too_large"];
 
     test.each<[string, Edit, string, string]>([
@@ -573,6 +757,120 @@ export function transferCases(on: OnStage): void {
       ["a claim that is there twice", (lines) => lines.toSpliced(-2, 0, lines.at(-2) ?? ""), invalid, "line -2"],
       ["a claim that lapses some day", fields(-2, { lapsesAt: "some day" }), invalid, "line -2.lapsesAt"],
       ["a claim with a damaged body", fields(-3, { body: "{" }), invalid, "line -3"],
+      ["a claim of no known kind", fields(-2, { claim: "key" }), invalid, "line -2"],
+      ["a claim of no known kind, before the others", fields(-4, { claim: "a" }), invalid, "line -4"],
+      ["a ledger entry under another key", fields(-3, { key: "f".repeat(64) }), invalid, "line -3"],
+      ["a ledger entry of another step", body(-4, (claim) => ({ ...claim, step_id: "other" })), invalid, "line -4"],
+      ["a ledger entry of a second time", body(-4, (claim) => ({ ...claim, ordinal: 2 })), invalid, "line -4"],
+      ["a ledger entry of no status", body(-4, (claim) => ({ ...claim, status: "done" })), invalid, "line -4"],
+      ["a ledger entry that lapses", fields(-4, { lapsesAt: 8e15 }), invalid, "line -4"],
+      ["a ledger entry without a step", body(-4, ({ step_id: _, ...claim }) => claim), invalid, "line -4"],
+      ["an idempotency key for good", fields(-2, { lapsesAt: undefined }), invalid, "line -2"],
+      ["an idempotency key for years", fields(-2, { lapsesAt: 8e15 }), invalid, "line -2"],
+      ["an idempotency key that is no hash", fields(-2, { key: "key" }), invalid, "line -2"],
+      ["an idempotency key of no content", fields(-2, { body: "x" }), invalid, "line -2"],
+      ["a time of 16 digits", fields(0, { createdAt: 1_700_000_000_000_000 * 8 }), invalid, "line 1.createdAt"],
+      ["another time than the run's", fields(0, { createdAt: 1_700_000_000_000 }), invalid, "line 1.createdAt"],
+      ["a run of no time", run({ created_at: "yesterday" }), invalid, "line 1.createdAt"],
+      ["a run of a skill that is none", run({ skill_id: "é" }), invalid, "line 1.body.record.run.skill_id"],
+      [
+        "a run of a source that is none",
+        run({ metadata: { source_run_id: "é" } }),
+        invalid,
+        "line 1.body.record.run.metadata.source_run_id",
+      ],
+      [
+        "a wait before all time",
+        record({ waits: [{ kind: "sleep", step_id: "nap", until: -1e300 }] }),
+        invalid,
+        "line 1",
+      ],
+      [
+        "a wait behind all time",
+        record({ waits: [{ kind: "sleep", step_id: "nap", until: 8.7e15 }] }),
+        invalid,
+        "line 1",
+      ],
+      ["a wake-up behind all time", record({ wake_at: 1e300 }), invalid, "line 1"],
+      [
+        "a decision of no time",
+        record({ waits: [{ kind: "approval", step_id: "a", since: 0, reason: "approval", decision: { at: "" } }] }),
+        invalid,
+        "line 1.body.record.waits[0].decision.at",
+      ],
+      [
+        "a signal of no time",
+        record({ inbox: [{ name: "a", payload: 1, received_at: "?" }] }),
+        invalid,
+        "line 1.body.record.inbox[0].received_at",
+      ],
+      ["a count that overflows", record({ epoch: Number.MAX_SAFE_INTEGER }), invalid, "line 1.body.record.epoch"],
+      ["a count that is none", record({ recoveries: -1 }), invalid, "line 1"],
+      ["a count of other checkpoints", record({ checkpoint_count: 3 }), invalid, "line -1"],
+      ["a head at another entry", record({ head_revision: 1 }), invalid, "line -1"],
+      ["a run that is executed", record({ lease: { executor: "e", ends_at: 8.64e15 } }), "conflict", ""],
+      ["a state that is no JSON", fields(1, { snapshot: "{" }), invalid, "line 2.snapshot"],
+      ["a state that is no state", fields(1, { snapshot: "[]" }), invalid, "line 2.snapshot"],
+      ["a state of a wrong type", snapshot(1, (state) => ({ ...state, iteration: "3" })), invalid, "line 2.snapshot"],
+      [
+        "a state of another skill",
+        snapshot(1, (state) => ({ ...state, skill_id: "other" })),
+        invalid,
+        "line 2.snapshot",
+      ],
+      [
+        "a state of a newer version",
+        snapshot(1, (state) => ({ ...state, state_version: "2.0.0" })),
+        unsupported,
+        "line 2.snapshot",
+      ],
+      [
+        "a state of too many levels",
+        snapshot(1, (state) => ({ ...state, vars: { a: levels(495) } })),
+        large,
+        "line 2.snapshot",
+      ],
+      [
+        "a delta in place of a state",
+        fields(1, { snapshot: '{"_delta_version":1,"base":0,"delta":null}' }),
+        invalid,
+        "line 2.snapshot",
+      ],
+      ["a delta over another state", snapshot(2, (link) => ({ ...link, base: 9 })), invalid, "line 3.snapshot"],
+      [
+        "a delta of a newer format",
+        snapshot(2, (link) => ({ ...link, _delta_version: 2 })),
+        unsupported,
+        "line 3.snapshot",
+      ],
+      ["a delta that does not fit", delta(["a", 0, 0, []]), invalid, "line 3.snapshot"],
+      ["a delta to a number in words", delta(["o", { iteration: "3" }, {}, []]), invalid, "line 3.snapshot"],
+      ["a delta that takes the inputs", delta(["o", {}, {}, ["inputs"]]), invalid, "line 3.snapshot"],
+      ["a delta to another skill", delta(["o", { skill_id: "other" }, {}, []]), invalid, "line 3.snapshot"],
+      [
+        "a delta to a result in words",
+        delta(["o", {}, { step_results: ["o", { first: { step_id: "first", latency_ms: "1" } }, {}, []] }, []]),
+        invalid,
+        "line 3.snapshot",
+      ],
+      [
+        "a delta to a trace in words",
+        delta(["o", {}, { trace: ["o", {}, { steps: ["a", 0, 0, ["first"]] }, []] }, []]),
+        invalid,
+        "line 3.snapshot",
+      ],
+      [
+        "a delta to an odd value",
+        delta(["o", {}, { vars: ["o", { a: { $durable: ["date", "yesterday"] } }, {}, []] }, []]),
+        invalid,
+        "line 3.snapshot",
+      ],
+      [
+        "a delta longer than its state",
+        delta(["o", { vars: { a: "x".repeat(50_000) } }, {}, []]),
+        invalid,
+        "line 3.snapshot",
+      ],
       ["a claim of a newer format", body(-3, (claim) => ({ ...claim, format: 2 })), unsupported, "line -3"],
       ["an entry after the claims", (lines) => lines.toSpliced(-1, 0, lines[1] ?? ""), invalid, "line -2"],
       ["an end too early", (lines) => lines.toSpliced(-2, 1), invalid, "line -1"],
@@ -587,6 +885,7 @@ export function transferCases(on: OnStage): void {
         const refusal = await refusalOf(importRun(here.runs, wrong));
         const expected = path.replace(/-\d+/, (index) => String(wrong.length + 1 + Number(index)));
         expect(refusal.code).toBe(code);
+        if (path === "") return expectHidden(here, "r");
         if (path === "line") expect(refusal.path).toMatch(/^line \d+/);
         else expect(refusal.path).toBe(expected);
         expect(refusal.message).toContain(refusal.path);

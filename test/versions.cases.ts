@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { crashingStore } from "../src/conformance/faults.ts";
+import { crashingStore, intercepted } from "../src/conformance/faults.ts";
 import {
+  DurableError,
   defineCapability,
   defineGraphSkill,
   defineSkill,
@@ -349,15 +350,17 @@ export function versionCases(on: OnStage): void {
             migrations,
             run: async (step) => (await step.waitForApproval(name)).approver,
           });
-        const store =
-          when === "approves"
-            ? stage.store
-            : crashingStore(stage.store, { atCommit: 4, moment: "before", calls: "reject" });
+        let commitsLeft = Number.POSITIVE_INFINITY;
+        const store = intercepted(stage.store, async ({ method }, proceed) => {
+          if (method === "commit" && commitsLeft-- <= 0) throw new DurableError("store_failed", "It died.");
+          return proceed();
+        });
         const before = home(stage, [ask("may I", "1")], store);
         await before.runs.start({ skillId: "asks", runId: "r" });
         await before.runtime.idle();
         expect((await stage.runs.get("r")).approvalRequest).toMatchObject({ stepId: "may I", status: "pending" });
         if (when !== "approves") {
+          commitsLeft = 1;
           await before.runs.approve("r", { approver: "ann" });
           await before.runtime.idle();
           expect(await stage.runs.get("r")).toMatchObject({ status: "running" });

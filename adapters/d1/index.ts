@@ -41,11 +41,12 @@ export function d1Store(db: D1Database | D1DatabaseSession): Store {
 
   /** The first of the commit's claims, in its order, that is another run's. */
   async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
-    const held = `SELECT ${claimColumns} FROM claims WHERE tenant = ? AND kind = ? AND key = ?
-      AND run_id <> ? AND (lapses_at IS NULL OR lapses_at > ?)`;
-    const found = await db.batch<Columns>(
-      claims.map(({ kind, key }) => prepare(held, [run.tenant, kind, key, run.runId, now])),
-    );
+    const columns = claimColumns.replaceAll(/\b(key|body)\b/g, "claims.$1");
+    const held = `SELECT ${columns} FROM json_each(?) AS wanted JOIN claims
+      ON claims.tenant = ? AND claims.kind = wanted.value->>0 AND claims.key = wanted.value->>1
+      WHERE run_id <> ? AND (lapses_at IS NULL OR lapses_at > ?) ORDER BY wanted.id LIMIT 1`;
+    const wanted = JSON.stringify(claims.map(({ kind, key }) => [kind, key]));
+    const found = await db.batch<Columns>([prepare(held, [wanted, run.tenant, run.runId, now])]);
     return found.flatMap(({ results }) => results.map(rowOf<ClaimRow>))[0];
   }
 

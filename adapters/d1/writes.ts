@@ -1,5 +1,5 @@
 import { DurableError } from "../../src/errors.ts";
-import type { Commit, NewClaim, NewEntry, RunRow } from "../../src/store.ts";
+import type { Commit, EarlierEntry, NewClaim, RunRow } from "../../src/store.ts";
 
 export type Value = string | number | undefined;
 
@@ -13,14 +13,16 @@ export type Write = readonly [sql: string, values: readonly Value[]];
 const maxTextBytes = 2_000_000 - 2_000;
 
 /** What a commit writes, in the order of what must win: a held claim over a stale row, and that over the rest. */
-export function writesOf({ run, entry, claims = [], now, erase }: Commit): readonly Write[] {
+export function writesOf(commit: Commit): readonly Write[] {
+  const { run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
   return [
     ...(erase === true ? erasing(run) : []),
-    ...claims.map((claim) => claiming(run, claim, now)),
-    fenced(run),
+    ...batchesOf(claims).map((batch) => claiming(run, batch, now)),
+    fenced(run, over),
     // A newborn row is put whole.
-    ...(run.revision === 1 ? [] : indexed(run)),
-    ...(entry === undefined ? [] : entering(run, entry)),
+    ...(over === 0 ? [] : indexed(run)),
+    ...earlier.flatMap((one) => entering(run, one)),
+    ...(entry === undefined ? [] : entering(run, { ...entry, revision: run.revision })),
   ];
 }
 
@@ -33,25 +35,53 @@ function erasing({ tenant, runId }: RunRow): readonly Write[] {
   ];
 }
 
-function claiming({ tenant, runId }: RunRow, { kind, key, lapsesAt, body }: NewClaim, now: number): Write {
-  expectFits(`claim ${kind} ${key}`, body);
+/** The characters of the claims of one statement: of none of them more than three bytes come. */
+const mostClaimCharacters = 500_000;
+
+// Many in one statement, since an invocation may only make so many.
+function batchesOf(claims: readonly NewClaim[]): readonly (readonly NewClaim[])[] {
+  const batches: NewClaim[][] = [];
+  let room = 0;
+  for (const claim of claims) {
+    room -= claim.body.length + 500;
+    if (batches.length === 0 || room < 0) {
+      batches.push([]);
+      room = mostClaimCharacters - claim.body.length - 500;
+    }
+    batches.at(-1)?.push(claim);
+  }
+  return batches;
+}
+
+const overHeld = `ON CONFLICT (tenant, kind, key) DO UPDATE SET
+  run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?3 THEN excluded.run_id END,
+  lapses_at = excluded.lapses_at, body = excluded.body`;
+
+function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: number): Write {
+  const [first, ...more] = claims;
+  for (const { kind, key, body } of claims) expectFits(`claim ${kind} ${key}`, body);
+  if (first !== undefined && more.length === 0) {
+    const { kind, key, lapsesAt, body } = first;
+    const sql = "INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body) VALUES (?1, ?4, ?5, ?2, ?6, ?7)";
+    return [`${sql} ${overHeld}`, [tenant, runId, now, kind, key, lapsesAt, body]];
+  }
+  const rows = claims.map(({ kind, key, lapsesAt = null, body }) => [kind, key, lapsesAt, body]);
   return [
-    `INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-      ON CONFLICT (tenant, kind, key) DO UPDATE SET
-        run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?7 THEN excluded.run_id END,
-        lapses_at = excluded.lapses_at, body = excluded.body`,
-    [tenant, kind, key, runId, lapsesAt, body, now],
+    `INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body)
+      SELECT ?1, value->>0, value->>1, ?2, value->>2, value->>3 FROM json_each(?4) WHERE true ${overHeld}`,
+    [tenant, runId, now, JSON.stringify(rows)],
   ];
 }
 
-function fenced({ tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body }: RunRow): Write {
+function fenced(run: RunRow, over: number): Write {
+  const { tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body } = run;
   expectFits(`the row of run ${runId}`, body);
   return [
     `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, source_run_id, due_at, body) VALUES (?1, ?2,
-        CASE WHEN ?3 = 1 + coalesce((SELECT revision FROM runs WHERE tenant = ?1 AND run_id = ?2), 0) THEN ?3 END,
+        CASE WHEN ?10 = coalesce((SELECT revision FROM runs WHERE tenant = ?1 AND run_id = ?2), 0) THEN ?3 END,
         ?4, ?5, ?6, ?7, ?8, ?9)
       ON CONFLICT (tenant, run_id) DO UPDATE SET revision = excluded.revision, body = excluded.body`,
-    [tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body],
+    [tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body, over],
   ];
 }
 
@@ -67,8 +97,8 @@ function indexed({ tenant, runId, status, skillId, sourceRunId, dueAt }: RunRow)
   ];
 }
 
-function entering({ tenant, runId, revision }: RunRow, entry: NewEntry): readonly Write[] {
-  const { checkpointId, keyframe, body, snapshot } = entry;
+function entering({ tenant, runId }: RunRow, entry: EarlierEntry): readonly Write[] {
+  const { revision, checkpointId, keyframe, body, snapshot } = entry;
   const bytes = expectFits(`entry ${revision} of run ${runId}`, body);
   const [first, ...parts] = snapshot === undefined ? [] : split(snapshot, maxTextBytes - bytes);
   return [

@@ -21,11 +21,6 @@ export interface IndexedDbStoreOptions {
    * has it: faster, and a power cut may take acknowledged commits. It is what browsers do if not told otherwise.
    */
   readonly durability?: "strict" | "relaxed";
-  /**
-   * Called once a newer version of the page has upgraded the database: each call is a `store_outdated` from then on, until
-   * the page is reloaded.
-   */
-  readonly onOutdated?: () => void;
 }
 
 /**
@@ -38,9 +33,8 @@ export interface IndexedDbStoreOptions {
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills });
  */
-export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
-  const { name = "orca-durable", durability = "strict", onOutdated } = options;
-  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated);
+export function indexedDbStore({ name = "orca-durable", durability = "strict" }: IndexedDbStoreOptions = {}): Store {
+  const { transact, close } = connect<Schema>(name, migrations, durability);
 
   return {
     getRun: (tenant, runId) =>
@@ -116,11 +110,11 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         return page<ClaimRow>(tx.objectStore("claims").index("owner"), { range, limit });
       }),
 
-    commit: ({ run, entry, claims = [], now, erase = false }) =>
+    commit: ({ run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase = false }) =>
       transact("commit", ["runs", "places", "entries", "snapshots", "claims"], "readwrite", async (tx, undo) => {
         const [runs, places, entries] = [tx.objectStore("runs"), tx.objectStore("places"), tx.objectStore("entries")];
         const [snapshots, claimed] = [tx.objectStore("snapshots"), tx.objectStore("claims")];
-        const { tenant, runId, revision } = run;
+        const { tenant, runId } = run;
 
         const reading = Promise.all([
           runs.get([tenant, runId]),
@@ -138,10 +132,11 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         }
         writes.push(() => runs.put({ row: run }));
         writes.push(...claims.map((one) => () => claimed.put({ ...one, tenant, runId })));
-        if (entry !== undefined) {
-          const { snapshot, ...record } = entry;
+        for (const one of [...earlier, ...(entry === undefined ? [] : [{ ...entry, revision: run.revision }])]) {
+          const { snapshot, ...record } = one;
+          const { revision } = record;
           // Added, not put: a checkpoint id that the run already has fails, and the transaction with it.
-          writes.push(() => entries.add({ ...record, tenant, runId, revision }));
+          writes.push(() => entries.add({ ...record, tenant, runId }));
           if (snapshot !== undefined) writes.push(() => snapshots.add({ tenant, runId, revision, body: snapshot }));
         }
         // Before the reads are back, which takes a sixth off the time of a commit. Requests are answered in their order:
@@ -154,7 +149,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         const [previous, found] = await reading;
         const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
         if (claim !== undefined) return undo({ kind: "claimed", claim });
-        if (revision !== (previous?.row.revision ?? 0) + 1) return undo({ kind: "conflict" });
+        if (over !== (previous?.row.revision ?? 0)) return undo({ kind: "conflict" });
         const placing = async () => {
           if (previous !== undefined && !hasMoved(previous.row, run)) return;
           const place = { tenant, runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };

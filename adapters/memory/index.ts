@@ -103,7 +103,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           .map(([, claim]) => claim),
       ),
 
-    commit: ({ run, entry, claims = [], now, erase = false }) =>
+    commit: ({ run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase = false }) =>
       answer("commit", run.tenant, (rows) => {
         const { tenant, runId, revision } = run;
         for (const claim of claims) {
@@ -112,9 +112,12 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           if (!isFree && found.runId !== runId) return { kind: "claimed", claim: found };
         }
         const previous = rows.runs.get(runId);
-        if (revision !== (previous?.row.revision ?? 0) + 1) return { kind: "conflict" };
-        if (entry?.checkpointId !== undefined && !erase && previous?.checkpoints.has(entry.checkpointId)) {
-          throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${entry.checkpointId}.`);
+        if (over !== (previous?.row.revision ?? 0)) return { kind: "conflict" };
+        const entries = [...earlier, ...(entry === undefined ? [] : [{ ...entry, revision }])];
+        const ids = entries.flatMap(({ checkpointId }) => checkpointId ?? []);
+        const twice = ids.find((id, index) => ids.indexOf(id) < index || (!erase && previous?.checkpoints.has(id)));
+        if (twice !== undefined) {
+          throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${twice}.`);
         }
 
         // Nothing fails from here on, so nothing has to be undone.
@@ -133,12 +136,11 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           else rows.listed.splice(place, 0, stored);
         }
         for (const claim of claims) rows.claims.set(claimKey(claim), Object.freeze({ ...claim, tenant, runId }));
-        if (entry !== undefined) {
-          const { snapshot, ...record } = entry;
-          const row = Object.freeze({ ...record, tenant, runId, revision });
+        for (const { snapshot, ...record } of entries) {
+          const row = Object.freeze({ ...record, tenant, runId });
           stored.entries.push(row);
           if (row.checkpointId !== undefined) stored.checkpoints.set(row.checkpointId, row);
-          if (snapshot !== undefined) stored.snapshots.push(Object.freeze({ revision, body: snapshot }));
+          if (snapshot !== undefined) stored.snapshots.push(Object.freeze({ revision: row.revision, body: snapshot }));
         }
         rows.runs.set(runId, stored);
         data.set(tenant, rows);

@@ -57,7 +57,8 @@ export function sqliteStore(path: string): Store {
   }
 
   /** What a commit comes to, inside a transaction. What throws in here rolls it back. */
-  function decide({ run: row, entry, claims = [], now, erase }: Commit): CommitOutcome {
+  function decide(commit: Commit): CommitOutcome {
+    const { run: row, over = row.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
     const { tenant, runId, revision } = row;
     for (const { kind, key } of claims) {
       const claim = first<ClaimRow>(claimByKey, { tenant, kind, key });
@@ -65,7 +66,7 @@ export function sqliteStore(path: string): Store {
       if (isInForce && claim.runId !== runId) return { kind: "claimed", claim };
     }
     const before = first<{ revision: number }>(runById, { tenant, runId });
-    if (revision !== (before?.revision ?? 0) + 1) return { kind: "conflict" };
+    if (over !== (before?.revision ?? 0)) return { kind: "conflict" };
 
     if (erase) {
       run("DELETE FROM entries WHERE tenant = :tenant AND runId = :runId", { tenant, runId });
@@ -75,6 +76,7 @@ export function sqliteStore(path: string): Store {
     put("INSERT OR REPLACE", "runs", row);
     for (const claim of claims) put("INSERT OR REPLACE", "claims", { ...claim, tenant, runId });
     // Not replaced: a checkpoint id that the run already has violates the UNIQUE, and nothing is written.
+    for (const one of earlier) put("INSERT", "entries", { ...one, tenant, runId });
     if (entry !== undefined) put("INSERT", "entries", { ...entry, tenant, runId, revision });
     return { kind: "committed" };
   }

@@ -86,8 +86,7 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
   if (keyframe === undefined) throw new DurableError("corrupt_data", `${place} has no snapshot`);
   try {
     let json = JSON.parse(keyframe.body) as Json;
-    // A state may have a field of that name, which it does not know.
-    if (isDelta(json) && !Object.hasOwn(json, snapshotFormatKey)) throw new Error("the keyframe is missing");
+    if (isDelta(json)) throw new Error("the keyframe is missing");
     let revision = keyframe.revision;
     let deltaBytes = 0;
     for (const row of deltas) {
@@ -116,6 +115,12 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
 }
 
 function applied(json: Json, revision: number, row: SnapshotRow): Json {
+  const delta = deltaOf(row, revision);
+  return delta === null ? json : applyDelta(json, delta);
+}
+
+/** The delta in a snapshot that stands on that of another revision; `null` where nothing has changed. */
+export function deltaOf(row: SnapshotRow, revision: number): Json {
   const link = JSON.parse(row.body) as Json;
   if (!isDelta(link)) throw new Error(`snapshot ${row.revision} is no delta`);
   const { [deltaFormatKey]: format, base, delta } = link;
@@ -124,9 +129,11 @@ function applied(json: Json, revision: number, row: SnapshotRow): Json {
   }
   if (base !== revision) throw new Error(`snapshot ${row.revision} stands on ${String(base)}, not on ${revision}`);
   if (delta === undefined) throw new Error(`snapshot ${row.revision} says nothing`);
-  return delta === null ? json : applyDelta(json, delta);
+  return delta;
 }
 
-function isDelta(json: Json): json is JsonObject {
-  return isJsonObject(json) && Object.hasOwn(json, deltaFormatKey);
+/** True for the body of a snapshot that stands on another. */
+export function isDelta(json: Json): json is JsonObject {
+  // A state may have a field of that name, which it does not know.
+  return isJsonObject(json) && Object.hasOwn(json, deltaFormatKey) && !Object.hasOwn(json, snapshotFormatKey);
 }

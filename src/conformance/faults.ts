@@ -86,9 +86,12 @@ export function countingStore(store: Store): Store & { readonly counts: StoreCou
     const answer = await proceed();
     if (commit !== undefined) {
       if ((answer as CommitOutcome).kind !== "committed") return answer;
-      const { entry, claims = [] } = commit;
-      counts.rowsWritten += 1 + claims.length + (entry === undefined ? 0 : 1) + (entry?.snapshot === undefined ? 0 : 1);
-      counts.snapshotBytesWritten += byteLength(entry?.snapshot ?? "");
+      const { earlier = [], entry, claims = [] } = commit;
+      counts.rowsWritten += 1 + claims.length;
+      for (const { snapshot } of [...earlier, ...(entry === undefined ? [] : [entry])]) {
+        counts.rowsWritten += snapshot === undefined ? 1 : 2;
+        counts.snapshotBytesWritten += byteLength(snapshot ?? "");
+      }
       return answer;
     }
     if (Array.isArray(answer)) counts.rowsRead += answer.length;

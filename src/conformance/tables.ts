@@ -31,13 +31,15 @@ export function heldClaim(tables: Tables, { run, claims = [], now }: Commit): Cl
     .find((claim) => claim !== undefined && claim.runId !== run.runId && isInForce(claim, now));
 }
 
-export function passesFence(tables: Tables, { run }: Commit): boolean {
-  return (findRun(tables, run.tenant, run.runId)?.revision ?? 0) === run.revision - 1;
+export function passesFence(tables: Tables, { run, over = run.revision - 1 }: Commit): boolean {
+  return (findRun(tables, run.tenant, run.runId)?.revision ?? 0) === over;
 }
 
-export function repeatsCheckpoint(tables: Tables, { run, entry, erase }: Commit): boolean {
-  if (entry?.checkpointId === undefined || erase === true) return false;
-  return tables.entries.some((old) => isOf(old, run.tenant, run.runId) && old.checkpointId === entry.checkpointId);
+export function repeatsCheckpoint(tables: Tables, { run, earlier = [], entry, erase }: Commit): boolean {
+  const ids = [...earlier, ...(entry === undefined ? [] : [entry])].flatMap(({ checkpointId }) => checkpointId ?? []);
+  if (new Set(ids).size < ids.length) return true;
+  if (erase === true) return false;
+  return tables.entries.some((old) => isOf(old, run.tenant, run.runId) && ids.includes(old.checkpointId ?? ""));
 }
 
 /** Puts all of a commit, without asking whether it may. */
@@ -60,12 +62,15 @@ export function writeRow(tables: Tables, run: RunRow): void {
   tables.runs = [...tables.runs.filter((old) => !isOf(old, run.tenant, run.runId)), { ...run }];
 }
 
-export function writeEntry(tables: Tables, { run, entry }: Commit): void {
-  if (entry === undefined) return;
-  const { tenant, runId, revision } = run;
-  const { snapshot, ...row } = entry;
-  tables.entries = [...tables.entries, { tenant, runId, revision, ...row }];
-  if (snapshot !== undefined) tables.snapshots = [...tables.snapshots, { tenant, runId, revision, body: snapshot }];
+/** The entries of a commit, each with its revision. */
+export function writeEntry(tables: Tables, { run, earlier = [], entry }: Commit): void {
+  const { tenant, runId } = run;
+  for (const one of [...earlier, ...(entry === undefined ? [] : [{ ...entry, revision: run.revision }])]) {
+    const { snapshot, ...row } = one;
+    const { revision } = row;
+    tables.entries = [...tables.entries, { tenant, runId, ...row }];
+    if (snapshot !== undefined) tables.snapshots = [...tables.snapshots, { tenant, runId, revision, body: snapshot }];
+  }
 }
 
 export function writeClaims(tables: Tables, { run, claims = [] }: Commit): void {

@@ -1,11 +1,13 @@
 import type { CapabilityDefinition } from "../capability.ts";
+import { count, type Field, record as fieldsOf, requiredText, sparse, value, word } from "../codec/fields.ts";
 import { bodyFormat, readBody } from "../codec/run.ts";
+import { DurableError } from "../errors.ts";
 import { type ExecutionState, isSettled } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Wait } from "../run.ts";
-import { type ClaimRow, maxRowBytes, type NewClaim } from "../store.ts";
+import { type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 import { ledgerName, stepOfLedgerName } from "./renaming.ts";
 
@@ -111,15 +113,31 @@ export function fitsLedger(claim: NewClaim): boolean {
   return claim.body.length * 3 <= maxRowBytes || utf8Length(claim.body) <= maxRowBytes;
 }
 
-function readEffect(claim: ClaimRow): Effect {
-  return readBody(claim.body, `a ledger entry of run "${claim.runId}"`, (fields) => ({
-    stepId: String(fields.step_id),
-    uses: String(fields.uses),
-    requestHash: String(fields.request_hash),
-    ordinal: Number(fields.ordinal),
-    status: fields.status as Effect["status"],
-    ...present({ output: fields.output }),
-  }));
+const effectFields = fieldsOf<Effect>("required", {
+  stepId: requiredText,
+  uses: requiredText,
+  requestHash: requiredText,
+  ordinal: count,
+  status: word(["attempted", "failed", "recorded"]),
+  output: sparse(value) as Field<Json | undefined>,
+});
+
+function readEffect({ runId, body }: Pick<ClaimRow, "runId" | "body">): Effect {
+  return readBody(body, `a ledger entry of run "${runId}"`, ({ format: _, ...fields }) =>
+    effectFields.read(fields, "effect"),
+  );
+}
+
+/**
+ * True for a claim on an effect of that run, false for a claim of another kind.
+ *
+ * @throws `corrupt_data` where it is not that run's: the key follows from the run and what the entry says.
+ */
+export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: NewClaim): Promise<boolean> {
+  if (kind !== claimKind) return false;
+  const effect = readEffect({ runId, body });
+  if (lapsesAt === undefined && key === (await claimKey(runId, effect))) return true;
+  throw new DurableError("corrupt_data", `the ledger entry is not of run "${runId}"`);
 }
 
 /**
@@ -151,10 +169,11 @@ export async function inheritedEffects(
   tenant: TenantId,
   source: RunRecord<Json>,
   descendant: RunId,
-  containedIn?: ExecutionState<Json>,
+  containedIn?: { readonly state: ExecutionState<Json>; readonly version: string | undefined },
 ): Promise<readonly NewClaim[]> {
-  const isContained = ({ stepId }: Effect, { stepResults, skillVersion }: ExecutionState<Json>) =>
-    isSettled(getOwn(stepResults, stepOfLedgerName(source, skillVersion ?? source.run.skillVersion, stepId)));
+  const isContained = ({ stepId }: Effect) =>
+    containedIn === undefined ||
+    isSettled(getOwn(containedIn.state.stepResults, stepOfLedgerName(source, containedIn.version, stepId)));
   const latest = new Map<string, Effect>();
   for (let after: { kind: string; key: string } | undefined; ; ) {
     const page = await host.store.listClaims(tenant, source.run.runId, {
@@ -165,9 +184,13 @@ export async function inheritedEffects(
       if (claim.kind !== claimKind) continue;
       const effect = readEffect(claim);
       if (effect.status !== "recorded") continue;
-      if (containedIn !== undefined && !isContained(effect, containedIn)) continue;
+      if (!isContained(effect)) continue;
       const request = JSON.stringify([effect.stepId, effect.requestHash]);
       if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
+      if (latest.size < maxClaims) continue;
+      throw new DurableError("too_large", `run "${source.run.runId}" has ${maxClaims} recorded effects or more`, {
+        hint: "a descendant inherits fewer: fork an earlier checkpoint, or do large batches in child runs",
+      });
     }
     after = page.at(-1);
     if (after === undefined || page.length < pageSize) break;

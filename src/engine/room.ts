@@ -86,6 +86,18 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
   );
 }
 
+/**
+ * Half of what a run under way keeps free is left even where a run was written by an older version.
+ *
+ * @throws `too_large` where a run that comes from elsewhere could not go on.
+ */
+export function checkRow({ run }: RunRecord<Json>, body: string): void {
+  checkDepth(body, "the row of the run");
+  const bytes = bytesOf(body);
+  const most = maxRowBytes - (isTerminal(run.status) ? 0 : reserve.underWay / 2);
+  if (bytes > most) throw tooLarge("the row of the run", bytes, most, "let it end, or shorten its metadata");
+}
+
 /** The texts of events that say what went wrong or what a person noted. They are whole where they belong. */
 const cuttable = ["error", "message", "notes"] as const;
 
@@ -124,7 +136,7 @@ const levelsOfResult = 2;
 export function checkState(
   { maxStateBytes, maxStateValues }: Host,
   run: Run<Json>,
-  { size, depth }: WrittenSnapshot,
+  { size, depth }: Pick<WrittenSnapshot, "size" | "depth">,
 ): void {
   const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
   const state = `the state of run "${run.runId}"`;
@@ -143,7 +155,8 @@ export function checkState(
   }
 }
 
-function checkDepth(body: string, what: string): void {
+/** @throws `too_large` where a body could not be read again in an answer that holds it. */
+export function checkDepth(body: string, what: string): void {
   const levels = maxDepth - levelsAround;
   // A text that is too short for so many pairs of brackets need not be looked through.
   if (body.length <= 2 * levels || extent(body).depth <= levels) return;

@@ -113,6 +113,7 @@ async function bornFork(
 ): Promise<Born> {
   const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
   const now = host.clock.now();
+  const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
   const record = born("fork", host, source.record, checkpoint, descent, now);
   return settle(host, tenant, claim, {
     // An old approval must not send edited mail.
@@ -120,7 +121,7 @@ async function bornFork(
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
-    claims: await inheritedEffects(host, tenant, source.record, record.run.runId, checkpoint.state),
+    claims: await inheritedEffects(host, tenant, source.record, record.run.runId, { state: checkpoint.state, version }),
   });
 }
 

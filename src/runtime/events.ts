@@ -4,9 +4,7 @@ import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { RunId, TenantId } from "../ids.ts";
-import { present } from "../present.ts";
 import { isTerminal, type RunStatus } from "../run.ts";
-import { entryPage } from "./checkpoints.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
@@ -41,7 +39,7 @@ export function eventPosition(event: RunEvent): string {
 }
 
 /** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
-export function parsePosition(runId: RunId, after: string): Position {
+function parsePosition(runId: RunId, after: string): Position {
   const prefix = `${runId}:`;
   const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
   const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
@@ -64,44 +62,29 @@ export async function readEvents(
   if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
   const position = after === undefined ? undefined : parsePosition(runId, after);
   await getRun(host, tenant, runId);
-  const events: RunEvent[] = [];
-  for (let from = position; ; ) {
-    const page = await eventsAfter(host, tenant, runId, from, limit - events.length);
-    events.push(...page.events);
-    if (!page.isMore || events.length >= limit) return events;
-    from = page.last;
-  }
+  return eventsAfter(host, tenant, runId, position, limit);
 }
 
-/** Events from some place on. */
-export interface EventPage {
-  readonly events: readonly RunEvent[];
-  /** True where there are more behind them. */
-  readonly isMore: boolean;
-}
-
-/** Events up to a limit, and fewer where they are large. */
-export async function eventsAfter(
+async function eventsAfter(
   host: Host,
   tenant: TenantId,
   runId: RunId,
   position: Position | undefined,
   limit: number,
-): Promise<EventPage & { readonly last?: Position }> {
+): Promise<readonly RunEvent[]> {
+  const events: RunEvent[] = [];
+  // The entry of the position itself may have more events behind it.
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
-    // Each entry has an event at least. That of the position itself may have more behind it, or none.
-    const { rows, isMore } = await entryPage(host, tenant, runId, { after, limit: limit + 1 }, false);
-    const found = rows.flatMap((row) => {
+    const rows = await host.store.listEntries(tenant, runId, { after, limit: pageSize });
+    for (const row of rows) {
       const entry = readEntry(row);
       const own = runEvents(runId, entry);
-      return entry.revision === position?.revision ? own.slice(position.index + 1) : own;
-    });
-    const events = found.slice(0, limit);
-    const last = events.at(-1);
-    if (last !== undefined || !isMore) {
-      return { events, isMore: isMore || found.length > limit, ...present({ last: last && positionOf(last) }) };
+      events.push(...(entry.revision === position?.revision ? own.slice(position.index + 1) : own));
+      if (events.length >= limit) return events.slice(0, limit);
     }
-    after = rows.at(-1)?.revision ?? after;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < pageSize) return events;
+    after = last.revision;
   }
 }
 
@@ -130,11 +113,9 @@ export async function* watchRun(
       told = new AbortController();
       // The status first: whatever is read after it contains all that led to it.
       const { record } = await getRun(host, tenant, runId);
-      const { events, isMore }: EventPage =
-        record.entryRevision === readUpTo
-          ? { events: [], isMore: false }
-          : await eventsAfter(host, tenant, runId, position, pageSize);
-      if (!isMore) readUpTo = record.entryRevision;
+      const events =
+        record.entryRevision === readUpTo ? [] : await eventsAfter(host, tenant, runId, position, pageSize);
+      if (events.length < pageSize) readUpTo = record.entryRevision;
       for (const event of events) {
         yield event;
         position = positionOf(event);

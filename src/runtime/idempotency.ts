@@ -38,6 +38,18 @@ export async function idempotencyClaim(
   };
 }
 
+/** True for what {@link idempotencyClaim} may have made by now, also by a clock that is a day ahead of this one. */
+export function isIdempotencyClaim({ kind, key, lapsesAt, body }: NewClaim, now: number): boolean {
+  const isHash = (text: string) => /^[0-9a-f]{64}$/.test(text);
+  return (
+    kind === idempotency &&
+    isHash(key) &&
+    isHash(body.slice(0, hashLength)) &&
+    lapsesAt !== undefined &&
+    lapsesAt <= now + 2 * idempotencyMs
+  );
+}
+
 /** The claim that an earlier call has under the same key, while it is in force. */
 export async function earlierClaim(
   host: Host,

@@ -1,12 +1,43 @@
 import { describe, expect, test } from "vitest";
+import { intercepted } from "../../src/conformance/faults.ts";
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { testCutOffEffects } from "./ledger-cut-off.ts";
 import { codeOffice, gates, happened, postOffice, published, to, withFailing } from "./post-office.ts";
-import { type Scene, scene } from "./scene.ts";
+import { type Scene, scene, tenant } from "./scene.ts";
 
 /** What the ledger promises, on one medium. */
 export function testLedger(medium: string, harness: StoreHarness): void {
   const played = (name: string, play: (scene: Scene) => Promise<void>) => test(name, () => scene(harness, play));
+
+  describe(`a ledger of too many effects on ${medium}`, () => {
+    played("is not inherited in part: the replay and the fork are refused, and nothing is born", async (scene) => {
+      const { actor, store } = scene;
+      const { run } = await published(scene, postOffice());
+      const recorded = (count: number) => ({
+        format: 1,
+        step_id: `step ${count}`,
+        uses: "mail",
+        request_hash: "f".repeat(64),
+        ordinal: 1,
+        status: "recorded",
+        output: null,
+      });
+      let count = 0;
+      const endless = intercepted(store, async ({ method }, proceed) => {
+        if (method !== "listClaims") return proceed();
+        const page = Array.from({ length: 200 }, () => {
+          const key = String(++count).padStart(8, "0");
+          return { tenant, kind: "effect", key, runId: run.runId, body: JSON.stringify(recorded(count)) };
+        });
+        return page as never;
+      });
+      const { runs } = actor({ ...postOffice(), store: endless });
+      const before = await runs.count();
+      await expect(runs.replay(run.runId, { newRunId: "replay" })).rejects.toMatchObject({ code: "too_large" });
+      expect(count).toBe(10_000);
+      expect(await runs.count()).toBe(before);
+    });
+  });
 
   describe(`a recorded effect on ${medium}`, () => {
     played("is told of with the step that completed by it", async (scene) => {

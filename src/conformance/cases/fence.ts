@@ -1,8 +1,8 @@
 import { storeCase } from "../case.ts";
-import { expectEqual } from "../expect.ts";
-import { contents, expectCommitted, expectConflict, put, row } from "../rows.ts";
+import { expectEqual, expectRejection } from "../expect.ts";
+import { all, contents, expectCommitted, expectConflict, put, row } from "../rows.ts";
 
-/** The one rule: a row at revision n is accepted only over a row at revision n - 1. */
+/** The one rule: a row is accepted only over the one before it, or over that which its commit names. */
 export const fenceCases = [
   storeCase("fence.birth", "A row at revision 1 is accepted where there is none.", async ({ store, tenant }) => {
     await expectCommitted(store, row(tenant, "r"));
@@ -66,6 +66,96 @@ export const fenceCases = [
       const before = await contents(store, tenant, ["r"]);
       for (const revision of [2, 3]) await expectConflict(store, row(tenant, "r", { revision }));
       expectEqual(await contents(store, tenant, ["r"]), before, "the store");
+    },
+  ),
+
+  storeCase(
+    "fence.over",
+    "A commit that names the revision it stands over is accepted there, however far it goes on.",
+    async ({ store, tenant }) => {
+      await expectCommitted(store, row(tenant, "r", { revision: 5 }), { over: 0 });
+      await expectCommitted(store, row(tenant, "r", { revision: 6 }));
+      const far = row(tenant, "r", { revision: 2 ** 40, dueAt: 7 });
+      await expectCommitted(store, far, { over: 6 });
+      expectEqual(await store.getRun(tenant, "r"), far, "getRun");
+      expectEqual(await store.dueRuns({ tenant, now: 7, limit: 1 }), [far], "dueRuns");
+      await expectCommitted(store, row(tenant, "r", { revision: 2 ** 40 + 1 }));
+    },
+  ),
+
+  storeCase(
+    "fence.over-another",
+    "A commit that names another revision than the row's is a conflict, also one that would fit without it.",
+    async ({ store, tenant }) => {
+      await expectConflict(store, row(tenant, "r", { revision: 5 }), { over: 4 });
+      for (const revision of [1, 2, 3]) await expectCommitted(store, row(tenant, "r", { revision }));
+      for (const [revision, over] of [
+        [4, 2],
+        [4, 0],
+        [9, 0],
+        [9, 1],
+        [9, 8],
+      ] as const) {
+        await expectConflict(store, row(tenant, "r", { revision, body: "late" }), { over });
+      }
+      expectEqual(await store.getRun(tenant, "r"), row(tenant, "r", { revision: 3 }), "getRun");
+    },
+  ),
+
+  storeCase(
+    "fence.earlier",
+    "Entries of revisions in between come with their row, each at its own revision.",
+    async ({ store, tenant }) => {
+      const one = (revision: number) => ({
+        body: `entry ${revision}`,
+        checkpointId: `c${revision}`,
+        keyframe: revision,
+      });
+      const earlier = [
+        { revision: 2, ...one(2), snapshot: "state 2" },
+        { revision: 4, body: "events" },
+      ];
+      const entry = { ...one(9), snapshot: "state 9" };
+      await expectCommitted(store, row(tenant, "r", { revision: 9 }), { over: 0, earlier, entry });
+      const more = [{ revision: 11, ...one(11), snapshot: "state 11" }];
+      await expectCommitted(store, row(tenant, "r", { revision: 20 }), { over: 9, earlier: more });
+      const runId = "r";
+      expectEqual(
+        await store.listEntries(tenant, "r", { limit: all }),
+        [
+          { tenant, runId, revision: 2, ...one(2) },
+          { tenant, runId, revision: 4, body: "events" },
+          { tenant, runId, revision: 9, ...one(9) },
+          { tenant, runId, revision: 11, ...one(11) },
+        ],
+        "listEntries",
+      );
+      expectEqual(
+        await store.getSnapshots(tenant, "r", 0, 100),
+        [2, 9, 11].map((revision) => ({ revision, body: `state ${revision}` })),
+        "getSnapshots",
+      );
+      expectEqual((await store.getEntry(tenant, "r", "c11"))?.revision, 11, "getEntry");
+    },
+  ),
+
+  storeCase(
+    "fence.earlier-atomic",
+    "Entries of revisions in between are written with their row, or not at all.",
+    async ({ store, tenant }) => {
+      const entry = { body: "entry", checkpointId: "old", keyframe: 1, snapshot: "state" };
+      await expectCommitted(store, row(tenant, "r"), { entry });
+      const before = await contents(store, tenant, ["r"]);
+      const earlier = [{ revision: 2, body: "new", checkpointId: "new", keyframe: 2, snapshot: "new" }];
+      await expectConflict(store, row(tenant, "r", { revision: 4 }), { over: 2, earlier });
+      expectEqual(await contents(store, tenant, ["r"]), before, "the store after a conflict");
+      const run = row(tenant, "r", { revision: 4 });
+      const repeated = [...earlier, { ...entry, revision: 3 }];
+      await expectRejection(() => put(store, run, { over: 1, earlier: repeated }), "an old checkpoint in between");
+      const twice = { over: 1, earlier, entry: { ...entry, checkpointId: "new" } };
+      await expectRejection(() => put(store, run, twice), "a checkpoint twice in a commit");
+      expectEqual(await contents(store, tenant, ["r"]), before, "the store after rejections");
+      await expectCommitted(store, run, { over: 1, earlier });
     },
   ),
 

@@ -1,6 +1,6 @@
 import type { Commit, CommitOutcome } from "../../store.ts";
-import { findRun, heldClaim, passesFence, repeatsCheckpoint, type Tables, verdict } from "../tables.ts";
-import { decidesBy, type Spoil, saboteur } from "./saboteur.ts";
+import { findRun, heldClaim, passesFence, repeatsCheckpoint, type Tables, verdict, writeEntry } from "../tables.ts";
+import { commitsAnd, commitsInstead, decidesBy, type Spoil, saboteur } from "./saboteur.ts";
 
 export const fenceSaboteurs = [
   saboteur(
@@ -57,6 +57,55 @@ export const fenceSaboteurs = [
     "Revisions are compared as text.",
     ["fence.successor"],
     fencedBy(({ run }, current) => current === run.revision - 1 && String(current) < String(run.revision)),
+  ),
+
+  saboteur(
+    "steps-only",
+    "Only a row of the next revision is written, whatever the commit stands over.",
+    ["fence.over", "fence.earlier"],
+    fencedBy(({ run }, current) => current === run.revision - 1),
+  ),
+
+  saboteur(
+    "over-ignored",
+    "A commit that names what it stands over is written over anything older.",
+    ["fence.over-another", "fence.earlier-atomic"],
+    fencedBy(({ run, over }, current) => (over === undefined ? current === run.revision - 1 : current < run.revision)),
+  ),
+
+  saboteur(
+    "over-only",
+    "A commit that would fit is written, whatever it says that it stands over.",
+    ["fence.over-another"],
+    fencedBy(({ run, over = run.revision - 1 }, current) => current === over || current === run.revision - 1),
+  ),
+
+  saboteur(
+    "earlier-dropped",
+    "Entries of revisions in between are left out.",
+    ["fence.earlier"],
+    commitsInstead(({ earlier: _, ...commit }) => commit),
+  ),
+
+  saboteur(
+    "earlier-at-row",
+    "The last entry of a revision in between gets the revision of its row.",
+    ["fence.earlier"],
+    commitsInstead(({ earlier = [], ...commit }) => {
+      const last = earlier.at(-1);
+      if (last === undefined || commit.entry !== undefined) return { ...commit, earlier };
+      const { revision: _, ...entry } = last;
+      return { ...commit, earlier: earlier.slice(0, -1), entry };
+    }),
+  ),
+
+  saboteur(
+    "earlier-before-fence",
+    "Entries of revisions in between are written before the fence has spoken.",
+    ["fence.earlier-atomic"],
+    commitsAnd((outcome, { run, earlier = [] }, tables) => {
+      if (outcome === "conflict") writeEntry(tables, { run, earlier, now: 0 });
+    }),
   ),
 
   saboteur(

@@ -65,16 +65,17 @@ export function pause(ms = 0): Promise<void> {
 
 /** The commit with every body of it changed. */
 export function withBodies(commit: Commit, change: (body: string) => string): Commit {
-  const { run, entry, claims } = commit;
+  const { run, earlier, entry, claims } = commit;
   return {
     ...commit,
     run: { ...run, body: change(run.body) },
+    ...(earlier && { earlier: earlier.map((one) => withEntryBodies(one, change)) }),
     ...(entry && { entry: withEntryBodies(entry, change) }),
     ...(claims && { claims: claims.map((claim) => ({ ...claim, body: change(claim.body) })) }),
   };
 }
 
-function withEntryBodies(entry: NewEntry, change: (body: string) => string): NewEntry {
+function withEntryBodies<T extends NewEntry>(entry: T, change: (body: string) => string): T {
   const snapshot = entry.snapshot === undefined ? {} : { snapshot: change(entry.snapshot) };
   return { ...entry, body: change(entry.body), ...snapshot };
 }

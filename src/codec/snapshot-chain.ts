@@ -1,0 +1,101 @@
+import { DurableError, isDurableError } from "../errors.ts";
+import { getOwn, isJsonObject, type Json, jsonEqual, parseJson, setOwn, textSize, utf8Length } from "../json.ts";
+import type { SnapshotRow } from "../store.ts";
+import { applyDelta } from "./delta.ts";
+import { deltaOf, isDelta, type StateSize } from "./snapshot.ts";
+import { readState, writeState } from "./state.ts";
+
+/** A snapshot that can be read. */
+export interface CheckedSnapshot {
+  /** As it is to be stored. */
+  readonly body: string;
+  readonly skillId?: string;
+  /** Of the whole state; `undefined` for a delta. */
+  readonly size?: StateSize;
+  /** The levels of nesting of what it brings. */
+  readonly depth: number;
+}
+
+/**
+ * The snapshots of a run's history, checked one after the other as they come from elsewhere: each must be readable on top of
+ * those before it. The time follows the size of the changes, not that of the states.
+ */
+export class SnapshotChain {
+  readonly #maxValues: number;
+  /** The state at the last snapshot; `undefined` behind one that is missing, on which nothing can be read. */
+  #json: Json | undefined;
+  #revision = 0;
+  #bytesLeft = 0;
+
+  /** Of states of at most so many values. */
+  constructor(maxValues: number) {
+    this.#maxValues = maxValues;
+  }
+
+  /** @throws `corrupt_data`, `invalid_request`, `too_large` or `unsupported_version` if the snapshot cannot be read. */
+  add(row: SnapshotRow, isKeyframe: boolean): CheckedSnapshot {
+    try {
+      return isKeyframe ? this.#keyframe(row) : this.#delta(row);
+    } catch (cause) {
+      if (isDurableError(cause)) throw cause;
+      throw new DurableError("corrupt_data", cause instanceof Error ? cause.message : String(cause), { cause });
+    }
+  }
+
+  /** The place of a snapshot that was gone at the source. */
+  addMissing(): void {
+    this.#json = undefined;
+  }
+
+  // One that leaves out fields is completed, since the deltas that follow say nothing of what they take for granted.
+  #keyframe(row: SnapshotRow): CheckedSnapshot {
+    const given = parseJson(row.body, "state", this.#maxValues);
+    if (isDelta(given)) throw new DurableError("corrupt_data", "the snapshot is a delta, and should be a keyframe");
+    const state = readState(given);
+    const whole = writeState(state);
+    const isWhole = jsonEqual(given, whole);
+    const body = isWhole ? row.body : JSON.stringify(whole);
+    const { depth, ...size } = textSize(body);
+    this.#json = isWhole ? given : whole;
+    this.#revision = row.revision;
+    this.#bytesLeft = 2 * size.bytes;
+    return { body, skillId: state.skillId, size, depth };
+  }
+
+  #delta(row: SnapshotRow): CheckedSnapshot {
+    const { body, revision } = row;
+    if (this.#json === undefined) return { body, depth: 0 };
+    // A keyframe is written before the deltas outgrow the last one: so a load stays within a multiple of the state.
+    this.#bytesLeft -= utf8Length(body);
+    if (this.#bytesLeft < 0) throw new DurableError("corrupt_data", "the deltas are longer than their keyframe");
+    // An instruction takes more values than what it changes, and the state bounds what it may leave.
+    parseJson(body, "state", 4 * this.#maxValues);
+    const delta = deltaOf(row, this.#revision);
+    this.#revision = revision;
+    if (delta === null) return { body, depth: 0 };
+    this.#json = applyDelta(this.#json, delta);
+    const changed = changedPart(this.#json, delta, 0);
+    const { skillId } = readState(changed);
+    return { body, skillId, depth: textSize(JSON.stringify(changed)).depth };
+  }
+}
+
+/**
+ * What a delta has changed, in the place where it stands: of a state the fields, of a field the members, of a list the
+ * items. What is deeper inside comes whole.
+ */
+function changedPart(json: Json, delta: Json, level: number): Json {
+  const [kind, first, second, third] = delta as readonly Json[];
+  if (kind === "a" && Array.isArray(json)) return third ?? null;
+  if (kind === "e" && Array.isArray(json)) return [(json as readonly Json[])[Number(first)] ?? null];
+  if (kind !== "o" || level > 1 || !isJsonObject(json)) return json;
+  const part: Record<string, Json> = {};
+  // Without these two nothing is a state.
+  if (level === 0 && json.skill_id !== undefined) part.skill_id = json.skill_id;
+  if (level === 0 && json.inputs !== undefined) part.inputs = {};
+  for (const key of Object.keys(first as object)) setOwn(part, key, getOwn(json, key) as Json);
+  for (const [key, inner] of Object.entries(second as Readonly<Record<string, Json>>)) {
+    setOwn(part, key, changedPart(getOwn(json, key) as Json, inner, level + 1));
+  }
+  return part;
+}

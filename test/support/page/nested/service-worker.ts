@@ -1,3 +1,0 @@
-import { createServiceWorker } from "../../../../worker/service-worker.ts";
-
-createServiceWorker({ tenant: "me", skills: [], capabilities: [] }).listen();

@@ -1,1 +1,0 @@
-addEventListener("install", (event) => event.waitUntil(Promise.reject(new Error("it cannot be installed"))));

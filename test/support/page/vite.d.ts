@@ -1,5 +1,0 @@
-/** What Vite makes of a worker's file: the address of it. */
-declare module "*?worker&url" {
-  const url: string;
-  export default url;
-}
