@@ -64,7 +64,7 @@ const rooms: readonly Room[] = [
   // A page must not carry the HTTP app.
   {
     name: "page entry",
-    holds: /^worker\/(page|serving)\.ts$/,
+    holds: /^worker\/(page|registration|serving)\.ts$/,
     sees: anyOf(core, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },

@@ -212,6 +212,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type AppOptions",
     "type Call",
     "type Caller",
+    "type OpenStream",
     "type Role",
     "type StreamOptions",
   ],

@@ -83,14 +83,26 @@ describe("what the service worker answers", { timeout: 60_000 }, () => {
     const page = await open("client");
     const asked = async (path: string, init: { method?: string; body?: string } = {}) =>
       page.evaluate(async ([path, init]) => (await fetch(path, init)).text(), [path, init] as const);
-    for (const path of ["/hello.txt", "/v2/runs", "/v1x", "/runs/v1/runs", "/reference.html"]) {
+    const others = [
+      "/hello.txt",
+      "/v2/runs",
+      "/v1x",
+      "/runs/v1/runs",
+      "/reference.html",
+      "/v1/login",
+      "/v1/",
+      "/inspector",
+    ];
+    for (const path of others) {
       expect(await asked(path)).toBe(`the network, GET ${path}`);
     }
-    expect(await asked("/form", { method: "POST", body: "x" })).toBe("the network, POST /form");
+    for (const path of ["/form", "/v1/login"]) {
+      expect(await asked(path, { method: "POST", body: "x" })).toBe(`the network, POST ${path}`);
+    }
     expect(JSON.parse(await asked("/v1/health"))).toEqual({ status: "ok" });
     expect(JSON.parse(await asked("/openapi.json"))).toMatchObject({ openapi: "3.1.0" });
-    expect(JSON.parse(await asked("/v1/nothing"))).toMatchObject({ error: { code: "not_found" } });
-    expect(site.requests.filter((path) => path.startsWith("/v1/") || path === "/openapi.json")).toEqual([]);
+    expect(JSON.parse(await asked("/v1/runs/nothing"))).toMatchObject({ error: { code: "not_found" } });
+    expect(new Set(site.requests)).toEqual(new Set(["/", "/page.js", "/service-worker.js", "/form", ...others]));
   });
 
   test("not the form of another site, which makes no run here", async () => {
@@ -360,6 +372,133 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
     await endsBy(client, runId, by);
     const { events } = await look(client, runId);
     expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 1]);
+  });
+});
+
+describe("a run that is watched, with no page that executes,", { timeout: 60_000 }, () => {
+  /** Watches the run through its stream, and asks for nothing else. */
+  const watched = (page: Page, runId: string) => page.evaluate((runId) => window.site.watch(runId), runId);
+
+  test("goes on when the time of the request that started it is over", async () => {
+    const client = await open("client", { worker: { passMs: 1_000 } });
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["service worker"]);
+    const seen = watched(client, runId);
+    await client.waitForTimeout(2_500);
+    await openLatch(client, "x");
+    const ids = await seen;
+    const { events, ...run } = await look(client, runId);
+    expect(run).toEqual({ status: "completed", result: { by: "service worker", endedBy: "service worker" } });
+    expect(ids).toHaveLength(events.length);
+    expect(await callers(client, runId)).toEqual(["service worker"]);
+  });
+
+  test("wakes from its sleeps", async () => {
+    const client = await open("client", { worker: { holdMs: 1, passMs: 300 } });
+    const runId = await start(client, "shown.napping");
+    await watched(client, runId);
+    const { status, events } = await look(client, runId);
+    expect([status, count(events, "step.sleeping")]).toEqual(["completed", 3]);
+  });
+
+  test("is not waited for once nobody watches it", async () => {
+    const client = await open("client", { worker: { holdMs: 1, passMs: 300 } });
+    const runId = await start(client, "shown.napping");
+    await client.evaluate(async (runId) => {
+      const left = new AbortController();
+      const response = await fetch(`/v1/runs/${runId}/stream`, { signal: left.signal });
+      await response.body?.getReader().read();
+      left.abort();
+    }, runId);
+    await client.waitForTimeout(4_000);
+    expect(await look(client, runId)).toMatchObject({ status: "running" });
+  });
+});
+
+describe("a new version of the service worker", { timeout: 60_000 }, () => {
+  const scriptOf = (page: Page) => page.evaluate(() => navigator.serviceWorker.controller?.scriptURL ?? "");
+  /** Until the page's requests go through the version of that number. */
+  const goesThrough = (page: Page, version: number) =>
+    expect
+      .poll(async () => new URL(await scriptOf(page)).searchParams.get("settings"), { timeout: 12_000, interval: 50 })
+      .toContain(`"version":${version}`);
+
+  test("that does not wait takes over at once though a run is watched, and the watch goes on", async () => {
+    const [client, home] = [
+      await open("client", { worker: { version: 1 } }),
+      await openExecuting("home", { version: 1 }),
+    ];
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["home"]);
+    const streams = [client.evaluate((runId) => window.site.watch(runId), runId), streamed(client, runId)];
+    await expect.poll(() => seen(client, runId), patience).toBeGreaterThan(2);
+    await open("other", { worker: { version: 2 } });
+    await goesThrough(client, 2);
+    await openLatch(home, "x");
+    const watched = await Promise.all(streams);
+    const { events } = (await call(home, "GET", `/v1/runs/${runId}/events`)).body;
+    const ids = events.map((event: { event_id: string }) => event.event_id);
+    // Chromium tells a service worker no Last-Event-ID, so that an EventSource starts over.
+    expect(watched.map((seen) => [...new Set(seen)])).toEqual([ids, ids]);
+    expect(watched[0]).toHaveLength(ids.length);
+  });
+
+  test("that does not wait gets what the last one executes, after its step", async () => {
+    const client = await open("client", { worker: { version: 1 } });
+    const runId = await start(client, "shown.held", { latch: "x" });
+    await called(client, runId, ["service worker"]);
+    await open("other", { worker: { version: 2 } });
+    await client.waitForTimeout(500);
+    await openLatch(client, "x");
+    await goesThrough(client, 2);
+    await endsBy(client, runId, "service worker");
+    const { events } = await look(client, runId);
+    expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 0]);
+    expect(await callers(client, runId)).toEqual(["service worker"]);
+  });
+
+  test("that waits leaves the last one as it is", async () => {
+    const client = await open("client", { worker: { version: 1 } });
+    await open("other", { worker: { version: 2, skipWaiting: false } });
+    await client.waitForTimeout(1_000);
+    expect(await scriptOf(client)).toContain("%22version%22%3A1");
+    await openLatch(client, "x");
+    await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
+  });
+
+  test("comes with an upgrade of the database: the last one stands aside, and every tab works at once", async () => {
+    const old = await open("old", { worker: { version: 1 } });
+    await openLatch(old, "x");
+    const before = await start(old, "shown.held", { latch: "x" });
+    await endsBy(old, before, "service worker");
+    const next: WorkerSettings = { version: 2, newer: true, skipWaiting: false };
+    const page = await open("new", { serves: "yes", newer: "yes", worker: next });
+    // The page's `ready` has resolved.
+    await endsBy(page, await start(page, "shown.held", { latch: "x" }), "new");
+    await goesThrough(old, 2);
+    expect(await call(old, "GET", `/v1/runs/${before}`)).toMatchObject({ status: 200, body: { status: "completed" } });
+    const another = await open("another", { newer: "yes", worker: next });
+    expect(await call(another, "GET", `/v1/runs/${before}`)).toMatchObject({ status: 200 });
+  });
+
+  test("that does not come with the upgrade: the page says so, and requests are told to come again", async () => {
+    const worker: WorkerSettings = { version: 1 };
+    const old = await open("old", { worker });
+    await start(old, "shown.gated");
+    const page = await context.newPage();
+    const complaint = page.waitForEvent("pageerror", { timeout: 50_000 });
+    const script = new URL(await scriptOf(old));
+    await page.goto(
+      `${site.url}/?${new URLSearchParams({ serves: "yes", newer: "yes", worker: script.pathname + script.search })}`,
+    );
+    await expect
+      .poll(() => call(old, "GET", "/v1/runs"), patience)
+      .toMatchObject({
+        status: 503,
+        body: { error: { code: "store_outdated" } },
+      });
+    expect(await old.evaluate(async () => (await fetch("/v1/runs")).headers.get("retry-after"))).toBe("1");
+    expect(await complaint).toMatchObject({ message: expect.stringContaining("older than the database") });
   });
 });
 

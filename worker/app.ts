@@ -21,7 +21,7 @@ import { page as referencePage, policy as referencePolicy } from "./reference.ge
 import { runRoutes } from "./runs.ts";
 import { secureHeaders } from "./secure-headers.ts";
 import { startRoutes } from "./starts.ts";
-import { checkedStream, type StreamOptions, streamRoutes } from "./stream.ts";
+import { checkedStream, type OpenStream, type StreamOptions, streamRoutes } from "./stream.ts";
 import { httpTelemetry } from "./telemetry.ts";
 import { parentHeader, traceHeader, traceOf } from "./trace-id.ts";
 import { defaultMaxImportBytes, transferRoutes } from "./transfers.ts";
@@ -31,7 +31,7 @@ export { accessLine } from "./access.ts";
 export { apiKeys } from "./auth.ts";
 export type { Call } from "./call.ts";
 export type { Caller, Role } from "./caller.ts";
-export type { StreamOptions } from "./stream.ts";
+export type { OpenStream, StreamOptions } from "./stream.ts";
 
 /** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
 export interface AppOptions<Bindings extends object> {
@@ -61,6 +61,8 @@ export interface AppOptions<Bindings extends object> {
   readonly inspector?: InspectorPage | undefined;
   /** How often streams of events look and show that they live, and when they close. */
   readonly stream?: StreamOptions;
+  /** Called when a stream of events begins. */
+  readonly onStream?: (stream: OpenStream, call: Call<Bindings>) => void;
   /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
   readonly onError?: OnError;
   /** Told of every request once it is answered. See {@link accessLine}. */
@@ -99,6 +101,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("maxBodyBytes", limits.maxBodyBytes);
     c.set("maxImportBytes", limits.maxImportBytes);
     c.set("stream", stream);
+    c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));
     c.set("report", (error) => onError(error, { traceId }));
     await next();
     c.header(traceHeader, c.var.traceId);

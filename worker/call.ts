@@ -3,7 +3,7 @@ import { matchedRoutes } from "hono/route";
 import type { Runs } from "../src/index.ts";
 import type { Caller } from "./caller.ts";
 import type { KeyStore } from "./keys/store.ts";
-import type { CheckedStream } from "./stream.ts";
+import type { CheckedStream, OpenStream } from "./stream.ts";
 
 /** One request, as the app hands it to whoever knows the platform. */
 export interface Call<Bindings> {
@@ -28,6 +28,8 @@ export interface AppEnv {
     maxBodyBytes: number;
     maxImportBytes: number;
     stream: CheckedStream;
+    /** Tells the platform of a stream that begins. */
+    watched(stream: OpenStream): void;
     /** Tells the log of a failure that no answer can tell any more. */
     report(error: unknown): void;
     caller: Caller;

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { eventPosition, initialState, readLineage } from "../src/index.ts";
+import { readEventPage, readHistoryPage } from "../src/runtime/pages.ts";
 import type { HistoryAnswer } from "./answers.ts";
 import { query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
@@ -14,12 +15,11 @@ export const historyRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
     const { after, limit } = c.req.valid("query");
     const runId = c.req.param("run_id");
-    const entries = await c.var.runs.history(runId, { after, limit: limit + 1 });
-    const page = entries.slice(0, limit);
-    const last = entries.length > limit ? page.at(-1) : undefined;
+    const { entries, isMore } = await readHistoryPage(c.var.runs, runId, { after, limit });
+    const last = isMore ? entries.at(-1) : undefined;
     const answer: HistoryAnswer = {
       run_id: runId,
-      history: page.map(historyEntryAnswer),
+      history: entries.map(historyEntryAnswer),
       pagination: {
         after,
         limit,
@@ -32,12 +32,11 @@ export const historyRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/events", query(eventQuery), async (c) => {
     const { after, limit } = c.req.valid("query");
     const runId = c.req.param("run_id");
-    const events = await c.var.runs.events(runId, { ...given({ after }), limit: limit + 1 });
-    const page = events.slice(0, limit);
-    const last = events.length > limit ? page.at(-1) : undefined;
+    const { events, isMore } = await readEventPage(c.var.runs, runId, { ...given({ after }), limit });
+    const last = isMore ? events.at(-1) : undefined;
     const answer: EventPageAnswer = {
       run_id: runId,
-      events: page.map(eventAnswer),
+      events: events.map(eventAnswer),
       pagination: {
         limit,
         has_more: last !== undefined,

@@ -4,6 +4,9 @@ import {
   broadcastNotifier,
   createRuntime,
   DurableError,
+  type ErrorCode,
+  isDurableError,
+  type OnError,
   type Runs,
   type Runtime,
   type RuntimeOptions,
@@ -11,7 +14,8 @@ import {
   webLocksPresence,
 } from "../src/index.ts";
 import { present } from "../src/present.ts";
-import { announceServing, claimMessage, defaultDatabase } from "./serving.ts";
+import { controlled } from "./registration.ts";
+import { announceServing, defaultDatabase } from "./serving.ts";
 
 export interface PageOptions
   extends Pick<IndexedDbStoreOptions, "durability">,
@@ -39,58 +43,98 @@ export interface DurablePage {
    * Resolves once the service worker knows that this page executes, and the page's requests go through it. Without one it
    * is resolved as soon as others can see the page.
    *
-   * @throws `unsupported` where there are no service workers, as in some private windows; what the browser says where it
-   * refuses the script.
+   * @throws `unsupported` where the browser has no storage or no service workers for this page, as in a sandboxed frame or
+   * some private windows, or where it was stopped before; `invalid_definition` where the service worker cannot be registered,
+   * or does not cover this page; `store_outdated` where a newer version of the page has upgraded the database.
    */
   readonly ready: Promise<void>;
   /** Executes nothing more; what was under way is due at once, for another page or the service worker. */
   stop(): Promise<void>;
 }
 
+/** What the medium says again at each look, until it is well again. */
+const repeated: readonly ErrorCode[] = ["store_failed", "store_blocked", "quota_exceeded"];
+const repeatedMs = 60_000;
+
 /**
  * Makes this page execute its tenant's runs, over the database that it shares with its service worker and with other pages:
  * what they start is executed here, and here timers tick. Each run is executed in one place, by its lease.
+ *
+ * `onError` is called once where the browser refuses what a page needs, or a newer version of the page has upgraded the
+ * database: the page executes nothing then. Of the medium's failures it is called with each once a minute.
+ *
+ * @throws `invalid_request` where the tenant's name is not an id; `unsupported` without WebCrypto or BroadcastChannel.
+ * @example
+ * const page = createPage({ tenant: "me", skills, capabilities, serviceWorker: "/service-worker.js" });
+ * await page.ready; // from here on fetch("/v1/runs") is answered on this device
  */
 export function createPage(options: PageOptions): DurablePage {
   const { tenant, skills, capabilities, database = defaultDatabase, everyMs } = options;
-  const { durability, leaseMs, holdMs, maxStateBytes, telemetry, onError } = options;
+  const { durability, leaseMs, holdMs, maxStateBytes, telemetry, serviceWorker, registration } = options;
+  const stopped = new AbortController();
+  const onError = untilOutdated(options.onError ?? ((error: unknown) => console.error(error)), () => void stop());
+  const store = indexedDbStore({ name: database, ...present({ durability }) });
   const runtime = createRuntime({
-    store: indexedDbStore({ name: database, ...present({ durability }) }),
-    ...{ skills, capabilities },
+    ...{ store, skills, capabilities, onError },
     notifier: broadcastNotifier(database),
     presence: webLocksPresence(database),
-    ...present({ leaseMs, holdMs, maxStateBytes, telemetry, onError }),
+    ...present({ leaseMs, holdMs, maxStateBytes, telemetry }),
   });
   const runs = runtime.for(tenant);
-  const stopped = new AbortController();
-  const report = onError ?? ((error: unknown) => console.error(error));
-  const announced = announceServing(database, tenant, stopped.signal);
-  runtime.serve({ tenant, signal: stopped.signal, ...present({ everyMs }) }).catch(report);
-  const ready = Promise.all([announced, controlled(options)]).then(() => undefined);
-  // Without it the page executes all the same, so that nobody need wait for it.
-  ready.catch(report);
-  return {
-    ...{ runtime, runs, ready },
-    async stop() {
-      stopped.abort();
-      await runtime.stop();
-    },
-  };
+  const ready = begin();
+  // Without it the page executes all the same, so that its callers need not await it.
+  ready.catch((error) => {
+    if (!stopped.signal.aborted) onError(error);
+  });
+  return { runtime, runs, ready, stop };
+
+  async function begin(): Promise<void> {
+    await opened();
+    stopped.signal.throwIfAborted();
+    const announced = announceServing(database, tenant, stopped.signal);
+    runtime.serve({ tenant, signal: stopped.signal, ...present({ everyMs }) }).catch(onError);
+    await announced;
+    if (serviceWorker === undefined) return;
+    await controlled(serviceWorker, registration, stopped.signal);
+  }
+
+  /** Upgrades the database, before the service worker is asked whether it can read it. */
+  async function opened(): Promise<void> {
+    try {
+      await store.dueRuns({ now: 0, tenant, limit: 1 });
+    } catch (error) {
+      if (isDurableError(error, "unsupported") || isDurableError(error, "store_outdated")) throw error;
+      // It may be well at the next look.
+      onError(error);
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopped.abort(new DurableError("unsupported", "this page was stopped"));
+    await runtime.stop();
+  }
 }
 
-async function controlled({ serviceWorker, registration }: PageOptions): Promise<void> {
-  if (serviceWorker === undefined) return;
-  const container = (globalThis as { navigator?: Partial<Navigator> }).navigator?.serviceWorker;
-  if (container === undefined) {
-    throw new DurableError("unsupported", "this page has no service workers", {
-      hint: "They need https or localhost, and some browsers have none in a private window.",
-    });
-  }
-  await container.register(serviceWorker, registration);
-  const { active } = await container.ready;
-  if (container.controller !== null) return;
-  await new Promise<void>((resolve) => {
-    container.addEventListener("controllerchange", () => resolve(), { once: true });
-    active?.postMessage(claimMessage);
-  });
+/**
+ * Tells the medium's failures once a minute, since each look meets them again. That the page is outdated is told once, and
+ * `end` called with it.
+ */
+function untilOutdated(tell: OnError, end: () => void): OnError {
+  const toldAt = new Map<string, number>();
+  let isOutdated = false;
+  return (...given) => {
+    const [error] = given;
+    if (isDurableError(error, "store_outdated")) {
+      if (isOutdated) return;
+      isOutdated = true;
+      tell(...given);
+      return end();
+    }
+    if (isDurableError(error) && repeated.includes(error.code)) {
+      const before = toldAt.get(error.message);
+      if (before !== undefined && Date.now() - before < repeatedMs) return;
+      toldAt.set(error.message, Date.now());
+    }
+    tell(...given);
+  };
 }

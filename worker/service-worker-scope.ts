@@ -13,14 +13,36 @@ interface ExtendableEvent {
   waitUntil(work: Promise<unknown>): void;
 }
 
+/** A `ServiceWorker`, as another version of it sees it. */
+export interface ServiceWorkerVersion {
+  readonly state: string;
+  postMessage(message: string): void;
+  addEventListener(type: "statechange", listener: () => void): void;
+}
+
+/** A `ServiceWorkerRegistration`: the versions of one service worker. */
+export interface ServiceWorkerVersions {
+  readonly installing: ServiceWorkerVersion | null;
+  readonly waiting: ServiceWorkerVersion | null;
+  readonly active: ServiceWorkerVersion | null;
+  update(): Promise<unknown>;
+}
+
+/** A message of a page, or of another version of the service worker. */
+export interface ServiceWorkerMessage extends ExtendableEvent {
+  readonly data: unknown;
+  readonly ports: readonly { postMessage(message: string): void }[];
+}
+
 /** A `ServiceWorkerGlobalScope`. */
 export interface ServiceWorkerScope {
   readonly location: { readonly origin: string };
   readonly clients: { claim(): Promise<void> };
+  readonly registration: ServiceWorkerVersions;
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: ExtendableEvent) => void): void;
   addEventListener(type: "fetch", listener: (event: ServiceWorkerFetchEvent) => void): void;
-  addEventListener(type: "message", listener: (event: ExtendableEvent & { readonly data: unknown }) => void): void;
+  addEventListener(type: "message", listener: (event: ServiceWorkerMessage) => void): void;
 }
 
 /** What is global in a service worker, which is the only place for code that calls this. */

@@ -3,18 +3,21 @@ import {
   type AnyCapability,
   broadcastNotifier,
   createRuntime,
+  httpStatus,
   type OnError,
   type Runtime,
   type RuntimeOptions,
   type Skill,
+  systemClock,
   webLocksPresence,
 } from "../src/index.ts";
 import { present } from "../src/present.ts";
 import { type AppOptions, type Call, type Caller, createApp } from "./app.ts";
 import { logError } from "./failure.ts";
-import { isOurs, underBase } from "./service-worker-paths.ts";
-import { type ServiceWorkerFetchEvent, workerScope } from "./service-worker-scope.ts";
-import { claimMessage, defaultDatabase, servedTenants } from "./serving.ts";
+import { checkBasePath, isOurs, underBase } from "./service-worker-paths.ts";
+import { type ServiceWorkerFetchEvent, type ServiceWorkerMessage, workerScope } from "./service-worker-scope.ts";
+import { claimMessage, defaultDatabase, outdatedMessage, servedTenants, servingMessage } from "./serving.ts";
+import { lookMessage, succession, takeOverMessage, yieldMessage } from "./succession.ts";
 
 export type { Call, Caller, Role } from "./app.ts";
 export type { ServiceWorkerFetchEvent } from "./service-worker-scope.ts";
@@ -48,11 +51,14 @@ export type ServiceWorkerOptions = Callers &
     /** The database, by the name that the pages know too. Default `orca-durable`. */
     readonly database?: string;
     /**
-     * The path under which everything is served, such as `/durable`. Where absent, the routes are served as the document
-     * names them (`/v1/runs`), and every other path of the site is left alone.
+     * The path under which everything is served, such as `/durable`. Where absent, the paths are served that the document
+     * names (`/v1/runs`), and every other path of the site is left alone, also beside them (`/v1/login`).
      */
     readonly basePath?: string;
-    /** True where a new version of the worker takes over from the old one while pages are open. Default false. */
+    /**
+     * True where a new version of the worker takes over from the old one while pages are open. The old one ends its streams
+     * then, whose clients connect again, and hands over what it executes after the step that is under way. Default false.
+     */
     readonly skipWaiting?: boolean;
     /** False where pages alone execute, for capabilities that need a page. Default true: it executes where no page does. */
     readonly executes?: boolean;
@@ -77,24 +83,43 @@ export interface DurableServiceWorker {
   listen(): void;
 }
 
-/** After so long a client that only looks has what is due taken again. */
+/** After so long a client that only looks, or watches, has what is due taken again. */
 const lookMs = 1_000;
+
+/** Streams end before Chromium ends their requests, which it does after five minutes, and the service worker with them. */
+const streamMaxMs = 240_000;
 
 /**
  * The HTTP service over IndexedDB, in a service worker: `fetch("/v1/runs")` of this origin's pages is answered here, with or
  * without a network.
  *
  * It decides and commits, and pages that serve the tenant execute (see `createPage` of `orca-durable/page`). Where no page
- * does, it executes what a request brings and what is due, takes nothing new after `passMs`, and leaves the rest due. Browsers
- * stop a service worker whenever they like; what it had under way is due again at once.
+ * does, it executes what a request brings and what is due, takes nothing new after `passMs`, and leaves the rest due; a run that
+ * is watched through its stream goes on for as long as it is watched. Browsers stop a service worker whenever they like; what it
+ * had under way is due again at once.
+ *
+ * @throws `invalid_definition` where `basePath` is not a path.
+ * @example
+ * createServiceWorker({ tenant: "me", skills, capabilities }).listen();
  */
 export function createServiceWorker(options: ServiceWorkerOptions): DurableServiceWorker {
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
   const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
   const { maxBodyBytes, maxImportBytes, inspector, stream } = options;
+  checkBasePath(basePath);
+  const paths = { basePath, hasInspector: inspector !== undefined };
   const scope = workerScope();
-  const store = indexedDbStore({ name: database, ...present({ durability }) });
+  const versions = succession(scope);
+  let isOutdated = false;
+  const store = indexedDbStore({
+    name: database,
+    ...present({ durability }),
+    onOutdated() {
+      isOutdated = true;
+      versions.standAside().catch(onError);
+    },
+  });
   const notifier = broadcastNotifier(database);
   const shared: RuntimeOptions = {
     ...{ store, skills, capabilities, onError },
@@ -112,30 +137,47 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     },
     runs(tenant, { env: visit }) {
       visit.tenant = tenant;
-      if (!executes || isRead(visit) || isServed(visit, tenant)) return deciding.for(tenant);
+      if (!mayExecute() || isRead(visit) || isServed(visit, tenant)) return deciding.for(tenant);
       visit.executing = executing();
       return visit.executing.for(tenant);
     },
+    stream: { maxMs: streamMaxMs, ...stream },
+    onStream({ ended, close }, { env: visit }) {
+      const { yielded } = versions;
+      if (yielded.aborted) close();
+      yielded.addEventListener("abort", close);
+      ended.addEventListener("abort", () => yielded.removeEventListener("abort", close));
+      if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
+    },
     onError,
-    ...present({ maxBodyBytes, maxImportBytes, inspector, stream, telemetry }),
+    ...present({ maxBodyBytes, maxImportBytes, inspector, telemetry }),
   });
 
+  /** False also where the next version is to execute, which waits until this one has nothing more to do. */
+  function mayExecute(): boolean {
+    return executes && !isOutdated && !versions.yielded.aborted;
+  }
+
   /** A runtime that executes for as long as one request keeps this worker awake, under a name of its own. */
-  function executing(): Runtime {
-    const endsAt = Date.now() + passMs;
-    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent: () => Date.now() >= endsAt });
+  function executing(isOver: () => boolean = timeout(passMs)): Runtime {
+    const { yielded } = versions;
+    const isSpent = () => yielded.aborted || isOver();
+    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent });
   }
 
   async function answer(visit: Visit): Promise<Response> {
     visit.served = await servedTenants(database);
     const context = { waitUntil: visit.background, passThroughOnException() {}, props: {} };
-    return app.fetch(await underBase(visit.event.request, basePath), visit, context);
+    const response = await app.fetch(await underBase(visit.event.request, basePath), visit, context);
+    // By then the next version answers.
+    if (isOutdated && response.status === httpStatus.store_outdated) response.headers.set("retry-after", "1");
+    return response;
   }
 
   /** What is to be done behind the answer, where it is not for a page to do. */
   async function goOn(visit: Visit): Promise<void> {
     const { tenant } = visit;
-    if (tenant === undefined || !executes) return;
+    if (tenant === undefined || !mayExecute()) return;
     if (visit.executing !== undefined) return work(visit.executing, tenant);
     const isPageThere = isServed(visit, tenant);
     if (isRead(visit)) {
@@ -143,9 +185,32 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
       if (Date.now() - (lookedAt.get(tenant) ?? 0) < lookMs) return;
       lookedAt.set(tenant, Date.now());
     } else {
-      await new Promise((resolve) => setTimeout(resolve, graceMs));
+      await systemClock.sleep(graceMs, versions.yielded);
+      if (!mayExecute()) return;
     }
     if (!isPageThere || (await isLeftDue(tenant))) await work(executing(), tenant);
+  }
+
+  /** Takes what is due for as long as a stream watches: nothing else would, where no page does. */
+  async function accompany(tenant: string, ended: AbortSignal): Promise<void> {
+    let runtime: Runtime | undefined;
+    let isOver = () => false;
+    ended.addEventListener("abort", () => {
+      isOver = timeout(passMs);
+    });
+    for (;;) {
+      await systemClock.sleep(lookMs, ended);
+      if (ended.aborted || !mayExecute()) break;
+      // Another stream of the tenant may have looked.
+      if (Date.now() - (lookedAt.get(tenant) ?? 0) < lookMs / 2) continue;
+      lookedAt.set(tenant, Date.now());
+      if (((await servedTenants(database))?.has(tenant) ?? true) && !(await isLeftDue(tenant))) continue;
+      runtime ??= executing(() => isOver());
+      // Not awaited: a step that takes long must not keep other runs waiting.
+      runtime.drain({ tenant }).catch(onError);
+    }
+    await runtime?.idle();
+    await runtime?.stop();
   }
 
   /** True where pages have left something due for longer than they are given: they are frozen, or gone meanwhile. */
@@ -163,7 +228,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   }
 
   function fetch(event: ServiceWorkerFetchEvent): boolean {
-    if (!isOurs(event.request, scope.location.origin, basePath)) return false;
+    if (!isOurs(event.request, scope.location.origin, paths)) return false;
     const visit = visitOf(event, onError);
     const answered = answer(visit);
     visit.background(answered.then(() => goOn(visit)));
@@ -171,19 +236,61 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     return true;
   }
 
+  function hear(event: ServiceWorkerMessage): void {
+    switch (event.data) {
+      case claimMessage:
+        event.waitUntil(claim(event).catch(onError));
+        break;
+      case yieldMessage:
+        versions.yield();
+        break;
+      case takeOverMessage:
+        event.waitUntil(scope.skipWaiting());
+        break;
+      case lookMessage:
+        event.waitUntil(look().catch(onError));
+    }
+  }
+
+  /** Takes the page under control, and says whether its requests are answered here. */
+  async function claim({ ports: [port] }: ServiceWorkerMessage): Promise<void> {
+    await scope.clients.claim();
+    // Opens the database; what else may be wrong with it, the page's requests are told.
+    await store.dueRuns({ now: 0, limit: 1 }).catch(() => undefined);
+    port?.postMessage(isOutdated ? outdatedMessage : servingMessage);
+    if (isOutdated) await versions.standAside();
+  }
+
+  /** What the version before has left due. */
+  async function look(): Promise<void> {
+    const { tenant } = options;
+    if (tenant === undefined || !mayExecute()) return;
+    const isPageThere = (await servedTenants(database))?.has(tenant) ?? true;
+    if (!isPageThere) await work(executing(), tenant);
+  }
+
   return {
     fetch,
     listen() {
       scope.addEventListener("install", (event) => {
-        if (options.skipWaiting === true) event.waitUntil(scope.skipWaiting());
+        if (options.skipWaiting !== true) return;
+        scope.registration.active?.postMessage(yieldMessage);
+        event.waitUntil(scope.skipWaiting());
       });
-      scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
+      scope.addEventListener("activate", (event) => {
+        event.waitUntil(scope.clients.claim());
+        scope.registration.active?.postMessage(lookMessage);
+      });
       scope.addEventListener("fetch", (event) => void fetch(event));
-      scope.addEventListener("message", (event) => {
-        if (event.data === claimMessage) event.waitUntil(scope.clients.claim());
-      });
+      scope.addEventListener("message", hear);
     },
   };
+}
+
+/** True after so many milliseconds. */
+function timeout(ms: number): () => boolean {
+  const endsAt = Date.now() + ms;
+  return () => Date.now() >= endsAt;
 }
 
 /** One request, and what the worker does for it. */

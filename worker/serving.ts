@@ -7,8 +7,17 @@
 /** The database that a page and its service worker share where they are not told otherwise. */
 export const defaultDatabase = "orca-durable";
 
-/** By it a page asks its service worker to take the page under its control, where a reload past the caches left it out. */
+/**
+ * By it a page asks its service worker to take the page under its control, where a reload past the caches left it out. It is
+ * answered on the port that comes with it, by {@link servingMessage} or {@link outdatedMessage}.
+ */
 export const claimMessage = "orca-durable:claim";
+
+/** The service worker answers the page's requests. */
+export const servingMessage = "orca-durable:serving";
+
+/** A newer version of the page has upgraded the database, and the next version of the service worker takes over. */
+export const outdatedMessage = "orca-durable:outdated";
 
 function prefixOf(database: string): string {
   return `${database}/serves/`;

@@ -26,6 +26,14 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A stream that goes on. */
+export interface OpenStream {
+  /** Aborts when the stream has ended, by whatever. */
+  readonly ended: AbortSignal;
+  /** Closes it without an `end`, so that its client connects again. */
+  close(): void;
+}
+
 /** {@link StreamOptions} with its defaults. */
 export type CheckedStream = Required<Omit<StreamOptions, "signal">> & Pick<StreamOptions, "signal">;
 
@@ -56,6 +64,7 @@ export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", qu
   const [next] = await runs.events(runId, { ...place, limit: 1 });
   if (next === undefined && isTerminal(status)) return c.body(null, 204);
   const ended = new AbortController();
+  c.var.watched({ ended: ended.signal, close: () => ended.abort() });
   const ends = [c.req.raw.signal, ...(signal === undefined ? [] : [signal])];
   const watch = () => runs.watch(runId, { ...place, signal: ended.signal, pollMs, maxPollMs });
   const messages = messagesOf(watch, ended, { ends, heartbeatMs, maxMs, report });

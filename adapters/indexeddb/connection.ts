@@ -28,16 +28,21 @@ export type Migration<Schema extends DBSchema> = (
   transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
 ) => Promise<void>;
 
-/** A connection that is opened by the first transaction, and again by the next one where it was lost. */
+/**
+ * A connection that is opened by the first transaction, and again by the next one where it was lost. `onOutdated` is called
+ * once, when the database turns out to have a version that is not among the migrations.
+ */
 export function connect<Schema extends DBSchema>(
   name: string,
   migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
+  onOutdated: () => void = () => {},
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
   let current: Promise<Database> | undefined;
   let opened: Database | undefined;
   let closed = false;
+  let isOutdated = false;
 
   function open(): Promise<Database> {
     if (closed)
@@ -56,8 +61,12 @@ export function connect<Schema extends DBSchema>(
           opened = db;
           current = opening;
           if (closed) db.close();
-          // Another tab wants to upgrade or delete the database, and waits for this.
-          db.addEventListener("versionchange", () => release(db));
+          db.addEventListener("versionchange", ({ newVersion }) => {
+            // Another tab wants to upgrade or delete the database, and waits for this.
+            release(db);
+            // Answered once that upgrade is over, which may be taken back too.
+            if (newVersion !== null && !closed) open().catch(() => undefined);
+          });
           // The browser has taken the connection away.
           db.addEventListener("close", () => release(db));
           resolve(db);
@@ -65,6 +74,9 @@ export function connect<Schema extends DBSchema>(
         (cause) => {
           current = undefined;
           reject(cause);
+          if (nameOf(cause) !== "VersionError" || isOutdated) return;
+          isOutdated = true;
+          onOutdated();
         },
       );
     });

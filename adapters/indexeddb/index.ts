@@ -21,6 +21,11 @@ export interface IndexedDbStoreOptions {
    * has it: faster, and a power cut may take acknowledged commits. It is what browsers do if not told otherwise.
    */
   readonly durability?: "strict" | "relaxed";
+  /**
+   * Called once a newer version of the page has upgraded the database: each call is a `store_outdated` from then on, until
+   * the page is reloaded.
+   */
+  readonly onOutdated?: () => void;
 }
 
 /**
@@ -33,8 +38,9 @@ export interface IndexedDbStoreOptions {
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills });
  */
-export function indexedDbStore({ name = "orca-durable", durability = "strict" }: IndexedDbStoreOptions = {}): Store {
-  const { transact, close } = connect<Schema>(name, migrations, durability);
+export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
+  const { name = "orca-durable", durability = "strict", onOutdated } = options;
+  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated);
 
   return {
     getRun: (tenant, runId) =>

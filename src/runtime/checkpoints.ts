@@ -16,6 +16,7 @@ import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
 import type { EntryRow } from "../store.ts";
 import { expectCount } from "./argument.ts";
+import { type Page, readPage } from "./page.ts";
 import { demand, type Precondition } from "./precondition.ts";
 
 /** A checkpoint that a caller brings. */
@@ -159,7 +160,7 @@ export async function loadCheckpoint(
 export interface CheckpointQuery {
   /** The checkpoint after which the page begins; from the first where absent. */
   readonly after?: string;
-  /** At most so many; all where absent. */
+  /** At most so many, and fewer where they take more than some megabytes; all where absent. */
   readonly limit?: number;
 }
 
@@ -186,12 +187,15 @@ export async function listCheckpoints(
   if (afterId !== undefined && place === undefined) {
     throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
   }
-  const rows = await entryRows(host, tenant, runId, { after: place?.revision ?? 0, limit: limit + 1 }, true);
-  const checkpoints = rows.slice(0, limit).flatMap((row) => readEntry(row).checkpoint ?? []);
+  const query = { after: place?.revision ?? 0, limit };
+  const { rows, isMore } = Number.isFinite(limit)
+    ? await entryPage(host, tenant, runId, query, true)
+    : { rows: await entryRows(host, tenant, runId, query, true), isMore: false };
+  const checkpoints = rows.flatMap((row) => readEntry(row).checkpoint ?? []);
   const { checkpointHead: head } = record.run;
   // A page may be newer than the run that was read before it.
   const total = Math.max(record.checkpointCount, checkpoints.length);
-  return { checkpoints, head, total, isMore: rows.length > limit };
+  return { checkpoints, head, total, isMore };
 }
 
 /** What happened to the run, in order. */
@@ -204,20 +208,20 @@ export async function readHistory(
   expectCount(query.after, "after", 0);
   if (query.limit !== undefined) expectLimit(query.limit);
   await getRun(host, tenant, runId);
-  const rows = await entryRows(host, tenant, runId, query, false);
-  return rows.map((row) => {
-    const entry = readEntry(row);
-    const { revision, checkpoint } = entry;
-    return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
-  });
+  return (await entryRows(host, tenant, runId, query, false)).map(historyEntry);
+}
+
+export function historyEntry(row: EntryRow): HistoryEntry {
+  const entry = readEntry(row);
+  const { revision, checkpoint } = entry;
+  return { revision, events: runEvents(row.runId as RunId, entry), ...present({ checkpoint }) };
 }
 
 function expectLimit(limit: number): void {
   if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
 }
 
-const pageSize = 500;
-
+/** All entries up to a limit, however much they take. */
 async function entryRows(
   host: Host,
   tenant: TenantId,
@@ -226,12 +230,22 @@ async function entryRows(
   checkpointsOnly: boolean,
 ): Promise<readonly EntryRow[]> {
   const rows: EntryRow[] = [];
-  for (let last = after; rows.length < limit; ) {
-    const size = Math.min(pageSize, limit - rows.length);
-    const page = await host.store.listEntries(tenant, runId, { after: last, limit: size, checkpointsOnly });
-    rows.push(...page);
-    if (page.length < size) break;
-    last = page.at(-1)?.revision ?? last;
+  for (let last = after; ; last = rows.at(-1)?.revision ?? last) {
+    const page = await entryPage(host, tenant, runId, { after: last, limit: limit - rows.length }, checkpointsOnly);
+    rows.push(...page.rows);
+    if (!page.isMore || rows.length >= limit) return rows;
   }
-  return rows;
+}
+
+/** Entries up to a limit, and fewer where they are large. */
+export function entryPage(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after, limit }: { readonly after: number; readonly limit: number },
+  checkpointsOnly: boolean,
+): Promise<Page<EntryRow>> {
+  return readPage(limit, (last, size) =>
+    host.store.listEntries(tenant, runId, { after: last?.revision ?? after, limit: size, checkpointsOnly }),
+  );
 }

@@ -4,7 +4,9 @@ import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { RunId, TenantId } from "../ids.ts";
+import { present } from "../present.ts";
 import { isTerminal, type RunStatus } from "../run.ts";
+import { entryPage } from "./checkpoints.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
@@ -39,7 +41,7 @@ export function eventPosition(event: RunEvent): string {
 }
 
 /** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
-function parsePosition(runId: RunId, after: string): Position {
+export function parsePosition(runId: RunId, after: string): Position {
   const prefix = `${runId}:`;
   const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
   const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
@@ -62,29 +64,44 @@ export async function readEvents(
   if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
   const position = after === undefined ? undefined : parsePosition(runId, after);
   await getRun(host, tenant, runId);
-  return eventsAfter(host, tenant, runId, position, limit);
+  const events: RunEvent[] = [];
+  for (let from = position; ; ) {
+    const page = await eventsAfter(host, tenant, runId, from, limit - events.length);
+    events.push(...page.events);
+    if (!page.isMore || events.length >= limit) return events;
+    from = page.last;
+  }
 }
 
-async function eventsAfter(
+/** Events from some place on. */
+export interface EventPage {
+  readonly events: readonly RunEvent[];
+  /** True where there are more behind them. */
+  readonly isMore: boolean;
+}
+
+/** Events up to a limit, and fewer where they are large. */
+export async function eventsAfter(
   host: Host,
   tenant: TenantId,
   runId: RunId,
   position: Position | undefined,
   limit: number,
-): Promise<readonly RunEvent[]> {
-  const events: RunEvent[] = [];
-  // The entry of the position itself may have more events behind it.
+): Promise<EventPage & { readonly last?: Position }> {
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
-    const rows = await host.store.listEntries(tenant, runId, { after, limit: pageSize });
-    for (const row of rows) {
+    // Each entry has an event at least. That of the position itself may have more behind it, or none.
+    const { rows, isMore } = await entryPage(host, tenant, runId, { after, limit: limit + 1 }, false);
+    const found = rows.flatMap((row) => {
       const entry = readEntry(row);
       const own = runEvents(runId, entry);
-      events.push(...(entry.revision === position?.revision ? own.slice(position.index + 1) : own));
-      if (events.length >= limit) return events.slice(0, limit);
+      return entry.revision === position?.revision ? own.slice(position.index + 1) : own;
+    });
+    const events = found.slice(0, limit);
+    const last = events.at(-1);
+    if (last !== undefined || !isMore) {
+      return { events, isMore: isMore || found.length > limit, ...present({ last: last && positionOf(last) }) };
     }
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < pageSize) return events;
-    after = last.revision;
+    after = rows.at(-1)?.revision ?? after;
   }
 }
 
@@ -113,9 +130,11 @@ export async function* watchRun(
       told = new AbortController();
       // The status first: whatever is read after it contains all that led to it.
       const { record } = await getRun(host, tenant, runId);
-      const events =
-        record.entryRevision === readUpTo ? [] : await eventsAfter(host, tenant, runId, position, pageSize);
-      if (events.length < pageSize) readUpTo = record.entryRevision;
+      const { events, isMore }: EventPage =
+        record.entryRevision === readUpTo
+          ? { events: [], isMore: false }
+          : await eventsAfter(host, tenant, runId, position, pageSize);
+      if (!isMore) readUpTo = record.entryRevision;
       for (const event of events) {
         yield event;
         position = positionOf(event);

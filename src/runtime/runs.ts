@@ -8,8 +8,9 @@ import type { Skill } from "../engine/skill.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { present } from "../present.ts";
 import { isTerminal, type Run, type RunStatus, runStatuses } from "../run.ts";
-import type { RunPosition, RunQuery, RunRow, Store } from "../store.ts";
+import type { RunPosition, RunRow } from "../store.ts";
 import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
 import { createRun, type NewRun, startRun } from "./birth.ts";
 import {
@@ -39,6 +40,7 @@ import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
 import { lengthOption } from "./options.ts";
+import { readPage } from "./page.ts";
 import type { Precondition } from "./precondition.ts";
 import { type Scope, setScope } from "./scope.ts";
 
@@ -160,11 +162,16 @@ export class Runs {
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
       throw invalidRequest("offset", "expected a whole number of at least 0");
     }
-    const { rows, isMore } = await runPage(this.#host.store, this.#tenant, { ...rest, limit, order });
+    const { offset, after, ...filter } = rest;
+    const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
+      // By its place and not by their number, since others are born meanwhile.
+      const from = last === undefined ? present({ offset, after }) : { after: positionOf(last) };
+      return this.#host.store.listRuns(this.#tenant, { ...filter, ...from, limit: size, order });
+    });
     const last = isMore ? rows.at(-1) : undefined;
     return {
       runs: rows.map(listedRun),
-      ...(last === undefined ? {} : { next: { createdAt: last.createdAt, runId: last.runId } }),
+      ...(last === undefined ? {} : { next: positionOf(last) }),
     };
   }
 
@@ -318,33 +325,8 @@ function expectPosition({ createdAt, runId }: RunPosition): void {
   parseRunId(runId, "after.runId");
 }
 
-/** The most bytes of rows in a page of runs, give or take a row. */
-const maxPageBytes = 4 * 1024 * 1024;
-/** So many rows are read at first; how many more at once follows from their size. */
-const firstRows = 101;
-
-/** Rows up to a number and a size, and whether there are more behind them. Where rows are small it is one query or two. */
-async function runPage(
-  store: Store,
-  tenant: TenantId,
-  { limit, ...query }: RunQuery,
-): Promise<{ readonly rows: readonly RunRow[]; readonly isMore: boolean }> {
-  const rows: RunRow[] = [];
-  let bytes = 0;
-  for (let [size, from] = [Math.min(limit + 1, firstRows), query]; ; ) {
-    const found = await store.listRuns(tenant, { ...from, limit: size });
-    for (const row of found) {
-      if (rows.length === limit || bytes > maxPageBytes) return { rows, isMore: true };
-      rows.push(row);
-      bytes += row.body.length;
-    }
-    const last = found.at(-1);
-    if (last === undefined || found.length < size) return { rows, isMore: false };
-    // By its place and not by their number, since others are born meanwhile.
-    from = { ...query, offset: 0, after: { createdAt: last.createdAt, runId: last.runId } };
-    const fitting = Math.ceil(((maxPageBytes - bytes) * rows.length) / bytes);
-    size = Math.min(limit + 1 - rows.length, Math.max(fitting, 1));
-  }
+function positionOf({ createdAt, runId }: RunRow): RunPosition {
+  return { createdAt, runId };
 }
 
 /** A run as a list shows it. */

@@ -103,7 +103,7 @@ export class Clients {
       const request = {
         skillId: program.id,
         runId,
-        inputs: { token, when: new Date(item.id), big: 2n ** 70n },
+        inputs: inputsOf(item.id),
         ...(draw.chance(0.3) || kind === "start twice" ? { idempotencyKey: token } : {}),
       };
       const runs = runtime.for(tenant);
@@ -282,6 +282,17 @@ export class Clients {
         return undefined;
     }
   }
+}
+
+/** What the run of an operation begins with. */
+export function inputsOf(operation: number) {
+  return {
+    token: `token${operation}`,
+    when: new Date(operation),
+    big: 2n ** 70n,
+    nothing: undefined,
+    map: new Map([[1, -0]]),
+  };
 }
 
 function has(inbox: readonly { readonly payload: unknown }[] | undefined, token: string): boolean {

@@ -21,8 +21,16 @@ const honestFailures: readonly string[] = [
   "nested_step",
 ];
 
+/** Wherever nothing goes wrong, what is due is done after so long at the latest, in milliseconds. */
+interface Promptness {
+  readonly sleepMs: number;
+  readonly signalMs: number;
+}
+
 /** What commits are judged by beside the history itself. */
 interface Facts {
+  /** Absent where faults may hold things up. */
+  readonly promptness: Promptness | undefined;
   readonly world: World;
   readonly subject: Subject;
   readonly history: History;
@@ -39,9 +47,29 @@ export class CommitJudge {
   /** The end of a wait, by run, line and step, as it was first written. */
   readonly #ends = new Map<string, number>();
   readonly #retries = new Map<string, number>();
+  /** Signals that a step waits for, by run and step, with the true time until when it must have them. */
+  readonly #expected = new Map<string, number>();
+  /** Approvals that opened a gate, by run and revision. */
+  readonly #used = new Set<string>();
+  #isResting = false;
 
   constructor(facts: Facts) {
     this.#facts = facts;
+  }
+
+  /** The last look before the world is healed: from then on nothing has to be in time. */
+  rest(): void {
+    const { history, promptness, world } = this.#facts;
+    if (promptness === undefined) return;
+    this.#isResting = true;
+    for (const { commits } of history.lives.values()) {
+      const last = commits.at(-1);
+      if (last?.record?.run.status !== "running") continue;
+      for (const wait of last.record.waits) {
+        if (wait.kind !== "sleep" || world.now <= wait.until + promptness.sleepMs) continue;
+        this.#late(last, wait.stepId, wait.until);
+      }
+    }
   }
 
   judge(commit: Accepted): void {
@@ -63,7 +91,69 @@ export class CommitJudge {
     this.#head(commit, from, commit.record);
     this.#signals(commit, from, commit.record);
     this.#waits(commit, commit.record);
+    this.#gates(commit);
     this.#failures(commit, commit.record);
+    this.#prompt(commit, commit.record);
+  }
+
+  /** Wherever nothing goes wrong, a pass never stands still: what is due is done in time. */
+  #prompt(commit: Accepted, to: Record_): void {
+    const { promptness, world } = this.#facts;
+    if (promptness === undefined || this.#isResting) return;
+    const { runKey } = commit;
+    const isMoving = (record: Record_ | undefined) =>
+      ["running", "waiting_for_signal"].includes(record?.run.status ?? "");
+    for (const [key, deadline] of this.#expected) {
+      const [run, stepId] = JSON.parse(key) as [string, string];
+      const isHere = run === runKey;
+      const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
+      if (isHere && (!isWaiting || !isMoving(to) || this.#facts.hasEnded(runKey, to.epoch))) this.#expected.delete(key);
+      else if (world.now > deadline) {
+        this.#violate("a-pass-never-stands-still", commit, `comes, and "${stepId}" of ${run} still has not its signal`);
+      }
+    }
+    for (const wait of to.waits) {
+      const key = JSON.stringify([runKey, wait.stepId]);
+      if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
+      const isThere = to.inbox.some(({ name }) => name === wait.name);
+      const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
+      if (isThere && isOnly) this.#expected.set(key, world.now + promptness.signalMs);
+    }
+  }
+
+  /** Sleeps end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
+  #late(commit: Accepted, stepId: string, until: number): void {
+    const { promptness, world, history } = this.#facts;
+    if (promptness === undefined || world.now <= until + promptness.sleepMs) return;
+    const commits = history.lives.get(commit.runKey)?.commits ?? [];
+    const first = commits.findIndex(({ record }) => record?.waits.some((wait) => wait.stepId === stepId));
+    const isHeldUp = commits.slice(Math.max(first, 0)).some(({ record, entry }) => {
+      const isElsewhere = !["running", "waiting_for_signal"].includes(record?.run.status ?? "");
+      return isElsewhere || entry?.events.some(({ type }) => type === "run.resumed");
+    });
+    if (isHeldUp) return;
+    this.#violate("a-pass-never-stands-still", commit, `has the sleep "${stepId}" ${world.now - until} ms late`);
+  }
+
+  /** An approval opens one gate, and no gate opens without one. */
+  #gates(commit: Accepted): void {
+    const commits = this.#facts.history.lives.get(commit.runKey)?.commits ?? [];
+    for (const { stepId, uses, status, producedOutput } of newResults(commit)) {
+      if (uses !== "step.waitForApproval" || status !== "completed") continue;
+      const { approver } = producedOutput as { readonly approver?: unknown };
+      const key = (revision: number) => `${commit.runKey}/${revision}/${stepId}`;
+      const approval = commits.find(
+        ({ revision, entry }) =>
+          !this.#used.has(key(revision)) &&
+          entry?.events.some(
+            ({ type, payload }) =>
+              type === "run.approved" && payload.step_id === stepId && payload.approver === approver,
+          ),
+      );
+      if (approval === undefined) {
+        this.#violate("an-approval-opens-one-gate", commit, `opens "${stepId}" by ${String(approver)}, who did not`);
+      } else this.#used.add(key(approval.revision));
+    }
   }
 
   #violate(invariant: string, commit: Accepted, what: string): void {
@@ -89,6 +179,7 @@ export class CommitJudge {
     const origin = history.lives
       .get(`${commit.tenant}/${source}`)
       ?.commits.find(({ entry }) => entry?.checkpoint?.checkpointId === checkpoint);
+    if (commit.entry?.events.length === 0) this.#violate("descent-copies", commit, "has no event");
     if (!isDeepStrictEqual(origin?.state, commit.state)) {
       this.#violate("descent-copies", commit, `is not checkpoint ${String(checkpoint)} of ${source}`);
     }
@@ -108,6 +199,9 @@ export class CommitJudge {
     const isNew = has !== undefined && has.executor !== had?.executor;
     if (isNew && to.epoch <= from.epoch)
       this.#violate("each-hold-has-its-epoch", commit, "takes a lease under an old epoch");
+    if (isNew && commit.process.isStopped) {
+      this.#violate("stop-means-stopped", commit, "takes a lease after stop() resolved");
+    }
     if (to.epoch > from.epoch && has !== undefined && has.executor !== executor) {
       this.#violate("each-hold-has-its-epoch", commit, `gives a lease to ${has.executor}`);
     }
@@ -225,6 +319,7 @@ export class CommitJudge {
       const until = this.#ends.get(`${runKey}/${line}/sleep/${result.stepId}`);
       const now = this.#facts.world.now + process.skewMs;
       // The commit was decided a little before it reached the medium.
+      if (until !== undefined && !this.#isResting) this.#late(commit, result.stepId, until);
       if (until !== undefined && now < until - 1) {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }

@@ -24,6 +24,8 @@ export interface Call {
   readonly plan: StepPlan;
   /** Of a code-first body; a handler does not know its pass. */
   readonly pass: PassSeen | undefined;
+  /** The capability, where a person must have allowed it in the run. */
+  readonly confirmed?: string;
   nest?(): Promise<unknown>;
 }
 
@@ -53,6 +55,8 @@ export class Outside {
   /** What the passes of one line of a run have seen, the longest of them. */
   readonly #seen = new Map<string, string[]>();
   readonly #passes: PassSeen[] = [];
+  /** Calls whose work is under way. */
+  readonly #working = new Map<Call, string>();
   #token = 0;
 
   constructor(world: World, random: Random, history: History, medium: Medium, isSane: boolean) {
@@ -115,12 +119,14 @@ export class Outside {
     this.calls++;
     this.#world.log(`${process.name} calls ${runKey} ${stepId}, attempt ${attempt}, ${call.idempotencyKey}`);
     this.#judge(process, runKey, call);
+    this.#working.set(call, `${process.name}/${runKey}/${stepId}`);
     const place = `${runKey}/${stepId}`;
     const calls = (this.#called.get(place) ?? 0) + 1;
     this.#called.set(place, calls);
     const fails = calls <= plan.failures;
     const delayMs = plan.workMs * (0.5 + this.#random.fraction());
     if (delayMs > 0) await this.#world.delay(process, delayMs, `work of ${stepId}`);
+    this.#working.delete(call);
     if (plan.isAbortable) signal.throwIfAborted();
     const act = () => {
       if (plan.effect === "write" || plan.effect === "external_action") {
@@ -147,7 +153,7 @@ export class Outside {
         case "hangs":
           act();
           await this.#world.delay(process, 100_000, `${stepId} hangs`);
-          break;
+          return ++this.#token;
         case "nests":
           await call.nest?.();
           throw new Error("a step inside a step");
@@ -165,6 +171,10 @@ export class Outside {
       this.#world.violate(invariant, `${process.name} calls step "${stepId}" of ${runKey} ${what}`);
     if (process.isStopped) violate("stop-means-stopped", "after its stop() resolved");
     if (attempt > plan.retries + 1) violate("attempts-are-bounded", `for the ${attempt}th time of ${plan.retries + 1}`);
+    for (const [other, place] of this.#working) {
+      if (place !== `${process.name}/${runKey}/${stepId}` || other.signal.aborted) continue;
+      violate("one-attempt-at-a-time", "while another attempt is under way here");
+    }
     const hold = pass === undefined ? this.#newestHold(process, runKey) : this.#hold(process, runKey, pass.epoch);
     const lease = hold?.record?.lease;
     const now = process.skewMs + this.#world.now;
@@ -172,6 +182,12 @@ export class Outside {
       violate("callback-under-lease", `under epoch ${pass?.epoch ?? "?"}, whose lease it has let go`);
     } else if (lease.endsAt <= Math.floor(now)) {
       violate("callback-under-lease", `${Math.floor(now) - lease.endsAt} ms after its lease lapsed by its own clock`);
+    }
+    if (
+      call.confirmed !== undefined &&
+      this.#history.last(runKey)?.record?.confirmed.includes(call.confirmed) !== true
+    ) {
+      violate("confirmed-before-it-acts", `before anyone allowed ${call.confirmed}`);
     }
     const settled = (commit: Accepted | undefined) => isSettled(commit, stepId);
     if (settled(hold)) violate("recorded-is-not-executed", "whose result it has recorded itself");

@@ -79,6 +79,8 @@ export interface Plan {
   readonly hasPresence: boolean;
   /** True where clocks agree and nobody is wrongly taken for dead. */
   readonly isSane: boolean;
+  /** True where nothing goes wrong. */
+  readonly isCalm: boolean;
   readonly programs: readonly Program[];
   readonly items: readonly Item[];
   readonly endsAt: number;
@@ -133,6 +135,7 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     skewsMs: roles.map(() => (isSane ? 0 : random.pick([0, 0, 300, -300, 20_000, -20_000, 3_600_000, -3_600_000]))),
     hasPresence: random.chance(0.3),
     isSane,
+    isCalm: weather === "calm",
     programs,
     items,
     endsAt,

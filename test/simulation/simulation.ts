@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import { Clients, type Door, gatesOf } from "./clients.ts";
+import { Clients, type Door, gatesOf, inputsOf } from "./clients.ts";
 import { CommitJudge } from "./commits.ts";
 import { History, type Life } from "./history.ts";
 import { type Budget, Medium } from "./medium.ts";
@@ -103,6 +103,10 @@ class Simulation {
       subject,
       history: this.#history,
       acts: this.#outside.acts,
+      promptness:
+        plan.isCalm && !plan.hasPresence
+          ? { sleepMs: plan.everyMs + 3_000, signalMs: Math.max(plan.leaseMs / 2, plan.everyMs) + 3_000 }
+          : undefined,
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       retriesOf: (skillId, stepId) => this.#retriesOf(skillId, stepId),
     });
@@ -327,6 +331,7 @@ class Simulation {
 
   /** The faults are over. One healthy runtime takes what is due, people decide, signals come, and every run must end. */
   async #heal(): Promise<void> {
+    this.#judge.rest();
     this.#world.log("the faults are over");
     this.#medium.troubles.length = 0;
     this.#medium.losses.length = 0;
@@ -342,6 +347,7 @@ class Simulation {
       const runtime = this.#runtime(process, true);
       try {
         await this.#finishAll(process, runtime);
+        if (this.#world.violation === undefined) await this.#readAll(runtime);
         if (this.#world.violation === undefined) await this.#replayAll(runtime);
       } catch (error) {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -415,6 +421,35 @@ class Simulation {
   async #due(): Promise<readonly number[]> {
     const rows = await this.#store.dueRuns({ now: Number.MAX_SAFE_INTEGER, limit: 1 });
     return rows.flatMap(({ dueAt }) => dueAt ?? []);
+  }
+
+  /** What is stored can be read, by every door, and values come back as they went in. */
+  async #readAll(runtime: Runtime): Promise<void> {
+    for (const { commits, tenant, runId } of this.#lives()) {
+      if (commits.at(-1)?.record === undefined) continue;
+      const runs = runtime.for(tenant);
+      const run = await runs.get(runId);
+      const { inputs } = (run.result ?? {}) as { readonly inputs?: unknown };
+      const { token } = (inputs ?? {}) as { readonly token?: string };
+      if (inputs !== undefined && !isDeepStrictEqual(inputs, inputsOf(Number(token?.slice(5))))) {
+        this.#world.violate("values-come-back", `the inputs of ${runId} came back as ${shown(inputs)}`);
+      }
+      const history = await runs.history(runId);
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      const written = commits.flatMap(({ entry }) => entry?.checkpoint?.checkpointId ?? []);
+      if (
+        !isDeepStrictEqual(
+          checkpoints.map(({ checkpointId }) => checkpointId),
+          written,
+        )
+      ) {
+        this.#world.violate("stored-is-readable", `the checkpoints of ${runId} are not listed as they were written`);
+      }
+      if (history.length !== commits.filter(({ entry }) => entry !== undefined).length) {
+        this.#world.violate("stored-is-readable", `the history of ${runId} has ${history.length} entries`);
+      }
+      for (const { checkpointId } of checkpoints) await runs.loadCheckpoint(runId, checkpointId);
+    }
   }
 
   /** A replay of the head of a run that completed ends as that run did, and does nothing again. */

@@ -58,15 +58,11 @@ function defined(subject: Subject, outside: Outside, process: Process, id: strin
         attempt,
         idempotencyKey,
         signal,
-        plan: planOf(input.plan),
+        plan: input.plan,
         pass: undefined,
+        ...(needsConfirmation ? { confirmed: id } : {}),
       }),
   );
-}
-
-// Infinity is kept by the codec, so that a plan comes through an input as it was.
-function planOf(plan: StepPlan): StepPlan {
-  return plan;
 }
 
 function graphStep(subject: Subject, step: GraphStepPlan, capability: (plan: StepPlan) => string): GraphStep {

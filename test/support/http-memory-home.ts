@@ -6,7 +6,9 @@ import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
 /** The app over a store in memory, in this very process. */
 export function memoryHome(): HttpHome {
-  const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
+  // Steps that fail on purpose are not printed.
+  const onError = () => {};
+  const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, onError });
   const authenticate = apiKeys(homeKeys());
   const app = createApp({
     stream: { pollMs: 20, maxPollMs: 100 },

@@ -7,6 +7,9 @@ export interface InspectorPage {
   readonly style: string;
 }
 
+/** The paths of the page, its script and its style. */
+export const inspectorPaths = ["/inspector", "/inspector/element.js", "/inspector/page.css"] as const;
+
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,10 +23,11 @@ const policy = [
 
 /** The routes of the inspector's page. They are open: what they hand out is the same for everybody, and knows no run. */
 export function inspectorRoutes({ html, script, style }: InspectorPage): Hono {
+  const [pagePath, scriptPath, stylePath] = inspectorPaths;
   const files = [
-    ["/inspector", html, "text/html"],
-    ["/inspector/element.js", script, "text/javascript"],
-    ["/inspector/page.css", style, "text/css"],
+    [pagePath, html, "text/html"],
+    [scriptPath, script, "text/javascript"],
+    [stylePath, style, "text/css"],
   ] as const;
   const app = new Hono();
   for (const [path, text, type] of files) {

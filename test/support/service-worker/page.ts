@@ -3,6 +3,7 @@ import { createRuntime, type Run } from "../../../src/index.ts";
 import { createClient } from "../../../worker/client/index.ts";
 import { createPage } from "../../../worker/page.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
+import { addMigration } from "./newer.ts";
 import { callers, openLatch } from "./notes.ts";
 import { shownCapabilities, shownSkills } from "./skills.ts";
 
@@ -32,6 +33,7 @@ const script = query.get("worker") ?? "";
 const skills = [...httpSkills, ...shownSkills];
 const capabilities = [...httpCapabilities, ...shownCapabilities(query.get("name") ?? "page")];
 
+if (query.get("newer") === "yes") addMigration();
 const store = indexedDbStore();
 const looking = createRuntime({ store, executes: false }).for("me");
 

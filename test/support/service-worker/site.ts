@@ -62,6 +62,8 @@ export interface PageSettings {
   /** Whether the page executes the tenant's runs. */
   readonly serves?: "yes";
   readonly holdMs?: string;
+  /** Whether the page knows a version of the database that others do not. */
+  readonly newer?: "yes";
   readonly worker?: WorkerSettings;
 }
 

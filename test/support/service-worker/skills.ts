@@ -43,4 +43,15 @@ export const shownSkills: readonly Skill[] = [
       { id: "after", uses: "shown.work", output: "outputs.by" },
     ],
   }),
+  // Each sleep is longer than a pass of its test.
+  defineGraphSkill({
+    id: "shown.napping",
+    version,
+    steps: [
+      { id: "nap", sleepMs: 1_200 },
+      { id: "again", sleepMs: 1_200 },
+      { id: "once more", sleepMs: 1_200 },
+      { id: "after", uses: "shown.work", output: "outputs.by" },
+    ],
+  }),
 ];

@@ -1,6 +1,7 @@
 import { apiKeys, type Caller } from "../../../worker/app.ts";
 import { createServiceWorker } from "../../../worker/service-worker.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
+import { addMigration } from "./newer.ts";
 import { shownCapabilities, shownSkills } from "./skills.ts";
 
 /** What the script's address says of how the worker is made. */
@@ -12,6 +13,11 @@ export interface WorkerSettings {
   readonly passMs?: number;
   readonly graceMs?: number;
   readonly holdMs?: number;
+  readonly skipWaiting?: boolean;
+  /** True where it knows a version of the database that others do not. */
+  readonly newer?: boolean;
+  /** Tells one version of the script from another. */
+  readonly version?: number;
   /** False where the browser is to seem to have no Web Locks. */
   readonly locks?: boolean;
 }
@@ -19,10 +25,15 @@ export interface WorkerSettings {
 /** The tenant where there are no keys. */
 const tenant = "me";
 
-const { keys, locks, ...settings } = JSON.parse(
-  new URL(location.href).searchParams.get("settings") ?? "{}",
-) as WorkerSettings;
+const {
+  keys,
+  locks,
+  newer,
+  version: _,
+  ...settings
+} = JSON.parse(new URL(location.href).searchParams.get("settings") ?? "{}") as WorkerSettings;
 if (locks === false) Object.defineProperty(navigator, "locks", { value: undefined });
+if (newer === true) addMigration();
 const known = apiKeys(keys ?? []);
 
 createServiceWorker({

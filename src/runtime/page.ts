@@ -1,0 +1,37 @@
+/** Rows of a list from some place on. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  /** True where there are more behind them. */
+  readonly isMore: boolean;
+}
+
+// A row may take 256 KiB: a page of 500 such rows would be an answer of 128 MB, which is all that an isolate has.
+const pageLength = 4 * 1024 * 1024;
+/** So many rows are read before it is known how long they are: a page of 100 is one query. */
+const firstRead = 101;
+const mostRead = 500;
+
+/**
+ * A page of at most `limit` rows. It ends before the row with which its bodies would be longer than 4 Mi characters together, but
+ * has at least one row where there is any. Rows are read in parts, so that not many more are held than are on the page.
+ */
+export async function readPage<Row extends { readonly body: string }>(
+  limit: number,
+  read: (after: Row | undefined, limit: number) => Promise<readonly Row[]>,
+): Promise<Page<Row>> {
+  const rows: Row[] = [];
+  let length = 0;
+  for (let size = firstRead; ; ) {
+    // One more than there is room for tells whether there are more.
+    const wanted = Math.min(size, limit - rows.length + 1);
+    const part = await read(rows.at(-1), wanted);
+    for (const row of part) {
+      length += row.body.length;
+      if (rows.length === limit || (rows.length > 0 && length > pageLength)) return { rows, isMore: true };
+      rows.push(row);
+    }
+    if (part.length < wanted) return { rows, isMore: false };
+    const fitting = Math.floor((pageLength - length) / (length / rows.length)) + 1;
+    size = Math.min(Math.max(fitting, 1), mostRead);
+  }
+}

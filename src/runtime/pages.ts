@@ -1,0 +1,40 @@
+import { getRun } from "../engine/held.ts";
+import { parseRunId } from "../ids.ts";
+import { entryPage, type HistoryEntry, historyEntry } from "./checkpoints.ts";
+import { type EventPage, eventsAfter, parsePosition } from "./events.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+/**
+ * A page of what happened to the run: at most `limit` entries, and fewer where they take more than some megabytes.
+ *
+ * @throws `not_found`.
+ */
+export async function readHistoryPage(
+  runs: Runs,
+  runId: string,
+  query: { readonly after: number; readonly limit: number },
+): Promise<{ readonly entries: readonly HistoryEntry[]; readonly isMore: boolean }> {
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
+  await getRun(host, tenant, id);
+  const { rows, isMore } = await entryPage(host, tenant, id, query, false);
+  return { entries: rows.map(historyEntry), isMore };
+}
+
+/**
+ * A page of the run's events: at most `limit`, and fewer where they take more than some megabytes.
+ *
+ * @throws `not_found`, and `invalid_request` where `after` names no event of the run.
+ */
+export async function readEventPage(
+  runs: Runs,
+  runId: string,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<EventPage> {
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
+  const position = after === undefined ? undefined : parsePosition(id, after);
+  await getRun(host, tenant, id);
+  return eventsAfter(host, tenant, id, position, limit);
+}

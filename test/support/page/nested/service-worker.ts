@@ -1,0 +1,3 @@
+import { createServiceWorker } from "../../../../worker/service-worker.ts";
+
+createServiceWorker({ tenant: "me", skills: [], capabilities: [] }).listen();
