@@ -15,13 +15,14 @@ const played = (play: (scene: Scene) => Promise<void>) => () => scene(memoryHarn
 const one = defineGraphSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work" }] });
 const nap = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleepMs: 3_600_000 }] });
 
-/** Counts who works side by side; each call lasts some turns of the loop. */
-function crowd() {
+/** Counts who works side by side. The first calls wait for each other, until there are as many as expected. */
+function crowd(expected = 1) {
   const seen = { now: 0, most: 0, calls: 0 };
   const work = defineCapability({ id: "work", version: "1" }, async () => {
     seen.calls++;
     seen.now++;
     seen.most = Math.max(seen.most, seen.now);
+    await until(() => seen.most >= expected);
     for (let n = 0; n < 3; n++) await turn();
     seen.now--;
   });
@@ -60,7 +61,7 @@ describe("serve", () => {
     "executes 150 due runs, no more than its bound side by side, with one due query at a time: %o",
     async (bound) => {
       await scene(memoryHarness, async ({ actor, store }) => {
-        const { seen, options } = crowd();
+        const { seen, options } = crowd(bound.concurrency ?? 16);
         const { asked, asking } = askedOnce(store);
         const clerk = actor({ ...options, executes: false });
         for (let n = 0; n < 150; n++) await clerk.begin({}, "one");

@@ -40,13 +40,14 @@ function deaths(dead = new Set<string>()) {
   return { presence, dead, asked };
 }
 
-/** How many calls there are side by side at the most; each lasts some turns of the loop. */
-function crowd() {
+/** How many calls there are side by side at the most. The first wait for each other, until there are as many as expected. */
+function crowd(expected: number) {
   const seen = { now: 0, most: 0, calls: 0 };
   const capabilities = work(async () => {
     seen.calls++;
     seen.now++;
     seen.most = Math.max(seen.most, seen.now);
+    await until(() => seen.most >= expected);
     for (let n = 0; n < 5; n++) await turn();
     seen.now--;
   });
@@ -87,7 +88,7 @@ export function testDrains(medium: string, harness: StoreHarness): void {
     });
 
     played("keeps one bound on what is executed side by side, also of several drains", async (stage) => {
-      const { seen, options } = crowd();
+      const { seen, options } = crowd(3);
       await makeDue(stage, 20);
       const { runtime } = stage.actor(options);
       await Promise.all([runtime.drain({ concurrency: 3 }), runtime.drain({ concurrency: 3 })]);
