@@ -1,7 +1,7 @@
 import { type IDBPDatabase, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connect } from "../adapters/indexeddb/connection.ts";
-import { indexedDbStore } from "../adapters/indexeddb/index.ts";
+import { type IndexedDbStoreOptions, indexedDbStore } from "../adapters/indexeddb/index.ts";
 import { migrations, type Schema } from "../adapters/indexeddb/schema.ts";
 import { createRuntime, defineSkill } from "../src/index.ts";
 import type { Commit, RunRow, Store } from "../src/store.ts";
@@ -20,7 +20,7 @@ function freshName(): string {
   return `adapter ${number} ${Date.now()}`;
 }
 
-function openStore(name: string, options: { durability?: "strict" | "relaxed" } = {}): Store {
+function openStore(name: string, options: Omit<IndexedDbStoreOptions, "name"> = {}): Store {
   const store = indexedDbStore({ name, ...options });
   stores.push(store);
   return store;
@@ -109,6 +109,44 @@ describe("other tabs", () => {
       code: "store_outdated",
       hint: "Reload this page.",
     });
+  });
+
+  test("of an upgrade the store is told once, as soon as it is made and without another call", async () => {
+    const name = freshName();
+    const onOutdated = vi.fn();
+    const store = openStore(name, { onOutdated });
+    await store.commit(birth);
+    expect(onOutdated).not.toHaveBeenCalled();
+    await openNewer(name);
+    await expect.poll(() => onOutdated.mock.calls.length).toBe(1);
+    await expect(store.commit({ run: { ...run, revision: 2 }, now: 1 })).rejects.toMatchObject({
+      code: "store_outdated",
+    });
+    await expect(store.getRun("t", "r")).rejects.toMatchObject({ code: "store_outdated" });
+    expect(onOutdated).toHaveBeenCalledTimes(1);
+  });
+
+  test("of an upgrade that is taken back, and of a deletion, it is not", async () => {
+    const name = freshName();
+    const onOutdated = vi.fn();
+    const store = openStore(name, { onOutdated });
+    await store.commit(birth);
+    const broken = async () => {
+      throw new Error("the migration is broken");
+    };
+    const newer = connect<Schema>(name, [...migrations, broken], "strict");
+    await newer.transact("open", ["runs"], "readonly", async () => undefined).catch(() => undefined);
+    newer.close();
+    expect(await store.getRun("t", "r")).toEqual(run);
+    await new Promise<void>((resolve, reject) => {
+      const request = indexedDB.deleteDatabase(name);
+      request.onsuccess = () => resolve();
+      request.onblocked = () => reject(new Error("blocked"));
+    });
+    // Nor is the database made again by that.
+    expect((await indexedDB.databases()).filter((one) => one.name === name)).toEqual([]);
+    expect(await store.getRun("t", "r")).toBeUndefined();
+    expect(onOutdated).not.toHaveBeenCalled();
   });
 
   test("one that deletes the database is not blocked, and the next call makes it anew", async () => {

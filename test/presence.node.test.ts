@@ -53,6 +53,7 @@ async function open(name: string, options: PageOptions = {}): Promise<Page> {
 
 const start = (page: Page) => page.evaluate(() => window.executor.start());
 const events = (page: Page, runId: string) => page.evaluate((runId) => window.executor.events(runId), runId);
+const steps = (page: Page, runId: string) => page.evaluate((runId) => window.executor.steps(runId), runId);
 const run = (page: Page, runId: string) => page.evaluate((runId) => window.executor.get(runId), runId);
 /** The names of the pages in which the run's held step was called, in order. */
 const calls = (page: Page, runId: string) => page.evaluate((runId) => window.executor.calls(runId), runId);
@@ -196,6 +197,23 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
     await still.waitForTimeout(1_000);
     expect(await events(other, runId)).toEqual(before);
     expect(await run(still, runId)).toEqual({ status: "completed", result: { by: "other" } });
+    // Back again, and without a lease, it calls nothing of the run.
+    expect(await steps(other, runId)).toEqual(["before in still", "held in still", "held in other", "after in other"]);
+  });
+
+  test("a page that stands still between two looks takes what is due when it goes on, and each step is called once", async () => {
+    const leaseMs = 3_000;
+    const [still, clerk] = [await open("still", { leaseMs }), await open("clerk", { serves: "no" })];
+    const session = await context.newCDPSession(still);
+    await session.send("Debugger.enable");
+    await session.send("Debugger.pause");
+    const runId = await start(clerk);
+    await go(clerk);
+    await clerk.waitForTimeout(leaseMs + 500);
+    expect(await steps(clerk, runId)).toEqual([]);
+    await session.send("Debugger.resume");
+    await ends(clerk, runId, "still");
+    expect(await steps(clerk, runId)).toEqual(["before in still", "held in still", "after in still"]);
   });
 
   test("without Web Locks a dead page's run is taken when its lease lapses", async () => {
@@ -219,5 +237,33 @@ describe("a page that executes nothing", { timeout: 60_000 }, () => {
     await watcher.waitForTimeout(300);
     await go(home);
     expect(await seen).toEqual(await events(home, runId));
+  });
+});
+
+describe("a page that is left and returned to, where the browser keeps pages for that", { timeout: 60_000 }, () => {
+  test("loses its run at once, calls nothing more of it, and executes again when it is back", async () => {
+    const options = await chromiumLaunchOptions();
+    const keeping = await chromium.launch({ ...options, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+    const outer = context;
+    try {
+      context = await keeping.newContext();
+      const [left, other] = [await open("left", { leaseMs: hour }), await open("other", { leaseMs: hour })];
+      const runId = await start(left);
+      await called(other, runId, ["left"]);
+      await left.goto(`${server.resolvedUrls?.local[0]}page.ts`);
+      await called(other, runId, ["left", "other"]);
+      await left.goBack();
+      await left.waitForFunction(() => window.executor !== undefined);
+      await go(other);
+      await ends(other, runId, "other");
+      await left.waitForTimeout(1_000);
+      expect(await steps(other, runId)).toEqual(["before in left", "held in left", "held in other", "after in other"]);
+      await other.close();
+      const next = await start(left);
+      await ends(left, next, "left");
+    } finally {
+      context = outer;
+      await keeping.close();
+    }
   });
 });

@@ -401,7 +401,7 @@ describe("a run that is watched, with no page that executes,", { timeout: 60_000
     expect([status, count(events, "step.sleeping")]).toEqual(["completed", 3]);
   });
 
-  test("is not waited for once nobody watches it", async () => {
+  test("parks again once its reader has left", async () => {
     const client = await open("client", { worker: { holdMs: 1, passMs: 300 } });
     const runId = await start(client, "shown.napping");
     await client.evaluate(async (runId) => {

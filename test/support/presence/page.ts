@@ -14,6 +14,8 @@ export interface ExecutorPage {
   start(): Promise<string>;
   /** The names of the pages in which the run's held step was called, in order. */
   calls(runId: string): readonly string[];
+  /** Every step that was called, with the page's name, in order. */
+  steps(runId: string): readonly string[];
   get(runId: string): Promise<Pick<Run, "status" | "result">>;
   /** The types of the run's events. */
   events(runId: string): Promise<string[]>;
@@ -34,12 +36,17 @@ const hour = 3_600_000;
 
 // Outside the database, so that what the runtime says can be held against it. Each call has a key of its own, since pages
 // in several processes may read what another has written a little later.
-const note = (runId: string) =>
-  localStorage.setItem(`calls:${runId}:${String(Date.now()).padStart(15, "0")}:${crypto.randomUUID()}`, name);
+const note = (kind: string, runId: string, text: string) =>
+  localStorage.setItem(`${kind}:${runId}:${String(Date.now()).padStart(15, "0")}:${crypto.randomUUID()}`, text);
+const noted = (kind: string, runId: string) => {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(`${kind}:${runId}:`));
+  return keys.sort().map((key) => localStorage.getItem(key) ?? "");
+};
 
 const work = defineCapability({ id: "work", version: "1" }, async (_, { runId, stepId }) => {
+  note("steps", runId, `${stepId} in ${name}`);
   if (stepId !== "held") return stepId;
-  note(runId);
+  note("calls", runId, name);
   while (localStorage.getItem("go") === null) await new Promise((resolve) => setTimeout(resolve, 20));
   return name;
 });
@@ -68,10 +75,8 @@ if (serves) void runtime.serve({ tenant, signal: new AbortController().signal })
 
 const executor: ExecutorPage = {
   start: async () => (await runs.start({ skillId: "shared" })).run.runId,
-  calls(runId) {
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith(`calls:${runId}:`));
-    return keys.sort().map((key) => localStorage.getItem(key) ?? "");
-  },
+  calls: (runId) => noted("calls", runId),
+  steps: (runId) => noted("steps", runId),
   async get(runId) {
     const { status, result } = await runs.get(runId);
     return { status, result };
