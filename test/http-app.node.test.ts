@@ -180,6 +180,16 @@ describe("the app's options", () => {
     for (const value of [1, 10_000_000, Number.POSITIVE_INFINITY]) appWith(value);
   });
 
+  test("refuse what is no maxBodyValues, by name", () => {
+    const appWith = (maxBodyValues: number) =>
+      createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyValues });
+    for (const value of [...noNumbers, 1.5, Number.POSITIVE_INFINITY]) {
+      const refused = { code: "invalid_request", path: "maxBodyValues" };
+      expect(() => appWith(value), String(value)).toThrow(expect.objectContaining(refused));
+    }
+    appWith(1);
+  });
+
   test.each(["pollMs", "maxPollMs", "heartbeatMs", "maxMs"])("refuse what is no stream.%s, by name", (name) => {
     const appWith = (value: number) =>
       createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, stream: { [name]: value } });
@@ -188,6 +198,19 @@ describe("the app's options", () => {
       expect(() => appWith(value), String(value)).toThrow(expect.objectContaining({ code: "invalid_request", path }));
     }
     for (const value of [0.5, 60_000]) appWith(value);
+  });
+});
+
+test("takes the number of values in a body that it is told", async () => {
+  const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyValues: 6 });
+  // The body, the id, the inputs, an array and what is in it.
+  const start = (items: readonly number[]) =>
+    app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { items } }));
+  expect((await start([1, 2])).status).toBe(202);
+  const refused = await start([1, 2, 3]);
+  expect(refused.status).toBe(413);
+  expect(await refused.json()).toMatchObject({
+    error: { code: "too_large", message: expect.stringContaining("7 values are too many; at most 6 are taken") },
   });
 });
 

@@ -1,7 +1,8 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { DurableError, type OnError, type Runs, type Telemetry } from "../src/index.ts";
-import { numberOption } from "../src/runtime/options.ts";
+import { defaultMaxValues } from "../src/json.ts";
+import { countOption, numberOption } from "../src/runtime/options.ts";
 import { type Access, accessLog } from "./access.ts";
 import type { HealthAnswer, WhoamiAnswer } from "./answers.ts";
 import { defaultMaxBodyBytes } from "./body.ts";
@@ -55,6 +56,11 @@ export interface AppOptions<Bindings extends object> {
   corsOrigins?(call: Call<Bindings>): readonly string[];
   /** The most bytes of a request's body. Default 10 MiB. */
   readonly maxBodyBytes?: number;
+  /**
+   * The most values in a request's body: each object, array, text, number, boolean and null is one. They cost memory and time
+   * that the length of the text does not show. Default 250,000.
+   */
+  readonly maxBodyValues?: number;
   /** The most bytes of an import, which is read as it comes. Default 100 MiB. */
   readonly maxImportBytes?: number;
   /** The inspector at `/inspector`, which is `inspectorPage` of `orca-durable/inspector/page`. Without it there is none. */
@@ -83,6 +89,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   const { onAccess } = options;
   const limits = {
     maxBodyBytes: bytesOption(options.maxBodyBytes, "maxBodyBytes", defaultMaxBodyBytes),
+    maxBodyValues: countOption(options.maxBodyValues, "maxBodyValues", defaultMaxValues),
     maxImportBytes: bytesOption(options.maxImportBytes, "maxImportBytes", defaultMaxImportBytes),
   };
   const stream = checkedStream(options.stream ?? {});
@@ -99,6 +106,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("traceId", traceId);
     c.set("traceparent", traceparent);
     c.set("maxBodyBytes", limits.maxBodyBytes);
+    c.set("maxBodyValues", limits.maxBodyValues);
     c.set("maxImportBytes", limits.maxImportBytes);
     c.set("stream", stream);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));

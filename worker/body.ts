@@ -17,12 +17,12 @@ interface Validated<Target extends string, S extends RequestSchema> {
 /**
  * Reads and checks the body of a request; the route finds it as `c.req.valid("json")`. An empty body is an empty object.
  *
- * @throws `too_large` before the whole body was read; `invalid_request` that names the place.
+ * @throws `too_large` before the whole body was read, or before its values were made; `invalid_request` that names the place.
  */
 export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
   return async (c, next) => {
     const text = await readText(c.req.raw, c.var.maxBodyBytes);
-    const json = text.trim() === "" ? {} : parseJson(text);
+    const json = text.trim() === "" ? {} : parseJson(text, "", c.var.maxBodyValues);
     if (!isJsonObject(json)) throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
     c.req.addValidatedData("json", decode(schema, json) as object);
     await next();

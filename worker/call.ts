@@ -26,6 +26,7 @@ export interface AppEnv {
     traceId: string;
     traceparent: string;
     maxBodyBytes: number;
+    maxBodyValues: number;
     maxImportBytes: number;
     stream: CheckedStream;
     /** Tells the platform of a stream that begins. */

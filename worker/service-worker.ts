@@ -45,7 +45,10 @@ type Callers =
 export type ServiceWorkerOptions = Callers &
   Pick<IndexedDbStoreOptions, "durability"> &
   Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
-  Pick<AppOptions<ServiceWorkerFetchEvent>, "maxBodyBytes" | "maxImportBytes" | "inspector" | "stream"> & {
+  Pick<
+    AppOptions<ServiceWorkerFetchEvent>,
+    "maxBodyBytes" | "maxBodyValues" | "maxImportBytes" | "inspector" | "stream"
+  > & {
     readonly skills: readonly Skill[];
     readonly capabilities: readonly AnyCapability[];
     /** The database, by the name that the pages know too. Default `orca-durable`. */
@@ -106,7 +109,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
   const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
-  const { maxBodyBytes, maxImportBytes, inspector, stream } = options;
+  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, stream } = options;
   checkBasePath(basePath);
   const paths = { basePath, hasInspector: inspector !== undefined };
   const scope = workerScope();
@@ -150,7 +153,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
       if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
     },
     onError,
-    ...present({ maxBodyBytes, maxImportBytes, inspector, telemetry }),
+    ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, telemetry }),
   });
 
   /** False also where the next version is to execute, which waits until this one has nothing more to do. */

@@ -286,6 +286,11 @@ export function testBodies(home: HttpHome): void {
       expect(sent).toBeLessThan(2 * limit);
     });
 
+    test.each(withBody)("POST %s is a 413 where it has too many values, however short they are", async (path) => {
+      const error = await client.refusal("too_large", client.post(path, `{"a": [${"[],".repeat(300_000)}0]}`));
+      expect(error.message).toContain("300003 values are too many; at most 250000 are taken");
+    });
+
     test("is counted in bytes, and a body of just the limit is taken", async () => {
       const around = '{"inputs": {"value": 1}}';
       const fits = around + " ".repeat(limit - around.length);
