@@ -1,12 +1,13 @@
 import { Hono } from "hono";
 import { compareCheckpoints, decodeState, readState } from "../src/index.ts";
-import type { CheckpointListAnswer } from "./answers.ts";
+import { readStoredCheckpoint } from "../src/runtime/stored.ts";
+import type { CheckpointAnswer, CheckpointListAnswer } from "./answers.ts";
 import { body, query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
 import { given } from "./decode.ts";
 import { preconditionOf } from "./etag.ts";
 import { checkpointQuery, comparisonQuery, newCheckpoint } from "./requests.ts";
-import { checkpointAnswer, checkpointRecordAnswer, comparisonAnswer } from "./wire.ts";
+import { checkpointRecordAnswer, comparisonAnswer } from "./wire.ts";
 
 /** Routes to the checkpoints of a run. */
 export const checkpointRoutes = new Hono<AppEnv>()
@@ -39,7 +40,9 @@ export const checkpointRoutes = new Hono<AppEnv>()
   })
   .get("/v1/runs/:run_id/checkpoints/:checkpoint_id", async (c) => {
     const { run_id, checkpoint_id } = c.req.param();
-    return c.json(checkpointAnswer(await c.var.runs.loadCheckpoint(run_id, checkpoint_id)));
+    const { record, state } = await readStoredCheckpoint(c.var.runs, run_id, checkpoint_id);
+    const answer: CheckpointAnswer = { record: checkpointRecordAnswer(record), state };
+    return c.json(answer);
   })
   .get("/v1/runs/:run_id/checkpoints/:checkpoint_id/diff", query(comparisonQuery), async (c) => {
     const { run_id, checkpoint_id } = c.req.param();

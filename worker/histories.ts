@@ -1,6 +1,7 @@
 import { Hono } from "hono";
-import { eventPosition, initialState, readLineage } from "../src/index.ts";
+import { eventPosition, readLineage } from "../src/index.ts";
 import { readEventPage, readHistoryPage } from "../src/runtime/pages.ts";
+import { readStoredTrace } from "../src/runtime/stored.ts";
 import type { HistoryAnswer } from "./answers.ts";
 import { query } from "./body.ts";
 import type { AppEnv } from "./call.ts";
@@ -46,14 +47,8 @@ export const historyRoutes = new Hono<AppEnv>()
     return c.json(answer);
   })
   .get("/v1/runs/:run_id/trace", async (c) => {
-    const { runs } = c.var;
-    const run = await runs.get(c.req.param("run_id"));
-    const { checkpointHead, skillId } = run;
-    const state =
-      checkpointHead === undefined
-        ? initialState(skillId, {})
-        : (await runs.loadCheckpoint(run.runId, checkpointHead)).state;
-    return c.json(traceAnswer(run, state));
+    const { run, trace } = await readStoredTrace(c.var.runs, c.req.param("run_id"));
+    return c.json(traceAnswer(run, trace));
   })
   .get("/v1/runs/:run_id/lineage", async (c) =>
     c.json(lineageAnswer(await readLineage(c.var.runs, c.req.param("run_id")))),

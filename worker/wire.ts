@@ -1,12 +1,10 @@
 import {
-  type Checkpoint,
   type CheckpointRecord,
   type Comparison,
-  type ExecutionState,
   encodeRun,
-  encodeState,
   encodeValue,
   type HistoryEntry,
+  type Json,
   type JsonObject,
   type Lineage,
   type LineageNode,
@@ -15,9 +13,8 @@ import {
   type Skill,
   writeCheckpointRecord,
   writeRun,
-  writeState,
 } from "../src/index.ts";
-import type { CheckpointAnswer, CheckpointRecordAnswer, EventAnswer, HistoryAnswer, RunAnswer } from "./answers.ts";
+import type { CheckpointRecordAnswer, EventAnswer, HistoryAnswer, RunAnswer } from "./answers.ts";
 import type {
   ComparisonAnswer,
   LineageAnswer,
@@ -35,10 +32,6 @@ export function runAnswer(run: Run): RunAnswer {
 
 export function checkpointRecordAnswer(record: CheckpointRecord): CheckpointRecordAnswer {
   return asAnswer(writeCheckpointRecord(record));
-}
-
-export function checkpointAnswer({ record, state }: Checkpoint): CheckpointAnswer {
-  return { record: checkpointRecordAnswer(record), state: writeState(encodeState(state)) };
 }
 
 export function historyEntryAnswer({ revision, events, checkpoint }: HistoryEntry): HistoryAnswer["history"][number] {
@@ -88,8 +81,11 @@ export function comparisonAnswer(runId: string, { from, to, changes }: Compariso
   return { run_id: runId, from: from ?? null, to, changes: [...changes] };
 }
 
-export function traceAnswer({ runId, traceId, status }: Run, state: ExecutionState): TraceAnswer {
-  const { steps, metrics } = writeState(encodeState(state)).trace as unknown as Pick<TraceAnswer, "steps" | "metrics">;
+export function traceAnswer(
+  { runId, traceId, status }: Pick<Run, "runId" | "traceId" | "status">,
+  trace: Json | undefined,
+): TraceAnswer {
+  const { steps, metrics } = trace as unknown as Pick<TraceAnswer, "steps" | "metrics">;
   return { run_id: runId, trace_id: traceId ?? null, status, steps, metrics };
 }
 
