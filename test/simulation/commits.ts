@@ -171,17 +171,28 @@ export class CommitJudge {
     if (record.epoch < (before.record?.epoch ?? 0)) this.#violate("revisions-grow", commit, "takes its epoch back");
   }
 
+  /** A newborn is a copy of what it descends from, with what that has done to the world. */
   #birth(commit: Accepted): void {
-    const { record, history } = { record: commit.record, history: this.#facts.history };
-    const source = record?.run.metadata.source_run_id;
+    const { history } = this.#facts;
+    const { record, tenant } = commit;
+    const { source_run_id: source, source_checkpoint_id: checkpoint } = record?.run.metadata ?? {};
     if (typeof source !== "string") return;
-    const checkpoint = record?.run.metadata.source_checkpoint_id;
     const origin = history.lives
-      .get(`${commit.tenant}/${source}`)
+      .get(`${tenant}/${source}`)
       ?.commits.find(({ entry }) => entry?.checkpoint?.checkpointId === checkpoint);
-    if (commit.entry?.events.length === 0) this.#violate("descent-copies", commit, "has no event");
     if (!isDeepStrictEqual(origin?.state, commit.state)) {
       this.#violate("descent-copies", commit, `is not checkpoint ${String(checkpoint)} of ${source}`);
+    }
+    if (record?.isEditPending === true && record.confirmed.length > 0) {
+      this.#violate("descent-copies", commit, "takes confirmations along to edited mail");
+    }
+    const inherited = commit.claims.flatMap((claim) => ledgerEntry(claim) ?? []);
+    for (const [key, { stepId, requestHash, status }] of history.effects) {
+      if (!key.startsWith(`${tenant}/${source}/`) || status !== "recorded") continue;
+      // What the checkpoint has behind it was recorded with it, or before.
+      if (!["completed", "degraded"].includes(origin?.state?.stepResults[stepId]?.status ?? "")) continue;
+      const isHere = inherited.some((entry) => entry.stepId === stepId && entry.requestHash === requestHash);
+      if (!isHere) this.#violate("descent-copies", commit, `knows nothing of what step "${stepId}" of ${source} did`);
     }
   }
 
@@ -278,6 +289,11 @@ export class CommitJudge {
     const delivered = types.filter((type) => type === "signal.delivered").length;
     const isKept = (id: string) => to.inbox.some((signal) => signal.payload === id);
     const gone = from.inbox.filter(({ payload }) => !isKept(String(payload)));
+    const isAsleep = to.run.status === "waiting_for_signal" && to.wakeAt === undefined;
+    const awaited = to.waits.find((wait) => wait.kind === "signal" && to.inbox.some(({ name }) => name === wait.name));
+    if (isAsleep && awaited !== undefined) {
+      this.#violate("a-pass-never-stands-still", commit, `waits at "${awaited.stepId}" for the signal that it has`);
+    }
     if (to.inbox.length !== from.inbox.length + received - delivered) {
       this.#violate(
         "signals-are-conserved",

@@ -262,6 +262,11 @@ export class Medium {
     if (!isDeepStrictEqual({ ...row }, { ...commit.run })) violate("left another row");
     if (snapshots[0]?.body !== commit.entry?.snapshot) violate("left another snapshot");
     if (entries[0]?.body !== commit.entry?.body) violate("left another entry");
+    if (commit.erase === true) {
+      const left = await this.#store.listEntries(tenant, runId, { limit: 1 });
+      const states = await this.#store.getSnapshots(tenant, runId, 1, revision);
+      if (left.length + states.length > 0) violate("erased the run, and left its history");
+    }
     for (const claim of commit.claims ?? []) {
       const kept = await this.#store.getClaim(tenant, claim.kind, claim.key);
       if (kept?.runId !== runId || kept.body !== claim.body) violate(`left no claim ${claim.kind} ${claim.key}`);

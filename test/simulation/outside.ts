@@ -54,6 +54,8 @@ export class Outside {
   readonly #called = new Map<string, number>();
   /** What the passes of one line of a run have seen, the longest of them. */
   readonly #seen = new Map<string, string[]>();
+  /** When each sleep of a line was asked for first. */
+  readonly #slept = new Map<string, number>();
   readonly #passes: PassSeen[] = [];
   /** Calls whose work is under way. */
   readonly #working = new Map<Call, string>();
@@ -110,6 +112,21 @@ export class Outside {
         `${process.name} sees "${text}" as answer ${place} of ${runKey}, where a pass before saw "${before}"`,
       );
     }
+  }
+
+  /** A body asks for a sleep. What comes back says that it was answered; by then its time must be over. */
+  sleeping(pass: PassSeen, stepId: string, ms: number): () => void {
+    const key = `${pass.runKey}/${pass.line}/${stepId}`;
+    const since = this.#slept.get(key) ?? this.#world.now;
+    this.#slept.set(key, since);
+    // A replay has slept already, in its source.
+    if (isSettled(this.#history.last(pass.runKey), stepId)) return () => {};
+    return () => {
+      const sleptMs = this.#world.now - since;
+      // Clocks show whole milliseconds.
+      if (!this.#isSane || sleptMs >= ms - 2) return;
+      this.#world.violate("waits-end-when-they-said", `"${stepId}" of ${pass.runKey} sleeps ${sleptMs} ms of ${ms}`);
+    };
   }
 
   /** A callback is called: it does its work, and acts where it is an effect. */
@@ -189,6 +206,15 @@ export class Outside {
     ) {
       violate("confirmed-before-it-acts", `before anyone allowed ${call.confirmed}`);
     }
+    const ended = [...(this.#medium.known.get(process)?.get(runKey) ?? [])].find(
+      ([epoch, commit]) => epoch > (hold?.record?.epoch ?? 0) && endsOthersHolds(commit),
+    );
+    if (ended !== undefined) {
+      violate(
+        "callback-under-lease",
+        `under epoch ${hold?.record?.epoch}, which this very process has ended by ${ended[0]}`,
+      );
+    }
     const settled = (commit: Accepted | undefined) => isSettled(commit, stepId);
     if (settled(hold)) violate("recorded-is-not-executed", "whose result it has recorded itself");
     const last = this.#history.last(runKey);
@@ -220,20 +246,24 @@ export class Outside {
   }
 
   /** A handler that goes on after its attempt timed out acts late by its own fault; one that is called late does not. */
-  #judgeEffect(runKey: string, { stepId, idempotencyKey }: Call): void {
+  #judgeEffect(runKey: string, { stepId, idempotencyKey, plan }: Call): void {
     const [, , , hash = "", ordinal = "1"] = idempotencyKey.split("/");
-    const recorded = [...this.#history.effects].find(
+    const recorded = [...this.#history.effects].filter(
       ([key, effect]) =>
         key.startsWith(`${runKey}/`) &&
         effect.stepId === stepId &&
         effect.requestHash.startsWith(hash) &&
-        effect.ordinal === Number(ordinal) &&
         effect.status === "recorded",
     );
-    if (recorded !== undefined) {
+    if (recorded.some(([, effect]) => effect.ordinal === Number(ordinal))) {
       this.#world.violate(
         "no-effect-after-its-result",
         `step "${stepId}" of ${runKey} is called under ${idempotencyKey}, whose result is in the ledger`,
+      );
+    } else if (recorded.length > 0 && plan.policy === "use_recorded_result") {
+      this.#world.violate(
+        "no-effect-after-its-result",
+        `step "${stepId}" of ${runKey} is called again, though its recorded result is to be used`,
       );
     }
   }
@@ -252,6 +282,12 @@ export class Outside {
   #keyOf(runId: string): string {
     return keyOf({ tenant: this.tenants.get(runId) ?? "?", runId });
   }
+}
+
+/** True where a commit takes the run away from whoever had it. */
+function endsOthersHolds({ record, executor, entry }: Accepted): boolean {
+  if (record?.lease?.executor === executor) return true;
+  return (entry?.events ?? []).some(({ type }) => ["run.canceled", "run.denied", "run.resumed"].includes(type));
 }
 
 export function isSettled(commit: Accepted | undefined, stepId: string): boolean {

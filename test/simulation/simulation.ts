@@ -348,7 +348,7 @@ class Simulation {
       try {
         await this.#finishAll(process, runtime);
         if (this.#world.violation === undefined) await this.#readAll(runtime);
-        if (this.#world.violation === undefined) await this.#replayAll(runtime);
+        if (this.#world.violation === undefined) await this.#replayAll(process, runtime);
       } catch (error) {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         this.#world.violate("every-run-ends", `a healthy runtime met ${text}`);
@@ -453,7 +453,7 @@ class Simulation {
   }
 
   /** A replay of the head of a run that completed ends as that run did, and does nothing again. */
-  async #replayAll(runtime: Runtime): Promise<void> {
+  async #replayAll(process: Process, runtime: Runtime): Promise<void> {
     for (const { commits, tenant, runId } of this.#lives()) {
       const last = commits.at(-1);
       if (last?.record?.run.status !== "completed") continue;
@@ -464,7 +464,9 @@ class Simulation {
       const calls = this.#world.lines.length;
       await runs.replay(runId, { newRunId });
       await runtime.idle();
-      const replay = await this.#finishOne(runtime, tenant, newRunId);
+      // What its source had left behind when it ended may have to be tried once more.
+      await this.#finishAll(process, runtime);
+      const replay = await runs.get(newRunId);
       const what = `the replay of the head of ${runId}`;
       if (replay.status !== "completed") {
         const { error } = replay;
@@ -483,11 +485,6 @@ class Simulation {
       if (again !== undefined) this.#world.violate("recorded-is-not-executed", `${what}: ${again}`);
       if (this.#world.violation !== undefined) return;
     }
-  }
-
-  /** A replay's steps beyond the record, which the source left behind, may wait once more; its end may not. */
-  async #finishOne(runtime: Runtime, tenant: string, runId: string) {
-    return runtime.for(tenant).get(runId);
   }
 
   #lives(): readonly Life[] {

@@ -142,12 +142,13 @@ class Body {
   readonly #step: WorkflowStep;
   readonly #pass: ReturnType<Outside["begin"]>;
   readonly #seen: string[] = [];
+  readonly #asked = new Map<string, number>();
 
   constructor(outside: Outside, process: Process, runId: string, step: WorkflowStep) {
     this.#outside = outside;
     this.#process = process;
     this.#runId = runId;
-    this.#step = step;
+    this.#step = counting(step, (name) => this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1));
     this.#pass = outside.begin(process, runId);
   }
 
@@ -169,7 +170,12 @@ class Body {
         return this.#see(piece.name, step.use(piece.name, capabilityId(piece.plan), { plan: piece.plan }));
       case "sleep": {
         const { name, ms, isUntil } = piece;
-        if (!isUntil) return this.#see(name, step.sleep(name, ms));
+        if (!isUntil) {
+          const answered = this.#outside.sleeping(this.#pass, this.#idOf(name), ms);
+          await this.#see(name, step.sleep(name, ms));
+          answered();
+          return;
+        }
         const at = await this.#see(
           `${name} until`,
           step.do(`${name} until`, async () => this.#outside.timeOf(this.#process) + ms),
@@ -249,6 +255,12 @@ class Body {
     );
   }
 
+  /** The id that the step asked for next by that name has. */
+  #idOf(name: string): string {
+    const count = (this.#asked.get(name) ?? 0) + 1;
+    return stepId(name, count);
+  }
+
   /** Notes an answer in the very turn in which the body gets it. */
   async #see<T>(name: string, answer: Promise<T>): Promise<T> {
     try {
@@ -265,6 +277,19 @@ class Body {
     this.#seen.push(text);
     this.#outside.saw(this.#pass, text);
   }
+}
+
+/** The step of a body, which says of each step that it asks for it. */
+function counting(step: WorkflowStep, asked: (name: string) => void): WorkflowStep {
+  return new Proxy(step, {
+    get(target, key) {
+      const method = Reflect.get(target, key) as (name: string, ...rest: unknown[]) => unknown;
+      return (name: string, ...rest: unknown[]) => {
+        asked(name);
+        return method.call(target, name, ...rest);
+      };
+    },
+  });
 }
 
 function stepId(name: string, count: number): string {
