@@ -48,11 +48,28 @@ export class AskLog {
     this.#awaited.delete(id);
   }
 
-  /** The body ended, `after` that answer, and as it waited for steps or not. */
-  ended(after: string, isContested: boolean): void {
+  /** True where the body had ended by now when it was told before: what it asks for beside that came after its end. */
+  get isEnding(): boolean {
+    return this.#awaited.has(end);
+  }
+
+  isKnown(id: string): boolean {
+    return this.#known.has(id);
+  }
+
+  /** The body ended, `after` that answer, as it waited for those `open` steps. */
+  ended(after: string, open: readonly string[]): void {
     this.#hasEnded = true;
     this.asked(end);
-    if (isContested) this.add(after, end);
+    for (const id of [...open, end]) this.add(after, id);
+  }
+
+  /** Keeps of what the body asked for only what has settled: a run that is over never comes to the rest. */
+  conclude(isSettled: (id: string) => boolean): void {
+    const kept = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id === end || isSettled(id)));
+    if (kept.every((entry, index) => entry.length === this.#entries[index]?.length)) return;
+    this.#entries = kept.filter((entry) => entry.length > 1);
+    this.#isChanged = true;
   }
 
   /** Forgets the end of a body that failed: another one may go on there. */

@@ -87,6 +87,8 @@ export class CodeRun {
   #fault: RunError | undefined;
   /** Counts what the body does, and what it is given to react to. */
   #activity = 0;
+  /** True while the body reacts without a turn of the event loop: then nothing else comes first, in whichever pass. */
+  #isImmediate = true;
   /** The count at which the body was last seen at rest. */
   #restedAt = -1;
   /** True once an answer was given while the body waited for others as well. */
@@ -105,7 +107,7 @@ export class CodeRun {
     this.#recorded = record.steps;
     this.#log = new AskLog(pass.state, record);
     this.#traced = pass.state.trace.steps.length;
-    pass.annotateWith((state) => this.#log.writtenTo(state));
+    pass.annotateWith((state) => this.#log.writtenTo(record.markedIn(state)));
   }
 
   /** True once the pass is over; false where the body came to ask for something else than is recorded, and may yet not. */
@@ -133,6 +135,8 @@ export class CodeRun {
 
   async #pump(): Promise<boolean> {
     const flights = this.#flights;
+    // What the body does before it is first waited for needs no turn.
+    await this.#quickTurns();
     for (;;) {
       await flights.check();
       const { isSpent } = this.pass;
@@ -147,13 +151,20 @@ export class CodeRun {
       }
       const id = this.#nextAnswer();
       if (id !== undefined) {
-        if (await this.#isAtRest()) this.#give(id);
+        if (await this.#isAtRest()) {
+          this.#give(id);
+          await this.#quickTurns();
+        }
         continue;
       }
       // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
       if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
       else if (this.#log.isAwaiting) {
         if (await this.#isQuiet(this.pass.host.bodyQuietMs)) this.#forget();
+        if (isSpent && flights.inFlight === 0) {
+          await handOver(this.pass, flights.waits);
+          return true;
+        }
         continue;
       }
       if (!isSpent) {
@@ -167,6 +178,7 @@ export class CodeRun {
         }
       }
       if (flights.inFlight > 0) {
+        this.#isImmediate = false;
         await flights.moved(!isSpent);
         continue;
       }
@@ -180,8 +192,10 @@ export class CodeRun {
         return true;
       }
       if (flights.waits.length === 0) await this.#awaitBody();
-      else if (flights.isHeld) await flights.moved(true);
-      else if ((await this.#isQuiet(graceMs)) && (await park(this.pass, flights.waits))) return true;
+      else if (flights.isHeld) {
+        this.#isImmediate = false;
+        await flights.moved(true);
+      } else if ((await this.#isQuiet(graceMs)) && (await park(this.pass, flights.waits))) return true;
     }
   }
 
@@ -292,6 +306,7 @@ export class CodeRun {
     if (this.#asked.size - this.#answered.size > 1) this.#wasPaced = true;
     if (this.#fresh[0] === id) this.#fresh.shift();
     this.#answered.add(id);
+    this.#isImmediate = true;
     this.#lastAnswer = id;
     this.#log.answered(id, (ask) => this.#asked.has(ask));
     const result = getOwn(this.pass.state.stepResults, id);
@@ -308,6 +323,7 @@ export class CodeRun {
     const before = this.#activity;
     switch (this.#isCaughtUp ? "turn" : this.#pace) {
       case "turn":
+        this.#isImmediate = false;
         await this.pass.host.clock.sleep(0);
         break;
       case "brisk":
@@ -331,6 +347,7 @@ export class CodeRun {
   async #isQuiet(ms: number): Promise<boolean> {
     const { moves } = this.#flights;
     for (let quietMs = 0; quietMs < ms && this.#flights.moves === moves; quietMs += graceSliceMs) {
+      this.#isImmediate = false;
       await this.#flights.still(graceSliceMs);
     }
     return this.#flights.moves === moves;
@@ -338,8 +355,17 @@ export class CodeRun {
 
   #end(ending: Ending): void {
     this.#ending = ending;
-    this.#log.ended(this.#lastAnswer, this.#asked.size > this.#answered.size);
+    // What the body had not asked for before its end when it came to that first, it left behind then.
+    if (this.#log.isEnding) {
+      for (const id of this.#heldBack.keys()) if (!this.#log.isKnown(id)) this.#heldBack.delete(id);
+    }
+    const open = [...this.#asked.keys()].filter((id) => !this.#answered.has(id) && !this.#isSettled(id));
+    if (!this.#isImmediate || open.length > 0) this.#log.ended(this.#lastAnswer, open);
     this.#stir();
+  }
+
+  #isSettled(id: string): boolean {
+    return isSettled(getOwn(this.pass.state.stepResults, id));
   }
 
   #stir(): void {
@@ -353,6 +379,7 @@ export class CodeRun {
    */
   async #awaitBody(): Promise<void> {
     if (!(await this.#quickTurns())) return;
+    this.#isImmediate = false;
     const { bodyQuietMs, onError } = this.pass.host;
     const { moves } = this.#flights;
     for (let quietMs = 0; this.#flights.moves === moves && !this.pass.isSpent; ) {
@@ -440,6 +467,7 @@ export class CodeRun {
     } catch (error) {
       return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
     }
+    this.#log.conclude((id) => this.#isSettled(id));
     return complete(this.pass, (state) => ({
       state: { ...state, outputs: fieldsOfValue(result) ?? { result } },
       result,
