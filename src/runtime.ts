@@ -2,6 +2,7 @@ import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, type OnError, systemClock } from "./engine/host.ts";
 import { checkTelemetry, instrument, type Telemetry } from "./engine/instrumentation.ts";
+import { typedStore } from "./engine/medium.ts";
 import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
 import { type Skill, SkillRegistry } from "./engine/skill.ts";
@@ -118,12 +119,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const onError: OnError = options.onError ?? ((error) => console.error(error));
   const calls = { count: 0 };
-  const instrumentation = options.telemetry?.[instrument](options.store, onError);
+  const store = typedStore(options.store);
+  const instrumentation = options.telemetry?.[instrument](store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
   // Each commit awaits it, and fails with what it says.
   ready.catch(() => undefined);
   const host: Host = {
-    store: instrumentation?.store ?? options.store,
+    store: instrumentation?.store ?? store,
     ...present({ instrumentation }),
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),

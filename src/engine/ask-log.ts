@@ -48,9 +48,9 @@ export class AskLog {
     this.#awaited.delete(id);
   }
 
-  /** True where the body had ended by now when it was told before: what it asks for beside that came after its end. */
-  get isEnding(): boolean {
-    return this.#awaited.has(end);
+  /** True where an earlier pass told of the body's end: what is not in here by then came after it. */
+  get hasEnd(): boolean {
+    return this.#known.has(end);
   }
 
   isKnown(id: string): boolean {
