@@ -3,17 +3,11 @@
  * WebKit refuses the request. Source: https://developer.chrome.com/docs/capabilities/web-apis/fetch-streaming-requests
  */
 export const sendsStreams: boolean = (() => {
-  let isAsked = false;
   try {
-    const init = {
-      method: "POST",
-      body: new ReadableStream(),
-      get duplex() {
-        isAsked = true;
-        return "half";
-      },
-    };
-    return !new Request("http://orca.test/", init).headers.has("content-type") && isAsked;
+    const init = { method: "POST", body: new ReadableStream(), duplex: "half" };
+    const { body, headers } = new Request("http://orca.test/", init);
+    // Of a text that it sends instead, a browser tells the type; workerd never looks at `duplex`.
+    return body instanceof ReadableStream && !headers.has("content-type");
   } catch {
     return false;
   }
