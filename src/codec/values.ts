@@ -33,10 +33,11 @@ function decode(json: Json, path: Path): unknown {
   if (typeof json !== "object" || json === null) return json;
   if (Array.isArray(json)) return json.map((item, index) => decode(item, at(path, index)));
   const object = json as JsonObject;
-  const tag = soleKey(object, tagLike);
+  const keys = Object.keys(object);
+  const tag = soleOf(keys, tagLike);
   if (tag === tagKey) return decodeTag(object[tagKey] as Json, path);
   const value: Record<string, unknown> = {};
-  for (const key of Object.keys(object)) {
+  for (const key of keys) {
     setOwn(value, key === tag ? key.slice(1) : key, decode(object[key] as Json, at(path, key)));
   }
   return value;
@@ -59,8 +60,9 @@ function expectDecodable(json: Json, path: Path): void {
     return;
   }
   const object = json as JsonObject;
-  if (soleKey(object, tagLike) === tagKey) decodeTag(object[tagKey] as Json, path);
-  else for (const key of Object.keys(object)) expectDecodable(object[key] as Json, at(path, key));
+  const keys = Object.keys(object);
+  if (keys.length === 1 && keys[0] === tagKey) decodeTag(object[tagKey] as Json, path);
+  else for (const key of keys) expectDecodable(object[key] as Json, at(path, key));
 }
 
 /** Encodes every value of a record, each under its own path. */
@@ -95,7 +97,11 @@ export function isTagged(json: Json): boolean {
 }
 
 function soleKey(object: object, pattern: RegExp): string | undefined {
-  const keys = Object.keys(object);
+  return soleOf(Object.keys(object), pattern);
+}
+
+// The keys of an object with very many members take long to list: they are listed once for each look at it.
+function soleOf(keys: readonly string[], pattern: RegExp): string | undefined {
   const [key] = keys;
   return keys.length === 1 && key !== undefined && pattern.test(key) ? key : undefined;
 }
@@ -143,7 +149,7 @@ function encodeObject(value: object, path: Path, ancestors: Ancestors): Json {
 
 function encodeParts(value: object, path: Path, inner: Ancestors): Json {
   if (Array.isArray(value)) return encodeArray(value, path, inner);
-  if (isPlainObject(value)) return escapeTag(encodeMembers(value, path, inner));
+  if (isPlainObject(value)) return encodeMembers(value, path, inner, true);
   const bytes = viewBytes(value);
   if (bytes !== undefined) return tag("bytes", bytes.kind, toBase64(bytes.bytes));
   if (isError(value)) return encodeError(value, path, inner);
@@ -190,11 +196,13 @@ function encodeArray(value: readonly unknown[], path: Path, inner: Ancestors): J
   return value.map((item, index) => encode(item, at(path, index), inner));
 }
 
-function encodeMembers(value: object, path: Path, inner: Ancestors): JsonObject {
+function encodeMembers(value: object, path: Path, inner: Ancestors, mayBeTag = false): JsonObject {
   if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be kept");
   const members: Record<string, Json> = {};
-  for (const [key, item] of Object.entries(value)) setOwn(members, key, encode(item, at(path, key), inner));
-  return members;
+  const keys = Object.keys(value);
+  const source = value as Readonly<Record<string, unknown>>;
+  for (const key of keys) setOwn(members, key, encode(source[key], at(path, key), inner));
+  return mayBeTag && soleOf(keys, tagLike) !== undefined ? escapeTag(members) : members;
 }
 
 function escapeTag(members: JsonObject): JsonObject {
