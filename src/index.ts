@@ -75,6 +75,7 @@ export { importRun } from "./runtime/import.ts";
 export { type Lineage, type LineageNode, type MissingRun, type RelatedRun, readLineage } from "./runtime/lineage.ts";
 export type { Precondition } from "./runtime/precondition.ts";
 export { type Pruned, type PruneRequest, pruneRuns } from "./runtime/prune.ts";
+export type { Quota } from "./runtime/quota.ts";
 export type {
   ChangedRun,
   CurrentRun,

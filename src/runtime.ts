@@ -12,6 +12,7 @@ import { requireCrypto } from "./json.ts";
 import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { lengthOption, numberOption } from "./runtime/options.ts";
+import type { Quota } from "./runtime/quota.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
 import type { Store } from "./store.ts";
@@ -37,6 +38,13 @@ export interface RuntimeOptions {
   readonly maxStateBytes?: number;
   /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
   readonly maxStateValues?: number;
+  /**
+   * What a tenant may have. Asked at each birth, whose tenant's runs are counted then; without it there is no bound, and
+   * nothing is counted. Births side by side may pass it together.
+   *
+   * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000 }) });
+   */
+  readonly quota?: (tenant: string) => Quota;
   /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
   readonly executes?: boolean;
   readonly clock?: Clock;
@@ -141,6 +149,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       "a number of bytes above 0",
       (bytes) => bytes > 0,
     ),
+    ...present({ quota: options.quota }),
     maxStateValues: numberOption(
       options.maxStateValues,
       "maxStateValues",

@@ -144,6 +144,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Presence",
     "type PruneRequest",
     "type Pruned",
+    "type Quota",
     "type RandomBytes",
     "type RelatedRun",
     "type RemoteSpan",

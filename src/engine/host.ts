@@ -40,6 +40,8 @@ export interface Host {
   readonly maxStateBytes: number;
   /** The most values in a state that is kept: each costs memory that its JSON does not show. */
   readonly maxStateValues: number;
+  /** What a tenant may have; absent where that is not bounded. */
+  readonly quota?: (tenant: string) => { readonly maxRuns?: number };
   /** Told of each change that this host commits. */
   readonly notifier: Notifier;
   /** Knows of dead executors before their leases lapse, where the platform can. */

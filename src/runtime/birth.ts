@@ -19,6 +19,7 @@ import { validate } from "../schema.ts";
 import type { NewClaim } from "../store.ts";
 import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
+import { expectRoom } from "./quota.ts";
 
 /** What a run is made from. */
 export interface NewRun {
@@ -125,6 +126,7 @@ async function validated(schema: Parameters<typeof validate>[0], inputs: Fields)
 export async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined, change: Change): Promise<Born> {
   const earlier = await earlierRun(host, tenant, claim);
   if (earlier !== undefined) return earlier;
+  await expectRoom(host, tenant);
   // The key first: where several claims are held by others, the first is told of.
   const claims = [...(claim === undefined ? [] : [claim]), ...(change.claims ?? [])];
   const outcome = await write(host, undefined, { ...change, claims });

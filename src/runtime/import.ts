@@ -3,9 +3,11 @@ import { deliver } from "../engine/commit.ts";
 import { type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
+import type { TenantId } from "../ids.ts";
 import { isJsonObject, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
+import { expectRoom } from "./quota.ts";
 import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -96,7 +98,7 @@ class Import {
   async find(): Promise<void> {
     const { row } = this.lines.header;
     const found = await this.#host.store.getRun(row.tenant, row.runId);
-    if (found === undefined) return;
+    if (found === undefined) return expectRoom(this.#host, row.tenant as TenantId);
     if (found.status !== undefined) {
       this.finished = samePresent(row, found);
       return;
