@@ -234,8 +234,7 @@ function nestedTooDeep(path: string): DurableError {
   return invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
 }
 
-/** The refusal of what has too many values. */
-export function tooManyValues(path: string, values: number, maxValues: number): DurableError {
+function tooManyValues(path: string, values: number, maxValues: number): DurableError {
   const message = `${values} values are too many; at most ${maxValues} are taken`;
   return new DurableError("too_large", path === "" ? message : `${path}: ${message}`, {
     path,

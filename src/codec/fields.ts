@@ -58,7 +58,7 @@ const isBoolean = (json: unknown): json is boolean => typeof json === "boolean";
 
 /** A string that must be there. */
 export const requiredText = plain("a string", isText, undefined);
-export const requiredNumber = plain("a number", isNumber, undefined);
+const requiredNumber = plain("a number", isNumber, undefined);
 /** A time in milliseconds. */
 export const requiredTime = plain("a time in milliseconds that a Date can hold", isTime, undefined);
 export const text = (missing: string): Field<string> => plain("a string", isText, missing);
