@@ -239,6 +239,24 @@ export function versionCases(on: OnStage): void {
     );
 
     test(
+      "does not take its run back to that version, even where that is registered too",
+      on(async (stage) => {
+        const { old, now } = await migratedRun(stage, form);
+        const both = home(stage, [shop[form]("charge", "1"), shop[form]("pay", "2", renaming)]);
+        await both.runs.cancel("r");
+        const start = await checkpointOfKind(both.runs, "r", "run_started");
+        await both.runs.replay("r", { checkpointId: start, newRunId: "replay" });
+        await both.runs.resume("r", { checkpointId: start });
+        await both.runtime.idle();
+        for (const runId of ["r", "replay"]) {
+          expect(await finished(both, runId)).toMatchObject({ status: "completed", skillVersion: "2" });
+          expect(stepsOf(await stateAt(both.runs, runId))).toEqual(["pay", "word", "ship"]);
+        }
+        expect(charged(old, now, both)).toBe(1);
+      }),
+    );
+
+    test(
       "is refused if there is no way from its version",
       on(async (stage) => {
         const { now } = await migratedRun(stage, form);

@@ -57,6 +57,30 @@ export function testTransfers(home: HttpHome): void {
   });
 
   describe("an import", () => {
+    test("of what could not be read or served again is a 400 by its path, and leaves no run", async () => {
+      const runId = await client.start("http.listening");
+      await client.reached(runId, "waiting_for_signal");
+      const all = (await exported(runId)).trimEnd().split("\n");
+      const header = JSON.parse(all[0] ?? "") as Record<string, unknown>;
+      const row = JSON.parse(String(header.body)) as { record: Record<string, unknown> };
+      const withHeader = (over: object) => [JSON.stringify({ ...header, ...over }), ...all.slice(1)].join("\n");
+      const withRecord = (over: object) =>
+        withHeader({ body: JSON.stringify({ ...row, record: { ...row.record, ...over } }) });
+      const forged = { kind: "claim", claim: "effect", key: "f".repeat(64), body: '{"format":1}' };
+      const wrong: readonly (readonly [body: string, message: string])[] = [
+        [withHeader({ createdAt: 1_700_000_000_000_000 * 8 }), "line 1.createdAt:"],
+        [withRecord({ waits: [{ kind: "sleep", step_id: "a", until: -1e300 }] }), "line 1:"],
+        [withRecord({ epoch: Number.MAX_SAFE_INTEGER }), "line 1.body.record.epoch:"],
+        [[...all.slice(0, -1), JSON.stringify(forged), all.at(-1)].join("\n"), `line ${all.length}:`],
+      ];
+      for (const [body, message] of wrong) {
+        const error = await beta.refusal("invalid_request", beta.post("/v1/import", body));
+        expect((error.message as string).slice(0, message.length), JSON.stringify(error)).toBe(message);
+        await beta.refusal("not_found", beta.get(runPath(runId)));
+      }
+      await client.expect(200, client.get("/v1/runs?limit=1"));
+    });
+
     test("that is damaged is a 400 that names the line, and leaves no run", async () => {
       const runId = await client.finished("http.chain", { value: 1 });
       const lines = await exported(runId);
