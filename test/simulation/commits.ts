@@ -125,6 +125,7 @@ export class CommitJudge {
   #late(commit: Accepted, stepId: string, until: number): void {
     const { promptness, world, history } = this.#facts;
     if (promptness === undefined || world.now <= until + promptness.sleepMs) return;
+    if (this.#facts.hasEnded(commit.runKey, commit.record?.epoch ?? 0)) return;
     const commits = history.lives.get(commit.runKey)?.commits ?? [];
     const first = commits.findIndex(({ record }) => record?.waits.some((wait) => wait.stepId === stepId));
     const isHeldUp = commits.slice(Math.max(first, 0)).some(({ record, entry }) => {

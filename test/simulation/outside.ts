@@ -119,8 +119,10 @@ export class Outside {
     const key = `${pass.runKey}/${pass.line}/${stepId}`;
     const since = this.#slept.get(key) ?? this.#world.now;
     this.#slept.set(key, since);
-    // A replay has slept already, in its source.
-    if (isSettled(this.#history.last(pass.runKey), stepId)) return () => {};
+    // A replay has slept already, in its source, and a run that is resumed from its head before.
+    const last = this.#history.last(pass.runKey);
+    const isKept = last?.record?.waits.some((wait) => wait.kind === "sleep" && wait.stepId === stepId);
+    if (isKept || isSettled(last, stepId)) return () => {};
     return () => {
       const sleptMs = this.#world.now - since;
       // Clocks show whole milliseconds.

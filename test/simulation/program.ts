@@ -64,7 +64,77 @@ export function newProgram(random: Random, id: string, counts: Counts): Program 
     return { id, form: "graph", steps: graphSteps(random, counts) };
   }
   count(counts, "skill code");
-  return { id, form: "code", body: block(random, { left: random.between(2, 9), counts }, 0) };
+  const body = block(random, { left: random.between(2, 9), counts }, 0);
+  return { id, form: "code", body: hasPure(body) ? named(body, "", { floats: 0 }) : body };
+}
+
+function hasPure(piece: Piece): boolean {
+  return piece.kind === "pure" || partsOf(piece).some(hasPure);
+}
+
+function hasFloat(piece: Piece): boolean {
+  return piece.kind === "float" || partsOf(piece).some(hasFloat);
+}
+
+/** The pieces that a piece is made of. */
+export function partsOf(piece: Piece): readonly Piece[] {
+  switch (piece.kind) {
+    case "sequence":
+    case "all":
+    case "race":
+    case "any":
+    case "allSettled":
+      return piece.of;
+    case "float":
+      return [piece.of, piece.meanwhile];
+    case "catch":
+      return [piece.of, piece.otherwise];
+    case "repeat":
+      return [piece.of];
+    case "choice":
+      return [piece.on, piece.odd, piece.even];
+    default:
+      return [];
+  }
+}
+
+/**
+ * The piece with names of its own for each branch. Which of two branches comes first to a step after work that is none is
+ * for the body alone to decide, so that with one name between them they would not ask for the same steps again.
+ */
+function named(piece: Piece, prefix: string, counter: { floats: number }): Piece {
+  const within = (part: Piece) => named(part, prefix, counter);
+  switch (piece.kind) {
+    case "do":
+    case "use":
+    case "sleep":
+    case "event":
+    case "approval":
+      return { ...piece, name: `${prefix}${piece.name}` };
+    case "sequence":
+      return { ...piece, of: piece.of.map(within) };
+    case "all":
+    case "race":
+    case "any":
+    case "allSettled":
+      return { ...piece, of: piece.of.map((part, index) => named(part, `${prefix}${index}/`, counter)) };
+    case "float":
+      return {
+        ...piece,
+        of: named(piece.of, `${prefix}float${counter.floats++}/`, counter),
+        meanwhile: within(piece.meanwhile),
+      };
+    case "catch":
+      return { ...piece, of: within(piece.of), otherwise: within(piece.otherwise) };
+    case "repeat":
+      // Two rounds of what floats would be branches with one name between them.
+      return { ...piece, times: hasFloat(piece.of) ? 1 : piece.times, of: within(piece.of) };
+    case "choice":
+      return { ...piece, on: within(piece.on), odd: within(piece.odd), even: within(piece.even) };
+    case "pure":
+    case "throw":
+      return piece;
+  }
 }
 
 interface Room {

@@ -8,7 +8,7 @@ import { type Budget, Medium } from "./medium.ts";
 import { Neighbours } from "./neighbours.ts";
 import { Outside } from "./outside.ts";
 import { type FaultItem, newPlan, type Plan, type Role } from "./plan.ts";
-import { type Counts, count, type Piece, signalNames } from "./program.ts";
+import { type Counts, count, type Piece, partsOf, signalNames } from "./program.ts";
 import { type Random, random } from "./random.ts";
 import { bind } from "./skills.ts";
 import type { Subject } from "./subject.ts";
@@ -504,29 +504,10 @@ class Simulation {
 }
 
 function plansOf(piece: Piece): readonly number[] {
-  switch (piece.kind) {
-    case "do":
-      return [piece.plan.retries];
-    case "sequence":
-    case "all":
-    case "race":
-    case "any":
-    case "allSettled":
-      return piece.of.flatMap(plansOf);
-    case "float":
-      return [...plansOf(piece.of), ...plansOf(piece.meanwhile)];
-    case "catch":
-      return [...plansOf(piece.of), ...plansOf(piece.otherwise)];
-    case "repeat":
-      return plansOf(piece.of);
-    case "choice":
-      return [...plansOf(piece.on), ...plansOf(piece.odd), ...plansOf(piece.even)];
-    case "sleep":
-      // The step that reads the time has the engine's own default.
-      return piece.isUntil ? [5] : [];
-    default:
-      return [];
-  }
+  if (piece.kind === "do") return [piece.plan.retries];
+  // The step that reads the time has the engine's own default.
+  if (piece.kind === "sleep" && piece.isUntil) return [5];
+  return partsOf(piece).flatMap(plansOf);
 }
 
 function shown(value: unknown): string {

@@ -1,6 +1,6 @@
 import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "../../src/index.ts";
 import type { Outside } from "./outside.ts";
-import type { GraphStepPlan, Piece, Program, StepPlan } from "./program.ts";
+import { type GraphStepPlan, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
 import type { Subject } from "./subject.ts";
 import type { Process } from "./world.ts";
 
@@ -106,32 +106,8 @@ function isOdd(value: unknown): boolean {
 }
 
 function usedIn(piece: Piece, capability: (plan: StepPlan) => string): void {
-  switch (piece.kind) {
-    case "use":
-      capability(piece.plan);
-      return;
-    case "sequence":
-    case "all":
-    case "race":
-    case "any":
-    case "allSettled":
-      for (const part of piece.of) usedIn(part, capability);
-      return;
-    case "float":
-      usedIn(piece.of, capability);
-      usedIn(piece.meanwhile, capability);
-      return;
-    case "catch":
-      usedIn(piece.of, capability);
-      usedIn(piece.otherwise, capability);
-      return;
-    case "repeat":
-      usedIn(piece.of, capability);
-      return;
-    case "choice":
-      usedIn(piece.odd, capability);
-      usedIn(piece.even, capability);
-  }
+  if (piece.kind === "use") capability(piece.plan);
+  for (const part of partsOf(piece)) usedIn(part, capability);
 }
 
 /** One pass over a generated body, and what it saw. */
