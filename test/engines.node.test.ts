@@ -60,6 +60,15 @@ async function listen(browser: LaunchedBrowser, isEnough: (all: readonly Told[])
 
 const count = (told: readonly Told[], kind: Told["kind"]) => told.filter((one) => one.kind === kind).length;
 
+/** The run was taken up by another service worker, which did what was not recorded and nothing else. */
+function expectGoneOn({ run, callers, events }: Told & { kind: "released" }): void {
+  const by = "service worker";
+  expect(run).toEqual({ status: "completed", result: { by, endedBy: by } });
+  expect(callers).toEqual([by, by]);
+  const counted = (type: string) => events.filter((event) => event === type).length;
+  expect([counted("step.completed"), counted("run.recovered")]).toEqual([3, 1]);
+}
+
 describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
   test("after kill -9 of the whole browser under load every acknowledged run and checkpoint is there, and every run goes on", async () => {
     const runs: string[] = [];
@@ -80,6 +89,29 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
     const told = await listen(browser, (all) => count(all, "read") === 1);
     expect(told).toEqual([{ kind: "read", lost: [], statuses: { completed: runs.length } }]);
     console.log(`kill -9 of ${engine}: ${runs.length} runs, ${saved.length} checkpoints, none lost`);
+  });
+
+  test("after kill -9 in the middle of a step of its service worker the next one goes on from there", async () => {
+    const first = await open(engine, { do: "hold" });
+    const [held] = await listen(first, (all) => count(all, "held") === 1);
+    await first.kill();
+    const { runId } = held as Told & { kind: "held" };
+    const second = await open(engine, { do: "release", runId });
+    const [told] = await listen(second, (all) => count(all, "released") === 1);
+    expectGoneOn(told as Told & { kind: "released" });
+  });
+
+  test("answers and executes without its server", async () => {
+    const browser = await open(engine, { do: "dispense" });
+    await listen(browser, (all) => count(all, "ready") === 1);
+    await house.close();
+    try {
+      const [told] = await listen(browser, (all) => count(all, "dispensed") === 1);
+      const run = { status: "completed", result: { value: "alone" } };
+      expect(told).toEqual({ kind: "dispensed", run, other: "none" });
+    } finally {
+      await house.open();
+    }
   });
 
   test.runIf(process.platform === "linux")("does not outlive the process that launched it", async () => {
@@ -109,14 +141,8 @@ describe.runIf(engines.includes("firefox"))("Firefox, whose service workers die 
     // In milliseconds. The second begins when the first is over and `waitUntil` still holds it.
     const preferences = { "dom.serviceWorkers.idle_timeout": 1_500, "dom.serviceWorkers.idle_extended_timeout": 1_500 };
     const browser = await open("firefox", { do: "wake" }, { preferences });
-    const [told] = await listen(browser, (all) => count(all, "woken") === 1);
-    expect(told).toMatchObject({
-      run: { status: "completed", result: { by: "service worker", endedBy: "service worker" } },
-      callers: ["service worker", "service worker"],
-    });
-    const { events } = told as Told & { kind: "woken" };
-    const counted = (type: string) => events.filter((event) => event === type).length;
-    expect([counted("step.completed"), counted("run.recovered")]).toEqual([3, 1]);
+    const [told] = await listen(browser, (all) => count(all, "released") === 1);
+    expectGoneOn(told as Told & { kind: "released" });
   });
 });
 

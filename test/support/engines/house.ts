@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
@@ -13,6 +13,10 @@ export interface House {
   give(task: Task): void;
   /** What pages have told since the last call, in order. */
   told(): readonly Told[];
+  /** Takes the site's server away, as a lost network does. Pages can still tell. */
+  close(): Promise<void>;
+  /** Serves again, at the same address. */
+  open(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -27,21 +31,23 @@ export async function startHouse(): Promise<House> {
   };
   let told: Told[] = [];
   let given: Task | undefined;
-  const server = createServer(async (request, response) => {
+  // What pages tell goes to a server of its own, which stays when the site's goes.
+  const ear = createServer(async (request, response) => {
+    told.push((await json(request)) as Told);
+    response.setHeader("access-control-allow-origin", "*");
+    response.end("heard");
+  });
+  const site = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://house.test");
-    if (request.method === "POST") {
-      told.push((await json(request)) as Told);
-      return void response.end("heard");
-    }
-    if (pathname === "/task") return void response.end(JSON.stringify(given));
+    if (pathname === "/task") return void response.end(JSON.stringify({ task: given, ear: earUrl }));
     const script = scripts[pathname];
     response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
     response.end(script ?? html);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const earUrl = await listening(ear);
+  const url = await listening(site);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url,
     give(task) {
       given = task;
     },
@@ -50,11 +56,30 @@ export async function startHouse(): Promise<House> {
       told = [];
       return all;
     },
+    async close() {
+      await stopped(site);
+    },
+    async open() {
+      site.listen(Number(new URL(url).port), "127.0.0.1");
+      await once(site, "listening");
+    },
     async stop() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await stopped(site);
+      await stopped(ear);
     },
   };
+}
+
+async function listening(server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+async function stopped(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await closed;
 }

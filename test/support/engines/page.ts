@@ -11,14 +11,20 @@ import { callers, openLatch } from "../service-worker/notes.ts";
 
 /** What a page of the house is to do. */
 export type Task =
-  /** Starts runs and saves checkpoints, one after the other in some lanes, until the browser is killed. */
+  /** Starts runs one after the other, and saves checkpoints in some lanes beside, until the browser is killed. */
   | { readonly do: "work"; readonly round: number; readonly lanes: number }
   /** Reads what was acknowledged, and lets every run go on to its end. */
   | { readonly do: "read"; readonly runs: readonly string[]; readonly saved: readonly Saved[] }
   /** Stores until there is no room. */
   | { readonly do: "fill" }
-  /** Has a service worker execute a run, waits until it has died of itself, and looks at the run through another. */
-  | { readonly do: "wake" };
+  /** Has a service worker execute a run that is held in a step. */
+  | { readonly do: "hold" }
+  /** Lets that run go on, and looks at it through the service worker. */
+  | { readonly do: "release"; readonly runId: string }
+  /** Does the two of them, and waits in between until the service worker has died of itself. */
+  | { readonly do: "wake" }
+  /** Has a service worker execute a run as soon as the site's server is gone. */
+  | { readonly do: "dispense" };
 
 export interface Saved {
   readonly runId: string;
@@ -33,8 +39,13 @@ export type Told =
   | { readonly kind: "read"; readonly lost: readonly string[]; readonly statuses: Readonly<Record<string, number>> }
   /** How many runs had room, what was refused after that, and whether everything that was stored is as it was. */
   | { readonly kind: "filled"; readonly stored: number; readonly refused: object; readonly isWhole: boolean }
+  | { readonly kind: "held"; readonly runId: string }
   /** The run in the end, who was called in its step that was cut off, and what happened to it. */
-  | { readonly kind: "woken"; readonly run: unknown; readonly callers: unknown; readonly events: readonly string[] }
+  | { readonly kind: "released"; readonly run: unknown; readonly callers: unknown; readonly events: readonly string[] }
+  /** The page is there, and its service worker. */
+  | { readonly kind: "ready" }
+  /** What was answered without the server: the run in the end, and a path that is not the service's. */
+  | { readonly kind: "dispensed"; readonly run: unknown; readonly other: string }
   | { readonly kind: "failed"; readonly error: string };
 
 const name = "house";
@@ -61,7 +72,7 @@ const runtime = createRuntime({ store, skills: [working, waiting], presence: web
 const runs = runtime.for(tenant);
 
 async function tell(told: Told): Promise<void> {
-  await (await fetch("/told", { method: "POST", body: JSON.stringify(told) })).text();
+  await (await fetch(ear, { method: "POST", body: JSON.stringify(told) })).text();
 }
 
 async function work({ round, lanes }: Task & { do: "work" }): Promise<void> {
@@ -82,8 +93,8 @@ async function work({ round, lanes }: Task & { do: "work" }): Promise<void> {
       await tell({ kind: "saved", saved: { runId, checkpointId } });
     }
   };
-  const all = Array.from({ length: lanes }, (_, lane) => lane);
-  await Promise.all([...all.map(starting), ...all.map(saving)]);
+  // A save takes as long as several starts.
+  await Promise.all([starting(0), ...Array.from({ length: lanes }, (_, lane) => saving(lane))]);
 }
 
 async function read({ runs: started, saved }: Task & { do: "read" }): Promise<void> {
@@ -124,7 +135,7 @@ async function savedBy(runs: Runs, runId: string, checkpointId: string): Promise
 async function fill(): Promise<void> {
   const start = { skillId: "waiting", runId: "r" };
   await runs.start(start);
-  while ((await runs.get("r")).status !== "waiting_for_signal") await new Promise((resolve) => setTimeout(resolve, 10));
+  while ((await runs.get("r")).status !== "waiting_for_signal") await pause(10);
   const before = JSON.stringify(await runs.history("r"));
   const refused: Record<string, unknown> = {};
   let stored = 0;
@@ -160,26 +171,62 @@ async function refusalOf(call: Promise<unknown>): Promise<unknown> {
   }
 }
 
-async function wake(): Promise<void> {
+async function controlled(): Promise<void> {
   await navigator.serviceWorker.register("/service-worker.js");
-  while (navigator.serviceWorker.controller === null) await new Promise((resolve) => setTimeout(resolve, 10));
-  const call = async (path: string, init?: RequestInit) => (await fetch(path, init)).json();
+  while (navigator.serviceWorker.controller === null) await pause(10);
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const call = async (path: string, init?: RequestInit) => (await fetch(path, init)).json();
+
+async function hold(): Promise<string> {
+  await controlled();
   const body = JSON.stringify({ skill_id: "shown.held", inputs: { latch: "x" } });
   const { run_id: runId } = await call("/v1/runs", { method: "POST", body });
-  while ((await callers(runId)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  // Whatever is held under a lock is lost with the service worker. No request may wake it before.
+  while ((await callers(runId)).length === 0) await pause(20);
+  return runId;
+}
+
+async function release(runId: string): Promise<void> {
+  await controlled();
+  await openLatch("x");
+  const run = await completed(runId);
+  const { events } = await call(`/v1/runs/${runId}/events?limit=500`);
+  const types = events.map(({ event_type }: { event_type: string }) => event_type);
+  await tell({ kind: "released", run, callers: await callers(runId), events: types });
+}
+
+async function completed(runId: string): Promise<unknown> {
+  for (;;) {
+    const { status, result } = await call(`/v1/runs/${runId}`);
+    if (status === "completed") return { status, result };
+    await pause(20);
+  }
+}
+
+async function wake(): Promise<void> {
+  const runId = await hold();
+  // What it holds under a lock is lost when it dies. A request would keep it awake.
   const isAlive = async () =>
     (await navigator.locks.query()).held?.some(({ name }) => name?.startsWith("orca-durable")) === true;
-  while (await isAlive()) await new Promise((resolve) => setTimeout(resolve, 100));
-  await openLatch("x");
-  for (;;) {
-    const run = await call(`/v1/runs/${runId}`);
-    if (run.status !== "completed") continue;
-    const { events } = await call(`/v1/runs/${runId}/events?limit=500`);
-    const types = events.map(({ event_type }: { event_type: string }) => event_type);
-    const { status, result } = run;
-    return tell({ kind: "woken", run: { status, result }, callers: await callers(runId), events: types });
-  }
+  while (await isAlive()) await pause(100);
+  await release(runId);
+}
+
+async function dispense(): Promise<void> {
+  await controlled();
+  await tell({ kind: "ready" });
+  const answered = () =>
+    fetch("/elsewhere").then(
+      () => "an answer",
+      () => "none",
+    );
+  while ((await answered()) !== "none") await pause(50);
+  const body = JSON.stringify({ skill_id: "http.chain", inputs: { value: "alone" } });
+  const { run_id: runId } = await call("/v1/runs", { method: "POST", body });
+  const run = await completed(runId);
+  const other = await answered();
+  await tell({ kind: "dispensed", run, other });
 }
 
 async function done(task: Task): Promise<void> {
@@ -190,12 +237,18 @@ async function done(task: Task): Promise<void> {
       return read(task);
     case "fill":
       return fill();
+    case "hold":
+      return tell({ kind: "held", runId: await hold() });
+    case "release":
+      return release(task.runId);
     case "wake":
       return wake();
+    case "dispense":
+      return dispense();
   }
 }
 
-const task = (await (await fetch("/task")).json()) as Task;
+const { task, ear } = (await (await fetch("/task")).json()) as { readonly task: Task; readonly ear: string };
 done(task).catch((error: unknown) =>
   tell({ kind: "failed", error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }),
 );
