@@ -65,6 +65,10 @@ const firefoxPreferences: Preferences = {
   // After a kill it would offer its safe mode, or the pages from before.
   "toolkit.startup.max_resumed_crashes": -1,
   "browser.sessionstore.resume_from_crash": false,
+  // It would open the pages of before a second time, out of sight and with databases of their own, for their pictures.
+  "browser.pagethumbnails.capturing_disabled": true,
+  "browser.newtabpage.activity-stream.feeds.topsites": false,
+  "browser.newtab.preload": false,
   "browser.startup.page": 0,
   "browser.startup.homepage_override.mstone": "ignore",
   "browser.aboutwelcome.enabled": false,
