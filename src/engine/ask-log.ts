@@ -23,17 +23,17 @@ export class AskLog {
   readonly #known: Set<string>;
   readonly #after = new Map<string, string[]>();
   readonly #awaited = new Set<string>();
-  #isChanged = false;
+  #isChanged: boolean;
   #hasEnded = false;
 
   constructor(state: ExecutionState<Json>, record: Record) {
-    this.#entries = readEntries(getOwn(state.extensions, askLogKey));
+    const entries = readEntries(getOwn(state.extensions, askLogKey));
+    // What the body did about a failure is nothing to wait for once that is tried afresh.
+    this.#entries = record.isResumed ? entries.flatMap((entry) => keptEntry(entry, state, record)) : entries;
+    this.#isChanged = record.isResumed && entries.length > 0;
     this.#known = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
     for (const [after = "", ...ids] of this.#entries) {
-      // What the body did about a failure is nothing to wait for once that is tried afresh.
-      if (after !== "" && !record.isKept(after)) continue;
-      const expected = ids.filter((id) => !isSettled(getOwn(state.stepResults, id)) || record.isKept(id));
-      this.#after.set(after, [...(this.#after.get(after) ?? []), ...expected]);
+      this.#after.set(after, [...(this.#after.get(after) ?? []), ...ids]);
     }
     for (const id of this.#after.get("") ?? []) this.#awaited.add(id);
   }
@@ -105,6 +105,16 @@ export class AskLog {
     if (!this.#isChanged) return state;
     return { ...state, extensions: { ...state.extensions, [askLogKey]: this.#entries } };
   }
+}
+
+function keptEntry(
+  [after = "", ...ids]: readonly string[],
+  { stepResults }: ExecutionState<Json>,
+  record: Record,
+): readonly (readonly string[])[] {
+  if (after !== "" && !record.isKept(after)) return [];
+  const kept = ids.filter((id) => !isSettled(getOwn(stepResults, id)) || record.isKept(id));
+  return kept.length === 0 ? [] : [[after, ...kept]];
 }
 
 function readEntries(json: Json | undefined): readonly (readonly string[])[] {

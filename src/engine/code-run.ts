@@ -72,6 +72,8 @@ export class CodeRun {
   readonly #rejections = new WeakMap<object, string>();
   /** Steps that earlier passes recorded, in the order of their record. */
   readonly #recorded: readonly Recorded[];
+  /** Those of them that the body may no longer ask for. */
+  readonly #optional: ReadonlySet<string>;
   /** Steps that this pass recorded, in the order of their record. */
   readonly #fresh: string[] = [];
   /** How much of the state's trace is in one of the two. */
@@ -105,6 +107,7 @@ export class CodeRun {
     this.siblings = siblingController(pass);
     const record = recordOf(pass.state);
     this.#recorded = record.steps;
+    this.#optional = new Set(record.steps.flatMap(({ id, isNeeded }) => (isNeeded ? [] : [id])));
     this.#log = new AskLog(pass.state, record);
     this.#traced = pass.state.trace.steps.length;
     pass.annotateWith((state) => this.#log.writtenTo(record.markedIn(state)));
@@ -232,6 +235,8 @@ export class CodeRun {
         if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
         if (isContested) this.#log.add(this.#lastAnswer, id);
       }
+      // One that need not be asked for, and is: in the next pass it comes at this place again.
+      if (isContested && this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
       this.#log.asked(id);
       if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
       this.#stir();

@@ -17,6 +17,8 @@ export interface Record {
   readonly steps: readonly Recorded[];
   /** True where the step is settled, and was so before any failure that has been tried afresh since. */
   isKept(id: string): boolean;
+  /** True where a failed run goes on that has not reached a checkpoint since. */
+  readonly isResumed: boolean;
   /** The state with the place in it at which a failed run goes on, where it does. */
   markedIn(state: ExecutionState<Json>): ExecutionState<Json>;
 }
@@ -32,15 +34,16 @@ export function recordOf({ stepResults, trace: { steps }, extensions }: Executio
     return [{ failedAt, resumedAt: marks.find((mark) => mark > failedAt) ?? steps.length }];
   });
   const isKeptAt = (at: number) => !failures.some(({ failedAt, resumedAt }) => failedAt < at && at < resumedAt);
-  const isNew = failures.some(({ failedAt }) => !marks.some((mark) => mark > failedAt));
+  const isResumed = failures.some(({ failedAt }) => !marks.some((mark) => mark > failedAt));
   return {
     steps: settled
       .map((id) => ({ id, at: place.get(id) ?? -1 }))
       .sort((a, b) => a.at - b.at)
       .map(({ id, at }) => ({ id, isNeeded: isKeptAt(at) })),
     isKept: (id) => isSettled(getOwn(stepResults, id)) && isKeptAt(place.get(id) ?? -1),
+    isResumed,
     markedIn: (state) =>
-      isNew ? { ...state, extensions: { ...state.extensions, [resumedKey]: [...marks, steps.length] } } : state,
+      isResumed ? { ...state, extensions: { ...state.extensions, [resumedKey]: [...marks, steps.length] } } : state,
   };
 }
 
