@@ -21,6 +21,8 @@ const end = "";
 export class AskLog {
   #entries: readonly (readonly string[])[];
   readonly #known: Set<string>;
+  /** What earlier passes told. */
+  readonly #told: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
   readonly #awaited = new Set<string>();
   #isChanged: boolean;
@@ -31,7 +33,8 @@ export class AskLog {
     // What the body did about a failure is nothing to wait for once that is tried afresh.
     this.#entries = record.isResumed ? entries.flatMap((entry) => keptEntry(entry, state, record)) : entries;
     this.#isChanged = record.isResumed && entries.length > 0;
-    this.#known = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
+    this.#told = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
+    this.#known = new Set(this.#told);
     for (const [after = "", ...ids] of this.#entries) {
       this.#after.set(after, [...(this.#after.get(after) ?? []), ...ids]);
     }
@@ -48,13 +51,9 @@ export class AskLog {
     this.#awaited.delete(id);
   }
 
-  /** True where an earlier pass told of the body's end: what is not in here by then came after it. */
-  get hasEnd(): boolean {
-    return this.#known.has(end);
-  }
-
-  isKnown(id: string): boolean {
-    return this.#known.has(id);
+  /** True where an earlier pass told of the body's end and not of this step: then the body came to it after its end. */
+  isAfterEnd(id: string): boolean {
+    return this.#told.has(end) && !this.#told.has(id);
   }
 
   /** The body ended, `after` that answer, as it waited for those `open` steps. */

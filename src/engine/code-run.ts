@@ -361,9 +361,7 @@ export class CodeRun {
   #end(ending: Ending): void {
     this.#ending = ending;
     // What the body had not asked for before its end when it came to that first, it left behind then.
-    if (this.#log.hasEnd) {
-      for (const id of this.#heldBack.keys()) if (!this.#log.isKnown(id)) this.#heldBack.delete(id);
-    }
+    for (const id of this.#heldBack.keys()) if (this.#log.isAfterEnd(id)) this.#heldBack.delete(id);
     const open = [...this.#asked.keys()].filter((id) => !this.#answered.has(id) && !this.#isSettled(id));
     if (!this.#isImmediate || open.length > 0) this.#log.ended(this.#lastAnswer, open);
     this.#stir();
