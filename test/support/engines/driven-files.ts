@@ -1,5 +1,6 @@
 /** The tests of pages that run in Chromium alone, and what of its driver they need. */
 export const drivenFiles: Readonly<Record<string, string>> = {
+  "test/page.node.test.ts": "opens sandboxed frames, and installs service workers one after the other",
   "test/presence.node.test.ts": "crashes and freezes pages",
   "test/service-worker.node.test.ts": "stops the service worker, freezes pages and takes the network away",
   "test/example-browser.node.test.ts": "reloads a page and opens another",

@@ -99,8 +99,12 @@ async function work({ round, lanes }: Task & { do: "work" }): Promise<void> {
 
 async function read({ runs: started, saved }: Task & { do: "read" }): Promise<void> {
   const lost: string[] = [];
+  const there: string[] = [];
   for (const runId of started) {
-    await runs.get(runId).catch((error: DurableError) => lost.push(`${runId}: ${error.message}`));
+    await runs.get(runId).then(
+      () => there.push(runId),
+      (error: DurableError) => lost.push(`${runId}: ${error.message}`),
+    );
   }
   for (const { runId, checkpointId } of saved) {
     const kept = await savedBy(runs, runId, checkpointId);
@@ -109,7 +113,7 @@ async function read({ runs: started, saved }: Task & { do: "read" }): Promise<vo
   const serving = new AbortController();
   const served = runtime.serve({ tenant, everyMs: 50, signal: serving.signal });
   const statuses: Record<string, number> = {};
-  for (const runId of started) {
+  for (const runId of there) {
     const { status, result } = await runs.finished(runId);
     statuses[status] = (statuses[status] ?? 0) + 1;
     const recorded = (await runs.events(runId, { limit: 500 })).filter(
