@@ -27,7 +27,7 @@ export const newId = v.pipe(
 );
 
 /** The id of a step: its name, which is any text of 1 to 256 characters, and the number of its call where a body calls it again. */
-export const stepId = v.pipe(
+const stepId = v.pipe(
   text,
   v.minLength(1, "expected 1 to 300 characters"),
   v.maxLength(300, "expected 1 to 300 characters"),

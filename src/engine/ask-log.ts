@@ -3,7 +3,7 @@ import { getOwn, type Json } from "../json.ts";
 import type { Record } from "./recorded.ts";
 
 /** Where it is in a state: an extension, since the ORCA v1 form has no place for it. */
-export const askLogKey = "orca-durable/asks";
+const askLogKey = "orca-durable/asks";
 
 /** Stands for the end of the body among the steps that it asked for. No step has this name. */
 const end = "";

@@ -2,7 +2,7 @@ import { type ExecutionState, isSettled } from "../execution-state.ts";
 import { getOwn, type Json } from "../json.ts";
 
 /** Where a state says at which lengths of its trace a failed run was resumed: an extension, as the ask log is one. */
-export const resumedKey = "orca-durable/resumed";
+const resumedKey = "orca-durable/resumed";
 
 /** A step that is recorded. */
 export interface Recorded {

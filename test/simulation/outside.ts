@@ -292,7 +292,7 @@ function endsOthersHolds({ record, executor, entry }: Accepted): boolean {
   return (entry?.events ?? []).some(({ type }) => ["run.canceled", "run.denied", "run.resumed"].includes(type));
 }
 
-export function isSettled(commit: Accepted | undefined, stepId: string): boolean {
+function isSettled(commit: Accepted | undefined, stepId: string): boolean {
   const results = commit?.state?.stepResults;
   if (results === undefined || !Object.hasOwn(results, stepId)) return false;
   return ["completed", "degraded", "skipped"].includes(results[stepId]?.status ?? "");

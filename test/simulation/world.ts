@@ -284,6 +284,6 @@ interface Port {
 }
 
 /** Resolves once every microtask has had its turn. */
-export function settled(): Promise<void> {
+function settled(): Promise<void> {
   return new Promise((resolve) => immediate(resolve));
 }
