@@ -28,6 +28,9 @@ export interface Store {
   /** How many rows `listRuns` would give without `after`, `offset` and `limit`. */
   countRuns(tenant: string, filter: RunFilter): Promise<number>;
 
+  /** What the tenant has on the medium. A store may look at every row for it; a runtime reads it where a quota is set. */
+  usage(tenant: string): Promise<StoreUsage>;
+
   /**
    * Rows with `dueAt <= now`, ascending by (dueAt, runId, tenant): of one tenant, or of all without `exceptTenants`. `after`
    * is exclusive and need not exist.
@@ -147,6 +150,14 @@ export type CommitOutcome =
   | { readonly kind: "committed" }
   | { readonly kind: "conflict" }
   | { readonly kind: "claimed"; readonly claim: ClaimRow };
+
+/** What a tenant has on the medium. */
+export interface StoreUsage {
+  /** Runs without tombstones. */
+  readonly runs: number;
+  /** Bytes of UTF-8 of all bodies: rows (tombstones too), entries, snapshots, and claims (lapsed ones too). */
+  readonly bytes: number;
+}
 
 export interface RunFilter {
   readonly status?: string;

@@ -185,6 +185,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type StepContext",
     "type StepResult",
     "type Store",
+    "type StoreUsage",
     "type Telemetry",
     "type TelemetryHooks",
     "type TenantId",

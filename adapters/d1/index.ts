@@ -1,6 +1,6 @@
 import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudflare/workers-types";
 import { DurableError, isDurableError } from "../../src/errors.ts";
-import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store } from "../../src/store.ts";
+import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store, StoreUsage } from "../../src/store.ts";
 import { type Value, writesOf } from "./writes.ts";
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
@@ -70,6 +70,22 @@ export function d1Store(db: D1Database | D1DatabaseSession): Store {
       const { where, values } = listed(tenant, filter);
       const sql = `SELECT count(*) AS count FROM runs WHERE ${where}`;
       return (await selectOne<{ count: number }>("countRuns", sql, values))?.count ?? 0;
+    },
+
+    async usage(tenant) {
+      // The length in bytes, for which SQLite reads no more of a row than its head.
+      const bytes = (table: string, column = "body") =>
+        `(SELECT coalesce(sum(octet_length(${column})), 0) FROM ${table} WHERE tenant = ?1)`;
+      const all = [
+        bytes("runs"),
+        bytes("entries"),
+        bytes("entries", "snapshot"),
+        bytes("snapshot_parts"),
+        bytes("claims"),
+      ];
+      const sql = `SELECT ${all.join(" + ")} AS bytes,
+        (SELECT count(*) FROM runs WHERE tenant = ?1 AND status IS NOT NULL) AS runs`;
+      return (await selectOne<StoreUsage>("usage", sql, [tenant])) ?? { runs: 0, bytes: 0 };
     },
 
     dueRuns({ now, limit, tenant, exceptTenants = [], after }) {

@@ -1,3 +1,4 @@
+import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
 import {
@@ -9,6 +10,7 @@ import {
   type Place,
   type Schema,
   type StoredRun,
+  type StoredSnapshot,
 } from "./schema.ts";
 
 export { persistStorage, type Room, storageRoom } from "./room.ts";
@@ -69,6 +71,22 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
           .index("listed")
           .count(IDBKeyRange.bound(...listRange(tenant, filter))),
       ),
+
+    usage: (tenant) =>
+      transact("usage", ["places", "runs", "entries", "snapshots", "claims"], "readonly", async (tx) => {
+        const range = within([tenant]);
+        const [runs, ...bytes] = await Promise.all([
+          tx
+            .objectStore("places")
+            .index("listed")
+            .count(IDBKeyRange.bound(...listRange(tenant, {}))),
+          bytesOf<StoredRun>(tx.objectStore("runs"), range, ({ row }) => row.body),
+          bytesOf<EntryRow>(tx.objectStore("entries"), range, ({ body }) => body),
+          bytesOf<StoredSnapshot>(tx.objectStore("snapshots"), range, ({ body }) => body),
+          bytesOf<ClaimRow>(tx.objectStore("claims"), range, ({ body }) => body),
+        ]);
+        return { runs, bytes: bytes.reduce((sum, some) => sum + some, 0) };
+      }),
 
     dueRuns: ({ now, limit, tenant = all, exceptTenants = [], after }) =>
       transact("dueRuns", ["places", "runs"], "readonly", async (tx) => {
@@ -233,6 +251,18 @@ interface Cursor<Value> {
 
 interface Walkable<Value> {
   openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
+}
+
+/** The UTF-8 of the bodies in a range. One is held at a time, so that a tenant's whole store is not in memory at once. */
+async function bytesOf<Value>(
+  source: Walkable<Value>,
+  range: IDBKeyRange,
+  bodyOf: (value: Value) => string,
+): Promise<number> {
+  let bytes = 0;
+  let cursor = await source.openCursor(range, "next");
+  for (; cursor !== null; cursor = await cursor.continue()) bytes += utf8Length(bodyOf(cursor.value));
+  return bytes;
 }
 
 /** A cursor takes no larger step, and no database has so many records. */

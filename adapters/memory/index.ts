@@ -1,4 +1,5 @@
 import { DurableError } from "../../src/errors.ts";
+import { utf8Length } from "../../src/json.ts";
 import type {
   ClaimRow,
   DuePosition,
@@ -61,6 +62,14 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
 
     countRuns: (tenant, filter) =>
       answer("countRuns", tenant, ({ listed }) => listed.filter(({ row }) => matches(row, filter)).length),
+
+    usage: (tenant) =>
+      answer("usage", tenant, ({ runs, listed, claims }) => {
+        let bytes = 0;
+        for (const { row, entries, snapshots } of runs.values())
+          bytes += bytesOf([row]) + bytesOf(entries) + bytesOf(snapshots);
+        return { runs: listed.length, bytes: bytes + bytesOf(claims.values()) };
+      }),
 
     dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer("dueRuns", tenant ?? "", ({ listed }) =>
@@ -151,6 +160,12 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
       closed = true;
     },
   };
+}
+
+function bytesOf(rows: Iterable<{ readonly body: string }>): number {
+  let bytes = 0;
+  for (const { body } of rows) bytes += utf8Length(body);
+  return bytes;
 }
 
 type DueRow = RunRow & DuePosition;

@@ -6,6 +6,7 @@ import {
   DurableError,
   type RunFilter,
   type Store,
+  type StoreUsage,
 } from "../../src/index.ts";
 
 // Columns are named after the fields of the contract's rows.
@@ -99,6 +100,15 @@ export function sqliteStore(path: string): Store {
       answer("countRuns", () => {
         const { where, values } = listed(tenant, filter);
         return first<{ count: number }>(`SELECT count(*) AS count FROM runs WHERE ${where}`, values)?.count ?? 0;
+      }),
+
+    usage: (tenant) =>
+      answer("usage", () => {
+        const bytes = (table: string, column = "body") =>
+          `(SELECT coalesce(sum(octet_length(${column})), 0) FROM ${table} WHERE tenant = :tenant)`;
+        const all = [bytes("runs"), bytes("entries"), bytes("entries", "snapshot"), bytes("claims")].join(" + ");
+        const sql = `SELECT count(*) AS runs, ${all} AS bytes FROM runs WHERE tenant = :tenant AND status IS NOT NULL`;
+        return first<StoreUsage>(sql, { tenant }) ?? { runs: 0, bytes: 0 };
       }),
 
     dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>

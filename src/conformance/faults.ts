@@ -73,8 +73,8 @@ export interface StoreCounts {
 export function countingStore(store: Store): Store & { readonly counts: StoreCounts } {
   const counts: StoreCounts = {
     calls: {
-      ...{ getRun: 0, listRuns: 0, countRuns: 0, dueRuns: 0, getEntry: 0, listEntries: 0, getSnapshots: 0 },
-      ...{ getClaim: 0, listClaims: 0, commit: 0 },
+      ...{ getRun: 0, listRuns: 0, countRuns: 0, usage: 0, dueRuns: 0, getEntry: 0, listEntries: 0 },
+      ...{ getSnapshots: 0, getClaim: 0, listClaims: 0, commit: 0 },
     },
     rowsWritten: 0,
     rowsRead: 0,
@@ -120,6 +120,7 @@ export function intercepted(
     getRun: (...args) => call("getRun", () => store.getRun(...args)),
     listRuns: (...args) => call("listRuns", () => store.listRuns(...args)),
     countRuns: (...args) => call("countRuns", () => store.countRuns(...args)),
+    usage: (...args) => call("usage", () => store.usage(...args)),
     dueRuns: (...args) => call("dueRuns", () => store.dueRuns(...args)),
     getEntry: (...args) => call("getEntry", () => store.getEntry(...args)),
     listEntries: (...args) => call("listEntries", () => store.listEntries(...args)),

@@ -1,4 +1,5 @@
 import { DurableError } from "../errors.ts";
+import { utf8Length } from "../json.ts";
 import type { Store } from "../store.ts";
 import {
   byBirth,
@@ -35,6 +36,12 @@ export function modelStore(tables: Tables): Store {
           .slice(offset, offset + limit);
       }),
     countRuns: (tenant, filter) => answer(() => liveRuns(tables, tenant, filter).length),
+    usage: (tenant) =>
+      answer(() => {
+        const rows = [tables.runs, tables.entries, tables.snapshots, tables.claims].flat();
+        const bodies = rows.filter((one) => one.tenant === tenant).map(({ body }) => body);
+        return { runs: liveRuns(tables, tenant, {}).length, bytes: utf8Length(bodies.join("")) };
+      }),
     dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer(() =>
         tables.runs

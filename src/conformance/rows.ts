@@ -58,7 +58,7 @@ export async function contents(store: Store, tenant: string, runIds: readonly st
   }
   const listed = await store.listRuns(tenant, { limit: all, order: "ascending" });
   const due = await store.dueRuns({ tenant, now: endOfTime, limit: all });
-  return { runs, listed, due, count: await store.countRuns(tenant, {}) };
+  return { runs, listed, due, count: await store.countRuns(tenant, {}), usage: await store.usage(tenant) };
 }
 
 /** The run ids of rows, in their order. */

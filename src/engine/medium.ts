@@ -20,6 +20,7 @@ export function typedStore(store: Store): Store {
     getRun: typed("getRun", (...args) => store.getRun(...args)),
     listRuns: typed("listRuns", (...args) => store.listRuns(...args)),
     countRuns: typed("countRuns", (...args) => store.countRuns(...args)),
+    usage: typed("usage", (...args) => store.usage(...args)),
     dueRuns: typed("dueRuns", (...args) => store.dueRuns(...args)),
     getEntry: typed("getEntry", (...args) => store.getEntry(...args)),
     listEntries: typed("listEntries", (...args) => store.listEntries(...args)),

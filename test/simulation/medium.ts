@@ -80,6 +80,7 @@ export class Medium {
         ),
       listRuns: (tenant, query) => read("listRuns", () => store.listRuns(tenant, query)),
       countRuns: (tenant, filter) => read("countRuns", () => store.countRuns(tenant, filter)),
+      usage: (tenant) => read("usage", () => store.usage(tenant)),
       dueRuns: (query) => read("dueRuns", () => store.dueRuns(query)),
       getEntry: (tenant, runId, id) => read(`getEntry ${runId}`, () => store.getEntry(tenant, runId, id)),
       listEntries: (tenant, runId, query) =>

@@ -22,8 +22,8 @@ export const handleCases = [
       await expectCommitted(store, row(tenant, "r", { dueAt: 1 }), full);
       const seen = await later();
       const fresh = await open();
-      expectEqual(seen.slice(0, 4), Object.values(await contents(fresh, tenant, ["r"])), "what the handle sees");
-      const [, , , , listed, count, entry, claim] = seen;
+      expectEqual(seen.slice(0, 5), Object.values(await contents(fresh, tenant, ["r"])), "what the handle sees");
+      const [, , , , , listed, count, entry, claim] = seen;
       expectEqual(listed, [row(tenant, "r", { dueAt: 1 })], "listRuns");
       expectEqual(count, 1, "countRuns");
       expectEqual(
@@ -82,6 +82,7 @@ export const handleCases = [
       getRun: () => store.getRun(tenant, "r"),
       listRuns: () => store.listRuns(tenant, { limit: 1, order: "ascending" }),
       countRuns: () => store.countRuns(tenant, {}),
+      usage: () => store.usage(tenant),
       dueRuns: () => store.dueRuns({ now: 1, limit: 1 }),
       getEntry: () => store.getEntry(tenant, "r", "c"),
       listEntries: () => store.listEntries(tenant, "r", { limit: 1 }),

@@ -16,6 +16,7 @@ import { raceCases } from "./races.ts";
 import { rowCases } from "./rows.ts";
 import { snapshotCases } from "./snapshots.ts";
 import { tenantCases } from "./tenants.ts";
+import { usageCases } from "./usage.ts";
 import { walkCases } from "./walk.ts";
 
 /** Every clause of the Store contract, as data. */
@@ -36,6 +37,7 @@ export const storeCases: readonly ConformanceCase[] = [
   ...tenantCases,
   ...idCases,
   ...eraseCases,
+  ...usageCases,
   ...handleCases,
   ...walkCases,
 ];

@@ -16,6 +16,7 @@ export const tenantCases = [
       expectEqual(await store.listRuns(tenant, { limit: all, order: "ascending", ...filter }), [], "filtered");
       expectEqual(await store.countRuns(tenant, {}), 0, "countRuns");
       expectEqual(await store.countRuns(tenant, filter), 0, "countRuns filtered");
+      expectEqual(await store.usage(tenant), { runs: 0, bytes: 0 }, "usage");
       expectEqual(await store.dueRuns({ tenant, now: 9_000, limit: all }), [], "dueRuns");
       expectEqual(await store.getEntry(tenant, "r", "c1"), undefined, "getEntry");
       expectEqual(await store.listEntries(tenant, "r", { limit: all }), [], "listEntries");
@@ -36,6 +37,7 @@ export const tenantCases = [
       expectEqual(await store.getRun(one, "r"), run, "getRun");
       expectEqual(await store.listRuns(one, { limit: all, order: "ascending", ...filter }), [run], "listRuns");
       expectEqual(await store.countRuns(one, filter), 1, "countRuns");
+      expectEqual(await store.usage(one), { runs: 1, bytes: 4 * body.length }, "usage");
       expectEqual(await store.dueRuns({ tenant: one, now: 1_000, limit: all }), [run], "dueRuns");
       const entry = { tenant: one, runId: "r", revision: 1, checkpointId: "c1", keyframe: 1, body };
       expectEqual(await store.getEntry(one, "r", "c1"), entry, "getEntry");

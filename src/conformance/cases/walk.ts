@@ -127,6 +127,7 @@ async function expectSameReads(
       questions[`listRuns ${order} of ${tenant}`] = (one) => one.listRuns(tenant, { ...filter, ...page, order });
     }
     questions[`countRuns of ${tenant}`] = (one) => one.countRuns(tenant, filter);
+    questions[`usage of ${tenant}`] = async (one) => (await one.usage(tenant)).runs;
     const dueQuery = { tenant, now: now + random(3), limit: 1 + random(6), ...place };
     questions[`dueRuns of ${tenant}`] = (one) => one.dueRuns(dueQuery);
     for (const runId of runNames) {

@@ -43,6 +43,7 @@ export const handleSaboteurs = [
         getRun: afterwards(good.getRun),
         listRuns: afterwards(good.listRuns),
         countRuns: afterwards(good.countRuns),
+        usage: afterwards(good.usage),
         dueRuns: afterwards(good.dueRuns),
         getEntry: afterwards(good.getEntry),
         listEntries: afterwards(good.listEntries),

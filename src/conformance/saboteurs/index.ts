@@ -15,6 +15,7 @@ import { raceSaboteurs } from "./races.ts";
 import { rowSaboteurs } from "./rows.ts";
 import type { Saboteur } from "./saboteur.ts";
 import { snapshotSaboteurs } from "./snapshots.ts";
+import { usageSaboteurs } from "./usage.ts";
 import { walkSaboteurs } from "./walk.ts";
 
 /** At least one broken store for each case, so that no case can pass without looking. */
@@ -34,6 +35,7 @@ export const saboteurs: readonly Saboteur[] = [
   ...dueSaboteurs,
   ...keySaboteurs,
   ...eraseSaboteurs,
+  ...usageSaboteurs,
   ...handleSaboteurs,
   ...walkSaboteurs,
 ];

@@ -1,4 +1,4 @@
-import type { ClaimRow, Commit, Store } from "../../store.ts";
+import type { ClaimRow, Commit, Store, StoreUsage } from "../../store.ts";
 import { all } from "../rows.ts";
 import { byKey, erase, isInForce, repeatsCheckpoint, type Tables, verdict } from "../tables.ts";
 import { commitsAnd, decidesBy, type Spoil, saboteur } from "./saboteur.ts";
@@ -10,6 +10,7 @@ export const keySaboteurs = [
       "getRun",
       "listRuns",
       "countRuns",
+      "usage",
       "dueRuns",
       "getEntry",
       "listEntries",
@@ -136,6 +137,8 @@ export const keySaboteurs = [
   ),
 ];
 
+const none: StoreUsage = { runs: 0, bytes: 0 };
+
 /** Each read, over the rows of all tenants at once. */
 function ofEveryTenant(good: Store, tables: Tables): Store {
   const owner = (runId: string) => tables.runs.find((run) => run.runId === runId)?.tenant ?? "";
@@ -147,6 +150,10 @@ function ofEveryTenant(good: Store, tables: Tables): Store {
     countRuns: async (_, filter) => {
       const counts = await Promise.all(tenants().map((tenant) => good.countRuns(tenant, filter)));
       return counts.reduce((sum, count) => sum + count, 0);
+    },
+    usage: async () => {
+      const found = await Promise.all(tenants().map((tenant) => good.usage(tenant)));
+      return found.reduce((sum, { runs, bytes }) => ({ runs: sum.runs + runs, bytes: sum.bytes + bytes }), none);
     },
     dueRuns: ({ now, limit }) => good.dueRuns({ now, limit }),
     getEntry: (_, runId, checkpointId) => good.getEntry(owner(runId), runId, checkpointId),
@@ -163,6 +170,7 @@ function foldsIds(fold: (id: string) => string): Spoil {
     getRun: (tenant, runId) => good.getRun(fold(tenant), fold(runId)),
     listRuns: (tenant, query) => good.listRuns(fold(tenant), query),
     countRuns: (tenant, filter) => good.countRuns(fold(tenant), filter),
+    usage: (tenant) => good.usage(fold(tenant)),
     getEntry: (tenant, runId, checkpointId) => good.getEntry(fold(tenant), fold(runId), fold(checkpointId)),
     listEntries: (tenant, runId, query) => good.listEntries(fold(tenant), fold(runId), query),
     getClaim: (tenant, kind, key) => good.getClaim(fold(tenant), fold(kind), fold(key)),
