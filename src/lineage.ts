@@ -1,6 +1,7 @@
+import { invalidRequest } from "./errors.ts";
 import type { Fields } from "./execution-state.ts";
-import type { CheckpointId, RunId, TenantId } from "./ids.ts";
-import { getOwn, type Json } from "./json.ts";
+import { type CheckpointId, isId, type RunId, type TenantId } from "./ids.ts";
+import { at, getOwn, type Json } from "./json.ts";
 import { present } from "./present.ts";
 import type { Run, RunRecord } from "./run.ts";
 
@@ -78,6 +79,17 @@ export function descendant(
 /** The run from which this one descends. */
 export function sourceRunId(run: Run<unknown>): string | undefined {
   return textOf(run, "source_run_id");
+}
+
+/**
+ * Lets metadata be a run's where the source that they name may stand in its row.
+ *
+ * @throws `invalid_request` where it is a text that is no id.
+ */
+export function expectSource(metadata: Fields<unknown>, path: string): void {
+  const source = getOwn(metadata, "source_run_id");
+  if (typeof source === "string" && !isId(source))
+    throw invalidRequest(at(path, "source_run_id"), "expected the id of a run");
 }
 
 /** The checkpoint of its source on which this run stands. */

@@ -12,7 +12,7 @@ import { requireCrypto } from "./json.ts";
 import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
 import { lengthOption, numberOption } from "./runtime/options.ts";
-import type { Quota } from "./runtime/quota.ts";
+import { type Quota, QuotaGuard } from "./runtime/quota.ts";
 import { Runs } from "./runtime/runs.ts";
 import { serve } from "./runtime/serve.ts";
 import type { Store } from "./store.ts";
@@ -39,10 +39,11 @@ export interface RuntimeOptions {
   /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
   readonly maxStateValues?: number;
   /**
-   * What a tenant may have. Asked at each birth, whose tenant's runs are counted then; without it there is no bound, and
-   * nothing is counted. Births side by side may pass it together.
+   * What a tenant may have; called at each birth. What a tenant has is read from the store at most once in five seconds, and
+   * once more where a birth would be refused after a deletion here; births in between are added. So births of several
+   * runtimes may pass a bound together. Without it there is no bound, and nothing is read.
    *
-   * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000 }) });
+   * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000, maxBytes: 2e9 }) });
    */
   readonly quota?: (tenant: string) => Quota;
   /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
@@ -132,13 +133,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const ready = presence?.announce(executorId) ?? Promise.resolve();
   // Each commit awaits it, and fails with what it says.
   ready.catch(() => undefined);
+  const observed = instrumentation?.store ?? store;
+  // Whole milliseconds, as stores hold them, whatever the clock has.
+  const now = () => Math.floor(clock.now());
+  const admission = options.quota && new QuotaGuard(observed, now, options.quota);
   const host: Host = {
-    store: instrumentation?.store ?? store,
+    store: observed,
     ...present({ instrumentation }),
     capabilities,
     skills: new SkillRegistry(options.skills ?? [], capabilities),
-    // Whole milliseconds, as stores hold them, whatever the clock has.
-    clock: { now: () => Math.floor(clock.now()), sleep: (ms, signal) => clock.sleep(ms, signal) },
+    clock: { now, sleep: (ms, signal) => clock.sleep(ms, signal) },
     random,
     executor: executorId,
     isSpent: () => options.isSpent?.(calls.count) ?? false,
@@ -149,7 +153,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       "a number of bytes above 0",
       (bytes) => bytes > 0,
     ),
-    ...present({ quota: options.quota }),
+    ...present({ admission }),
     maxStateValues: numberOption(
       options.maxStateValues,
       "maxStateValues",

@@ -36,7 +36,7 @@ const longestPauseMs = 500;
  * One commit over `base`, or the birth of a run where there is none. A commit whose answer was lost is recognised by
  * its nonce, so that no change is made twice and none is reported lost that was made.
  *
- * @throws `too_large` before anything is written; `store_failed` where the medium keeps failing.
+ * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` where the medium keeps failing.
  */
 export async function write(
   host: Host,
@@ -46,7 +46,7 @@ export async function write(
 ): Promise<WriteOutcome> {
   const nonce = randomHex(host.random, 12);
   const { commit, record, checkpoint } = encode(host, base, change, nonce);
-  const outcome = await deliver(host, commit, nonce, tries);
+  const outcome = await (base === undefined ? deliverBirth : deliver)(host, commit, nonce, tries);
   if (outcome.kind !== "committed") return outcome;
   host.instrumentation?.written(change);
   return {
@@ -62,7 +62,9 @@ export async function erase(host: Host, row: RunRow): Promise<boolean> {
   const nonce = randomHex(host.random, 12);
   const { tenant, runId, createdAt } = row;
   const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
-  return (await deliver(host, { run, now: host.clock.now(), erase: true }, nonce)).kind === "committed";
+  const { kind } = await deliver(host, { run, now: host.clock.now(), erase: true }, nonce);
+  host.admission?.erased(tenant);
+  return kind === "committed";
 }
 
 /**
@@ -85,6 +87,18 @@ export async function deliver(host: Host, commit: Commit, nonce: string, tries =
   const attempt = () => tryDeliver(host, commit, nonce, tries);
   const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
   if (delivery.kind === "committed") notify(host, commit.run);
+  return delivery;
+}
+
+/**
+ * Brings a commit with which a run is born, or a part of an import, where its tenant has room for it.
+ *
+ * @throws `quota_exceeded` before anything is written.
+ */
+export async function deliverBirth(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+  const giveBack = await host.admission?.admit(commit);
+  const delivery = await deliver(host, commit, nonce, tries);
+  if (delivery.kind !== "committed") giveBack?.();
   return delivery;
 }
 

@@ -2,7 +2,7 @@ import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
 import { present } from "../present.ts";
 import type { RunRecord } from "../run.ts";
-import type { Store } from "../store.ts";
+import type { Commit, Store } from "../store.ts";
 import type { Instrumentation } from "./instrumentation.ts";
 import type { Notifier } from "./notifier.ts";
 import type { Presence } from "./presence.ts";
@@ -40,8 +40,8 @@ export interface Host {
   readonly maxStateBytes: number;
   /** The most values in a state that is kept: each costs memory that its JSON does not show. */
   readonly maxStateValues: number;
-  /** What a tenant may have; absent where that is not bounded. */
-  readonly quota?: (tenant: string) => { readonly maxRuns?: number };
+  /** Asked before a run is born; absent where what a tenant may have is not bounded. */
+  readonly admission?: Admission;
   /** Told of each change that this host commits. */
   readonly notifier: Notifier;
   /** Knows of dead executors before their leases lapse, where the platform can. */
@@ -56,6 +56,18 @@ export interface Host {
   readonly onError: OnError;
   /** Absent where nothing is measured. */
   readonly instrumentation?: Instrumentation;
+}
+
+/** Decides whether a tenant has room for one more run. */
+export interface Admission {
+  /**
+   * Takes the room for a commit that is a birth, or a part of an import. Returns what gives it back where nothing was written.
+   *
+   * @throws `quota_exceeded`.
+   */
+  admit(commit: Commit): Promise<() => void>;
+  /** Called after a run of the tenant was erased. */
+  erased(tenant: string): void;
 }
 
 /** Where an error was met. */

@@ -13,13 +13,12 @@ import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
 import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { newRecord } from "../lineage.ts";
+import { expectSource, newRecord } from "../lineage.ts";
 import { present } from "../present.ts";
 import { validate } from "../schema.ts";
 import type { NewClaim } from "../store.ts";
 import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
-import { expectRoom } from "./quota.ts";
 
 /** What a run is made from. */
 export interface NewRun {
@@ -99,6 +98,7 @@ async function prepare(host: Host, tenant: TenantId, request: NewRun, operation:
   const skillVersion = request.skillVersion ?? skill?.version;
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
   const metadata = encodeFields(request.metadata ?? {}, "metadata");
+  expectSource(metadata, "metadata");
   const now = host.clock.now();
   const content = [skillId, request.skillVersion ?? null, encoded, runId ?? null, metadata];
   const claim = await idempotencyClaim(operation, idempotencyKey, content, now);
@@ -126,7 +126,6 @@ async function validated(schema: Parameters<typeof validate>[0], inputs: Fields)
 export async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined, change: Change): Promise<Born> {
   const earlier = await earlierRun(host, tenant, claim);
   if (earlier !== undefined) return earlier;
-  await expectRoom(host, tenant);
   // The key first: where several claims are held by others, the first is told of.
   const claims = [...(claim === undefined ? [] : [claim]), ...(change.claims ?? [])];
   const outcome = await write(host, undefined, { ...change, claims });

@@ -9,7 +9,7 @@ import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { isId, parseRunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { type JsonObject, utf8Length } from "../json.ts";
-import { sourceRunId } from "../lineage.ts";
+import { expectSource, sourceRunId } from "../lineage.ts";
 import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import { type EarlierEntry, maxClaims, maxRowBytes, type NewClaim, type RunRow } from "../store.ts";
@@ -210,9 +210,7 @@ function checkColumns(row: RunRow, record: RunRecord<Json>, place: string): void
     throw invalidRequest(`${place}.createdAt`, "expected the time that the run says it was created at");
   }
   if (!isId(row.skillId)) throw invalidRequest(`${inRecord}.run.skill_id`, "expected the id of a skill");
-  if (row.sourceRunId !== undefined && !isId(row.sourceRunId)) {
-    throw invalidRequest(`${inRecord}.run.metadata.source_run_id`, "expected the id of a run");
-  }
+  expectSource(record.run.metadata, `${inRecord}.run.metadata`);
   for (const [index, { receivedAt }] of record.inbox.entries()) {
     checkTime(receivedAt, `${inRecord}.inbox[${index}].received_at`);
   }

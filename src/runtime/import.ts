@@ -1,13 +1,11 @@
 import { readRunBody, writeImportBody } from "../codec/run.ts";
-import { deliver } from "../engine/commit.ts";
+import { deliverBirth } from "../engine/commit.ts";
 import { type Held, heldRow } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
-import type { TenantId } from "../ids.ts";
 import { isJsonObject, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
-import { expectRoom } from "./quota.ts";
 import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -26,7 +24,7 @@ const mostLength = 1024 * 1024;
  *
  * Everything is checked before it is written: what could not be read back, and what is not of this run, is refused.
  *
- * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `conflict` where the run exists with
+ * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `quota_exceeded`; `conflict` where the run exists with
  * another history.
  */
 export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
@@ -98,7 +96,7 @@ class Import {
   async find(): Promise<void> {
     const { row } = this.lines.header;
     const found = await this.#host.store.getRun(row.tenant, row.runId);
-    if (found === undefined) return expectRoom(this.#host, row.tenant as TenantId);
+    if (found === undefined) return;
     if (found.status !== undefined) {
       this.finished = samePresent(row, found);
       return;
@@ -156,7 +154,7 @@ class Import {
         claims,
         now: this.#host.clock.now(),
       };
-      const delivery = await deliver(this.#host, commit, nonce);
+      const delivery = await deliverBirth(this.#host, commit, nonce);
       switch (delivery.kind) {
         case "committed":
           return delivery.later ?? { row, record };
@@ -177,7 +175,7 @@ class Import {
       const run: RunRow = { tenant, runId, revision: last.revision, createdAt, body: writeImportBody(digest) };
       const earlier = batch.slice(0, -1).map(({ entry }) => entry);
       const commit = { run, over: this.#written.revision, earlier, entry: entryOf(last), now: this.#host.clock.now() };
-      const delivery = await deliver(this.#host, commit, digest);
+      const delivery = await deliverBirth(this.#host, commit, digest);
       if (delivery.kind === "committed") {
         this.#written = { revision: last.revision, digest };
         this.#pending = this.#pending.slice(batch.length);

@@ -1,27 +1,126 @@
-import type { Host } from "../engine/host.ts";
+import type { Admission } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
-import type { TenantId } from "../ids.ts";
+import { utf8Length } from "../json.ts";
+import type { Commit, Store, StoreUsage } from "../store.ts";
 import { numberOption } from "./options.ts";
 
 /** The most that a tenant may have. */
 export interface Quota {
   /** Runs of any status. A deleted run is none. No bound where absent. */
   readonly maxRuns?: number;
+  /** Bytes of UTF-8 of all that is stored for the tenant, with what deletions leave behind. No bound where absent. */
+  readonly maxBytes?: number;
 }
 
+/** What a tenant had when it was read, and what was let in since. */
+interface Reading {
+  readonly at: number;
+  readonly hasBytes: boolean;
+  readonly usage: Promise<StoreUsage>;
+  moreRuns: number;
+  moreBytes: number;
+  /** True once a run was deleted here. */
+  hasShrunk: boolean;
+}
+
+/** How long a reading holds, in milliseconds: a store may look at every row of the tenant for it. */
+const holdsMs = 5_000;
+
 /**
- * Lets a run be born where its tenant has room for it.
- *
- * @throws `quota_exceeded`.
+ * Lets births in as far as their tenant has room. What a tenant has is read once in a while; births in between are added to
+ * that before they are written, so that those of one runtime do not pass a bound together.
  */
-export async function expectRoom(host: Host, tenant: TenantId): Promise<void> {
-  const quota = host.quota?.(tenant);
-  if (quota?.maxRuns === undefined) return;
-  const maxRuns = numberOption(quota.maxRuns, "quota.maxRuns", 0, "a number of at least 0", (given) => given >= 0);
-  const count = await host.store.countRuns(tenant, {});
-  if (count < maxRuns) return;
-  throw new DurableError("quota_exceeded", `there are ${count} runs, and at most ${maxRuns} are allowed`, {
-    hint: "delete or prune runs that have ended",
-    details: { runs: count, maxRuns },
-  });
+export class QuotaGuard implements Admission {
+  readonly #store: Store;
+  readonly #now: () => number;
+  readonly #quotaOf: (tenant: string) => Quota;
+  /** By tenant, the oldest first. */
+  readonly #readings = new Map<string, Reading>();
+
+  constructor(store: Store, now: () => number, quotaOf: (tenant: string) => Quota) {
+    this.#store = store;
+    this.#now = now;
+    this.#quotaOf = quotaOf;
+  }
+
+  async admit(commit: Commit): Promise<() => void> {
+    const { tenant, runId, status } = commit.run;
+    const quota = this.#quotaOf(tenant);
+    const maxRuns = bound(quota.maxRuns, "quota.maxRuns");
+    const maxBytes = bound(quota.maxBytes, "quota.maxBytes");
+    const hasBytes = Number.isFinite(maxBytes);
+    if (!hasBytes && !Number.isFinite(maxRuns)) return () => {};
+
+    const neededBytes = hasBytes ? bytesOf(commit) : 0;
+    // Again where something was deleted since, before a birth is refused for what may be gone.
+    for (;;) {
+      const reading = this.#reading(tenant, hasBytes);
+      const usage = await reading.usage;
+      const runs = usage.runs + reading.moreRuns;
+      const bytes = usage.bytes + reading.moreBytes;
+      if (runs < maxRuns && (!hasBytes || bytes + neededBytes <= maxBytes)) {
+        // The rows of an import under way are no run yet.
+        const born = status === undefined ? 0 : 1;
+        reading.moreRuns += born;
+        reading.moreBytes += neededBytes;
+        return () => {
+          reading.moreRuns -= born;
+          reading.moreBytes -= neededBytes;
+        };
+      }
+      if (reading.hasShrunk) {
+        // Unless another birth has read it meanwhile.
+        if (this.#readings.get(tenant) === reading) this.#readings.delete(tenant);
+        continue;
+      }
+      const hint = "delete or prune runs that have ended";
+      if (runs >= maxRuns) {
+        const message = `there are ${runs} runs, and at most ${maxRuns} are allowed`;
+        throw new DurableError("quota_exceeded", message, { hint, details: { runs, maxRuns } });
+      }
+      const message = `${bytes} bytes are stored and run "${runId}" needs ${neededBytes}, and at most ${maxBytes} are allowed`;
+      throw new DurableError("quota_exceeded", message, { hint, details: { bytes, neededBytes, maxBytes } });
+    }
+  }
+
+  erased(tenant: string): void {
+    const reading = this.#readings.get(tenant);
+    if (reading !== undefined) reading.hasShrunk = true;
+  }
+
+  #reading(tenant: string, hasBytes: boolean): Reading {
+    const known = this.#readings.get(tenant);
+    if (known !== undefined && this.#holds(known) && (known.hasBytes || !hasBytes)) return known;
+    for (const [other, reading] of this.#readings) {
+      if (this.#holds(reading)) break;
+      this.#readings.delete(other);
+    }
+    const usage = hasBytes
+      ? this.#store.usage(tenant)
+      : this.#store.countRuns(tenant, {}).then((runs) => ({ runs, bytes: 0 }));
+    const reading: Reading = { at: this.#now(), hasBytes, usage, moreRuns: 0, moreBytes: 0, hasShrunk: false };
+    this.#readings.delete(tenant);
+    this.#readings.set(tenant, reading);
+    // The births that wait for it fail with it; the next one reads again.
+    usage.catch(() => this.#readings.get(tenant) === reading && this.#readings.delete(tenant));
+    return reading;
+  }
+
+  // Clocks also go backwards.
+  #holds({ at }: Reading): boolean {
+    return Math.abs(this.#now() - at) < holdsMs;
+  }
+}
+
+function bound(given: number | undefined, path: string): number {
+  return numberOption(given, path, Number.POSITIVE_INFINITY, "a number of at least 0", (number) => number >= 0);
+}
+
+function bytesOf({ run, earlier = [], entry, claims = [] }: Commit): number {
+  let bytes = utf8Length(run.body);
+  for (const { body, snapshot = "" } of [...earlier, ...(entry === undefined ? [] : [entry])]) {
+    bytes += utf8Length(body) + utf8Length(snapshot);
+  }
+  for (const { body } of claims) bytes += utf8Length(body);
+  return bytes;
 }
