@@ -10,8 +10,10 @@ export {
   type StoreMethod,
   type StrikesWhen,
 } from "../conformance/faults.ts";
+export { assertSkill, checkSkill, type ExportedRun, type SkillCheck } from "./check-skill.ts";
 export type { FixedMock, Mock, MockContext, MockFunction } from "./mock.ts";
 export { type CapabilityMocks, mockCapabilities } from "./mock-capabilities.ts";
 export { mockSteps, type StepMocks } from "./mock-steps.ts";
+export type { ProblemKind, SkillProblem, SkillReport, StepReport } from "./skill-report.ts";
 export { timelessStore } from "./timeless-store.ts";
 export { type VirtualClock, type VirtualClockOptions, virtualClock } from "./virtual-clock.ts";

@@ -1,0 +1,441 @@
+import type { AnyCapability } from "../capability.ts";
+import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
+import { hasEffect } from "../engine/ledger.ts";
+import type { Skill } from "../engine/skill.ts";
+import { isDurableError } from "../errors.ts";
+import type { Fields } from "../execution-state.ts";
+import { sha256 } from "../json.ts";
+import { present } from "../present.ts";
+import { importRun } from "../runtime/import.ts";
+import type { ObservedCall } from "./observed.ts";
+import { problemKinds, reportText, type SkillProblem, type SkillReport, type StepReport } from "./skill-report.ts";
+import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./trial.ts";
+
+/** The lines of a run, as `exportRun` makes them. */
+export type ExportedRun = Iterable<string> | AsyncIterable<string>;
+
+export interface SkillCheck {
+  readonly inputs: Fields;
+  /**
+   * What the skill uses; with mocks for what acts on the world, since each handler is called very often. A function makes
+   * fresh ones for each run, for mocks that count.
+   */
+  readonly capabilities?: readonly AnyCapability[] | (() => readonly AnyCapability[]);
+  /** Exported runs of earlier code, which the skill must be able to replay. */
+  readonly histories?: readonly ExportedRun[];
+  /** True (the default) if a person opens each gate; false if each is denied, which cancels the run. */
+  readonly approve?: boolean;
+  /** The payloads of the signals that come, by name: each comes as often as the run waits for it. */
+  readonly signals?: Fields;
+  /** A run that waits more often is taken for one that does not end. Default 200. */
+  readonly mostWaits?: number;
+  /** The most commits of a run that are disturbed, spread evenly; at least 1. Default 100. */
+  readonly mostCommits?: number;
+}
+
+/** Failures of a body that does not do what a body must. */
+const bodyFaults: readonly string[] = ["nondeterminism", "await_outside_step", "nested_step"];
+/** So many runs are executed side by side. */
+const concurrency = 16;
+/** Further orders in which parallel steps return. */
+const orders = 3;
+/** The longest that an answer is held back, in virtual milliseconds. */
+const longestDelayMs = 50;
+
+/**
+ * Executes a skill as an unlucky world would, and reports what goes wrong: on a virtual clock and a medium in memory, it stops
+ * the process before and after each commit and lets another one go on, loses the answers of commits, lets parallel steps
+ * return in other orders and timeouts come before signals, and replays the run from its head and from each checkpoint.
+ * Exported runs are replayed against the skill as well.
+ *
+ * It says nothing about paths that these inputs do not take. That a handler reads its idempotency key is all that can be
+ * seen of it: whether the receiver honours it, cannot.
+ *
+ * @throws what `start` throws for the inputs, what an import throws for a history, what `createRuntime` throws for the skill.
+ * @example
+ * const report = await checkSkill(skill, { inputs: { order: 7 }, capabilities });
+ * expect(report.problems).toEqual([]);
+ */
+export async function checkSkill(skill: Skill, check: SkillCheck): Promise<SkillReport> {
+  const {
+    capabilities = [],
+    inputs,
+    approve = true,
+    signals = {},
+    histories = [],
+    mostCommits = 100,
+    mostWaits = 200,
+  } = check;
+  const trial: Trial = {
+    skill,
+    capabilities: typeof capabilities === "function" ? capabilities : () => capabilities,
+    inputs,
+    approve,
+    signals,
+    mostWaits,
+  };
+  const findings = new Findings();
+  // The first hash of a process takes long, in which the clock would jump.
+  await sha256("");
+  const plain = await checkAsIs(trial, { when: "undisturbed" }, mostCommits, findings);
+  const scenarios = [plain];
+  if (plain.hasRaced)
+    scenarios.push(await checkAsIs(trial, { when: "no signal came in time", isLate: true }, mostCommits, findings));
+  for (const scenario of scenarios) {
+    if (!isWorthDisturbing(scenario.ended)) continue;
+    const disturbances = disturbancesOf(scenario, mostCommits);
+    const found = await each(disturbances, async (disturbance) => {
+      const own = new Findings();
+      await checkDisturbed(trial, scenario, disturbance, own);
+      return own;
+    });
+    // In this order, whichever was done first: the same check has the same report.
+    for (const own of found) findings.take(own);
+  }
+  for (const [index, history] of histories.entries()) await checkHistory(trial, history, index + 1, findings);
+  return findings.report(skill, plain.ended.run);
+}
+
+/**
+ * Checks a skill as {@link checkSkill} does.
+ *
+ * @throws an `Error` whose message is the report, if there is any problem.
+ * @example
+ * test("the order survives every crash", () => assertSkill(order, { inputs: { order: 7 }, capabilities }));
+ */
+export async function assertSkill(skill: Skill, check: SkillCheck): Promise<SkillReport> {
+  const report = await checkSkill(skill, check);
+  if (report.problems.length > 0) throw new Error(report.text);
+  return report;
+}
+
+/** A run that nothing stopped: what disturbed ones are held against. */
+interface Scenario {
+  readonly disturbance: Disturbance;
+  readonly ended: Ended;
+  readonly commitCount: number;
+  readonly hasRaced: boolean;
+}
+
+async function checkAsIs(
+  trial: Trial,
+  disturbance: Disturbance,
+  mostCommits: number,
+  findings: Findings,
+): Promise<Scenario> {
+  let commitCount = 0;
+  const counted: Disturbance = {
+    ...disturbance,
+    medium: (store) =>
+      intercepted(store, (call, proceed) => {
+        if (call.method === "commit") commitCount = call.nth;
+        return proceed();
+      }),
+  };
+  const world = new World(trial, counted);
+  const ended = await started(world, trial);
+  findings.ended(ended, disturbance.when);
+  const { hasRaced } = world;
+  await world.restart();
+  const scenario: Scenario = { disturbance, ended, commitCount, hasRaced };
+  if (isWorthDisturbing(ended)) await checkReplays(world, scenario, mostCommits, findings);
+  findings.observed(world, disturbance.when);
+  await world.stop();
+  return scenario;
+}
+
+async function checkDisturbed(
+  trial: Trial,
+  scenario: Scenario,
+  disturbance: Disturbance,
+  findings: Findings,
+): Promise<void> {
+  const world = new World(trial, disturbance);
+  const ended = await started(world, trial);
+  findings.ended(ended, disturbance.when);
+  findings.compare(scenario.ended, ended, disturbance.when);
+  await world.restart();
+  await checkReplay(world, ended, `${disturbance.when}, then replayed from its head`, findings);
+  findings.observed(world, disturbance.when);
+  await world.stop();
+}
+
+function started(world: World, { skill, inputs }: Trial): Promise<Ended> {
+  return world.finish("run", () => world.runs.start({ skillId: skill.id, runId: "run", inputs }));
+}
+
+/** False if the run itself has shown that no other can come to an end. */
+function isWorthDisturbing(ended: Ended): boolean {
+  return ended.kind !== "endless" && !bodyFaults.includes(ended.run.error?.code ?? "");
+}
+
+/** Replays the run from its head and from its checkpoints. */
+async function checkReplays(
+  world: World,
+  { ended, disturbance: { when } }: Scenario,
+  mostCheckpoints: number,
+  findings: Findings,
+): Promise<void> {
+  await checkReplay(world, ended, `${when}, then replayed from its head`, findings);
+  const { checkpoints } = await world.runs.listCheckpoints(ended.run.runId);
+  for (const place of spread(checkpoints.length, mostCheckpoints)) {
+    const seen = `${when}, then replayed from checkpoint ${place} of ${checkpoints.length}`;
+    await checkReplay(world, ended, seen, findings, checkpoints[place - 1]?.checkpointId);
+  }
+}
+
+/** Replays the run from that checkpoint, or from its head, which must come to the same end. */
+async function checkReplay(
+  world: World,
+  source: Ended,
+  seen: string,
+  findings: Findings,
+  checkpointId?: string,
+): Promise<void> {
+  const { run } = source;
+  if (run.checkpointHead === undefined || run.status === "canceled") return;
+  const newRunId = world.nextRunId();
+  await world.runs.replay(run.runId, { newRunId, ...present({ checkpointId }) });
+  const ended = await world.finish(newRunId);
+  findings.ended(ended, seen);
+  findings.compare(source, ended, seen);
+  if (checkpointId === undefined) findings.compareResults(source, ended, seen);
+}
+
+async function checkHistory(trial: Trial, history: ExportedRun, number: number, findings: Findings): Promise<void> {
+  const when = `history ${number}`;
+  const world = new World(trial, { when });
+  const run = await importRun(world.runs, history);
+  const isSameVersion = run.skillVersion === trial.skill.version;
+  const { checkpoints } =
+    run.checkpointHead === undefined ? { checkpoints: [] } : await world.runs.listCheckpoints(run.runId);
+  for (const { checkpointId } of checkpoints) {
+    const seen = `${when} (run ${run.runId}) was replayed from checkpoint ${checkpointId}`;
+    const newRunId = world.nextRunId();
+    try {
+      await world.runs.replay(run.runId, { newRunId, checkpointId });
+    } catch (error) {
+      if (!isDurableError(error)) throw error;
+      const message = `This skill cannot take the run up: ${error.message}. Register its version as well, or add a migration.`;
+      findings.add({ kind: "end", message, when: seen });
+      continue;
+    }
+    const ended = await world.finish(newRunId);
+    findings.ended(ended, seen);
+    if (run.status !== "completed") continue;
+    const source: Ended = { kind: "ended", run, result: undefined };
+    findings.compare(source, ended, seen);
+    const isHead = checkpointId === run.checkpointHead;
+    if (isHead && isSameVersion) findings.compareResults(await world.finish(run.runId), ended, seen);
+  }
+  findings.observed(world, when);
+  await world.stop();
+}
+
+/** All that is done to a run of that many commits. */
+function disturbancesOf({ commitCount, disturbance }: Scenario, mostCommits: number): readonly Disturbance[] {
+  const { isLate = false, when } = disturbance;
+  const base = isLate ? `${when}, ` : "";
+  const places = spread(commitCount, mostCommits);
+  const crashes = places.flatMap((atCommit) =>
+    (["before", "after"] as const).map((moment): Disturbance => {
+      const medium: Disturbance["medium"] = (store) => crashingStore(store, { atCommit, moment, calls: "reject" });
+      return { when: `${base}stopped ${moment} commit ${atCommit}`, medium, isLate };
+    }),
+  );
+  const lost = places.map((atCommit): Disturbance => {
+    const medium: Disturbance["medium"] = (store) =>
+      lostAnswerStore(store, ({ method, nth }) => method === "commit" && nth === atCommit);
+    return { when: `${base}the answer of commit ${atCommit} was lost`, medium, isLate };
+  });
+  const reordered = Array.from({ length: orders + 1 }, (_, order): Disturbance => {
+    const delayOf = order === 0 ? reversed : (call: number) => shuffled(order, call);
+    return { when: `${base}parallel steps returned in ${order === 0 ? "reverse" : `order ${order}`}`, delayOf, isLate };
+  });
+  return [...crashes, ...lost, ...reordered];
+}
+
+/** The numbers from 1 to `count`, or so many of them, evenly. */
+function spread(count: number, most: number): readonly number[] {
+  const size = Math.min(count, Math.max(1, Math.floor(most)));
+  return Array.from({ length: size }, (_, index) => 1 + Math.floor((index * count) / size));
+}
+
+/** The later a step is called, the sooner it returns. */
+function reversed(call: number): number {
+  return Math.max(longestDelayMs - call, 0);
+}
+
+/** A number that looks like chance, and is the same in each check. */
+function shuffled(order: number, call: number): number {
+  const mixed = Math.imul(call + 1, 0x9e37_79b1) ^ Math.imul(order, 0x85eb_ca6b);
+  return (Math.imul(mixed ^ (mixed >>> 15), 0x2c1b_3c6d) >>> 16) % longestDelayMs;
+}
+
+/** The outcomes of work that is done side by side, in the order of the items. */
+async function each<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const outcomes: R[] = [];
+  const left = items.entries();
+  const worker = async () => {
+    for (const [index, item] of left) outcomes[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return outcomes;
+}
+
+/** What has been found so far. */
+class Findings {
+  readonly #problems = new Map<string, SkillProblem>();
+  readonly #steps = new Map<string, StepReport>();
+  #runCount = 0;
+
+  /** Adds what others have found, after what is known already. */
+  take(others: Findings): void {
+    for (const problem of others.#problems.values()) this.add(problem);
+    for (const step of others.#steps.values()) this.#addStep(step);
+    this.#runCount += others.#runCount;
+  }
+
+  /** Adds a problem, unless it is known from before. */
+  add(problem: SkillProblem): void {
+    const { kind, stepId, path, message } = problem;
+    const isOfStep = kind === "nondeterminism" && stepId !== undefined;
+    const key = JSON.stringify([kind, stepId, path, isOfStep ? "" : message]);
+    if (!this.#problems.has(key)) this.#problems.set(key, problem);
+  }
+
+  /** Looks at how a run ended. */
+  ended(ended: Ended, when: string): void {
+    this.#runCount++;
+    switch (ended.kind) {
+      case "stuck":
+        for (const wait of ended.waits) {
+          const what = wait.kind === "signal" ? `the signal "${wait.name}"` : "something";
+          const hint = "Give the wait a timeout, or name the signal in `signals` if it does come.";
+          const message = `The run waits for ${what}, which is never sent, and the wait has no timeout. ${hint}`;
+          this.add({ kind: "wait", stepId: wait.stepId, message, when });
+        }
+        return;
+      case "endless": {
+        const stepId = ended.run.currentStepId;
+        const message =
+          "The run waits again and again, and does not end. See that its loop ends, or raise `mostWaits`.";
+        this.add({ kind: "wait", ...present({ stepId }), message, when });
+        return;
+      }
+      case "ended":
+        this.#failed(ended.run, when);
+    }
+  }
+
+  #failed({ error }: SkillReport["run"], when: string): void {
+    if (error === undefined) return;
+    const { code, message, stepId } = error;
+    if (bodyFaults.includes(code)) {
+      const hint = "Take time, randomness and everything from outside in a step, whose result is recorded.";
+      this.add({ kind: "nondeterminism", ...present({ stepId }), message: `${sentence(message)} ${hint}`, when });
+    }
+    // Of a step it is known already, with its path.
+    if (code === "invalid_output" && stepId === undefined) {
+      this.#unkept(undefined, message.split(": ")[0] ?? "result", message, when);
+    }
+  }
+
+  #unkept(stepId: string | undefined, path: string, message: string, when: string): void {
+    const hint = "Return plain data, or an id by which it is found again.";
+    this.add({ kind: "value", ...present({ stepId }), path, message: `${sentence(message)} ${hint}`, when });
+  }
+
+  /** Holds the end of a disturbed run against that of one that nothing disturbed. */
+  compare(source: Ended, ended: Ended, when: string): void {
+    const { status } = ended.run;
+    if (source.run.status === status || source.kind !== "ended" || ended.kind !== "ended") return;
+    const { code, message, stepId } = ended.run.error ?? {};
+    if (bodyFaults.includes(code ?? "")) return;
+    const why = message === undefined ? "" : `: ${message}`;
+    const text = `The run is ${status} instead of ${source.run.status}${why}`;
+    this.add({ kind: "end", ...present({ stepId }), message: sentence(text), when });
+  }
+
+  /** Holds results against each other that must be the same, since all steps answered the same. */
+  compareResults(source: Ended, ended: Ended, when: string): void {
+    if (source.run.status !== ended.run.status || isSameEnd(source, ended)) return;
+    const message =
+      "All steps answered as they are recorded, and still the body came to another result. It uses something that is not a " +
+      "step's result, such as the time, a random number, or a variable that a step's callback sets.";
+    this.add({ kind: "nondeterminism", message, when });
+  }
+
+  /** Looks at what a world has seen of its runs. */
+  observed(world: World, when: string): void {
+    for (const { stepId, path, message } of world.values) this.#unkept(stepId, path, message, when);
+    const byStep = new Map<string, ObservedCall[]>();
+    for (const call of world.calls) {
+      const key = JSON.stringify([call.runId, call.stepId]);
+      byStep.set(key, [...(byStep.get(key) ?? []), call]);
+    }
+    for (const calls of byStep.values()) this.#step(calls, when);
+  }
+
+  #step(calls: readonly ObservedCall[], when: string): void {
+    const [first] = calls;
+    if (first === undefined) return;
+    const { stepId, uses, sideEffects, isIdempotent, key } = first;
+    const returned = calls.filter((call) => call.hasReturned);
+    const mostKeys = new Set(returned.map((call) => call.key)).size;
+    const usesKey = returned.every((call) => call.usesKey);
+    this.#addStep({
+      ...{ stepId, uses, key, usesKey, mostKeys },
+      ...present({ sideEffects }),
+      mostCalls: returned.length,
+    });
+    const isHarmless = sideEffects === "none" || sideEffects === "read";
+    // Called again only after a person has said so.
+    const isAsked = hasEffect({ id: uses, version: "1", ...present({ sideEffects }) }) && !isIdempotent;
+    if (returned.length < 2 || isHarmless || isAsked) return;
+    this.#doubled(first, mostKeys, usesKey, when);
+  }
+
+  #addStep(step: StepReport): void {
+    const before = this.#steps.get(step.stepId) ?? step;
+    this.#steps.set(step.stepId, {
+      ...before,
+      mostCalls: Math.max(before.mostCalls, step.mostCalls),
+      mostKeys: Math.max(before.mostKeys, step.mostKeys),
+      usesKey: before.usesKey && step.usesKey,
+    });
+  }
+
+  #doubled({ stepId, sideEffects }: ObservedCall, keyCount: number, usesKey: boolean, when: string): void {
+    const again = "It was called again after it had returned, since its result was not recorded yet";
+    const message =
+      sideEffects === undefined && !usesKey
+        ? `${again}. It does not say what it does to the world, and does not read its idempotency key. Declare ` +
+          '`sideEffects`: "none" or "read" if it may be called twice; else hand its idempotency key on.'
+        : !usesKey
+          ? `${again}, and it does not read its idempotency key: the action happens twice. Hand \`idempotencyKey\` on to ` +
+            "what acts, or declare `isIdempotent: false`, so that a person is asked."
+          : keyCount > 1
+            ? `${again}, and each time under another idempotency key, since its input was another one: the action happens ` +
+              "twice. Take what changes between two calls of the body, such as the time, in a step before."
+            : undefined;
+    if (message !== undefined) this.add({ kind: "effect", stepId, message, when });
+  }
+
+  report(skill: Skill, run: SkillReport["run"]): SkillReport {
+    const report = {
+      problems: [...this.#problems.values()].sort(
+        (a, b) => problemKinds.indexOf(a.kind) - problemKinds.indexOf(b.kind),
+      ),
+      steps: [...this.#steps.values()],
+      run,
+      runCount: this.#runCount,
+    };
+    return { ...report, text: reportText(skill.id, report) };
+  }
+}
+
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

@@ -1,0 +1,150 @@
+import type { AnyCapability, Capability, SideEffects, StepContext } from "../capability.ts";
+import { encodeValue } from "../codec/values.ts";
+import { codeBody } from "../engine/code-skill.ts";
+import type { Skill } from "../engine/skill.ts";
+import { stepId } from "../engine/step-id.ts";
+import { codeRuns } from "../engine/workflow-step.ts";
+import { isDurableError } from "../errors.ts";
+import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+/** So long a handler may take in real milliseconds before virtual time goes on, so that its timeout can come. */
+const patienceMs = 1_000;
+
+/** One call of a step's handler or callback. */
+export interface ObservedCall {
+  readonly runId: string;
+  readonly stepId: string;
+  /** The capability; `step.do` for a callback. */
+  readonly uses: string;
+  /** Absent if the author declared none. */
+  readonly sideEffects: SideEffects | undefined;
+  readonly isIdempotent: boolean;
+  readonly key: string;
+  /** True once the idempotency key was read. */
+  usesKey: boolean;
+  /** True once it returned, in a process that was still alive: what it does to the world is done. */
+  hasReturned: boolean;
+}
+
+/** A value that cannot be kept. */
+export interface UnkeptValue {
+  readonly stepId: string | undefined;
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What a process that executes a skill lets see, and how it is disturbed. */
+export interface Observer {
+  readonly clock: VirtualClock;
+  readonly calls: ObservedCall[];
+  readonly values: UnkeptValue[];
+  /** True once the process of these handlers has been stopped: then none of them is called or returns. */
+  isDead(): boolean;
+  /** How long the answer of the call with that number is held back, in virtual milliseconds. */
+  delayOf(call: number): number;
+}
+
+/** The capabilities, each of whose calls is observed. */
+export function observedCapabilities(
+  capabilities: readonly AnyCapability[],
+  observer: Observer,
+): readonly AnyCapability[] {
+  return capabilities.map((capability): Capability => {
+    const { definition, handler } = capability as unknown as Capability;
+    const { id, sideEffects, isIdempotent = true } = definition;
+    return Object.freeze({
+      definition,
+      handler: (input: unknown, context: StepContext) => {
+        const { runId, stepId } = context;
+        const declared = { runId, stepId, uses: id, sideEffects, isIdempotent };
+        return observed(observer, declared, context, (watched) => handler(input, watched));
+      },
+    });
+  });
+}
+
+/** The skill, each of whose callbacks is observed. A graph's steps are observed by their capabilities. */
+export function observedSkill(skill: Skill, observer: Observer): Skill {
+  const { body } = skill;
+  if (body.kind === "graph") return skill;
+  const { run } = body;
+  const watched: WorkflowBody = (step, inputs, context) => {
+    const steps = observedSteps(step, context.runId, observer);
+    const codeRun = codeRuns.get(step);
+    // Mocked steps look the run up by the steps that they were given.
+    if (codeRun !== undefined) codeRuns.set(steps, codeRun);
+    return run(steps, inputs, context);
+  };
+  return Object.freeze({ ...skill, body: codeBody(watched) });
+}
+
+function observedSteps(step: WorkflowStep, runId: string, observer: Observer): WorkflowStep {
+  return {
+    ...step,
+    do<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
+      const [config, callback, ...more] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as [
+        StepConfig,
+        (context: WorkflowStepContext) => Promise<T>,
+        undefined,
+      ];
+      if (typeof callback !== "function") return step.do(name, config, callback, ...more);
+      const watched = (context: WorkflowStepContext) => {
+        const { sideEffects, isIdempotent = true } = config;
+        const id = stepId(name, context.step.count);
+        const declared = { runId, stepId: id, uses: "step.do", sideEffects, isIdempotent };
+        return observed(observer, declared, context, callback) as Promise<T>;
+      };
+      return step.do(name, config, watched, ...more);
+    },
+    use<T>(name: string, capabilityId: string, input?: unknown): Promise<T> {
+      try {
+        encodeValue(input, "input");
+      } catch (error) {
+        // The body is given it as well, and may catch it.
+        if (isDurableError(error)) {
+          observer.values.push({ stepId: name, path: error.path ?? "input", message: error.message });
+        }
+      }
+      return step.use<T>(name, capabilityId, input);
+    },
+  };
+}
+
+async function observed<Context extends { readonly idempotencyKey: string }>(
+  { clock, calls, isDead, delayOf }: Observer,
+  declared: Omit<ObservedCall, "key" | "usesKey" | "hasReturned">,
+  context: Context,
+  call: (context: Context) => unknown,
+): Promise<unknown> {
+  if (isDead()) throw new Error("the process was stopped");
+  const key = context.idempotencyKey;
+  const seen: ObservedCall = { ...declared, key, usesKey: false, hasReturned: false };
+  const delayMs = delayOf(calls.push(seen));
+  const watched = Object.defineProperty({ ...context }, "idempotencyKey", {
+    enumerable: true,
+    get() {
+      seen.usesKey = true;
+      return key;
+    },
+  });
+  const work = (async () => call(watched))();
+  await clock.during(untilPatienceEnds(work));
+  const returned = await work;
+  if (delayMs > 0) await clock.sleep(delayMs);
+  if (isDead()) throw new Error("the process was stopped");
+  seen.hasReturned = true;
+  return returned;
+}
+
+/** Resolves once the work has settled, or takes so long that it may wait for its own timeout. */
+function untilPatienceEnds(work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, patienceMs);
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    work.then(end, end);
+  });
+}

@@ -1,0 +1,97 @@
+import type { SideEffects } from "../capability.ts";
+import type { CurrentRun } from "../runtime/runs.ts";
+
+/**
+ * What can be wrong with a skill.
+ *
+ * - `effect`: an action that a crash repeats in a way that its receiver cannot recognise.
+ * - `nondeterminism`: the body does not take the same way, or comes to another result, when it is called again.
+ * - `value`: a value that cannot be kept.
+ * - `wait`: the run waits for something that never comes, or does not end.
+ * - `end`: the run ends in another way when it is disturbed.
+ */
+export type ProblemKind = (typeof problemKinds)[number];
+
+/** In the order of a report. */
+export const problemKinds = ["effect", "nondeterminism", "value", "wait", "end"] as const;
+
+const lineLength = 110;
+
+export interface SkillProblem {
+  readonly kind: ProblemKind;
+  /** The step, if one is known. */
+  readonly stepId?: string;
+  /** Where in a value the fault lies, such as `output.client`. */
+  readonly path?: string;
+  /** What is wrong, and what to do about it. */
+  readonly message: string;
+  /** What had happened when it was first seen, such as "stopped after commit 3". */
+  readonly when: string;
+}
+
+/** What was seen of one step that calls something. */
+export interface StepReport {
+  readonly stepId: string;
+  /** The capability; `step.do` for a callback. */
+  readonly uses: string;
+  /** What its author declared, if anything. */
+  readonly sideEffects?: SideEffects;
+  /** The most calls in one run that returned. More than 1: after a crash it was called again. */
+  readonly mostCalls: number;
+  /** The most different idempotency keys of such calls in one run. */
+  readonly mostKeys: number;
+  /** One of its keys, which tells how they look. */
+  readonly key: string;
+  /** True if its handler read the key in each call. */
+  readonly usesKey: boolean;
+}
+
+/** What {@link checkSkill} found. */
+export interface SkillReport {
+  /** Empty if nothing was found. */
+  readonly problems: readonly SkillProblem[];
+  /** In the order in which they were first called. */
+  readonly steps: readonly StepReport[];
+  /** The run that nothing disturbed, as it ended or as far as it came. */
+  readonly run: CurrentRun;
+  /** How many runs were executed: undisturbed, disturbed, replayed. */
+  readonly runCount: number;
+  /** All of it in plain English, for a terminal. */
+  readonly text: string;
+}
+
+/** The report in plain English. */
+export function reportText(skillId: string, { problems, steps, run, runCount }: Omit<SkillReport, "text">): string {
+  const count = problems.length === 0 ? "no" : String(problems.length);
+  const noun = problems.length === 1 ? "problem" : "problems";
+  const lines = [
+    `skill "${skillId}": ${count} ${noun} found in ${runCount} runs; the undisturbed run ended as ${run.status}`,
+  ];
+  for (const { kind, stepId, path, message, when } of problems) {
+    const place = stepId === undefined ? "" : ` in step "${stepId}"`;
+    lines.push("", `${kind}${place}${path === undefined ? "" : ` at ${path}`}`);
+    lines.push(...wrapped(message), ...wrapped(`First seen: ${when}.`));
+  }
+  if (steps.length > 0) lines.push("", "steps that call something");
+  for (const { stepId, uses, sideEffects = "not declared", mostCalls, mostKeys, usesKey } of steps) {
+    const calls = mostCalls === 1 ? "called once" : `called up to ${mostCalls} times in one run`;
+    const keys = mostKeys > 1 ? ` under ${mostKeys} keys` : "";
+    const key = usesKey ? "reads its key" : "does not read its key";
+    lines.push(...wrapped(`${stepId} (${uses}): side effects ${sideEffects}; ${calls}${keys}; ${key}`));
+  }
+  return lines.join("\n");
+}
+
+/** The text in indented lines. */
+function wrapped(text: string): readonly string[] {
+  const lines: string[] = [];
+  let line = " ";
+  for (const word of text.split(" ")) {
+    if (line.length + word.length >= lineLength && line !== " ") {
+      lines.push(line);
+      line = " ";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
