@@ -1,0 +1,220 @@
+import { describe, expect } from "vitest";
+import type { StoreHarness } from "../../src/conformance/index.ts";
+import { defineGraphSkill, type WorkflowBody } from "../../src/index.ts";
+import { leaseMs, tenant, until } from "./scene.ts";
+import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "./standing.ts";
+
+const minute = 60_000;
+
+/** That a pass looks at every wait when it is over, whatever else is in flight, on one medium. */
+export function testStandingWaits(medium: string, harness: StoreHarness): void {
+  const played = playedOn(harness);
+
+  describe(`the end of a wait on ${medium}`, () => {
+    played("an event's timeout below what is held comes", async ({ actor }) => {
+      const { start } = actor({
+        ...inRealTime,
+        body: (step) =>
+          step.waitForEvent("word", { type: "word", timeout: "1 second" }).catch((error: Error) => error.message),
+      });
+      const began = Date.now();
+      expect(await start()).toMatchObject({ status: "completed", result: 'no signal "word" came in time' });
+      expect(Date.now() - began).toBeGreaterThanOrEqual(990);
+    });
+
+    played("so does that of a graph's `waitFor`", async ({ actor }) => {
+      const { start } = actor({
+        ...inRealTime,
+        skills: [
+          defineGraphSkill({
+            id: "graph",
+            version: "1",
+            steps: [{ id: "word", waitFor: { signal: "word", timeoutMs: 300 } }],
+          }),
+        ],
+      });
+      expect(await start({}, "graph")).toMatchObject({ status: "failed", error: { stepId: "word" } });
+    });
+
+    played("also beside a step in flight", async ({ actor }) => {
+      const { begin, runs, settled } = actor({
+        ...inRealTime,
+        body: async (step) =>
+          Promise.race([
+            step.do("long", () => pause(1_200)),
+            step.waitForEvent("word", { type: "word", timeout: 300 }).catch(() => "timeout"),
+          ]),
+      });
+      const runId = await begin();
+      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "timeout" });
+    });
+
+    played("is fixed when it is first asked for, whoever takes the run over", async ({ actor, clock, store }) => {
+      const body =
+        (isFirst: boolean): WorkflowBody =>
+        async (step) => {
+          const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
+          await step.do("work", async () => {
+            if (isFirst) await new Promise(() => {});
+          });
+          return word;
+        };
+      const first = actor({ body: body(true) });
+      const runId = await first.begin();
+      // The run's row names what it waits for.
+      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
+      clock.advance(40 * minute);
+      await first.die();
+      const second = actor({ body: body(false) });
+      expect(await second.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(20 * minute - leaseMs - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: "timeout" });
+    });
+
+    played("and when it is handed over", async ({ actor }) => {
+      let isSpent = false;
+      const body: WorkflowBody = async (step) => {
+        const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
+        const nap = step.sleep("nap", "1 hour").then(() => "slept");
+        await step.do("work", async () => {
+          isSpent = true;
+        });
+        return Promise.all([word, nap]);
+      };
+      const first = actor({ body, isSpent: () => isSpent });
+      const { runId } = await first.start();
+      expect(await countEvents(first.runs, runId, "run.handed_over")).toBe(1);
+      await first.die();
+      const second = actor({ body });
+      expect(await second.later(20 * minute, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: ["timeout", "slept"] });
+      expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+    });
+  });
+
+  describe(`waits side by side on ${medium}`, () => {
+    played("an event wins over a sleep that is held, at once", async ({ actor }) => {
+      const { begin, runs, settled } = actor({
+        ...inRealTime,
+        body: (step) =>
+          Promise.race([
+            step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+            step.sleep("nap", "3 seconds").then(() => "nap"),
+          ]),
+      });
+      const began = Date.now();
+      const runId = await begin();
+      await pause(300);
+      await runs.signal(runId, { name: "word", payload: "said" });
+      await until(async () => (await recordedSteps(runs, runId)).length > 0);
+      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
+      expect(Date.now() - began).toBeLessThan(2_500);
+    });
+
+    played("in a graph, an event is taken while a sleep is held", async ({ actor }) => {
+      const { begin, runs, settled } = actor({
+        ...inRealTime,
+        skills: [
+          defineGraphSkill({
+            id: "graph",
+            version: "1",
+            steps: [
+              { id: "nap", sleepMs: 1_500, dependsOn: [] },
+              { id: "word", waitFor: { signal: "word" }, dependsOn: [], output: "outputs.word" },
+            ],
+          }),
+        ],
+      });
+      const runId = await begin({}, "graph");
+      await pause(200);
+      await runs.signal(runId, { name: "word", payload: "said" });
+      await until(async () => (await recordedSteps(runs, runId)).length > 0);
+      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: { word: "said" } });
+    });
+
+    played("polls stop after the poll at which their stop came", async ({ actor }) => {
+      let polls = 0;
+      const { begin, runs, settled } = actor({
+        ...inRealTime,
+        body: async (step) => {
+          let isStopped = false;
+          void step.waitForEvent("stop", { type: "stop" }).then(() => {
+            isStopped = true;
+          });
+          for (let n = 1; n <= 20; n++) {
+            await step.do("poll", async () => {
+              polls++;
+            });
+            await step.sleep("pause", 100);
+            if (isStopped) return n;
+          }
+          return "never stopped";
+        },
+      });
+      const runId = await begin();
+      await until(() => polls === 2);
+      await runs.signal(runId, { name: "stop" });
+      const run = await settled(runId);
+      expect(run).toMatchObject({ status: "completed", result: polls });
+      expect(polls).toBeLessThanOrEqual(4);
+    });
+
+    played("a short sleep wins over a long step, which is not aborted and is recorded", async ({ actor }) => {
+      const aborted: boolean[] = [];
+      const { begin, runs, settled } = actor({
+        ...inRealTime,
+        body: (step) =>
+          Promise.race([
+            step.do("long", async ({ signal }) => {
+              await pause(900);
+              aborted.push(signal.aborted);
+              return "long";
+            }),
+            step.sleep("short", 200).then(() => "short"),
+          ]),
+      });
+      const runId = await begin();
+      await until(async () => (await recordedSteps(runs, runId)).length > 0);
+      expect(await recordedSteps(runs, runId)).toEqual(["short"]);
+      expect(aborted).toEqual([]);
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "short" });
+      expect(aborted).toEqual([false]);
+      expect(await recordedSteps(runs, runId)).toEqual(["short", "long"]);
+    });
+
+    played("a retry is made when it is due, beside a longer step", async ({ actor }) => {
+      const order: string[] = [];
+      const { start } = actor({
+        ...inRealTime,
+        body: (step) =>
+          Promise.all([
+            step.do("long", async () => {
+              await pause(800);
+              order.push("long");
+            }),
+            step.do("flaky", { retries: { limit: 1, delay: 100 } }, async ({ attempt }) => {
+              order.push(`attempt ${attempt}`);
+              if (attempt === 1) throw new Error("not yet");
+            }),
+          ]),
+      });
+      expect(await start()).toMatchObject({ status: "completed" });
+      expect(order).toEqual(["attempt 1", "attempt 2", "long"]);
+    });
+
+    played("a cancel reaches a run that holds a sleep", async ({ actor }) => {
+      const { begin, runs, runtime } = actor({ ...inRealTime, body: (step) => step.sleep("nap", "4 seconds") });
+      const runId = await begin();
+      await pause(150);
+      await runs.cancel(runId);
+      const began = Date.now();
+      await runtime.idle();
+      expect(Date.now() - began).toBeLessThan(2_000);
+    });
+  });
+}

@@ -1,0 +1,38 @@
+import { test } from "vitest";
+import type { StoreHarness } from "../../src/conformance/index.ts";
+import { type Runs, systemClock } from "../../src/index.ts";
+import { type ActorOptions, type Scene, scene } from "./scene.ts";
+
+/** Declares cases that are played on one medium. */
+export type Played = (name: string, play: (scene: Scene) => Promise<void>) => void;
+
+export function playedOn(harness: StoreHarness): Played {
+  return (name, play) => test(name, () => scene(harness, play));
+}
+
+/** Options of an actor that lives in real time, and waits a few seconds out with the lease held. */
+export const inRealTime: ActorOptions = { clock: systemClock, holdMs: 5_000 };
+
+/** No second attempt. */
+export const once = { retries: { limit: 0, delay: 1 } };
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The ids of the steps that were recorded, in the order of their record. */
+export async function recordedSteps(runs: Runs, runId: string): Promise<unknown[]> {
+  const events = await runs.events(runId);
+  return events.filter(({ eventType }) => eventType === "step.completed").map(({ payload }) => payload.step_id);
+}
+
+/** How many events of that type the run has. */
+export async function countEvents(runs: Runs, runId: string, type: string): Promise<number> {
+  return (await runs.events(runId)).filter(({ eventType }) => eventType === type).length;
+}
+
+/** The state at the head of a run. */
+export async function headOf(runs: Runs, runId: string) {
+  const { checkpointHead = "" } = await runs.get(runId);
+  return (await runs.loadCheckpoint(runId, checkpointHead)).state;
+}
