@@ -87,7 +87,11 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
     }
     const browser = await open(engine, { do: "read", runs, saved });
     const told = await listen(browser, (all) => count(all, "read") === 1);
-    expect(told).toEqual([{ kind: "read", lost: [], statuses: { completed: runs.length } }]);
+    // What is lost is not enough to know where it went.
+    const files = (await readdir(profile, { recursive: true })).filter((name) =>
+      /IndexedDB|QuotaManager|idb/i.test(name),
+    );
+    expect(told, files.join("\n")).toEqual([{ kind: "read", lost: [], statuses: { completed: runs.length } }]);
     console.log(`kill -9 of ${engine}: ${runs.length} runs, ${saved.length} checkpoints, none lost`);
   });
 

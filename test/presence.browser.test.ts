@@ -86,9 +86,12 @@ describe("pages that serve one tenant", { timeout: 60_000 }, () => {
     const runId = await executor(page).start();
     await called(page, runId, ["page"]);
     page.contentWindow?.location.reload();
-    await expect.poll(() => localStorage.length, patience).toBe(2);
-    go();
+    // While it is reloaded there is no page to ask.
+    const noted = () => Object.keys(localStorage).filter((key) => key.startsWith(`calls:${runId}:`));
+    await expect.poll(noted, patience).toHaveLength(2);
     await expect.poll(() => page.contentWindow?.executor, patience).toBeDefined();
+    expect(calls(page, runId)).toEqual(["page", "page"]);
+    go();
     await ends(page, runId, "page");
   });
 
