@@ -2,7 +2,7 @@ import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from
 import { maxDurationMs } from "./duration.ts";
 import { DurableError } from "./errors.ts";
 import { type ExecutionState, type Fields, isSettled } from "./execution-state.ts";
-import { isId } from "./ids.ts";
+import { isId, isStepName, maxStepName } from "./ids.ts";
 import { at, getOwn, type Json, type JsonObject, withMember } from "./json.ts";
 import { present } from "./present.ts";
 import { checkRetryPolicy, type RetryPolicy } from "./retry.ts";
@@ -33,7 +33,7 @@ export interface Scope {
 }
 
 interface StepBase {
-  /** Printable ASCII, unique in the skill. */
+  /** Any text of 1 to 256 characters, unique in the skill. */
   readonly id: string;
   /** Steps that must have settled. None given means the step before; `[]` means none. */
   readonly dependsOn?: readonly string[];
@@ -183,7 +183,7 @@ type ParsedStep = Omit<PlannedStep, "hidden">;
 
 function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
   if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
-  if (!isId(step.id)) throw fault(at(path, "id"), "expected 1 to 200 printable ASCII characters");
+  if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a text of 1 to ${maxStepName} characters`);
   const place = `${path} "${step.id}"`;
   const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
   if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {

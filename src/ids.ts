@@ -20,6 +20,14 @@ export function isId(text: unknown): text is string {
   return typeof text === "string" && text.length <= maxIdLength && printableAscii.test(text);
 }
 
+/** The longest name of a step, in characters. */
+export const maxStepName = 256;
+
+/** True for any text of 1 to 256 characters: steps are named by people, and no medium sorts by their names. */
+export function isStepName(text: unknown): text is string {
+  return typeof text === "string" && text !== "" && text.length <= maxStepName;
+}
+
 function parseId(text: unknown, path: string): string {
   if (isId(text)) return text;
   const found = typeof text === "string" ? `${text.length} characters` : typeof text;

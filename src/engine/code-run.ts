@@ -482,10 +482,10 @@ export class CodeRun {
     const stepId = this.#culprit(thrown);
     const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
     const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
-    if (stepId === undefined) {
-      this.pass.host.onError(thrown, contextOf(this.pass.record));
-      return fail(this.pass, error);
-    }
+    // A step's own error was reported as the step failed.
+    const isOfStep = typeof thrown === "object" && thrown !== null && this.#rejections.has(thrown);
+    if (!isOfStep) this.pass.host.onError(thrown, contextOf(this.pass.record));
+    if (stepId === undefined) return fail(this.pass, error);
     await this.pass.commit((record, state, now) =>
       failure(record, withUnsettled(state, stepId), now, { ...error, stepId }),
     );

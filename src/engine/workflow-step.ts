@@ -3,7 +3,7 @@ import { decodeValue, encodeValue } from "../codec/values.ts";
 import { type Duration, durationMs, maxDurationMs } from "../duration.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { StepResult } from "../execution-state.ts";
-import { isId } from "../ids.ts";
+import { isId, isStepName, maxStepName } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
@@ -22,7 +22,6 @@ import {
 } from "./kernel.ts";
 import { withinCall } from "./step-call.ts";
 
-const longestName = 256;
 /** The longest time that a Date can hold, in milliseconds from 1970. */
 const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
@@ -171,9 +170,7 @@ export function useAction(capability: Capability, input: unknown): Action {
 }
 
 function checkName(name: string): void {
-  if (typeof name !== "string" || name === "" || name.length > longestName) {
-    throw invalidRequest("name", `a step's name is 1 to ${longestName} characters`);
-  }
+  if (!isStepName(name)) throw invalidRequest("name", `a step's name is 1 to ${maxStepName} characters`);
 }
 
 function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
