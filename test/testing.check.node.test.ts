@@ -285,6 +285,32 @@ describe("waits", () => {
 });
 
 describe("the end", () => {
+  test("a run that fails where parallel steps return in another order", async () => {
+    const skill = bodySkill(async (step) => {
+      const part = (name: string) => step.do(name, { sideEffects: "none" }, async () => name);
+      const winner = await Promise.race([part("a"), part("b")]);
+      if (winner === "b") throw new Error("b was first");
+      return winner;
+    });
+    expect(await problemsOf(skill)).toMatchObject([
+      {
+        kind: "end",
+        message: "The run is failed instead of completed: b was first.",
+        when: "parallel steps returned in reverse",
+      },
+    ]);
+  });
+
+  test("a handler that takes real time is not outrun by its timeout", async () => {
+    const skill = bodySkill((step) =>
+      step.do("slow", { sideEffects: "none", timeout: "1 second", retries: { limit: 0, delay: 0 } }, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        return 1;
+      }),
+    );
+    expect(await checkSkill(skill, { inputs })).toMatchObject({ problems: [], run: { result: 1 } });
+  });
+
   test("a run that fails as it is meant to is no problem, and the report has its error", async () => {
     const skill = bodySkill((step) =>
       step.do("refuse", { retries: { limit: 0, delay: 0 }, sideEffects: "none" }, async () => {
@@ -341,6 +367,27 @@ describe("histories", () => {
     expect(await problemsOf(changed, { histories: [await history()] })).toMatchObject([
       { kind: "nondeterminism", stepId: "b", when: expect.stringContaining("history 1") },
     ]);
+  });
+
+  test("a run that still waits is taken to its end", async () => {
+    const waiting = bodySkill(async (step) => {
+      await step.do(...part("a"));
+      return (await step.waitForEvent<number>("payment", { type: "paid", timeout: "7 days" })).payload;
+    });
+    const runtime = createRuntime({ store: memoryStore(), skills: [waiting] });
+    const runs = runtime.for("someone");
+    const { run } = await runs.start({ skillId: "checked", inputs });
+    await runtime.idle();
+    expect((await runs.get(run.runId)).status).toBe("waiting_for_signal");
+    const lines: string[] = [];
+    for await (const line of exportRun(runs, run.runId)) lines.push(line);
+    expect(await problemsOf(waiting, { histories: [lines], signals: { paid: 1 } })).toEqual([]);
+    const changed = bodySkill(async (step) => {
+      await step.do(...part("b"));
+      return (await step.waitForEvent<number>("payment", { type: "paid", timeout: "7 days" })).payload;
+    });
+    const problems = await problemsOf(changed, { histories: [lines], signals: { paid: 1 } });
+    expect(problems).toMatchObject([{ kind: "nondeterminism", stepId: "a" }]);
   });
 
   test("a version without a migration cannot", async () => {
