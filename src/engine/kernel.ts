@@ -10,7 +10,15 @@ import type { NewClaim } from "../store.ts";
 import { attempt, cutText, keptInput, nameOf, type StepError, stepError, tooLarge } from "./attempt.ts";
 import { type Gate, gateAsked } from "./gate.ts";
 import { contextOf, isoTime, randomFraction } from "./host.ts";
-import { type Effect, effectClaim, fitsLedger, hasEffect, idempotencyKey, planEffect } from "./ledger.ts";
+import {
+  type Effect,
+  type EffectPlan,
+  effectClaim,
+  fitsLedger,
+  hasEffect,
+  idempotencyKey,
+  planEffect,
+} from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
 import { ledgerName } from "./renaming.ts";
 
@@ -107,6 +115,21 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
 
   const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1 };
   if (signal.aborted) return { kind: "aborted" };
+  return counted(host.calls, () => called(pass, started, action, signal, plan));
+}
+
+/** Calls the handler, and commits what came of it. */
+async function called(
+  pass: Pass,
+  started: Started,
+  action: Action,
+  signal: AbortSignal,
+  plan: Extract<EffectPlan, { kind: "act" }> | undefined,
+): Promise<StepOutcome> {
+  const { host, record } = pass;
+  const { step, input } = started;
+  const { capability } = action;
+  const { definition } = capability;
   if (plan !== undefined) await enter(pass, step.id, plan.effect);
   const { runId, traceId } = record.run;
   const context = {
@@ -118,10 +141,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     signal,
   };
   const call = () => attempt(host.clock, capability, input, context, action.timeoutMs, () => pass.confirm());
-  const outcome = await untilLost(
-    pass,
-    counted(host.calls, host.instrumentation?.attempt(definition, context, call) ?? call()),
-  );
+  const outcome = await untilLost(pass, host.instrumentation?.attempt(definition, context, call) ?? call());
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
   // Else it may have happened, and the entry stays as it is.
@@ -139,10 +159,11 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   return backOff(pass, started, next.delayMs, error, claims);
 }
 
-async function counted<T>(calls: { count: number }, call: Promise<T>): Promise<T> {
+/** Counts until what came of the call is committed: that takes queries too. */
+async function counted<T>(calls: { count: number }, call: () => Promise<T>): Promise<T> {
   calls.count++;
   try {
-    return await call;
+    return await call();
   } finally {
     calls.count--;
   }

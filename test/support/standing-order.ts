@@ -3,7 +3,7 @@ import { intercepted } from "../../src/conformance/faults.ts";
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { DurableError, defineCapability, defineTelemetry, type WorkflowBody } from "../../src/index.ts";
 import { recorder } from "./recorder.ts";
-import { leaseMs, type Scene, until } from "./scene.ts";
+import { leaseMs, type Scene, turn, until } from "./scene.ts";
 import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "./standing.ts";
 
 /** That a body takes the same way in every pass, and that what is recorded stays recorded, on one medium. */
@@ -304,5 +304,46 @@ export function testStandingOrder(medium: string, harness: StoreHarness): void {
         expect(new Set(measured.map(({ attributes }) => JSON.stringify(attributes))).size).toBe(1);
       }
     });
+
+    played(
+      "side by side, under a budget of queries, are called once each, and the run ends",
+      async ({ actor, store }) => {
+        const count = 500;
+        const budget = 400;
+        const calls = new Map<number, number>();
+        let queries = 0;
+        const counted = intercepted(store, async (_, proceed) => {
+          if (++queries > budget) throw new DurableError("store_failed", "this invocation has no query left");
+          return proceed();
+        });
+        const body: WorkflowBody = async (step) => {
+          const all = Array.from({ length: count }, (_, n) =>
+            step.do(`item ${n}`, once, async () => {
+              calls.set(n, (calls.get(n) ?? 0) + 1);
+              await turn();
+              return n;
+            }),
+          );
+          return (await Promise.all(all)).length;
+        };
+        const first = actor({ body, executes: false });
+        const { run } = await first.runs.start({ skillId: "body" });
+        let ended = run.status as string;
+        for (let invocation = 0; invocation < 20 && ended === "running"; invocation++) {
+          queries = 0;
+          const worker = actor({
+            body,
+            store: counted,
+            isSpent: (inFlight = 0) => queries + 2 * inFlight >= budget - 50,
+          });
+          await worker.later(0, run.runId);
+          ended = (await first.runs.get(run.runId)).status;
+          await worker.die();
+        }
+        expect(ended).toBe("completed");
+        expect(calls.size).toBe(count);
+        expect([...calls.values()].filter((times) => times > 1)).toEqual([]);
+      },
+    );
   });
 }
