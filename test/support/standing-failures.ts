@@ -95,6 +95,20 @@ export function testOneWayToFail(medium: string, harness: StoreHarness): void {
       ]);
     });
 
+    played("that a body caught does not hide the error that ends the body", async ({ actor }) => {
+      const ofStep = new Error("the step's");
+      const ofBody = new Error("the body's");
+      const { start, errors } = actor({
+        body: async (step) => {
+          await step.do("a", once, async () => Promise.reject(ofStep)).catch(() => {});
+          throw ofBody;
+        },
+      });
+      await start();
+      expect(errors[0]).toBe(ofStep);
+      expect(errors[1]).toBe(ofBody);
+    });
+
     played("keeps the name of its error in the history, and no stack", async ({ actor }) => {
       const { start, runs } = actor({
         body: (step) => step.do("a", once, async () => Promise.reject(new RangeError("too far"))),
