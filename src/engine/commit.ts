@@ -82,7 +82,7 @@ type Delivery =
   | Exclude<WriteOutcome, { kind: "committed" }>;
 
 /** Brings a commit to the store until its outcome is known. */
-export async function deliver(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+async function deliver(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
   await host.ready;
   const attempt = () => tryDeliver(host, commit, nonce, tries);
   const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
