@@ -26,6 +26,15 @@ export interface CheckpointRecord {
   readonly pendingWrites: readonly string[];
 }
 
+/** A checkpoint as lists and histories show it. */
+export interface ListedCheckpoint extends CheckpointRecord {
+  /**
+   * True where its entry cannot be read, because it is damaged or of a newer version. All that is known of it is its ids:
+   * its kind is `damaged`, and its time that of the run's birth.
+   */
+  readonly isDamaged?: true;
+}
+
 /** A checkpoint with the state from which a run continues. */
 export interface Checkpoint<V = unknown> {
   readonly record: CheckpointRecord;

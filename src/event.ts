@@ -30,6 +30,9 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number];
 
+/** Stands for the events of a history entry that cannot be read. It is shown, and never stored. */
+export const damagedEntry = "entry.damaged";
+
 /** An event as it is decided: its place in the run's history is known once it is committed. */
 export interface NewEvent<V = unknown> {
   readonly type: EventType;
@@ -42,7 +45,9 @@ export interface RunEvent<V = unknown> {
   /** `<run id>:<revision>:<index>`, unique and in order. */
   readonly eventId: string;
   readonly eventVersion: 1;
-  readonly eventType: EventType;
+  /** `entry.damaged` in the place of an entry that cannot be read: its payload says what is wrong by `code` and `message`. */
+  readonly eventType: EventType | typeof damagedEntry;
+  /** Of `entry.damaged` it is the time of the run's birth. */
   readonly occurredAt: string;
   readonly runId: RunId;
   readonly traceId?: string;

@@ -14,6 +14,7 @@ export {
   type CheckpointKind,
   type CheckpointRecord,
   checkpointKinds,
+  type ListedCheckpoint,
   stateSnapshotRef,
 } from "./checkpoint.ts";
 export { writeCheckpointRecord } from "./codec/entry.ts";

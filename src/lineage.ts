@@ -1,7 +1,6 @@
-import { invalidRequest } from "./errors.ts";
 import type { Fields } from "./execution-state.ts";
 import { type CheckpointId, isId, type RunId, type TenantId } from "./ids.ts";
-import { at, getOwn, type Json } from "./json.ts";
+import { getOwn, type Json } from "./json.ts";
 import { present } from "./present.ts";
 import type { Run, RunRecord } from "./run.ts";
 
@@ -81,15 +80,10 @@ export function sourceRunId(run: Run<unknown>): string | undefined {
   return textOf(run, "source_run_id");
 }
 
-/**
- * Lets metadata be a run's where the source that they name may stand in its row.
- *
- * @throws `invalid_request` where it is a text that is no id.
- */
-export function expectSource(metadata: Fields<unknown>, path: string): void {
-  const source = getOwn(metadata, "source_run_id");
-  if (typeof source === "string" && !isId(source))
-    throw invalidRequest(at(path, "source_run_id"), "expected the id of a run");
+/** The source in the row of a run, by which lists find it. Metadata may say anything; only an id may stand in a row. */
+export function listedSource(run: Run<unknown>): string | undefined {
+  const source = sourceRunId(run);
+  return isId(source) ? source : undefined;
 }
 
 /** The checkpoint of its source on which this run stands. */

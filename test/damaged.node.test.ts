@@ -1,15 +1,22 @@
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import {
   createRuntime,
   defineSkill,
+  type EntryRow,
+  exportRun,
+  type HistoryEntry,
   type JsonObject,
   pruneRuns,
+  type RunEvent,
   type RunRow,
   readLineage,
   type Store,
 } from "../src/index.ts";
+import { checkpointList, historyPage } from "../worker/answers.ts";
 import { createApp } from "../worker/app.ts";
+import { eventPage } from "../worker/read-answers.ts";
 
 const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });
 
@@ -87,6 +94,107 @@ describe.each(damages)("a row that is %s", (_what, damage, code) => {
     expect(pruned).toEqual({ deleted: 3, isMore: false });
     await runs.delete("fork");
     expect(await runs.count()).toBe(0);
+  });
+});
+
+/** The store, with another body in the entry of one revision. */
+function withEntry(store: Store, revision: number, damage: (before: string) => string): Store {
+  const spoil = <Row extends EntryRow | undefined>(row: Row): Row =>
+    row?.revision === revision && row.runId === "r" ? { ...row, body: damage(row.body) } : row;
+  return {
+    ...store,
+    getEntry: async (...key) => spoil(await store.getEntry(...key)),
+    listEntries: async (...query) => (await store.listEntries(...query)).map(spoil),
+  };
+}
+
+const two = defineSkill({
+  id: "two",
+  version: "1",
+  run: async (step) => `${await step.do("one", async () => "1")}${await step.do("two", async () => "2")}`,
+});
+
+describe.each([
+  ["cut off", (before: string) => before.slice(0, 20), "corrupt_data"],
+  ["with an unknown event", (before: string) => before.replace('"type":"', '"type":"x'), "corrupt_data"],
+  [
+    "with a malformed value",
+    (before: string) => before.replace('"payload":{', '"payload":{"x":{"$durable":1},'),
+    "corrupt_data",
+  ],
+  ["of a newer version", (before: string) => before.replace('"format":1', '"format":99'), "unsupported_version"],
+] as const)("a history entry that is %s", (_what, damage, code) => {
+  async function damaged() {
+    const store = memoryStore();
+    const runtime = createRuntime({ store, skills: [two] });
+    await runtime.for("alpha").start({ skillId: "two", runId: "r" });
+    await runtime.idle();
+    const whole = await runtime.for("alpha").history("r");
+    const entry = whole.find(({ checkpoint }) => checkpoint?.stepId === "one");
+    if (entry?.checkpoint === undefined) throw new Error("there is no such entry");
+    const runs = createRuntime({ store: withEntry(store, entry.revision, damage), skills: [two] }).for("alpha");
+    const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
+    const get = async (path: string) => {
+      const response = await app.fetch(new Request(`http://home/v1/runs/r${path}`));
+      return { status: response.status, body: (await response.json()) as JsonObject };
+    };
+    return { whole, entry, checkpointId: entry.checkpoint.checkpointId, runs, get };
+  }
+
+  test("is shown as damaged in the history, in events and among checkpoints, and takes no other with it", async () => {
+    const { whole, entry, checkpointId, runs, get } = await damaged();
+    const { createdAt, runId } = await runs.get("r");
+    const event: RunEvent = {
+      eventId: `r:${entry.revision}:0`,
+      eventVersion: 1,
+      eventType: "entry.damaged",
+      occurredAt: createdAt,
+      runId,
+      payload: { code, message: expect.stringContaining(`entry ${entry.revision} of run "r"`) },
+    };
+    const record = { checkpointId, runId, kind: "damaged", createdAt, pendingWrites: [], isDamaged: true } as const;
+    const shown: HistoryEntry = { revision: entry.revision, events: [event], checkpoint: record, isDamaged: true };
+    const expected = whole.map((one) => (one === entry ? shown : one));
+    expect(await runs.history("r")).toEqual(expected);
+    expect(await runs.events("r")).toEqual(expected.flatMap(({ events }) => events));
+    expect(await runs.events("r", { after: `${entry.revision}-0`, limit: 1 })).toEqual(
+      whole[whole.indexOf(entry) + 1]?.events.slice(0, 1),
+    );
+    const watched = [];
+    for await (const one of runs.watch("r")) watched.push(one);
+    expect(watched).toEqual(expected.flatMap(({ events }) => events));
+    const { checkpoints, total } = await runs.listCheckpoints("r");
+    expect(checkpoints).toEqual(expected.flatMap(({ checkpoint }) => checkpoint ?? []));
+    expect(total).toBe(checkpoints.length);
+
+    const history = await get("/history");
+    expect(history.status).toBe(200);
+    expect(v.parse(historyPage, history.body).history).toContainEqual(
+      expect.objectContaining({ revision: entry.revision, is_damaged: true }),
+    );
+    const listed = v.parse(checkpointList, (await get("/checkpoints")).body);
+    expect(listed.checkpoints.filter(({ is_damaged }) => is_damaged)).toMatchObject([{ checkpoint_id: checkpointId }]);
+    expect(v.parse(eventPage, (await get("/events")).body).events).toContainEqual(
+      expect.objectContaining({ event_type: "entry.damaged", event_id: `r:${entry.revision}:0` }),
+    );
+  });
+
+  test("fails what needs it by name, and nothing else", async () => {
+    const { checkpointId, runs, get } = await damaged();
+    await expect(runs.loadCheckpoint("r", checkpointId)).rejects.toMatchObject({ code });
+    const { checkpoints } = await runs.listCheckpoints("r");
+    for (const { isDamaged, checkpointId: id } of checkpoints) {
+      if (!isDamaged) expect((await runs.loadCheckpoint("r", id)).record.checkpointId).toBe(id);
+    }
+    expect((await runs.fork("r", { newRunId: "fork" })).run.status).toBe("pending");
+    const lines: string[] = [];
+    const exporting = async () => {
+      for await (const line of exportRun(runs, "r")) lines.push(line);
+    };
+    await expect(exporting()).rejects.toMatchObject({ code, message: expect.stringMatching(/entry \d+ of run "r"/) });
+    expect(lines).toEqual([]);
+    expect((await get("/export")).body).toMatchObject({ error: { code } });
+    await runs.delete("r");
   });
 });
 

@@ -130,6 +130,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Lineage",
     "type LineageNode",
     "type ListQuery",
+    "type ListedCheckpoint",
     "type Literal",
     "type MissingKind",
     "type MissingRun",

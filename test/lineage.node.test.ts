@@ -5,6 +5,8 @@ import {
   createRuntime,
   DurableError,
   defineGraphSkill,
+  exportRun,
+  importRun,
   readLineage,
   type Store,
 } from "../src/index.ts";
@@ -89,4 +91,26 @@ describe("an edited fork under a key", () => {
     expect(checkpoints.map(({ kind }) => kind)).toEqual(["run_created", "state_edited"]);
     expect((await runs.loadCheckpoint("fork", head as string)).state.inputs).toEqual({ a: 2 });
   });
+});
+
+test("a source in metadata that is no id is kept there, is in no row, and travels", async () => {
+  const store = memoryStore();
+  const runtime = createRuntime({ store });
+  const [runs, others] = [runtime.for("alpha"), runtime.for("beta")];
+  for (const [index, source_run_id] of ["", "Müller", "line\nbreak", "x".repeat(201)].entries()) {
+    const runId = `r${index}`;
+    await runs.create({ skillId: "quick", runId, metadata: { source_run_id } });
+    const lines: string[] = [];
+    for await (const line of exportRun(runs, runId)) lines.push(line);
+    await importRun(others, lines);
+    for (const [tenant, one] of [
+      ["alpha", runs],
+      ["beta", others],
+    ] as const) {
+      expect((await store.getRun(tenant, runId))?.sourceRunId).toBeUndefined();
+      expect((await one.get(runId)).metadata).toEqual({ source_run_id });
+    }
+  }
+  await runs.create({ skillId: "quick", runId: "child", metadata: { source_run_id: "r0" } });
+  expect((await runs.list({ sourceRunId: "r0" })).runs.map(({ runId }) => runId)).toEqual(["child"]);
 });

@@ -171,17 +171,3 @@ test("an import that passes the quota on its way is refused, and what it has lef
   expect(await store.usage("small")).toMatchObject({ runs: 0 });
   await runs.create({ skillId: "quick" });
 });
-
-test("metadata that name a source name a run", async () => {
-  const store = memoryStore();
-  const runs = createRuntime({ store, skills: [quick] }).for("a");
-  for (const source_run_id of ["", "Müller", "line\nbreak", "x".repeat(201), "x\u0000"]) {
-    for (const birth of [runs.create.bind(runs), runs.start.bind(runs)]) {
-      const refused = birth({ skillId: "quick", metadata: { source_run_id } });
-      await expect(refused).rejects.toMatchObject({ code: "invalid_request", path: "metadata.source_run_id" });
-    }
-  }
-  expect(await runs.count()).toBe(0);
-  await runs.create({ skillId: "quick", runId: "r", metadata: { source_run_id: "another run" } });
-  expect((await runs.list({ sourceRunId: "another run" })).runs.length).toBe(1);
-});

@@ -783,12 +783,6 @@ export function transferCases(on: OnStage): void {
       ["a run of no time", run({ created_at: "yesterday" }), invalid, "line 1.createdAt"],
       ["a run of a skill that is none", run({ skill_id: "é" }), invalid, "line 1.body.record.run.skill_id"],
       [
-        "a run of a source that is none",
-        run({ metadata: { source_run_id: "é" } }),
-        invalid,
-        "line 1.body.record.run.metadata.source_run_id",
-      ],
-      [
         "a wait before all time",
         record({ waits: [{ kind: "sleep", step_id: "nap", until: -1e300 }] }),
         invalid,

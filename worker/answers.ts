@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { damagedEntry } from "../src/event.ts";
 import { type ErrorCode, eventTypes, httpStatus, runStatuses } from "../src/index.ts";
 import { roles } from "./caller.ts";
 import { jsonObject, jsonValue, state } from "./requests.ts";
@@ -107,6 +108,11 @@ export const forkedRun = v.object({
   }),
 });
 
+const damageMark = v.pipe(
+  v.optional(v.literal(true)),
+  v.description("Present where the stored entry cannot be read: the ids are what is known of it."),
+);
+
 export const checkpointRecord = v.object({
   checkpoint_id: text,
   run_id: text,
@@ -115,6 +121,7 @@ export const checkpointRecord = v.object({
   created_at: text,
   pending_writes: v.array(text),
   state_snapshot_ref: text,
+  is_damaged: damageMark,
 });
 
 export const checkpointList = v.object({
@@ -130,7 +137,10 @@ export const checkpoint = v.object({ record: checkpointRecord, state });
 export const runEvent = v.object({
   event_id: v.pipe(text, v.description("`<run id>:<revision>:<index>`.")),
   event_version: v.literal(1),
-  event_type: v.picklist(eventTypes),
+  event_type: v.pipe(
+    v.picklist([...eventTypes, damagedEntry]),
+    v.description("`entry.damaged` stands for an entry that cannot be read; its payload has a `code` and a `message`."),
+  ),
   occurred_at: text,
   run_id: text,
   trace_id: textOrNull,
@@ -144,6 +154,7 @@ export const historyPage = v.object({
       revision: v.pipe(v.number(), v.integer()),
       events: v.array(runEvent),
       checkpoint: v.nullable(checkpointRecord),
+      is_damaged: damageMark,
     }),
   ),
   pagination: v.object({

@@ -1,5 +1,4 @@
 import {
-  type CheckpointRecord,
   type Comparison,
   encodeRun,
   encodeValue,
@@ -8,6 +7,7 @@ import {
   type JsonObject,
   type Lineage,
   type LineageNode,
+  type ListedCheckpoint,
   type Run,
   type RunEvent,
   type Skill,
@@ -30,15 +30,21 @@ export function runAnswer(run: Run): RunAnswer {
   return asAnswer(writeRun(encodeRun(run)));
 }
 
-export function checkpointRecordAnswer(record: CheckpointRecord): CheckpointRecordAnswer {
-  return asAnswer(writeCheckpointRecord(record));
+export function checkpointRecordAnswer(record: ListedCheckpoint): CheckpointRecordAnswer {
+  return asAnswer({ ...writeCheckpointRecord(record), ...(record.isDamaged ? { is_damaged: true } : {}) });
 }
 
-export function historyEntryAnswer({ revision, events, checkpoint }: HistoryEntry): HistoryAnswer["history"][number] {
+export function historyEntryAnswer({
+  revision,
+  events,
+  checkpoint,
+  isDamaged,
+}: HistoryEntry): HistoryAnswer["history"][number] {
   return {
     revision,
     events: events.map(eventAnswer),
     checkpoint: checkpoint === undefined ? null : checkpointRecordAnswer(checkpoint),
+    ...(isDamaged ? { is_damaged: true } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type CheckpointRecord, stateSnapshotRef } from "../checkpoint.ts";
+import { DurableError } from "../errors.ts";
 import { eventTypes, type NewEvent, type RunEvent } from "../event.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { type Json, type JsonObject, located } from "../json.ts";
@@ -66,15 +67,28 @@ export function writeCheckpointRecord(value: CheckpointRecord): JsonObject {
   return { ...(checkpointRecord.write(value) as JsonObject), state_snapshot_ref: stateSnapshotRef(value) };
 }
 
-/** The events of an entry in their order, as everybody sees them. */
+/**
+ * The events of an entry in their order, with their values live.
+ *
+ * @throws `corrupt_data`.
+ */
 export function runEvents(runId: RunId, entry: Entry): readonly RunEvent[] {
+  const { revision, traceId } = entry;
   return entry.events.map((event, index) => ({
-    eventId: `${runId}:${entry.revision}:${index}`,
+    eventId: `${runId}:${revision}:${index}`,
     eventVersion: 1,
     eventType: event.type,
     occurredAt: event.at,
     runId,
-    ...present({ traceId: entry.traceId }),
-    payload: decodeValue(event.payload, "payload") as RunEvent["payload"],
+    ...present({ traceId }),
+    payload: payloadOf(event, `entry ${revision} of run "${runId}"`),
   }));
+}
+
+function payloadOf({ payload }: NewEvent<Json>, place: string): RunEvent["payload"] {
+  try {
+    return decodeValue(payload, "payload") as RunEvent["payload"];
+  } catch (cause) {
+    throw new DurableError("corrupt_data", `${place} cannot be read`, { cause });
+  }
 }

@@ -5,7 +5,7 @@ import { writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { sourceRunId } from "../lineage.ts";
+import { listedSource } from "../lineage.ts";
 import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import type { Commit, RunRow } from "../store.ts";
@@ -178,7 +178,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
   const { tenantId: tenant = "", runId, traceId } = run;
   const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
   const due = dueAt(record);
-  const source = sourceRunId(run);
+  const source = listedSource(run);
   const row: RunRow = {
     tenant,
     runId,

@@ -13,7 +13,7 @@ import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import type { Fields } from "../execution-state.ts";
 import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { expectSource, newRecord } from "../lineage.ts";
+import { newRecord } from "../lineage.ts";
 import { present } from "../present.ts";
 import { validate } from "../schema.ts";
 import type { NewClaim } from "../store.ts";
@@ -98,7 +98,6 @@ async function prepare(host: Host, tenant: TenantId, request: NewRun, operation:
   const skillVersion = request.skillVersion ?? skill?.version;
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
   const metadata = encodeFields(request.metadata ?? {}, "metadata");
-  expectSource(metadata, "metadata");
   const now = host.clock.now();
   const content = [skillId, request.skillVersion ?? null, encoded, runId ?? null, metadata];
   const claim = await idempotencyClaim(operation, idempotencyKey, content, now);

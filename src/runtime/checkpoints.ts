@@ -1,4 +1,4 @@
-import type { Checkpoint, CheckpointRecord } from "../checkpoint.ts";
+import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../checkpoint.ts";
 import { readEntry, runEvents } from "../codec/entry.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { decodeState, encodeState, writeState } from "../codec/state.ts";
@@ -8,9 +8,9 @@ import type { Host } from "../engine/host.ts";
 import { change } from "../engine/journal.ts";
 import { refuseLive, released } from "../engine/lease.ts";
 import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
-import type { RunEvent } from "../event.ts";
+import { damagedEntry, type RunEvent } from "../event.ts";
 import type { ExecutionState } from "../execution-state.ts";
-import { parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { type Json, jsonEqual } from "../json.ts";
 import { present } from "../present.ts";
 import { isTerminal, type RunRecord } from "../run.ts";
@@ -34,7 +34,12 @@ export interface HistoryEntry {
   /** The order within the run. Not every number occurs. */
   readonly revision: number;
   readonly events: readonly RunEvent[];
-  readonly checkpoint?: CheckpointRecord;
+  readonly checkpoint?: ListedCheckpoint;
+  /**
+   * True where the entry cannot be read, because it is damaged or of a newer version. Its one event, `entry.damaged`, says
+   * what is wrong, and of a checkpoint the ids are known.
+   */
+  readonly isDamaged?: true;
 }
 
 /** A part of a run's history. */
@@ -165,7 +170,7 @@ export interface CheckpointQuery {
 }
 
 export interface CheckpointPage {
-  readonly checkpoints: readonly CheckpointRecord[];
+  readonly checkpoints: readonly ListedCheckpoint[];
   readonly head: string | undefined;
   /** How many the run has. */
   readonly total: number;
@@ -191,7 +196,7 @@ export async function listCheckpoints(
   const { rows, isMore } = Number.isFinite(limit)
     ? await entryPage(host, tenant, runId, query, true)
     : { rows: await entryRows(host, tenant, runId, query, true), isMore: false };
-  const checkpoints = rows.flatMap((row) => readEntry(row).checkpoint ?? []);
+  const checkpoints = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
   const { checkpointHead: head } = record.run;
   // A page may be newer than the run that was read before it.
   const total = Math.max(record.checkpointCount, checkpoints.length);
@@ -207,14 +212,43 @@ export async function readHistory(
 ): Promise<readonly HistoryEntry[]> {
   expectCount(query.after, "after", 0);
   if (query.limit !== undefined) expectLimit(query.limit);
-  await getRun(host, tenant, runId);
-  return (await entryRows(host, tenant, runId, query, false)).map(historyEntry);
+  const { run } = (await getRun(host, tenant, runId)).record;
+  return (await entryRows(host, tenant, runId, query, false)).map((row) => shownEntry(row, run.createdAt));
 }
 
-export function historyEntry(row: EntryRow): HistoryEntry {
-  const entry = readEntry(row);
-  const { revision, checkpoint } = entry;
-  return { revision, events: runEvents(row.runId as RunId, entry), ...present({ checkpoint }) };
+/** An entry as it is shown. One that cannot be read takes no other with it: it is shown as what is known of it. */
+export function shownEntry(row: EntryRow, bornAt: string): HistoryEntry {
+  const runId = row.runId as RunId;
+  try {
+    const entry = readEntry(row);
+    const { revision, checkpoint } = entry;
+    return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
+  } catch (error) {
+    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    const { revision, checkpointId } = row;
+    const { code, message } = error;
+    const event: RunEvent = {
+      eventId: `${runId}:${revision}:0`,
+      eventVersion: 1,
+      eventType: damagedEntry,
+      occurredAt: bornAt,
+      runId,
+      payload: { code, message },
+    };
+    const checkpoint = checkpointId === undefined ? undefined : damagedCheckpoint(runId, checkpointId, bornAt);
+    return { revision, events: [event], ...present({ checkpoint }), isDamaged: true };
+  }
+}
+
+function damagedCheckpoint(runId: RunId, checkpointId: string, createdAt: string): ListedCheckpoint {
+  return {
+    checkpointId: checkpointId as CheckpointId,
+    runId,
+    kind: "damaged",
+    createdAt,
+    pendingWrites: [],
+    isDamaged: true,
+  };
 }
 
 function expectLimit(limit: number): void {

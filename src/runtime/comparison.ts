@@ -1,4 +1,3 @@
-import { readEntry } from "../codec/entry.ts";
 import { writeState } from "../codec/state.ts";
 import { type Difference, difference } from "../difference.ts";
 import { getCheckpoint, getRun } from "../engine/held.ts";
@@ -55,7 +54,7 @@ async function checkpointBefore(
     const after = Math.max(end - windowSize, 0);
     const rows = await host.store.listEntries(tenant, runId, { after, limit: windowSize, checkpointsOnly: true });
     const last = rows.findLast((row) => row.revision < revision);
-    if (last !== undefined) return readEntry(last).checkpoint?.checkpointId;
+    if (last?.checkpointId !== undefined) return last.checkpointId as CheckpointId;
   }
   return undefined;
 }

@@ -1,12 +1,12 @@
-import { readEntry, runEvents } from "../codec/entry.ts";
 import { getRun } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunEvent } from "../event.ts";
 import type { RunId, TenantId } from "../ids.ts";
+import type { Json } from "../json.ts";
 import { present } from "../present.ts";
-import { isTerminal, type RunStatus } from "../run.ts";
-import { entryPage } from "./checkpoints.ts";
+import { isTerminal, type Run, type RunStatus } from "../run.ts";
+import { entryPage, shownEntry } from "./checkpoints.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
@@ -63,10 +63,10 @@ export async function readEvents(
 ): Promise<readonly RunEvent[]> {
   if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
   const position = after === undefined ? undefined : parsePosition(runId, after);
-  await getRun(host, tenant, runId);
+  const { run } = (await getRun(host, tenant, runId)).record;
   const events: RunEvent[] = [];
   for (let from = position; ; ) {
-    const page = await eventsAfter(host, tenant, runId, from, limit - events.length);
+    const page = await eventsAfter(host, tenant, run, from, limit - events.length);
     events.push(...page.events);
     if (!page.isMore || events.length >= limit) return events;
     from = page.last;
@@ -84,7 +84,7 @@ export interface EventPage {
 export async function eventsAfter(
   host: Host,
   tenant: TenantId,
-  runId: RunId,
+  { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
   position: Position | undefined,
   limit: number,
 ): Promise<EventPage & { readonly last?: Position }> {
@@ -92,9 +92,8 @@ export async function eventsAfter(
     // Each entry has an event at least. That of the position itself may have more behind it, or none.
     const { rows, isMore } = await entryPage(host, tenant, runId, { after, limit: limit + 1 }, false);
     const found = rows.flatMap((row) => {
-      const entry = readEntry(row);
-      const own = runEvents(runId, entry);
-      return entry.revision === position?.revision ? own.slice(position.index + 1) : own;
+      const own = shownEntry(row, bornAt).events;
+      return row.revision === position?.revision ? own.slice(position.index + 1) : own;
     });
     const events = found.slice(0, limit);
     const last = events.at(-1);
@@ -133,7 +132,7 @@ export async function* watchRun(
       const { events, isMore }: EventPage =
         record.entryRevision === readUpTo
           ? { events: [], isMore: false }
-          : await eventsAfter(host, tenant, runId, position, pageSize);
+          : await eventsAfter(host, tenant, record.run, position, pageSize);
       if (!isMore) readUpTo = record.entryRevision;
       for (const event of events) {
         yield event;

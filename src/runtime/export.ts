@@ -1,10 +1,12 @@
+import { readEntry, runEvents } from "../codec/entry.ts";
 import { getRun } from "../engine/held.ts";
+import type { Host } from "../engine/host.ts";
 import { refuseLive } from "../engine/lease.ts";
 import { DurableError } from "../errors.ts";
-import { parseRunId } from "../ids.ts";
+import { parseRunId, type RunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
-import type { ClaimRow, EntryRow } from "../store.ts";
+import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -18,7 +20,7 @@ const pageSize = 200;
  * bodies are the stored ones to the byte, so that an import anywhere gives the same export again. Claims that have lapsed
  * are left out.
  *
- * @throws `not_found`; `conflict` while the run is being executed, and where it changed before the end.
+ * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry which cannot be read; `conflict` while the run is being executed, and where it changed before the end.
  */
 export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
   const { host, tenant } = scopeOf(runs);
@@ -26,6 +28,7 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const now = host.clock.now();
   refuseLive(record, now, "wait until it rests, or cancel it");
   const { revision, createdAt, body } = row;
+  await expectReadable(host, tenant, row);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });
   let lines = 1;
   for (let after = 0; after < revision; ) {
@@ -61,6 +64,15 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
     throw new DurableError("conflict", `run "${runId}" changed while it was exported`, { retryAfterMs: 1_000 });
   }
   yield line({ kind: "end", lines: lines + 1 });
+}
+
+// Before the first line: what has an entry that cannot be read could not be imported, and should not be half sent.
+async function expectReadable({ store }: Host, tenant: TenantId, { runId, revision }: RunRow): Promise<void> {
+  for (let after = 0; after < revision; ) {
+    const entries = await store.listEntries(tenant, runId, { after, limit: pageSize });
+    for (const entry of entries) runEvents(runId as RunId, readEntry(entry));
+    after = entries.length < pageSize ? revision : (entries.at(-1)?.revision ?? revision);
+  }
 }
 
 /** The entries cut where another keyframe begins: what is read at once is then at most twice a state. */

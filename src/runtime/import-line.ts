@@ -1,4 +1,4 @@
-import { readEntry } from "../codec/entry.ts";
+import { readEntry, runEvents } from "../codec/entry.ts";
 import { readRunBody, writeRunBody } from "../codec/run.ts";
 import { SnapshotChain } from "../codec/snapshot-chain.ts";
 import type { Host } from "../engine/host.ts";
@@ -6,10 +6,10 @@ import { refuseLive } from "../engine/lease.ts";
 import { isOwnEffect } from "../engine/ledger.ts";
 import { checkDepth, checkRow, checkState } from "../engine/room.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import { isId, parseRunId, type TenantId } from "../ids.ts";
+import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { type JsonObject, utf8Length } from "../json.ts";
-import { expectSource, sourceRunId } from "../lineage.ts";
+import { listedSource } from "../lineage.ts";
 import { present } from "../present.ts";
 import { dueAt, type RunRecord } from "../run.ts";
 import { type EarlierEntry, maxClaims, maxRowBytes, type NewClaim, type RunRow } from "../store.ts";
@@ -64,7 +64,9 @@ export class ImportLines {
     checkGap(revision - this.readTo, place);
     const body = bodyOf(fields, place);
     checkDepth(body, "the entry");
-    const { checkpoint } = readEntry({ tenant, runId, revision, body });
+    const read = readEntry({ tenant, runId, revision, body });
+    runEvents(runId as RunId, read);
+    const { checkpoint } = read;
     this.readTo = revision;
     if (checkpoint === undefined) {
       if (["checkpointId", "keyframe", "snapshot"].some((name) => Object.hasOwn(fields, name))) {
@@ -194,7 +196,7 @@ function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: str
     createdAt: numberOf(fields, "createdAt", place),
     status,
     skillId,
-    ...present({ sourceRunId: sourceRunId(record.run), dueAt: dueAt(record) }),
+    ...present({ sourceRunId: listedSource(record.run), dueAt: dueAt(record) }),
     body: isOwn ? text : writeRunBody(nonce, record),
   };
   checkRow(record, row.body);
@@ -210,7 +212,6 @@ function checkColumns(row: RunRow, record: RunRecord<Json>, place: string): void
     throw invalidRequest(`${place}.createdAt`, "expected the time that the run says it was created at");
   }
   if (!isId(row.skillId)) throw invalidRequest(`${inRecord}.run.skill_id`, "expected the id of a skill");
-  expectSource(record.run.metadata, `${inRecord}.run.metadata`);
   for (const [index, { receivedAt }] of record.inbox.entries()) {
     checkTime(receivedAt, `${inRecord}.inbox[${index}].received_at`);
   }

@@ -1,6 +1,6 @@
 import { getRun } from "../engine/held.ts";
 import { parseRunId } from "../ids.ts";
-import { entryPage, type HistoryEntry, historyEntry } from "./checkpoints.ts";
+import { entryPage, type HistoryEntry, shownEntry } from "./checkpoints.ts";
 import { type EventPage, eventsAfter, parsePosition } from "./events.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
@@ -17,9 +17,9 @@ export async function readHistoryPage(
 ): Promise<{ readonly entries: readonly HistoryEntry[]; readonly isMore: boolean }> {
   const { host, tenant } = scopeOf(runs);
   const id = parseRunId(runId);
-  await getRun(host, tenant, id);
+  const { run } = (await getRun(host, tenant, id)).record;
   const { rows, isMore } = await entryPage(host, tenant, id, query, false);
-  return { entries: rows.map(historyEntry), isMore };
+  return { entries: rows.map((row) => shownEntry(row, run.createdAt)), isMore };
 }
 
 /**
@@ -35,6 +35,6 @@ export async function readEventPage(
   const { host, tenant } = scopeOf(runs);
   const id = parseRunId(runId);
   const position = after === undefined ? undefined : parsePosition(id, after);
-  await getRun(host, tenant, id);
-  return eventsAfter(host, tenant, id, position, limit);
+  const { run } = (await getRun(host, tenant, id)).record;
+  return eventsAfter(host, tenant, run, position, limit);
 }
