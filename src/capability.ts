@@ -72,6 +72,10 @@ export function defineCapability<Input = unknown, Output = unknown>(
     const what = `a number of milliseconds above 0, at most ${maxDurationMs}`;
     throw new DurableError("invalid_definition", `${path}.timeoutMs: expected ${what}, not ${String(timeoutMs)}`);
   }
+  for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
+    if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
+    throw new DurableError("invalid_definition", `${path}.${name}: expected true or false`);
+  }
   const frozen = Object.freeze({
     ...definition,
     ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }) }),

@@ -31,9 +31,9 @@ export interface RuntimeOptions {
   readonly passMs?: number;
   /**
    * True once the platform will soon allow no more work, such as queries; runs are left due then. It is called with how many
-   * handlers are being called, whose results are still to be committed. Default: never.
+   * steps are in flight, whose results are still to be committed. Default: never.
    */
-  readonly isSpent?: (calls: number) => boolean;
+  readonly isSpent?: (steps: number) => boolean;
   /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
   readonly maxStateBytes?: number;
   /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
@@ -126,8 +126,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
   const { presence, clock = systemClock } = options;
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
-  const onError: OnError = options.onError ?? ((error) => console.error(error));
-  const calls = { count: 0 };
+  const onError = carefully(options.onError ?? ((error) => console.error(error)));
+  const inFlight = { count: 0 };
   const store = typedStore(options.store);
   const instrumentation = options.telemetry?.[instrument](store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
@@ -145,7 +145,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     clock: { now, sleep: (ms, signal) => clock.sleep(ms, signal) },
     random,
     executor: executorId,
-    isSpent: () => options.isSpent?.(calls.count) ?? false,
+    isSpent: () => options.isSpent?.(inFlight.count) === true,
     maxStateBytes: numberOption(
       options.maxStateBytes,
       "maxStateBytes",
@@ -180,10 +180,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       (length) => length > 0,
     ),
     bodyQuietMs: lengthOption(options.bodyQuietMs, "bodyQuietMs", 30_000),
-    calls,
+    inFlight,
     onError,
   };
-  const executor = new Executor(host, options.executes ?? true, options.background ?? (() => {}));
+  const executor = new Executor(host, options.executes ?? true, guarded(options.background ?? (() => {}), onError));
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
@@ -216,4 +216,29 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
 function tenantOption(tenant: string | undefined): TenantId | undefined {
   return tenant === undefined ? undefined : parseTenantId(tenant);
+}
+
+/** What is told of errors may fail itself, and takes no run with it: then the error is on the console, with its own. */
+function carefully(onError: OnError): OnError {
+  const complain = (error: unknown, of: unknown) => console.error(error, "while onError was called with", of);
+  return (error, context) => {
+    try {
+      const told: unknown = onError(error, context);
+      if (told instanceof Promise) told.catch((failure) => complain(failure, error));
+    } catch (failure) {
+      complain(failure, error);
+    }
+  };
+}
+
+/** The same for what keeps the process alive. */
+function guarded(background: (work: Promise<void>) => void, onError: OnError): (work: Promise<void>) => void {
+  return (work) => {
+    try {
+      const done: unknown = background(work);
+      if (done instanceof Promise) done.catch((failure) => onError(failure));
+    } catch (failure) {
+      onError(failure);
+    }
+  };
 }

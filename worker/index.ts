@@ -101,7 +101,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       skills,
       capabilities: typeof capabilities === "function" ? capabilities(env) : capabilities,
       store: budget.store,
-      isSpent: () => budget.isSpent() || Date.now() >= endsAt,
+      isSpent: (steps) => budget.isSpent(steps) || Date.now() >= endsAt,
       passMs,
       background,
       onError,

@@ -5,12 +5,14 @@ export interface QueryBudget {
   readonly store: Store;
   /** How many runs may be executed side by side within it. */
   readonly concurrency: number;
-  /** True once what is left is needed to hand the runs under way over. */
-  isSpent(): boolean;
+  /** True once what is left is needed for so many steps in flight, and to hand the runs under way over. */
+  isSpent(steps?: number): boolean;
 }
 
 /** What one run may still need once the budget is spent: the end of its step, and to be handed over. */
 const reservePerRun = 20;
+/** What a step in flight may still need: looks into the ledger, its entry there, and the commit of its result. */
+const reservePerStep = 8;
 /** Below this limit runs are executed one by one. */
 const limitForMany = 500;
 const manyRuns = 8;
@@ -31,7 +33,12 @@ export function queryBudget(store: Store, limit: number): QueryBudget {
       };
     },
   });
-  return { store: counted, concurrency, isSpent: () => used + concurrency * reservePerRun > limit };
+  return {
+    store: counted,
+    concurrency,
+    isSpent: (steps = 0) =>
+      used + concurrency * reservePerRun + Math.max(steps - concurrency, 0) * reservePerStep > limit,
+  };
 }
 
 /** The row, its indexed columns in two, the entry, each claim, and each further part of a large snapshot. */

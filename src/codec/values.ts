@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { invalidRequest, isDurableError } from "../errors.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, located, maxDepth, type Path, setOwn } from "../json.ts";
 
 // A value that JSON cannot say is an object with the one key `$durable` and an array that names its kind. A user's own
@@ -17,7 +17,17 @@ const bigintDigits = /^-?\d{1,100000}$/;
  * a sparse array, more than 500 levels.
  */
 export function encodeValue(value: unknown, path: Path = "value"): Json {
-  return located(path, (path) => encode(value, path, new Set()));
+  return located(path, (path) => readable(path, () => encode(value, path, new Set())));
+}
+
+// What a getter throws, or a buffer that was given away, is no fault of ours.
+function readable<T>(path: Path, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (isDurableError(cause)) throw cause;
+    throw invalidRequest(path, "this cannot be read", { cause });
+  }
 }
 
 /**
@@ -68,7 +78,7 @@ function expectDecodable(json: Json, path: Path): void {
 /** Encodes every value of a record, each under its own path. */
 export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path): JsonObject {
   if (!isPlainObject(fields)) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
-  return located(path, (path) => encodeMembers(fields, path, new Set([fields])));
+  return located(path, (path) => readable(path, () => encodeMembers(fields, path, new Set([fields]))));
 }
 
 /** The values of a record of encoded ones. */

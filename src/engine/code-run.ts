@@ -180,6 +180,11 @@ export class CodeRun {
           this.#launchHeldBack();
         }
       }
+      // A body that has ended asks nobody any more, however long what it left behind may take.
+      if (flights.hasGateAside && (flights.inFlight > 0 || flights.waits.length > 0)) {
+        await flights.unask();
+        continue;
+      }
       if (flights.inFlight > 0) {
         this.#isImmediate = false;
         await flights.moved(!isSpent);

@@ -23,7 +23,7 @@ interface Parked {
 export class Flights {
   readonly #pass: Pass;
   readonly #parked = new Map<string, Parked>();
-  readonly #aside: Wait[] = [];
+  #aside: readonly Wait[] = [];
   #inFlight = 0;
   #moves = 0;
   #wake: () => void = () => {};
@@ -51,20 +51,25 @@ export class Flights {
 
   /** Takes the step, and calls `arrive` once it no longer waits. */
   launch(id: string, take: Take, arrive: (outcome: Arrived) => void): void {
-    this.#inFlight++;
+    this.#takeOff(1);
     take().then(
       (outcome) => {
-        this.#inFlight--;
+        this.#takeOff(-1);
         if (outcome.kind === "waiting") this.#parked.set(id, { wait: outcome.wait, take, arrive });
         else arrive(outcome);
         this.stir();
       },
       (error: unknown) => {
-        this.#inFlight--;
+        this.#takeOff(-1);
         this.#broken ??= { error };
         this.stir();
       },
     );
+  }
+
+  #takeOff(count: 1 | -1): void {
+    this.#inFlight += count;
+    this.#pass.host.inFlight.count += count;
   }
 
   /** Takes every step again whose wait is over; of those that `isWanted` names, where it is given. */
@@ -83,13 +88,31 @@ export class Flights {
     for (const [id, { wait }] of [...this.#parked]) {
       if (isWanted(wait)) continue;
       this.#parked.delete(id);
-      this.#aside.push(wait);
+      this.#aside = [...this.#aside, wait];
     }
   }
 
-  /** What the steps wait for that were set aside: their ends stay as they are, should another pass come to them. */
+  /** The waits of steps that were set aside, with the ends that they have, should another pass come to them. */
   get aside(): readonly Wait[] {
     return this.#aside;
+  }
+
+  /** True while people are still asked for steps that were set aside. */
+  get hasGateAside(): boolean {
+    return this.#aside.some(({ kind }) => kind === "approval");
+  }
+
+  /** Takes back what people were asked for steps that were set aside. */
+  async unask(): Promise<void> {
+    const gates = this.#aside.filter(({ kind }) => kind === "approval").map(({ stepId }) => stepId);
+    this.#aside = this.#aside.filter(({ kind }) => kind !== "approval");
+    await this.#pass.commit((record) => ({
+      record: {
+        ...record,
+        waits: record.waits.filter(({ kind, stepId }) => kind !== "approval" || !gates.includes(stepId)),
+      },
+      events: [],
+    }));
   }
 
   /** True where a wait is over within the time that is waited out with the lease held. */

@@ -1,5 +1,5 @@
 import { decodeFields, valueOfFields } from "../codec/values.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "../graph.ts";
 import { present } from "../present.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
@@ -85,7 +85,7 @@ function specOf(step: PlannedStep): StepSpec {
   };
 }
 
-function holds(pass: Pass, { when, hidden }: PlannedStep): boolean {
+function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
   if (when === undefined) return true;
   if (typeof when !== "function") return isTruthy(when, pass.state);
   // What a step beside this one writes would be there or not by chance, and differently the next time.
@@ -94,7 +94,11 @@ function holds(pass: Pass, { when, hidden }: PlannedStep): boolean {
     return decodeFields(Object.fromEntries(fields), root);
   };
   const inputs = decodeFields(pass.state.inputs, "inputs");
-  return Boolean(when({ inputs, vars: settled("vars"), outputs: settled("outputs") }));
+  const answer: unknown = when({ inputs, vars: settled("vars"), outputs: settled("outputs") });
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== "function") return Boolean(answer);
+  // Whatever it comes to, it is too late, and no failure of the process.
+  Promise.resolve(answer).catch(() => undefined);
+  throw invalidRequest("when", `step "${id}": expected an answer at once, not a promise`);
 }
 
 function useCapability(

@@ -50,8 +50,8 @@ export interface Host {
   readonly ready: Promise<void>;
   /** How long a body may await something else than a step before its run fails, in milliseconds. */
   readonly bodyQuietMs: number;
-  /** The handlers that are being called, of all passes here. */
-  readonly calls: { count: number };
+  /** The steps that are in flight, of all passes here. */
+  readonly inFlight: { count: number };
   /** Called with failures of background work, which no caller awaits, and of steps that have no attempt left. */
   readonly onError: OnError;
   /** Absent where nothing is measured. */

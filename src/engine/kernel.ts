@@ -115,7 +115,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
 
   const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1 };
   if (signal.aborted) return { kind: "aborted" };
-  return counted(host.calls, () => called(pass, started, action, signal, plan));
+  return called(pass, started, action, signal, plan);
 }
 
 /** Calls the handler, and commits what came of it. */
@@ -157,16 +157,6 @@ async function called(
   if (next.kind === "none") return failed(pass, started, next.error, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
   return backOff(pass, started, next.delayMs, error, claims);
-}
-
-/** Counts until what came of the call is committed: that takes queries too. */
-async function counted<T>(calls: { count: number }, call: () => Promise<T>): Promise<T> {
-  calls.count++;
-  try {
-    return await call();
-  } finally {
-    calls.count--;
-  }
 }
 
 /** Asks a person at once, so that the gate can be decided while other steps are still in flight. */

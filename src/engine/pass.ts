@@ -10,6 +10,7 @@ import { write } from "./commit.ts";
 import { withOpenGate } from "./gate.ts";
 import { type Change, type Held, heldRow, type WriteOutcome } from "./held.ts";
 import { contextOf, type Host } from "./host.ts";
+import type { Changed } from "./notifier.ts";
 
 /** What one executor wants committed. */
 export interface PassChange {
@@ -214,14 +215,32 @@ export class Pass {
    * reaches the steps at once, and a signal the step that waits for it, and not with the next commit.
    */
   listen(isOver: AbortSignal): void {
-    const { notifier, executor } = this.host;
+    const { executor } = this.host;
     const { tenant, runId } = this.#held.row;
-    const unsubscribe = notifier.subscribe((changed) => {
+    const unsubscribe = this.#subscribed((changed) => {
       // What this runtime writes, its passes know already, or learn by `tell`.
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
       this.#enqueue(() => this.#look());
     });
     isOver.addEventListener("abort", unsubscribe, { once: true });
+  }
+
+  // A channel that cannot be listened to costs promptness, and no run.
+  #subscribed(listener: (changed: Changed) => void): () => void {
+    const { notifier, onError } = this.host;
+    try {
+      const unsubscribe = notifier.subscribe(listener);
+      return () => {
+        try {
+          unsubscribe();
+        } catch (error) {
+          onError(error, contextOf(this.record));
+        }
+      };
+    } catch (error) {
+      onError(error, contextOf(this.record));
+      return () => {};
+    }
   }
 
   #enqueue(work: () => Promise<void>): void {

@@ -188,7 +188,10 @@ function checkedOptions(name: string, options: { type: string; timeout?: Duratio
 function checkConfig(name: string, config: StepConfig): void {
   if (typeof config !== "object" || config === null)
     throw invalidRequest(name, `step "${name}": its options are no object`);
-  const { retries, timeout, sideEffects, replayPolicy } = config;
+  const { retries, timeout, sideEffects, replayPolicy, isIdempotent } = config;
+  if (isIdempotent !== undefined && typeof isIdempotent !== "boolean") {
+    throw invalidRequest(`${name}.isIdempotent`, "expected true or false");
+  }
   const words = [
     ["sideEffects", sideEffects, ["none", "read", "write", "external_action"]],
     ["replayPolicy", replayPolicy, ["use_recorded_result", "reexecute", "require_human"]],
@@ -202,6 +205,7 @@ function checkConfig(name: string, config: StepConfig): void {
     throw invalidRequest(`${name}.timeout`, "expected more than no time");
   }
   if (retries === undefined) return;
+  if (typeof retries !== "object" || retries === null) throw invalidRequest(`${name}.retries`, "expected an object");
   const { limit, delay } = retries;
   if (!(limit >= 0) || (!Number.isSafeInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
     throw invalidRequest(

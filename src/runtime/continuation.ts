@@ -158,7 +158,11 @@ export async function approveRun(
       ...record,
       run,
       waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
-      confirmed: capabilityId === undefined ? record.confirmed : [...new Set([...record.confirmed, capabilityId])],
+      // Any other gate asks about one action, whatever that is called.
+      confirmed:
+        gate.reason === "confirmation" && capabilityId !== undefined
+          ? [...new Set([...record.confirmed, capabilityId])]
+          : record.confirmed,
     };
     const opened = event("run.approved", now, decisionPayload(decision));
     const head = selected(record, undefined);
