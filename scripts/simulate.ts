@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { bugs } from "../test/simulation/bugs.ts";
+import { hunt } from "../test/simulation/plant.ts";
 import { explain, search } from "../test/simulation/search.ts";
 import { loadSubject } from "../test/simulation/subject.ts";
 
@@ -8,6 +10,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     minutes: { type: "string" },
     count: { type: "string" },
+    planted: { type: "string" },
     ignore: { type: "string", default: "" },
     log: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
@@ -15,7 +18,14 @@ const { values } = parseArgs({
 });
 const ignored = new Set(values.ignore.split(",").filter((name) => name !== ""));
 const subject = await loadSubject();
-if (values.seed !== undefined) {
+if (values.planted !== undefined) {
+  // "all", or the name of a bug, which is then put into a copy and searched for.
+  for (const bug of bugs.filter(({ name }) => values.planted === "all" || values.planted === name)) {
+    const found = await hunt(bug, Number(values.count ?? 300));
+    console.log(JSON.stringify(found));
+    if (found.invariant === undefined) process.exitCode = 1;
+  }
+} else if (values.seed !== undefined) {
   process.exitCode = (await explain(subject, values.seed, { withLog: values.log, ignored })) ? 1 : 0;
 } else {
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);

@@ -168,8 +168,14 @@ export class Clients {
       }
       case "deny":
         return (await runs.deny(runId, { approver: token })).status;
-      case "signal":
-        return (await runs.signal(runId, { name: draw.pick(signalNames), payload: token })).status;
+      case "signal": {
+        const name = draw.pick(signalNames);
+        const isTwo = draw.chance(0.4);
+        const first = await runs.signal(runId, { name, payload: token });
+        // The operation was done, whatever becomes of another signal behind it.
+        if (isTwo) void runs.signal(runId, { name, payload: `${token}b` }).catch(() => {});
+        return first.status;
+      }
       case "cancel":
         return (await runs.cancel(runId)).status;
       case "delete":

@@ -31,6 +31,8 @@ interface Promptness {
 interface Facts {
   /** Absent where faults may hold things up. */
   readonly promptness: Promptness | undefined;
+  /** True where a live lease may be taken, since its holder is known to be gone. */
+  readonly hasPresence: boolean;
   readonly world: World;
   readonly subject: Subject;
   readonly history: History;
@@ -75,7 +77,16 @@ export class CommitJudge {
   judge(commit: Accepted): void {
     const { before } = commit;
     this.#revisions(commit);
-    if (commit.record === undefined) return;
+    if (commit.record === undefined) {
+      const lease = before?.record?.lease;
+      if (lease === undefined || lease.endsAt <= commit.decidedAt) return;
+      this.#violate(
+        "live-leases-are-respected",
+        commit,
+        `deletes the run under ${lease.executor}, whose lease is live`,
+      );
+      return;
+    }
     this.#claims(commit);
     if (before === undefined) {
       this.#birth(commit);
@@ -228,6 +239,13 @@ export class CommitJudge {
       !isRecovery
     ) {
       this.#violate("head-moves-end-holds", commit, `leaves the hold of ${had.executor} under epoch ${from.epoch}`);
+    }
+    const types = eventTypes(commit);
+    const isAsked = types.includes("run.resumed") && !types.includes("run.approved");
+    const isSaved = commit.entry?.checkpoint !== undefined && types.length === 1;
+    const isTaken = isNew && !this.#facts.hasPresence;
+    if (had !== undefined && had.endsAt > commit.decidedAt && (isAsked || isSaved || isTaken)) {
+      this.#violate("live-leases-are-respected", commit, `takes the run from ${had.executor}, whose lease is live`);
     }
     const kind = commit.entry?.checkpoint?.kind;
     if (kind === undefined || !passKinds.has(kind) || isRecovery) return;

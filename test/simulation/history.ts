@@ -18,6 +18,8 @@ export interface Accepted {
   readonly revision: number;
   /** The true time. */
   readonly at: number;
+  /** The time of whoever decided it, by his own clock. */
+  readonly decidedAt: number;
   readonly process: Process;
   /** The executor that the process is known by in leases. */
   readonly executor: string | undefined;
@@ -93,6 +95,7 @@ export class History {
       runId,
       revision,
       at: this.#world.now,
+      decidedAt: commit.now,
       process,
       executor: this.executors.get(process),
       operation,

@@ -182,7 +182,8 @@ export class Medium {
           case "lose":
             perform((result) => {
               log(`${(result as CommitOutcome).kind}, and the answer is lost`);
-              answer(back, failure);
+              // A connection that broke is noticed at once, or only after its timeout.
+              answer(this.#random.chance(0.5) ? back : this.#random.fraction() * 3_000, failure);
             });
             return;
           case "late":

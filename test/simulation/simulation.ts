@@ -103,6 +103,7 @@ class Simulation {
       subject,
       history: this.#history,
       acts: this.#outside.acts,
+      hasPresence: plan.hasPresence,
       promptness:
         plan.isCalm && !plan.hasPresence
           ? { sleepMs: plan.everyMs + 3_000, signalMs: Math.max(plan.leaseMs / 2, plan.everyMs) + 3_000 }

@@ -1,0 +1,238 @@
+/** A place in a file, which occurs once in it, and what comes there. */
+interface Edit {
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A fault that is put into a copy of the implementation, and that the simulator must find. */
+export interface PlantedBug extends Edit {
+  readonly name: string;
+  readonly file: string;
+  /** In the same file, where two guards stand one behind the other. */
+  readonly also?: Edit;
+  /** A seed that found it, to begin with. */
+  readonly seed?: string;
+}
+
+export const bugs: readonly PlantedBug[] = [
+  {
+    name: "a lease is taken under the old epoch",
+    file: "src/engine/lease.ts",
+    find: "epoch: record.epoch + 1,\n    lease:",
+    replace: "epoch: record.epoch,\n    lease:",
+  },
+  {
+    name: "what moves a run from outside leaves the hold of whoever had it",
+    file: "src/engine/lease.ts",
+    find: "return { ...withoutLease(record), epoch: record.epoch + 1 };",
+    replace: "return { ...record };",
+  },
+  {
+    name: "a live lease is no obstacle",
+    file: "src/engine/lease.ts",
+    find: "return record.lease !== undefined && record.lease.endsAt > now;",
+    replace: "return false;",
+  },
+  {
+    name: "a pass does not see that its epoch is over",
+    file: "src/engine/pass.ts",
+    find: "if (record.epoch !== this.#epoch) {",
+    replace: "if (record.epoch < this.#epoch) {",
+  },
+  {
+    name: "a callback is called without a look at the lease",
+    file: "src/engine/pass.ts",
+    find: "if (lease !== undefined && lease.endsAt > this.host.clock.now()) return;",
+    replace: "return;",
+  },
+  {
+    name: "a pass takes a commit whose answer it lost for one that was not made",
+    file: "src/engine/pass.ts",
+    find: 'throw this.lose("whether a step was recorded could not be found out");',
+    replace: 'return { kind: "conflict", held: this.#held };',
+    also: {
+      find: "if (record.headRevision !== this.#head.revision)",
+      replace: "if (record.headRevision < this.#head.revision)",
+    },
+  },
+  {
+    name: "a commit whose answer was lost is not recognised",
+    file: "src/engine/commit.ts",
+    find: 'if (isOwnRow(row, nonce)) return { kind: "committed" };',
+    replace: "",
+  },
+  {
+    name: "a commit whose answer was lost is not recognised behind a later one",
+    file: "src/engine/commit.ts",
+    find: 'if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };',
+    replace: "",
+  },
+  {
+    name: "the end of a sleep is computed anew",
+    file: "src/engine/kernel.ts",
+    find: "const until = before?.until ?? untilFrom(now);",
+    replace: "const until = untilFrom(now);",
+  },
+  {
+    name: "the end of a wait for a signal is computed anew",
+    file: "src/engine/kernel.ts",
+    find: "const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;",
+    replace: "const until = timeoutMs && now + timeoutMs;",
+  },
+  {
+    name: "a signal that was delivered stays in the inbox",
+    file: "src/engine/kernel.ts",
+    find: "inbox: record.inbox.toSpliced(index, 1)",
+    replace: "inbox: record.inbox",
+  },
+  {
+    name: "the newest signal is delivered as the oldest",
+    file: "src/engine/kernel.ts",
+    find: "inbox: record.inbox.toSpliced(index, 1)",
+    replace: "inbox: record.inbox.slice(0, -1)",
+  },
+  {
+    name: "whatever threw has not happened",
+    file: "src/engine/kernel.ts",
+    find: "const harmless = outcome.isHarmless ? plan?.effect : undefined;",
+    replace: "const harmless = plan?.effect;",
+  },
+  {
+    name: "an action is not entered before it is tried",
+    file: "src/engine/kernel.ts",
+    find: "if (plan !== undefined) await enter(pass, step.id, plan.effect);",
+    replace: "",
+  },
+  {
+    name: "an approval is good for every attempt",
+    file: "src/engine/kernel.ts",
+    find: 'const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== stepId);',
+    replace: "const waits = record.waits;",
+  },
+  {
+    name: "attempts are counted from one again",
+    file: "src/engine/kernel.ts",
+    find: "attempts: (attempts ?? 0) + 1 };",
+    replace: "attempts: 1 };",
+  },
+  {
+    name: "nobody is asked whether an action happened",
+    file: "src/engine/ledger.ts",
+    find: "if (definition.isIdempotent === false && decided === undefined)",
+    replace: "if (definition.isIdempotent === undefined)",
+  },
+  {
+    name: "a recorded result is not used",
+    file: "src/engine/ledger.ts",
+    find: 'return { kind: "reuse", effect: latest };',
+    replace: 'return { kind: "act", effect: again };',
+  },
+  {
+    name: "a descendant does not inherit what was done",
+    file: "src/engine/ledger.ts",
+    find: 'if (effect.status !== "recorded") continue;',
+    replace: "continue;",
+  },
+  {
+    name: "new steps begin before the record is caught up with",
+    file: "src/engine/code-run.ts",
+    find: "if (isNeeded && !this.#answered.has(id)) return false;",
+    replace: "if (isNeeded && !this.#answered.has(id)) return true;",
+  },
+  {
+    name: "an answer comes before the body has asked for what it had asked for by then",
+    file: "src/engine/code-run.ts",
+    find: "  #nextAnswer(): string | undefined {\n    if (this.#log.isAwaiting) return undefined;",
+    replace: "  #nextAnswer(): string | undefined {",
+  },
+  {
+    name: "waits are looked at only where nothing is in flight",
+    file: "src/engine/code-run.ts",
+    find: "        flights.retake();",
+    replace: "        if (flights.inFlight === 0) flights.retake();",
+  },
+  {
+    name: "a pass sleeps past the end of a wait",
+    file: "src/engine/flights.ts",
+    find: "for (const { wait } of this.#parked.values()) nearest = Math.min(nearest, endOf(wait));",
+    replace: "",
+  },
+  {
+    name: "a change of the run by others wakes no pass",
+    file: "src/engine/pass.ts",
+    find: "if (isByOthers) for (const listener of this.#listeners) listener();",
+    replace: "",
+  },
+  {
+    name: "a run parks though a wait is over",
+    file: "src/engine/ending.ts",
+    find: "if (waits.some((wait) => isOver(record, wait, now))) return undefined;",
+    replace: "",
+  },
+  {
+    name: "a run parks with one of its waits",
+    file: "src/engine/ending.ts",
+    find: "waits: [...waits, ...aside] });",
+    replace: "waits: waits.slice(0, 1) });",
+  },
+  {
+    name: "a run that is handed over forgets its waits",
+    file: "src/engine/ending.ts",
+    find: "...withoutLease({ ...record, waits: [...waits, ...kept] }), wakeAt: now },",
+    replace: "...withoutLease({ ...record, waits: [] }), wakeAt: now },",
+  },
+  {
+    name: "a cancel leaves the pass of this runtime alone",
+    file: "src/runtime/continuation.ts",
+    find: 'executor.interrupt(held, "the run was canceled");',
+    replace: "",
+  },
+  {
+    name: "a resume from an older checkpoint keeps the sleeps",
+    file: "src/runtime/continuation.ts",
+    find: "if (from !== run.checkpointHead) return [];",
+    replace: "",
+  },
+  {
+    name: "a resume from the head shortens sleeps",
+    file: "src/runtime/continuation.ts",
+    find: 'return waits.filter((wait) => wait.kind === "sleep" || wait.kind === "signal");',
+    replace: "return [];",
+  },
+  {
+    name: "an edited fork keeps its confirmations",
+    file: "src/runtime/descent.ts",
+    find: "{ ...record, confirmed: [], isEdited",
+    replace: "{ ...record, isEdited",
+  },
+  {
+    name: "a stopped executor begins passes",
+    file: "src/engine/executor.ts",
+    find: "if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();",
+    replace: "if (held.record.lease?.executor !== this.#host.executor) return Promise.resolve();",
+  },
+  {
+    name: "the store accepts any later revision",
+    file: "adapters/memory/index.ts",
+    find: "if (over !== (previous?.row.revision ?? 0))",
+    replace: "if (over < (previous?.row.revision ?? 0))",
+  },
+  {
+    name: "the store forgets claims",
+    file: "adapters/memory/index.ts",
+    find: "for (const claim of claims) rows.claims.set(",
+    replace: "for (const claim of claims.slice(1)) rows.claims.set(",
+  },
+  {
+    name: "the store keeps the first snapshot alone",
+    file: "adapters/memory/index.ts",
+    find: "if (snapshot !== undefined) stored.snapshots.push(",
+    replace: "if (snapshot !== undefined && stored.snapshots.length === 0) stored.snapshots.push(",
+  },
+  {
+    name: "the store erases the row and not the history",
+    file: "adapters/memory/index.ts",
+    find: "          stored.entries = [];\n",
+    replace: "",
+  },
+];
