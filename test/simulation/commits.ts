@@ -23,8 +23,9 @@ const honestFailures: readonly string[] = [
 
 /** Wherever nothing goes wrong, what is due is done after so long at the latest, in milliseconds. */
 interface Promptness {
+  /** Of what comes to a run that a pass has. */
+  readonly heldMs: number;
   readonly sleepMs: number;
-  readonly signalMs: number;
 }
 
 /** What commits are judged by beside the history itself. */
@@ -114,12 +115,16 @@ export class CommitJudge {
     const { runKey } = commit;
     const isMoving = (record: Record_ | undefined) =>
       ["running", "waiting_for_signal"].includes(record?.run.status ?? "");
+    // A pass hears of it at once; a run that rests is taken by whoever looks next.
+    const patience = to.lease === undefined ? promptness.sleepMs : promptness.heldMs;
     for (const [key, deadline] of this.#expected) {
       const [run, stepId] = JSON.parse(key) as [string, string];
       const isHere = run === runKey;
       const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
       if (isHere && (!isWaiting || !isMoving(to) || this.#facts.hasEnded(runKey, to.epoch))) this.#expected.delete(key);
-      else if (world.now > deadline) {
+      else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
+        this.#expected.set(key, world.now + patience);
+      } else if (world.now > deadline) {
         this.#violate("a-pass-never-stands-still", commit, `comes, and "${stepId}" of ${run} still has not its signal`);
       }
     }
@@ -128,16 +133,20 @@ export class CommitJudge {
       if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
       const isThere = to.inbox.some(({ name }) => name === wait.name);
       const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
-      if (isThere && isOnly) this.#expected.set(key, world.now + promptness.signalMs);
+      if (isThere && isOnly) this.#expected.set(key, world.now + patience);
     }
   }
 
   /** Sleeps end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
   #late(commit: Accepted, stepId: string, until: number): void {
     const { promptness, world, history } = this.#facts;
-    if (promptness === undefined || world.now <= until + promptness.sleepMs) return;
+    if (promptness === undefined) return;
     if (this.#facts.hasEnded(commit.runKey, commit.record?.epoch ?? 0)) return;
     const commits = history.lives.get(commit.runKey)?.commits ?? [];
+    const atEnd = commits.findLastIndex(({ at }) => at <= until);
+    const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);
+    // Under a lease its pass wakes by itself; else a drain does it, which looks once in a while.
+    if (world.now <= until + (isHeld ? promptness.heldMs : promptness.sleepMs)) return;
     const first = commits.findIndex(({ record }) => record?.waits.some((wait) => wait.stepId === stepId));
     const isHeldUp = commits.slice(Math.max(first, 0)).some(({ record, entry }) => {
       const isElsewhere = !["running", "waiting_for_signal"].includes(record?.run.status ?? "");

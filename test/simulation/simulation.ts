@@ -104,10 +104,7 @@ class Simulation {
       history: this.#history,
       acts: this.#outside.acts,
       hasPresence: plan.hasPresence,
-      promptness:
-        plan.isCalm && !plan.hasPresence
-          ? { sleepMs: plan.everyMs + 3_000, signalMs: Math.max(plan.leaseMs / 2, plan.everyMs) + 3_000 }
-          : undefined,
+      promptness: plan.isCalm && !plan.hasPresence ? { heldMs: 2_500, sleepMs: plan.everyMs + 3_000 } : undefined,
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       retriesOf: (skillId, stepId) => this.#retriesOf(skillId, stepId),
     });
@@ -290,7 +287,7 @@ class Simulation {
         return;
       case "loss and no read-back":
         if (process !== undefined) {
-          this.#medium.losses.push({ process: process.name, reads: Math.min(fault.count, 5), isArmed: true });
+          this.#medium.losses.push({ process: process.name, reads: fault.count, isArmed: true });
         }
         return;
       case "notifications lost":
