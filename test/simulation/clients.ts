@@ -1,4 +1,4 @@
-import type { CurrentRun, Runtime } from "../../src/index.ts";
+import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
 import { type Accepted, eventTypes, type History, keyOf, type Life } from "./history.ts";
 import { type OperationItem, type OperationKind, tenants } from "./plan.ts";
 import { type Program, signalNames } from "./program.ts";
@@ -92,7 +92,7 @@ export class Clients {
     );
   }
 
-  async #do(asked: Asked, { runtime }: Door, draw: Random): Promise<string> {
+  async #do(asked: Asked, { runtime, process }: Door, draw: Random): Promise<string> {
     const { kind, token, item } = asked;
     if (kind === "start" || kind === "start twice" || kind === "create") {
       const tenant = draw.chance(0.8) ? tenants[0] : tenants[1];
@@ -109,6 +109,8 @@ export class Clients {
       const runs = runtime.for(tenant);
       if (kind === "create") return born(asked, await runs.create(request));
       const first = await runs.start(request);
+      // A signal that comes while the run is on its way to wait for it.
+      if (draw.chance(0.4)) void this.#signalSoon(runs, runId, `${token}s`, process, draw);
       if (kind === "start") return born(asked, first);
       const again = await runs.start(request);
       if (again.run.runId !== first.run.runId) {
@@ -222,6 +224,12 @@ export class Clients {
         return "";
       }
     }
+  }
+
+  async #signalSoon(runs: Runs, runId: string, payload: string, process: Process, draw: Random): Promise<void> {
+    await this.#world.delay(process, draw.fraction() * draw.pick([30, 300, 3_000]), "a client waits");
+    // Its run may be over by then, and its process may not reach the medium.
+    await runs.signal(runId, { name: draw.pick(signalNames), payload }).catch(() => {});
   }
 
   /** A run for which the operation may make sense, mostly. */

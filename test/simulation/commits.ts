@@ -288,6 +288,9 @@ export class CommitJudge {
       if (origin === undefined || !isDeepStrictEqual(resultsOf(origin), resultsOf(state))) {
         this.#violate("checkpoints-follow", commit, `does not go on from checkpoint ${id}`);
       }
+      if (id !== from.run.checkpointHead && to.waits.length > 0) {
+        this.#violate("checkpoints-follow", commit, `keeps waits from after checkpoint ${id}`);
+      }
       return;
     }
     if (!passKinds.has(checkpoint.kind)) return;

@@ -86,14 +86,21 @@ export interface Plan {
   readonly endsAt: number;
 }
 
+/** Without faults; with faults, under clocks that agree; with everything. */
+const weathers = ["calm", "sane", "wild"] as const;
+
 export const tenants = ["north", "south"] as const;
 
 export function newPlan(random: Random, seed: string, counts: Counts): Plan {
-  const weather = random.weighted([
-    [2, "calm"],
-    [5, "sane"],
-    [4, "wild"],
-  ]);
+  // A seed may ask for its weather.
+  const asked = weathers.find((weather) => seed.startsWith(`${weather}:`));
+  const weather =
+    asked ??
+    random.weighted<(typeof weathers)[number]>([
+      [2, "calm"],
+      [5, "sane"],
+      [4, "wild"],
+    ]);
   count(counts, `weather ${weather}`);
   const isSane = weather !== "wild";
   const programs = Array.from({ length: random.between(1, 3) }, (_, index) =>

@@ -45,7 +45,13 @@ export async function hunt(bug: PlantedBug, most: number): Promise<Found> {
     writeFileSync(join(folder, bug.file), withBug(bug));
     const subject = await loadSubject(pathToFileURL(`${folder}/`));
     const known = bug.seed === undefined ? [] : [bug.seed];
-    const seeds = [...known, ...Array.from({ length: most - known.length }, (_, index) => `planted-${index}`)];
+    const seeds = [
+      ...known,
+      ...Array.from(
+        { length: most - known.length },
+        (_, index) => `${bug.weather === undefined ? "" : `${bug.weather}:`}planted-${index}`,
+      ),
+    ];
     for (const [index, seed] of seeds.entries()) {
       const { violation } = await simulate(subject, seed);
       if (violation === undefined) continue;
