@@ -63,7 +63,8 @@ export interface RuntimeOptions {
   readonly onError?: OnError;
   /**
    * How long a code-first body may be quiet, with no step in flight and none that waits, before its run fails with
-   * `await_outside_step`: so long may pure work take, such as a digest or an import. In milliseconds. Default 30,000.
+   * `await_outside_step`: so long may pure work take, such as a digest or an import. In milliseconds. Default 30,000, and at most four fifths of {@link passMs}, so that a body that
+   * is stuck is not handed over for ever.
    */
   readonly bodyQuietMs?: number;
   /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */

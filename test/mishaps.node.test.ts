@@ -137,3 +137,33 @@ test("a value that cannot even be read is refused by its path", async () => {
     });
   }
 });
+
+test("a body that is stuck fails its run, also where a pass is shorter than it may be quiet", async () => {
+  const { runs, runtime } = office(() => new Promise(() => {}), { passMs: 250, bodyQuietMs: 30_000 });
+  const { run } = await runs.start({ skillId: "body" });
+  await runtime.idle();
+  for (let drains = 0; (await runs.get(run.runId)).status === "running" && drains < 5; drains++) await runtime.drain();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "failed", error: { code: "await_outside_step" } });
+});
+
+test("of several steps that ended a body together, each is tried afresh", async () => {
+  let isSick = true;
+  const calls: string[] = [];
+  const { runs, runtime } = office((step) => {
+    const part = (name: string) =>
+      step.do(name, once, async () => {
+        calls.push(name);
+        if (isSick) throw new Error("sick");
+        return name;
+      });
+    return Promise.any([part("a"), part("b")]);
+  });
+  const { run } = await runs.start({ skillId: "body" });
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "failed", error: { code: "step_failed", stepId: "a" } });
+  isSick = false;
+  await runs.resume(run.runId);
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "completed", result: "a" });
+  expect(calls).toEqual(["a", "b", "a", "b"]);
+});

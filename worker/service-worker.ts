@@ -165,7 +165,9 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   function executing(isOver: () => boolean = timeout(passMs)): Runtime {
     const { yielded } = versions;
     const isSpent = () => yielded.aborted || isOver();
-    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent });
+    // A body that is stuck must be told before it is handed over, or it would be for ever.
+    const bodyQuietMs = passMs * 0.8;
+    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent, bodyQuietMs });
   }
 
   async function answer(visit: Visit): Promise<Response> {

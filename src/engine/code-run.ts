@@ -163,7 +163,7 @@ export class CodeRun {
       // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
       if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
       else if (this.#log.isAwaiting) {
-        if (await this.#isQuiet(this.pass.host.bodyQuietMs)) this.#forget();
+        if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
         if (isSpent && flights.inFlight === 0) {
           await handOver(this.pass, flights.waits);
           return true;
@@ -381,6 +381,12 @@ export class CodeRun {
     this.#flights.stir();
   }
 
+  /** Less than a pass lasts: a body that is stuck would be handed over for ever. */
+  get #mostQuietMs(): number {
+    const { bodyQuietMs, passMs } = this.pass.host;
+    return Math.min(bodyQuietMs, passMs * 0.8);
+  }
+
   /**
    * Waits for the body, as it has nothing to wait for: it works, or it awaits something else than a step. Nothing tells
    * these apart, so it gets its time.
@@ -388,7 +394,8 @@ export class CodeRun {
   async #awaitBody(): Promise<void> {
     if (!(await this.#quickTurns())) return;
     this.#isImmediate = false;
-    const { bodyQuietMs, onError } = this.pass.host;
+    const { onError } = this.pass.host;
+    const bodyQuietMs = this.#mostQuietMs;
     const { moves } = this.#flights;
     for (let quietMs = 0; this.#flights.moves === moves && !this.pass.isSpent; ) {
       const sliceMs = quietMs < graceMs ? graceSliceMs : quietMs < reportedAfterMs ? graceMs : reportedAfterMs / 2;
@@ -484,7 +491,8 @@ export class CodeRun {
 
   async #failWith(thrown: unknown): Promise<void> {
     this.#log.reopen();
-    const stepId = this.#culprit(thrown);
+    const culprits = this.#culprits(thrown);
+    const [stepId] = culprits;
     const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
     const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
     // A step's own error was reported as the step failed.
@@ -492,24 +500,28 @@ export class CodeRun {
     if (!isOfStep) this.pass.host.onError(thrown, contextOf(this.pass.record));
     if (stepId === undefined) return fail(this.pass, error);
     await this.pass.commit((record, state, now) =>
-      failure(record, withUnsettled(state, stepId), now, { ...error, stepId }),
+      failure(record, culprits.reduce(withUnsettled, state), now, { ...error, stepId }),
     );
   }
 
-  // The step whose error ended the body: by the error itself or one of its causes, else the last step, if that failed.
-  #culprit(thrown: unknown): string | undefined {
-    const seen = new Set<object>();
-    for (
-      let error = thrown;
-      typeof error === "object" && error !== null && !seen.has(error);
-      error = (error as { cause?: unknown }).cause
-    ) {
-      const id = this.#rejections.get(error);
-      if (id !== undefined) return id;
+  // The steps whose errors ended the body: by the error itself, its causes and the errors in it, else the last step, if that
+  // failed.
+  #culprits(thrown: unknown): readonly string[] {
+    const found = new Set<string>();
+    const seen = new Set<unknown>();
+    // It grows as it is walked.
+    const open = [thrown];
+    for (const error of open) {
+      if (typeof error !== "object" || error === null || seen.has(error)) continue;
       seen.add(error);
+      const id = this.#rejections.get(error);
+      if (id !== undefined) found.add(id);
+      const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+      open.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
     }
+    if (found.size > 0) return [...found];
     const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
-    return last && last.status === "degraded" ? last.stepId : undefined;
+    return last && last.status === "degraded" ? [last.stepId] : [];
   }
 }
 
