@@ -167,3 +167,14 @@ test("of several steps that ended a body together, each is tried afresh", async 
   expect(await runs.get(run.runId)).toMatchObject({ status: "completed", result: "a" });
   expect(calls).toEqual(["a", "b", "a", "b"]);
 });
+
+test("a body of quick steps lets the rest of the process live, and can be canceled", async () => {
+  const { runs, runtime } = office(async (step) => {
+    for (let n = 0; n < 5_000; n++) await step.do("step", async () => n);
+  });
+  const { run } = await runs.start({ skillId: "body" });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await runs.cancel(run.runId)).toMatchObject({ status: "canceled" });
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "canceled" });
+});

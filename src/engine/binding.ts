@@ -67,11 +67,19 @@ export function versionOf(
   return state.skillVersion ?? formerVersions.find(({ until }) => revision <= until)?.version ?? run.skillVersion;
 }
 
+function atOnce(state: ExecutionState): ExecutionState {
+  const given: unknown = state;
+  if (!(given instanceof Promise)) return state;
+  // Whatever it comes to, it is too late, and no failure of the process.
+  given.catch(() => undefined);
+  throw new TypeError("migrate: expected a state at once, not a promise");
+}
+
 function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {
   const { to = skill.version, migrate } = migration;
   const renamed = renamedState(skill, migration, before);
   // Encoding refuses what could not be read from the store.
-  const state = migrate === undefined ? renamed : encodeState(migrate(decodeState(renamed)));
+  const state = migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
   return { ...state, skillId: skill.id, skillVersion: to };
 }
 

@@ -25,6 +25,9 @@ export interface PassChange {
 /** How often a commit of a pass is brought to a medium that fails: for about two seconds. */
 const passTries = 8;
 
+/** After so many commits a pass gives way to what else the process has to do. */
+const commitsPerTurn = 32;
+
 /** Thrown through a pass that no longer has its run; nothing of it is written any more. */
 export class LostHold extends Error {
   constructor(reason: string) {
@@ -55,6 +58,7 @@ export class Pass {
   #head: Snapshot;
   #queue: Promise<unknown> = Promise.resolve();
   #isLetGo = false;
+  #commits = 0;
   readonly #listeners = new Set<() => void>();
   #annotate: (state: ExecutionState<Json>) => ExecutionState<Json> = (state) => state;
 
@@ -149,6 +153,8 @@ export class Pass {
         this.#current = state;
         this.#head = outcome.checkpoint?.snapshot ?? this.#head;
         this.#adopt(outcome.held, !outcome.isLatest);
+        // Handlers and a store in memory that never wait would keep the process from everything else, a cancel too.
+        if (++this.#commits % commitsPerTurn === 0) await this.host.clock.sleep(0);
         return true;
       }
       if (outcome.kind === "claimed") throw this.#taken(`a claim is held by run "${outcome.claim.runId}"`);

@@ -76,6 +76,11 @@ export function virtualClock({
   const sleep: Clock["sleep"] = (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
+      // No time has to pass for that, also where it stands still.
+      if (ms <= 0) {
+        activity++;
+        return void turn().then(resolve);
+      }
       const end = () => {
         activity++;
         sleepers.delete(sleeper);
