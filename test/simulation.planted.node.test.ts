@@ -6,8 +6,8 @@ import { bugs } from "./simulation/bugs.ts";
 import type { Found } from "./simulation/plant.ts";
 
 /** Each bug is found within so many seeds. */
-const most = 200;
-const allBugsMs = 300_000;
+const most = 400;
+const allBugsMs = 600_000;
 
 // In a process of its own, which loads each copy as it is: a bug may bring an endless loop with it.
 const found = new Map<string, Found>();

@@ -40,6 +40,8 @@ interface Facts {
   readonly acts: readonly Act[];
   /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
+  /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
+  isFailing(runKey: string): boolean;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
   retriesOf(skillId: string, stepId: string): number;
 }
@@ -124,6 +126,8 @@ export class CommitJudge {
       if (isHere && (!isWaiting || !isMoving(to) || this.#facts.hasEnded(runKey, to.epoch))) this.#expected.delete(key);
       else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
         this.#expected.set(key, world.now + patience);
+      } else if (this.#isLeaving(run)) {
+        this.#expected.delete(key);
       } else if (world.now > deadline) {
         this.#violate("a-pass-never-stands-still", commit, `comes, and "${stepId}" of ${run} still has not its signal`);
       }
@@ -137,11 +141,16 @@ export class CommitJudge {
     }
   }
 
+  #isLeaving(runKey: string): boolean {
+    const epoch = this.#facts.history.last(runKey)?.record?.epoch ?? 0;
+    return this.#facts.hasEnded(runKey, epoch) || this.#facts.isFailing(runKey);
+  }
+
   /** Sleeps end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
   #late(commit: Accepted, stepId: string, until: number): void {
     const { promptness, world, history } = this.#facts;
     if (promptness === undefined) return;
-    if (this.#facts.hasEnded(commit.runKey, commit.record?.epoch ?? 0)) return;
+    if (this.#isLeaving(commit.runKey)) return;
     const commits = history.lives.get(commit.runKey)?.commits ?? [];
     const atEnd = commits.findLastIndex(({ at }) => at <= until);
     const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);

@@ -122,12 +122,15 @@ export class Medium {
 
   #learn(process: Process, runKey: string, revision: number): void {
     const commit = this.#history.lives.get(runKey)?.commits[revision - 1];
-    if (commit?.process !== process || commit.record === undefined) return;
+    if (commit?.record === undefined) return;
     const runs = this.known.get(process) ?? new Map<string, Map<number, Accepted>>();
     this.known.set(process, runs);
     const epochs = runs.get(runKey) ?? new Map<number, Accepted>();
     runs.set(runKey, epochs);
-    const { epoch } = commit.record;
+    const { epoch, lease } = commit.record;
+    // A commit whose answer was lost is known again by a row that others have written over it since.
+    const isFound = !epochs.has(epoch) && lease?.executor === this.#history.executors.get(process);
+    if (commit.process !== process && !isFound) return;
     if ((epochs.get(epoch)?.revision ?? 0) < revision) epochs.set(epoch, commit);
   }
 

@@ -56,6 +56,7 @@ export class Outside {
   readonly #seen = new Map<string, string[]>();
   /** When each sleep of a line was asked for first. */
   readonly #slept = new Map<string, number>();
+  readonly #failing = new Set<string>();
   readonly #passes: PassSeen[] = [];
   /** Calls whose work is under way. */
   readonly #working = new Map<Call, string>();
@@ -90,6 +91,11 @@ export class Outside {
     const pass: PassSeen = { process, runKey, epoch, line: first?.line ?? 0, seen: 0, hasEnded: false };
     this.#passes.push(pass);
     return pass;
+  }
+
+  /** True where a callback of that run has failed, so that the run may only be waiting for what is in flight to fail too. */
+  isFailing(runKey: string): boolean {
+    return this.#failing.has(runKey);
   }
 
   hasEnded(runKey: string, epoch: number): boolean {
@@ -155,6 +161,7 @@ export class Outside {
       }
     };
     if (fails) {
+      this.#failing.add(runKey);
       switch (plan.failure) {
         case "throws":
           throw new Error(`${stepId} fails`);
@@ -197,7 +204,7 @@ export class Outside {
     const hold = pass === undefined ? this.#newestHold(process, runKey) : this.#hold(process, runKey, pass.epoch);
     const lease = hold?.record?.lease;
     const now = process.skewMs + this.#world.now;
-    if (hold === undefined || lease === undefined || lease.executor !== hold.executor) {
+    if (hold === undefined || lease === undefined || lease.executor !== this.#history.executors.get(process)) {
       violate("callback-under-lease", `under epoch ${pass?.epoch ?? "?"}, whose lease it has let go`);
     } else if (lease.endsAt <= Math.floor(now)) {
       violate("callback-under-lease", `${Math.floor(now) - lease.endsAt} ms after its lease lapsed by its own clock`);
@@ -277,7 +284,8 @@ export class Outside {
   /** The newest row under a lease of this process that it knows of. */
   #newestHold(process: Process, runKey: string): Accepted | undefined {
     const epochs = [...(this.#medium.known.get(process)?.get(runKey) ?? [])];
-    const own = epochs.filter(([, { record, executor }]) => record?.lease?.executor === executor);
+    const executor = this.#history.executors.get(process);
+    const own = epochs.filter(([, { record }]) => record?.lease?.executor === executor);
     return own.sort(([a], [b]) => b - a).at(0)?.[1];
   }
 

@@ -105,6 +105,11 @@ class Simulation {
       acts: this.#outside.acts,
       hasPresence: plan.hasPresence,
       promptness: plan.isCalm && !plan.hasPresence ? { heldMs: 2_500, sleepMs: plan.everyMs + 3_000 } : undefined,
+      isFailing: (runKey) => {
+        const { skillId } = this.#history.last(runKey)?.row ?? {};
+        const isGraph = plan.programs.some(({ id, form }) => id === skillId && form === "graph");
+        return isGraph && this.#outside.isFailing(runKey);
+      },
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       retriesOf: (skillId, stepId) => this.#retriesOf(skillId, stepId),
     });
