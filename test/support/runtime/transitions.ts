@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { crashingStore } from "../../../src/conformance/faults.ts";
 import { initialState, type Runs } from "../../../src/index.ts";
+import { virtualClock } from "../clock.ts";
 import { deferred, leaseMs, type OnStage, refusalOf, rowsOf, type Stage, until, untilStatus } from "../stage.ts";
 
 /** How a run gets into each situation. All are of the skill `gated`, but for those that need another. */
@@ -37,10 +38,11 @@ const situations: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     await home.idle();
     await untilStatus(runs, "r", "waiting_for_signal");
   },
-  replaying: async ({ runs, runtime, store, tenant }) => {
+  replaying: async ({ runs, runtime, store, tenant, clock }) => {
     await runs.create({ skillId: "pair", runId: "source" });
     const crashing = crashingStore(store, { atCommit: 2, moment: "before", calls: "reject" });
-    await runtime({ store: crashing, onError: () => {} })
+    // Under a clock of its own: the pauses between its tries are no time of the others.
+    await runtime({ store: crashing, onError: () => {}, clock: virtualClock(clock.now()) })
       .for(tenant)
       .replay("source", { newRunId: "r" });
     await until("the executor is gone", () => crashing.crashed);
