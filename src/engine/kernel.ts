@@ -130,7 +130,7 @@ async function called(
   const { step, input } = started;
   const { capability } = action;
   const { definition } = capability;
-  if (plan !== undefined) await enter(pass, step.id, plan.effect);
+  if (plan !== undefined) await enter(pass, started, plan.effect);
   const { runId, traceId } = record.run;
   const context = {
     runId,
@@ -196,11 +196,15 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
  * Enters the effect before it is tried, so that a crash in between is known afterwards. What a person decided about it is
  * spent by that: an approval is for one attempt.
  */
-async function enter(pass: Pass, stepId: string, effect: Effect): Promise<void> {
+async function enter(pass: Pass, { step, attempts }: Started, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
-  await pass.commit((record) => {
-    const waits = record.waits.filter((wait) => wait.kind !== "approval" || wait.stepId !== stepId);
-    return { record: { ...record, waits }, events: [], claims: [claim] };
+  await pass.commit((record, _, now) => {
+    const gate = waitOf(record, step.id, "approval");
+    const without = { ...record, waits: record.waits.filter((wait) => wait !== gate) };
+    // The attempts before it count on, also for an executor that takes the run over from here.
+    const again: Wait = { kind: "retry", stepId: step.id, until: now, attempts: attempts - 1, error: "" };
+    const next = gate === undefined || attempts === 1 ? without : withWait(without, again);
+    return { record: next, events: [], claims: [claim] };
   });
 }
 

@@ -159,7 +159,7 @@ function piece(random: Random, room: Room, depth: number): Piece {
   const name = newName(random);
   const inner = () => block(random, room, depth + 1);
   const branches = () => Array.from({ length: random.between(2, 3) }, inner);
-  const racing = () => branches().map((branch) => (takesAStep(branch) ? branch : withStep(branch)));
+  const racing = () => branches().map((branch) => (endsInAStep(branch) ? branch : withStep(branch)));
   const isDeep = depth >= 3 || room.left <= 0;
   const kind = random.weighted<Piece["kind"]>([
     [8, "do"],
@@ -220,23 +220,29 @@ function piece(random: Random, room: Room, depth: number): Piece {
   }
 }
 
-/** False where it may end without a step: a body that races such work against a step has no way that it must take. */
-function takesAStep(piece: Piece): boolean {
+/**
+ * False where its last work may be no step: who wins a race by such work is recorded nowhere, so that a body which does
+ * that has no way that it must take. Work between two steps is told by what the body asks for after it.
+ */
+function endsInAStep(piece: Piece): boolean {
   switch (piece.kind) {
     case "pure":
       return false;
     case "sequence":
+      return endsInAStep(piece.of.at(-1) as Piece);
     case "all":
     case "allSettled":
-      return piece.of.some(takesAStep);
     case "race":
     case "any":
-      return piece.of.every(takesAStep);
+      return piece.of.every(endsInAStep);
     case "float":
-      return takesAStep(piece.meanwhile) || (piece.isAwaited && takesAStep(piece.of));
+      return endsInAStep(piece.meanwhile) && (!piece.isAwaited || endsInAStep(piece.of));
     case "catch":
+      return endsInAStep(piece.of) && endsInAStep(piece.otherwise);
     case "repeat":
-      return takesAStep(piece.of);
+      return endsInAStep(piece.of);
+    case "choice":
+      return endsInAStep(piece.odd) && endsInAStep(piece.even);
     default:
       return true;
   }
