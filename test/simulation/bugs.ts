@@ -107,7 +107,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "an action is not entered before it is tried",
     file: "src/engine/kernel.ts",
-    find: "if (plan !== undefined) await enter(pass, step.id, plan.effect);",
+    find: "if (plan !== undefined) await enter(pass, started, plan.effect);",
     replace: "",
     seed: "planted-5",
   },
