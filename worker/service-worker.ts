@@ -92,6 +92,10 @@ const lookMs = 1_000;
 /** Streams end before Chromium ends their requests, which it does after five minutes, and the service worker with them. */
 const streamMaxMs = 240_000;
 
+/** How often a version that wants to take over asks the last one to yield, in milliseconds, and how many times. */
+const askMs = 500;
+const mostAsked = 120;
+
 /**
  * The HTTP service over IndexedDB, in a service worker: `fetch("/v1/runs")` of this origin's pages is answered here, with or
  * without a network.
@@ -147,7 +151,9 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     stream: { maxMs: streamMaxMs, ...stream },
     onStream({ ended, close }, { env: visit }) {
       const { yielded } = versions;
-      if (yielded.aborted) close();
+      // One that was stopped and started anew meanwhile has not heard of the next version, and sees it wait.
+      const isFollowed = options.skipWaiting === true && scope.registration.waiting !== null;
+      if (yielded.aborted || isFollowed) close();
       yielded.addEventListener("abort", close);
       ended.addEventListener("abort", () => yielded.removeEventListener("abort", close));
       if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
@@ -274,15 +280,27 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     if (!isPageThere) await work(executing(), tenant);
   }
 
+  /** Asks until it has taken over: a browser may stop the last version meanwhile, and start it anew for the next request. */
+  async function askToYield(taken: AbortSignal): Promise<void> {
+    for (let asked = 0; asked < mostAsked && !taken.aborted; asked++) {
+      scope.registration.active?.postMessage(yieldMessage);
+      // Again each time: Chromium makes only the instance that runs by then end as soon as it has nothing to do.
+      await scope.skipWaiting();
+      await systemClock.sleep(askMs, taken);
+    }
+  }
+
   return {
     fetch,
     listen() {
+      const taken = new AbortController();
       scope.addEventListener("install", (event) => {
         if (options.skipWaiting !== true) return;
-        scope.registration.active?.postMessage(yieldMessage);
+        askToYield(taken.signal).catch(onError);
         event.waitUntil(scope.skipWaiting());
       });
       scope.addEventListener("activate", (event) => {
+        taken.abort();
         event.waitUntil(scope.clients.claim());
         scope.registration.active?.postMessage(lookMessage);
       });

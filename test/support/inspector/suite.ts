@@ -200,7 +200,7 @@ export function testInspector(home: () => InspectorHome): void {
       const runId = freshId("started");
       await open("/runs", async (page) => {
         await page.getByRole("button", { name: "Start a run" }).first().click();
-        await dialog(page).getByLabel("Skill").selectOption("order.ship");
+        await dialog(page).locator("select[name=skill_id]").selectOption("order.ship");
         await dialog(page).getByLabel("Inputs").fill("{ no json");
         await dialog(page).getByLabel("Run id").fill(taken);
         await dialog(page).getByRole("button", { name: "Start" }).click();
