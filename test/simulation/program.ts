@@ -68,11 +68,11 @@ export function newProgram(random: Random, id: string, counts: Counts): Program 
   return { id, form: "code", body: hasPure(body) ? named(body, "", { floats: 0 }) : body };
 }
 
-function hasPure(piece: Piece): boolean {
+export function hasPure(piece: Piece): boolean {
   return piece.kind === "pure" || partsOf(piece).some(hasPure);
 }
 
-function hasFloat(piece: Piece): boolean {
+export function hasFloat(piece: Piece): boolean {
   return piece.kind === "float" || partsOf(piece).some(hasFloat);
 }
 
