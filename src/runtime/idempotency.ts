@@ -1,4 +1,4 @@
-import type { Held } from "../engine/held.ts";
+import { getRun, type Held } from "../engine/held.ts";
 import type { Host } from "../engine/host.ts";
 import { type Changed, change, type Decided } from "../engine/journal.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
@@ -121,7 +121,8 @@ export async function changeOnce<T>(
     if (isDurableError(error, "conflict")) await find();
     throw error;
   });
-  if (answer.isRepeat) return { isRepeat: true, held: changed.held, kept: keptBy(answer.earlier) };
+  // The run was read before the claim: the first call may have changed it in between.
+  if (answer.isRepeat) return { isRepeat: true, held: await getRun(host, tenant, runId), kept: keptBy(answer.earlier) };
   return { isRepeat: false, ...changed, answer: answer.answer };
 }
 
