@@ -19,13 +19,15 @@ interface Room {
 }
 
 const nothing = /$^/;
-const data = /^src\/(ids|errors|json|present|run|execution-state|checkpoint|event)\.ts$/;
+const data = /^src\/(duration|errors|ids|json|present|retry|schema)\.ts$/;
+const record = /^src\/record\/.+$/;
 const store = /^src\/store\.ts$/;
-const telemetry = /^src\/telemetry\.ts$/;
+const telemetry = /^src\/telemetry\/.+$/;
 const codec = /^src\/codec\/.+$/;
-const decisions = /^src\/(difference|lifecycle|lineage|retry|capability|graph|schema|duration|workflow)\.ts$/;
+const journal = /^src\/journal\/.+$/;
+const skills = /^src\/skills\/.+$/;
 const engine = /^src\/engine\/.+$/;
-const runtime = /^src\/runtime(\.ts|\/.+)$/;
+const runtime = /^src\/(runs\/.+|runtime\.ts)$/;
 const core = /^src\/(?!conformance\/|testing\/).+$/;
 const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
 const workersTypes = /^@cloudflare\/workers-types$/;
@@ -33,15 +35,27 @@ const workersTypes = /^@cloudflare\/workers-types$/;
 const rooms: readonly Room[] = [
   { name: "data", holds: data, sees: nothing, packages: nothing },
   { name: "store", holds: store, sees: data, packages: nothing },
-  // The codec makes the store's rows out of records; what decides knows nothing of rows.
-  { name: "codec", holds: codec, sees: anyOf(data, store), packages: nothing },
-  { name: "decisions", holds: decisions, sees: anyOf(data, codec), packages: nothing },
-  { name: "telemetry", holds: telemetry, sees: anyOf(data, store), packages: nothing },
-  { name: "engine", holds: engine, sees: anyOf(data, store, codec, decisions, telemetry), packages: nothing },
+  // What a run is and what may become of it knows nothing of rows.
+  { name: "record", holds: record, sees: anyOf(data, engine), packages: nothing },
+  { name: "codec", holds: codec, sees: anyOf(data, store, record), packages: nothing },
+  { name: "telemetry", holds: telemetry, sees: anyOf(data, store, record, journal, engine, skills), packages: nothing },
+  { name: "journal", holds: journal, sees: anyOf(data, store, record, codec, telemetry, engine), packages: nothing },
   {
-    name: "runtime",
+    name: "skills",
+    holds: skills,
+    sees: anyOf(data, store, record, codec, telemetry, journal, engine),
+    packages: nothing,
+  },
+  {
+    name: "engine",
+    holds: engine,
+    sees: anyOf(data, store, record, codec, telemetry, journal, skills),
+    packages: nothing,
+  },
+  {
+    name: "runs",
     holds: runtime,
-    sees: anyOf(data, store, codec, decisions, engine, telemetry),
+    sees: anyOf(data, store, record, codec, telemetry, journal, skills, engine),
     packages: nothing,
   },
   { name: "core door", holds: /^src\/index\.ts$/, sees: core, packages: nothing },
@@ -57,21 +71,21 @@ const rooms: readonly Room[] = [
   { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
   { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: workersTypes },
   {
-    name: "worker entry",
-    holds: /^worker\/(index|main)\.ts$/,
+    name: "cloudflare",
+    holds: /^worker\/(cloudflare\/.+|main\.ts)$/,
     sees: anyOf(core, /^worker\/.+$/, /^adapters\/[^/]+\/index\.ts$/),
     packages: workersTypes,
   },
   // A page must not carry the HTTP app.
   {
-    name: "page entry",
-    holds: /^worker\/(page|registration|serving)\.ts$/,
+    name: "page",
+    holds: /^worker\/browser\/(page|registration|serving)\.ts$/,
     sees: anyOf(core, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },
   {
-    name: "service worker entry",
-    holds: /^worker\/service-worker\.ts$/,
+    name: "service worker",
+    holds: /^worker\/browser\/.+\.ts$/,
     sees: anyOf(core, /^worker\/.+$/, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },
@@ -79,18 +93,18 @@ const rooms: readonly Room[] = [
     // Bundled, with the libraries it is drawn with, and served as text: a client that shares nothing but types.
     name: "inspector",
     holds: /^worker\/inspector\/(element\.ts|ui\/.+)$/,
-    sees: /^worker\/[a-z-]*answers\.ts$/,
+    sees: /^worker\/http\/contract\/[a-z-]*answers\.ts$/,
     packages: /^(lit|d3-hierarchy|@tanstack\/virtual-core)(\/.+)?$/,
   },
   {
     // Of the app it takes types alone: whoever calls it must not carry it.
     name: "client",
     holds: /^worker\/client\/.+$/,
-    sees: /^(src\/(errors|run)|worker\/(app|answers))\.ts$/,
+    sees: /^(src\/(errors|record\/run)|worker\/http\/(index|contract\/answers))\.ts$/,
     packages: /^hono\/client$/,
   },
   {
-    name: "worker",
+    name: "http",
     holds: /^worker\/.+$/,
     sees: core,
     packages: anyOf(/^(hono|valibot)(\/.+)?$/, workersTypes),

@@ -1,5 +1,5 @@
-import { keyColumns, valuesOf } from "../worker/keys/d1.ts";
-import type { KeyRecord } from "../worker/keys/key.ts";
+import { keyColumns, valuesOf } from "../worker/cloudflare/d1-keys.ts";
+import type { KeyRecord } from "../worker/http/auth/key.ts";
 
 // What `npm run keys` tells the database. `wrangler d1 execute` binds no parameters, so that the values stand in the text.
 

@@ -3,15 +3,15 @@ import { fileURLToPath } from "node:url";
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
-import * as answers from "../worker/answers.ts";
-import { type Operation, operations, roleOf } from "../worker/operations.ts";
-import * as reads from "../worker/read-answers.ts";
-import { id, jsonObject, jsonValue, newId, state } from "../worker/requests.ts";
-import { executionState } from "../worker/state-answers.ts";
+import * as answers from "../worker/http/contract/answers.ts";
+import { type Operation, operations, roleOf } from "../worker/http/contract/operations.ts";
+import * as reads from "../worker/http/contract/read-answers.ts";
+import { id, jsonObject, jsonValue, newId, state } from "../worker/http/contract/requests.ts";
+import { executionState } from "../worker/http/contract/state-answers.ts";
 import { referenceText } from "./reference.ts";
 
-const file = fileURLToPath(new URL("../worker/openapi.generated.json", import.meta.url));
-const pageFile = fileURLToPath(new URL("../worker/reference.generated.ts", import.meta.url));
+const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
+const pageFile = fileURLToPath(new URL("../worker/http/contract/reference.generated.ts", import.meta.url));
 
 /** The parts that have a name in the document. */
 const schemas: Readonly<Record<string, v.GenericSchema>> = {

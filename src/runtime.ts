@@ -1,21 +1,21 @@
-import { type AnyCapability, CapabilityRegistry } from "./capability.ts";
 import { Executor } from "./engine/executor.ts";
 import { type Clock, type Host, type OnError, systemClock } from "./engine/host.ts";
-import { checkTelemetry, instrument, type Telemetry } from "./engine/instrumentation.ts";
-import { typedStore } from "./engine/medium.ts";
-import { localNotifier, type Notifier } from "./engine/notifier.ts";
 import type { Presence } from "./engine/presence.ts";
-import { type Skill, SkillRegistry } from "./engine/skill.ts";
 import { DurableError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
+import { localNotifier, type Notifier } from "./journal/notifier.ts";
+import { typedStore } from "./journal/typed-store.ts";
 import { requireCrypto } from "./json.ts";
 import { present } from "./present.ts";
-import { type Drained, type DrainOptions, drain } from "./runtime/drain.ts";
-import { lengthOption, numberOption } from "./runtime/options.ts";
-import { type Quota, QuotaGuard } from "./runtime/quota.ts";
-import { Runs } from "./runtime/runs.ts";
-import { serve } from "./runtime/serve.ts";
+import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
+import { lengthOption, numberOption } from "./runs/options.ts";
+import { type Quota, QuotaGuard } from "./runs/quota.ts";
+import { Runs } from "./runs/runs.ts";
+import { serve } from "./runs/serve.ts";
+import { type AnyCapability, CapabilityRegistry } from "./skills/capability.ts";
+import { type Skill, SkillRegistry } from "./skills/skill.ts";
 import type { Store } from "./store.ts";
+import { checkTelemetry, instrument, type Telemetry } from "./telemetry/instrumentation.ts";
 
 export interface RuntimeOptions {
   readonly store: Store;

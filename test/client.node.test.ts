@@ -1,9 +1,9 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { bundle } from "../scripts/size.ts";
 import type { RunStatus } from "../src/index.ts";
-import type { EventAnswer, RunAnswer } from "../worker/answers.ts";
 import { createClient } from "../worker/client/index.ts";
 import { messagesOf } from "../worker/client/messages.ts";
+import type { EventAnswer, RunAnswer } from "../worker/http/contract/answers.ts";
 
 describe("the client's types", () => {
   const client = createClient("http://orca.test", { fetch: () => Response.json({}) });

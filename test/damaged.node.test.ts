@@ -14,9 +14,9 @@ import {
   readLineage,
   type Store,
 } from "../src/index.ts";
-import { checkpointList, historyPage } from "../worker/answers.ts";
-import { createApp } from "../worker/app.ts";
-import { eventPage } from "../worker/read-answers.ts";
+import { checkpointList, historyPage } from "../worker/http/contract/answers.ts";
+import { eventPage } from "../worker/http/contract/read-answers.ts";
+import { createApp } from "../worker/http/index.ts";
 
 const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });
 

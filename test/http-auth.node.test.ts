@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, DurableError } from "../src/index.ts";
-import { apiKeys, type Caller, createApp } from "../worker/app.ts";
-import { newKey } from "../worker/keys/key.ts";
-import { memoryKeys } from "../worker/keys/memory.ts";
-import type { KeyStore } from "../worker/keys/store.ts";
+import { newKey } from "../worker/http/auth/key.ts";
+import type { KeyStore } from "../worker/http/auth/key-store.ts";
+import { memoryKeys } from "../worker/http/auth/memory-keys.ts";
+import { apiKeys, type Caller, createApp } from "../worker/http/index.ts";
 import { testHttpKeys } from "./support/http-keys.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 

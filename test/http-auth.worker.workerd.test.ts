@@ -2,9 +2,9 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { DurableError } from "../src/index.ts";
-import { createWorker, type DurableWorker, type Env } from "../worker/index.ts";
-import { d1Keys } from "../worker/keys/d1.ts";
-import { type KeyGrant, newKey } from "../worker/keys/key.ts";
+import { d1Keys } from "../worker/cloudflare/d1-keys.ts";
+import { createWorker, type DurableWorker, type Env } from "../worker/cloudflare/index.ts";
+import { type KeyGrant, newKey } from "../worker/http/auth/key.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
 const skills = { skills: httpSkills, capabilities: httpCapabilities };

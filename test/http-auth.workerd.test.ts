@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { d1Store } from "../adapters/d1/index.ts";
 import { createRuntime } from "../src/index.ts";
-import { d1Keys } from "../worker/keys/d1.ts";
+import { d1Keys } from "../worker/cloudflare/d1-keys.ts";
 import { testHttpKeys } from "./support/http-keys.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, DurableError } from "../src/index.ts";
-import { type Access, type AppOptions, accessLine, apiKeys, createApp } from "../worker/app.ts";
-import { newKey } from "../worker/keys/key.ts";
-import { memoryKeys } from "../worker/keys/memory.ts";
+import { newKey } from "../worker/http/auth/key.ts";
+import { memoryKeys } from "../worker/http/auth/memory-keys.ts";
+import { type Access, type AppOptions, accessLine, apiKeys, createApp } from "../worker/http/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
 const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });

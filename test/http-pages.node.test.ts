@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, initialState } from "../src/index.ts";
-import { createApp } from "../worker/app.ts";
 import { createClient } from "../worker/client/index.ts";
+import { createApp } from "../worker/http/index.ts";
 
 /** An app over memory, with a client that calls it. */
 function serving() {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, type Runs, type Store } from "../src/index.ts";
-import { createApp, type StreamOptions } from "../worker/app.ts";
-import { chunkStream } from "../worker/chunks.ts";
 import { createClient } from "../worker/client/index.ts";
+import { chunkStream } from "../worker/http/chunks.ts";
+import { createApp, type StreamOptions } from "../worker/http/index.ts";
 import { sentEvents } from "./support/http-home.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 

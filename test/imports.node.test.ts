@@ -14,30 +14,30 @@ describe("the check of imports", () => {
   const violations = (path: string, text: string) => importViolations([{ path, text }]);
 
   test.each([
-    ["src/checkpoint.ts", `import { isTerminal } from "./lifecycle.ts";`],
-    ["src/lifecycle.ts", `import type { Store } from "./store.ts";`],
-    ["src/lifecycle.ts", `import { lease } from "./engine/lease.ts";`],
-    ["src/codec/value.ts", `import { transition } from "../lifecycle.ts";`],
-    ["src/store.ts", `import { transition } from "./lifecycle.ts";`],
+    ["src/json.ts", `import { isTerminal } from "./record/lifecycle.ts";`],
+    ["src/record/lifecycle.ts", `import type { Store } from "../store.ts";`],
+    ["src/record/lifecycle.ts", `import { write } from "../journal/commit.ts";`],
+    ["src/codec/values.ts", `import { write } from "../journal/commit.ts";`],
+    ["src/store.ts", `import { transition } from "./record/lifecycle.ts";`],
     ["src/engine/pass.ts", `import { createRuntime } from "../runtime.ts";`],
     ["src/runtime.ts", `import { cases } from "./conformance/index.ts";`],
     ["src/runtime.ts", `import { memoryStore } from "../adapters/memory/index.ts";`],
-    ["src/index.ts", `export { app } from "../worker/app.ts";`],
+    ["src/index.ts", `export { app } from "../worker/http/index.ts";`],
     ["src/index.ts", `export * from "./conformance/index.ts";`],
     ["src/json.ts", `import * as v from "valibot";`],
     ["src/json.ts", `import { readFile } from "node:fs";`],
     ["src/conformance/index.ts", `import { test } from "vitest";`],
-    ["adapters/memory/index.ts", `import type { Run } from "../../src/run.ts";`],
+    ["adapters/memory/index.ts", `import type { Run } from "../../src/record/run.ts";`],
     ["adapters/memory/index.ts", `import { transition } from "../../src/index.ts";`],
     ["adapters/memory/index.ts", `import { openDB } from "idb";`],
     ["adapters/d1/index.ts", `import { memoryStore } from "../memory/index.ts";`],
-    ["adapters/d1/index.ts", `import { app } from "../../worker/app.ts";`],
+    ["adapters/d1/index.ts", `import { app } from "../../worker/http/index.ts";`],
     ["adapters/indexeddb/index.ts", `import { Buffer } from "node:buffer";`],
-    ["worker/app.ts", `import { d1Store } from "../adapters/d1/index.ts";`],
-    ["worker/runs.ts", `import { env } from "cloudflare:workers";`],
-    ["worker/index.ts", `import { demo } from "../examples/demo/skill.ts";`],
-    ["src/clock.ts", ""],
-    ["worker/app.ts", `import { createRuntime } from "../src/index";`],
+    ["worker/http/index.ts", `import { d1Store } from "../../adapters/d1/index.ts";`],
+    ["worker/http/routes/runs.ts", `import { env } from "cloudflare:workers";`],
+    ["worker/cloudflare/index.ts", `import { demo } from "../../examples/demo/skill.ts";`],
+    ["src/unknown.ts", ""],
+    ["worker/http/index.ts", `import { createRuntime } from "../../src/index";`],
   ])("refuses in %s: %s", (path, text) => {
     expect(violations(path, text)).toHaveLength(1);
   });
@@ -58,9 +58,9 @@ describe("the check of imports", () => {
   });
 
   test.each([
-    ["src/run.ts", `import type { RunId } from "./ids.ts";`],
-    ["src/codec/snapshot.ts", `import { a } from "./value.ts"; import { b } from "../json.ts";`],
-    ["src/engine/pass.ts", `import { a } from "../store.ts"; import { b } from "../lifecycle.ts";`],
+    ["src/record/run.ts", `import type { RunId } from "../ids.ts";`],
+    ["src/codec/snapshot.ts", `import { a } from "./values.ts"; import { b } from "../json.ts";`],
+    ["src/engine/pass.ts", `import { a } from "../store.ts"; import { b } from "../record/lifecycle.ts";`],
     ["src/runtime.ts", `import { a } from "./engine/pass.ts"; import { b } from "./store.ts";`],
     ["src/conformance/store/fence.ts", `import { a } from "../../store.ts"; import { b } from "../case.ts";`],
     ["adapters/indexeddb/index.ts", `import { openDB } from "idb"; import type { Store } from "../../src/store.ts";`],
@@ -69,10 +69,13 @@ describe("the check of imports", () => {
       `import type { D1Database } from "@cloudflare/workers-types"; import { a } from "./rows.ts";`,
     ],
     [
-      "worker/app.ts",
-      `import { Hono } from "hono"; import { cors } from "hono/cors"; import { a } from "../src/index.ts";`,
+      "worker/http/index.ts",
+      `import { Hono } from "hono"; import { cors } from "hono/cors"; import { a } from "../../src/index.ts";`,
     ],
-    ["worker/index.ts", `import { a } from "./app.ts"; import { b } from "../adapters/d1/index.ts";`],
+    [
+      "worker/cloudflare/index.ts",
+      `import { a } from "../http/index.ts"; import { b } from "../../adapters/d1/index.ts";`,
+    ],
     ["src/json.ts", `// import { a } from "node:fs";\nexport const text = 'import { a } from "node:fs"';`],
   ])("accepts in %s: %s", (path, text) => {
     expect(violations(path, text)).toEqual([]);

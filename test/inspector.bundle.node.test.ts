@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { inspectorModule, inspectorScript } from "../scripts/inspector.ts";
 import { createRuntime } from "../src/index.ts";
-import { apiKeys, createApp } from "../worker/app.ts";
+import { apiKeys, createApp } from "../worker/http/index.ts";
 import { inspectorPage } from "../worker/inspector/page.ts";
 
 const mostBytes = 120 * 1024;

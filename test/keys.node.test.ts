@@ -1,4 +1,4 @@
-import { memoryKeys } from "../worker/keys/memory.ts";
+import { memoryKeys } from "../worker/http/auth/memory-keys.ts";
 import { testKeyForm, testKeyStore } from "./support/key-store-suite.ts";
 
 testKeyStore("in memory", async () => memoryKeys());

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { addStatement, listStatement, revokeStatement } from "../scripts/key-statements.ts";
-import { d1Keys } from "../worker/keys/d1.ts";
-import { type KeyRecord, newKey } from "../worker/keys/key.ts";
+import { d1Keys } from "../worker/cloudflare/d1-keys.ts";
+import { type KeyRecord, newKey } from "../worker/http/auth/key.ts";
 import { testKeyForm, testKeyStore } from "./support/key-store-suite.ts";
 
 async function emptied() {

@@ -10,7 +10,7 @@ import {
   type JsonObject,
   parseJson,
 } from "../src/index.ts";
-import { createApp } from "../worker/app.ts";
+import { createApp } from "../worker/http/index.ts";
 
 // What was committed is read back by everything that shows it, over HTTP too, and by the parser that takes requests in.
 

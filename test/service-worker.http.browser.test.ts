@@ -2,7 +2,7 @@ import { deleteDB } from "idb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { indexedDbStore } from "../adapters/indexeddb/index.ts";
 import { createRuntime } from "../src/index.ts";
-import { defaultDatabase } from "../worker/serving.ts";
+import { defaultDatabase } from "../worker/browser/serving.ts";
 import { passedPath, serviceWorkerPath } from "./support/engines/site-paths.ts";
 import { homeKeys } from "./support/http-home.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime } from "../src/index.ts";
-import { createApp } from "../worker/app.ts";
-import { checkBasePath, isOurs, type ServedPaths, underBase } from "../worker/service-worker-paths.ts";
+import { checkBasePath, isOurs, type ServedPaths, underBase } from "../worker/browser/service-worker-paths.ts";
+import { createApp } from "../worker/http/index.ts";
 
 const origin = "https://site.test";
 

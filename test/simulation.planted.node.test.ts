@@ -27,7 +27,7 @@ describe("the simulator finds planted bugs", () => {
   test("there are at least twenty, each of its own name, in the engine, in the runtime and in a store", () => {
     expect(new Set(bugs.map(({ name }) => name)).size).toBe(bugs.length);
     expect(bugs.length).toBeGreaterThanOrEqual(20);
-    for (const room of ["src/engine/", "src/runtime/", "adapters/"]) {
+    for (const room of ["src/engine/", "src/runs/", "adapters/"]) {
       expect(bugs.some(({ file }) => file.startsWith(room))).toBe(true);
     }
   });

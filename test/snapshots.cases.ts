@@ -2,8 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { countingStore, intercepted } from "../src/conformance/faults.ts";
-import { write } from "../src/engine/commit.ts";
-import { getCheckpoint, getRun, type Held } from "../src/engine/held.ts";
 import type { Host } from "../src/engine/host.ts";
 import {
   type Clock,
@@ -24,6 +22,8 @@ import {
   type TenantId,
   writeState,
 } from "../src/index.ts";
+import { write } from "../src/journal/commit.ts";
+import { getCheckpoint, getRun, type Held } from "../src/journal/held.ts";
 import { canonicalJson } from "../src/json.ts";
 import { someNoon, virtualClock } from "./support/clock.ts";
 import { checkpointAfter, completed, kindsOf, type OnStage, rowsOf, type Stage } from "./support/stage.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ServiceWorkerVersion, ServiceWorkerVersions } from "../worker/service-worker-scope.ts";
-import { succession, takeOverMessage } from "../worker/succession.ts";
+import type { ServiceWorkerVersion, ServiceWorkerVersions } from "../worker/browser/service-worker-scope.ts";
+import { succession, takeOverMessage } from "../worker/browser/succession.ts";
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

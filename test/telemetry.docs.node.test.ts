@@ -16,9 +16,12 @@ import { expect, test } from "vitest";
 import { instruments } from "../src/index.ts";
 
 const page = readFileSync("docs/observability.md", "utf8");
-const sources = ["src/telemetry.ts", "src/engine/observation.ts", "src/engine/pass.ts", "worker/telemetry.ts"].map(
-  (path) => readFileSync(path, "utf8"),
-);
+const sources = [
+  "src/telemetry/telemetry.ts",
+  "src/telemetry/observation.ts",
+  "src/engine/pass.ts",
+  "worker/http/middleware/telemetry.ts",
+].map((path) => readFileSync(path, "utf8"));
 
 /** The names of attributes in a text, each once: what has dots and is quoted by `quote`. */
 function attributesIn(text: string, quote: string): readonly string[] {

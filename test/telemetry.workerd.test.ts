@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { defineTelemetry } from "../src/index.ts";
-import { createWorker } from "../worker/index.ts";
+import { createWorker } from "../worker/cloudflare/index.ts";
 import { d1Harness } from "./support/d1-harness.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 import { recorder } from "./support/recorder.ts";

@@ -4,7 +4,7 @@ import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { d1Store } from "../adapters/d1/index.ts";
 import { createRuntime, defineGraphSkill, defineSkill } from "../src/index.ts";
-import { createWorker } from "../worker/index.ts";
+import { createWorker } from "../worker/cloudflare/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
 const headers = { "x-api-key": "test-key" };

@@ -1,4 +1,4 @@
-import { createWorker } from "./index.ts";
+import { createWorker } from "./cloudflare/index.ts";
 import { summarizeCapabilities, summarizeSkill } from "./skills/simple-summarize.ts";
 
 /** The Worker of `wrangler.toml`: the service with one example skill. */

@@ -1,4 +1,4 @@
-import { createWorker, type Env } from "../../worker/index.ts";
+import { createWorker, type Env } from "../../worker/cloudflare/index.ts";
 import { digestCapabilities, type Surroundings, textDigest } from "../text-digest/skill.ts";
 
 /** The Worker's own bindings, and where the server outside of it listens. */

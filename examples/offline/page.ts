@@ -1,6 +1,6 @@
 import { render } from "lit";
 import { broadcastNotifier, type Run } from "../../src/index.ts";
-import { createPage } from "../../worker/page.ts";
+import { createPage } from "../../worker/browser/page.ts";
 import { readReport } from "./files.ts";
 import { home } from "./home.ts";
 import { type Settings, usualSettings } from "./settings.ts";

@@ -1,6 +1,7 @@
 /// <reference lib="webworker" />
+
+import { createServiceWorker } from "../../worker/browser/service-worker.ts";
 import { inspectorPage } from "../../worker/inspector/page.ts";
-import { createServiceWorker } from "../../worker/service-worker.ts";
 import { home } from "./home.ts";
 import { fileReport } from "./skill.ts";
 

@@ -9,7 +9,7 @@ import {
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, defineCapability, defineGraphSkill } from "../../src/index.ts";
-import { createApp } from "../../worker/app.ts";
+import { createApp } from "../../worker/http/index.ts";
 import { openTelemetry } from "./bridge.ts";
 
 // A program would export to a collector instead, by OTLP.

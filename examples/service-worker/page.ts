@@ -1,5 +1,5 @@
+import { createPage } from "../../worker/browser/page.ts";
 import { createClient } from "../../worker/client/index.ts";
-import { createPage } from "../../worker/page.ts";
 import { capabilities, skills } from "../edge/skill.ts";
 import serviceWorker from "./service-worker.ts?worker&url";
 

@@ -1,4 +1,4 @@
-import { createServiceWorker } from "../../worker/service-worker.ts";
+import { createServiceWorker } from "../../worker/browser/service-worker.ts";
 import { capabilities, skills } from "../edge/skill.ts";
 
 createServiceWorker({ tenant: "me", skills, capabilities }).listen();

@@ -1,5 +1,5 @@
 import { DurableError } from "../../src/index.ts";
-import { createServiceWorker } from "../../worker/service-worker.ts";
+import { createServiceWorker } from "../../worker/browser/service-worker.ts";
 import { capabilities, skills } from "../edge/skill.ts";
 
 // The other way: several people who share a browser, each with runs of their own. Their pages send the name, and serve it.

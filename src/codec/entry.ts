@@ -1,9 +1,9 @@
-import { type CheckpointRecord, stateSnapshotRef } from "../checkpoint.ts";
 import { DurableError } from "../errors.ts";
-import { eventTypes, type NewEvent, type RunEvent } from "../event.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { type Json, type JsonObject, located } from "../json.ts";
 import { present } from "../present.ts";
+import { type CheckpointRecord, stateSnapshotRef } from "../record/checkpoint.ts";
+import { eventTypes, type NewEvent, type RunEvent } from "../record/event.ts";
 import type { EntryRow } from "../store.ts";
 import { id, list, optionalText, record, requiredText, sparse, textList, values, word } from "./fields.ts";
 import { bodyFormat, readBody } from "./run.ts";

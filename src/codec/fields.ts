@@ -1,6 +1,6 @@
 import { invalidRequest } from "../errors.ts";
-import type { Fields } from "../execution-state.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, type Path, setOwn } from "../json.ts";
+import type { Fields } from "../record/state.ts";
 import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part } from "./delta.ts";
 import { parseEncoded } from "./values.ts";
 

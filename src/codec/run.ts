@@ -13,7 +13,7 @@ import {
   runStatuses,
   type Signal,
   type Wait,
-} from "../run.ts";
+} from "../record/run.ts";
 import { changeBetween } from "./delta.ts";
 import {
   boolean,

@@ -1,6 +1,6 @@
 import { DurableError, isDurableError } from "../errors.ts";
-import type { ExecutionState } from "../execution-state.ts";
 import { isJsonObject, type Json, type JsonObject, type Size, textSize, utf8Length } from "../json.ts";
+import type { ExecutionState } from "../record/state.ts";
 import type { SnapshotRow } from "../store.ts";
 import { applyDelta, type Change } from "./delta.ts";
 import { changeOfState, readState, snapshotFormatKey, writeState } from "./state.ts";

@@ -1,4 +1,5 @@
 import { DurableError, invalidRequest } from "../errors.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
 import type {
   ExecutionState,
   Fields,
@@ -10,9 +11,8 @@ import type {
   TraceMetrics,
   TraceStep,
   Working,
-} from "../execution-state.ts";
-import { stateVersion } from "../execution-state.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
+} from "../record/state.ts";
+import { stateVersion } from "../record/state.ts";
 import type { Change } from "./delta.ts";
 import {
   byKey,

@@ -1,8 +1,8 @@
-import type { Capability, StepContext } from "../capability.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
 import { validate } from "../schema.ts";
+import type { Capability, StepContext } from "../skills/capability.ts";
 import type { Clock } from "./host.ts";
 
 /** What became of one call of a handler. */

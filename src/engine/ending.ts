@@ -1,14 +1,14 @@
-import type { NewEvent } from "../event.ts";
-import type { ExecutionState, StepResult } from "../execution-state.ts";
 import { type Json, type JsonObject, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
-import type { RunError, RunRecord, Wait } from "../run.ts";
+import type { NewEvent } from "../record/event.ts";
+import { requestOf } from "../record/gate.ts";
+import { withoutLease } from "../record/lease.ts";
+import { moved } from "../record/moved.ts";
+import type { RunError, RunRecord, Wait } from "../record/run.ts";
+import type { ExecutionState, StepResult } from "../record/state.ts";
 import { cutText, longestMessage, tooLarge } from "./attempt.ts";
-import { requestOf } from "./gate.ts";
 import { isoTime } from "./host.ts";
 import { event, stepFailed, withResult } from "./kernel.ts";
-import { withoutLease } from "./lease.ts";
-import { moved } from "./moved.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
 /** When the wait is over by itself, in milliseconds. */

@@ -1,16 +1,16 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { isDurableError } from "../errors.ts";
-import type { ExecutionState } from "../execution-state.ts";
+import type { Held } from "../journal/held.ts";
 import type { Json } from "../json.ts";
+import { moved } from "../record/moved.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { underSkill } from "../skills/binding.ts";
+import type { Skill } from "../skills/skill.ts";
 import { messageOf } from "./attempt.ts";
-import { underSkill } from "./binding.ts";
 import { fail } from "./ending.ts";
-import type { Held } from "./held.ts";
 import { contextOf, type Host, isoTime } from "./host.ts";
 import { event, isMediumFault } from "./kernel.ts";
-import { moved } from "./moved.ts";
 import { LostHold, Pass } from "./pass.ts";
-import type { Skill } from "./skill.ts";
 
 /** A pass under way. */
 export interface Execution {

@@ -1,14 +1,14 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import type { DurableError } from "../errors.ts";
-import type { ExecutionState } from "../execution-state.ts";
+import type { Held } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import type { RunRecord } from "../run.ts";
+import { leased, released } from "../record/lease.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import type { Skill } from "../skills/skill.ts";
 import type { RunRow } from "../store.ts";
 import { type Execution, execute } from "./execute.ts";
-import type { Held } from "./held.ts";
 import type { Host } from "./host.ts";
-import { leased, released } from "./lease.ts";
-import type { Skill } from "./skill.ts";
 import { Slots } from "./slots.ts";
 
 const mostReported = 10_000;

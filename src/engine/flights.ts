@@ -1,4 +1,4 @@
-import type { Wait } from "../run.ts";
+import type { Wait } from "../record/run.ts";
 import { endOf, isOver } from "./ending.ts";
 import type { StepOutcome } from "./kernel.ts";
 import type { Pass } from "./pass.ts";

@@ -1,12 +1,12 @@
-import type { CapabilityRegistry } from "../capability.ts";
 import type { RandomBytes } from "../ids.ts";
+import type { Notifier } from "../journal/notifier.ts";
 import { present } from "../present.ts";
-import type { RunRecord } from "../run.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { CapabilityRegistry } from "../skills/capability.ts";
+import type { SkillRegistry } from "../skills/skill.ts";
 import type { Commit, Store } from "../store.ts";
-import type { Instrumentation } from "./instrumentation.ts";
-import type { Notifier } from "./notifier.ts";
+import type { Instrumentation } from "../telemetry/instrumentation.ts";
 import type { Presence } from "./presence.ts";
-import type { SkillRegistry } from "./skill.ts";
 
 /** Where time comes from. */
 export interface Clock {

@@ -1,14 +1,15 @@
-import type { Capability } from "../capability.ts";
 import { decodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
-import type { EventType, NewEvent } from "../event.ts";
-import type { ExecutionState, Fields, StepResult } from "../execution-state.ts";
 import { type Json, withMember } from "../json.ts";
 import { present } from "../present.ts";
-import type { RunRecord, Signal, Wait } from "../run.ts";
+import type { EventType, NewEvent } from "../record/event.ts";
+import { type Gate, gateAsked } from "../record/gate.ts";
+import type { RunRecord, Signal, Wait } from "../record/run.ts";
+import type { ExecutionState, Fields, StepResult } from "../record/state.ts";
+import type { Capability } from "../skills/capability.ts";
+import { ledgerName } from "../skills/renaming.ts";
 import type { NewClaim } from "../store.ts";
 import { attempt, cutText, keptInput, nameOf, type StepError, stepError, tooLarge } from "./attempt.ts";
-import { type Gate, gateAsked } from "./gate.ts";
 import { contextOf, isoTime, randomFraction } from "./host.ts";
 import {
   type Effect,
@@ -20,7 +21,6 @@ import {
   planEffect,
 } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
-import { ledgerName } from "./renaming.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
 export interface StepSpec {

@@ -1,15 +1,15 @@
-import type { CapabilityDefinition } from "../capability.ts";
 import { count, type Field, record as fieldsOf, requiredText, sparse, value, word } from "../codec/fields.ts";
 import { bodyFormat, readBody } from "../codec/run.ts";
 import { DurableError } from "../errors.ts";
-import { type ExecutionState, isSettled } from "../execution-state.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
-import type { RunRecord, Wait } from "../run.ts";
+import type { RunRecord, Wait } from "../record/run.ts";
+import { type ExecutionState, isSettled } from "../record/state.ts";
+import type { CapabilityDefinition } from "../skills/capability.ts";
+import { ledgerName, stepOfLedgerName } from "../skills/renaming.ts";
 import { type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
-import { ledgerName, stepOfLedgerName } from "./renaming.ts";
 
 const claimKind = "effect";
 const pageSize = 200;

@@ -1,16 +1,16 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { isDurableError } from "../errors.ts";
-import type { NewEvent } from "../event.ts";
-import type { ExecutionState } from "../execution-state.ts";
+import { write } from "../journal/commit.ts";
+import { type Change, type Held, heldRow, type WriteOutcome } from "../journal/held.ts";
+import type { Changed } from "../journal/notifier.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
-import { isTerminal, type RunRecord } from "../run.ts";
+import type { NewEvent } from "../record/event.ts";
+import { withOpenGate } from "../record/gate.ts";
+import { isTerminal, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
 import type { NewClaim } from "../store.ts";
-import { write } from "./commit.ts";
-import { withOpenGate } from "./gate.ts";
-import { type Change, type Held, heldRow, type WriteOutcome } from "./held.ts";
 import { contextOf, type Host } from "./host.ts";
-import type { Changed } from "./notifier.ts";
 
 /** What one executor wants committed. */
 export interface PassChange {

@@ -1,12 +1,12 @@
-import type { AnyCapability } from "../capability.ts";
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/ledger.ts";
-import type { Skill } from "../engine/skill.ts";
 import { isDurableError } from "../errors.ts";
-import type { Fields } from "../execution-state.ts";
 import { sha256 } from "../json.ts";
 import { present } from "../present.ts";
-import { importRun } from "../runtime/import.ts";
+import type { Fields } from "../record/state.ts";
+import { importRun } from "../runs/import.ts";
+import type { AnyCapability } from "../skills/capability.ts";
+import type { Skill } from "../skills/skill.ts";
 import type { ObservedCall } from "./observed.ts";
 import { problemKinds, reportText, type SkillProblem, type SkillReport, type StepReport } from "./skill-report.ts";
 import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./trial.ts";

@@ -1,5 +1,5 @@
-import type { AnyCapability, Capability, StepContext } from "../capability.ts";
 import { getOwn } from "../json.ts";
+import type { AnyCapability, Capability, StepContext } from "../skills/capability.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock } from "./mock.ts";
 
 /** Mocks by the id of a capability. */

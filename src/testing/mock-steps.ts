@@ -1,11 +1,11 @@
-import type { CodeRun } from "../engine/code-run.ts";
-import { codeBody } from "../engine/code-skill.ts";
 import type { Action } from "../engine/kernel.ts";
-import type { Skill } from "../engine/skill.ts";
-import { call, codeRuns, handled, useAction } from "../engine/workflow-step.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
-import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
+import type { CodeRun } from "../skills/code/run.ts";
+import { codeBody } from "../skills/code/skill.ts";
+import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../skills/code/workflow.ts";
+import { call, codeRuns, handled, useAction } from "../skills/code/workflow-step.ts";
+import type { Skill } from "../skills/skill.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock, type MockContext } from "./mock.ts";
 import { mocked } from "./mock-capabilities.ts";
 

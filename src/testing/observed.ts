@@ -1,11 +1,11 @@
-import type { AnyCapability, Capability, SideEffects, StepContext } from "../capability.ts";
 import { encodeValue } from "../codec/values.ts";
-import { codeBody } from "../engine/code-skill.ts";
-import type { Skill } from "../engine/skill.ts";
-import { stepId } from "../engine/step-id.ts";
-import { codeRuns } from "../engine/workflow-step.ts";
 import { isDurableError } from "../errors.ts";
-import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../workflow.ts";
+import { stepId } from "../record/step-id.ts";
+import type { AnyCapability, Capability, SideEffects, StepContext } from "../skills/capability.ts";
+import { codeBody } from "../skills/code/skill.ts";
+import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../skills/code/workflow.ts";
+import { codeRuns } from "../skills/code/workflow-step.ts";
+import type { Skill } from "../skills/skill.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 /** So long a handler may take in real milliseconds before virtual time goes on, so that its timeout can come. */

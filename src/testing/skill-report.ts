@@ -1,5 +1,5 @@
-import type { SideEffects } from "../capability.ts";
-import type { CurrentRun } from "../runtime/runs.ts";
+import type { CurrentRun } from "../runs/runs.ts";
+import type { SideEffects } from "../skills/capability.ts";
 
 /**
  * What can be wrong with a skill.

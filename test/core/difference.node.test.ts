@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Difference, difference } from "../../src/difference.ts";
 import { type Json, type JsonObject, jsonEqual, setOwn } from "../../src/json.ts";
+import { type Difference, difference } from "../../src/runs/difference.ts";
 
 /** The value after these differences, applied one after another. */
 function applied(json: Json, differences: readonly Difference[]): Json {

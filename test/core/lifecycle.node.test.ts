@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
-import { type LifecycleEvent, type LifecycleEventType, lifecycle, transition } from "../../src/lifecycle.ts";
-import { isTerminal, type Run, type RunStatus, runStatuses, terminalStatuses } from "../../src/run.ts";
+import { type LifecycleEvent, type LifecycleEventType, lifecycle, transition } from "../../src/record/lifecycle.ts";
+import { isTerminal, type Run, type RunStatus, runStatuses, terminalStatuses } from "../../src/record/run.ts";
 
 const at = "2026-03-26T12:00:00.000Z";
 const checkpointId = parseCheckpointId("c-1");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readPage } from "../../src/runtime/page.ts";
+import { readPage } from "../../src/runs/page.ts";
 
 const mebi = 1024 * 1024;
 

@@ -10,8 +10,8 @@ import {
 } from "../../src/codec/run.ts";
 import { parseCheckpointId, parseRunId, parseTenantId } from "../../src/ids.ts";
 import type { Json } from "../../src/json.ts";
-import { newRecord } from "../../src/lineage.ts";
-import type { Run, RunRecord } from "../../src/run.ts";
+import { newRecord } from "../../src/record/lineage.ts";
+import type { Run, RunRecord } from "../../src/record/run.ts";
 
 const at = "2026-03-26T12:00:00.000Z";
 const runId = parseRunId("r");

@@ -2,7 +2,7 @@ import type { Entry } from "../../src/codec/entry.ts";
 import type { Snapshot } from "../../src/codec/snapshot.ts";
 import type { ExecutionState } from "../../src/index.ts";
 import type { Json } from "../../src/json.ts";
-import type { RunRecord } from "../../src/run.ts";
+import type { RunRecord } from "../../src/record/run.ts";
 import type { Commit, NewClaim, RunRow, Store } from "../../src/store.ts";
 import type { Subject } from "./subject.ts";
 import type { Process, World } from "./world.ts";

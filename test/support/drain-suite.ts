@@ -11,7 +11,7 @@ import {
   type Skill,
   type Store,
 } from "../../src/index.ts";
-import { queryBudget } from "../../worker/query-budget.ts";
+import { queryBudget } from "../../worker/cloudflare/query-budget.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, turn, until } from "./scene.ts";
 
 const hourMs = 3_600_000;

@@ -1,6 +1,6 @@
 import { createRuntime, type Store } from "../../src/index.ts";
-import { apiKeys, createApp } from "../../worker/app.ts";
-import type { KeyStore } from "../../worker/keys/store.ts";
+import type { KeyStore } from "../../worker/http/auth/key-store.ts";
+import { apiKeys, createApp } from "../../worker/http/index.ts";
 import type { FuzzHome } from "./fuzz.ts";
 import { homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";

@@ -1,6 +1,6 @@
 import type { D1Database } from "@cloudflare/workers-types";
 import { d1Store } from "../../adapters/d1/index.ts";
-import { d1Keys } from "../../worker/keys/d1.ts";
+import { d1Keys } from "../../worker/cloudflare/d1-keys.ts";
 import { d1Harness } from "./d1-harness.ts";
 import type { FuzzHome } from "./fuzz.ts";
 import { fuzzApp } from "./fuzz-app.ts";

@@ -1,5 +1,5 @@
 import { type MemoryData, memoryStore } from "../../adapters/memory/index.ts";
-import { memoryKeys } from "../../worker/keys/memory.ts";
+import { memoryKeys } from "../../worker/http/auth/memory-keys.ts";
 import type { FuzzHome } from "./fuzz.ts";
 import { fuzzApp } from "./fuzz-app.ts";
 import { tenants } from "./http-home.ts";

@@ -1,5 +1,5 @@
-import type { Role } from "../../worker/caller.ts";
-import { type Operation, operations } from "../../worker/operations.ts";
+import type { Role } from "../../worker/http/auth/caller.ts";
+import { type Operation, operations } from "../../worker/http/contract/operations.ts";
 
 /** What a hostile caller may know: ids and keys, its own and those of others. */
 export interface FuzzWorld {

@@ -1,6 +1,6 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, defineSkill } from "../../src/index.ts";
-import { createApp } from "../../worker/app.ts";
+import { createApp } from "../../worker/http/index.ts";
 
 // Run with a small heap: requests within the documented limits, and beyond them, of which none may end the process. It prints
 // what became of each as a line of JSON.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { roles } from "../../worker/caller.ts";
-import { operations, roleOf } from "../../worker/operations.ts";
+import { roles } from "../../worker/http/auth/caller.ts";
+import { operations, roleOf } from "../../worker/http/contract/operations.ts";
 import { Client, type HttpHome, keyOf, runPath } from "./http-home.ts";
 
 /** Who may call, and the id under which a request is known. */

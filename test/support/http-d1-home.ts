@@ -1,7 +1,7 @@
 import type { D1Database } from "@cloudflare/workers-types";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { createRuntime } from "../../src/index.ts";
-import { apiKeys, createApp } from "../../worker/app.ts";
+import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { operations } from "../../worker/operations.ts";
+import { operations } from "../../worker/http/contract/operations.ts";
 import { answered, Client, type HttpHome } from "./http-home.ts";
 
 /** The other direction: what the document says of the app, the app did. It comes after all other tests. */

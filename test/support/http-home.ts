@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { expect } from "vitest";
 import { httpStatus, type Json, type JsonObject, terminalStatuses } from "../../src/index.ts";
-import { failureAnswer, runEvent } from "../../worker/answers.ts";
-import { type Caller, type Role, roles } from "../../worker/caller.ts";
-import { type Operation, operations } from "../../worker/operations.ts";
+import { type Caller, type Role, roles } from "../../worker/http/auth/caller.ts";
+import { failureAnswer, runEvent } from "../../worker/http/contract/answers.ts";
+import { type Operation, operations } from "../../worker/http/contract/operations.ts";
 
 /** A place where the app is served, with the skills of http-skills.ts: a Worker over D1, Node over memory, a page. */
 export interface HttpHome {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/index.ts";
-import { apiKeys, createApp } from "../../worker/app.ts";
-import type { KeyStore } from "../../worker/keys/store.ts";
+import type { KeyStore } from "../../worker/http/auth/key-store.ts";
+import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { type Answer, Client, type HttpHome, homeKeys } from "./http-home.ts";
 
 /** The routes to API keys, and what an issued key is good for. `runs` is what the app has for a tenant. */

@@ -1,6 +1,6 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime } from "../../src/index.ts";
-import { apiKeys, createApp } from "../../worker/app.ts";
+import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/index.ts";
-import { operations } from "../../worker/operations.ts";
+import { operations } from "../../worker/http/contract/operations.ts";
 import { type Answer, Client, type HttpHome, runPath } from "./http-home.ts";
 
 /** What routes refuse because of what is stored, and that nothing has changed after that. */

@@ -11,7 +11,7 @@ import {
   type TelemetryHooks,
 } from "../../src/index.ts";
 import { failingStore } from "../../src/testing/index.ts";
-import { createApp } from "../../worker/app.ts";
+import { createApp } from "../../worker/http/index.ts";
 import { type RecordedSpan, type Recorder, recorder } from "./recorder.ts";
 import { stillClock } from "./scene.ts";
 

@@ -1,6 +1,6 @@
 import { isDurableError } from "../../src/errors.ts";
-import type { RunStatus } from "../../src/run.ts";
-import type { EventAnswer } from "../answers.ts";
+import type { RunStatus } from "../../src/record/run.ts";
+import type { EventAnswer } from "../http/contract/answers.ts";
 import { isPassing } from "./failure.ts";
 import { messagesOf } from "./messages.ts";
 

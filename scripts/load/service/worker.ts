@@ -1,5 +1,5 @@
 import { defineCapability, defineGraphSkill } from "../../../src/index.ts";
-import { createWorker, type Env } from "../../../worker/index.ts";
+import { createWorker, type Env } from "../../../worker/cloudflare/index.ts";
 
 interface LoadEnv extends Env {
   /** The server that counts what was really done. */

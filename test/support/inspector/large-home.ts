@@ -6,7 +6,7 @@ import { buffer } from "node:stream/consumers";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import { memoryStore } from "../../../adapters/memory/index.ts";
 import { createRuntime, defineSkill } from "../../../src/index.ts";
-import { createApp } from "../../../worker/app.ts";
+import { createApp } from "../../../worker/http/index.ts";
 import { inspectorPage } from "../../../worker/inspector/page.ts";
 
 export interface LargeHome {

@@ -1,5 +1,5 @@
+import { createServiceWorker } from "../../../worker/browser/service-worker.ts";
 import { inspectorPage } from "../../../worker/inspector/page.ts";
-import { createServiceWorker } from "../../../worker/service-worker.ts";
 import { capabilities, skills } from "./skills.ts";
 
 createServiceWorker({

@@ -1,4 +1,4 @@
-import { createWorker } from "../../../worker/index.ts";
+import { createWorker } from "../../../worker/cloudflare/index.ts";
 import { capabilities, skills } from "./skills.ts";
 
 export default createWorker({ skills, capabilities });

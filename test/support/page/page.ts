@@ -1,5 +1,5 @@
 import { defineSkill, isDurableError } from "../../../src/index.ts";
-import { createPage, type PageOptions } from "../../../worker/page.ts";
+import { createPage, type PageOptions } from "../../../worker/browser/page.ts";
 import { addMigration } from "../service-worker/newer.ts";
 import nested from "./nested/service-worker.ts?worker&url";
 

@@ -1,5 +1,5 @@
 import { defineCapability, defineGraphSkill, defineSkill, type StepContext } from "../../../src/index.ts";
-import { createWorker, type Env } from "../../../worker/index.ts";
+import { createWorker, type Env } from "../../../worker/cloudflare/index.ts";
 
 interface ScheduledEnv extends Env {
   /** The server that hears of every call of a step, and answers when it likes. */

@@ -1,7 +1,7 @@
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
 import { createRuntime, type Run } from "../../../src/index.ts";
+import { createPage } from "../../../worker/browser/page.ts";
 import { createClient } from "../../../worker/client/index.ts";
-import { createPage } from "../../../worker/page.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { addMigration } from "./newer.ts";
 import { callers, openLatch } from "./notes.ts";

@@ -1,5 +1,5 @@
-import { apiKeys, type Caller } from "../../../worker/app.ts";
-import { createServiceWorker } from "../../../worker/service-worker.ts";
+import { createServiceWorker } from "../../../worker/browser/service-worker.ts";
+import { apiKeys, type Caller } from "../../../worker/http/index.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { addMigration } from "./newer.ts";
 import { shownCapabilities, shownSkills } from "./skills.ts";

@@ -1,16 +1,21 @@
-import type { EventAnswer, RunAnswer, WhoamiAnswer } from "../../answers.ts";
-import type { ComparisonAnswer, LineageNodeAnswer, SkillListAnswer, TraceAnswer } from "../../read-answers.ts";
+import type { EventAnswer, RunAnswer, WhoamiAnswer } from "../../http/contract/answers.ts";
+import type {
+  ComparisonAnswer,
+  LineageNodeAnswer,
+  SkillListAnswer,
+  TraceAnswer,
+} from "../../http/contract/read-answers.ts";
 
 // What the routes answer, by the names that the inspector has for it.
 
-export type { CheckpointAnswer, HistoryAnswer, RunAnswer } from "../../answers.ts";
+export type { CheckpointAnswer, HistoryAnswer, RunAnswer } from "../../http/contract/answers.ts";
 export type {
   ComparisonAnswer,
   LineageAnswer,
   RunPageAnswer,
   SkillListAnswer,
   TraceAnswer,
-} from "../../read-answers.ts";
+} from "../../http/contract/read-answers.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = { readonly [key: string]: Json };

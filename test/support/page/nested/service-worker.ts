@@ -1,3 +1,3 @@
-import { createServiceWorker } from "../../../../worker/service-worker.ts";
+import { createServiceWorker } from "../../../../worker/browser/service-worker.ts";
 
 createServiceWorker({ tenant: "me", skills: [], capabilities: [] }).listen();

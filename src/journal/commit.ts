@@ -1,0 +1,244 @@
+import { readEntry } from "../codec/entry.ts";
+import { readRunBody, writeTombstone } from "../codec/run.ts";
+import { writeSnapshot } from "../codec/snapshot.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
+import { newCheckpointId, randomHex } from "../ids.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+import type { CheckpointRecord } from "../record/checkpoint.ts";
+import { listedSource } from "../record/lineage.ts";
+import { dueAt, type RunRecord } from "../record/run.ts";
+import type { Commit, RunRow } from "../store.ts";
+import {
+  type Change,
+  type Held,
+  heldRow,
+  type NewCheckpoint,
+  type SavedCheckpoint,
+  type WriteOutcome,
+} from "./held.ts";
+import { checkState, fitEntry, fitRow } from "./room.ts";
+
+/** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
+const certain: readonly ErrorCode[] = [
+  "too_large",
+  "quota_exceeded",
+  "store_blocked",
+  "store_outdated",
+  "unsupported",
+  "invalid_request",
+];
+const storeTries = 3;
+const longestPauseMs = 500;
+
+/**
+ * One commit over `base`, or the birth of a run where there is none. A commit whose answer was lost is recognised by
+ * its nonce, so that no change is made twice and none is reported lost that was made.
+ *
+ * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` where the medium keeps failing.
+ */
+export async function write(
+  host: Host,
+  base: Held | undefined,
+  change: Change,
+  tries = storeTries,
+): Promise<WriteOutcome> {
+  const nonce = randomHex(host.random, 12);
+  const { commit, record, checkpoint } = encode(host, base, change, nonce);
+  const outcome = await (base === undefined ? deliverBirth : deliver)(host, commit, nonce, tries);
+  if (outcome.kind !== "committed") return outcome;
+  host.instrumentation?.written(change);
+  return {
+    kind: "committed",
+    held: outcome.later ?? { row: commit.run, record },
+    isLatest: outcome.later === undefined,
+    ...present({ checkpoint }),
+  };
+}
+
+/** Erases the run of that row: its content goes, and a tombstone keeps its id. False where the row has changed. */
+export async function erase(host: Host, row: RunRow): Promise<boolean> {
+  const nonce = randomHex(host.random, 12);
+  const { tenant, runId, createdAt } = row;
+  const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
+  const { kind } = await deliver(host, { run, now: host.clock.now(), erase: true }, nonce);
+  host.admission?.erased(tenant);
+  return kind === "committed";
+}
+
+/**
+ * Moves the due time of a row and nothing else, its body as it is: for one that cannot be read here, or has no room for a
+ * lease. No executor is disturbed by it, since its epoch stands. Whether it came about is of no matter: else the row is due
+ * still.
+ */
+export async function postpone(host: Host, row: RunRow, dueAt: number, now: number): Promise<void> {
+  await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, now });
+}
+
+/** `later` is the run as it is now, where somebody has changed it since. */
+type Delivery =
+  | { readonly kind: "committed"; readonly later?: Held | undefined }
+  | Exclude<WriteOutcome, { kind: "committed" }>;
+
+/** Brings a commit to the store until its outcome is known. */
+async function deliver(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+  await host.ready;
+  const attempt = () => tryDeliver(host, commit, nonce, tries);
+  const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
+  if (delivery.kind === "committed") notify(host, commit.run);
+  return delivery;
+}
+
+/**
+ * Brings a commit with which a run is born, or a part of an import, where its tenant has room for it.
+ *
+ * @throws `quota_exceeded` before anything is written.
+ */
+export async function deliverBirth(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+  const giveBack = await host.admission?.admit(commit);
+  const delivery = await deliver(host, commit, nonce, tries);
+  if (delivery.kind !== "committed") giveBack?.();
+  return delivery;
+}
+
+// A hint that cannot be given, as on a closed channel, takes nothing back of what was committed.
+function notify({ notifier, executor, onError }: Host, { tenant, runId }: RunRow): void {
+  try {
+    notifier.notify({ tenant, runId, executor });
+  } catch (error) {
+    onError(error);
+  }
+}
+
+async function tryDeliver(host: Host, commit: Commit, nonce: string, tries: number): Promise<Delivery> {
+  const { tenant, runId, revision } = commit.run;
+  let failure: unknown;
+  let refusal: Delivery | undefined;
+  for (let attempt = 0; attempt < tries; attempt++) {
+    if (attempt > 0) await host.clock.sleep(Math.min(20 * 4 ** attempt, longestPauseMs));
+    try {
+      const outcome = await host.store.commit(commit);
+      if (outcome.kind === "committed") return outcome;
+      refusal = outcome.kind === "claimed" ? outcome : undefined;
+      if (refusal !== undefined && failure === undefined) return refusal;
+    } catch (error) {
+      if (certain.some((code) => isDurableError(error, code))) throw error;
+      failure = error;
+    }
+    let row: RunRow | undefined;
+    try {
+      row = await host.store.getRun(tenant, runId);
+    } catch (cause) {
+      // Whether it was made is known once the medium can be read again.
+      failure ??= cause;
+      continue;
+    }
+    if (row !== undefined && row.revision >= revision) {
+      if (isOwnRow(row, nonce)) return { kind: "committed" };
+      if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };
+      return refusal ?? { kind: "conflict", held: heldRow(row) };
+    }
+    if (refusal !== undefined) return refusal;
+    // Without a failure in between, the row that refused ours has gone back: the medium breaks its contract.
+    if (failure === undefined) return { kind: "conflict", held: row && heldRow(row) };
+  }
+  throw new DurableError("store_failed", `the outcome of a write to run "${runId}" is unknown`, { cause: failure });
+}
+
+function isOwnRow(row: RunRow, nonce: string): boolean {
+  return readRunBody(row.body, `run "${row.runId}"`).nonce === nonce;
+}
+
+async function isOwnEntry(host: Host, { tenant, runId, revision }: RunRow, nonce: string): Promise<boolean> {
+  const [entry] = await host.store.listEntries(tenant, runId, { after: revision - 1, limit: 1 });
+  return entry?.revision === revision && readEntry(entry).nonce === nonce;
+}
+
+function encode(host: Host, base: Held | undefined, change: Change, nonce: string) {
+  const now = host.clock.now();
+  const revision = (base?.row.revision ?? 0) + 1;
+  const checkpoint = change.checkpoint && saved(host, base, change.record, change.checkpoint, revision, now);
+  const events = [...change.events];
+  if (checkpoint !== undefined) {
+    const { checkpointId, kind } = checkpoint.record;
+    events.push({ type: "checkpoint.saved", at: isoTime(now), payload: { checkpoint_id: checkpointId, kind } });
+  }
+  const isRemembered = events.length > 0;
+  const { run, ...rest } = change.record;
+  const fitted = fitRow(base, nonce, {
+    ...rest,
+    run: checkpoint === undefined ? run : { ...run, checkpointHead: checkpoint.record.checkpointId },
+    ...(isRemembered ? { entryRevision: revision } : {}),
+    ...(checkpoint === undefined
+      ? {}
+      : { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
+  });
+  const { record } = fitted;
+  const { tenantId: tenant = "", runId, traceId } = run;
+  const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
+  const due = dueAt(record);
+  const source = listedSource(run);
+  const row: RunRow = {
+    tenant,
+    runId,
+    revision,
+    createdAt: base?.row.createdAt ?? Date.parse(run.createdAt),
+    status: run.status,
+    skillId: run.skillId,
+    ...present({ sourceRunId: source, dueAt: due }),
+    body: fitted.body,
+  };
+  const commit: Commit = {
+    run: row,
+    now,
+    ...present({ claims: change.claims }),
+    ...(isRemembered
+      ? {
+          entry: {
+            body: fitEntry(runId, entry),
+            ...(checkpoint === undefined
+              ? {}
+              : {
+                  checkpointId: checkpoint.record.checkpointId,
+                  keyframe: checkpoint.snapshot.keyframe,
+                  snapshot: checkpoint.body,
+                }),
+          },
+        }
+      : {}),
+  };
+  return { commit, record, checkpoint };
+}
+
+function saved(
+  host: Host,
+  base: Held | undefined,
+  record: RunRecord<Json>,
+  checkpoint: NewCheckpoint,
+  revision: number,
+  now: number,
+): SavedCheckpoint & { readonly body: string } {
+  const { over } = checkpoint;
+  const head = base?.record.headRevision;
+  const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
+  checkState(host, record.run, written.snapshot);
+  return { record: checkpointRecord(host, record, checkpoint, now), ...written };
+}
+
+function checkpointRecord(
+  host: Host,
+  { run }: RunRecord<Json>,
+  checkpoint: NewCheckpoint,
+  now: number,
+): CheckpointRecord {
+  const { checkpointId, stepId, kind, createdAt, pendingWrites } = checkpoint;
+  return {
+    checkpointId: checkpointId ?? newCheckpointId(host.random),
+    runId: run.runId,
+    ...present({ stepId }),
+    kind,
+    createdAt: createdAt ?? isoTime(now),
+    pendingWrites: pendingWrites ?? [],
+  };
+}

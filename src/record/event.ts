@@ -1,0 +1,55 @@
+import type { RunId } from "../ids.ts";
+import type { Fields } from "./state.ts";
+
+/** What can happen to a run. Source: the ORCA durability contract, section 5; the last group is ours. */
+export const eventTypes = [
+  "run.started",
+  "run.resumed",
+  "run.waiting_for_human",
+  "run.waiting_for_signal",
+  "run.completed",
+  "run.failed",
+  "run.canceled",
+  "step.started",
+  "step.completed",
+  "side_effect.recorded",
+  "side_effect.reused",
+  "checkpoint.saved",
+  "run.created",
+  "run.approved",
+  "run.denied",
+  "run.recovered",
+  "run.handed_over",
+  "signal.received",
+  "signal.delivered",
+  "step.failed",
+  "step.retry_scheduled",
+  "step.waiting",
+  "step.sleeping",
+] as const;
+
+export type EventType = (typeof eventTypes)[number];
+
+/** Stands for the events of a history entry that cannot be read. It is shown, and never stored. */
+export const damagedEntry = "entry.damaged";
+
+/** An event as it is decided: its place in the run's history is known once it is committed. */
+export interface NewEvent<V = unknown> {
+  readonly type: EventType;
+  readonly at: string;
+  readonly payload: Fields<V>;
+}
+
+/** One thing that happened to a run. */
+export interface RunEvent<V = unknown> {
+  /** `<run id>:<revision>:<index>`, unique and in order. */
+  readonly eventId: string;
+  readonly eventVersion: 1;
+  /** `entry.damaged` in the place of an entry that cannot be read: its payload says what is wrong by `code` and `message`. */
+  readonly eventType: EventType | typeof damagedEntry;
+  /** Of `entry.damaged` it is the time of the run's birth. */
+  readonly occurredAt: string;
+  readonly runId: RunId;
+  readonly traceId?: string;
+  readonly payload: Fields<V>;
+}

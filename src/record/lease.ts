@@ -1,0 +1,42 @@
+import type { Host } from "../engine/host.ts";
+import { DurableError } from "../errors.ts";
+import type { RunRecord } from "./run.ts";
+
+/** The record under a new lease of this host's executor: a new epoch, by which older holders know that they lost. */
+export function leased<V>(record: RunRecord<V>, host: Host, now: number): RunRecord<V> {
+  const { wakeAt: _, ...rest } = record;
+  return {
+    ...rest,
+    epoch: record.epoch + 1,
+    lease: { executor: host.executor, endsAt: now + host.leaseMs },
+    unservedCount: 0,
+  };
+}
+
+/** True while nobody but the holder may touch what the lease protects. */
+export function isLeaseLive(record: RunRecord<unknown>, now: number): boolean {
+  return record.lease !== undefined && record.lease.endsAt > now;
+}
+
+/** @throws `conflict` with the time after which the lease can be taken. */
+export function refuseLive(record: RunRecord<unknown>, now: number, hint: string): void {
+  const { lease, run } = record;
+  if (lease === undefined || !isLeaseLive(record, now)) return;
+  throw new DurableError("conflict", `run "${run.runId}" is being executed`, {
+    retryAfterMs: lease.endsAt - now,
+    hint,
+  });
+}
+
+/** The record of a run that nobody executes. For the holder alone, who lets its run go; others need {@link released}. */
+export function withoutLease<V>({ lease: _, wakeAt: __, ...record }: RunRecord<V>): RunRecord<V> {
+  return record;
+}
+
+/**
+ * The record without a hold on it. The new epoch fences whoever had one, live or lapsed: an executor that stood still while
+ * others moved the run writes nothing when it goes on.
+ */
+export function released<V>(record: RunRecord<V>): RunRecord<V> {
+  return { ...withoutLease(record), epoch: record.epoch + 1 };
+}

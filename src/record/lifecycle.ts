@@ -1,0 +1,134 @@
+import { DurableError } from "../errors.ts";
+import type { CheckpointId } from "../ids.ts";
+import { present } from "../present.ts";
+import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
+
+/** What can move a run from one status to another. */
+export type LifecycleEvent<V = unknown> =
+  | { readonly type: "start" }
+  /** The waiting or replaying is over, and nobody had to ask for it. */
+  | { readonly type: "proceed" }
+  /** Somebody asked for the run to continue from a checkpoint. */
+  | { readonly type: "resume"; readonly checkpointId: CheckpointId }
+  | { readonly type: "replay" }
+  | { readonly type: "wait_for_human"; readonly request: ApprovalRequest }
+  | { readonly type: "wait_for_signal" }
+  | { readonly type: "approve"; readonly decision: Decision }
+  | { readonly type: "deny"; readonly decision: Decision }
+  | { readonly type: "complete"; readonly result: V | null }
+  | { readonly type: "fail"; readonly error: RunError }
+  | { readonly type: "cancel" };
+
+/** What a person decided at a gate. */
+export interface Decision {
+  readonly stepId: string;
+  /** Since when the gate is open, ISO-8601; since the run shows it where absent. */
+  readonly requestedAt?: string;
+  readonly capabilityId?: string;
+  readonly approver?: string;
+  readonly notes?: string;
+}
+
+export type LifecycleEventType = LifecycleEvent["type"];
+
+/**
+ * Where each event takes a run of each status; what is not in it is refused.
+ *
+ * That a running run's lease must have lapsed before it is resumed is not a matter of status, and is decided by whoever
+ * knows the lease. Source: the ORCA durability contract, section 2; `pending -> canceled` is ours.
+ */
+export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleEventType]?: RunStatus } } = {
+  pending: { start: "running", resume: "running", cancel: "canceled" },
+  running: {
+    wait_for_human: "waiting_for_human",
+    wait_for_signal: "waiting_for_signal",
+    replay: "replaying",
+    complete: "completed",
+    fail: "failed",
+    cancel: "canceled",
+    resume: "running",
+    // Of a gate that is open while other steps are still in flight.
+    approve: "running",
+    deny: "canceled",
+  },
+  waiting_for_human: {
+    approve: "running",
+    deny: "canceled",
+    proceed: "running",
+    resume: "running",
+    cancel: "canceled",
+  },
+  waiting_for_signal: { proceed: "running", resume: "running", cancel: "canceled" },
+  replaying: { proceed: "running", resume: "running", fail: "failed", cancel: "canceled" },
+  completed: {},
+  failed: { resume: "running" },
+  canceled: { resume: "running" },
+};
+
+export type Transition<V> =
+  | { readonly kind: "moved"; readonly run: Run<V> }
+  | { readonly kind: "refused"; readonly error: DurableError };
+
+const hints: { readonly [S in RunStatus]?: string } = {
+  completed: "a finished run is replayed or forked",
+  failed: "a failed run goes on by an explicit resume",
+  canceled: "a canceled run goes on by an explicit resume",
+};
+
+/** The run after the event, or a typed refusal that changes nothing. `at` is the time of the event, ISO-8601. */
+export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Transition<V> {
+  const status = lifecycle[run.status][event.type];
+  if (status === undefined) {
+    const hint = hints[run.status];
+    const error = new DurableError(
+      "invalid_transition",
+      `run "${run.runId}" is ${run.status}, which does not allow ${event.type}`,
+      { details: { status: run.status, event: event.type }, ...present({ hint }) },
+    );
+    return { kind: "refused", error };
+  }
+  const { finishedAt: _, ...rest } = run;
+  const moved: Run<V> = {
+    ...rest,
+    status,
+    ...(status === "running" && run.startedAt === undefined ? { startedAt: at } : {}),
+    ...(isTerminal(status) ? { finishedAt: at } : {}),
+  };
+  return { kind: "moved", run: withOutcome(moved, event, at) };
+}
+
+function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<V> {
+  switch (event.type) {
+    case "start":
+    case "proceed":
+    case "replay":
+    case "wait_for_signal":
+    case "cancel":
+      return run;
+    case "resume": {
+      const { error: _, approvalRequest, ...rest } = run;
+      // A gate that nobody has decided will ask again; a decision stays on record.
+      const isDecided = approvalRequest !== undefined && approvalRequest.status !== "pending";
+      return {
+        ...rest,
+        result: null,
+        resumeFromCheckpointId: event.checkpointId,
+        ...(isDecided ? { approvalRequest } : {}),
+      };
+    }
+    case "wait_for_human":
+      return { ...run, approvalRequest: event.request, currentStepId: event.request.stepId };
+    case "approve":
+      return { ...run, approvalRequest: decided(run, event.decision, "approved", at) };
+    case "deny":
+      return { ...run, approvalRequest: decided(run, event.decision, "denied", at) };
+    case "complete":
+      return { ...run, result: event.result };
+    case "fail":
+      return { ...run, error: event.error };
+  }
+}
+
+function decided(run: Run<unknown>, decision: Decision, status: "approved" | "denied", at: string): ApprovalRequest {
+  return { requestedAt: run.approvalRequest?.requestedAt ?? at, ...decision, status, decidedAt: at };
+}

@@ -1,0 +1,193 @@
+import type { CheckpointId, RunId } from "../ids.ts";
+import type { Fields } from "./state.ts";
+
+/** Source: the ORCA durability contract, section 2. */
+export const runStatuses = [
+  "pending",
+  "running",
+  "waiting_for_human",
+  "waiting_for_signal",
+  "replaying",
+  "completed",
+  "failed",
+  "canceled",
+] as const;
+
+export type RunStatus = (typeof runStatuses)[number];
+
+/** One execution of a skill, as everybody sees it. `V` is the form of the values in it. Times are ISO-8601 in UTC. */
+export interface Run<V = unknown> {
+  readonly runId: RunId;
+  readonly threadId?: string;
+  readonly sessionId?: string;
+  readonly skillId: string;
+  readonly skillVersion?: string;
+  readonly status: RunStatus;
+  readonly traceId?: string;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly currentStepId?: string;
+  /** The last checkpoint that this run wrote. */
+  readonly checkpointHead?: CheckpointId;
+  readonly resumeFromCheckpointId?: CheckpointId;
+  readonly tenantId?: string;
+  readonly environment?: string;
+  readonly policySnapshotId?: string;
+  readonly versions: Fields<V>;
+  readonly metadata: Fields<V>;
+  readonly approvalRequest?: ApprovalRequest;
+  /** A graph skill's outputs, or what a code-first skill returned; `null` until the run completed. */
+  readonly result: V | null;
+  readonly error?: RunError;
+}
+
+/** The gate at which a run waits for a person, and what that person decided. */
+export interface ApprovalRequest {
+  readonly stepId: string;
+  readonly capabilityId?: string;
+  readonly status: "pending" | "approved" | "denied";
+  readonly requestedAt: string;
+  readonly approver?: string;
+  readonly notes?: string;
+  readonly decidedAt?: string;
+}
+
+/** Why a run failed. */
+export interface RunError {
+  /** A stable word, such as `step_failed` or `recovery_exhausted`. */
+  readonly code: string;
+  readonly message: string;
+  readonly stepId?: string;
+}
+
+/**
+ * A run and what the runtime must remember of it besides: the body of the run's row.
+ *
+ * Everything in here outlives its executor. What belongs to a checkpoint is in its ExecutionState instead.
+ */
+export interface RunRecord<V = unknown> {
+  readonly run: Run<V>;
+  /** How many leases there have been. Each has its own epoch, by which an executor knows its hold. */
+  readonly epoch: number;
+  readonly lease?: Lease;
+  /** Why steps of this run cannot go on yet. Kept until the step has settled, so that a resume shortens no sleep. */
+  readonly waits: readonly Wait[];
+  /** Signals that no step has consumed yet, oldest first. */
+  readonly inbox: readonly Signal<V>[];
+  /** Capabilities that a person allowed in this run. */
+  readonly confirmed: readonly string[];
+  /** When somebody should take the run, where neither a lease nor a wait says it. In milliseconds. */
+  readonly wakeAt?: number;
+  /** How often the run was taken over since its last checkpoint. */
+  readonly recoveries: number;
+  /** How often in a row nobody had the run's skill. */
+  readonly unservedCount: number;
+  /** How many checkpoints there are. */
+  readonly checkpointCount: number;
+  /** The revision of the last history entry. */
+  readonly entryRevision: number;
+  /** The revision of the head's checkpoint. */
+  readonly headRevision: number;
+  /**
+   * True once the state was changed other than by steps: by an edit, a saved checkpoint or a migration. From then on a step
+   * need not be asked for with the input that is recorded.
+   */
+  readonly isEdited?: boolean;
+  /** True until an edited fork has its edit: a crash in between leaves a fork that nobody may resume. */
+  readonly isEditPending?: boolean;
+  /** True where the result was too large for the row; it is read from the head. */
+  readonly isResultInHead?: boolean;
+  /** By which names the ledger knows steps that a migration renamed, by the version of the skill that has the new names. */
+  readonly ledgerNames?: Readonly<Record<string, LedgerNames>>;
+  /** The versions of the skill that the run had before, and until which revision: by them a state that names none is read. */
+  readonly formerVersions?: readonly FormerVersion[];
+}
+
+/** By which name the ledger knows a step of another name; that of the step itself where it is not in here. */
+export interface LedgerNames {
+  /** In a graph the names are ids of steps. In a body all steps of a name go together: `charge`, `charge#2` and so on. */
+  readonly form: "graph" | "code";
+  readonly names: Readonly<Record<string, string>>;
+}
+
+export interface FormerVersion {
+  readonly version: string;
+  /** The last revision whose state is of that version. */
+  readonly until: number;
+}
+
+/** One executor's hold on a run. */
+export interface Lease {
+  readonly executor: string;
+  /** In milliseconds. From then on anybody may take the run; until somebody does, the holder still has it. */
+  readonly endsAt: number;
+}
+
+/** Why one step cannot go on. Times are in milliseconds. */
+export type Wait =
+  | {
+      readonly kind: "approval";
+      readonly stepId: string;
+      readonly capabilityId?: string;
+      readonly since: number;
+      readonly reason: GateReason;
+      /** Attempts at the step that failed before it was asked about; none where absent. */
+      readonly attempts?: number;
+      /** What a person said here; the step goes on with it. A `confirmation` is kept for the whole run instead. */
+      readonly decision?: GateDecided;
+    }
+  | { readonly kind: "signal"; readonly stepId: string; readonly name: string; readonly until?: number }
+  | { readonly kind: "sleep"; readonly stepId: string; readonly until: number }
+  | {
+      readonly kind: "retry";
+      readonly stepId: string;
+      readonly until: number;
+      /** Attempts that failed so far. */
+      readonly attempts: number;
+      readonly error: string;
+    };
+
+/**
+ * Why a person is asked: the capability needs it once in a run, the step is a question by itself, a recorded action would be
+ * done again, or nobody knows whether an action was done.
+ */
+export type GateReason = "confirmation" | "approval" | "replay" | "attempted";
+
+export interface GateDecided {
+  readonly approver?: string;
+  readonly notes?: string;
+  readonly at: string;
+}
+
+/** A message to a run. */
+export interface Signal<V = unknown> {
+  readonly name: string;
+  readonly payload: V;
+  readonly receivedAt: string;
+}
+
+export const terminalStatuses = ["completed", "failed", "canceled"] as const satisfies readonly RunStatus[];
+
+/** True where nothing happens to the run any more unless somebody asks for it. */
+export function isTerminal(status: RunStatus): boolean {
+  return (terminalStatuses as readonly RunStatus[]).includes(status);
+}
+
+/** When somebody should look at the run next, in milliseconds; never where it waits for a person or a signal alone. */
+export function dueAt(record: RunRecord<unknown>): number | undefined {
+  const time = nextTime(record);
+  // Stores hold whole milliseconds, and a duration need not be of any.
+  return time === undefined ? undefined : Math.ceil(time);
+}
+
+function nextTime(record: RunRecord<unknown>): number | undefined {
+  if (isTerminal(record.run.status)) return undefined;
+  if (record.lease !== undefined) return record.lease.endsAt;
+  if (record.run.status === "pending") return undefined;
+  // Set aside: timers that are over meanwhile must not make it due for those who cannot serve it.
+  if (record.unservedCount > 0) return record.wakeAt;
+  const times = record.waits.flatMap((wait) => ("until" in wait && wait.until !== undefined ? [wait.until] : []));
+  if (record.wakeAt !== undefined) times.push(record.wakeAt);
+  return times.length === 0 ? undefined : Math.min(...times);
+}

@@ -1,0 +1,152 @@
+import type { Snapshot } from "../codec/snapshot.ts";
+import { initialState } from "../codec/state.ts";
+import { encodeFields } from "../codec/values.ts";
+import { runningState } from "../engine/execute.ts";
+import type { Executor } from "../engine/executor.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { event } from "../engine/kernel.ts";
+import { DurableError, invalidRequest, notFound } from "../errors.ts";
+import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { write } from "../journal/commit.ts";
+import { type Change, type Held, readRun } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+import { newRecord } from "../record/lineage.ts";
+import { moved } from "../record/moved.ts";
+import type { Fields } from "../record/state.ts";
+import { validate } from "../schema.ts";
+import type { Skill } from "../skills/skill.ts";
+import type { NewClaim } from "../store.ts";
+import { expectTexts } from "./argument.ts";
+import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
+
+/** What a run is made from. */
+export interface NewRun {
+  readonly skillId: string;
+  /** The version registered last where absent. */
+  readonly skillVersion?: string;
+  readonly inputs?: Fields;
+  /** A random one where absent. */
+  readonly runId?: string;
+  readonly traceId?: string;
+  readonly threadId?: string;
+  readonly sessionId?: string;
+  readonly environment?: string;
+  readonly metadata?: Fields;
+  /**
+   * A second call with this key within 24 hours gives back the run of the first; with other content it is an
+   * `idempotency_conflict`. Scoped by tenant and operation.
+   */
+  readonly idempotencyKey?: string;
+}
+
+/** A run that was born, or found under its idempotency key. */
+export interface Born {
+  readonly held: Held;
+  readonly isRepeat: boolean;
+  /** The first checkpoint's; absent on a repeat. */
+  readonly snapshot?: Snapshot;
+}
+
+/** Creates a run that executes nothing until somebody resumes it. The skill need not be registered here. */
+export async function createRun(host: Host, tenant: TenantId, request: NewRun): Promise<Born> {
+  expectBirth(request);
+  const { record, state, claim } = await prepare(host, tenant, request, "create");
+  return settle(host, tenant, claim, {
+    record,
+    events: [event("run.created", Date.parse(record.run.createdAt), { skill_id: record.run.skillId })],
+    checkpoint: { kind: "run_created", state },
+  });
+}
+
+/** Creates a run and begins to execute it. Resolves once that is committed. */
+export async function startRun(host: Host, executor: Executor, tenant: TenantId, request: NewRun): Promise<Born> {
+  expectBirth(request);
+  const skill = host.skills.get(request.skillId, request.skillVersion);
+  const { record, state, claim } = await prepare(host, tenant, request, "start");
+  const now = Date.parse(record.run.createdAt);
+  const running = runningState(state, now);
+  const born = await settle(host, tenant, claim, {
+    record: executor.taken({ ...record, run: moved(record.run, { type: "start" }, now) }, now),
+    events: [event("run.started", now, { skill_id: skill.id })],
+    checkpoint: { kind: "run_started", state: running },
+  });
+  launchBorn(executor, skill, born);
+  return born;
+}
+
+function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born): void {
+  if (snapshot !== undefined) void executor.launch(skill, held, snapshot.state, snapshot);
+}
+
+function expectBirth(request: NewRun): void {
+  expectTexts(request, ["traceId", "threadId", "sessionId", "environment", "idempotencyKey"]);
+  for (const name of ["skillId", "skillVersion"] as const) {
+    if (!isId(request[name]) && (name === "skillId" || request[name] !== undefined)) {
+      throw invalidRequest(name, "expected 1 to 200 characters of printable ASCII");
+    }
+  }
+}
+
+async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
+  const skill = host.skills.find(request.skillId, request.skillVersion);
+  const given = request.inputs ?? {};
+  // Encoded before its schema sees it, so that what cannot be kept is refused under its own path.
+  const encoded = encodeFields(given, "inputs");
+  const checked = skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, given), "inputs");
+  const { runId, idempotencyKey, skillId, traceId, threadId, sessionId, environment } = request;
+  const skillVersion = request.skillVersion ?? skill?.version;
+  const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
+  const metadata = encodeFields(request.metadata ?? {}, "metadata");
+  const now = host.clock.now();
+  const content = [skillId, request.skillVersion ?? null, encoded, runId ?? null, metadata];
+  const claim = await idempotencyClaim(operation, idempotencyKey, content, now);
+  const optional = {
+    ...present({ traceId, skillVersion }),
+  };
+  const record = newRecord({
+    runId: id,
+    tenantId: tenant,
+    skillId,
+    ...optional,
+    ...present({ threadId, sessionId, environment }),
+    metadata,
+    createdAt: isoTime(now),
+  });
+  const state = { ...initialState<Json>(skillId, checked), ...optional };
+  return { record, state, claim };
+}
+
+async function validated(schema: Parameters<typeof validate>[0], inputs: Fields): Promise<Fields> {
+  return (await validate(schema, inputs, "inputs")) as Fields;
+}
+
+/** Writes a newborn run, or finds the one that an earlier call with the same idempotency key made. */
+export async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined, change: Change): Promise<Born> {
+  const earlier = await earlierRun(host, tenant, claim);
+  if (earlier !== undefined) return earlier;
+  // The key first: where several claims are held by others, the first is told of.
+  const claims = [...(claim === undefined ? [] : [claim]), ...(change.claims ?? [])];
+  const outcome = await write(host, undefined, { ...change, claims });
+  switch (outcome.kind) {
+    case "committed":
+      return { held: outcome.held, isRepeat: false, ...present({ snapshot: outcome.checkpoint?.snapshot }) };
+    case "claimed":
+    case "conflict": {
+      // A call with the same key may have been first, under another run id or under this one.
+      const first = await earlierRun(host, tenant, claim);
+      if (first !== undefined) return first;
+      throw new DurableError("conflict", `there already is, or was, a run "${change.record.run.runId}"`);
+    }
+  }
+}
+
+/** The run that an earlier call with this idempotency key made. */
+export async function earlierRun(host: Host, tenant: TenantId, claim: NewClaim | undefined): Promise<Born | undefined> {
+  const earlier = await earlierClaim(host, tenant, claim);
+  if (earlier === undefined || claim === undefined) return undefined;
+  const held = await readRun(host, tenant, earlier.runId as RunId);
+  if (held === undefined) throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
+  demandSame(claim, earlier);
+  return { held, isRepeat: true };
+}

@@ -1,0 +1,285 @@
+import { readEntry, runEvents } from "../codec/entry.ts";
+import type { Snapshot } from "../codec/snapshot.ts";
+import { decodeState, encodeState, writeState } from "../codec/state.ts";
+import type { Executor } from "../engine/executor.ts";
+import type { Host } from "../engine/host.ts";
+import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
+import { type CheckpointId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { getCheckpoint, getRun } from "../journal/held.ts";
+import { change } from "../journal/journal.ts";
+import { type Json, jsonEqual } from "../json.ts";
+import { present } from "../present.ts";
+import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../record/checkpoint.ts";
+import { damagedEntry, type RunEvent } from "../record/event.ts";
+import { refuseLive, released } from "../record/lease.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
+import { isTerminal, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import type { EntryRow } from "../store.ts";
+import { expectCount } from "./argument.ts";
+import { type Page, readPage } from "./page.ts";
+
+/** A checkpoint that a caller brings. */
+export interface NewCheckpointRequest {
+  /** `chk_…` where absent. */
+  readonly checkpointId?: string;
+  readonly stepId?: string;
+  readonly kind: string;
+  readonly pendingWrites?: readonly string[];
+  readonly state: ExecutionState;
+}
+
+/** One commit that a run's history remembers. */
+export interface HistoryEntry {
+  /** The order within the run. Not every number occurs. */
+  readonly revision: number;
+  readonly events: readonly RunEvent[];
+  readonly checkpoint?: ListedCheckpoint;
+  /**
+   * True where the entry cannot be read, because it is damaged or of a newer version. Its one event, `entry.damaged`, says
+   * what is wrong, and of a checkpoint the ids are known.
+   */
+  readonly isDamaged?: true;
+}
+
+/** A part of a run's history. */
+export interface HistoryQuery {
+  /** Exclusive; from the beginning where absent. */
+  readonly after?: number;
+  /** At most so many entries; all where absent. */
+  readonly limit?: number;
+}
+
+/**
+ * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. Whoever had the run under
+ * a lease that lapsed is fenced, and the run is due. Saving the same again changes nothing.
+ */
+export async function saveCheckpoint(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  request: NewCheckpointRequest,
+  precondition: Precondition,
+): Promise<CheckpointRecord> {
+  const { kind, stepId, pendingWrites = [] } = request;
+  const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
+  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a text that is not empty");
+  expectItems(pendingWrites, "pendingWrites");
+  const state = encodeState(request.state);
+  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(
+    host,
+    tenant,
+    runId,
+    async (held, now) => {
+      const { record } = held;
+      demand(record, precondition);
+      if (state.skillId !== record.run.skillId) {
+        throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
+      }
+      if (checkpointId !== undefined) {
+        const row = await host.store.getEntry(tenant, runId, checkpointId);
+        if (row !== undefined) {
+          const saved = await getCheckpoint(host, tenant, runId, checkpointId);
+          if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
+          throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
+            hint: "a checkpoint never changes: save it under a new id",
+          });
+        }
+      }
+      const { status } = record.run;
+      if (isTerminal(status)) {
+        throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
+          hint: "resume, replay or fork it first",
+        });
+      }
+      refuseLive(record, now, "wait until it rests, or cancel it");
+      const over = await headSnapshot(host, tenant, record);
+      return {
+        change: {
+          record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
+          events: [],
+          checkpoint: {
+            ...present({ over }),
+            kind,
+            state,
+            pendingWrites,
+            ...present({ stepId, checkpointId }),
+          },
+        },
+        answer: undefined,
+      };
+    },
+  );
+  if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
+  const record = checkpoint?.record ?? answer;
+  if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
+  return record;
+}
+
+function expectItems(texts: readonly string[], path: string): void {
+  if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
+  // By index, since a hole is passed over otherwise.
+  for (let index = 0; index < texts.length; index++) {
+    if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
+  }
+}
+
+/** What the new checkpoint may be a delta over. Where the head is damaged, it begins anew. */
+async function headSnapshot(host: Host, tenant: TenantId, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
+  if (run.checkpointHead === undefined) return undefined;
+  try {
+    return (await getCheckpoint(host, tenant, run.runId, run.checkpointHead)).snapshot;
+  } catch (error) {
+    if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+function isSame(
+  { record, state }: Checkpoint<Json>,
+  other: { kind: string; stepId: string | undefined; pendingWrites: readonly string[]; state: ExecutionState<Json> },
+): boolean {
+  return (
+    record.kind === other.kind &&
+    record.stepId === other.stepId &&
+    jsonEqual(record.pendingWrites, other.pendingWrites) &&
+    jsonEqual(writeState(state), writeState(other.state))
+  );
+}
+
+/** @throws `not_found` that names the run, the checkpoint or its state. */
+export async function loadCheckpoint(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  checkpointId: string,
+): Promise<Checkpoint> {
+  const id = parseCheckpointId(checkpointId);
+  await getRun(host, tenant, runId);
+  const { record, state } = await getCheckpoint(host, tenant, runId, id);
+  return { record, state: decodeState(state) };
+}
+
+/** A part of a run's checkpoints. */
+export interface CheckpointQuery {
+  /** The checkpoint after which the page begins; from the first where absent. */
+  readonly after?: string;
+  /** At most so many, and fewer where they take more than some megabytes; all where absent. */
+  readonly limit?: number;
+}
+
+export interface CheckpointPage {
+  readonly checkpoints: readonly ListedCheckpoint[];
+  readonly head: string | undefined;
+  /** How many the run has. */
+  readonly total: number;
+  /** True where there are more behind the page. */
+  readonly isMore: boolean;
+}
+
+/** The run's checkpoints in the order in which they were written. */
+export async function listCheckpoints(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after, limit = Number.POSITIVE_INFINITY }: CheckpointQuery,
+): Promise<CheckpointPage> {
+  expectLimit(limit);
+  const afterId = after === undefined ? undefined : parseCheckpointId(after, "after");
+  const { record } = await getRun(host, tenant, runId);
+  const place = afterId === undefined ? undefined : await host.store.getEntry(tenant, runId, afterId);
+  if (afterId !== undefined && place === undefined) {
+    throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
+  }
+  const query = { after: place?.revision ?? 0, limit };
+  const { rows, isMore } = Number.isFinite(limit)
+    ? await entryPage(host, tenant, runId, query, true)
+    : { rows: await entryRows(host, tenant, runId, query, true), isMore: false };
+  const checkpoints = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
+  const { checkpointHead: head } = record.run;
+  // A page may be newer than the run that was read before it.
+  const total = Math.max(record.checkpointCount, checkpoints.length);
+  return { checkpoints, head, total, isMore };
+}
+
+/** What happened to the run, in order. */
+export async function readHistory(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  query: HistoryQuery,
+): Promise<readonly HistoryEntry[]> {
+  expectCount(query.after, "after", 0);
+  if (query.limit !== undefined) expectLimit(query.limit);
+  const { run } = (await getRun(host, tenant, runId)).record;
+  return (await entryRows(host, tenant, runId, query, false)).map((row) => shownEntry(row, run.createdAt));
+}
+
+/** An entry as it is shown. One that cannot be read takes no other with it: it is shown as what is known of it. */
+export function shownEntry(row: EntryRow, bornAt: string): HistoryEntry {
+  const runId = row.runId as RunId;
+  try {
+    const entry = readEntry(row);
+    const { revision, checkpoint } = entry;
+    return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
+  } catch (error) {
+    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    const { revision, checkpointId } = row;
+    const { code, message } = error;
+    const event: RunEvent = {
+      eventId: `${runId}:${revision}:0`,
+      eventVersion: 1,
+      eventType: damagedEntry,
+      occurredAt: bornAt,
+      runId,
+      payload: { code, message },
+    };
+    const checkpoint = checkpointId === undefined ? undefined : damagedCheckpoint(runId, checkpointId, bornAt);
+    return { revision, events: [event], ...present({ checkpoint }), isDamaged: true };
+  }
+}
+
+function damagedCheckpoint(runId: RunId, checkpointId: string, createdAt: string): ListedCheckpoint {
+  return {
+    checkpointId: checkpointId as CheckpointId,
+    runId,
+    kind: "damaged",
+    createdAt,
+    pendingWrites: [],
+    isDamaged: true,
+  };
+}
+
+function expectLimit(limit: number): void {
+  if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
+}
+
+/** All entries up to a limit, however much they take. */
+async function entryRows(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
+  checkpointsOnly: boolean,
+): Promise<readonly EntryRow[]> {
+  const rows: EntryRow[] = [];
+  for (let last = after; ; last = rows.at(-1)?.revision ?? last) {
+    const page = await entryPage(host, tenant, runId, { after: last, limit: limit - rows.length }, checkpointsOnly);
+    rows.push(...page.rows);
+    if (!page.isMore || rows.length >= limit) return rows;
+  }
+}
+
+/** Entries up to a limit, and fewer where they are large. */
+export function entryPage(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after, limit }: { readonly after: number; readonly limit: number },
+  checkpointsOnly: boolean,
+): Promise<Page<EntryRow>> {
+  return readPage(limit, (last, size) =>
+    host.store.listEntries(tenant, runId, { after: last?.revision ?? after, limit: size, checkpointsOnly }),
+  );
+}

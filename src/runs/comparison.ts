@@ -1,0 +1,60 @@
+import { writeState } from "../codec/state.ts";
+import type { Host } from "../engine/host.ts";
+import { type CheckpointId, parseCheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { getCheckpoint, getRun } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+import { type Difference, difference } from "./difference.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+/** What changed from one checkpoint of a run to another. */
+export interface Comparison {
+  /** Absent where `to` is the run's first checkpoint, and so everything in it is new. */
+  readonly from?: CheckpointId;
+  readonly to: CheckpointId;
+  /** Between the two states in the ORCA v1 form. */
+  readonly changes: readonly Difference[];
+}
+
+/**
+ * What changed up to a checkpoint: since another one of the run, or since the one before it.
+ *
+ * @throws `not_found` that names the run, the checkpoint or its state.
+ */
+export async function compareCheckpoints(
+  runs: Runs,
+  runId: string,
+  checkpointId: string,
+  { against }: { readonly against?: string } = {},
+): Promise<Comparison> {
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
+  const to = parseCheckpointId(checkpointId);
+  const given = against === undefined ? undefined : parseCheckpointId(against, "against");
+  await getRun(host, tenant, id);
+  const { state, snapshot } = await getCheckpoint(host, tenant, id, to);
+  const after: Json = writeState(state);
+  const from = given ?? (await checkpointBefore(host, tenant, id, snapshot.revision));
+  if (from === undefined) return { to, changes: [{ op: "add", path: "", after }] };
+  const before = await getCheckpoint(host, tenant, id, from);
+  return { ...present({ from }), to, changes: difference(writeState(before.state), after) };
+}
+
+const windowSize = 200;
+
+/** The last checkpoint before a revision. A store lists forwards only, so it is looked for window by window. */
+async function checkpointBefore(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  revision: number,
+): Promise<CheckpointId | undefined> {
+  for (let end = revision - 1; end > 0; end -= windowSize) {
+    const after = Math.max(end - windowSize, 0);
+    const rows = await host.store.listEntries(tenant, runId, { after, limit: windowSize, checkpointsOnly: true });
+    const last = rows.findLast((row) => row.revision < revision);
+    if (last?.checkpointId !== undefined) return last.checkpointId as CheckpointId;
+  }
+  return undefined;
+}

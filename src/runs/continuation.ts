@@ -1,0 +1,352 @@
+import type { Snapshot } from "../codec/snapshot.ts";
+import { encodeValue } from "../codec/values.ts";
+import { isOver } from "../engine/ending.ts";
+import { runningState } from "../engine/execute.ts";
+import type { Executor } from "../engine/executor.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { event } from "../engine/kernel.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
+import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "../journal/held.ts";
+import { change } from "../journal/journal.ts";
+import { type Json, utf8Length } from "../json.ts";
+import { present } from "../present.ts";
+import { type Gate, openGates } from "../record/gate.ts";
+import { refuseLive, released } from "../record/lease.ts";
+import type { Decision } from "../record/lifecycle.ts";
+import { moved } from "../record/moved.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
+import { isTerminal, type RunRecord, type Wait } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
+import type { Skill } from "../skills/skill.ts";
+import type { NewClaim } from "../store.ts";
+import { refuseUnedited, selected } from "./descent.ts";
+import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
+
+/** A run that goes on, and the checkpoint from which. */
+export interface Resumed {
+  readonly held: Held;
+  readonly checkpointId: CheckpointId;
+  readonly isRepeat: boolean;
+}
+
+/** A run that was changed, or that an earlier call with the same idempotency key had changed. */
+export interface Repeatable {
+  readonly held: Held;
+  readonly isRepeat: boolean;
+}
+
+/** How a run is to go on. */
+export interface Resumption {
+  /** The run's head where absent. */
+  readonly checkpointId?: string;
+  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
+}
+
+/** What is launched once the decision is committed. */
+interface Continuation {
+  readonly skill: Skill;
+  readonly from: LoadedCheckpoint;
+}
+
+/** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
+export async function resumeRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  { checkpointId, idempotencyKey }: Resumption,
+  precondition: Precondition,
+): Promise<Resumed> {
+  const content = [runId, checkpointId ?? null];
+  const claim = await idempotencyClaim("resume", idempotencyKey, content, host.clock.now());
+  const resumed = await changeOnce(host, tenant, runId, claim, async ({ record }, now) => {
+    demand(record, precondition);
+    const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
+    refuseLive(record, now, "cancel it first, or wait until its lease lapses");
+    refuseUnedited(record);
+    const { checkpointId: id } = from.record;
+    const run = moved(record.run, { type: "resume", checkpointId: id }, now);
+    const { skill, state } = bindSkill(host, record, from);
+    const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
+    const change = resumption(executor, next, { ...from, state }, [], now);
+    return { change, answer: { skill, from }, kept: from.record.checkpointId };
+  });
+  return go(executor, resumed);
+}
+
+// From the head a resume shortens no sleep and restarts no timeout; failed attempts are forgotten, and gates ask again. An
+// older checkpoint is from before the waits, and is the only source of truth.
+function keptWaits({ run, waits }: RunRecord<Json>, from: CheckpointId): readonly Wait[] {
+  if (from !== run.checkpointHead) return [];
+  return waits.filter((wait) => wait.kind === "sleep" || wait.kind === "signal");
+}
+
+function resumption(
+  executor: Executor,
+  record: RunRecord<Json>,
+  from: LoadedCheckpoint,
+  events: Change["events"],
+  now: number,
+): Change {
+  const payload = { checkpoint_id: from.record.checkpointId };
+  return {
+    record: executor.taken(record, now),
+    events: [...events, event("run.resumed", now, payload)],
+    // From an older checkpoint than the head it is a keyframe, since it does not stand on the head.
+    checkpoint: { kind: "run_resumed", state: runningState(from.state, now), over: from.snapshot },
+  };
+}
+
+function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
+  const { held } = resumed;
+  if (resumed.isRepeat) return { held, checkpointId: parseCheckpointId(resumed.kept), isRepeat: true };
+  const { answer, checkpoint } = resumed;
+  if (checkpoint !== undefined) {
+    const { snapshot } = checkpoint;
+    void executor.launch(answer.skill, held, snapshot.state, snapshot);
+  }
+  return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
+}
+
+/** Who decided at a gate, and about which. */
+export interface GateDecision {
+  readonly approver?: string;
+  readonly notes?: string;
+  /**
+   * The gate of that step; the first open gate where absent. A decision that comes late, or twice, is safe where it says what
+   * it is about: by this, by an idempotency key, or by the revision that its caller saw.
+   */
+  readonly stepId?: string;
+  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
+}
+
+async function decisionClaim(
+  operation: "approve" | "deny",
+  host: Host,
+  runId: RunId,
+  { stepId, approver, notes, idempotencyKey }: GateDecision,
+): Promise<NewClaim | undefined> {
+  const content = [runId, stepId ?? null, approver ?? null, notes ?? null];
+  return idempotencyClaim(operation, idempotencyKey, content, host.clock.now());
+}
+
+/** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
+type Opened = Continuation | { readonly head: CheckpointId };
+
+/** Opens a gate, and resumes the run where it waits; other steps of it may still be in flight. */
+export async function approveRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  request: GateDecision,
+  precondition: Precondition,
+): Promise<Resumed> {
+  const { stepId, idempotencyKey: _, ...by } = request;
+  const claim = await decisionClaim("approve", host, runId, request);
+  const approved = await changeOnce<Opened>(host, tenant, runId, claim, async ({ record }, now) => {
+    demand(record, precondition);
+    const gate = gateOf(record, stepId, "approve");
+    const { capabilityId } = gate;
+    const decision = decisionOf(gate, by);
+    const run = moved(record.run, { type: "approve", decision }, now);
+    const decided: RunRecord<Json> = {
+      ...record,
+      run,
+      waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
+      // Any other gate asks about one action, whatever that is called.
+      confirmed:
+        gate.reason === "confirmation" && capabilityId !== undefined
+          ? [...new Set([...record.confirmed, capabilityId])]
+          : record.confirmed,
+    };
+    const opened = event("run.approved", now, decisionPayload(decision));
+    const head = selected(record, undefined);
+    if (record.run.status === "running") {
+      // Whoever has the lease goes on with it, and so does whoever takes the run when that has lapsed.
+      const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
+      return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
+    }
+    const from = await getCheckpoint(host, tenant, runId, head);
+    const { skill, state } = bindSkill(host, record, from);
+    const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
+    const change = resumption(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
+    return { change, answer: { skill, from }, kept: head };
+  });
+  const { held } = approved;
+  if (approved.isRepeat) return go(executor, approved);
+  const { answer } = approved;
+  if ("skill" in answer) return go(executor, { ...approved, answer });
+  executor.tell(held);
+  return { held, checkpointId: answer.head, isRepeat: false };
+}
+
+// A confirmation holds for the whole run; any other decision is for the step that asked.
+function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<Gate["decision"]>): readonly Wait[] {
+  return waits.flatMap((wait) => {
+    if (wait !== gate) return [wait];
+    return gate.reason === "confirmation" ? [] : [{ ...gate, decision }];
+  });
+}
+
+/** Closes a gate for good: the run is canceled. */
+export async function denyRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  request: GateDecision,
+  precondition: Precondition,
+): Promise<Repeatable> {
+  const { stepId, idempotencyKey: _, ...by } = request;
+  const claim = await decisionClaim("deny", host, runId, request);
+  const { held, isRepeat } = await changeOnce(host, tenant, runId, claim, ({ record }, now) => {
+    demand(record, precondition);
+    const decision = decisionOf(gateOf(record, stepId, "deny"), by);
+    const run = moved(record.run, { type: "deny", decision }, now);
+    const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
+    // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
+    return { change: { record: released({ ...record, run }), events }, answer: undefined };
+  });
+  if (!isRepeat) executor.interrupt(held, "the run was denied");
+  return { held, isRepeat };
+}
+
+function decisionPayload(decision: Decision): Record<string, Json> {
+  return { step_id: decision.stepId, approver: decision.approver ?? null, notes: decision.notes ?? null };
+}
+
+function decisionOf({ stepId, capabilityId, since }: Gate, by: Omit<GateDecision, "stepId">): Decision {
+  return { ...by, stepId, requestedAt: isoTime(since), ...present({ capabilityId }) };
+}
+
+function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "approve" | "deny"): Gate {
+  const { runId, status } = record.run;
+  const gates = openGates(record);
+  const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
+  if (found !== undefined) return found;
+  if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
+    throw invalidRequest("step_id", `run "${runId}" does not wait at step "${stepId}"`);
+  }
+  if (status === "running") {
+    throw new DurableError("invalid_transition", `run "${runId}" is running, and none of its gates is open`, {
+      details: { status, event: type },
+    });
+  }
+  // Whatever the status, the lifecycle refuses it, and says so.
+  return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
+}
+
+/** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
+export async function cancelRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  precondition: Precondition,
+): Promise<Held> {
+  const { held } = await change(host, tenant, runId, ({ record }, now) => {
+    demand(record, precondition);
+    const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
+    return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
+  });
+  executor.interrupt(held, "the run was canceled");
+  return held;
+}
+
+/** A message to a run. */
+export interface NewSignal {
+  /** Printable ASCII, 1 to 200 characters. */
+  readonly name: string;
+  readonly payload?: unknown;
+  /** A second call with this key within 24 hours delivers nothing, and answers as the first did. */
+  readonly idempotencyKey?: string;
+}
+
+/** How many bytes of signals may wait in a run's inbox. */
+export const maxInboxBytes = 64 * 1024;
+
+/** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
+export async function signalRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  { name, payload, idempotencyKey }: NewSignal,
+  precondition: Precondition,
+): Promise<Repeatable> {
+  if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
+  const encoded = encodeValue(payload ?? null, "payload");
+  if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
+    throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
+  }
+  const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
+  const signaled = await changeOnce<Awakened | undefined>(host, tenant, runId, claim, async ({ record }, now) => {
+    demand(record, precondition);
+    const { run } = record;
+    if (isTerminal(run.status)) {
+      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {
+        details: { status: run.status, event: "signal" },
+      });
+    }
+    const inbox = [...record.inbox, { name, payload: encoded, receivedAt: isoTime(now) }];
+    if (utf8Length(JSON.stringify(inbox)) > maxInboxBytes) {
+      throw new DurableError("inbox_full", `the inbox of run "${runId}" is full`, { retryAfterMs: 1_000 });
+    }
+    const received: RunRecord<Json> = { ...record, inbox };
+    const events = [event("signal.received", now, { name })];
+    const isAwaited = record.waits.some(
+      (wait) => wait.kind === "signal" && wait.name === name && isOver(received, wait, now),
+    );
+    const isWaiting = run.status === "waiting_for_signal" || run.status === "waiting_for_human";
+    if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
+    return wake(host, executor, tenant, received, events, now);
+  });
+  const { held, isRepeat } = signaled;
+  if (isRepeat) return { held, isRepeat };
+  const { answer } = signaled;
+  if (answer === undefined) executor.tell(held);
+  else void executor.launch(answer.skill, held, answer.state, answer.head);
+  return { held, isRepeat };
+}
+
+interface Awakened {
+  readonly skill: Skill;
+  readonly state: ExecutionState<Json>;
+  readonly head: Snapshot;
+}
+
+/** Takes a waiting run on, or makes it due where its skill is not here. */
+async function wake(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  record: RunRecord<Json>,
+  events: Change["events"],
+  now: number,
+): Promise<{ change: Change; answer: Awakened | undefined }> {
+  const { run } = record;
+  const toDrain = { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
+  let from: LoadedCheckpoint;
+  let binding: Binding | undefined;
+  try {
+    from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    binding = findBinding(host, record, from);
+  } catch (error) {
+    // A signal is kept whatever its run's state is like. The drain reports what is wrong with that.
+    if (!isUnreadable(error)) throw error;
+    return toDrain;
+  }
+  // A run that must be migrated first is left to the drain, which does it in a checkpoint of its own.
+  if (binding === undefined || binding.isMigrated) return toDrain;
+  const proceeding = executor.taken(
+    underSkill({ ...record, run: moved(run, { type: "proceed" }, now) }, binding.skill),
+    now,
+  );
+  const state = runningState(binding.state, now);
+  return { change: { record: proceeding, events }, answer: { skill: binding.skill, state, head: from.snapshot } };
+}

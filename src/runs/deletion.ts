@@ -1,0 +1,83 @@
+import { readRunBody } from "../codec/run.ts";
+import type { Executor } from "../engine/executor.ts";
+import type { Host } from "../engine/host.ts";
+import { DurableError, isDurableError } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { erase } from "../journal/commit.ts";
+import { heldRow, missingRun } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import { refuseLive } from "../record/lease.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { RunRow } from "../store.ts";
+
+const tries = 20;
+
+/**
+ * Deletes a run: its history, states and effects are gone, its id stays taken, and no late write brings it back. What
+ * descends from it owns what it stands on and goes on. A run that is damaged can be deleted too, and what an import that was
+ * given up has left.
+ *
+ * @throws `conflict` while the run is being executed.
+ */
+export async function deleteRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  precondition: Precondition,
+): Promise<void> {
+  const isDeleted = await eraseWhere(host, executor, tenant, runId, (row, now) => {
+    const record = readableRecord(row);
+    if (record !== undefined) demand(record, precondition);
+    // Of a damaged run, or what an import has left, nobody can say at which revision it is.
+    else if (precondition.expectedRevision !== undefined) {
+      throw new DurableError("precondition_failed", `run "${runId}" has no revision that could be read`, {
+        hint: "delete it without If-Match",
+      });
+    }
+    // A row that cannot be read says of nobody that he executes it.
+    if (record !== undefined) refuseLive(record, now, "cancel it first");
+    return true;
+  });
+  if (!isDeleted) missingRun(runId);
+}
+
+/** Erases a run as long as its row, in whatever form it is found, may be erased. False where it may not, or is gone. */
+export async function eraseWhere(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  mayErase: (row: RunRow, now: number) => boolean,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < tries; attempt++) {
+    const row = await host.store.getRun(tenant, runId);
+    if (row === undefined || (row.status === undefined && !isImport(row))) return false;
+    if (!mayErase(row, host.clock.now())) return false;
+    if (await erase(host, row)) {
+      executor.interrupt({ row }, "the run was deleted");
+      return true;
+    }
+  }
+  throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
+}
+
+// What an import that was given up has left, in no list.
+function isImport(row: RunRow): boolean {
+  return row.status === undefined && unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
+}
+
+/** The record of a row; `undefined` where it is damaged or of a newer version. */
+export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
+  return unlessDamaged(() => heldRow(row)?.record);
+}
+
+function unlessDamaged<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isDurableError(error, "corrupt_data") || isDurableError(error, "unsupported_version")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,227 @@
+import { encodeFields } from "../codec/values.ts";
+import type { Executor } from "../engine/executor.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { event } from "../engine/kernel.ts";
+import { inheritedEffects } from "../engine/ledger.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
+import {
+  type CheckpointId,
+  newDescendantId,
+  parseCheckpointId,
+  parseRunId,
+  type RunId,
+  type TenantId,
+} from "../ids.ts";
+import { type Change, getCheckpoint, getRun, type Held, type LoadedCheckpoint } from "../journal/held.ts";
+import { change } from "../journal/journal.ts";
+import type { Json } from "../json.ts";
+import type { Checkpoint } from "../record/checkpoint.ts";
+import { released } from "../record/lease.ts";
+import { type DescentKind, descendant } from "../record/lineage.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { Fields } from "../record/state.ts";
+import { bindSkill, versionOf } from "../skills/binding.ts";
+import type { NewClaim } from "../store.ts";
+import { expectObject } from "./argument.ts";
+import { type Born, earlierRun, settle } from "./birth.ts";
+import { idempotencyClaim } from "./idempotency.ts";
+
+/** Where a descendant begins, and what it is called. */
+export interface Descent {
+  /** The source's head where absent. */
+  readonly checkpointId?: string;
+  /** `replay_…` or `fork_…` where absent. */
+  readonly newRunId?: string;
+  /** As in {@link NewRun}: a second call with this key within 24 hours gives back the run of the first. */
+  readonly idempotencyKey?: string;
+}
+
+/** Values that replace those of the same names. */
+export interface StateEdit {
+  readonly inputs?: Fields;
+  readonly vars?: Fields;
+}
+
+export interface ForkDescent extends Descent {
+  /**
+   * Changes the state from which the fork goes on: the selected checkpoint is copied as it is, and the change is a second
+   * checkpoint, `state_edited`, the head. Such a fork starts with no confirmed capabilities.
+   */
+  readonly edit?: StateEdit;
+}
+
+/** A descendant as it was born. */
+export interface Descended {
+  readonly held: Held;
+  readonly checkpointId: CheckpointId;
+  readonly isRepeat: boolean;
+}
+
+/** Makes a new run that executes from a checkpoint's state. The source is only read. */
+export async function replayRun(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  runId: RunId,
+  descent: Descent,
+  precondition: Precondition,
+): Promise<Descended> {
+  const claim = await descentClaim("replay", host, runId, descent);
+  const earlier = await earlierRun(host, tenant, claim);
+  if (earlier !== undefined) return descended(earlier);
+  const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
+  // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
+  const { skill, state } = bindSkill(host, source.record, checkpoint);
+  const now = host.clock.now();
+  const record = born("replay", host, source.record, checkpoint, descent, now);
+  const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
+  const replay = await settle(host, tenant, claim, {
+    record: executor.taken(replaying, now),
+    events: [event("run.created", now, lineageOf(record))],
+    checkpoint: copyOf(checkpoint),
+    // All of them, also those after the checkpoint: what the source did to the world is not done again.
+    claims: await inheritedEffects(host, tenant, source.record, record.run.runId),
+  });
+  if (replay.snapshot !== undefined) void executor.launch(skill, replay.held, state, replay.snapshot);
+  return descended(replay);
+}
+
+/** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
+export async function forkRun(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  descent: ForkDescent,
+  precondition: Precondition,
+): Promise<Descended> {
+  const { edit } = descent;
+  const encoded = edit === undefined ? undefined : encodedEdit(edit);
+  const claim = await descentClaim("fork", host, runId, descent, encoded);
+  const earlier = await earlierRun(host, tenant, claim);
+  const fork = earlier ?? (await bornFork(host, tenant, runId, descent, claim, precondition));
+  return descended(encoded === undefined ? fork : await withEdit(host, tenant, fork, encoded));
+}
+
+async function bornFork(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  descent: ForkDescent,
+  claim: NewClaim | undefined,
+  precondition: Precondition,
+): Promise<Born> {
+  const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
+  const now = host.clock.now();
+  const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
+  const record = born("fork", host, source.record, checkpoint, descent, now);
+  return settle(host, tenant, claim, {
+    // An old approval must not send edited mail.
+    record: descent.edit === undefined ? record : { ...record, confirmed: [], isEdited: true, isEditPending: true },
+    events: [event("run.created", now, lineageOf(record))],
+    checkpoint: copyOf(checkpoint),
+    // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
+    claims: await inheritedEffects(host, tenant, source.record, record.run.runId, { state: checkpoint.state, version }),
+  });
+}
+
+interface EncodedEdit {
+  readonly inputs: Fields<Json>;
+  readonly vars: Fields<Json>;
+}
+
+function encodedEdit(edit: StateEdit): EncodedEdit {
+  expectObject(edit, "edit");
+  const { inputs = {}, vars = {} } = edit;
+  return { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
+}
+
+/** The fork with its edit. One that was found under its key may still lack it, where the first call was cut off. */
+async function withEdit(host: Host, tenant: TenantId, fork: Born, edit: EncodedEdit): Promise<Born> {
+  if (fork.held.record.isEditPending !== true) return fork;
+  const { runId } = fork.held.record.run;
+  const { held } = await change(host, tenant, runId, async ({ record }) => {
+    if (record.isEditPending !== true) return { answer: undefined };
+    const { isEditPending: _, ...rest } = record;
+    const over = fork.snapshot ?? (await getCheckpoint(host, tenant, runId, selected(record, undefined))).snapshot;
+    const { state } = over;
+    const edited = { ...state, inputs: { ...state.inputs, ...edit.inputs }, vars: { ...state.vars, ...edit.vars } };
+    const checkpoint = { kind: "state_edited", state: edited, over };
+    return { change: { record: released(rest), events: [], checkpoint }, answer: undefined };
+  });
+  return { ...fork, held };
+}
+
+/** The claim of a replay or fork under its key: of what was asked for, whatever the head is by then. */
+async function descentClaim(
+  kind: DescentKind,
+  host: Host,
+  runId: RunId,
+  { checkpointId, newRunId, idempotencyKey }: Descent,
+  edit?: EncodedEdit,
+): Promise<NewClaim | undefined> {
+  const content: Json[] = [runId, checkpointId ?? null, newRunId ?? null];
+  if (edit !== undefined) content.push(edit.inputs, edit.vars);
+  return idempotencyClaim(kind, idempotencyKey, content, host.clock.now());
+}
+
+function descended({ held, isRepeat }: Born): Descended {
+  return { held, checkpointId: parseCheckpointId(held.record.run.metadata.source_checkpoint_id), isRepeat };
+}
+
+async function origin(host: Host, tenant: TenantId, runId: RunId, descent: Descent, precondition: Precondition) {
+  const source = await getRun(host, tenant, runId);
+  demand(source.record, precondition);
+  const checkpoint = await getCheckpoint(host, tenant, runId, selected(source.record, descent.checkpointId));
+  refuseUnedited(source.record);
+  return { source, checkpoint };
+}
+
+/** @throws `conflict` where the run is a fork whose edit was never saved: it would do what was to be changed. */
+export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
+  if (isEditPending !== true) return;
+  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
+    hint: "fork the source again",
+  });
+}
+
+/**
+ * The checkpoint that was asked for, or the head.
+ *
+ * @throws `invalid_request` where the run has no checkpoint at all.
+ */
+export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
+  if (run.checkpointHead === undefined) {
+    throw invalidRequest("checkpoint_id", `run "${run.runId}" has no checkpoint`, {
+      hint: "save a checkpoint to it first",
+    });
+  }
+  return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
+}
+
+function born(
+  kind: DescentKind,
+  host: Host,
+  source: RunRecord<Json>,
+  from: LoadedCheckpoint,
+  { newRunId }: Descent,
+  now: number,
+): RunRecord<Json> {
+  const id = newRunId === undefined ? newDescendantId(kind, source.run.runId, host.random) : parseRunId(newRunId);
+  const record = descendant(kind, source, from.record.checkpointId, id, isoTime(now));
+  // A state that names no version is of the one that the source had then, and the copy is the descendant's first entry.
+  const version = versionOf(source, from.state, from.snapshot.revision);
+  if (version === undefined || version === source.run.skillVersion) return record;
+  return { ...record, formerVersions: [{ version, until: 1 }] };
+}
+
+// The newborn owns what it stands on: the checkpoint is copied, under its own id, so that nothing is lost with the source.
+function copyOf({ record, state }: Checkpoint<Json>): NonNullable<Change["checkpoint"]> {
+  const { runId: _, ...rest } = record;
+  return { ...rest, state };
+}
+
+function lineageOf({ run }: RunRecord<Json>): Fields<Json> {
+  const { source_run_id, source_checkpoint_id } = run.metadata;
+  return { source_run_id: source_run_id ?? null, source_checkpoint_id: source_checkpoint_id ?? null };
+}

@@ -1,0 +1,155 @@
+import type { Host } from "../engine/host.ts";
+import { invalidRequest } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { getRun } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+import type { RunEvent } from "../record/event.ts";
+import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
+import { entryPage, shownEntry } from "./checkpoints.ts";
+
+/** A place in a run's events. */
+export interface EventQuery {
+  /** After this event, by its id or its place `<revision>-<index>`; from the first where absent. */
+  readonly after?: string;
+  /** At most so many events; default 1,000. */
+  readonly limit?: number;
+}
+
+export interface WatchOptions {
+  /** After this event, as in {@link EventQuery}. */
+  readonly after?: string;
+  /** Ends the watch. */
+  readonly signal?: AbortSignal;
+  /** How often to look where nobody tells, in milliseconds. Default 1,000. */
+  readonly pollMs?: number;
+  /** As long as nothing happens, each look is twice as long after the last, up to this. Default {@link pollMs}. */
+  readonly maxPollMs?: number;
+}
+
+interface Position {
+  readonly revision: number;
+  readonly index: number;
+}
+
+const pageSize = 200;
+
+/** The place of an event in its run, `<revision>-<index>`: what a stream's `Last-Event-ID` is. */
+export function eventPosition(event: RunEvent): string {
+  const { revision, index } = positionOf(event);
+  return `${revision}-${index}`;
+}
+
+/** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
+export function parsePosition(runId: RunId, after: string): Position {
+  const prefix = `${runId}:`;
+  const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
+  const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
+  if (found === null) throw invalidRequest("after", "expected the id of an event of this run, or <revision>-<index>");
+  return { revision: Number(found[1]), index: Number(found[2]) };
+}
+
+function positionOf({ eventId }: RunEvent): Position {
+  const [revision, index] = eventId.split(":").slice(-2);
+  return { revision: Number(revision), index: Number(index) };
+}
+
+/** The run's events after a place, in order. */
+export async function readEvents(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after, limit = 1_000 }: EventQuery,
+): Promise<readonly RunEvent[]> {
+  if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
+  const position = after === undefined ? undefined : parsePosition(runId, after);
+  const { run } = (await getRun(host, tenant, runId)).record;
+  const events: RunEvent[] = [];
+  for (let from = position; ; ) {
+    const page = await eventsAfter(host, tenant, run, from, limit - events.length);
+    events.push(...page.events);
+    if (!page.isMore || events.length >= limit) return events;
+    from = page.last;
+  }
+}
+
+/** Events from some place on. */
+export interface EventPage {
+  readonly events: readonly RunEvent[];
+  /** True where there are more behind them. */
+  readonly isMore: boolean;
+}
+
+/** Events up to a limit, and fewer where they are large. */
+export async function eventsAfter(
+  host: Host,
+  tenant: TenantId,
+  { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
+  position: Position | undefined,
+  limit: number,
+): Promise<EventPage & { readonly last?: Position }> {
+  for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
+    // Each entry has an event at least. That of the position itself may have more behind it, or none.
+    const { rows, isMore } = await entryPage(host, tenant, runId, { after, limit: limit + 1 }, false);
+    const found = rows.flatMap((row) => {
+      const own = shownEntry(row, bornAt).events;
+      return row.revision === position?.revision ? own.slice(position.index + 1) : own;
+    });
+    const events = found.slice(0, limit);
+    const last = events.at(-1);
+    if (last !== undefined || !isMore) {
+      return { events, isMore: isMore || found.length > limit, ...present({ last: last && positionOf(last) }) };
+    }
+    after = rows.at(-1)?.revision ?? after;
+  }
+}
+
+/**
+ * The run's events as they happen, each once and in order, until the run has ended. It returns the status with which the
+ * run ended, and nothing where the watch ended before: its signal aborted, or the platform soon allows no more queries.
+ */
+export async function* watchRun(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  { after, signal, pollMs = 1_000, maxPollMs = pollMs }: WatchOptions,
+): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+  let position = after === undefined ? undefined : parsePosition(runId, after);
+  // The last entry of the run, once all up to it was read: as long as it is the last, there is nothing to read.
+  let readUpTo: number | undefined;
+  let pauseMs = pollMs;
+  let told = new AbortController();
+  const unsubscribe = host.notifier.subscribe((changed) => {
+    if (changed.runId === runId && changed.tenant === tenant) told.abort();
+  });
+  const wake = () => told.abort();
+  signal?.addEventListener("abort", wake);
+  try {
+    while (!signal?.aborted && !host.isSpent()) {
+      told = new AbortController();
+      // The status first: whatever is read after it contains all that led to it.
+      const { record } = await getRun(host, tenant, runId);
+      const { events, isMore }: EventPage =
+        record.entryRevision === readUpTo
+          ? { events: [], isMore: false }
+          : await eventsAfter(host, tenant, record.run, position, pageSize);
+      if (!isMore) readUpTo = record.entryRevision;
+      for (const event of events) {
+        yield event;
+        position = positionOf(event);
+        if (signal?.aborted) return undefined;
+      }
+      if (events.length > 0) {
+        pauseMs = pollMs;
+        continue;
+      }
+      if (isTerminal(record.run.status)) return record.run.status;
+      await host.clock.sleep(pauseMs, told.signal);
+      pauseMs = Math.min(pauseMs * 2, Math.max(pollMs, maxPollMs));
+    }
+    return undefined;
+  } finally {
+    unsubscribe();
+    signal?.removeEventListener("abort", wake);
+  }
+}

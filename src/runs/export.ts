@@ -1,0 +1,90 @@
+import { readEntry, runEvents } from "../codec/entry.ts";
+import type { Host } from "../engine/host.ts";
+import { DurableError } from "../errors.ts";
+import { parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { getRun } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import { present } from "../present.ts";
+import { refuseLive } from "../record/lease.ts";
+import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+/** The first word of every export. */
+export const exportKind = "orca-durable/run";
+export const exportFormat = 1;
+const pageSize = 200;
+
+/**
+ * A run as lines of NDJSON: a header with its row, each entry of its history with its snapshot, its claims, and an end. The
+ * bodies are the stored ones to the byte, so that an import anywhere gives the same export again. Claims that have lapsed
+ * are left out.
+ *
+ * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry which cannot be read; `conflict` while the run is being executed, and where it changed before the end.
+ */
+export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
+  const { host, tenant } = scopeOf(runs);
+  const { row, record } = await getRun(host, tenant, parseRunId(runId));
+  const now = host.clock.now();
+  refuseLive(record, now, "wait until it rests, or cancel it");
+  const { revision, createdAt, body } = row;
+  await expectReadable(host, tenant, row);
+  yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });
+  let lines = 1;
+  for (let after = 0; after < revision; ) {
+    const entries = await host.store.listEntries(tenant, runId, { after, limit: pageSize });
+    for (const group of chains(entries)) {
+      const [first, last] = [group[0], group.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      const snapshots = await host.store.getSnapshots(tenant, runId, first.revision, last.revision);
+      const bodyOf = new Map(snapshots.map((snapshot) => [snapshot.revision, snapshot.body]));
+      for (const { revision, checkpointId, keyframe, body } of group) {
+        const snapshot = bodyOf.get(revision);
+        yield line({ kind: "entry", revision, ...present({ checkpointId, keyframe, snapshot }), body });
+        lines++;
+      }
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < pageSize) break;
+    after = last.revision;
+  }
+  for (let after: ClaimRow | undefined; ; ) {
+    const query = { limit: pageSize, ...(after === undefined ? {} : { after: { kind: after.kind, key: after.key } }) };
+    const claims = await host.store.listClaims(tenant, runId, query);
+    for (const { kind: claim, key, lapsesAt, body } of claims) {
+      if (lapsesAt !== undefined && lapsesAt <= now) continue;
+      yield line({ kind: "claim", claim, key, ...present({ lapsesAt }), body });
+      lines++;
+    }
+    after = claims.at(-1);
+    if (after === undefined || claims.length < pageSize) break;
+  }
+  // Without its end an export is refused, so that no mixture of two moments is ever imported.
+  if ((await host.store.getRun(tenant, runId))?.revision !== revision) {
+    throw new DurableError("conflict", `run "${runId}" changed while it was exported`, { retryAfterMs: 1_000 });
+  }
+  yield line({ kind: "end", lines: lines + 1 });
+}
+
+// Before the first line: what has an entry that cannot be read could not be imported, and should not be half sent.
+async function expectReadable({ store }: Host, tenant: TenantId, { runId, revision }: RunRow): Promise<void> {
+  for (let after = 0; after < revision; ) {
+    const entries = await store.listEntries(tenant, runId, { after, limit: pageSize });
+    for (const entry of entries) runEvents(runId as RunId, readEntry(entry));
+    after = entries.length < pageSize ? revision : (entries.at(-1)?.revision ?? revision);
+  }
+}
+
+/** The entries cut where another keyframe begins: what is read at once is then at most twice a state. */
+function chains(entries: readonly EntryRow[]): readonly (readonly EntryRow[])[] {
+  const groups: EntryRow[][] = [];
+  for (const entry of entries) {
+    if (groups.length === 0 || entry.keyframe === entry.revision) groups.push([]);
+    groups.at(-1)?.push(entry);
+  }
+  return groups;
+}
+
+function line(fields: Readonly<Record<string, Json | undefined>>): string {
+  return `${JSON.stringify(fields)}\n`;
+}

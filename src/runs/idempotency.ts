@@ -1,0 +1,132 @@
+import type { Host } from "../engine/host.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { getRun, type Held } from "../journal/held.ts";
+import { type Changed, change, type Decided } from "../journal/journal.ts";
+import { canonicalJson, type Json, sha256 } from "../json.ts";
+import { present } from "../present.ts";
+import type { ClaimRow, NewClaim } from "../store.ts";
+
+const idempotencyMs = 24 * 60 * 60 * 1000;
+const idempotency = "idempotency";
+/** Of a SHA-256 in hex. */
+const hashLength = 64;
+
+/** The operations that take an idempotency key. A key of one is another key of each other. */
+type Operation = "create" | "start" | "replay" | "fork" | "resume" | "approve" | "deny" | "signal";
+
+/**
+ * The claim of a call under its idempotency key, by what was asked for; `undefined` without a key.
+ *
+ * @throws `invalid_request` where it is no key.
+ */
+export async function idempotencyClaim(
+  operation: Operation,
+  key: string | undefined,
+  content: readonly Json[],
+  now: number,
+): Promise<NewClaim | undefined> {
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || key.length === 0 || key.length > 1000) {
+    throw invalidRequest("idempotency_key", "expected 1 to 1000 characters");
+  }
+  return {
+    kind: idempotency,
+    key: await sha256(JSON.stringify([operation, key])),
+    lapsesAt: now + idempotencyMs,
+    body: await sha256(canonicalJson(content)),
+  };
+}
+
+/** True for what {@link idempotencyClaim} may have made by now, also by a clock that is a day ahead of this one. */
+export function isIdempotencyClaim({ kind, key, lapsesAt, body }: NewClaim, now: number): boolean {
+  const isHash = (text: string) => /^[0-9a-f]{64}$/.test(text);
+  return (
+    kind === idempotency &&
+    isHash(key) &&
+    isHash(body.slice(0, hashLength)) &&
+    lapsesAt !== undefined &&
+    lapsesAt <= now + 2 * idempotencyMs
+  );
+}
+
+/** The claim that an earlier call has under the same key, while it is in force. */
+export async function earlierClaim(
+  host: Host,
+  tenant: TenantId,
+  claim: NewClaim | undefined,
+): Promise<ClaimRow | undefined> {
+  if (claim === undefined) return undefined;
+  const earlier = await host.store.getClaim(tenant, claim.kind, claim.key);
+  if (earlier?.lapsesAt === undefined || earlier.lapsesAt <= host.clock.now()) return undefined;
+  return earlier;
+}
+
+/** @throws `idempotency_conflict` where the earlier call asked for something else. */
+export function demandSame(claim: NewClaim, earlier: ClaimRow): void {
+  if (contentOf(earlier) === claim.body) return;
+  throw new DurableError("idempotency_conflict", "this idempotency key was used with other content", {
+    hint: "use a new key for a new request",
+  });
+}
+
+// Behind the content's hash stands what the first answer said, where a repeat could not tell it from the run.
+function contentOf({ body }: ClaimRow): string {
+  return body.slice(0, hashLength);
+}
+
+function keptBy({ body }: ClaimRow): string {
+  return body.slice(hashLength + 1);
+}
+
+/** A decision under an idempotency key. `kept` is what a repeat answers with, beside the run. */
+export interface DecidedOnce<T> extends Decided<T> {
+  readonly kept?: string;
+}
+
+/** What a call came to: a change, or nothing where an earlier call with its key had made it. */
+export type ChangedOnce<T> =
+  | ({ readonly isRepeat: false } & Changed<T>)
+  | { readonly isRepeat: true; readonly held: Held; readonly kept: string };
+
+/**
+ * As {@link change}, but once for each idempotency key: the claim is committed with the change, and whoever finds it changes
+ * nothing. A repeat is looked for before anything is refused, since the change itself may be why it would be.
+ *
+ * @throws `idempotency_conflict` where the key was used with other content.
+ */
+export async function changeOnce<T>(
+  host: Host,
+  tenant: TenantId,
+  runId: RunId,
+  claim: NewClaim | undefined,
+  decide: (held: Held, now: number) => DecidedOnce<T> | Promise<DecidedOnce<T>>,
+): Promise<ChangedOnce<T>> {
+  const find = async () => {
+    const earlier = await earlierClaim(host, tenant, claim);
+    if (earlier !== undefined && claim !== undefined) demandSame(claim, earlier);
+    return earlier;
+  };
+  const work = change<Looked<T>>(host, tenant, runId, async (held, now) => {
+    const earlier = await find();
+    if (earlier !== undefined) return { answer: { isRepeat: true, earlier } };
+    const { change, kept, answer } = await decide(held, now);
+    const looked: Looked<T> = { isRepeat: false, answer };
+    if (claim === undefined || change === undefined) return { ...present({ change }), answer: looked };
+    const body = kept === undefined ? claim.body : `${claim.body} ${kept}`;
+    return { change: { ...change, claims: [{ ...claim, body }, ...(change.claims ?? [])] }, answer: looked };
+  });
+  const { answer, ...changed } = await work.catch(async (error) => {
+    // Between the look and the commit another run may have claimed the key.
+    if (isDurableError(error, "conflict")) await find();
+    throw error;
+  });
+  // The run was read before the claim: the first call may have changed it in between.
+  if (answer.isRepeat) return { isRepeat: true, held: await getRun(host, tenant, runId), kept: keptBy(answer.earlier) };
+  return { isRepeat: false, ...changed, answer: answer.answer };
+}
+
+/** What was found under the key, or decided. */
+type Looked<T> =
+  | { readonly isRepeat: true; readonly earlier: ClaimRow }
+  | { readonly isRepeat: false; readonly answer: T };

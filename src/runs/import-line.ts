@@ -1,0 +1,262 @@
+import { readEntry, runEvents } from "../codec/entry.ts";
+import { readRunBody, writeRunBody } from "../codec/run.ts";
+import { SnapshotChain } from "../codec/snapshot-chain.ts";
+import type { Host } from "../engine/host.ts";
+import { isOwnEffect } from "../engine/ledger.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { checkDepth, checkRow, checkState } from "../journal/room.ts";
+import type { Json } from "../json.ts";
+import { type JsonObject, utf8Length } from "../json.ts";
+import { present } from "../present.ts";
+import { refuseLive } from "../record/lease.ts";
+import { listedSource } from "../record/lineage.ts";
+import { dueAt, type RunRecord } from "../record/run.ts";
+import { type EarlierEntry, maxClaims, maxRowBytes, type NewClaim, type RunRow } from "../store.ts";
+import { exportFormat, exportKind } from "./export.ts";
+import { isIdempotencyClaim } from "./idempotency.ts";
+
+/** More commits than this leave a trace in every history. */
+const mostUnremembered = 1_000_000;
+
+/** Counts and revisions end here, so that they can be counted on from. */
+const largestCount = 2 ** 52;
+
+/** The run that a header brings. */
+export interface Header {
+  readonly row: RunRow;
+  readonly record: RunRecord<Json>;
+  /** The nonce of the run's last commit. */
+  readonly nonce: string;
+}
+
+/** The lines of an export, checked as they are read: what is taken in can be read here like what was written here. */
+export class ImportLines {
+  readonly header: Header;
+  readonly claims: NewClaim[] = [];
+  /** The revision of the last entry that was read. */
+  readTo = 0;
+  readonly #host: Host;
+  readonly #chain: SnapshotChain;
+  readonly #checkpointIds = new Set<string>();
+  #headRevision = 0;
+  #keyframe: number | undefined;
+
+  /** @throws `invalid_request` that names the line, or `unsupported_version`. */
+  constructor(host: Host, tenant: TenantId, fields: JsonObject, place: string) {
+    this.#host = host;
+    this.#chain = new SnapshotChain(host.maxStateValues);
+    this.header = readLine(place, () => readHeader(host, fields, tenant, place));
+  }
+
+  /** @throws `invalid_request` that names the line, `too_large` or `unsupported_version`. */
+  readEntry(fields: JsonObject, place: string): EarlierEntry {
+    return readLine(place, () => this.#entry(fields, place));
+  }
+
+  #entry(fields: JsonObject, place: string): EarlierEntry {
+    const { row, record } = this.header;
+    const { tenant, runId } = row;
+    const revision = numberOf(fields, "revision", place);
+    if (this.claims.length > 0) throw invalidRequest(place, "an entry after a claim");
+    if (revision <= this.readTo) throw invalidRequest(place, "entries are out of order");
+    if (revision > row.revision) throw invalidRequest(place, "the entry is newer than its run");
+    checkGap(revision - this.readTo, place);
+    const body = bodyOf(fields, place);
+    checkDepth(body, "the entry");
+    const read = readEntry({ tenant, runId, revision, body });
+    runEvents(runId as RunId, read);
+    const { checkpoint } = read;
+    this.readTo = revision;
+    if (checkpoint === undefined) {
+      if (["checkpointId", "keyframe", "snapshot"].some((name) => Object.hasOwn(fields, name))) {
+        throw invalidRequest(place, "the entry has no checkpoint");
+      }
+      return { revision, body };
+    }
+    const { checkpointId } = checkpoint;
+    const { keyframe } = fields;
+    if (fields.checkpointId !== checkpointId || checkpoint.runId !== runId) {
+      throw invalidRequest(place, "the entry is of another checkpoint");
+    }
+    if (this.#checkpointIds.has(checkpointId)) {
+      throw invalidRequest(place, `checkpoint "${checkpointId}" is there twice`);
+    }
+    if (typeof keyframe !== "number" || (keyframe !== revision && keyframe !== this.#keyframe)) {
+      throw invalidRequest(`${place}.keyframe`, "expected its own revision, or the keyframe of the checkpoint before");
+    }
+    this.#checkpointIds.add(checkpointId);
+    this.#headRevision = revision;
+    this.#keyframe = keyframe;
+    const entry = { revision, body, checkpointId, keyframe };
+    if (fields.snapshot === undefined) {
+      // The state was gone at the source as well.
+      this.#chain.addMissing();
+      return entry;
+    }
+    const snapshot = textOf(fields, "snapshot", place, this.#host.maxStateBytes);
+    return readLine(`${place}.snapshot`, () => {
+      const { size = { bytes: 0, values: 0 }, ...checked } = this.#chain.add(
+        { revision, body: snapshot },
+        keyframe === revision,
+      );
+      checkState(this.#host, record.run, { size, depth: checked.depth });
+      if (checked.skillId !== undefined && checked.skillId !== record.run.skillId) {
+        throw invalidRequest(`${place}.snapshot`, `the state is not of skill "${record.run.skillId}"`);
+      }
+      return { ...entry, snapshot: checked.body };
+    });
+  }
+
+  /** Claims that have lapsed are left out. @throws `invalid_request` that names the line. */
+  async readClaim(fields: JsonObject, place: string): Promise<void> {
+    const { row } = this.header;
+    const now = this.#host.clock.now();
+    const { claim: kind, key } = fields;
+    if (!isId(kind) || !isId(key)) throw invalidRequest(place, "a claim has a kind and a key");
+    const before = this.claims.at(-1);
+    const isOrdered = before === undefined || before.kind < kind || (before.kind === kind && before.key < key);
+    if (!isOrdered) throw invalidRequest(place, "claims are out of order");
+    const lapsesAt = fields.lapsesAt === undefined ? undefined : numberOf(fields, "lapsesAt", place);
+    const claim = { kind, key, body: bodyOf(fields, place), ...present({ lapsesAt }) };
+    const isKnown =
+      isIdempotencyClaim(claim, now) || (await isOwnEffect(parseRunId(row.runId), claim).catch(named(place)));
+    if (!isKnown) throw invalidRequest(place, "this is no claim that a run can have");
+    if (lapsesAt !== undefined && lapsesAt <= now) return;
+    if (this.claims.length >= maxClaims) {
+      throw new DurableError("too_large", `${place}: a run is taken in with at most ${maxClaims} claims`, {
+        path: place,
+      });
+    }
+    this.claims.push(claim);
+  }
+
+  /** @throws `invalid_request` where entries are missing. */
+  checkWhole(place: string): void {
+    const { row, record } = this.header;
+    const isWhole =
+      record.entryRevision === this.readTo &&
+      record.checkpointCount === this.#checkpointIds.size &&
+      record.headRevision === this.#headRevision &&
+      record.run.checkpointHead === [...this.#checkpointIds].at(-1);
+    if (!isWhole) throw invalidRequest(place, "this is not the whole history of the run");
+    checkGap(row.revision - this.readTo, place);
+  }
+}
+
+function checkGap(commits: number, place: string): void {
+  if (commits > mostUnremembered) throw invalidRequest(place, "too much of the history is missing");
+}
+
+/** What a line holds; where it cannot be read, the line is named. */
+function readLine<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw named(place)(error);
+  }
+}
+
+/** Rejects with the error that names the place, whatever it was about. */
+function named(place: string): (error: unknown) => never {
+  return (error) => {
+    if (!isDurableError(error) || error.message.startsWith(place) || error.code === "conflict") throw error;
+    const { code, message } = error;
+    if (code === "unsupported_version" || code === "too_large") {
+      throw new DurableError(code, `${place}: ${message}`, { path: place, cause: error });
+    }
+    throw invalidRequest(place, reasonOf(error), { cause: error });
+  };
+}
+
+/** A body that cannot be read says that alone; its cause says where. */
+function reasonOf(error: DurableError): string {
+  const { cause, message } = error;
+  return cause instanceof Error && isDurableError(cause, "invalid_request") ? `${message}: ${cause.message}` : message;
+}
+
+function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: string): Header {
+  if (fields.kind !== exportKind) throw invalidRequest(place, "this is not the export of a run");
+  if (typeof fields.format !== "number" || fields.format > exportFormat) {
+    throw new DurableError("unsupported_version", `${place}: this reads format ${exportFormat} only`, { path: place });
+  }
+  const runId = parseRunId(fields.runId, `${place}.runId`);
+  const text = bodyOf(fields, place);
+  const { nonce, record: read } = readRunBody(text, `run "${runId}"`);
+  if (read === undefined || read.run.runId !== runId) throw invalidRequest(place, "the row is not of this run");
+  refuseLive(read, host.clock.now(), "wait until it rests where it is");
+  // Unchanged within a tenant, so that the bytes stay the same.
+  const isOwn = read.run.tenantId === tenant;
+  const record = isOwn ? read : { ...read, run: { ...read.run, tenantId: tenant } };
+  const { status, skillId } = record.run;
+  const row: RunRow = {
+    tenant,
+    runId,
+    revision: numberOf(fields, "revision", place),
+    createdAt: numberOf(fields, "createdAt", place),
+    status,
+    skillId,
+    ...present({ sourceRunId: listedSource(record.run), dueAt: dueAt(record) }),
+    body: isOwn ? text : writeRunBody(nonce, record),
+  };
+  checkRow(record, row.body);
+  checkColumns(row, record, place);
+  return { row, record, nonce };
+}
+
+/** What every row that is written here keeps to. */
+function checkColumns(row: RunRow, record: RunRecord<Json>, place: string): void {
+  const inRecord = `${place}.body.record`;
+  if (row.revision === 0) throw invalidRequest(`${place}.revision`, "expected a number above 0");
+  if (Date.parse(record.run.createdAt) !== row.createdAt) {
+    throw invalidRequest(`${place}.createdAt`, "expected the time that the run says it was created at");
+  }
+  if (!isId(row.skillId)) throw invalidRequest(`${inRecord}.run.skill_id`, "expected the id of a skill");
+  for (const [index, { receivedAt }] of record.inbox.entries()) {
+    checkTime(receivedAt, `${inRecord}.inbox[${index}].received_at`);
+  }
+  for (const [index, wait] of record.waits.entries()) {
+    if (wait.kind !== "approval" || wait.decision === undefined) continue;
+    checkTime(wait.decision.at, `${inRecord}.waits[${index}].decision.at`);
+  }
+  const counts = {
+    epoch: record.epoch,
+    recoveries: record.recoveries,
+    unserved_count: record.unservedCount,
+    checkpoint_count: record.checkpointCount,
+  };
+  for (const [name, count] of Object.entries(counts)) {
+    if (count > largestCount) throw invalidRequest(`${inRecord}.${name}`, `expected at most ${largestCount}`);
+  }
+}
+
+function checkTime(text: string, path: string): void {
+  if (Number.isNaN(Date.parse(text))) throw invalidRequest(path, "expected a time");
+}
+
+function bodyOf(fields: JsonObject, place: string): string {
+  return textOf(fields, "body", place, maxRowBytes);
+}
+
+function textOf(fields: JsonObject, name: string, place: string, maxBytes: number): string {
+  const value = fields[name];
+  if (typeof value !== "string") throw invalidRequest(`${place}.${name}`, "expected a string");
+  if (value.length * 3 > maxBytes && utf8Length(value) > maxBytes) {
+    throw new DurableError("too_large", `${place}.${name}: at most ${maxBytes} bytes fit`, {
+      path: `${place}.${name}`,
+    });
+  }
+  return value;
+}
+
+/** A whole number; a time of them is one that a Date can hold. */
+export function numberOf(
+  fields: JsonObject,
+  name: "revision" | "createdAt" | "lapsesAt" | "lines",
+  place: string,
+): number {
+  const value = fields[name];
+  const largest = name === "createdAt" || name === "lapsesAt" ? 8.64e15 : Number.MAX_SAFE_INTEGER;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= largest) return value;
+  throw invalidRequest(`${place}.${name}`, `expected a whole number, at most ${largest}`);
+}

@@ -1,0 +1,237 @@
+import { readRunBody, writeImportBody } from "../codec/run.ts";
+import type { Host } from "../engine/host.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
+import { deliverBirth } from "../journal/commit.ts";
+import { type Held, heldRow } from "../journal/held.ts";
+import { isJsonObject, parseJson, sha256 } from "../json.ts";
+import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
+import { ImportLines, numberOf } from "./import-line.ts";
+import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+/** An export of up to so many characters is read to its end before anything is written. */
+const mostAhead = 4 * 1024 * 1024;
+/** So many entries, of so many characters, go into one commit. */
+const mostEntries = 100;
+const mostLength = 1024 * 1024;
+
+/**
+ * Takes a run in. It is written under a row that is in no list; the last commit brings the claims and makes it visible, so
+ * that a crash or a stream that is cut leaves no half of a run. The same import may be begun again, or that of a later
+ * export of the run: it goes on where it stopped, which it knows by a digest of what is written, without reading that again.
+ * What an import has left that is never finished, `runs.delete` takes away. One of up to 4 MiB that is refused has written
+ * nothing at all.
+ *
+ * Everything is checked before it is written: what could not be read back, and what is not of this run, is refused.
+ *
+ * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `quota_exceeded`; `conflict` where the run exists with
+ * another history.
+ */
+export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
+  const { host, tenant } = scopeOf(runs);
+  let taking: Import | undefined;
+  let [number, isEnded] = [0, false];
+  for await (const text of wholeLines(lines)) {
+    const place = `line ${++number}`;
+    const fields = parseJson(text, place);
+    if (!isJsonObject(fields)) throw invalidRequest(place, "expected an object");
+    if (isEnded) throw invalidRequest(place, "a line after the end");
+    if (taking === undefined) {
+      taking = new Import(host, new ImportLines(host, tenant, fields, place));
+      await taking.find();
+    } else {
+      switch (fields.kind) {
+        case "entry":
+          await taking.take(taking.lines.readEntry(fields, place), text.length);
+          break;
+        case "claim":
+          await taking.lines.readClaim(fields, place);
+          break;
+        case "end":
+          if (numberOf(fields, "lines", place) !== number) throw invalidRequest(place, "lines are missing before it");
+          isEnded = true;
+          break;
+        default:
+          throw invalidRequest(place, `"${String(fields.kind)}" is not a kind of line`);
+      }
+    }
+    if (taking.finished !== undefined) return currentRun(taking.finished);
+  }
+  if (taking === undefined) throw invalidRequest("line 1", "there is nothing to import");
+  if (!isEnded) throw invalidRequest(`line ${number + 1}`, "the export ends too early");
+  taking.lines.checkWhole(`line ${number}`);
+  return currentRun(await taking.finish());
+}
+
+/** An entry that was read, and the digest of the history up to it. */
+interface Pending {
+  readonly entry: EarlierEntry;
+  readonly digest: string;
+}
+
+/** A run that is being taken in. */
+class Import {
+  readonly lines: ImportLines;
+  /** The run, where it is there already. */
+  finished: Held | undefined;
+  readonly #host: Host;
+  /** What is not written yet. */
+  #pending: Pending[] = [];
+  #length = 0;
+  #digest = "";
+  /** How far the history is written, and its digest up to there. */
+  #written = { revision: 0, digest: "" };
+  #readTo = 0;
+
+  constructor(host: Host, lines: ImportLines) {
+    this.#host = host;
+    this.lines = lines;
+  }
+
+  /**
+   * Looks how far this import, or another one of the same run, has come.
+   *
+   * @throws `conflict` where the run has another history.
+   */
+  async find(): Promise<void> {
+    const { row } = this.lines.header;
+    const found = await this.#host.store.getRun(row.tenant, row.runId);
+    if (found === undefined) return;
+    if (found.status !== undefined) {
+      this.finished = samePresent(row, found);
+      return;
+    }
+    const { isImport, nonce } = readRunBody(found.body, `run "${row.runId}"`);
+    const isOfRun = isImport && found.createdAt === row.createdAt && found.revision < row.revision;
+    if (!isOfRun || found.revision <= this.#written.revision) throw exists(row.runId);
+    this.#written = { revision: found.revision, digest: nonce };
+    const place = this.#pending.findIndex(({ entry }) => entry.revision >= found.revision);
+    if (place >= 0) this.#compare(this.#pending[place] as Pending);
+    this.#pending = place < 0 ? [] : this.#pending.slice(place + 1);
+  }
+
+  // Where the row ends is an entry, so that the digest of the history up to that is the one of the row.
+  #compare({ entry, digest }: Pending): void {
+    const { revision, digest: expected } = this.#written;
+    if (entry.revision === revision && digest === expected) return;
+    throw exists(this.lines.header.row.runId);
+  }
+
+  /** Takes an entry, whose line is of that length. */
+  async take(entry: EarlierEntry, length: number): Promise<void> {
+    const { revision, checkpointId = null, keyframe = null, snapshot = null, body } = entry;
+    this.#digest = await sha256(JSON.stringify([this.#digest, revision, checkpointId, keyframe, snapshot, body]));
+    const next = { entry, digest: this.#digest };
+    const isNew = revision > this.#written.revision;
+    if (!isNew && revision === this.#written.revision) this.#compare(next);
+    if (isNew && this.#readTo < this.#written.revision) this.#compare(next);
+    this.#readTo = revision;
+    if (!isNew) return;
+    this.#pending.push(next);
+    this.#length += length;
+    if (this.#length <= mostAhead) return;
+    // The last stays: the final commit may have to bring it.
+    await this.#writeUntil(() => this.#pending.length <= 1);
+    this.#length = 0;
+  }
+
+  /** Writes what is left, and shows the run. */
+  async finish(): Promise<Held> {
+    const { row, record, nonce } = this.lines.header;
+    const { claims } = this.lines;
+    for (;;) {
+      await this.#writeUntil(() => this.#batch().length === this.#pending.length);
+      if (this.finished !== undefined) return this.finished;
+      if (this.#readTo < this.#written.revision) throw exists(row.runId);
+      const entries = this.#pending.map(({ entry }) => entry);
+      const last = entries.at(-1);
+      const isLast = last?.revision === row.revision;
+      const commit: Commit = {
+        run: row,
+        over: this.#written.revision,
+        earlier: isLast ? entries.slice(0, -1) : entries,
+        ...(isLast ? { entry: entryOf(last) } : {}),
+        claims,
+        now: this.#host.clock.now(),
+      };
+      const delivery = await deliverBirth(this.#host, commit, nonce);
+      switch (delivery.kind) {
+        case "committed":
+          return delivery.later ?? { row, record };
+        case "claimed":
+          throw claimHeld(row, delivery.claim);
+        case "conflict":
+          await this.find();
+      }
+    }
+  }
+
+  /** Writes hidden rows, each with as many entries as fit into a commit. */
+  async #writeUntil(isEnough: () => boolean): Promise<void> {
+    const { tenant, runId, createdAt } = this.lines.header.row;
+    while (this.finished === undefined && !isEnough()) {
+      const batch = this.#batch(this.#pending.length - 1);
+      const { entry: last, digest } = batch.at(-1) as Pending;
+      const run: RunRow = { tenant, runId, revision: last.revision, createdAt, body: writeImportBody(digest) };
+      const earlier = batch.slice(0, -1).map(({ entry }) => entry);
+      const commit = { run, over: this.#written.revision, earlier, entry: entryOf(last), now: this.#host.clock.now() };
+      const delivery = await deliverBirth(this.#host, commit, digest);
+      if (delivery.kind === "committed") {
+        this.#written = { revision: last.revision, digest };
+        this.#pending = this.#pending.slice(batch.length);
+        // Another one that takes the same run in has come further, or is done.
+      } else await this.find();
+    }
+  }
+
+  /** The first of the entries that are not written yet, as far as they fit into a commit; at least one. */
+  #batch(most = this.#pending.length): readonly Pending[] {
+    let length = 0;
+    const end = this.#pending.findIndex(({ entry }, index) => {
+      length += lengthOf(entry);
+      return index > 0 && (index >= Math.min(most, mostEntries) || length > mostLength);
+    });
+    return end < 0 ? this.#pending : this.#pending.slice(0, end);
+  }
+}
+
+function lengthOf({ body, snapshot = "" }: EarlierEntry): number {
+  return body.length + snapshot.length;
+}
+
+function entryOf({ revision: _, ...entry }: EarlierEntry) {
+  return entry;
+}
+
+function claimHeld({ runId }: RunRow, claim: ClaimRow): DurableError {
+  return new DurableError("conflict", `a claim of run "${runId}" is held by run "${claim.runId}"`);
+}
+
+function samePresent(row: RunRow, present: RunRow): Held {
+  const held = heldRow(present);
+  if (held === undefined || present.revision !== row.revision || present.body !== row.body) throw exists(row.runId);
+  return held;
+}
+
+function exists(runId: string): DurableError {
+  return new DurableError("conflict", `there already is, or was, a run "${runId}" with another history`);
+}
+
+/** The lines of a text that comes in chunks of any size; empty ones are left out. */
+async function* wholeLines(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void, undefined> {
+  // Joined once per line: a large line in small chunks would be copied with each of them.
+  let parts: string[] = [];
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", start)) {
+      parts.push(chunk.slice(start, end));
+      const text = parts.join("");
+      parts = [];
+      start = end + 1;
+      if (text.trim() !== "") yield text;
+    }
+    parts.push(chunk.slice(start));
+  }
+  const text = parts.join("");
+  if (text.trim() !== "") yield text;
+}

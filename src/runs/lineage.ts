@@ -1,0 +1,115 @@
+import { isId, parseRunId, type RunId } from "../ids.ts";
+import { getRun, type Held } from "../journal/held.ts";
+import { present } from "../present.ts";
+import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../record/lineage.ts";
+import type { RunStatus } from "../record/run.ts";
+import type { RunPosition, RunRow } from "../store.ts";
+import { readableRecord } from "./deletion.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+/** A run in a family. */
+export type LineageNode = RelatedRun | MissingRun;
+
+export interface RelatedRun {
+  readonly runId: RunId;
+  readonly isMissing: false;
+  readonly sourceRunId?: string;
+  /** The checkpoint of the source on which it stands. */
+  readonly checkpointId?: string;
+  readonly kind?: DescentKind;
+  readonly skillId: string;
+  readonly status: RunStatus;
+  readonly createdAt: string;
+}
+
+/** A run that others name as their source, and that is not there, or no longer, or cannot be read. */
+export interface MissingRun {
+  readonly runId: string;
+  readonly isMissing: true;
+}
+
+/** Where a run comes from, and what came of it. */
+export interface Lineage {
+  readonly run: RelatedRun;
+  /** The nearest first. It ends with the first that is missing. */
+  readonly ancestors: readonly LineageNode[];
+  /** Parents before children. */
+  readonly descendants: readonly RelatedRun[];
+  /** True where there are more runs than were looked for. */
+  readonly isMore: boolean;
+}
+
+const maxNodes = 500;
+const pageSize = 100;
+
+/**
+ * The runs from which this one descends, and those that descend from it: at most 500 beside itself, and fewer where the
+ * platform allows no more queries.
+ *
+ * @throws `not_found`.
+ */
+export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
+  const { host, tenant } = scopeOf(runs);
+  const own = parseRunId(runId);
+  const held = await getRun(host, tenant, own);
+  // Metadata comes from callers too, and may lead in a circle.
+  const seen = new Set<string>([own]);
+  const mayRead = () => seen.size <= maxNodes && !host.isSpent();
+  let isMore = false;
+
+  const ancestors: LineageNode[] = [];
+  for (let id = sourceRunId(held.record.run); id !== undefined && !seen.has(id); ) {
+    if (!mayRead()) {
+      isMore = true;
+      break;
+    }
+    seen.add(id);
+    const row: RunRow | undefined = isId(id) ? await host.store.getRun(tenant, id) : undefined;
+    const record = row && readableRecord(row);
+    ancestors.push(record === undefined ? { runId: id, isMissing: true } : related({ record }));
+    id = record && sourceRunId(record.run);
+  }
+
+  const descendants: RelatedRun[] = [];
+  const parents: RunId[] = [own];
+  search: for (const parent of parents) {
+    for (let after: RunPosition | undefined; ; ) {
+      if (!mayRead()) {
+        isMore = true;
+        break search;
+      }
+      const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
+      const rows = await host.store.listRuns(tenant, query);
+      for (const row of rows) {
+        // A row that cannot be read is left out: it says neither where it comes from nor what it is.
+        const record = readableRecord(row);
+        if (record === undefined || seen.has(row.runId)) continue;
+        if (seen.size > maxNodes) {
+          isMore = true;
+          break search;
+        }
+        seen.add(row.runId);
+        const node = related({ record });
+        descendants.push(node);
+        parents.push(node.runId);
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < pageSize) break;
+      after = { createdAt: last.createdAt, runId: last.runId };
+    }
+  }
+  return { run: related(held), ancestors, descendants, isMore };
+}
+
+function related({ record: { run } }: Pick<Held, "record">): RelatedRun {
+  const { runId, skillId, status, createdAt } = run;
+  return {
+    runId,
+    isMissing: false,
+    ...present({ sourceRunId: sourceRunId(run), checkpointId: sourceCheckpointId(run), kind: descentKind(run) }),
+    skillId,
+    status,
+    createdAt,
+  };
+}

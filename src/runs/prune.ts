@@ -1,0 +1,100 @@
+import type { Host } from "../engine/host.ts";
+import { invalidRequest } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { present } from "../present.ts";
+import { isLeaseLive } from "../record/lease.ts";
+import { isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
+import type { RunPosition, RunRow } from "../store.ts";
+import { eraseWhere, readableRecord } from "./deletion.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+export interface PruneRequest {
+  /** Runs that were created before this time. */
+  readonly olderThan: Date;
+  /** Which of them; terminal statuses only, all of these where absent. */
+  readonly status?: readonly RunStatus[];
+  /** How many of the newest terminal runs stay in any case. Default 0. */
+  readonly keep?: number;
+  /** The most runs to delete in this call. Default 100. */
+  readonly limit?: number;
+}
+
+export interface Pruned {
+  readonly deleted: number;
+  /** True where the limit was reached: call again. */
+  readonly isMore: boolean;
+}
+
+const pageSize = 100;
+
+/**
+ * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that goes on meanwhile is spared.
+ *
+ * @throws `invalid_request` that names the field.
+ */
+export async function pruneRuns(
+  runs: Runs,
+  { olderThan, status = terminalStatuses, keep = 0, limit = 100 }: PruneRequest,
+): Promise<Pruned> {
+  const { host, executor, tenant } = scopeOf(runs);
+  const before = olderThan.getTime();
+  if (Number.isNaN(before)) throw invalidRequest("olderThan", "this is not a time");
+  const live = status.find((one) => !isTerminal(one));
+  if (live !== undefined) throw invalidRequest("status", `a run that is ${live} has not ended`);
+  if (!Number.isSafeInteger(keep) || keep < 0) throw invalidRequest("keep", "expected a whole number of at least 0");
+  if (!Number.isSafeInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
+  const kept = await newest(host, tenant, keep);
+  let deleted = 0;
+  for await (const { runId, createdAt } of endedRuns(host, tenant, status, "ascending")) {
+    if (createdAt >= before) break;
+    if (kept.has(runId)) continue;
+    if (deleted === limit) return { deleted, isMore: true };
+    const isDeleted = await eraseWhere(
+      host,
+      executor,
+      tenant,
+      runId as RunId,
+      (row, now) => status.some((one) => one === row.status) && !isExecuted(row, now),
+    );
+    if (isDeleted) deleted++;
+  }
+  return { deleted, isMore: false };
+}
+
+async function newest(host: Host, tenant: TenantId, keep: number): Promise<ReadonlySet<string>> {
+  const kept = new Set<string>();
+  if (keep === 0) return kept;
+  for await (const { runId } of endedRuns(host, tenant, terminalStatuses, "descending")) {
+    kept.add(runId);
+    if (kept.size === keep) break;
+  }
+  return kept;
+}
+
+/** The runs of those statuses by birth. Read status by status, so that those that have not ended cost nothing. */
+async function* endedRuns(
+  host: Host,
+  tenant: TenantId,
+  statuses: readonly RunStatus[],
+  order: "ascending" | "descending",
+): AsyncGenerator<RunRow, void, undefined> {
+  const sign = order === "ascending" ? 1 : -1;
+  for (let after: RunPosition | undefined; ; ) {
+    const query = { order, limit: pageSize, ...present({ after }) };
+    const pages = await Promise.all(
+      [...new Set(statuses)].map((status) => host.store.listRuns(tenant, { ...query, status })),
+    );
+    const rows = pages.flat().sort((a, b) => sign * (a.createdAt - b.createdAt || (a.runId < b.runId ? -1 : 1)));
+    yield* rows.slice(0, pageSize);
+    const last = rows[pageSize - 1];
+    if (last === undefined) return;
+    after = { createdAt: last.createdAt, runId: last.runId };
+  }
+}
+
+// A row that cannot be read says of nobody that he executes it.
+function isExecuted(row: RunRow, now: number): boolean {
+  const record = readableRecord(row);
+  return record !== undefined && isLeaseLive(record, now);
+}

@@ -1,0 +1,372 @@
+import { decodeRun } from "../codec/run.ts";
+import { decodeValue } from "../codec/values.ts";
+import type { Executor } from "../engine/executor.ts";
+import { type Host, isoTime } from "../engine/host.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { getCheckpoint, getRun, type Held, heldRow } from "../journal/held.ts";
+import { present } from "../present.ts";
+import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
+import type { RunEvent } from "../record/event.ts";
+import type { Precondition } from "../record/precondition.ts";
+import { isTerminal, type Run, type RunStatus, runStatuses } from "../record/run.ts";
+import type { Skill } from "../skills/skill.ts";
+import type { RunPosition, RunRow } from "../store.ts";
+import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
+import { createRun, type NewRun, startRun } from "./birth.ts";
+import {
+  type CheckpointPage,
+  type CheckpointQuery,
+  type HistoryEntry,
+  type HistoryQuery,
+  listCheckpoints,
+  loadCheckpoint,
+  type NewCheckpointRequest,
+  readHistory,
+  saveCheckpoint,
+} from "./checkpoints.ts";
+import {
+  approveRun,
+  cancelRun,
+  denyRun,
+  type GateDecision,
+  type NewSignal,
+  type Repeatable,
+  type Resumed,
+  type Resumption,
+  resumeRun,
+  signalRun,
+} from "./continuation.ts";
+import { deleteRun } from "./deletion.ts";
+import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
+import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
+import { lengthOption } from "./options.ts";
+import { readPage } from "./page.ts";
+import { type Scope, setScope } from "./scope.ts";
+
+/** A run as it was read, or as it was written last. */
+export interface CurrentRun extends Run {
+  /** The revision of its last history entry, by which a {@link Precondition} knows it. No heartbeat moves it. */
+  readonly revision: number;
+  /**
+   * In lists, true of a run whose row cannot be read, because it is damaged or of a newer version: all that is known of it is
+   * its ids, its status and the time of its birth, and `error` says what is wrong.
+   */
+  readonly isDamaged?: true;
+}
+
+/** A run that was made, or found again under its idempotency key. */
+export interface Started {
+  readonly run: CurrentRun;
+  readonly isRepeat: boolean;
+}
+
+/** A run after a call that may have an idempotency key. */
+export interface ChangedRun extends CurrentRun {
+  /** Present where an earlier call with the same key had changed the run, and this one has changed nothing. */
+  readonly isRepeat?: true;
+}
+
+export interface ResumeOutcome {
+  readonly run: CurrentRun;
+  readonly checkpointId: CheckpointId;
+  /** True where an earlier call with the same idempotency key had resumed the run, and this one has changed nothing. */
+  readonly isRepeat: boolean;
+}
+
+export interface DescentOutcome {
+  readonly run: CurrentRun;
+  readonly checkpointId: CheckpointId;
+  readonly sourceRunId: RunId;
+  /** True where the run was found under its idempotency key. */
+  readonly isRepeat: boolean;
+}
+
+export interface ListQuery {
+  readonly status?: RunStatus;
+  readonly skillId?: string;
+  readonly sourceRunId?: string;
+  /** The place after which the page begins, from the page before. */
+  readonly after?: RunPosition;
+  readonly offset?: number;
+  /** At most so many, 1 to 500; default 100. A page ends earlier where its runs take more than 4 MiB. */
+  readonly limit?: number;
+  /** `descending` (newest first) by default. */
+  readonly order?: "ascending" | "descending";
+}
+
+export interface RunPage {
+  readonly runs: readonly CurrentRun[];
+  /** Where the next page begins; absent on the last. */
+  readonly next?: RunPosition;
+}
+
+/**
+ * The runs of one tenant, and what every app does with them. Made by `runtime.for(tenant)`. What few apps need are functions
+ * that take it, such as `exportRun(runs, runId)`, so that only who imports them carries them.
+ *
+ * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
+ * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed. What
+ * writes a run takes a {@link Precondition}, as HTTP's `If-Match` is one; the newborn of a replay or fork is written where its
+ * source fulfils it.
+ */
+export class Runs {
+  readonly #host: Host;
+  readonly #executor: Executor;
+  readonly #tenant: TenantId;
+
+  constructor(scope: Scope) {
+    this.#host = scope.host;
+    this.#executor = scope.executor;
+    this.#tenant = scope.tenant;
+    setScope(this, scope);
+  }
+
+  /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
+  async create(request: NewRun): Promise<Started> {
+    const { held, isRepeat } = await createRun(this.#host, this.#tenant, request);
+    return { run: currentRun(held), isRepeat };
+  }
+
+  /** Creates a run and begins to execute it. Resolves once the start is committed. */
+  async start(request: NewRun): Promise<Started> {
+    const { held, isRepeat } = await startRun(this.#host, this.#executor, this.#tenant, request);
+    return { run: currentRun(held), isRepeat };
+  }
+
+  async get(runId: string): Promise<CurrentRun> {
+    const held = await getRun(this.#host, this.#tenant, parseRunId(runId));
+    const run = currentRun(held);
+    const { isResultInHead, run: stored } = held.record;
+    if (isResultInHead !== true || stored.checkpointHead === undefined) return run;
+    const { state } = await getCheckpoint(this.#host, this.#tenant, stored.runId, stored.checkpointHead);
+    return { ...run, result: decodeValue(state.output.result, "result") };
+  }
+
+  /**
+   * A page of runs by birth. A result too large for its row is `null` here; `get` reads it. A run that cannot be read takes no
+   * other with it: it is listed as what is known of it.
+   *
+   * @example for (let after; ; ) {
+   *   const { runs, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
+   *   if (next === undefined) break;
+   *   after = next;
+   * }
+   */
+  async list(query: ListQuery = {}): Promise<RunPage> {
+    expectFilter(query);
+    expectOneOf(query.order, ["ascending", "descending"], "order");
+    if (query.after !== undefined) expectPosition(query.after);
+    const { limit = 100, order = "descending", ...rest } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 500) throw invalidRequest("limit", "expected 1 to 500");
+    if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
+      throw invalidRequest("offset", "expected a whole number of at least 0");
+    }
+    const { offset, after, ...filter } = rest;
+    const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
+      // By its place and not by their number, since others are born meanwhile.
+      const from = last === undefined ? present({ offset, after }) : { after: positionOf(last) };
+      return this.#host.store.listRuns(this.#tenant, { ...filter, ...from, limit: size, order });
+    });
+    const last = isMore ? rows.at(-1) : undefined;
+    return {
+      runs: rows.map(listedRun),
+      ...(last === undefined ? {} : { next: positionOf(last) }),
+    };
+  }
+
+  /** How many runs there are under the filter, without deleted ones. */
+  async count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
+    expectFilter(filter);
+    return this.#host.store.countRuns(this.#tenant, filter);
+  }
+
+  /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
+  async saveCheckpoint(
+    runId: string,
+    request: NewCheckpointRequest,
+    precondition: Precondition = {},
+  ): Promise<CheckpointRecord> {
+    expectTexts(request, ["stepId"]);
+    return saveCheckpoint(this.#host, this.#executor, this.#tenant, parseRunId(runId), request, precondition);
+  }
+
+  /** A checkpoint with its state, its values fresh at every call. */
+  async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
+    return loadCheckpoint(this.#host, this.#tenant, parseRunId(runId), checkpointId);
+  }
+
+  /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
+  async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
+    expectTexts(query, ["after"]);
+    return listCheckpoints(this.#host, this.#tenant, parseRunId(runId), query);
+  }
+
+  /** Continues the same run from a checkpoint, or from its head. */
+  async resume(runId: string, options: Resumption = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
+    const id = parseRunId(runId);
+    expectObject(options, "options");
+    return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options, precondition));
+  }
+
+  /** Makes a new run that executes from a checkpoint of this one. */
+  async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
+    const id = parseRunId(runId);
+    expectTexts(descent, ["idempotencyKey"]);
+    return descended(id, await replayRun(this.#host, this.#executor, this.#tenant, id, descent, precondition));
+  }
+
+  /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
+  async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
+    const id = parseRunId(runId);
+    expectTexts(descent, ["idempotencyKey"]);
+    return descended(id, await forkRun(this.#host, this.#tenant, id, descent, precondition));
+  }
+
+  /** Opens the gate at which the run waits, and resumes it. */
+  async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
+    const id = parseRunId(runId);
+    expectTexts(decision, ["approver", "notes", "stepId"]);
+    return resumed(await approveRun(this.#host, this.#executor, this.#tenant, id, decision, precondition));
+  }
+
+  /** Refuses what the run waits for; the run is canceled. */
+  async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ChangedRun> {
+    expectTexts(decision, ["approver", "notes", "stepId"]);
+    return changedRun(
+      await denyRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), decision, precondition),
+    );
+  }
+
+  /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
+  async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<ChangedRun> {
+    expectTexts(signal, ["name"]);
+    return changedRun(
+      await signalRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), signal, precondition),
+    );
+  }
+
+  async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
+    return currentRun(await cancelRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition));
+  }
+
+  /** Deletes a run for good; its id stays taken. What descends from it goes on. */
+  async delete(runId: string, precondition: Precondition = {}): Promise<void> {
+    return deleteRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition);
+  }
+
+  /** What happened to the run, in order. */
+  async history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
+    expectObject(query, "");
+    return readHistory(this.#host, this.#tenant, parseRunId(runId), query);
+  }
+
+  /** The run's events after a place, in order. */
+  async events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
+    expectTexts(query, ["after"]);
+    return readEvents(this.#host, this.#tenant, parseRunId(runId), query);
+  }
+
+  /**
+   * The run's events as they happen, each once and in order, until the run has ended. Returns the status with which it
+   * ended; nothing where the watch ended before, by its signal or because the platform soon allows no more queries.
+   */
+  watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+    expectTexts(options, ["after"]);
+    return watchRun(this.#host, this.#tenant, parseRunId(runId), options);
+  }
+
+  /** Every skill that is registered here, the versions of each in the order of their registration. */
+  skills(): readonly Skill[] {
+    return this.#host.skills.all();
+  }
+
+  /**
+   * The run once it is completed, failed or canceled, wherever it is executed. Polls where it is not executed here.
+   *
+   * @throws the signal's reason as soon as it aborts, whatever the run does then; `invalid_request` for `pollMs`.
+   */
+  async finished(
+    runId: string,
+    options: { readonly signal?: AbortSignal; readonly pollMs?: number } = {},
+  ): Promise<CurrentRun> {
+    const { signal } = options;
+    const pollMs = lengthOption(options.pollMs, "pollMs", 200);
+    for (;;) {
+      const run = await unlessAborted(signal, () => this.get(runId));
+      if (isTerminal(run.status)) return run;
+      const pass = this.#executor.passOf(this.#tenant, run.runId);
+      await unlessAborted(signal, () => pass ?? this.#host.clock.sleep(pollMs, signal));
+    }
+  }
+}
+
+/** The work's outcome; the signal's reason as soon as it aborts, and then the outcome is of no interest. */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (signal === undefined) return work();
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function expectFilter(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId">): void {
+  expectTexts(filter, ["skillId", "sourceRunId"]);
+  expectOneOf(filter.status, runStatuses, "status");
+}
+
+function expectPosition({ createdAt, runId }: RunPosition): void {
+  if (!Number.isSafeInteger(createdAt)) throw invalidRequest("after.createdAt", "expected a whole number");
+  parseRunId(runId, "after.runId");
+}
+
+function positionOf({ createdAt, runId }: RunRow): RunPosition {
+  return { createdAt, runId };
+}
+
+/** A run as a list shows it. */
+function listedRun(row: RunRow): CurrentRun {
+  try {
+    const held = heldRow(row);
+    if (held !== undefined) return currentRun(held);
+    throw new DurableError("corrupt_data", `run "${row.runId}" cannot be read`);
+  } catch (error) {
+    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    const { code, message } = error;
+    return {
+      runId: row.runId as RunId,
+      skillId: row.skillId ?? "",
+      status: runStatuses.find((status) => status === row.status) ?? "failed",
+      createdAt: isoTime(row.createdAt),
+      tenantId: row.tenant,
+      versions: {},
+      metadata: {},
+      result: null,
+      error: { code, message },
+      revision: row.revision,
+      isDamaged: true,
+    };
+  }
+}
+
+/** A run as callers see it. */
+export function currentRun({ record }: Held): CurrentRun {
+  return { ...decodeRun(record.run), revision: record.entryRevision };
+}
+
+function changedRun({ held, isRepeat }: Repeatable): ChangedRun {
+  return { ...currentRun(held), ...(isRepeat ? { isRepeat } : {}) };
+}
+
+function resumed({ held, checkpointId, isRepeat }: Resumed): ResumeOutcome {
+  return { run: currentRun(held), checkpointId, isRepeat };
+}
+
+function descended(sourceRunId: RunId, { held, checkpointId, isRepeat }: Descended): DescentOutcome {
+  return { run: currentRun(held), checkpointId, sourceRunId, isRepeat };
+}

@@ -1,0 +1,49 @@
+import { initialState, writeState } from "../codec/state.ts";
+import { parseCheckpointId, parseRunId } from "../ids.ts";
+import { getCheckpoint, getRun } from "../journal/held.ts";
+import type { Json, JsonObject } from "../json.ts";
+import type { CheckpointRecord } from "../record/checkpoint.ts";
+import type { Run } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import type { Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
+
+// States as they are stored, in the ORCA v1 form: what is only passed on need not become values and JSON again.
+
+/**
+ * A checkpoint with its state in the ORCA v1 form.
+ *
+ * @throws `not_found` that names the run, the checkpoint or its state.
+ */
+export async function readStoredCheckpoint(
+  runs: Runs,
+  runId: string,
+  checkpointId: string,
+): Promise<{ readonly record: CheckpointRecord; readonly state: JsonObject }> {
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
+  const checkpoint = parseCheckpointId(checkpointId);
+  await getRun(host, tenant, id);
+  const { record, state } = await getCheckpoint(host, tenant, id, checkpoint);
+  return { record, state: writeState(state) };
+}
+
+/**
+ * The trace in the state of the run's head, in the ORCA v1 form.
+ *
+ * @throws `not_found`.
+ */
+export async function readStoredTrace(
+  runs: Runs,
+  runId: string,
+): Promise<{ readonly run: Pick<Run<Json>, "runId" | "traceId" | "status">; readonly trace: Json | undefined }> {
+  const { host, tenant } = scopeOf(runs);
+  const id = parseRunId(runId);
+  const { run } = (await getRun(host, tenant, id)).record;
+  const { checkpointHead } = run;
+  const { trace, skillId }: ExecutionState<Json> =
+    checkpointHead === undefined
+      ? initialState<Json>(run.skillId, {})
+      : (await getCheckpoint(host, tenant, id, checkpointHead)).state;
+  return { run, trace: writeState({ ...initialState<Json>(skillId, {}), trace }).trace };
+}

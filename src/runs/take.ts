@@ -1,0 +1,197 @@
+import type { Snapshot } from "../codec/snapshot.ts";
+import { failure } from "../engine/ending.ts";
+import { runningState } from "../engine/execute.ts";
+import type { Executor } from "../engine/executor.ts";
+import type { Host } from "../engine/host.ts";
+import { event, isMediumFault } from "../engine/kernel.ts";
+import { isDurableError } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import { postpone, write } from "../journal/commit.ts";
+import { type Change, getCheckpoint, type Held, heldRow } from "../journal/held.ts";
+import { change, type Decided } from "../journal/journal.ts";
+import type { Json } from "../json.ts";
+import { released } from "../record/lease.ts";
+import { moved } from "../record/moved.ts";
+import { dueAt, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/binding.ts";
+import type { Skill } from "../skills/skill.ts";
+import type { RunRow } from "../store.ts";
+import { selected } from "./descent.ts";
+
+/** What came of a row that may be due. */
+export type Look =
+  | { readonly kind: "taken"; readonly done: Promise<void> }
+  /** Due, and left alone. */
+  | { readonly kind: "passed over" }
+  /** Not due, or executed here, or gone. */
+  | { readonly kind: "none" };
+
+/** Says whether an executor is known to be dead. */
+export type IsGone = (executor: string) => boolean | Promise<boolean>;
+
+const none: Look = { kind: "none" };
+const passedOver: Look = { kind: "passed over" };
+
+/** After so many take-overs without a new checkpoint a run is given up. */
+const maxRecoveries = 10;
+
+const firstDelayMs = 30_000;
+const lastDelayMs = 60 * 60 * 1000;
+
+/**
+ * For so long a due run is left to servers that have its skill, or its version of the stored form: two ticks of a cron trigger.
+ * After that it is set aside.
+ */
+const graceMs = 2 * 60_000;
+
+/** Faults of the medium, whatever it threw, and lost races: they say nothing about the run. */
+function isPassing(error: unknown): boolean {
+  return !isDurableError(error) || isMediumFault(error) || isDurableError(error, "conflict");
+}
+
+/**
+ * Takes the run of a row, if it is due and can be taken here. What cannot be taken is set aside where it would keep others
+ * waiting. Never rejects: one run that cannot be taken must not keep the others from it.
+ */
+export async function takeDue(host: Host, executor: Executor, row: RunRow, isGone: IsGone): Promise<Look> {
+  const now = host.clock.now();
+  const isDue = row.dueAt !== undefined && row.dueAt <= now;
+  try {
+    const held = heldRow(row);
+    if (held === undefined || !(await isFree(host, executor, held, isGone, now))) return none;
+    if (isServed(host, held.record)) return await take(host, executor, row, isGone);
+    const { change } = unserved(held, now);
+    if (change !== undefined) await write(host, held, change);
+  } catch (error) {
+    if (isDurableError(error, "not_found") && error.missing === "run") return none;
+    const isUnreadable = isDurableError(error, "corrupt_data") || isDurableError(error, "unsupported_version");
+    if (isUnreadable) executor.reportOnce(row, error);
+    else host.onError(error);
+    if (!isDue) return none;
+    const isNewer = isDurableError(error, "unsupported_version");
+    if (!isPassing(error) && !(isNewer && isLeft(row, now))) await setRowAside(host, row, now);
+  }
+  return passedOver;
+}
+
+async function take(host: Host, executor: Executor, row: RunRow, isGone: IsGone): Promise<Look> {
+  const tenant = row.tenant as TenantId;
+  const runId = row.runId as RunId;
+  const { held, answer, checkpoint } = await change<Taken | undefined>(host, tenant, runId, (held, now) =>
+    decide(host, executor, tenant, held, isGone, now),
+  );
+  if (answer === undefined) return passedOver;
+  const { skill, state, head } = answer;
+  return { kind: "taken", done: executor.launch(skill, held, state, checkpoint?.snapshot ?? head) };
+}
+
+/** True where no executor has the run that could go on with it, and something is to be done. */
+async function isFree(
+  host: Host,
+  executor: Executor,
+  { row, record }: Held,
+  isGone: IsGone,
+  now: number,
+): Promise<boolean> {
+  const due = dueAt(record);
+  if (!executor.executes || due === undefined) return false;
+  const holder = record.lease?.executor;
+  if (due > now) return holder !== undefined && isGone(holder);
+  // Its lease lapsed while the machine slept, and the pass is alive: taken anew, its step would begin again at each nap.
+  return holder !== host.executor || !executor.renew(row, record);
+}
+
+function isServed(host: Host, { run }: RunRecord<Json>): boolean {
+  return host.skills.successor(run.skillId, run.skillVersion) !== undefined;
+}
+
+/** True where the row has not been due for long: another server may be about to take it. */
+function isLeft({ dueAt = 0 }: RunRow, now: number): boolean {
+  return now - dueAt < graceMs;
+}
+
+interface Taken {
+  readonly skill: Skill;
+  readonly state: ExecutionState<Json>;
+  readonly head: Snapshot;
+}
+
+async function decide(
+  host: Host,
+  executor: Executor,
+  tenant: TenantId,
+  held: Held,
+  isGone: IsGone,
+  now: number,
+): Promise<Decided<Taken | undefined>> {
+  if (!(await isFree(host, executor, held, isGone, now))) return { answer: undefined };
+  const { record } = held;
+  const { run } = record;
+  if (!isServed(host, record)) return unserved(held, now);
+  let binding: Binding;
+  let head: Snapshot;
+  try {
+    const from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    head = from.snapshot;
+    binding = bindSkill(host, record, from);
+  } catch (error) {
+    // Whatever else it is, such as a medium that is gone for a while, says nothing about the run.
+    if (!isUnreadable(error)) throw error;
+    // The state may be of an earlier version than the run, and that version is what is missing here.
+    if (isDurableError(error, "not_found") && error.missing === "skill") return unserved(held, now);
+    if (isDurableError(error, "unsupported_version")) {
+      executor.reportOnce(held.row, error);
+      return unserved(held, now);
+    }
+    host.onError(error);
+    return { change: setAside(record, now), answer: undefined };
+  }
+  const { skill, state, isMigrated } = binding;
+  const wasLost = record.lease !== undefined;
+  if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
+  const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
+  const isReplaying = run.status === "replaying";
+  const proceeding = isWaiting ? { ...record, run: moved(run, { type: "proceed" }, now) } : record;
+  const next: RunRecord<Json> = {
+    // A replay takes its skill's version when it begins, with the checkpoint that says so.
+    ...(isReplaying ? record : underSkill(proceeding, skill)),
+    recoveries: record.recoveries + (wasLost ? 1 : 0),
+  };
+  const continued = isReplaying ? state : runningState(state, now);
+  const change: Change = {
+    record: executor.taken(next, now),
+    events: wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [],
+    ...(isMigrated && !isReplaying ? { checkpoint: { kind: "run_resumed", state: continued, over: head } } : {}),
+  };
+  return { change, answer: { skill, state: continued, head } };
+}
+
+// Another server may have the skill, and take the run at once.
+function unserved({ row, record }: Held, now: number): Decided<undefined> {
+  return isLeft(row, now) ? { answer: undefined } : { change: setAside(record, now), answer: undefined };
+}
+
+// No one here can take the run, for want of its skill or of its state: it is due again later and later, so that it does not
+// stand before others.
+function setAside(record: RunRecord<Json>, now: number): Change {
+  const delay = Math.min(firstDelayMs * 2 ** record.unservedCount, lastDelayMs);
+  return { record: { ...released(record), wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
+}
+
+// The same for a row that cannot be read, or rewritten for want of room, which cannot count: it is due again when it is twice
+// as old, after half a minute at least and an hour at most.
+async function setRowAside(host: Host, row: RunRow, now: number): Promise<void> {
+  const delay = Math.min(Math.max(now - row.createdAt, firstDelayMs), lastDelayMs);
+  try {
+    await postpone(host, row, now + delay, now);
+  } catch (error) {
+    host.onError(error);
+  }
+}
+
+function giveUp(record: RunRecord<Json>, head: Snapshot, now: number): Change {
+  const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
+  const failed = failure(released(record), head.state, now, { code: "recovery_exhausted", message });
+  return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state, over: head } };
+}

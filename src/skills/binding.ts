@@ -1,0 +1,98 @@
+import { decodeState, encodeState } from "../codec/state.ts";
+import type { Host } from "../engine/host.ts";
+import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
+import type { LoadedCheckpoint } from "../journal/held.ts";
+import type { Json } from "../json.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { renamedRecord, renamedState } from "./renaming.ts";
+import { type Migration, migrationsFrom, missingSkill, type Skill } from "./skill.ts";
+
+/** A run's state, bound to the skill that continues it here. */
+export interface Binding {
+  readonly skill: Skill;
+  /** Migrated if it is of an earlier version than the skill. */
+  readonly state: ExecutionState<Json>;
+  readonly isMigrated: boolean;
+}
+
+/** A checkpoint from which a run is to go on. */
+type Origin = Pick<LoadedCheckpoint, "state" | "snapshot">;
+
+/**
+ * The version of the state decides, not that of the run: an older checkpoint is of the version that the run had then.
+ * `undefined` where neither that version nor one with a migration from it is registered here.
+ *
+ * @throws `internal_error` if a migration throws, or returns what is no state.
+ */
+export function findBinding(host: Host, record: RunRecord<Json>, { state, snapshot }: Origin): Binding | undefined {
+  const { run } = record;
+  const version = versionOf(record, state, snapshot.revision);
+  const successor = host.skills.successor(run.skillId, version, run.skillVersion);
+  if (successor === undefined) return undefined;
+  const { skill, migrations } = successor;
+  const named = { ...state, skillVersion: skill.version };
+  if (migrations.length === 0) {
+    return { skill, state: state.skillVersion === skill.version ? state : named, isMigrated: false };
+  }
+  try {
+    const migrated = migrations.reduce((state, migration) => applied(skill, migration, state), state);
+    return { skill, state: migrated, isMigrated: true };
+  } catch (cause) {
+    const from = `version ${version} of skill "${skill.id}" to version ${skill.version}`;
+    throw new DurableError("internal_error", `the migration of run "${run.runId}" from ${from} failed`, { cause });
+  }
+}
+
+/** @throws `not_found` that names the skill. */
+export function bindSkill(host: Host, record: RunRecord<Json>, from: Origin): Binding {
+  const { skillId } = record.run;
+  return (
+    findBinding(host, record, from) ?? missingSkill(skillId, versionOf(record, from.state, from.snapshot.revision))
+  );
+}
+
+/** True where a run's state is not to be had: a damaged or missing snapshot, one of a newer version, a migration that fails. */
+export function isUnreadable(error: unknown): boolean {
+  const codes: readonly ErrorCode[] = ["corrupt_data", "not_found", "unsupported_version", "internal_error"];
+  return codes.some((code) => isDurableError(error, code));
+}
+
+/** The version of the skill that wrote a state: its own word, or the version that the run had at that revision. */
+export function versionOf(
+  { run, formerVersions = [] }: RunRecord<Json>,
+  state: ExecutionState<Json>,
+  revision: number,
+): string | undefined {
+  return state.skillVersion ?? formerVersions.find(({ until }) => revision <= until)?.version ?? run.skillVersion;
+}
+
+function atOnce(state: ExecutionState): ExecutionState {
+  const given: unknown = state;
+  if (!(given instanceof Promise)) return state;
+  // Whatever it comes to, it is too late, and no failure of the process.
+  given.catch(() => undefined);
+  throw new TypeError("migrate: expected a state at once, not a promise");
+}
+
+function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {
+  const { to = skill.version, migrate } = migration;
+  const renamed = renamedState(skill, migration, before);
+  // Encoding refuses what could not be read from the store.
+  const state = migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
+  return { ...state, skillId: skill.id, skillVersion: to };
+}
+
+/** The record under the version of the skill that continues the run, with its waits under the names of that version. */
+export function underSkill(record: RunRecord<Json>, skill: Skill): RunRecord<Json> {
+  const { run, formerVersions = [], headRevision } = record;
+  const { skillVersion: version } = run;
+  if (version === skill.version) return record;
+  const migrations = version === undefined ? [] : migrationsFrom(skill, version);
+  const renamed = migrations === undefined ? record : renamedRecord(skill, migrations, record);
+  return {
+    ...renamed,
+    run: { ...renamed.run, skillVersion: skill.version },
+    ...(version === undefined ? {} : { formerVersions: [...formerVersions, { version, until: headRevision }] }),
+  };
+}

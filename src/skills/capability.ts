@@ -1,0 +1,126 @@
+import { maxDurationMs } from "../duration.ts";
+import { DurableError } from "../errors.ts";
+import { isId } from "../ids.ts";
+import { canonicalJson, type Json, sha256 } from "../json.ts";
+import { checkRetryPolicy, type RetryPolicy } from "../retry.ts";
+import type { Schema } from "../schema.ts";
+
+/** What a capability does to the world. Source: the ORCA durability contract, section 5. */
+export type SideEffects = "none" | "read" | "write" | "external_action";
+
+/** What becomes of a recorded effect when its step is executed again. Source: as above. */
+export type ReplayPolicy = "use_recorded_result" | "reexecute" | "require_human";
+
+/** What a capability is, apart from the code behind it. Frozen once it is defined. */
+export interface CapabilityDefinition<Input = unknown, Output = unknown> {
+  /** Printable ASCII, such as `text.summarize`. */
+  readonly id: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly input?: Schema<Input>;
+  readonly output?: Schema<Output>;
+  /** Default `none`. */
+  readonly sideEffects?: SideEffects;
+  /** Default `use_recorded_result`. */
+  readonly replayPolicy?: ReplayPolicy;
+  /** False where doing it twice with one idempotency key does it twice. Default true. */
+  readonly isIdempotent?: boolean;
+  readonly retry?: Partial<RetryPolicy>;
+  /** How long one attempt may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** True where a person must allow it in each run. */
+  readonly requiresConfirmation?: boolean;
+}
+
+/** What a handler is told beside its input. */
+export interface StepContext {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly traceId?: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** The same for every attempt of this step in this run, also after a crash. Hand it on to whoever acts. */
+  readonly idempotencyKey: string;
+  /** Aborts when the run is canceled, the attempt times out, a sibling failed, or another executor took the run. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler<Input, Output> = (input: Input, context: StepContext) => Output | Promise<Output>;
+
+/** A definition and the handler that is bound to it here. */
+export interface Capability<Input = unknown, Output = unknown> {
+  readonly definition: CapabilityDefinition<Input, Output>;
+  readonly handler: Handler<Input, Output>;
+}
+
+/**
+ * Defines a capability. The definition is copied and frozen.
+ *
+ * @throws `invalid_definition` that names the place.
+ */
+export function defineCapability<Input = unknown, Output = unknown>(
+  definition: CapabilityDefinition<Input, Output>,
+  handler: Handler<Input, Output>,
+): Capability<Input, Output> {
+  const { id, version, retry, timeoutMs } = definition;
+  const path = `capability "${id}"`;
+  if (!isId(id))
+    throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
+  if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
+  if (retry !== undefined) checkRetryPolicy(retry, `${path}.retry`);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= maxDurationMs)) {
+    const what = `a number of milliseconds above 0, at most ${maxDurationMs}`;
+    throw new DurableError("invalid_definition", `${path}.timeoutMs: expected ${what}, not ${String(timeoutMs)}`);
+  }
+  for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
+    if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
+    throw new DurableError("invalid_definition", `${path}.${name}: expected true or false`);
+  }
+  const frozen = Object.freeze({
+    ...definition,
+    ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }) }),
+  });
+  return Object.freeze({ definition: frozen, handler });
+}
+
+/**
+ * SHA-256 over everything in a definition but its schemas, of which it holds the vendors: equal before and after
+ * anything that happens to a run.
+ */
+export function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
+  const { input, output, ...data } = definition;
+  const vendors = [input?.["~standard"].vendor ?? null, output?.["~standard"].vendor ?? null];
+  return sha256(canonicalJson([JSON.parse(JSON.stringify(data)) as Json, vendors]));
+}
+
+/** A capability of whatever types. What its handler is given was checked by its schema, or wired by the skill's author. */
+export interface AnyCapability {
+  readonly definition: CapabilityDefinition;
+  readonly handler: Handler<never, unknown>;
+}
+
+/** The capabilities that are bound here, by id. */
+export class CapabilityRegistry {
+  readonly #byId = new Map<string, Capability>();
+
+  /** @throws `invalid_definition` where two have one id. */
+  constructor(capabilities: readonly AnyCapability[]) {
+    for (const capability of capabilities) {
+      const { id } = capability.definition;
+      if (this.#byId.has(id)) throw new DurableError("invalid_definition", `capability "${id}" is there twice`);
+      this.#byId.set(id, asUntyped(capability));
+    }
+  }
+
+  find(id: string): Capability | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): readonly Capability[] {
+    return [...this.#byId.values()];
+  }
+}
+
+function asUntyped(capability: AnyCapability): Capability {
+  return capability as unknown as Capability;
+}

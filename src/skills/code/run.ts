@@ -1,0 +1,546 @@
+import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts";
+import { messageOf } from "../../engine/attempt.ts";
+import { complete, fail, failure, handOver, park, siblingController } from "../../engine/ending.ts";
+import { Flights, type Take } from "../../engine/flights.ts";
+import { contextOf } from "../../engine/host.ts";
+import type { Pass } from "../../engine/pass.ts";
+import { DurableError, isDurableError } from "../../errors.ts";
+import { getOwn, type Json, jsonEqual } from "../../json.ts";
+import { present } from "../../present.ts";
+import type { RunError } from "../../record/run.ts";
+import { type ExecutionState, isSettled, type StepResult } from "../../record/state.ts";
+import { stepId } from "../../record/step-id.ts";
+import { AskLog } from "./ask-log.ts";
+import { type Recorded, recordOf } from "./recorded.ts";
+import { currentCall } from "./step-call.ts";
+import type { WorkflowBody } from "./workflow.ts";
+import { workflowStep } from "./workflow-step.ts";
+
+/** How long a body is quiet before its run parks, or before a step that is new in it is taken, in milliseconds. */
+const graceMs = 100;
+/** Slept one after the other, so that a stall of the whole process is not taken for silence of the body. */
+const graceSliceMs = 25;
+/** After so long a quiet body is reported to `onError`, in milliseconds. */
+const reportedAfterMs = 1_000;
+/** Turns of the microtask queue in which most bodies have reacted. It spares timers, and nothing depends on it. */
+const quickTurns = 32;
+
+/**
+ * How much time a body gets between two recorded answers while it waits for several. Work between two steps that takes
+ * turns of the event loop leaves no trace of how long it took, so that one pace may bring a body to ask for other steps than
+ * are recorded. Nothing new is executed before the record is caught up with: so the body can be called again, at the
+ * next pace.
+ */
+const paces = ["turn", "brisk", "patient"] as const;
+
+type Ending =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly thrown: unknown };
+
+/** What a body asks for. */
+export interface Ask {
+  readonly name: string;
+  readonly uses: string;
+  /** Of a step that has one: what it calls must be what was recorded under its name. */
+  readonly input?: Json;
+  /** Takes the step under its id; `count` is 1 for the first of its name. */
+  readonly take: (id: string, count: number) => ReturnType<Take>;
+}
+
+/** Executes a code-first body as far as it goes now: until it has ended, waits, or is handed over. */
+export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
+  for (const pace of paces) if (await new CodeRun(pass, pace).execute(body)) return;
+}
+
+/**
+ * One pass over a code-first body. Steps that are recorded answer from the record; others are taken through the kernel,
+ * and then answer from the record too. All answers come in the order of the record and one at a time, each once the body has
+ * asked for all that it had asked for before that answer when it was first given: so it takes the same way in every pass.
+ * A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends there, without
+ * an exception in the body.
+ */
+export class CodeRun {
+  readonly pass: Pass;
+  /** Aborts the steps in flight when the run is lost or has failed. */
+  readonly siblings: AbortController;
+  readonly #pace: (typeof paces)[number];
+  readonly #flights: Flights;
+  readonly #log: AskLog;
+  readonly #asked = new Map<string, (result: StepResult<Json>) => void>();
+  readonly #counts = new Map<string, number>();
+  readonly #heldBack = new Map<string, Take>();
+  readonly #rejections = new WeakMap<object, string>();
+  /** Steps that earlier passes recorded, in the order of their record. */
+  readonly #recorded: readonly Recorded[];
+  /** Those of them that the body may no longer ask for. */
+  readonly #optional: ReadonlySet<string>;
+  /** Steps that this pass recorded, in the order of their record. */
+  readonly #fresh: string[] = [];
+  /** How much of the state's trace is in one of the two. */
+  #traced: number;
+  readonly #answered = new Set<string>();
+  /** So many of the recorded ones, from the first on, have answered. */
+  #replayed = 0;
+  /** So many of them have answered or need not. */
+  #caughtUp = 0;
+  #lastStep: string | undefined;
+  #lastAnswer = "";
+  #ending: Ending | undefined;
+  #fault: RunError | undefined;
+  /** Counts what the body does, and what it is given to react to. */
+  #activity = 0;
+  /** True while the body reacts without a turn of the event loop: then nothing else comes first, in whichever pass. */
+  #isImmediate = true;
+  /** The count at which the body was last seen at rest. */
+  #restedAt = -1;
+  /** True once an answer was given while the body waited for others as well. */
+  #wasPaced = false;
+  #hasLaunched = false;
+  #wasReported = false;
+  /** True once the pass is over: whatever the body still asks for is not looked at. */
+  #isOver = false;
+
+  constructor(pass: Pass, pace: (typeof paces)[number] = "turn") {
+    this.pass = pass;
+    this.#pace = pace;
+    this.#flights = new Flights(pass);
+    this.siblings = siblingController(pass);
+    const record = recordOf(pass.state);
+    this.#recorded = record.steps;
+    this.#optional = new Set(record.steps.flatMap(({ id, isNeeded }) => (isNeeded ? [] : [id])));
+    this.#log = new AskLog(pass.state, record);
+    this.#traced = pass.state.trace.steps.length;
+    pass.annotateWith((state) => this.#log.writtenTo(record.markedIn(state)));
+  }
+
+  /** True once the pass is over; false where the body came to ask for something else than is recorded, and may yet not. */
+  async execute(body: WorkflowBody): Promise<boolean> {
+    this.#start(body);
+    try {
+      return await this.#pump();
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  #start(body: WorkflowBody): void {
+    const { run } = this.pass.record;
+    const inputs = decodeFields(this.pass.state.inputs, "inputs");
+    const context = { runId: run.runId, skillId: run.skillId, createdAt: new Date(run.createdAt) };
+    // In a turn of its own, so that a body that throws at once is like any other.
+    void Promise.resolve()
+      .then(() => body(workflowStep(this), inputs as never, context))
+      .then(
+        (value) => this.#end({ kind: "returned", value }),
+        (thrown: unknown) => this.#end({ kind: "threw", thrown }),
+      );
+  }
+
+  async #pump(): Promise<boolean> {
+    const flights = this.#flights;
+    // What the body does before it is first waited for needs no turn.
+    await this.#quickTurns();
+    for (;;) {
+      await flights.check();
+      const { isSpent } = this.pass;
+      if (this.#fault !== undefined) {
+        if (this.#fault.code === "nondeterminism" && this.#mayBeAstray) return false;
+        if (flights.inFlight === 0) {
+          await fail(this.pass, this.#fault);
+          return true;
+        }
+        await flights.moved(false);
+        continue;
+      }
+      const id = this.#nextAnswer();
+      if (id !== undefined) {
+        if (await this.#isAtRest()) {
+          this.#give(id);
+          await this.#quickTurns();
+        }
+        continue;
+      }
+      // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
+      if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
+      else if (this.#log.isAwaiting) {
+        if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
+        if (isSpent && flights.inFlight === 0) {
+          await handOver(this.pass, flights.waits);
+          return true;
+        }
+        continue;
+      }
+      if (!isSpent) {
+        flights.retake();
+        if (this.#isCaughtUp) this.#launchHeldBack();
+        else if (this.#heldBack.size > 0 && this.#ending === undefined) {
+          if (!(await this.#isQuiet(graceMs))) continue;
+          // Another pace may bring the body to ask for what is recorded. Else these steps are new in it.
+          if (this.#mayBeAstray) return false;
+          this.#launchHeldBack();
+        }
+      }
+      // A body that has ended asks nobody any more, however long what it left behind may take.
+      if (flights.hasGateAside && (flights.inFlight > 0 || flights.waits.length > 0)) {
+        await flights.unask();
+        continue;
+      }
+      if (flights.inFlight > 0) {
+        this.#isImmediate = false;
+        await flights.moved(!isSpent);
+        continue;
+      }
+      if (this.#ending !== undefined) {
+        const outcome = await this.#finish(this.#ending);
+        if (outcome === "goes on") continue;
+        return outcome === "over";
+      }
+      if (isSpent) {
+        await handOver(this.pass, flights.waits);
+        return true;
+      }
+      if (flights.waits.length === 0) await this.#awaitBody();
+      else if (flights.isHeld) {
+        this.#isImmediate = false;
+        await flights.moved(true);
+      } else if ((await this.#isQuiet(graceMs)) && (await park(this.pass, flights.waits))) return true;
+    }
+  }
+
+  /**
+   * Asks for a step. The answer never comes where the step waits, where the body asks for what it did not ask before, or
+   * after the pass; then the pass ends around it.
+   */
+  ask({ name, uses, input, take }: Ask): Promise<StepResult<Json>> {
+    if (this.#isOver || this.pass.isOver) return never();
+    const outer = currentCall(this);
+    const count = (this.#counts.get(name) ?? 0) + 1;
+    const id = stepId(name, count);
+    if (outer !== undefined) {
+      const problem = `step "${id}" is asked for inside the callback of step "${outer}"; a step has no steps of its own`;
+      throw new DurableError("nested_step", problem, {
+        hint: "ask for it in the body, before or after the other",
+        details: { outer, inner: id },
+      });
+    }
+    this.#counts.set(name, count);
+    this.#lastStep = id;
+    return new Promise((resolve) => {
+      const isContested = this.#asked.size > this.#answered.size;
+      this.#asked.set(id, resolve);
+      const before = getOwn(this.pass.state.stepResults, id);
+      if (before !== undefined && isSettled(before)) {
+        if (before.uses !== uses) {
+          this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
+        } else if (this.#isOtherInput(before, input)) {
+          this.refuse(`step "${id}" was recorded with another input than it is asked for with`, id);
+        }
+      } else {
+        // Of a body that has ended: what it left behind may begin nothing more.
+        if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
+        if (isContested) this.#log.add(this.#lastAnswer, id);
+      }
+      // One that need not be asked for, and is: in the next pass it comes at this place again.
+      if (isContested && this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
+      this.#log.asked(id);
+      if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
+      this.#stir();
+    });
+  }
+
+  /** Ends the pass with a typed error, whatever the body does with it. */
+  refuse(message: string, stepId: string, code = "nondeterminism"): void {
+    this.#fault ??= { code, message, stepId };
+    this.siblings.abort(new DurableError("nondeterminism", message));
+    this.#stir();
+  }
+
+  /** Remembers which step an error came from, so that a failed run can name it. */
+  rejectedBy(id: string, error: unknown): void {
+    if (typeof error === "object" && error !== null) this.#rejections.set(error, id);
+  }
+
+  // A step without attempts never was called with an input, and of a state that was edited they need not be the same.
+  #isOtherInput(before: StepResult<Json>, input: Json | undefined): boolean {
+    const { isEdited, formerVersions } = this.pass.record;
+    const isChanged = isEdited === true || formerVersions !== undefined;
+    if (input === undefined || isChanged || (before.attemptsCount ?? 0) === 0) return false;
+    return !jsonEqual(before.resolvedInput, input);
+  }
+
+  #launchHeldBack(): void {
+    for (const [id, take] of this.#heldBack) {
+      if (this.pass.isSpent) return;
+      this.#heldBack.delete(id);
+      this.#hasLaunched = true;
+      this.#flights.launch(id, take, (outcome) => {
+        if (outcome.kind !== "failed") return;
+        const { code, message } = outcome.error;
+        this.refuse(message, id, code);
+      });
+    }
+  }
+
+  /** True once the body has been given all that is recorded, and has asked for all that it had asked for by then. */
+  get #isCaughtUp(): boolean {
+    if (this.#log.isAwaiting) return false;
+    for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {
+      const { id, isNeeded } = this.#recorded[this.#caughtUp] as Recorded;
+      if (isNeeded && !this.#answered.has(id)) return false;
+    }
+    return true;
+  }
+
+  get #mayBeAstray(): boolean {
+    return this.#wasPaced && !this.#hasLaunched && this.#pace !== paces.at(-1) && !this.#isCaughtUp;
+  }
+
+  // Not before what was recorded before it, nor before what was asked for before it was given. Only a body with new steps
+  // in it comes to those of this pass first.
+  #nextAnswer(): string | undefined {
+    if (this.#log.isAwaiting) return undefined;
+    while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
+    for (let index = this.#replayed; index < this.#recorded.length; index++) {
+      const { id, isNeeded } = this.#recorded[index] as Recorded;
+      if (this.#answered.has(id)) continue;
+      if (this.#asked.has(id)) return id;
+      if (isNeeded) break;
+    }
+    // A step's outcome comes a little later than its record.
+    const { steps } = this.pass.state.trace;
+    for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");
+    return this.#fresh[0];
+  }
+
+  #give(id: string): void {
+    if (this.#asked.size - this.#answered.size > 1) this.#wasPaced = true;
+    if (this.#fresh[0] === id) this.#fresh.shift();
+    this.#answered.add(id);
+    this.#isImmediate = true;
+    this.#lastAnswer = id;
+    this.#log.answered(id, (ask) => this.#asked.has(ask));
+    const result = getOwn(this.pass.state.stepResults, id);
+    if (result !== undefined) this.#asked.get(id)?.(result);
+    this.#stir();
+  }
+
+  /**
+   * True once the body has reacted to what it was given before. Where it waits for a single answer, whatever it does next
+   * comes after that. Else it gets a turn of the event loop, again until it asks for nothing in it.
+   */
+  async #isAtRest(): Promise<boolean> {
+    if (this.#asked.size - this.#answered.size <= 1 || this.#restedAt === this.#activity) return true;
+    const before = this.#activity;
+    switch (this.#isCaughtUp ? "turn" : this.#pace) {
+      case "turn":
+        this.#isImmediate = false;
+        await this.pass.host.clock.sleep(0);
+        break;
+      case "brisk":
+        await this.#quickTurns();
+        break;
+      case "patient":
+        await this.#isQuiet(graceMs);
+    }
+    if (this.#activity !== before) return false;
+    this.#restedAt = before;
+    return true;
+  }
+
+  async #quickTurns(): Promise<boolean> {
+    const before = this.#activity;
+    for (let turn = 0; turn < quickTurns && this.#activity === before; turn++) await undefined;
+    return this.#activity === before;
+  }
+
+  /** True where nothing moved for so long. */
+  async #isQuiet(ms: number): Promise<boolean> {
+    const { moves } = this.#flights;
+    for (let quietMs = 0; quietMs < ms && this.#flights.moves === moves; quietMs += graceSliceMs) {
+      this.#isImmediate = false;
+      await this.#flights.still(graceSliceMs);
+    }
+    return this.#flights.moves === moves;
+  }
+
+  #end(ending: Ending): void {
+    this.#ending = ending;
+    // What the body had not asked for before its end when it came to that first, it left behind then.
+    for (const id of this.#heldBack.keys()) if (this.#log.isAfterEnd(id)) this.#heldBack.delete(id);
+    const open = [...this.#asked.keys()].filter((id) => !this.#answered.has(id) && !this.#isSettled(id));
+    if (!this.#isImmediate || open.length > 0) this.#log.ended(this.#lastAnswer, open);
+    this.#stir();
+  }
+
+  #isSettled(id: string): boolean {
+    return isSettled(getOwn(this.pass.state.stepResults, id));
+  }
+
+  #stir(): void {
+    this.#activity++;
+    this.#flights.stir();
+  }
+
+  /** Less than a pass lasts: a body that is stuck would be handed over for ever. */
+  get #mostQuietMs(): number {
+    const { bodyQuietMs, passMs } = this.pass.host;
+    return Math.min(bodyQuietMs, passMs * 0.8);
+  }
+
+  /**
+   * Waits for the body, as it has nothing to wait for: it works, or it awaits something else than a step. Nothing tells
+   * these apart, so it gets its time.
+   */
+  async #awaitBody(): Promise<void> {
+    if (!(await this.#quickTurns())) return;
+    this.#isImmediate = false;
+    const { onError } = this.pass.host;
+    const bodyQuietMs = this.#mostQuietMs;
+    const { moves } = this.#flights;
+    for (let quietMs = 0; this.#flights.moves === moves && !this.pass.isSpent; ) {
+      const sliceMs = quietMs < graceMs ? graceSliceMs : quietMs < reportedAfterMs ? graceMs : reportedAfterMs / 2;
+      await this.#flights.still(Math.min(sliceMs, Math.max(bodyQuietMs - quietMs, 1)));
+      quietMs += sliceMs;
+      if (this.#flights.moves !== moves) return;
+      if (quietMs >= bodyQuietMs) {
+        this.#fault = this.#stuckAt();
+        return;
+      }
+      if (quietMs >= reportedAfterMs && !this.#wasReported) {
+        this.#wasReported = true;
+        const { runId } = this.pass.record.run;
+        const message = `run "${runId}": the body has awaited something that is not a step for a second, ${this.#place}`;
+        onError(new Error(message), contextOf(this.pass.record, this.#lastStep));
+      }
+    }
+  }
+
+  /** Lets the answers come without what the body had asked for before them: it does not ask for that any more. */
+  #forget(): void {
+    this.#log.forget();
+    this.#stir();
+  }
+
+  get #place(): string {
+    return this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
+  }
+
+  #stuckAt(): RunError {
+    // Where it has asked for what was recorded later, it waits in vain for that: its answer comes after the missing one's.
+    const missing = this.#missing();
+    if (missing !== undefined && this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id))) {
+      return notAskedFor(missing);
+    }
+    return {
+      code: "await_outside_step",
+      message: `the body awaits something that is not a step, ${this.#place}`,
+      ...present({ stepId: this.#lastStep }),
+    };
+  }
+
+  #missing(): string | undefined {
+    return this.#recorded.find(({ id, isNeeded }) => isNeeded && !this.#asked.has(id))?.id;
+  }
+
+  /** Ends the run as its body has ended, once what the body has left behind has settled. */
+  async #finish(ending: Ending): Promise<"over" | "goes on" | "astray"> {
+    const flights = this.#flights;
+    if (this.#log.isAwaiting) {
+      this.#forget();
+      return "goes on";
+    }
+    const missing = this.#missing();
+    if (missing !== undefined) {
+      // A branch that the body did not wait for may still ask.
+      if (!(await this.#isQuiet(reportedAfterMs))) return "goes on";
+      if (this.#mayBeAstray) return "astray";
+      await fail(this.pass, notAskedFor(missing));
+      return "over";
+    }
+    if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
+      await handOver(this.pass, [...flights.waits, ...flights.aside]);
+      return "over";
+    }
+    if (this.#heldBack.size > 0) {
+      this.#launchHeldBack();
+      return "goes on";
+    }
+    if (flights.waits.length > 0) {
+      if (flights.isHeld) await flights.moved(true);
+      else if (await park(this.pass, flights.waits, flights.aside)) return "over";
+      return "goes on";
+    }
+    await this.#conclude(ending);
+    return "over";
+  }
+
+  async #conclude(ending: Ending): Promise<void> {
+    if (ending.kind === "threw") return this.#failWith(ending.thrown);
+    let result: Json;
+    try {
+      result = encodeValue(ending.value ?? null, "result");
+    } catch (error) {
+      return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
+    }
+    this.#log.conclude((id) => this.#isSettled(id));
+    return complete(this.pass, (state) => ({
+      state: { ...state, outputs: fieldsOfValue(result) ?? { result } },
+      result,
+    }));
+  }
+
+  async #failWith(thrown: unknown): Promise<void> {
+    this.#log.reopen();
+    const culprits = this.#culprits(thrown);
+    const [stepId] = culprits;
+    const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
+    const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
+    // A step's own error was reported as the step failed.
+    const isOfStep = typeof thrown === "object" && thrown !== null && this.#rejections.has(thrown);
+    if (!isOfStep) this.pass.host.onError(thrown, contextOf(this.pass.record));
+    if (stepId === undefined) return fail(this.pass, error);
+    await this.pass.commit((record, state, now) =>
+      failure(record, culprits.reduce(withUnsettled, state), now, { ...error, stepId }),
+    );
+  }
+
+  // The steps whose errors ended the body: by the error itself, its causes and the errors in it, else the last step, if that
+  // failed.
+  #culprits(thrown: unknown): readonly string[] {
+    const found = new Set<string>();
+    const seen = new Set<unknown>();
+    // It grows as it is walked.
+    const open = [thrown];
+    for (const error of open) {
+      if (typeof error !== "object" || error === null || seen.has(error)) continue;
+      seen.add(error);
+      const id = this.#rejections.get(error);
+      if (id !== undefined) found.add(id);
+      const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+      open.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
+    }
+    if (found.size > 0) return [...found];
+    const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
+    return last && last.status === "degraded" ? [last.stepId] : [];
+  }
+}
+
+/** The answer of a step that the body gets no answer from in this pass. */
+export function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
+}
+
+function notAskedFor(stepId: string): RunError {
+  return {
+    code: "nondeterminism",
+    message: `step "${stepId}" is recorded, but the body did not ask for it again`,
+    stepId,
+  };
+}
+
+// What ended the run is tried afresh when the run is resumed; failures that the body dealt with stay as they are.
+function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionState<Json> {
+  const result = getOwn(state.stepResults, stepId);
+  if (result === undefined) return state;
+  return { ...state, stepResults: { ...state.stepResults, [stepId]: { ...result, status: "failed" } } };
+}

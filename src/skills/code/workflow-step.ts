@@ -1,0 +1,309 @@
+import { decodeValue, encodeValue } from "../../codec/values.ts";
+import { type Duration, durationMs, maxDurationMs } from "../../duration.ts";
+import type { StepError } from "../../engine/attempt.ts";
+import {
+  type Action,
+  act,
+  askForApproval,
+  guarded,
+  receiveSignal,
+  type StepOutcome,
+  type StepSpec,
+  sleep,
+} from "../../engine/kernel.ts";
+import { DurableError, invalidRequest } from "../../errors.ts";
+import { isId, isStepName, maxStepName } from "../../ids.ts";
+import type { Json } from "../../json.ts";
+import { present } from "../../present.ts";
+import type { StepResult } from "../../record/state.ts";
+import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
+import type { Capability, StepContext } from "../capability.ts";
+import { type CodeRun, never } from "./run.ts";
+import { withinCall } from "./step-call.ts";
+import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
+
+/** The longest time that a Date can hold, in milliseconds from 1970. */
+const lastTime = 8.64e15;
+const eventTimeoutMs = durationMs("24 hours", "timeout");
+// Cloudflare's defaults. Source: https://developers.cloudflare.com/workflows/build/sleeping-and-retrying/
+const defaultRetries = { limit: 5, delay: 10_000, backoff: "exponential" } as const;
+const defaultTimeout = "10 minutes";
+/** What a step that calls back is, in records and in what is measured. */
+const callbackUses = "step.do";
+
+type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
+
+/** The pass behind the steps that a body was given; test tools answer for a step there. */
+export const codeRuns = new WeakMap<WorkflowStep, CodeRun>();
+
+/** The steps of one pass, as a body sees them. */
+export function workflowStep(run: CodeRun): WorkflowStep {
+  const steps: WorkflowStep = {
+    do: <T>(name: string, ...rest: readonly unknown[]) =>
+      handled(async () => {
+        const [config, callback, rollback] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as readonly [
+          StepConfig,
+          Callback<T>,
+          unknown,
+        ];
+        checkName(name);
+        if (rollback !== undefined) {
+          run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
+          return never<T>();
+        }
+        if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
+        checkConfig(name, config);
+        return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, config, callback));
+      }),
+    use: <T>(name: string, capabilityId: string, input: unknown = {}) =>
+      handled(async () => {
+        checkName(name);
+        const { host } = run.pass;
+        const capability = host.capabilities.find(capabilityId);
+        if (capability === undefined) {
+          throw new DurableError("not_found", `capability "${capabilityId}" is not registered here`, {
+            missing: "capability",
+          });
+        }
+        const action = useAction(capability, input);
+        return call<T>(run, name, capabilityId, () => action, action.input);
+      }),
+    sleep: (name: string, duration: Duration) =>
+      handled(async () => {
+        checkName(name);
+        const forMs = durationMs(duration, name);
+        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, (now) => now + forMs));
+      }),
+    sleepUntil: (name: string, timestamp: Date | number) =>
+      handled(async () => {
+        checkName(name);
+        const until = timestamp instanceof Date || typeof timestamp === "number" ? Number(timestamp) : Number.NaN;
+        if (!(Math.abs(until) <= lastTime)) {
+          throw invalidRequest(
+            name,
+            `step "${name}": expected a Date, or milliseconds since 1970 that a Date can hold`,
+          );
+        }
+        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until));
+      }),
+    waitForEvent: <T>(name: string, options: { type: string; timeout?: Duration }) =>
+      handled(async () => {
+        checkName(name);
+        const { type, timeout } = checkedOptions(name, options);
+        const timeoutMs = timeout === undefined ? eventTimeoutMs : durationMs(timeout, `${name}.timeout`);
+        const result = await take(run, name, "step.waitForEvent", (spec) =>
+          receiveSignal(run.pass, spec, type, timeoutMs, ({ payload, receivedAt }) => ({
+            payload,
+            timestamp: encodeValue(new Date(receivedAt), "timestamp"),
+            type,
+          })),
+        );
+        return answer<{ payload: Readonly<T>; timestamp: Date; type: string }>(run, result);
+      }),
+    waitForApproval: (name: string) =>
+      handled(async (): Promise<Approval> => {
+        checkName(name);
+        const result = await take(run, name, "step.waitForApproval", (spec) => askForApproval(run.pass, spec));
+        const { approver, notes, decided_at } = answer<Record<string, string | null>>(run, result);
+        return {
+          ...(approver === null || approver === undefined ? {} : { approver }),
+          ...(notes === null || notes === undefined ? {} : { notes }),
+          decidedAt: new Date(decided_at ?? 0),
+        };
+      }),
+  };
+  codeRuns.set(steps, run);
+  return steps;
+}
+
+/**
+ * A promise for the body. That nothing awaits it is no failure of the process: a step's failure is recorded, and what the
+ * body makes of it is the body's matter.
+ */
+export function handled<T>(work: () => Promise<T>): Promise<T> {
+  const promise = work();
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Asks for a step, and takes it under its own spec. */
+function take(
+  run: CodeRun,
+  name: string,
+  uses: string,
+  taken: (spec: StepSpec, count: number) => Promise<StepOutcome>,
+  input?: Json,
+): Promise<StepResult<Json>> {
+  return run.ask({
+    name,
+    uses,
+    ...present({ input }),
+    take: (id, count) => {
+      const spec = specOf(id, uses);
+      return guarded(run.pass, spec, () => taken(spec, count));
+    },
+  });
+}
+
+/** Takes a step that calls something, and gives its body what came of it. With an input, it is told from another call. */
+export async function call<T>(
+  run: CodeRun,
+  name: string,
+  uses: string,
+  action: (id: string, count: number) => Action,
+  input?: Json,
+): Promise<T> {
+  const taken = (spec: StepSpec, count: number) => act(run.pass, spec, action(spec.id, count), run.siblings.signal);
+  return answer<T>(run, await take(run, name, uses, taken, input));
+}
+
+/** The call of a capability under its own policies. */
+export function useAction(capability: Capability, input: unknown): Action {
+  const policy = { ...noRetry, ...capability.definition.retry };
+  const { timeoutMs } = capability.definition;
+  return {
+    capability,
+    input: encodeValue(input, "input"),
+    ...present({ timeoutMs }),
+    retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
+  };
+}
+
+function checkName(name: string): void {
+  if (!isStepName(name)) throw invalidRequest("name", `a step's name is 1 to ${maxStepName} characters`);
+}
+
+function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
+  if (typeof options !== "object" || options === null) throw invalidRequest(name, `step "${name}" has no options`);
+  if (!isId(options.type)) {
+    throw invalidRequest(
+      `${name}.type`,
+      "expected 1 to 200 characters of printable ASCII, as the name of a signal has",
+    );
+  }
+  return options;
+}
+
+// Before the step is asked for, so that the body is told in every pass.
+function checkConfig(name: string, config: StepConfig): void {
+  if (typeof config !== "object" || config === null)
+    throw invalidRequest(name, `step "${name}": its options are no object`);
+  const { retries, timeout, sideEffects, replayPolicy, isIdempotent } = config;
+  if (isIdempotent !== undefined && typeof isIdempotent !== "boolean") {
+    throw invalidRequest(`${name}.isIdempotent`, "expected true or false");
+  }
+  const words = [
+    ["sideEffects", sideEffects, ["none", "read", "write", "external_action"]],
+    ["replayPolicy", replayPolicy, ["use_recorded_result", "reexecute", "require_human"]],
+    ["retries.backoff", retries?.backoff, ["constant", "linear", "exponential"]],
+  ] as const;
+  for (const [place, word, known] of words) {
+    if (word === undefined || (known as readonly string[]).includes(word)) continue;
+    throw invalidRequest(`${name}.${place}`, `expected one of ${known.join(", ")}`);
+  }
+  if (timeout !== undefined && durationMs(timeout, `${name}.timeout`) === 0) {
+    throw invalidRequest(`${name}.timeout`, "expected more than no time");
+  }
+  if (retries === undefined) return;
+  if (typeof retries !== "object" || retries === null) throw invalidRequest(`${name}.retries`, "expected an object");
+  const { limit, delay } = retries;
+  if (!(limit >= 0) || (!Number.isSafeInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
+    throw invalidRequest(
+      `${name}.retries.limit`,
+      `expected a whole number of at least 0, or Infinity, not ${String(limit)}`,
+    );
+  }
+  if (typeof delay !== "function") durationMs(delay, `${name}.retries.delay`);
+}
+
+function specOf(id: string, uses: string): StepSpec {
+  return { id, uses, reads: [], writes: [], onFailure: "degrade", apply: (_, state) => state };
+}
+
+/** What a settled step gives its body: its value, or what it threw. */
+function answer<T>(run: CodeRun, result: StepResult<Json>): T {
+  if (result.status !== "degraded") return decodeValue(result.producedOutput, "output") as T;
+  const thrown = decodeValue(result.rawResult, "error");
+  run.rejectedBy(result.stepId, thrown);
+  throw thrown;
+}
+
+function callbackAction<T>(
+  run: CodeRun,
+  name: string,
+  id: string,
+  count: number,
+  config: StepConfig,
+  callback: Callback<T>,
+): Action {
+  const retries = { ...defaultRetries, ...config.retries };
+  const { delay, limit, backoff } = retries;
+  const timeout = config.timeout ?? defaultTimeout;
+  const { sideEffects, replayPolicy, isIdempotent, sensitive } = config;
+  const shown: WorkflowStepContext["config"] = {
+    retries: (typeof delay === "function" ? { limit, backoff } : { limit, delay, backoff }) as never,
+    timeout,
+    ...present({ sensitive }),
+  };
+  const contextOf = ({
+    attempt,
+    idempotencyKey,
+    signal,
+  }: Pick<StepContext, "attempt" | "idempotencyKey" | "signal">) => ({
+    step: { name, count },
+    attempt,
+    config: shown,
+    idempotencyKey,
+    signal,
+  });
+  const capability: Capability = {
+    definition: {
+      id: callbackUses,
+      version: "1",
+      ...present({ sideEffects, replayPolicy, isIdempotent }),
+    },
+    handler: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
+  };
+  return {
+    capability,
+    name: id,
+    input: null,
+    timeoutMs: durationMs(timeout, `${name}.timeout`),
+    async retryDelay(attempts, error, random) {
+      if (attempts > limit) return undefined;
+      const base =
+        typeof delay === "function" ? await delay({ ctx: lastContext(attempts), error: asError(error) }) : delay;
+      return retryDelay(
+        policyOf(durationMs(base, `${name}.retries.delay`), limit, backoff, attempts),
+        attempts,
+        random,
+      );
+    },
+  };
+
+  function lastContext(attempt: number): WorkflowStepContext {
+    return contextOf({ attempt, idempotencyKey: id, signal: AbortSignal.abort() });
+  }
+}
+
+function policyOf(
+  delayMs: number,
+  limit: number,
+  backoff: "constant" | "linear" | "exponential",
+  attempts: number,
+): RetryPolicy {
+  const base = { ...noRetry, maxAttempts: limit + 1, delayMs, multiplier: 1, maxDelayMs: maxDurationMs };
+  switch (backoff) {
+    case "constant":
+      return base;
+    case "linear":
+      return { ...base, delayMs: delayMs * attempts };
+    case "exponential":
+      return { ...base, multiplier: 2 };
+  }
+}
+
+function asError({ thrown, message }: StepError): Error {
+  const error = decodeValue(thrown, "error");
+  return error instanceof Error ? error : new Error(message);
+}

@@ -1,0 +1,114 @@
+import type { Duration } from "../../duration.ts";
+import type { ReplayPolicy, SideEffects } from "../capability.ts";
+
+/**
+ * What a code-first skill is written with. The types are those of Cloudflare's `WorkflowStep`, so that one function runs
+ * there and here; `waitForApproval`, `use` and the fields of {@link StepConfig} about effects are ours.
+ * Source: https://developers.cloudflare.com/workflows/build/workers-api/
+ */
+export interface WorkflowStep {
+  /** Calls `callback` at least once, and never again once its result is recorded. */
+  do<T>(name: string, callback: (context: WorkflowStepContext) => Promise<T>, rollback?: undefined): Promise<T>;
+  do<T>(
+    name: string,
+    config: StepConfig,
+    callback: (context: WorkflowStepContext) => Promise<T>,
+    rollback?: undefined,
+  ): Promise<T>;
+  /** Calls a registered capability, under its own policies. */
+  use<T = unknown>(name: string, capabilityId: string, input?: unknown): Promise<T>;
+  sleep(name: string, duration: Duration): Promise<void>;
+  /** `timestamp` is a Date or milliseconds since 1970. */
+  sleepUntil(name: string, timestamp: Date | number): Promise<void>;
+  /** The next signal whose name is `type`. Rejects when none comes in time; without a timeout, after 24 hours. */
+  waitForEvent<T>(name: string, options: { type: string; timeout?: Duration }): Promise<WorkflowStepEvent<T>>;
+  /** Waits until a person approves. A denial cancels the run. */
+  waitForApproval(name: string): Promise<Approval>;
+}
+
+export interface StepConfig {
+  readonly retries?: {
+    /** Further attempts after the first. */
+    readonly limit: number;
+    readonly delay: Duration | DelayFunction;
+    readonly backoff?: "constant" | "linear" | "exponential";
+  };
+  /** How long one attempt may take. */
+  readonly timeout?: Duration;
+  readonly sensitive?: "output";
+  /** What the callback does to the world; `write` and `external_action` are entered in the ledger. Default `none`. */
+  readonly sideEffects?: SideEffects;
+  readonly replayPolicy?: ReplayPolicy;
+  /** False where doing it twice with one idempotency key does it twice. Default true. */
+  readonly isIdempotent?: boolean;
+}
+
+/** The delay after a failed attempt. */
+export type DelayFunction = (failed: { ctx: WorkflowStepContext; error: Error }) => Duration | Promise<Duration>;
+
+export interface WorkflowStepContext {
+  /** `count` is 1 for the first step of that name. */
+  readonly step: { readonly name: string; readonly count: number };
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** The step's configuration, its defaults filled in. Where the delay is a function, `delay` is left out. */
+  readonly config: {
+    readonly retries: {
+      readonly limit: number;
+      readonly delay: Duration;
+      readonly backoff: "constant" | "linear" | "exponential";
+    };
+    readonly timeout: Duration;
+    readonly sensitive?: "output";
+  };
+  /** The same for every attempt at this step in this run, also after a crash. */
+  readonly idempotencyKey: string;
+  /** Aborts when the run is canceled, the attempt times out, or another executor took the run. */
+  readonly signal: AbortSignal;
+}
+
+export interface WorkflowStepEvent<T> {
+  readonly payload: Readonly<T>;
+  readonly timestamp: Date;
+  readonly type: string;
+}
+
+/** What a person decided at a gate. */
+export interface Approval {
+  readonly approver?: string;
+  readonly notes?: string;
+  readonly decidedAt: Date;
+}
+
+/** What a Workflow's `run` is given beside its steps. */
+export interface WorkflowEvent<T> {
+  readonly payload: Readonly<T>;
+  readonly timestamp: Date;
+  readonly instanceId: string;
+  readonly workflowName: string;
+}
+
+/** Which run a body belongs to. */
+export interface RunContext {
+  readonly runId: string;
+  readonly skillId: string;
+  readonly createdAt: Date;
+}
+
+/**
+ * The body of a code-first skill. It is called anew in every pass and must ask for the same steps again: it awaits only
+ * `step` promises and pure work, and takes time and randomness from steps.
+ */
+export type WorkflowBody<Inputs = never, Result = unknown> = (
+  step: WorkflowStep,
+  inputs: Inputs,
+  context: RunContext,
+) => Promise<Result>;
+
+/** The body that runs the `run(event, step)` of a Cloudflare Workflow, unchanged. */
+export function fromWorkflow<T, Result>(
+  run: (event: Readonly<WorkflowEvent<T>>, step: WorkflowStep) => Promise<Result>,
+): WorkflowBody<T, Result> {
+  return (step, payload, { runId, skillId, createdAt }) =>
+    run({ payload, timestamp: createdAt, instanceId: runId, workflowName: skillId }, step);
+}

@@ -1,0 +1,428 @@
+import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "../../codec/values.ts";
+import { maxDurationMs } from "../../duration.ts";
+import { DurableError } from "../../errors.ts";
+import { isId, isStepName, maxStepName } from "../../ids.ts";
+import { at, getOwn, type Json, type JsonObject, withMember } from "../../json.ts";
+import { present } from "../../present.ts";
+import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
+import { checkRetryPolicy, type RetryPolicy } from "../../retry.ts";
+
+/** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
+export type Source = string | Literal;
+
+/** A constant in a mapping; made by {@link literal}. */
+export interface Literal {
+  readonly [literalMark]: unknown;
+}
+
+declare const literalMark: unique symbol;
+const literals = new WeakMap<object, unknown>();
+
+/** A constant as a step's input: `input: { limit: literal(5) }`. */
+export function literal(value: unknown): Literal {
+  const mark = Object.freeze({});
+  literals.set(mark, value);
+  return mark as Literal;
+}
+
+/** What a `when` may look at. Fresh copies: changing them changes nothing. */
+export interface Scope {
+  readonly inputs: Fields;
+  readonly vars: Fields;
+  readonly outputs: Fields;
+}
+
+interface StepBase {
+  /** Any text of 1 to 256 characters, unique in the skill. */
+  readonly id: string;
+  /** Steps that must have settled. None given means the step before; `[]` means none. */
+  readonly dependsOn?: readonly string[];
+  /**
+   * The step is skipped if this reference is falsy, or if this pure function returns false. A function sees the inputs and
+   * what the steps before this one wrote; targets that a step beside this one may write are left out of its scope.
+   */
+  readonly when?: string | ((scope: Scope) => boolean);
+  /** Where the output goes: as a whole, or its properties one by one. Targets are `vars.<name>` and `outputs.<name>`. */
+  readonly output?: string | Readonly<Record<string, string>>;
+  /** `fail` (the default) fails the run; `continue` records the step as degraded and goes on. */
+  readonly onFailure?: "fail" | "continue";
+}
+
+/** A step that uses a capability. */
+export interface CapabilityStep extends StepBase {
+  readonly uses: string;
+  /** One source for the whole input, or a source for each of its properties. */
+  readonly input?: Source | Readonly<Record<string, Source>>;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly timeoutMs?: number;
+}
+
+/** A step whose output is the payload of a signal. */
+export interface SignalStep extends StepBase {
+  readonly waitFor: { readonly signal: string; readonly timeoutMs?: number };
+}
+
+/** A step that only takes time. */
+export interface SleepStep extends StepBase {
+  readonly sleepMs: number;
+}
+
+export type GraphStep = CapabilityStep | SignalStep | SleepStep;
+
+/** A graph in which every reference is known to lead somewhere. Made by {@link parseGraph}. */
+export interface Graph {
+  /** In an order in which each step stands after those it depends on. */
+  readonly steps: readonly PlannedStep[];
+}
+
+/** A step as it is executed. */
+export interface PlannedStep {
+  readonly id: string;
+  readonly does: StepAction;
+  readonly dependsOn: readonly string[];
+  readonly when?: Reference | ((scope: Scope) => boolean);
+  /** What a `when` function must not look at, such as `vars.draft`: a step beside this one may write it. */
+  readonly hidden: ReadonlySet<string>;
+  readonly outputs: readonly Output[];
+  readonly onFailure: "fail" | "continue";
+  /** As the state lists them, such as `inputs.text`. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+export type StepAction =
+  | {
+      readonly kind: "capability";
+      readonly capabilityId: string;
+      readonly input: InputMapping;
+      readonly retry?: Partial<RetryPolicy>;
+      readonly timeoutMs?: number;
+    }
+  | { readonly kind: "signal"; readonly name: string; readonly timeoutMs?: number }
+  | { readonly kind: "sleep"; readonly forMs: number };
+
+type Root = "inputs" | "vars" | "outputs";
+type InputMapping = ParsedSource | { readonly kind: "properties"; readonly of: readonly [string, ParsedSource][] };
+type ParsedSource = Reference | { readonly kind: "literal"; readonly json: Json };
+
+interface Reference {
+  readonly kind: "reference";
+  readonly root: Root;
+  readonly path: readonly string[];
+  readonly text: string;
+}
+
+interface Output {
+  /** Absent for the whole output. */
+  readonly property?: string;
+  readonly root: "vars" | "outputs";
+  readonly name: string;
+}
+
+function fault(path: string, problem: string): DurableError {
+  return new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+}
+
+/**
+ * Checks a graph and plans it.
+ *
+ * @throws `invalid_definition` that names the step and the fault: a repeated id, an unknown dependency, a cycle, a
+ * reference to what no earlier step writes, a target that two steps may write, or one read and the other write, at the
+ * same time.
+ */
+export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
+  if (!Array.isArray(steps)) throw fault(path, "expected an array of steps");
+  if (steps.length === 0) throw fault(path, "there are no steps");
+  const parsed = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
+  const byId = new Map(parsed.map((step) => [step.id, step]));
+  if (byId.size < parsed.length) {
+    const ids = parsed.map((step) => step.id);
+    throw fault(path, `step "${ids.find((id, index) => ids.indexOf(id) < index)}" is there twice`);
+  }
+  const ordered = inOrder(parsed, byId, path);
+  const comesBefore = precedence(ordered);
+  const isBeside = (a: ParsedStep, b: ParsedStep) => a !== b && !comesBefore(a, b) && !comesBefore(b, a);
+  const writers = Map.groupBy(
+    ordered.flatMap((step) => [...new Set(step.writes)].map((target) => ({ step, target }))),
+    ({ target }) => target,
+  );
+  for (const [target, of] of writers) {
+    for (const [index, { step }] of of.entries()) {
+      const other = of.slice(0, index).find((one) => isBeside(one.step, step))?.step;
+      if (other === undefined) continue;
+      throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
+    }
+  }
+  for (const step of ordered) {
+    for (const read of step.reads) {
+      const [root = "", name] = read.split(".");
+      if (root === "inputs") continue;
+      const target = `${root}.${name}`;
+      if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
+        throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+      }
+      // A reference to a whole root reads all that any step writes there.
+      const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
+      for (const key of written) {
+        const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
+        if (writer === undefined) continue;
+        const names = `step "${step.id}" reads ${read} while step "${writer.id}" may write ${key}`;
+        throw fault(path, `${names}: let one of them depend on the other`);
+      }
+    }
+  }
+  const planned = ordered.map((step): PlannedStep => {
+    const isHidden = ([, of]: [string, { step: ParsedStep }[]]) => of.some((writer) => isBeside(writer.step, step));
+    const hidden = typeof step.when === "function" ? [...writers].filter(isHidden).map(([target]) => target) : [];
+    return Object.freeze({ ...step, hidden: new Set(hidden) });
+  });
+  return Object.freeze({ steps: planned });
+}
+
+type ParsedStep = Omit<PlannedStep, "hidden">;
+
+function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
+  if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
+  if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a text of 1 to ${maxStepName} characters`);
+  const place = `${path} "${step.id}"`;
+  const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
+  if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {
+    throw fault(`${place}.dependsOn`, "expected an array of the ids of steps");
+  }
+  if (onFailure !== "fail" && onFailure !== "continue") {
+    throw fault(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
+  }
+  if (!["string", "function", "undefined"].includes(typeof step.when)) {
+    throw fault(`${place}.when`, "expected a reference or a function");
+  }
+  const does = parseAction(step, place);
+  const outputs = parseOutputs(step.output, place);
+  const when = typeof step.when === "string" ? parseReference(step.when, `${place}.when`) : step.when;
+  const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
+  const references = sources.filter((source) => source.kind === "reference");
+  if (when !== undefined && typeof when !== "function") references.push(when);
+  return {
+    id: step.id,
+    does,
+    dependsOn: Object.freeze([...dependsOn]),
+    ...present({ when }),
+    outputs,
+    onFailure,
+    reads: references.map((reference) => reference.text),
+    writes: outputs.map((output) => `${output.root}.${output.name}`),
+  };
+}
+
+function parseAction(step: GraphStep, place: string): StepAction {
+  const kinds = ["uses", "waitFor", "sleepMs"] as const;
+  const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
+  if (given.length !== 1) throw fault(place, "expected one of uses, waitFor and sleepMs");
+  if ("uses" in step && step.uses !== undefined) {
+    if (!isId(step.uses)) throw fault(`${place}.uses`, "expected the id of a capability");
+    if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
+    checkDuration(step.timeoutMs, `${place}.timeoutMs`);
+    return {
+      kind: "capability",
+      capabilityId: step.uses,
+      input: parseInput(step.input, `${place}.input`),
+      ...(step.retry === undefined ? {} : { retry: Object.freeze({ ...step.retry }) }),
+      ...present({ timeoutMs: step.timeoutMs }),
+    };
+  }
+  if ("waitFor" in step && step.waitFor !== undefined) {
+    if (typeof step.waitFor !== "object" || step.waitFor === null) {
+      throw fault(`${place}.waitFor`, "expected an object with the name of a signal");
+    }
+    const { signal, timeoutMs } = step.waitFor;
+    if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
+    checkDuration(timeoutMs, `${place}.waitFor.timeoutMs`);
+    return { kind: "signal", name: signal, ...present({ timeoutMs }) };
+  }
+  const { sleepMs } = step as SleepStep;
+  checkDuration(sleepMs, `${place}.sleepMs`);
+  return { kind: "sleep", forMs: sleepMs };
+}
+
+function checkDuration(value: number | undefined, path: string): void {
+  if (value === undefined || (typeof value === "number" && value >= 0 && value <= maxDurationMs)) return;
+  throw fault(path, `expected a number of milliseconds from 0 to ${maxDurationMs}, not ${String(value)}`);
+}
+
+function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
+  if (input === undefined) return { kind: "properties", of: [] };
+  if (typeof input !== "string" && (typeof input !== "object" || input === null)) {
+    throw fault(path, "expected a reference, literal(value), or one of them for each property");
+  }
+  if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
+  return {
+    kind: "properties",
+    of: Object.entries(input as Readonly<Record<string, Source>>).map(([key, source]) => [
+      key,
+      parseSource(source, at(path, key)),
+    ]),
+  };
+}
+
+function parseSource(source: Source, path: string): ParsedSource {
+  if (typeof source === "string") return parseReference(source, path);
+  if (typeof source !== "object" || source === null || !literals.has(source))
+    throw fault(path, "expected a reference or literal(value)");
+  try {
+    return { kind: "literal", json: encodeValue(literals.get(source), path) };
+  } catch (cause) {
+    throw new DurableError("invalid_definition", (cause as Error).message, { path, cause });
+  }
+}
+
+function parseReference(text: string, path: string): Reference {
+  const [root, ...keys] = text.split(".");
+  if ((root !== "inputs" && root !== "vars" && root !== "outputs") || keys.includes("")) {
+    throw fault(path, `"${text}" is not a reference: expected inputs, vars or outputs and names, joined by dots`);
+  }
+  return { kind: "reference", root, path: keys, text };
+}
+
+function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
+  if (output === undefined) return [];
+  if (typeof output !== "string" && (typeof output !== "object" || output === null)) {
+    throw fault(`${place}.output`, "expected a target, or a target for each property");
+  }
+  const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
+  return targets.map(([property, target]) => {
+    const [root, name, ...rest] = typeof target === "string" ? target.split(".") : [];
+    if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
+      throw fault(`${place}.output`, `"${String(target)}" is not a target: expected vars.<name> or outputs.<name>`);
+    }
+    return { root, name, ...present({ property }) };
+  });
+}
+
+function sourcesOf(input: InputMapping): ParsedSource[] {
+  return input.kind === "properties" ? input.of.map(([, source]) => source) : [input];
+}
+
+function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedStep>, path: string): ParsedStep[] {
+  const ordered: ParsedStep[] = [];
+  const state = new Map<string, "open" | "done">();
+  const visit = (step: ParsedStep, trail: readonly string[]): void => {
+    if (state.get(step.id) === "done") return;
+    if (state.get(step.id) === "open") {
+      const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
+      throw fault(path, `the steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`);
+    }
+    state.set(step.id, "open");
+    for (const id of step.dependsOn) {
+      const dependency = byId.get(id);
+      if (dependency === undefined) throw fault(path, `step "${step.id}" depends on "${id}", which is not a step`);
+      visit(dependency, [...trail, step.id]);
+    }
+    state.set(step.id, "done");
+    ordered.push(step);
+  };
+  for (const step of steps) visit(step, []);
+  return ordered;
+}
+
+/** Whether one step depends on another, directly or not. `ordered` is in the order of the dependencies. */
+function precedence(ordered: readonly ParsedStep[]): (earlier: ParsedStep, later: ParsedStep) => boolean {
+  const places = new Map(ordered.map(({ id }, place) => [id, place]));
+  // A bit for each pair of steps: sets would take a hundred times as much, and a search for each pair too long.
+  const ancestors = ordered.map(() => new Uint32Array(Math.ceil(ordered.length / 32)));
+  for (const [place, { dependsOn }] of ordered.entries()) {
+    const own = ancestors[place] as Uint32Array;
+    for (const id of dependsOn) {
+      const dependency = places.get(id) as number;
+      for (const [word, bits] of (ancestors[dependency] as Uint32Array).entries())
+        own[word] = (own[word] as number) | bits;
+      own[dependency >>> 5] = (own[dependency >>> 5] as number) | (1 << (dependency & 31));
+    }
+  }
+  return (earlier, later) => {
+    const [before, after] = [places.get(earlier.id) as number, places.get(later.id) as number];
+    return (((ancestors[after] as Uint32Array)[before >>> 5] as number) & (1 << (before & 31))) !== 0;
+  };
+}
+
+/** Which steps of a graph may run, as others settle. */
+export class Frontier {
+  /** Steps that may run now, and that nobody has taken. */
+  readonly ready: PlannedStep[] = [];
+  readonly #unmet = new Map<string, number>();
+  readonly #dependents = new Map<string, PlannedStep[]>();
+  #openCount = 0;
+
+  constructor({ steps }: Graph, state: ExecutionState<Json>) {
+    const settled = new Set(steps.map(({ id }) => id).filter((id) => isSettled(getOwn(state.stepResults, id))));
+    for (const step of steps) {
+      if (settled.has(step.id)) continue;
+      this.#openCount++;
+      const unmet = new Set(step.dependsOn.filter((id) => !settled.has(id)));
+      this.#unmet.set(step.id, unmet.size);
+      if (unmet.size === 0) this.ready.push(step);
+      for (const id of unmet) this.#dependents.set(id, [...(this.#dependents.get(id) ?? []), step]);
+    }
+  }
+
+  get isDone(): boolean {
+    return this.#openCount === 0;
+  }
+
+  settle(id: string): void {
+    this.#openCount--;
+    for (const step of this.#dependents.get(id) ?? []) {
+      const unmet = (this.#unmet.get(step.id) ?? 0) - 1;
+      this.#unmet.set(step.id, unmet);
+      if (unmet === 0) this.ready.push(step);
+    }
+  }
+}
+
+/** The encoded input of a step. A reference that leads nowhere leaves its property out. */
+export function resolveInput(input: InputMapping, state: ExecutionState<Json>): Json {
+  if (input.kind !== "properties") return resolve(input, state) ?? null;
+  const members = input.of.map(([key, source]) => [key, resolve(source, state)] as const);
+  return valueOfFields(
+    Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined)),
+  );
+}
+
+function resolve(source: ParsedSource, state: ExecutionState<Json>): Json | undefined {
+  if (source.kind === "literal") return source.json;
+  const fields: JsonObject = state[source.root];
+  const [name, ...rest] = source.path;
+  if (name === undefined) return valueOfFields(fields);
+  return rest.reduce<Json | undefined>(
+    (json, key) => {
+      if (Array.isArray(json)) return (json as readonly Json[])[Number(key)];
+      return json === undefined ? undefined : getOwn(fieldsOfValue(json) ?? {}, key);
+    },
+    getOwn(fields, name),
+  );
+}
+
+/** Whether a reference in `when` holds: present, and not false, 0, "" or null. */
+export function isTruthy(reference: Reference, state: ExecutionState<Json>): boolean {
+  const json = resolve(reference, state);
+  return Boolean(json !== undefined && isTagged(json) ? decodeValue(json, reference.text) : json);
+}
+
+/** The state after a step's encoded output went to its targets. */
+export function applyOutput(step: PlannedStep, output: Json, state: ExecutionState<Json>): ExecutionState<Json> {
+  let { vars, outputs, writtenTargets } = state;
+  for (const { property, root, name } of step.outputs) {
+    const fields = property === undefined ? undefined : fieldsOfValue(output);
+    const value = property === undefined ? output : fields && getOwn(fields, property);
+    if (value === undefined) continue;
+    if (root === "vars") vars = withMember(vars, name, value);
+    else outputs = withMember(outputs, name, value);
+    writtenTargets = withTarget(writtenTargets, `${root}.${name}`);
+  }
+  return { ...state, vars, outputs, writtenTargets };
+}
+
+/** The sorted targets with this one among them. */
+function withTarget(targets: readonly string[], target: string): readonly string[] {
+  if (targets.includes(target)) return targets;
+  const place = targets.findIndex((other) => other > target);
+  return targets.toSpliced(place === -1 ? targets.length : place, 0, target);
+}

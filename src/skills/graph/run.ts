@@ -1,0 +1,124 @@
+import { decodeFields, valueOfFields } from "../../codec/values.ts";
+import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
+import { Flights } from "../../engine/flights.ts";
+import { act, guarded, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "../../engine/kernel.ts";
+import type { Pass } from "../../engine/pass.ts";
+import { DurableError, invalidRequest } from "../../errors.ts";
+import { present } from "../../present.ts";
+import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
+import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "./graph.ts";
+
+type Failure = Extract<StepOutcome, { kind: "failed" }>;
+
+/**
+ * Executes a graph as far as it goes now: until the run has finished or failed, waits, or is handed over.
+ *
+ * Steps whose dependencies have settled run side by side, and each wait is taken up when it is over, whatever else is in
+ * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a failure
+ * aborts the siblings first.
+ */
+export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
+  const frontier = new Frontier(graph, pass.state);
+  const flights = new Flights(pass);
+  const failures: Failure[] = [];
+  const siblings = siblingController(pass);
+  const arrive = (step: PlannedStep) => (outcome: StepOutcome) => {
+    switch (outcome.kind) {
+      case "settled":
+        return frontier.settle(step.id);
+      case "failed":
+        failures.push(outcome);
+        return siblings.abort(new Error(`step "${step.id}" failed`));
+    }
+  };
+  for (;;) {
+    await flights.check();
+    const isStopping = () => failures.length > 0 || pass.isSpent;
+    if (!isStopping()) flights.retake();
+    while (frontier.ready.length > 0 && !isStopping()) {
+      const step = frontier.ready.shift() as PlannedStep;
+      flights.launch(step.id, () => take(pass, step, siblings.signal), arrive(step));
+    }
+    if (flights.inFlight > 0) {
+      await flights.moved(!isStopping());
+      continue;
+    }
+    const [first] = failures;
+    if (first !== undefined) {
+      const { code, message } = first.error;
+      const results = failures.map((failure) => failure.result);
+      return fail(pass, { code, message, stepId: first.result.stepId }, results);
+    }
+    if (frontier.isDone) return complete(pass, (state) => ({ state, result: valueOfFields(state.outputs) }));
+    if (pass.isSpent) return handOver(pass, flights.waits);
+    if (flights.isHeld) await flights.moved(true);
+    else if (await park(pass, flights.waits)) return;
+  }
+}
+
+function take(pass: Pass, step: PlannedStep, signal: AbortSignal): Promise<StepOutcome> {
+  const spec = specOf(step);
+  return guarded(pass, spec, async () => {
+    if (!holds(pass, step)) return skip(pass, spec);
+    switch (step.does.kind) {
+      case "capability":
+        return useCapability(pass, step.does, spec, signal);
+      case "signal":
+        return receiveSignal(pass, spec, step.does.name, step.does.timeoutMs, ({ payload }) => payload);
+      case "sleep": {
+        const { forMs } = step.does;
+        return sleep(pass, spec, (now) => now + forMs);
+      }
+    }
+  });
+}
+
+function specOf(step: PlannedStep): StepSpec {
+  const { id, does, reads, writes, onFailure } = step;
+  return {
+    id,
+    uses: does.kind === "capability" ? does.capabilityId : `run.${does.kind}`,
+    reads,
+    writes,
+    onFailure: onFailure === "continue" ? "degrade" : "fail",
+    apply: (output, state) => applyOutput(step, output, state),
+  };
+}
+
+function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
+  if (when === undefined) return true;
+  if (typeof when !== "function") return isTruthy(when, pass.state);
+  // What a step beside this one writes would be there or not by chance, and differently the next time.
+  const settled = (root: "vars" | "outputs") => {
+    const fields = Object.entries(pass.state[root]).filter(([name]) => !hidden.has(`${root}.${name}`));
+    return decodeFields(Object.fromEntries(fields), root);
+  };
+  const inputs = decodeFields(pass.state.inputs, "inputs");
+  const answer: unknown = when({ inputs, vars: settled("vars"), outputs: settled("outputs") });
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== "function") return Boolean(answer);
+  // Whatever it comes to, it is too late, and no failure of the process.
+  Promise.resolve(answer).catch(() => undefined);
+  throw invalidRequest("when", `step "${id}": expected an answer at once, not a promise`);
+}
+
+function useCapability(
+  pass: Pass,
+  does: Extract<PlannedStep["does"], { kind: "capability" }>,
+  spec: StepSpec,
+  signal: AbortSignal,
+): Promise<StepOutcome> {
+  const capability = pass.host.capabilities.find(does.capabilityId);
+  if (capability === undefined) {
+    throw new DurableError("not_found", `capability "${does.capabilityId}" is not registered here`);
+  }
+  const { definition } = capability;
+  const policy: RetryPolicy = { ...noRetry, ...definition.retry, ...does.retry };
+  const timeoutMs = does.timeoutMs ?? definition.timeoutMs;
+  const action = {
+    capability,
+    input: resolveInput(does.input, pass.state),
+    ...present({ timeoutMs }),
+    retryDelay: (attempts: number, _: unknown, random: number) => retryDelay(policy, attempts, random),
+  };
+  return act(pass, spec, action, signal);
+}

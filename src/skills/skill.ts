@@ -1,0 +1,203 @@
+import type { Pass } from "../engine/pass.ts";
+import { DurableError, notFound } from "../errors.ts";
+import { isId } from "../ids.ts";
+import { at } from "../json.ts";
+import { present } from "../present.ts";
+import type { ExecutionState } from "../record/state.ts";
+import type { Schema } from "../schema.ts";
+import type { CapabilityRegistry } from "./capability.ts";
+import type { WorkflowBody } from "./code/workflow.ts";
+import type { Graph } from "./graph/graph.ts";
+
+/** What a run executes. Made by `defineSkill` or `defineGraphSkill`. */
+export interface Skill {
+  readonly id: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly inputs?: Schema;
+  readonly migrations: readonly Migration[];
+  readonly body: SkillBody;
+}
+
+/** Carries the state of a run from one version of a skill to a later one. */
+export interface Migration {
+  readonly from: string;
+  /** The skill's own version where absent. */
+  readonly to?: string;
+  /**
+   * New names of steps by their old ones: ids of a graph's steps, or the names in a body, of which each stands for all steps
+   * of that name. The results of the steps go with them, and so do their sleeps, waits and gates, what the ledger knows of
+   * them, and their idempotency keys.
+   */
+  readonly renames?: Readonly<Record<string, string>>;
+  /**
+   * What else changes: called with the state under the new names, returns the state of the next version. Pure: it may be
+   * called again if a resume was interrupted. What it returns is checked before it is written.
+   */
+  readonly migrate?: (state: ExecutionState) => ExecutionState;
+}
+
+/**
+ * What a skill does, in one of two forms. Each brings what executes it, so that an app carries only the forms that it
+ * uses.
+ */
+export type SkillBody = SkillForm & {
+  /** Goes on with the run of that pass as far as it goes now. */
+  readonly execute: (pass: Pass) => Promise<void>;
+};
+
+type SkillForm =
+  | { readonly kind: "graph"; readonly graph: Graph }
+  | { readonly kind: "code"; readonly run: WorkflowBody };
+
+/** What skills of both forms are defined by. */
+export interface SkillDefinition<Inputs> {
+  /** Printable ASCII, such as `text.digest`. */
+  readonly id: string;
+  readonly version: string;
+  readonly description?: string;
+  /** Checked when a run is created. */
+  readonly inputs?: Schema<Inputs>;
+  /** How runs of earlier versions go on with this one. Without a migration they need their own version registered. */
+  readonly migrations?: readonly Migration[];
+}
+
+/**
+ * A skill with that body.
+ *
+ * @throws `invalid_definition` that names the place.
+ */
+export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: string) => SkillBody): Skill {
+  const { id, version, description, inputs, migrations = [] } = definition;
+  const path = `skill "${id}"`;
+  if (!isId(id))
+    throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
+  if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
+  checkMigrations(migrations, `${path}.migrations`);
+  return Object.freeze({
+    id,
+    version,
+    ...present({ description, inputs }),
+    migrations: Object.freeze(
+      migrations.map(({ renames, ...migration }) =>
+        Object.freeze({ ...migration, ...(renames === undefined ? {} : { renames: Object.freeze({ ...renames }) }) }),
+      ),
+    ),
+    body: bodyOf(path),
+  });
+}
+
+const longestName = 256;
+
+function checkMigrations(migrations: readonly Migration[], path: string): void {
+  const fault = (path: string, problem: string) =>
+    new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+  const isName = (text: unknown) => typeof text === "string" && text.length > 0 && text.length <= longestName;
+  if (!Array.isArray(migrations)) throw fault(path, "expected an array");
+  for (const [index, migration] of (migrations as readonly Migration[]).entries()) {
+    const place = at(path, index);
+    if (typeof migration !== "object" || migration === null) throw fault(place, "expected a migration");
+    const { from, to, renames = {}, migrate } = migration;
+    if (!isId(from)) throw fault(at(place, "from"), "expected a version");
+    if (to !== undefined && !isId(to)) throw fault(at(place, "to"), "expected a version");
+    if (from === to) throw fault(place, `it leads from version ${from} to that version`);
+    if (migrations.findIndex((other) => other.from === from) < index) {
+      throw fault(at(place, "from"), `another migration begins at version ${from}`);
+    }
+    if (migrate !== undefined && typeof migrate !== "function")
+      throw fault(at(place, "migrate"), "expected a function");
+    if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
+      throw fault(at(place, "renames"), "expected an object of new names by old ones");
+    }
+    const names = Object.entries(renames);
+    for (const [old, name] of names) {
+      if (!isName(old) || !isName(name)) {
+        throw fault(at(at(place, "renames"), old), `a step's name is a text of 1 to ${longestName} characters`);
+      }
+    }
+    const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
+    if (twice !== undefined) throw fault(at(place, "renames"), `two steps would be named "${twice}"`);
+  }
+}
+
+/** The skills that are bound here, by id and version. */
+export class SkillRegistry {
+  readonly #byId = new Map<string, Map<string, Skill>>();
+
+  /** @throws `invalid_definition` where two have one id and version, or one uses a capability that is not there. */
+  constructor(skills: readonly Skill[], capabilities: CapabilityRegistry) {
+    for (const skill of skills) {
+      const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
+      if (versions.has(skill.version)) {
+        throw new DurableError("invalid_definition", `skill "${skill.id}" version ${skill.version} is there twice`);
+      }
+      this.#byId.set(skill.id, versions.set(skill.version, skill));
+      if (skill.body.kind !== "graph") continue;
+      for (const { id, does } of skill.body.graph.steps) {
+        if (does.kind === "capability" && capabilities.find(does.capabilityId) === undefined) {
+          throw new DurableError(
+            "invalid_definition",
+            `skill "${skill.id}": step "${id}" uses capability "${does.capabilityId}", which is not registered`,
+          );
+        }
+      }
+    }
+  }
+
+  /** The skill of that version; of the version registered last where none is given. */
+  find(id: string, version?: string): Skill | undefined {
+    const versions = this.#byId.get(id);
+    return version === undefined ? [...(versions?.values() ?? [])].at(-1) : versions?.get(version);
+  }
+
+  /**
+   * The skill that continues a state of that version, with the migrations in order: this very version, or the one registered
+   * last that has migrations from it. A run that has come to a later version goes on with that, from its older states too.
+   */
+  successor(id: string, version: string | undefined, reached = version): Successor | undefined {
+    if (reached !== version && version !== undefined) {
+      const ahead = this.successor(id, reached)?.skill;
+      const migrations = ahead && migrationsFrom(ahead, version);
+      if (ahead !== undefined && migrations !== undefined) return { skill: ahead, migrations };
+    }
+    const own = this.find(id, version);
+    if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
+    for (const skill of [...(this.#byId.get(id)?.values() ?? [])].reverse()) {
+      const migrations = migrationsFrom(skill, version);
+      if (migrations !== undefined) return { skill, migrations };
+    }
+    return undefined;
+  }
+
+  /** Every skill, the versions of each in the order of their registration. */
+  all(): readonly Skill[] {
+    return [...this.#byId.values()].flatMap((versions) => [...versions.values()]);
+  }
+
+  /** @throws `not_found` that names the skill. */
+  get(id: string, version?: string): Skill {
+    return this.find(id, version) ?? missingSkill(id, version);
+  }
+}
+
+export interface Successor {
+  readonly skill: Skill;
+  readonly migrations: readonly Migration[];
+}
+
+export function missingSkill(id: string, version: string | undefined): never {
+  const name = version === undefined ? `"${id}"` : `"${id}" version ${version}`;
+  throw notFound("skill", `skill ${name} is not registered here`);
+}
+
+/** The migrations from that version to the skill's own; none from its own. `undefined` where there is no way. */
+export function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
+  const path: Migration[] = [];
+  for (let version = from; version !== skill.version; ) {
+    const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));
+    if (step === undefined) return undefined;
+    path.push(step);
+    version = step.to ?? skill.version;
+  }
+  return path;
+}

@@ -1,0 +1,111 @@
+import type { Host } from "../engine/host.ts";
+import { getOwn } from "../json.ts";
+import { present } from "../present.ts";
+import type { Store } from "../store.ts";
+import { type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
+import {
+  type Attributes,
+  failureFrom,
+  type Observer,
+  observe,
+  observedStore,
+  observerOf,
+  runTrace,
+  type TelemetryHooks,
+} from "./telemetry.ts";
+
+/** Makes of hooks the `telemetry` of a runtime or an app, which tells them what is done. */
+export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
+  const untyped = hooks as TelemetryHooks;
+  return Object.freeze({
+    hooks: untyped,
+    [instrument]: (store, onError) => instrumentation(store, observerOf(untyped, onError)),
+  } satisfies Telemetry);
+}
+
+function instrumentation(bare: Store, observer: Observer): Instrumentation {
+  const below = (host: Host, inner: Observer): Host => {
+    const own = instrumentation(bare, inner);
+    return { ...host, store: own.store, instrumentation: own };
+  };
+  return {
+    store: observedStore(bare, observer),
+    pass(host, { run }) {
+      const { within, end, ...observation } = observer.begin("orca.pass.duration", {
+        name: `pass ${run.skillId}`,
+        kind: "internal",
+        attributes: { "orca.skill.id": run.skillId },
+        spanAttributes: {
+          "orca.run.id": run.runId,
+          "orca.tenant.id": run.tenantId ?? "",
+          "orca.executor.id": host.executor,
+        },
+        ...present({ parent: runTrace(run.traceId) }),
+      });
+      return {
+        host: below(host, observation.observer),
+        within,
+        end({ run: { status } }, { isLost, failure }) {
+          const outcome = { "orca.run.status": status, "orca.pass.is_lost": isLost };
+          end(outcome, isLost || failure === undefined ? undefined : failureFrom(failure));
+        },
+      };
+    },
+    drain(host, drain) {
+      const observation = observer.begin("orca.drain.duration", {
+        name: "drain",
+        kind: "internal",
+        attributes: {},
+        spanAttributes: { "orca.executor.id": host.executor },
+      });
+      return observe(observation, () => drain(below(host, observation.observer)));
+    },
+    drained({ taken, passedOver, left }) {
+      observer.add("orca.drain.runs", { "orca.drain.outcome": "taken" }, taken);
+      observer.add("orca.drain.runs", { "orca.drain.outcome": "passed_over" }, passedOver);
+      observer.add("orca.drain.runs", { "orca.drain.outcome": "left" }, left);
+    },
+    attempt({ id }, { runId, stepId, attempt }, call) {
+      const observation = observer.begin("orca.attempt.duration", {
+        name: `attempt ${id}`,
+        kind: "internal",
+        attributes: { "orca.capability.id": id },
+        spanAttributes: { "orca.run.id": runId, "orca.step.id": stepId, "orca.step.attempt": attempt },
+      });
+      return observe(observation, call, (outcome) =>
+        outcome.kind === "failed" ? { type: outcome.error.code, message: outcome.error.message } : undefined,
+      );
+    },
+    async commit(deliver) {
+      const count = (outcome: string) => observer.add("orca.commits", { "orca.commit.outcome": outcome });
+      try {
+        const delivery = await deliver();
+        count(delivery.kind);
+        return delivery;
+      } catch (error) {
+        count("failed");
+        throw error;
+      }
+    },
+    written({ record, events, checkpoint }) {
+      const skill: Attributes = { "orca.skill.id": record.run.skillId };
+      const settled = new Set<string>();
+      for (const { type, payload } of events) {
+        observer.add("orca.events", { ...skill, "orca.event.type": type });
+        if (type === "step.completed" || type === "step.failed") settled.add(String(payload.step_id));
+      }
+      if (checkpoint === undefined) return;
+      observer.add("orca.events", { ...skill, "orca.event.type": "checkpoint.saved" });
+      for (const stepId of settled) {
+        const result = getOwn(checkpoint.state.stepResults, stepId);
+        if (result === undefined) continue;
+        observer.record("orca.step.duration", (result.latencyMs ?? 0) / 1000, {
+          ...skill,
+          "orca.capability.id": result.uses,
+          "orca.step.status": result.status,
+        });
+      }
+    },
+    leaseLost: (skillId) => observer.add("orca.leases.lost", { "orca.skill.id": skillId }),
+  };
+}

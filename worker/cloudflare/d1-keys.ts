@@ -1,0 +1,86 @@
+import type { D1Database, D1PreparedStatement } from "@cloudflare/workers-types";
+import { DurableError } from "../../src/index.ts";
+import type { Role } from "../http/auth/caller.ts";
+import type { KeyRecord } from "../http/auth/key.ts";
+import type { KeyStore } from "../http/auth/key-store.ts";
+
+interface Row {
+  readonly key_id: string;
+  readonly key_hash: string;
+  readonly tenant: string;
+  readonly role: string;
+  readonly name: string;
+  readonly hint: string;
+  readonly created_at: number;
+  readonly revoked_at: number | null;
+}
+
+/** The columns of `api_keys`, in the order of {@link valuesOf}. */
+export const keyColumns = ["key_id", "key_hash", "tenant", "role", "name", "hint", "created_at", "revoked_at"] as const;
+
+const columns = keyColumns.join(", ");
+
+/** Keys in the table `api_keys` of a D1 database. */
+export function d1Keys(db: D1Database): KeyStore {
+  const prepare = (sql: string, ...values: readonly (string | number | null)[]) => db.prepare(sql).bind(...values);
+
+  async function reach<T>(
+    work: (statement: D1PreparedStatement) => Promise<T>,
+    statement: D1PreparedStatement,
+  ): Promise<T> {
+    try {
+      return await work(statement);
+    } catch (cause) {
+      throw new DurableError("store_failed", "the API keys cannot be reached on D1", {
+        cause,
+        hint: "where the table api_keys is missing, `wrangler d1 migrations apply` makes it",
+      });
+    }
+  }
+
+  const select = (sql: string, ...values: readonly string[]): Promise<readonly Row[]> =>
+    reach(async (statement) => (await statement.all<Row>()).results, prepare(sql, ...values));
+
+  return {
+    async find(keyId) {
+      const [row] = await select(`SELECT ${columns} FROM api_keys WHERE key_id = ?`, keyId);
+      return row && recordOf(row);
+    },
+    async list(tenant) {
+      const sql = `SELECT ${columns} FROM api_keys WHERE tenant = ? ORDER BY created_at, key_id`;
+      return (await select(sql, tenant)).map(recordOf);
+    },
+    async add(record) {
+      const places = keyColumns.map(() => "?").join(", ");
+      const insert = prepare(`INSERT INTO api_keys (${columns}) VALUES (${places})`, ...valuesOf(record));
+      await reach((statement) => statement.run(), insert);
+    },
+    async revoke(tenant, keyId, now) {
+      // RETURNING, and not the count of changes, tells whether there was such a row.
+      const sql = `UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) WHERE tenant = ? AND key_id = ? RETURNING key_id`;
+      const { results } = await reach((statement) => statement.all(), prepare(sql, now, tenant, keyId));
+      return results.length > 0;
+    },
+    isEmpty: async () => (await select("SELECT key_id FROM api_keys LIMIT 1")).length === 0,
+  };
+}
+
+/** The record as a row's values. */
+export function valuesOf(record: KeyRecord): readonly (string | number | null)[] {
+  const { keyId, hash, tenant, role, name, hint, createdAt, revokedAt } = record;
+  return [keyId, hash, tenant, role, name, hint, createdAt, revokedAt ?? null];
+}
+
+function recordOf(row: Row): KeyRecord {
+  return {
+    keyId: row.key_id,
+    hash: row.key_hash,
+    tenant: row.tenant,
+    // The table takes no other.
+    role: row.role as Role,
+    name: row.name,
+    hint: row.hint,
+    createdAt: row.created_at,
+    ...(row.revoked_at === null ? {} : { revokedAt: row.revoked_at }),
+  };
+}

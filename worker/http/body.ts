@@ -1,0 +1,89 @@
+import type { Context, MiddlewareHandler } from "hono";
+import type * as v from "valibot";
+import { invalidRequest } from "../../src/errors.ts";
+import { DurableError, parseJson } from "../../src/index.ts";
+import { isJsonObject } from "../../src/json.ts";
+import type { AppEnv } from "./call.ts";
+import { decode, nameOf, type RequestSchema } from "./decode.ts";
+
+/** The most bytes that a request's body may have where the app is not told otherwise. */
+export const defaultMaxBodyBytes = 10 * 1024 * 1024;
+
+interface Validated<Target extends string, S extends RequestSchema> {
+  readonly in: { readonly [T in Target]: v.InferInput<S> };
+  readonly out: { readonly [T in Target]: v.InferOutput<S> };
+}
+
+/**
+ * Reads and checks the body of a request; the route finds it as `c.req.valid("json")`. An empty body is an empty object.
+ *
+ * @throws `too_large` before the whole body was read, or before its values were made; `invalid_request` that names the place.
+ */
+export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
+  return async (c, next) => {
+    const text = await readText(c.req.raw, c.var.maxBodyBytes);
+    const json = text.trim() === "" ? {} : parseJson(text, "", c.var.maxBodyValues);
+    if (!isJsonObject(json)) throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
+    c.req.addValidatedData("json", decode(schema, json) as object);
+    await next();
+  };
+}
+
+/** Checks the query of a request; the route finds it as `c.req.valid("query")`. */
+export function query<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"query", S>> {
+  return async (c: Context<AppEnv>, next) => {
+    c.req.addValidatedData("query", decode(schema, c.req.query()) as object);
+    await next();
+  };
+}
+
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  let text = "";
+  for await (const chunk of readChunks(request, maxBytes)) text += chunk;
+  return text;
+}
+
+/**
+ * The text of a body of at most `maxBytes` bytes, chunk by chunk. What a header says of its length is not enough to go by.
+ *
+ * @throws `too_large`, and `invalid_request` where it is not UTF-8.
+ */
+export async function* readChunks(request: Request, maxBytes: number): AsyncGenerator<string, void, undefined> {
+  if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
+  const stream = await streamOf(request);
+  if (stream === null) return;
+  const reader = stream.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let bytes = 0;
+  let isRead = false;
+  try {
+    while (!isRead) {
+      const { done, value } = await reader.read();
+      isRead = done;
+      bytes += value?.length ?? 0;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield decodeText(decoder, value);
+    }
+  } finally {
+    // The rest is of no interest. Whether it can still be stopped is not either.
+    if (!isRead) reader.cancel().catch(() => {});
+  }
+}
+
+async function streamOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
+  // Firefox knows no streams of requests, and does not even say null: the body is read whole there, in a service worker.
+  const body: Request["body"] | undefined = request.body;
+  return body === undefined ? (await request.blob()).stream() : body;
+}
+
+function decodeText(decoder: TextDecoder, chunk?: Uint8Array): string {
+  try {
+    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    throw invalidRequest("", "the body: this is not UTF-8", { cause });
+  }
+}
+
+function tooLarge(maxBytes: number): DurableError {
+  return new DurableError("too_large", `the body: at most ${maxBytes} bytes are taken`);
+}

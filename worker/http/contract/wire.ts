@@ -1,0 +1,120 @@
+import {
+  type Comparison,
+  encodeRun,
+  encodeValue,
+  type HistoryEntry,
+  type Json,
+  type JsonObject,
+  type Lineage,
+  type LineageNode,
+  type ListedCheckpoint,
+  type Run,
+  type RunEvent,
+  type Skill,
+  writeCheckpointRecord,
+  writeRun,
+} from "../../../src/index.ts";
+import type { CheckpointRecordAnswer, EventAnswer, HistoryAnswer, RunAnswer } from "./answers.ts";
+import type {
+  ComparisonAnswer,
+  LineageAnswer,
+  LineageNodeAnswer,
+  SkillListAnswer,
+  TraceAnswer,
+} from "./read-answers.ts";
+
+// How the core's records look on the wire. The core writes them; here they get the types of the answers, which the
+// tests hold against the schemas.
+
+export function runAnswer(run: Run): RunAnswer {
+  return asAnswer(writeRun(encodeRun(run)));
+}
+
+export function checkpointRecordAnswer(record: ListedCheckpoint): CheckpointRecordAnswer {
+  return asAnswer({ ...writeCheckpointRecord(record), ...(record.isDamaged ? { is_damaged: true } : {}) });
+}
+
+export function historyEntryAnswer({
+  revision,
+  events,
+  checkpoint,
+  isDamaged,
+}: HistoryEntry): HistoryAnswer["history"][number] {
+  return {
+    revision,
+    events: events.map(eventAnswer),
+    checkpoint: checkpoint === undefined ? null : checkpointRecordAnswer(checkpoint),
+    ...(isDamaged ? { is_damaged: true } : {}),
+  };
+}
+
+export function eventAnswer(event: RunEvent): EventAnswer {
+  return {
+    event_id: event.eventId,
+    event_version: event.eventVersion,
+    event_type: event.eventType,
+    occurred_at: event.occurredAt,
+    run_id: event.runId,
+    trace_id: event.traceId ?? null,
+    payload: encodeValue(event.payload, "payload") as JsonObject,
+  };
+}
+
+export function lineageAnswer({ run, ancestors, descendants, isMore }: Lineage): LineageAnswer {
+  return {
+    run: lineageNodeAnswer(run),
+    ancestors: ancestors.map(lineageNodeAnswer),
+    descendants: descendants.map(lineageNodeAnswer),
+    has_more: isMore,
+  };
+}
+
+function lineageNodeAnswer(node: LineageNode): LineageNodeAnswer {
+  const known = node.isMissing ? undefined : node;
+  return {
+    run_id: node.runId,
+    source_run_id: known?.sourceRunId ?? null,
+    checkpoint_id: known?.checkpointId ?? null,
+    kind: known?.kind ?? null,
+    skill_id: known?.skillId ?? null,
+    status: known?.status ?? null,
+    created_at: known?.createdAt ?? null,
+    ...(node.isMissing ? { is_missing: true } : {}),
+  };
+}
+
+export function comparisonAnswer(runId: string, { from, to, changes }: Comparison): ComparisonAnswer {
+  return { run_id: runId, from: from ?? null, to, changes: [...changes] };
+}
+
+export function traceAnswer(
+  { runId, traceId, status }: Pick<Run, "runId" | "traceId" | "status">,
+  trace: Json | undefined,
+): TraceAnswer {
+  const { steps, metrics } = trace as unknown as Pick<TraceAnswer, "steps" | "metrics">;
+  return { run_id: runId, trace_id: traceId ?? null, status, steps, metrics };
+}
+
+export function skillListAnswer(skills: readonly Skill[]): SkillListAnswer {
+  const versions = Map.groupBy(skills, ({ id }) => id);
+  return {
+    skills: [...versions].flatMap(([id, all]) => {
+      const latest = all.at(-1);
+      if (latest === undefined) return [];
+      const { body, description } = latest;
+      const steps = body.kind === "graph" ? body.graph.steps : undefined;
+      return {
+        skill_id: id,
+        versions: all.map(({ version }) => version),
+        description: description ?? null,
+        form: body.kind,
+        ...(steps && { steps: steps.map((step) => ({ step_id: step.id, depends_on: [...step.dependsOn] })) }),
+      };
+    }),
+  };
+}
+
+// The tests hold every answer against its schema, so that what the core writes is of the answer's type.
+function asAnswer<T>(json: JsonObject): T {
+  return json as T;
+}

@@ -1,0 +1,200 @@
+import { type Context, Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { DurableError, type OnError, type Runs, type Telemetry } from "../../src/index.ts";
+import { defaultMaxValues } from "../../src/json.ts";
+import { countOption, numberOption } from "../../src/runs/options.ts";
+import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
+import { type Caller, checkCaller, checkRole, neededRole } from "./auth/caller.ts";
+import type { KeyStore } from "./auth/key-store.ts";
+import { defaultMaxBodyBytes } from "./body.ts";
+import { type AppEnv, type Call, callOf } from "./call.ts";
+import type { HealthAnswer, WhoamiAnswer } from "./contract/answers.ts";
+import document from "./contract/openapi.generated.json" with { type: "json" };
+import { page as referencePage, policy as referencePolicy } from "./contract/reference.generated.ts";
+import { type Access, accessLog } from "./middleware/access.ts";
+import { cors } from "./middleware/cors.ts";
+import { failure, isOurs, logError } from "./middleware/failure.ts";
+import { secureHeaders } from "./middleware/secure-headers.ts";
+import { httpTelemetry } from "./middleware/telemetry.ts";
+import { parentHeader, traceHeader, traceOf } from "./middleware/trace-id.ts";
+import { checkpointRoutes } from "./routes/checkpoints.ts";
+import { descentRoutes } from "./routes/descents.ts";
+import { historyRoutes } from "./routes/histories.ts";
+import { keyRoutes } from "./routes/keys.ts";
+import { legacyRoutes } from "./routes/legacy.ts";
+import { runRoutes } from "./routes/runs.ts";
+import { startRoutes } from "./routes/starts.ts";
+import { defaultMaxImportBytes, transferRoutes } from "./routes/transfers.ts";
+import { checkedStream, type OpenStream, type StreamOptions, streamRoutes } from "./stream.ts";
+
+export { apiKeys } from "./auth/auth.ts";
+export type { Caller, Role } from "./auth/caller.ts";
+export type { Call } from "./call.ts";
+export type { Access } from "./middleware/access.ts";
+export { accessLine } from "./middleware/access.ts";
+export type { OpenStream, StreamOptions } from "./stream.ts";
+
+/** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
+export interface AppOptions<Bindings extends object> {
+  /**
+   * Who makes the call: for which tenant, and in which role.
+   *
+   * @throws `unauthorized` or `forbidden` where it is made for nobody. See {@link apiKeys}.
+   */
+  authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
+  /** The tenant's runs, for the time of this one call: what `runtime.for` gives, and nothing that stands in for it. */
+  runs(tenant: string, call: Call<Bindings>): Runs;
+  /** The API keys that admins issue and revoke over HTTP, each for their own tenant. Without it those routes are a 404. */
+  keys?(call: Call<Bindings>): KeyStore;
+  /**
+   * Whether the call may be made now: the place for rate limits.
+   *
+   * @throws `rate_limited` with `retryAfterMs` where it may not.
+   */
+  admit?(caller: Caller, call: Call<Bindings>): void | Promise<void>;
+  /** The origins whose pages may call, such as `https://app.example.com`; `*` is every origin. Default none. */
+  corsOrigins?(call: Call<Bindings>): readonly string[];
+  /** The most bytes of a request's body. Default 10 MiB. */
+  readonly maxBodyBytes?: number;
+  /**
+   * The most values in a request's body: each object, array, text, number, boolean and null is one. They cost memory and time
+   * that the length of the text does not show. Default 250,000.
+   */
+  readonly maxBodyValues?: number;
+  /** The most bytes of an import, which is read as it comes. Default 100 MiB. */
+  readonly maxImportBytes?: number;
+  /** The inspector at `/inspector`, which is `inspectorPage` of `orca-durable/inspector/page`. Without it there is none. */
+  readonly inspector?: InspectorPage | undefined;
+  /** How often streams of events look and show that they live, and when they close. */
+  readonly stream?: StreamOptions;
+  /** Called when a stream of events begins. */
+  readonly onStream?: (stream: OpenStream, call: Call<Bindings>) => void;
+  /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
+  readonly onError?: OnError;
+  /** Told of every request once it is answered. See {@link accessLine}. */
+  readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
+  /** Told how long requests take, in OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has an option of its own. */
+  readonly telemetry?: Telemetry | undefined;
+}
+
+/** Routes that answer without a key. */
+const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
+
+/**
+ * The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3.
+ *
+ * @throws `invalid_request` that names the option, where a number is none.
+ */
+export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
+  const { onAccess } = options;
+  const limits = {
+    maxBodyBytes: bytesOption(options.maxBodyBytes, "maxBodyBytes", defaultMaxBodyBytes),
+    maxBodyValues: countOption(options.maxBodyValues, "maxBodyValues", defaultMaxValues),
+    maxImportBytes: bytesOption(options.maxImportBytes, "maxImportBytes", defaultMaxImportBytes),
+  };
+  const stream = checkedStream(options.stream ?? {});
+  const onError = careful(options.onError ?? logError);
+  const answerOf = (c: Context<AppEnv>, error: unknown) => {
+    if (isOurs(error)) onError(error, { traceId: c.var.traceId });
+    return failure(c, error);
+  };
+  const app = new Hono<AppEnv>();
+  app.onError((error, c) => answerOf(c, error));
+  app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${shownPath(c)}`)));
+  app.use(async (c, next) => {
+    const { traceId, traceparent } = traceOf(c.req.raw);
+    c.set("traceId", traceId);
+    c.set("traceparent", traceparent);
+    c.set("maxBodyBytes", limits.maxBodyBytes);
+    c.set("maxBodyValues", limits.maxBodyValues);
+    c.set("maxImportBytes", limits.maxImportBytes);
+    c.set("stream", stream);
+    c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));
+    c.set("report", (error) => onError(error, { traceId }));
+    await next();
+    c.header(traceHeader, c.var.traceId);
+    c.header(parentHeader, traceparent);
+    // The platform drops the body, but whatever writes it would go on writing.
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
+  });
+  if (options.telemetry !== undefined) app.use(httpTelemetry(options.telemetry, onError));
+  if (onAccess !== undefined) app.use(accessLog((c, access) => onAccess(access, callOf<Bindings>(c)), onError));
+  app.use(secureHeaders);
+  app.use(cors((c) => options.corsOrigins?.(callOf<Bindings>(c)) ?? []));
+  app.use(async (c, next) => {
+    try {
+      await next();
+    } catch (thrown) {
+      // Hono hands errors to onError, and throws on what is thrown without being one.
+      c.res = answerOf(c, thrown);
+    }
+  });
+  if (options.inspector !== undefined) app.route("/", inspectorRoutes(options.inspector));
+  app.use(async (c, next) => {
+    checkPath(c.req.raw);
+    if (openPaths.has(c.req.path)) return next();
+    const call = callOf<Bindings>(c);
+    const caller = checkCaller(await options.authenticate(call));
+    c.set("caller", caller);
+    await options.admit?.(caller, call);
+    const role = neededRole(c);
+    if (role !== undefined) checkRole(caller, role);
+    c.set("runs", options.runs(caller.tenant, call));
+    c.set("keys", options.keys?.(call));
+    await next();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        c.header("allow", [...methods].sort().join(", "));
+        return failure(c, new DurableError("method_not_allowed", `there is no ${c.req.method} ${shownPath(c)}`));
+      },
+    }),
+  );
+  return app
+    .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
+    .get("/openapi.json", (c) => c.json(document))
+    .get("/reference", (c) => c.html(referencePage, 200, { "content-security-policy": referencePolicy }))
+    .get("/v1/whoami", (c) => {
+      const { tenant, role } = c.var.caller;
+      return c.json<WhoamiAnswer>({ tenant, role });
+    })
+    .route("/", startRoutes)
+    .route("/", runRoutes)
+    .route("/", descentRoutes)
+    .route("/", historyRoutes)
+    .route("/", streamRoutes)
+    .route("/", transferRoutes)
+    .route("/", checkpointRoutes)
+    .route("/", keyRoutes)
+    .route("/", legacyRoutes);
+}
+
+function bytesOption(value: number | undefined, name: string, otherwise: number): number {
+  return numberOption(value, name, otherwise, "a number of bytes of at least 1", (given) => given >= 1);
+}
+
+/** The same, of which what it throws itself is printed: an answer does not fail because its failure could not be told. */
+function careful(onError: NonNullable<AppOptions<object>["onError"]>): NonNullable<AppOptions<object>["onError"]> {
+  return (error, traceId) => {
+    try {
+      onError(error, traceId);
+    } catch (thrown) {
+      logError(thrown, traceId);
+      logError(error, traceId);
+    }
+  };
+}
+
+function checkPath(request: Request): void {
+  try {
+    decodeURIComponent(new URL(request.url).pathname);
+  } catch (cause) {
+    throw new DurableError("invalid_request", "the path is not percent-encoded UTF-8", { cause });
+  }
+}
+
+function shownPath(c: Context): string {
+  return c.req.path.length <= 200 ? c.req.path : `${c.req.path.slice(0, 200)}…`;
+}

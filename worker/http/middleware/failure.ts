@@ -1,0 +1,44 @@
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { DurableError, type ErrorContext, httpStatus, isDurableError } from "../../../src/index.ts";
+import type { AppEnv } from "../call.ts";
+import type { FailureAnswer } from "../contract/answers.ts";
+
+/**
+ * The answer to a request that failed: the code's status and a body that says what and where. What is not a
+ * {@link DurableError} is answered as an `internal_error` that tells nothing of it.
+ */
+export function failure(c: Context<AppEnv>, error: unknown): Response {
+  const known = isDurableError(error) ? error : unknownError();
+  const status = httpStatus[known.code];
+  if (known.retryAfterMs !== undefined)
+    c.header("retry-after", String(Math.ceil(Math.max(known.retryAfterMs, 0) / 1000)));
+  if (known.code === "unauthorized") c.header("www-authenticate", "Bearer");
+  const body: FailureAnswer = {
+    error: {
+      code: known.code,
+      message: known.message,
+      type: known.name,
+      status,
+      ...(known.hint === undefined ? {} : { hint: known.hint }),
+    },
+    trace_id: c.var.traceId,
+  };
+  return c.json(body, status satisfies ContentfulStatusCode);
+}
+
+function unknownError(): DurableError {
+  return new DurableError("internal_error", "the request failed for a reason that is not told here", {
+    hint: "the server's log has the reason under this trace id",
+  });
+}
+
+/** True for a failure that its caller cannot have caused, and that the server's log should show. */
+export function isOurs(error: unknown): boolean {
+  return !isDurableError(error) || httpStatus[error.code] >= 500;
+}
+
+/** Prints a failure, under its request's trace id where a request met it. */
+export function logError(error: unknown, { traceId }: ErrorContext = {}): void {
+  console.error(...(traceId === undefined ? [error] : [`trace ${traceId}:`, error]));
+}

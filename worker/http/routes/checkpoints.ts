@@ -1,0 +1,53 @@
+import { Hono } from "hono";
+import { compareCheckpoints, decodeState, readState } from "../../../src/index.ts";
+import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
+import { body, query } from "../body.ts";
+import type { AppEnv } from "../call.ts";
+import type { CheckpointAnswer, CheckpointListAnswer } from "../contract/answers.ts";
+import { checkpointQuery, comparisonQuery, newCheckpoint } from "../contract/requests.ts";
+import { checkpointRecordAnswer, comparisonAnswer } from "../contract/wire.ts";
+import { given } from "../decode.ts";
+import { preconditionOf } from "../middleware/etag.ts";
+
+/** Routes to the checkpoints of a run. */
+export const checkpointRoutes = new Hono<AppEnv>()
+  .get("/v1/runs/:run_id/checkpoints", query(checkpointQuery), async (c) => {
+    const runId = c.req.param("run_id");
+    const { after, limit } = c.req.valid("query");
+    const { checkpoints, head, total, isMore } = await c.var.runs.listCheckpoints(runId, {
+      ...given({ after }),
+      limit,
+    });
+    const last = isMore ? checkpoints.at(-1) : undefined;
+    const answer: CheckpointListAnswer = {
+      run_id: runId,
+      checkpoints: checkpoints.map(checkpointRecordAnswer),
+      total,
+      checkpoint_head: head ?? null,
+      ...(last === undefined ? {} : { next_after: last.checkpointId }),
+    };
+    return c.json(answer);
+  })
+  .post("/v1/runs/:run_id/checkpoints", body(newCheckpoint), async (c) => {
+    const { checkpoint_id, step_id, kind, pending_writes, state } = c.req.valid("json");
+    const request = {
+      kind,
+      state: decodeState(readState(state)),
+      ...given({ checkpointId: checkpoint_id, stepId: step_id, pendingWrites: pending_writes }),
+    };
+    const record = await c.var.runs.saveCheckpoint(c.req.param("run_id"), request, preconditionOf(c));
+    return c.json(checkpointRecordAnswer(record), 201);
+  })
+  .get("/v1/runs/:run_id/checkpoints/:checkpoint_id", async (c) => {
+    const { run_id, checkpoint_id } = c.req.param();
+    const { record, state } = await readStoredCheckpoint(c.var.runs, run_id, checkpoint_id);
+    const answer: CheckpointAnswer = { record: checkpointRecordAnswer(record), state };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/checkpoints/:checkpoint_id/diff", query(comparisonQuery), async (c) => {
+    const { run_id, checkpoint_id } = c.req.param();
+    const { against } = c.req.valid("query");
+    return c.json(
+      comparisonAnswer(run_id, await compareCheckpoints(c.var.runs, run_id, checkpoint_id, given({ against }))),
+    );
+  });

@@ -1,0 +1,55 @@
+import { Hono } from "hono";
+import { eventPosition, readLineage } from "../../../src/index.ts";
+import { readEventPage, readHistoryPage } from "../../../src/runs/pages.ts";
+import { readStoredTrace } from "../../../src/runs/stored.ts";
+import { query } from "../body.ts";
+import type { AppEnv } from "../call.ts";
+import type { HistoryAnswer } from "../contract/answers.ts";
+import type { EventPageAnswer } from "../contract/read-answers.ts";
+import { eventQuery, historyQuery } from "../contract/requests.ts";
+import { eventAnswer, historyEntryAnswer, lineageAnswer, skillListAnswer, traceAnswer } from "../contract/wire.ts";
+import { given } from "../decode.ts";
+
+/** Routes to what happened to a run, and where it belongs. */
+export const historyRoutes = new Hono<AppEnv>()
+  .get("/v1/skills", (c) => c.json(skillListAnswer(c.var.runs.skills())))
+  .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
+    const { after, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const { entries, isMore } = await readHistoryPage(c.var.runs, runId, { after, limit });
+    const last = isMore ? entries.at(-1) : undefined;
+    const answer: HistoryAnswer = {
+      run_id: runId,
+      history: entries.map(historyEntryAnswer),
+      pagination: {
+        after,
+        limit,
+        has_more: last !== undefined,
+        ...(last === undefined ? {} : { next_after: last.revision }),
+      },
+    };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/events", query(eventQuery), async (c) => {
+    const { after, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const { events, isMore } = await readEventPage(c.var.runs, runId, { ...given({ after }), limit });
+    const last = isMore ? events.at(-1) : undefined;
+    const answer: EventPageAnswer = {
+      run_id: runId,
+      events: events.map(eventAnswer),
+      pagination: {
+        limit,
+        has_more: last !== undefined,
+        ...(last === undefined ? {} : { next_after: eventPosition(last) }),
+      },
+    };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/trace", async (c) => {
+    const { run, trace } = await readStoredTrace(c.var.runs, c.req.param("run_id"));
+    return c.json(traceAnswer(run, trace));
+  })
+  .get("/v1/runs/:run_id/lineage", async (c) =>
+    c.json(lineageAnswer(await readLineage(c.var.runs, c.req.param("run_id")))),
+  );

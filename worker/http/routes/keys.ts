@@ -1,0 +1,46 @@
+import { type Context, Hono } from "hono";
+import { DurableError } from "../../../src/index.ts";
+import { needs } from "../auth/caller.ts";
+import { type KeyRecord, newKey } from "../auth/key.ts";
+import type { KeyStore } from "../auth/key-store.ts";
+import { body } from "../body.ts";
+import type { AppEnv } from "../call.ts";
+import type { IssuedKeyAnswer, KeyAnswer, KeyListAnswer } from "../contract/answers.ts";
+import { newApiKey } from "../contract/requests.ts";
+
+/** Routes to the API keys of the caller's own tenant. No route reaches those of another. */
+export const keyRoutes = new Hono<AppEnv>()
+  .get("/v1/keys", needs("admin"), async (c) => {
+    const answer: KeyListAnswer = { keys: (await keysOf(c).list(c.var.caller.tenant)).map(keyAnswer) };
+    return c.json(answer);
+  })
+  .post("/v1/keys", needs("admin"), body(newApiKey), async (c) => {
+    const keys = keysOf(c);
+    const { key, record } = await newKey({ ...c.req.valid("json"), tenant: c.var.caller.tenant }, Date.now());
+    await keys.add(record);
+    const answer: IssuedKeyAnswer = { ...keyAnswer(record), key };
+    return c.json(answer, 201);
+  })
+  .delete("/v1/keys/:key_id", needs("admin"), async (c) => {
+    const keyId = c.req.param("key_id");
+    if (await keysOf(c).revoke(c.var.caller.tenant, keyId, Date.now())) return c.body(null, 204);
+    throw new DurableError("not_found", `there is no API key "${keyId.slice(0, 200)}"`);
+  });
+
+function keysOf(c: Context<AppEnv>): KeyStore {
+  const { keys } = c.var;
+  if (keys !== undefined) return keys;
+  throw new DurableError("not_found", "no API keys are issued here", { hint: "callers are told by a login elsewhere" });
+}
+
+function keyAnswer({ keyId, name, role, tenant, createdAt, revokedAt, hint }: KeyRecord): KeyAnswer {
+  return {
+    key_id: keyId,
+    name,
+    role,
+    tenant,
+    created_at: new Date(createdAt).toISOString(),
+    revoked_at: revokedAt === undefined ? null : new Date(revokedAt).toISOString(),
+    hint,
+  };
+}

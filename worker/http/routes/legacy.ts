@@ -1,0 +1,22 @@
+import { Hono } from "hono";
+import type { Run } from "../../../src/index.ts";
+import type { AppEnv } from "../call.ts";
+import type { RunAnswer } from "../contract/answers.ts";
+import { runAnswer } from "../contract/wire.ts";
+import { preconditionOf } from "../middleware/etag.ts";
+
+/** Routes of clients from before runs could be canceled: they know such a run as a failed one. */
+export const legacyRoutes = new Hono<AppEnv>()
+  .get("/v1/run_status/:run_id", async (c) => c.json(legacyAnswer(await c.var.runs.get(c.req.param("run_id")))))
+  .get("/run_status/:run_id", async (c) => c.json(legacyAnswer(await c.var.runs.get(c.req.param("run_id")))))
+  .post("/v1/run_cancel/:run_id", async (c) =>
+    c.json(legacyAnswer(await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
+  )
+  .post("/run_cancel/:run_id", async (c) =>
+    c.json(legacyAnswer(await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
+  );
+
+function legacyAnswer(run: Run): RunAnswer {
+  const answer = runAnswer(run);
+  return answer.status === "canceled" ? { ...answer, status: "failed" } : answer;
+}

@@ -1,0 +1,60 @@
+import { type Context, Hono } from "hono";
+import type { JsonObject, NewRun } from "../../../src/index.ts";
+import { body } from "../body.ts";
+import type { AppEnv } from "../call.ts";
+import type { MarkedRunAnswer, StartedRunAnswer } from "../contract/answers.ts";
+import { execution, id, newRun, skillExecution } from "../contract/requests.ts";
+import { runAnswer } from "../contract/wire.ts";
+import { decode, decodeFields, given } from "../decode.ts";
+import { tag } from "../middleware/etag.ts";
+import { idempotencyKeyOf, replayMark } from "../middleware/idempotency.ts";
+import { startedTraceId } from "../middleware/trace-id.ts";
+
+/** Routes by which runs come into being. */
+export const startRoutes = new Hono<AppEnv>()
+  .post("/v1/skills/:skill_id/execute/async", body(execution), async (c) => {
+    const skillId = decode(id, c.req.param("skill_id"), "skill_id");
+    return c.json(await startOf(c, { ...c.req.valid("json"), skill_id: skillId }), 202);
+  })
+  .post("/v1/run_async", body(skillExecution), async (c) => c.json(await startOf(c, c.req.valid("json")), 202))
+  .post("/run_async", body(skillExecution), async (c) => c.json(await startOf(c, c.req.valid("json")), 202))
+  .post("/v1/runs", body(newRun), async (c) => {
+    const { start, metadata, skill_version, run_id, thread_id, session_id, environment, ...request } =
+      c.req.valid("json");
+    const birth = {
+      ...requestOf(c, request),
+      ...given({
+        skillVersion: skill_version,
+        runId: run_id,
+        threadId: thread_id,
+        sessionId: session_id,
+        environment,
+      }),
+      ...(metadata == null ? {} : { metadata: decodeFields(metadata, "metadata") }),
+    };
+    const started = await (start === false ? c.var.runs.create(birth) : c.var.runs.start(birth));
+    tag(c, started.run);
+    const answer: MarkedRunAnswer = { ...runAnswer(started.run), ...replayMark(started) };
+    return c.json(answer, 201);
+  });
+
+interface StartRequest {
+  readonly skill_id: string;
+  readonly inputs?: JsonObject | null | undefined;
+  readonly trace_id?: string | null | undefined;
+}
+
+async function startOf(c: Context<AppEnv>, request: StartRequest): Promise<StartedRunAnswer> {
+  const started = await c.var.runs.start(requestOf(c, request));
+  const { run_id, skill_id, status, trace_id, checkpoint_head } = runAnswer(started.run);
+  return { run_id, skill_id, status, trace_id, checkpoint_head, ...replayMark(started) };
+}
+
+function requestOf(c: Context<AppEnv>, { skill_id, inputs, trace_id }: StartRequest): NewRun {
+  return {
+    skillId: skill_id,
+    inputs: decodeFields(inputs ?? {}, "inputs"),
+    traceId: startedTraceId(c, trace_id),
+    ...given({ idempotencyKey: idempotencyKeyOf(c) }),
+  };
+}

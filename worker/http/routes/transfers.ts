@@ -1,0 +1,36 @@
+import { Hono } from "hono";
+import { exportRun, importRun } from "../../../src/index.ts";
+import { needs } from "../auth/caller.ts";
+import { readChunks } from "../body.ts";
+import type { AppEnv } from "../call.ts";
+import { chunkStream } from "../chunks.ts";
+import type { RunAnswer } from "../contract/answers.ts";
+import { runAnswer } from "../contract/wire.ts";
+import { tag } from "../middleware/etag.ts";
+
+/** The most bytes that an import may have where the app is not told otherwise. */
+export const defaultMaxImportBytes = 100 * 1024 * 1024;
+
+/** Routes by which runs leave and come in, as streams of lines. */
+export const transferRoutes = new Hono<AppEnv>()
+  .get("/v1/runs/:run_id/export", async (c) => {
+    const lines = exportRun(c.var.runs, c.req.param("run_id"));
+    // A run that cannot be exported is refused before the answer begins.
+    const first = await lines.next();
+    const body = chunkStream(from(first, lines), c.var.report, () => void lines.return());
+    return c.body(body, 200, { "content-type": "application/x-ndjson" });
+  })
+  .post("/v1/import", needs("admin"), async (c) => {
+    const run = await importRun(c.var.runs, readChunks(c.req.raw, c.var.maxImportBytes));
+    tag(c, run);
+    return c.json<RunAnswer>(runAnswer(run), 201);
+  });
+
+async function* from(
+  first: IteratorResult<string, void>,
+  rest: AsyncGenerator<string, void, undefined>,
+): AsyncGenerator<string, void, undefined> {
+  if (first.done) return;
+  yield first.value;
+  yield* rest;
+}
