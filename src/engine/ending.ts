@@ -32,11 +32,16 @@ export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boo
   }
 }
 
-/** Lets the run go until one of its waits is over; false where one already is. Those `aside` are kept, and not waited for. */
+/**
+ * Lets the run go until one of its waits is over; false where one already is. Those `aside` are kept, and not waited for. Steps
+ * that this pass did not come to keep what fixes them: the end of their wait, as long as it is to come, and a person's decision.
+ */
 export function park(pass: Pass, waits: readonly Wait[], aside: readonly Wait[] = []): Promise<boolean> {
+  const known = new Set([...waits, ...aside].map(({ stepId }) => stepId));
   return pass.commit((record, state, now) => {
     if (waits.some((wait) => isOver(record, wait, now))) return undefined;
-    const released = withoutLease({ ...record, waits: [...waits, ...aside] });
+    const missed = record.waits.filter((wait) => !known.has(wait.stepId) && isFixed(wait, now));
+    const released = withoutLease({ ...record, waits: [...waits, ...aside, ...missed] });
     const gate = waits.find((wait) => wait.kind === "approval");
     if (gate !== undefined) {
       const { stepId, capabilityId, reason } = gate;
@@ -61,6 +66,11 @@ export function park(pass: Pass, waits: readonly Wait[], aside: readonly Wait[] 
     // Nothing but time: the run stays running, and is due when the first wait is over.
     return { record: released, events: [] };
   });
+}
+
+// One that is over would make the run due at once, again and again, for a step that its body does not ask for.
+function isFixed(wait: Wait, now: number): boolean {
+  return wait.kind === "approval" ? wait.decision !== undefined : endOf(wait) > now;
 }
 
 function waiting(state: ExecutionState<Json>, status: string, stepId: string, now: number): ExecutionState<Json> {

@@ -177,9 +177,16 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a run parks with one of its waits",
     file: "src/engine/ending.ts",
-    find: "waits: [...waits, ...aside] });",
+    find: "waits: [...waits, ...aside, ...missed] });",
     replace: "waits: waits.slice(0, 1) });",
     seed: "planted-1",
+  },
+  {
+    name: "a run parks before its body has come to the waits of the pass before",
+    file: "src/engine/code-run.ts",
+    find: "if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;",
+    replace: "return true;",
+    seed: "mx2m4w2g-1189",
   },
   {
     name: "a run that is handed over forgets its waits",

@@ -106,6 +106,7 @@ export class CommitJudge {
     this.#signals(commit, from, commit.record);
     this.#waits(commit, commit.record);
     this.#gates(commit);
+    this.#decisions(commit, from, commit.record);
     this.#failures(commit, commit.record);
     this.#prompt(commit, commit.record);
   }
@@ -185,6 +186,21 @@ export class CommitJudge {
       if (approval === undefined) {
         this.#violate("an-approval-opens-one-gate", commit, `opens "${stepId}" by ${String(approver)}, who did not`);
       } else this.#used.add(key(approval.revision));
+    }
+  }
+
+  /** What a person has decided at a gate stays until its step goes on with it. */
+  #decisions(commit: Accepted, from: Record_, to: Record_): void {
+    const isAskedAnew = eventTypes(commit).includes("run.resumed") && !eventTypes(commit).includes("run.approved");
+    if (isEnd(to) || isEnd(from) || isAskedAnew || this.#facts.hasEnded(commit.runKey, to.epoch)) return;
+    const settled = new Set(newResults(commit).map(({ stepId }) => stepId));
+    const tried = new Set(commit.claims.map((claim) => ledgerEntry(claim)?.stepId));
+    for (const wait of from.waits) {
+      if (wait.kind !== "approval" || wait.decision === undefined) continue;
+      const { stepId } = wait;
+      const isKept = to.waits.some((kept) => isDeepStrictEqual(kept, wait));
+      if (isKept || settled.has(stepId) || tried.has(stepId)) continue;
+      this.#violate("decisions-are-kept", commit, `forgets what was decided at "${stepId}"`);
     }
   }
 

@@ -1,10 +1,15 @@
 import { describe, expect } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import { defineGraphSkill, type WorkflowBody } from "../../src/index.ts";
-import { leaseMs, tenant, until } from "./scene.ts";
+import { leaseMs, type Scene, tenant, turn, until } from "./scene.ts";
 import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "./standing.ts";
 
 const minute = 60_000;
+
+/** Work between two steps: longer than a body has beside a wait that parks, whose clock passes a short pause in a turn. */
+async function pureWork(turns = 40): Promise<void> {
+  for (let left = turns; left > 0; left--) await turn();
+}
 
 /** That a pass looks at every wait when it is over, whatever else is in flight, on one medium. */
 export function testStandingWaits(medium: string, harness: StoreHarness): void {
@@ -92,6 +97,77 @@ export function testStandingWaits(medium: string, harness: StoreHarness): void {
       expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
       expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: ["timeout", "slept"] });
       expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+    });
+  });
+
+  describe(`a pass that comes late to a wait of the pass before on ${medium}`, () => {
+    /** Waits once work is done that is no step, which lasts longer than the run takes to wait at the gate alone. */
+    const body =
+      (isFirst: boolean): WorkflowBody =>
+      async (step) => {
+        const late = async () => {
+          await pureWork();
+          return Promise.all([
+            step.sleep("nap", "1 hour").then(() => "slept"),
+            step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout"),
+            step
+              .do("flaky", { retries: { limit: 1, delay: "1 hour" } }, async ({ attempt }) => {
+                throw new Error(`attempt ${attempt}`);
+              })
+              .catch((error: Error) => error.message),
+            step.waitForApproval("late").then(({ approver }) => approver),
+          ]);
+        };
+        const work = step.do("work", async () => {
+          if (isFirst) await new Promise(() => {});
+        });
+        return (await Promise.all([late(), work, step.waitForApproval("gate")]))[0];
+      };
+    /** A run whose executor has died while it waited, and where a person has decided since. */
+    const leftBehind = async ({ actor, clock, store }: Scene) => {
+      const first = actor({ body: body(true) });
+      const runId = await first.begin();
+      const names = ["nap", "word", "flaky", "late", "gate"];
+      // The run's row names what it waits for.
+      await until(async () => {
+        const { body: row = "" } = (await store.getRun(tenant, runId)) ?? {};
+        return names.every((name) => row.includes(`"${name}"`));
+      });
+      await first.die();
+      const clerk = actor({ body: body(false), executes: false });
+      await clerk.runs.approve(runId, { stepId: "late", approver: "ada" });
+      clock.advance(20 * minute);
+      return { runId, dueAt: async () => (await store.getRun(tenant, runId))?.dueAt };
+    };
+
+    played("leaves their ends, the attempts and what was decided", async (scene) => {
+      const { runId } = await leftBehind(scene);
+      const second = scene.actor({ body: body(false) });
+      await second.later(0, runId);
+      await second.runs.approve(runId, { stepId: "gate" });
+      expect(await second.settled(runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(1, runId)).toMatchObject({
+        status: "completed",
+        result: ["slept", "timeout", "attempt 2", "ada"],
+      });
+      expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+    });
+
+    played("that never comes to them parks, and is not due again and again", async (scene) => {
+      const { runId, dueAt } = await leftBehind(scene);
+      const second = scene.actor({
+        bodyQuietMs: 2_000,
+        body: async (step) => {
+          await Promise.all([step.do("work", async () => {}), step.waitForApproval("gate")]);
+        },
+      });
+      expect(await second.later(0, runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(await dueAt()).toBe(scene.clock.now() + 40 * minute);
+      expect(await second.later(40 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(await dueAt()).toBeUndefined();
+      await second.runs.approve(runId, { stepId: "gate" });
+      expect(await second.settled(runId)).toMatchObject({ status: "completed" });
     });
   });
 

@@ -203,7 +203,7 @@ export class CodeRun {
       else if (flights.isHeld) {
         this.#isImmediate = false;
         await flights.moved(true);
-      } else if ((await this.#isQuiet(graceMs)) && (await park(this.pass, flights.waits))) return true;
+      } else if ((await this.#mayPark()) && (await park(this.pass, flights.waits))) return true;
     }
   }
 
@@ -413,6 +413,23 @@ export class CodeRun {
         onError(new Error(message), contextOf(this.pass.record, this.#lastStep));
       }
     }
+  }
+
+  /**
+   * True where the run may park. A body that came to a wait in an earlier pass comes to it in this one too, and may be at work
+   * before it: it gets the time that it has where it waits for nothing. Else the end of that wait would go by, or a decision.
+   */
+  async #mayPark(): Promise<boolean> {
+    if (!(await this.#isQuiet(graceMs))) return false;
+    const flights = this.#flights;
+    const { moves } = flights;
+    for (let quietMs = graceMs; quietMs < this.#mostQuietMs; quietMs += graceMs) {
+      if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;
+      // A wait that this pass has may be over meanwhile.
+      if (flights.moves !== moves || flights.isHeld || this.pass.isSpent) return false;
+      await flights.still(graceMs);
+    }
+    return flights.moves === moves;
   }
 
   /** Lets the answers come without what the body had asked for before them: it does not ask for that any more. */
