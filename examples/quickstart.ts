@@ -8,7 +8,7 @@ const letter = defineSkill({
     const text = await step.do("draft", async () => `Dear ${to}, …`);
     const { approver } = await step.waitForApproval("sign");
     return step.do("send", { sideEffects: "external_action" }, async ({ idempotencyKey }) => {
-      return `sent “${text}” for ${approver}, once per ${idempotencyKey}`;
+      return `sent “${text}” for ${approver} under the key ${idempotencyKey}`;
     });
   },
 });
@@ -17,10 +17,12 @@ const store = memoryStore(); // or indexedDbStore() in a page, or d1Store(env.DB
 
 const morning = createRuntime({ store, skills: [letter] });
 const { run } = await morning.for("acme").start({ skillId: "letter", inputs: { to: "Alice" } });
-await morning.idle(); // drafted and checkpointed; now the run waits for a person, as data
+await morning.idle(); // the draft is committed; the run now waits for a person and needs no process
 await morning.stop();
 
-const evening = createRuntime({ store, skills: [letter] }); // another process over the same medium
+const evening = createRuntime({ store, skills: [letter] }); // a later process with the same store
 const runs = evening.for("acme");
 await runs.approve(run.runId, { approver: "Bob" });
-console.log((await runs.finished(run.runId)).result); // sent “Dear Alice, …” for Bob, once per acme/run_…
+const ended = await runs.finished(run.runId);
+if (ended.status !== "completed") throw new Error(`run ${ended.runId} ${ended.status}: ${ended.error?.message}`);
+console.log(ended.result); // sent “Dear Alice, …” for Bob under the key acme/run_…

@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, normalize, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { applyMigrations, startWorker } from "../scripts/local-worker.ts";
@@ -17,25 +17,21 @@ const pages = [
 interface Block {
   readonly page: string;
   readonly language: string;
+  /** What stands after the language: nothing, or `excerpt`. */
+  readonly mark: string;
   readonly text: string;
 }
 
 const blocks: readonly Block[] = pages.flatMap((page) =>
-  [...readFileSync(page, "utf8").matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => ({
-    page,
-    language,
-    text,
-  })),
+  [...readFileSync(page, "utf8").matchAll(/^```(\w*)(?: (\w+))?\n(.*?)^```$/gms)].map(
+    ([, language = "", mark = "", text = ""]) => ({ page, language, mark, text }),
+  ),
 );
 
 /** Code as a user of the package would write it: imports from its doors, in any order. */
 function asUserCode(code: string): string {
   return code
     .replaceAll(/"(?:\.\.\/)+adapters\/(\w+)\/index\.ts"/g, '"orca-durable/$1"')
-    .replaceAll(/"(?:\.\.\/)+worker\/app\.ts"/g, '"orca-durable/worker"')
-    .replaceAll(/"(?:\.\.\/)+worker\/(service-worker|page)\.ts"/g, '"orca-durable/$1"')
-    .replaceAll(/"(?:\.\.\/)+worker\/client\/index\.ts"/g, '"orca-durable/client"')
-    .replaceAll(/"(?:\.\.\/)+src\/conformance\/index\.ts"/g, '"orca-durable/conformance"')
     .replaceAll(/"(?:\.\.\/)+src\/index\.ts"/g, '"orca-durable"');
 }
 
@@ -43,12 +39,69 @@ const examples = readdirSync("examples", { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
   .map((name) => asUserCode(readFileSync(join("examples", name), "utf8")));
 
-// The tutorial's code is run by a test of its own.
-const quoted = blocks.filter(({ page, language }) => language === "ts" && page !== "docs/tutorial.md");
-
-test.each(quoted)("code in $page is code of an example: $text", (block) => {
-  expect(examples.some((example) => example.includes(block.text))).toBe(true);
+test("the README's first program is an example", () => {
+  const first = blocks.find(({ page, language }) => page === "README.md" && language === "ts");
+  expect(examples).toContain(first?.text);
 });
+
+test("an excerpt is code of an example, and only the page about adapters has excerpts", () => {
+  const marked = blocks.filter(({ mark }) => mark !== "");
+  expect(marked.filter(({ mark, page }) => mark !== "excerpt" || page !== "docs/adapters.md")).toEqual([]);
+  expect(marked.filter(({ text }) => !examples.some((example) => example.includes(text)))).toEqual([]);
+});
+
+test("every other block of code compiles as it stands, for a user of the package", { timeout: 120_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "orca-durable-blocks-"));
+  try {
+    const whole = blocks.filter(({ language, mark }) => language === "ts" && mark === "");
+    for (const [index, { page, text }] of whole.entries()) {
+      // A block that others on its page import begins with its name: `// skill.ts`.
+      const name = /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1] ?? `block-${index}.ts`;
+      await mkdir(join(folder, page), { recursive: true });
+      // The tutorial's file lies in the root of a clone.
+      await writeFile(join(folder, page, name), text.replaceAll('"./examples/', `"${process.cwd()}/examples/`));
+    }
+    // The page about adapters shows parts of its store, and its proof stands beside the whole.
+    const store = resolve("examples/adapter-author/store.ts");
+    await writeFile(join(folder, "docs/adapters.md/store.ts"), `export * from "${store}";`);
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+    await symlink(join(process.cwd(), "node_modules"), join(folder, "node_modules"));
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify(userConfig()));
+    const tsc = join(process.cwd(), "node_modules/typescript/bin/tsc");
+    const run = promisify(execFile)(process.execPath, [tsc, "-p", folder, "--pretty", "false"]);
+    const printed = await run.then(
+      ({ stdout }) => stdout,
+      (error: { readonly stdout: string }) => error.stdout,
+    );
+    expect(whole.length).toBeGreaterThan(15);
+    expect(printed).toBe("");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** The repository's own options, with the package's doors in the place of its files. */
+function userConfig() {
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    exports: Record<string, string | { readonly types: string }>;
+  };
+  const paths = Object.entries(exports).flatMap(([door, target]) =>
+    typeof target === "string"
+      ? []
+      : [[door.replace(".", "orca-durable"), [resolve(target.types.replace("./dist/", "").replace(".d.ts", ".ts"))]]],
+  );
+  return {
+    extends: resolve("tsconfig.json"),
+    compilerOptions: {
+      paths: Object.fromEntries(paths),
+      types: ["node", "vite/client"],
+      // Some blocks import files of this repository by their whole paths.
+      rewriteRelativeImportExtensions: false,
+    },
+    include: ["**/*.ts"],
+    exclude: ["node_modules"],
+  };
+}
 
 test("every block has a language that is looked at here", () => {
   const known = ["ts", "sh", "toml", "text", "mermaid"];

@@ -1,6 +1,6 @@
 import { defineCapability } from "../../src/index.ts";
 
-/** Charges a card. The payment service takes two requests under one idempotency key for one. */
+/** Charges a card. The payment service treats two requests with one idempotency key as one. */
 export const chargeCard = defineCapability(
   { id: "card.charge", version: "1", sideEffects: "external_action" },
   async (payment: { customer: string; amount: number; orderedAt: string }, { idempotencyKey, signal }) => {

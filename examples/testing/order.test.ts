@@ -17,7 +17,7 @@ test("the order survives every crash", async () => {
   await assertSkill(repairedOrder, check);
 });
 
-test("the first version of it charges twice", async () => {
+test("the first version of the order charges twice", async () => {
   const report = await checkSkill(order, check);
   expect(report.problems).toMatchObject([
     { kind: "effect", stepId: "charge" },

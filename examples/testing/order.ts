@@ -5,7 +5,7 @@ interface Cart {
   readonly amount: number;
 }
 
-/** Charges a card and says so. It has a bug, which `checkSkill` finds. */
+/** Charges a card and confirms it by mail. It has a bug, which `checkSkill` finds. */
 export const order = defineSkill({
   id: "shop.order",
   version: "1",
@@ -17,7 +17,7 @@ export const order = defineSkill({
   },
 });
 
-/** The same without the bug: the time comes from a step, so that it is the same in every pass. */
+/** The order without the bug: the time comes from a step, so it is the same in every pass. */
 export const repairedOrder = defineSkill({
   id: "shop.order",
   version: "1",

@@ -5,7 +5,7 @@ import { crashingStore, mockCapabilities, mockSteps, virtualClock } from "../../
 import { sendMail } from "./mail.ts";
 import { reminder } from "./reminder.ts";
 
-test("who has not paid within a week is reminded", async () => {
+test("a customer who has not paid within a week is reminded", async () => {
   const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
   const sent: string[] = [];
   const mails = mockCapabilities([sendMail], {
@@ -24,7 +24,7 @@ test("who has not paid within a week is reminded", async () => {
   expect(sent).toEqual(["Your invoice is ready.", "Your invoice is a week old."]);
 });
 
-test("who has paid is not", async () => {
+test("a customer who has paid is not reminded", async () => {
   const mocked = mockSteps(reminder, { write: { returns: null }, payment: { returns: 12 } });
   const runtime = createRuntime({ store: memoryStore(), skills: [mocked], capabilities: [sendMail] });
   const runs = runtime.for("test");
@@ -54,11 +54,11 @@ test("a crash at any commit sends no mail twice", async () => {
     crashes++;
 
     const second = createRuntime({ store, clock, skills, capabilities });
-    await clock.advance(60_000); // past the lease of the dead one
+    await clock.advance(60_000); // past the lease of the dead executor
     await second.drain();
     await second.idle();
     expect((await second.for("test").get("r")).status).toBe("completed");
-    // One key: a mail service that honours it has sent one mail.
+    // One key: a mail service that honors it has sent one mail.
     expect(sentUnder.size).toBe(1);
   }
   expect(crashes).toBeGreaterThan(3);

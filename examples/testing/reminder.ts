@@ -1,6 +1,6 @@
 import { defineSkill } from "../../src/index.ts";
 
-/** Writes to a customer, and once more when nothing has come for a week. */
+/** Writes to a customer, and again if no payment arrives within a week. */
 export const reminder = defineSkill({
   id: "invoice.remind",
   version: "1",
