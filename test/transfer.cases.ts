@@ -779,6 +779,12 @@ export function transferCases(on: OnStage): void {
       ["an idempotency key that is no hash", fields(-2, { key: "key" }), invalid, "line -2"],
       ["an idempotency key of no content", fields(-2, { body: "x" }), invalid, "line -2"],
       ["a time of 16 digits", fields(0, { createdAt: 1_700_000_000_000_000 * 8 }), invalid, "line 1.createdAt"],
+      [
+        "a time of 16 digits that a Date can hold",
+        (lines) => run({ created_at: new Date(10 ** 15).toISOString() })(fields(0, { createdAt: 10 ** 15 })(lines)),
+        invalid,
+        "line 1.createdAt",
+      ],
       ["another time than the run's", fields(0, { createdAt: 1_700_000_000_000 }), invalid, "line 1.createdAt"],
       ["a run of no time", run({ created_at: "yesterday" }), invalid, "line 1.createdAt"],
       ["a run of a skill that is none", run({ skill_id: "é" }), invalid, "line 1.body.record.run.skill_id"],

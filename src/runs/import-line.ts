@@ -22,6 +22,14 @@ const mostUnremembered = 1_000_000;
 /** Counts and revisions end here, so that they can be counted on from. */
 const largestCount = 2 ** 52;
 
+/** The largest numbers of a line. Lists go on from a time of birth by cursors, which hold 15 digits; a Date holds 8.64e15. */
+const largestOf = {
+  revision: Number.MAX_SAFE_INTEGER,
+  createdAt: 10 ** 15 - 1,
+  lapsesAt: 8.64e15,
+  lines: Number.MAX_SAFE_INTEGER,
+};
+
 /** The run that a header brings. */
 export interface Header {
   readonly row: RunRow;
@@ -250,13 +258,9 @@ function textOf(fields: JsonObject, name: string, place: string, maxBytes: numbe
 }
 
 /** A whole number; a time of them is one that a Date can hold. */
-export function numberOf(
-  fields: JsonObject,
-  name: "revision" | "createdAt" | "lapsesAt" | "lines",
-  place: string,
-): number {
+export function numberOf(fields: JsonObject, name: keyof typeof largestOf, place: string): number {
   const value = fields[name];
-  const largest = name === "createdAt" || name === "lapsesAt" ? 8.64e15 : Number.MAX_SAFE_INTEGER;
+  const largest = largestOf[name];
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= largest) return value;
   throw invalidRequest(`${place}.${name}`, `expected a whole number, at most ${largest}`);
 }

@@ -13,7 +13,7 @@ export interface HttpHome {
 }
 
 /** The tenants that a home knows. Each has one key for each role, which {@link keyOf} names. */
-export const tenants = ["alpha", "beta", "listed", "paged", "unchanged"] as const;
+export const tenants = ["alpha", "beta", "listed", "paged", "unchanged", "late"] as const;
 export type Tenant = (typeof tenants)[number];
 
 export function keyOf(tenant: Tenant, role: Role = "admin"): string {

@@ -64,11 +64,16 @@ export function testTransfers(home: HttpHome): void {
       const header = JSON.parse(all[0] ?? "") as Record<string, unknown>;
       const row = JSON.parse(String(header.body)) as { record: Record<string, unknown> };
       const withHeader = (over: object) => [JSON.stringify({ ...header, ...over }), ...all.slice(1)].join("\n");
-      const withRecord = (over: object) =>
-        withHeader({ body: JSON.stringify({ ...row, record: { ...row.record, ...over } }) });
+      const bodyWith = (over: object) => JSON.stringify({ ...row, record: { ...row.record, ...over } });
+      const withRecord = (over: object) => withHeader({ body: bodyWith(over) });
+      const bornAt = (createdAt: number) => {
+        const run = { ...(row.record.run as object), created_at: new Date(createdAt).toISOString() };
+        return withHeader({ createdAt, body: bodyWith({ run }) });
+      };
       const forged = { kind: "claim", claim: "effect", key: "f".repeat(64), body: '{"format":1}' };
       const wrong: readonly (readonly [body: string, message: string])[] = [
         [withHeader({ createdAt: 1_700_000_000_000_000 * 8 }), "line 1.createdAt:"],
+        [bornAt(10 ** 15), "line 1.createdAt:"],
         [withRecord({ waits: [{ kind: "sleep", step_id: "a", until: -1e300 }] }), "line 1:"],
         [withRecord({ epoch: Number.MAX_SAFE_INTEGER }), "line 1.body.record.epoch:"],
         [[...all.slice(0, -1), JSON.stringify(forged), all.at(-1)].join("\n"), `line ${all.length}:`],
@@ -79,6 +84,14 @@ export function testTransfers(home: HttpHome): void {
         await beta.refusal("not_found", beta.get(runPath(runId)));
       }
       await client.expect(200, client.get("/v1/runs?limit=1"));
+      // Lists go on from the latest that is taken.
+      const late = new Client(home, "late");
+      await late.expect(201, late.post("/v1/import", bornAt(10 ** 15 - 1)));
+      const own = await late.create("http.listening");
+      const { pagination } = await late.expect(200, late.get("/v1/runs?limit=1&cursor="));
+      const { next_cursor } = pagination as { next_cursor?: string };
+      const { runs } = await late.expect(200, late.get(`/v1/runs?limit=1&cursor=${next_cursor}`));
+      expect(runs).toMatchObject([{ run_id: own }]);
     });
 
     test("that is damaged is a 400 that names the line, and leaves no run", async () => {
