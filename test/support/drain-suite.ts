@@ -236,6 +236,32 @@ export function testDrains(medium: string, harness: StoreHarness): void {
       expect(asked.filter((executor) => executor === "tab_alive").length).toBeLessThanOrEqual(2);
     });
 
+    played(
+      "takes all runs of a dead executor where none of them ends, behind many that are executed",
+      async (stage) => {
+        const { actor, clock } = stage;
+        const { presence, dead } = deaths();
+        const hanging = { ...plain, capabilities: work(() => new Promise(() => {})), presence };
+        const dying = actor({ ...hanging, executor: "tab_dying" });
+        for (let n = 0; n < 130; n++) await dying.begin({}, "one");
+        await dying.die();
+        clock.advance(1);
+        const alive = actor({ ...hanging, executor: "tab_alive" });
+        for (let n = 0; n < 110; n++) await alive.begin({}, "one");
+        dead.add("tab_dying");
+        const called = new Set<string>();
+        const capabilities = [
+          defineCapability({ id: "work", version: "1" }, (_, { runId }) => {
+            called.add(runId);
+            return new Promise(() => {});
+          }),
+        ];
+        const heir = actor({ ...plain, capabilities, presence });
+        void heir.runtime.drain({ tenant, limit: 200, concurrency: 200 });
+        await until(() => called.size === 130);
+      },
+    );
+
     played("finds a dead executor's run behind sleepers, and reads none of them", async (stage) => {
       const { actor, clock, store } = stage;
       const { presence, dead } = deaths();

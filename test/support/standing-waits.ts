@@ -191,6 +191,21 @@ export function testStandingWaits(medium: string, harness: StoreHarness): void {
       expect(Date.now() - began).toBeLessThan(2_500);
     });
 
+    played("so it does over a sleep that parks", async ({ actor }) => {
+      const { start, runs, settled } = actor({
+        body: (step) =>
+          Promise.race([
+            step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+            step.sleep("nap", "3 seconds").then(() => "nap"),
+          ]),
+      });
+      const { runId, ...run } = await start();
+      expect(run).toMatchObject({ status: "waiting_for_signal" });
+      await runs.signal(runId, { name: "word", payload: "said" });
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
+      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    });
+
     played("in a graph, an event is taken while a sleep is held", async ({ actor }) => {
       const { begin, runs, settled } = actor({
         ...inRealTime,
@@ -213,31 +228,41 @@ export function testStandingWaits(medium: string, harness: StoreHarness): void {
       expect(await settled(runId)).toMatchObject({ status: "completed", result: { word: "said" } });
     });
 
+    const polling = (onPoll: () => void, pauseMs: number): WorkflowBody => {
+      return async (step) => {
+        let isStopped = false;
+        void step.waitForEvent("stop", { type: "stop" }).then(() => {
+          isStopped = true;
+        });
+        for (let n = 1; n <= 20; n++) {
+          await step.do("poll", async () => onPoll());
+          await step.sleep("pause", pauseMs);
+          if (isStopped) return n;
+        }
+        return "never stopped";
+      };
+    };
+
     played("polls stop after the poll at which their stop came", async ({ actor }) => {
       let polls = 0;
-      const { begin, runs, settled } = actor({
-        ...inRealTime,
-        body: async (step) => {
-          let isStopped = false;
-          void step.waitForEvent("stop", { type: "stop" }).then(() => {
-            isStopped = true;
-          });
-          for (let n = 1; n <= 20; n++) {
-            await step.do("poll", async () => {
-              polls++;
-            });
-            await step.sleep("pause", 100);
-            if (isStopped) return n;
-          }
-          return "never stopped";
-        },
-      });
+      const { begin, runs, settled } = actor({ ...inRealTime, body: polling(() => polls++, 100) });
       const runId = await begin();
       await until(() => polls === 2);
       await runs.signal(runId, { name: "stop" });
       const run = await settled(runId);
       expect(run).toMatchObject({ status: "completed", result: polls });
       expect(polls).toBeLessThanOrEqual(4);
+    });
+
+    played("so they do where the run parks between them", async ({ actor }) => {
+      let polls = 0;
+      const { start, later, runs } = actor({ body: polling(() => polls++, 1_000) });
+      const { runId } = await start();
+      await later(1_000, runId);
+      expect(polls).toBe(2);
+      await runs.signal(runId, { name: "stop" });
+      expect(await later(1_000, runId)).toMatchObject({ status: "completed", result: 2 });
+      expect(polls).toBe(2);
     });
 
     played("a short sleep wins over a long step, which is not aborted and is recorded", async ({ actor }) => {
