@@ -6,6 +6,8 @@ import {
   defineSkill,
   type ExecutionState,
   encodeState,
+  exportRun,
+  importRun,
   initialState,
   type Runtime,
   writeState,
@@ -102,6 +104,55 @@ export function largeCases(on: OnStage): void {
         const refused = runs.saveCheckpoint("s", { kind: "k", state: state({ text: `${fits}x` }) });
         expect(await refusalOf(refused)).toMatchObject({ code: "too_large" });
         expect((await runs.loadCheckpoint("s", "fits")).state.vars.text).toBe(fits);
+      }),
+    );
+
+    test(
+      "counts its values, however short they are, and refuses by the same name whoever brings it",
+      on(async (stage) => {
+        const maxStateValues = 2_000;
+        const zeros = Array.from({ length: maxStateValues }, () => 0);
+        const skills = [
+          defineSkill<{ count: number }>({
+            id: "zeros",
+            version: "1",
+            run: async (step, { count }) => {
+              const made = await step.do("make", async () => zeros.slice(0, count)).catch((error) => error.code);
+              return typeof made === "string" ? made : made.length;
+            },
+          }),
+        ];
+        const wide = stage.runtime({ skills, executor: "wide" }).for(stage.tenant);
+        await wide.create({ skillId: "zeros", runId: "wide", inputs: { zeros } });
+        const lines: string[] = [];
+        for await (const line of exportRun(wide, "wide")) lines.push(line);
+
+        const counting = countingStore(stage.store);
+        const runtime = stage.runtime({ store: counting, skills, maxStateValues, executor: "narrow" });
+        const runs = runtime.for(stage.tenant);
+        await runs.create({ skillId: "zeros", runId: "r", inputs: { count: 1_500 } });
+        const { calls } = counting.counts;
+        calls.commit = 0;
+        const full = { ...initialState("zeros", {}), vars: { zeros } };
+        for (const attempt of [
+          runs.create({ skillId: "zeros", runId: "created", inputs: { zeros } }),
+          runs.start({ skillId: "zeros", runId: "started", inputs: { zeros } }),
+          runs.saveCheckpoint("r", { kind: "k", state: full }),
+          importRun(runtime.for("another"), lines),
+        ]) {
+          expect(await refusalOf(attempt)).toMatchObject({
+            code: "too_large",
+            message: expect.stringContaining(`${maxStateValues}`),
+          });
+        }
+        expect(calls.commit).toBe(0);
+        expect(await refusalOf(runs.fork("r", { edit: { vars: { zeros } } }))).toMatchObject({ code: "too_large" });
+        await runs.resume("r");
+        await runs.start({ skillId: "zeros", runId: "more", inputs: { count: maxStateValues } });
+        await runtime.idle();
+        expect(await runs.get("r")).toMatchObject({ status: "completed", result: 1_500 });
+        // The step is what does not fit, and its body goes on.
+        expect(await runs.get("more")).toMatchObject({ status: "completed", result: "too_large" });
       }),
     );
 

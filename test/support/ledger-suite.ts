@@ -54,6 +54,22 @@ export function testLedger(medium: string, harness: StoreHarness): void {
       ]);
     });
 
+    played("of another run is none, even under the key that this run would have", async (scene) => {
+      const { actor, store } = scene;
+      const { run } = await published(scene, postOffice());
+      const [claim] = await store.listClaims(tenant, run.runId, { limit: 1 });
+      if (claim === undefined) throw new Error("the run has no claim");
+      const office = postOffice();
+      // The medium says that another run entered what this one is about to ask for.
+      const forged = intercepted(store, async ({ method }, proceed) => {
+        return method === "getClaim" ? ({ ...claim, runId: "another", body: claim.body } as never) : proceed();
+      });
+      const { start, runs } = actor({ ...office, store: forged });
+      const { runId } = await start(to, "news");
+      expect(office.sent).toHaveLength(1);
+      expect((await runs.events(runId)).map(({ eventType }) => eventType)).not.toContain("side_effect.reused");
+    });
+
     played("is not done again by a replay, from whichever checkpoint", async (scene) => {
       const office = postOffice();
       const { run, runs, settled } = await published(scene, office);

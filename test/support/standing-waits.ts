@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import { defineGraphSkill, type WorkflowBody } from "../../src/index.ts";
-import { leaseMs, type Scene, tenant, turn, until } from "./scene.ts";
+import { defineGraphSkill, localNotifier, type WorkflowBody } from "../../src/index.ts";
+import { type ActorOptions, leaseMs, type Scene, tenant, turn, until } from "./scene.ts";
 import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "./standing.ts";
 
 const minute = 60_000;
@@ -172,6 +172,21 @@ export function testStandingWaits(medium: string, harness: StoreHarness): void {
   });
 
   describe(`waits side by side on ${medium}`, () => {
+    /** A step in flight until it is let go, beside a wait for a word. */
+    const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const work = { isCalled: false, finish: () => resolve("done") };
+      const body: WorkflowBody = async (step) =>
+        Promise.all([
+          step.do("work", () => {
+            work.isCalled = true;
+            return promise;
+          }),
+          step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+        ]);
+      return { ...actor({ ...options, body }), work };
+    };
+
     played("an event wins over a sleep that is held, at once", async ({ actor }) => {
       const { begin, runs, settled } = actor({
         ...inRealTime,
@@ -242,6 +257,32 @@ export function testStandingWaits(medium: string, harness: StoreHarness): void {
         return "never stopped";
       };
     };
+
+    played("an event from elsewhere is taken beside a step in flight as soon as it is notified", async ({ actor }) => {
+      const notifier = localNotifier();
+      const { begin, runs, settled, work } = besideWord(actor, { notifier });
+      const runId = await begin();
+      await until(() => work.isCalled);
+      const clerk = actor({ executes: false, notifier });
+      await clerk.runs.signal(runId, { name: "word", payload: "said" });
+      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+      work.finish();
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+    });
+
+    played("and by the next renewal of the lease where no notification comes", async ({ actor, clock }) => {
+      const { begin, runs, settled, work } = besideWord(actor);
+      const runId = await begin();
+      await until(() => work.isCalled);
+      const clerk = actor({ executes: false });
+      await clerk.runs.signal(runId, { name: "word", payload: "said" });
+      for (let n = 0; n < 20; n++) await turn();
+      expect(await recordedSteps(runs, runId)).toEqual([]);
+      clock.advance(leaseMs / 2);
+      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+      work.finish();
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+    });
 
     played("polls stop after the poll at which their stop came", async ({ actor }) => {
       let polls = 0;
