@@ -1,5 +1,5 @@
 import { keyColumns, valuesOf } from "../worker/cloudflare/d1-keys.ts";
-import type { KeyRecord } from "../worker/http/auth/key.ts";
+import type { KeyRecord } from "../worker/http/auth/keys.ts";
 
 // What `npm run keys` tells the database. `wrangler d1 execute` binds no parameters, so that the values stand in the text.
 

@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { isId } from "../src/ids.ts";
-import { newKey } from "../worker/http/auth/key.ts";
-import { newApiKey } from "../worker/http/contract/requests.ts";
+import { newKey } from "../worker/http/auth/keys.ts";
+import { newApiKey } from "../worker/http/contract/keys.ts";
 import { addStatement, listStatement, revokeStatement } from "./key-statements.ts";
 import { applyMigrations, executeSql } from "./local-worker.ts";
 

@@ -3,11 +3,16 @@ import { fileURLToPath } from "node:url";
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
-import * as answers from "../worker/http/contract/answers.ts";
+import { checkpoint, checkpointList, comparison } from "../worker/http/contract/checkpoints.ts";
+import { eventPage, historyPage, lineage, lineageNode, trace } from "../worker/http/contract/histories.ts";
+import { apiKeyList, issuedApiKey } from "../worker/http/contract/keys.ts";
 import { type Operation, operations, roleOf } from "../worker/http/contract/operations.ts";
-import * as reads from "../worker/http/contract/read-answers.ts";
-import { id, jsonObject, jsonValue, newId, state } from "../worker/http/contract/requests.ts";
-import { executionState } from "../worker/http/contract/state-answers.ts";
+import { checkpointRecord, failureAnswer, markedRun, run, runEvent } from "../worker/http/contract/records.ts";
+import { runList, runPage } from "../worker/http/contract/runs.ts";
+import { skillList } from "../worker/http/contract/service.ts";
+import { startedRun } from "../worker/http/contract/starts.ts";
+import { executionState } from "../worker/http/contract/state.ts";
+import { id, jsonObject, jsonValue, newId, state } from "../worker/http/contract/values.ts";
 import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
@@ -17,26 +22,26 @@ const pageFile = fileURLToPath(new URL("../worker/http/contract/reference.genera
 const schemas: Readonly<Record<string, v.GenericSchema>> = {
   Id: id,
   NewId: newId,
-  Run: answers.run,
-  MarkedRun: answers.markedRun,
-  StartedRun: answers.startedRun,
-  RunList: answers.runList,
-  RunPage: reads.runPage,
-  Event: answers.runEvent,
-  EventPage: reads.eventPage,
-  HistoryPage: answers.historyPage,
-  Trace: reads.trace,
-  LineageNode: reads.lineageNode,
-  Lineage: reads.lineage,
-  CheckpointRecord: answers.checkpointRecord,
-  CheckpointList: answers.checkpointList,
-  Checkpoint: answers.checkpoint,
-  Comparison: reads.comparison,
+  Run: run,
+  MarkedRun: markedRun,
+  StartedRun: startedRun,
+  RunList: runList,
+  RunPage: runPage,
+  Event: runEvent,
+  EventPage: eventPage,
+  HistoryPage: historyPage,
+  Trace: trace,
+  LineageNode: lineageNode,
+  Lineage: lineage,
+  CheckpointRecord: checkpointRecord,
+  CheckpointList: checkpointList,
+  Checkpoint: checkpoint,
+  Comparison: comparison,
   ExecutionState: executionState,
-  SkillList: reads.skillList,
-  ApiKeyList: answers.apiKeyList,
-  IssuedApiKey: answers.issuedApiKey,
-  Failure: answers.failureAnswer,
+  SkillList: skillList,
+  ApiKeyList: apiKeyList,
+  IssuedApiKey: issuedApiKey,
+  Failure: failureAnswer,
 };
 
 const headers = {

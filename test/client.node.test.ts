@@ -3,7 +3,7 @@ import { bundle } from "../scripts/size.ts";
 import type { RunStatus } from "../src/index.ts";
 import { createClient } from "../worker/client/index.ts";
 import { messagesOf } from "../worker/client/messages.ts";
-import type { EventAnswer, RunAnswer } from "../worker/http/contract/answers.ts";
+import type { EventAnswer, RunAnswer } from "../worker/http/contract/records.ts";
 
 describe("the client's types", () => {
   const client = createClient("http://orca.test", { fetch: () => Response.json({}) });

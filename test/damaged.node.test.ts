@@ -14,8 +14,8 @@ import {
   readLineage,
   type Store,
 } from "../src/index.ts";
-import { checkpointList, historyPage } from "../worker/http/contract/answers.ts";
-import { eventPage } from "../worker/http/contract/read-answers.ts";
+import { checkpointList } from "../worker/http/contract/checkpoints.ts";
+import { eventPage, historyPage } from "../worker/http/contract/histories.ts";
 import { createApp } from "../worker/http/index.ts";
 
 const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, DurableError } from "../src/index.ts";
-import { newKey } from "../worker/http/auth/key.ts";
-import type { KeyStore } from "../worker/http/auth/key-store.ts";
+import { type KeyStore, newKey } from "../worker/http/auth/keys.ts";
 import { memoryKeys } from "../worker/http/auth/memory-keys.ts";
 import { apiKeys, type Caller, createApp } from "../worker/http/index.ts";
 import { testHttpKeys } from "./support/http-keys.ts";

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { DurableError } from "../src/index.ts";
 import { d1Keys } from "../worker/cloudflare/d1-keys.ts";
 import { createWorker, type DurableWorker, type Env } from "../worker/cloudflare/index.ts";
-import { type KeyGrant, newKey } from "../worker/http/auth/key.ts";
+import { type KeyGrant, newKey } from "../worker/http/auth/keys.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";
 
 const skills = { skills: httpSkills, capabilities: httpCapabilities };

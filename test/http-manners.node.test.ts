@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, DurableError } from "../src/index.ts";
-import { newKey } from "../worker/http/auth/key.ts";
+import { newKey } from "../worker/http/auth/keys.ts";
 import { memoryKeys } from "../worker/http/auth/memory-keys.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, createApp } from "../worker/http/index.ts";
 import { httpCapabilities, httpSkills } from "./support/http-skills.ts";

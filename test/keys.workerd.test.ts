@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { addStatement, listStatement, revokeStatement } from "../scripts/key-statements.ts";
 import { d1Keys } from "../worker/cloudflare/d1-keys.ts";
-import { type KeyRecord, newKey } from "../worker/http/auth/key.ts";
+import { type KeyRecord, newKey } from "../worker/http/auth/keys.ts";
 import { testKeyForm, testKeyStore } from "./support/key-store-suite.ts";
 
 async function emptied() {

@@ -1,5 +1,5 @@
 import { createRuntime, type Store } from "../../src/index.ts";
-import type { KeyStore } from "../../worker/http/auth/key-store.ts";
+import type { KeyStore } from "../../worker/http/auth/keys.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
 import type { FuzzHome } from "./fuzz.ts";
 import { homeKeys } from "./http-home.ts";

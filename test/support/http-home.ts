@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { expect } from "vitest";
 import { httpStatus, type Json, type JsonObject, terminalStatuses } from "../../src/index.ts";
 import { type Caller, type Role, roles } from "../../worker/http/auth/caller.ts";
-import { failureAnswer, runEvent } from "../../worker/http/contract/answers.ts";
 import { type Operation, operations } from "../../worker/http/contract/operations.ts";
+import { failureAnswer, runEvent } from "../../worker/http/contract/records.ts";
 
 /** A place where the app is served, with the skills of http-skills.ts: a Worker over D1, Node over memory, a page. */
 export interface HttpHome {

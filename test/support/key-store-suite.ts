@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/json.ts";
-import { type KeyGrant, type KeyRecord, keyIdOf, newKey } from "../../worker/http/auth/key.ts";
-import type { KeyStore } from "../../worker/http/auth/key-store.ts";
+import { type KeyGrant, type KeyRecord, type KeyStore, keyIdOf, newKey } from "../../worker/http/auth/keys.ts";
 
 const grant: KeyGrant = { tenant: "acme", role: "read", name: "reader" };
 

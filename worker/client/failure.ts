@@ -1,5 +1,5 @@
 import { DurableError, type ErrorCode, httpStatus } from "../../src/errors.ts";
-import type { FailureAnswer } from "../http/contract/answers.ts";
+import type { FailureAnswer } from "../http/contract/records.ts";
 
 /**
  * What an answer that failed tells, as the service's own error: its code, hint and time to wait. `details.traceId` names the

@@ -1,7 +1,7 @@
 import { type ClientResponse, hc } from "hono/client";
 import { DurableError } from "../../src/errors.ts";
 import type { RunStatus } from "../../src/record/run.ts";
-import type { EventAnswer, RunAnswer } from "../http/contract/answers.ts";
+import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
 import type { createApp } from "../http/index.ts";
 import { failureOf } from "./failure.ts";
 import { type WatchOptions, watch } from "./watch.ts";

@@ -1,6 +1,6 @@
 import { isDurableError } from "../../src/errors.ts";
 import type { RunStatus } from "../../src/record/run.ts";
-import type { EventAnswer } from "../http/contract/answers.ts";
+import type { EventAnswer } from "../http/contract/records.ts";
 import { isPassing } from "./failure.ts";
 import { messagesOf } from "./messages.ts";
 

@@ -1,8 +1,7 @@
 import type { D1Database, D1PreparedStatement } from "@cloudflare/workers-types";
 import { DurableError } from "../../src/index.ts";
 import type { Role } from "../http/auth/caller.ts";
-import type { KeyRecord } from "../http/auth/key.ts";
-import type { KeyStore } from "../http/auth/key-store.ts";
+import type { KeyRecord, KeyStore } from "../http/auth/keys.ts";
 
 interface Row {
   readonly key_id: string;

@@ -1,8 +1,8 @@
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { Runs } from "../../src/index.ts";
-import type { Caller } from "./auth/caller.ts";
-import type { KeyStore } from "./auth/key-store.ts";
+import { type Caller, checkRole, type Role, roleOfMethod } from "./auth/caller.ts";
+import type { KeyStore } from "./auth/keys.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
 /** One request, as the app hands it to whoever knows the platform. */
@@ -50,6 +50,26 @@ export function callOf<Bindings>(c: Context<AppEnv>): Call<Bindings> {
 export function routeOf(c: Context<AppEnv>): { readonly method: string; readonly path: string } | undefined {
   // Middleware is of all methods.
   return matchedRoutes(c).findLast(({ method }) => method !== "ALL");
+}
+
+/** What the gates of {@link needs} demand, so that a caller is told at once and not of a lesser role first. */
+const neededBy = new WeakMap<object, Role>();
+
+/** For a route that needs more than its method says. */
+export function needs(role: Role): MiddlewareHandler<AppEnv> {
+  const gate: MiddlewareHandler<AppEnv> = async (c, next) => {
+    checkRole(c.var.caller, role);
+    await next();
+  };
+  neededBy.set(gate, role);
+  return gate;
+}
+
+/** The role that the route of this request needs; undefined where there is no such route. */
+export function neededRole(c: Context<AppEnv>): Role | undefined {
+  const route = routeOf(c);
+  const more = matchedRoutes(c).flatMap(({ handler }) => neededBy.get(handler) ?? []);
+  return route && (more.at(-1) ?? roleOfMethod(route.method));
 }
 
 // Whoever calls `fetch` passes the bindings that the app was created for.

@@ -4,31 +4,30 @@ import { DurableError, type OnError, type Runs, type Telemetry } from "../../src
 import { defaultMaxValues } from "../../src/json.ts";
 import { countOption, numberOption } from "../../src/runs/options.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
-import { type Caller, checkCaller, checkRole, neededRole } from "./auth/caller.ts";
-import type { KeyStore } from "./auth/key-store.ts";
-import { defaultMaxBodyBytes } from "./body.ts";
-import { type AppEnv, type Call, callOf } from "./call.ts";
-import type { HealthAnswer, WhoamiAnswer } from "./contract/answers.ts";
-import document from "./contract/openapi.generated.json" with { type: "json" };
-import { page as referencePage, policy as referencePolicy } from "./contract/reference.generated.ts";
+import { type Caller, checkCaller, checkRole } from "./auth/caller.ts";
+import type { KeyStore } from "./auth/keys.ts";
+import { type AppEnv, type Call, callOf, neededRole } from "./call.ts";
+import { parentHeader, traceHeader, traceOf } from "./headers.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
-import { cors } from "./middleware/cors.ts";
+import { cors, secureHeaders } from "./middleware/browsers.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
-import { secureHeaders } from "./middleware/secure-headers.ts";
 import { httpTelemetry } from "./middleware/telemetry.ts";
-import { parentHeader, traceHeader, traceOf } from "./middleware/trace-id.ts";
+import { defaultMaxBodyBytes } from "./request.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
+import { continuationRoutes } from "./routes/continuation.ts";
 import { descentRoutes } from "./routes/descents.ts";
 import { historyRoutes } from "./routes/histories.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { legacyRoutes } from "./routes/legacy.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { openPaths, serviceRoutes } from "./routes/service.ts";
 import { startRoutes } from "./routes/starts.ts";
+import { streamRoutes } from "./routes/stream.ts";
 import { defaultMaxImportBytes, transferRoutes } from "./routes/transfers.ts";
-import { checkedStream, type OpenStream, type StreamOptions, streamRoutes } from "./stream.ts";
+import { checkedStream, type OpenStream, type StreamOptions } from "./stream.ts";
 
-export { apiKeys } from "./auth/auth.ts";
 export type { Caller, Role } from "./auth/caller.ts";
+export { apiKeys } from "./auth/keys.ts";
 export type { Call } from "./call.ts";
 export type { Access } from "./middleware/access.ts";
 export { accessLine } from "./middleware/access.ts";
@@ -76,9 +75,6 @@ export interface AppOptions<Bindings extends object> {
   /** Told how long requests take, in OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has an option of its own. */
   readonly telemetry?: Telemetry | undefined;
 }
-
-/** Routes that answer without a key. */
-const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
 
 /**
  * The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3.
@@ -153,15 +149,10 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     }),
   );
   return app
-    .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
-    .get("/openapi.json", (c) => c.json(document))
-    .get("/reference", (c) => c.html(referencePage, 200, { "content-security-policy": referencePolicy }))
-    .get("/v1/whoami", (c) => {
-      const { tenant, role } = c.var.caller;
-      return c.json<WhoamiAnswer>({ tenant, role });
-    })
+    .route("/", serviceRoutes)
     .route("/", startRoutes)
     .route("/", runRoutes)
+    .route("/", continuationRoutes)
     .route("/", descentRoutes)
     .route("/", historyRoutes)
     .route("/", streamRoutes)

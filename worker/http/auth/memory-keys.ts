@@ -1,5 +1,4 @@
-import type { KeyRecord } from "./key.ts";
-import type { KeyStore } from "./key-store.ts";
+import type { KeyRecord, KeyStore } from "./keys.ts";
 
 /** Keys that are gone with the process: for tests. */
 export function memoryKeys(): KeyStore {

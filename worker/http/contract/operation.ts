@@ -62,11 +62,15 @@ export const keyed = [
   "store_outdated",
 ] as const;
 export const administering = [...keyed, "not_found"] as const;
+export const issuing = [...administering, "too_large"] as const;
 export const reading = [...keyed, "unsupported_version"] as const;
 export const ofRun = [...reading, "not_found"] as const;
 const writing = ["too_large", "conflict", "quota_exceeded"] as const;
 export const starting = [...ofRun, ...writing, "idempotency_conflict"] as const;
 export const moving = [...ofRun, ...writing, "invalid_transition", "precondition_failed"] as const;
+export const deciding = [...moving, "idempotency_conflict"] as const;
+export const signaling = [...deciding, "inbox_full"] as const;
 export const saving = [...ofRun, ...writing, "precondition_failed"] as const;
 export const descending = [...saving, "idempotency_conflict"] as const;
 export const importing = [...reading, ...writing] as const;
+export const exporting = [...ofRun, "conflict"] as const;

@@ -14,20 +14,21 @@ import {
   writeCheckpointRecord,
   writeRun,
 } from "../../../src/index.ts";
-import type { CheckpointRecordAnswer, EventAnswer, HistoryAnswer, RunAnswer } from "./answers.ts";
-import type {
-  ComparisonAnswer,
-  LineageAnswer,
-  LineageNodeAnswer,
-  SkillListAnswer,
-  TraceAnswer,
-} from "./read-answers.ts";
+import type { ComparisonAnswer } from "./checkpoints.ts";
+import type { HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
+import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";
+import type { SkillListAnswer } from "./service.ts";
 
 // How the core's records look on the wire. The core writes them; here they get the types of the answers, which the
 // tests hold against the schemas.
 
 export function runAnswer(run: Run): RunAnswer {
   return asAnswer(writeRun(encodeRun(run)));
+}
+
+/** The mark of an answer to a call that its idempotency key had made before. */
+export function replayMark({ isRepeat }: { readonly isRepeat?: boolean }): { idempotent_replay?: true } {
+  return isRepeat ? { idempotent_replay: true } : {};
 }
 
 export function checkpointRecordAnswer(record: ListedCheckpoint): CheckpointRecordAnswer {

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { DurableError, type ErrorContext, httpStatus, isDurableError } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
-import type { FailureAnswer } from "../contract/answers.ts";
+import type { FailureAnswer } from "../contract/records.ts";
 
 /**
  * The answer to a request that failed: the code's status and a body that says what and where. What is not a

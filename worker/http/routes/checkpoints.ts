@@ -1,13 +1,17 @@
 import { Hono } from "hono";
 import { compareCheckpoints, decodeState, readState } from "../../../src/index.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
-import { body, query } from "../body.ts";
 import type { AppEnv } from "../call.ts";
-import type { CheckpointAnswer, CheckpointListAnswer } from "../contract/answers.ts";
-import { checkpointQuery, comparisonQuery, newCheckpoint } from "../contract/requests.ts";
+import {
+  type CheckpointAnswer,
+  type CheckpointListAnswer,
+  checkpointQuery,
+  comparisonQuery,
+  newCheckpoint,
+} from "../contract/checkpoints.ts";
 import { checkpointRecordAnswer, comparisonAnswer } from "../contract/wire.ts";
-import { given } from "../decode.ts";
-import { preconditionOf } from "../middleware/etag.ts";
+import { preconditionOf } from "../headers.ts";
+import { body, given, query } from "../request.ts";
 
 /** Routes to the checkpoints of a run. */
 export const checkpointRoutes = new Hono<AppEnv>()

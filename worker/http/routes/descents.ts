@@ -1,14 +1,11 @@
 import { type Context, Hono } from "hono";
 import type { Descent } from "../../../src/index.ts";
 import { descentMode } from "../../../src/record/lineage.ts";
-import { body } from "../body.ts";
 import type { AppEnv } from "../call.ts";
-import type { ForkedRunAnswer, ReplayedRunAnswer } from "../contract/answers.ts";
-import { descent, fork } from "../contract/requests.ts";
-import { runAnswer } from "../contract/wire.ts";
-import { decodeFields, given } from "../decode.ts";
-import { preconditionOf } from "../middleware/etag.ts";
-import { idempotencyKeyOf, replayMark } from "../middleware/idempotency.ts";
+import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
+import { replayMark, runAnswer } from "../contract/wire.ts";
+import { idempotencyKeyOf, preconditionOf } from "../headers.ts";
+import { body, decodeFields, given } from "../request.ts";
 
 /** Routes by which runs come of others. */
 export const descentRoutes = new Hono<AppEnv>()

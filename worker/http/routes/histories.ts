@@ -2,17 +2,13 @@ import { Hono } from "hono";
 import { eventPosition, readLineage } from "../../../src/index.ts";
 import { readEventPage, readHistoryPage } from "../../../src/runs/pages.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
-import { query } from "../body.ts";
 import type { AppEnv } from "../call.ts";
-import type { HistoryAnswer } from "../contract/answers.ts";
-import type { EventPageAnswer } from "../contract/read-answers.ts";
-import { eventQuery, historyQuery } from "../contract/requests.ts";
-import { eventAnswer, historyEntryAnswer, lineageAnswer, skillListAnswer, traceAnswer } from "../contract/wire.ts";
-import { given } from "../decode.ts";
+import { type EventPageAnswer, eventQuery, type HistoryAnswer, historyQuery } from "../contract/histories.ts";
+import { eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
+import { given, query } from "../request.ts";
 
 /** Routes to what happened to a run, and where it belongs. */
 export const historyRoutes = new Hono<AppEnv>()
-  .get("/v1/skills", (c) => c.json(skillListAnswer(c.var.runs.skills())))
   .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
     const { after, limit } = c.req.valid("query");
     const runId = c.req.param("run_id");

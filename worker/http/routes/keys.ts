@@ -1,12 +1,9 @@
 import { type Context, Hono } from "hono";
 import { DurableError } from "../../../src/index.ts";
-import { needs } from "../auth/caller.ts";
-import { type KeyRecord, newKey } from "../auth/key.ts";
-import type { KeyStore } from "../auth/key-store.ts";
-import { body } from "../body.ts";
-import type { AppEnv } from "../call.ts";
-import type { IssuedKeyAnswer, KeyAnswer, KeyListAnswer } from "../contract/answers.ts";
-import { newApiKey } from "../contract/requests.ts";
+import { type KeyRecord, type KeyStore, newKey } from "../auth/keys.ts";
+import { type AppEnv, needs } from "../call.ts";
+import { type IssuedKeyAnswer, type KeyAnswer, type KeyListAnswer, newApiKey } from "../contract/keys.ts";
+import { body } from "../request.ts";
 
 /** Routes to the API keys of the caller's own tenant. No route reaches those of another. */
 export const keyRoutes = new Hono<AppEnv>()

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import type { Run } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
-import type { RunAnswer } from "../contract/answers.ts";
+import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { preconditionOf } from "../middleware/etag.ts";
+import { preconditionOf } from "../headers.ts";
 
 /** Routes of clients from before runs could be canceled: they know such a run as a failed one. */
 export const legacyRoutes = new Hono<AppEnv>()

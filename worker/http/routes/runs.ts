@@ -1,16 +1,12 @@
-import { type Context, Hono } from "hono";
-import { type ChangedRun, type CurrentRun, decodeValue, type ResumeOutcome } from "../../../src/index.ts";
-import { needs } from "../auth/caller.ts";
-import { body, query } from "../body.ts";
-import type { AppEnv } from "../call.ts";
-import type { MarkedRunAnswer, ResumedRunAnswer, RunAnswer, RunListAnswer } from "../contract/answers.ts";
-import type { RunPageAnswer } from "../contract/read-answers.ts";
-import { gateDecision, newSignal, resumption, runQuery } from "../contract/requests.ts";
+import { Hono } from "hono";
+import { invalidRequest } from "../../../src/errors.ts";
+import { isId } from "../../../src/ids.ts";
+import type { RunPosition } from "../../../src/index.ts";
+import { type AppEnv, needs } from "../call.ts";
+import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { cursorOf, parseCursor } from "../cursor.ts";
-import { given } from "../decode.ts";
-import { isKnown, preconditionOf, tag } from "../middleware/etag.ts";
-import { idempotencyKeyOf, replayMark } from "../middleware/idempotency.ts";
+import { isKnown, preconditionOf, tag } from "../headers.ts";
+import { given, query } from "../request.ts";
 
 /** Routes to runs that are there. */
 export const runRoutes = new Hono<AppEnv>()
@@ -46,52 +42,36 @@ export const runRoutes = new Hono<AppEnv>()
   })
   .get("/v1/runs/:run_id", async (c) => {
     const run = await c.var.runs.get(c.req.param("run_id"));
-    if (!isKnown(c, run)) return c.json(tagged(c, run));
     tag(c, run);
-    return c.body(null, 304);
+    return isKnown(c, run) ? c.body(null, 304) : c.json(runAnswer(run));
   })
   .delete("/v1/runs/:run_id", needs("admin"), async (c) => {
     await c.var.runs.delete(c.req.param("run_id"), preconditionOf(c));
     return c.body(null, 204);
-  })
-  .post("/v1/runs/:run_id/cancel", async (c) =>
-    c.json(tagged(c, await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
-  )
-  .post("/v1/runs/:run_id/resume", body(resumption), async (c) => {
-    const { checkpoint_id } = c.req.valid("json");
-    const options = given({ checkpointId: checkpoint_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options, preconditionOf(c))));
-  })
-  .post("/v1/runs/:run_id/approve", body(gateDecision), async (c) => {
-    const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision, preconditionOf(c))));
-  })
-  .post("/v1/runs/:run_id/deny", body(gateDecision), async (c) => {
-    const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision, preconditionOf(c))));
-  })
-  .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
-    const { name, payload = null } = c.req.valid("json");
-    const sent = { name, payload: decodeValue(payload, "payload") };
-    const signal = { ...sent, ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
-    return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal, preconditionOf(c))));
   });
 
-function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {
-  tag(c, run);
-  return runAnswer(run);
+/** The cursor of the page that begins after this place. Callers hand it back as it is. */
+function cursorOf({ createdAt, runId }: RunPosition): string {
+  return btoa(`${createdAt}:${runId}`).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-function changed(c: Context<AppEnv>, run: ChangedRun): MarkedRunAnswer {
-  return { ...tagged(c, run), ...replayMark(run) };
+/**
+ * The place of a cursor; none of the empty one, with which the first page is asked for.
+ *
+ * @throws `invalid_request` where it is none of ours, or an offset is asked for beside it.
+ */
+function parseCursor(cursor: string, offset: number): RunPosition | undefined {
+  if (offset > 0) throw invalidRequest("offset", "pages by cursor have none");
+  if (cursor === "") return undefined;
+  const [, createdAt = "", runId] = /^(\d{1,15}):(.+)$/.exec(textOf(cursor)) ?? [];
+  if (!isId(runId)) throw invalidRequest("cursor", "this is no cursor of ours");
+  return { createdAt: Number(createdAt), runId };
 }
 
-function resumed(c: Context<AppEnv>, outcome: ResumeOutcome): ResumedRunAnswer {
-  return {
-    run: tagged(c, outcome.run),
-    resume: { accepted: true, mode: "checkpoint_resume", checkpoint_id: outcome.checkpointId },
-    ...replayMark(outcome),
-  };
+function textOf(cursor: string): string {
+  try {
+    return atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return "";
+  }
 }

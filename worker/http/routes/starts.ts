@@ -1,14 +1,12 @@
 import { type Context, Hono } from "hono";
 import type { JsonObject, NewRun } from "../../../src/index.ts";
-import { body } from "../body.ts";
 import type { AppEnv } from "../call.ts";
-import type { MarkedRunAnswer, StartedRunAnswer } from "../contract/answers.ts";
-import { execution, id, newRun, skillExecution } from "../contract/requests.ts";
-import { runAnswer } from "../contract/wire.ts";
-import { decode, decodeFields, given } from "../decode.ts";
-import { tag } from "../middleware/etag.ts";
-import { idempotencyKeyOf, replayMark } from "../middleware/idempotency.ts";
-import { startedTraceId } from "../middleware/trace-id.ts";
+import type { MarkedRunAnswer } from "../contract/records.ts";
+import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
+import { id } from "../contract/values.ts";
+import { replayMark, runAnswer } from "../contract/wire.ts";
+import { idempotencyKeyOf, startedTraceId, tag } from "../headers.ts";
+import { body, decode, decodeFields, given } from "../request.ts";
 
 /** Routes by which runs come into being. */
 export const startRoutes = new Hono<AppEnv>()

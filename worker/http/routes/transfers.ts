@@ -1,12 +1,11 @@
 import { Hono } from "hono";
 import { exportRun, importRun } from "../../../src/index.ts";
-import { needs } from "../auth/caller.ts";
-import { readChunks } from "../body.ts";
-import type { AppEnv } from "../call.ts";
+import { type AppEnv, needs } from "../call.ts";
 import { chunkStream } from "../chunks.ts";
-import type { RunAnswer } from "../contract/answers.ts";
+import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { tag } from "../middleware/etag.ts";
+import { tag } from "../headers.ts";
+import { readChunks } from "../request.ts";
 
 /** The most bytes that an import may have where the app is not told otherwise. */
 export const defaultMaxImportBytes = 100 * 1024 * 1024;

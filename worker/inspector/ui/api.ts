@@ -105,7 +105,7 @@ async function refusal(response: Response): Promise<ApiError> {
   }
 }
 
-// The routes' answers are what worker/http/contract/answers.ts says; the service holds them to it.
+// The routes' answers are what worker/http/contract says; the service holds them to it.
 function parsed<T>(text: string): T {
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }

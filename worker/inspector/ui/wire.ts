@@ -1,21 +1,15 @@
-import type { EventAnswer, RunAnswer, WhoamiAnswer } from "../../http/contract/answers.ts";
-import type {
-  ComparisonAnswer,
-  LineageNodeAnswer,
-  SkillListAnswer,
-  TraceAnswer,
-} from "../../http/contract/read-answers.ts";
+import type { ComparisonAnswer } from "../../http/contract/checkpoints.ts";
+import type { LineageNodeAnswer, TraceAnswer } from "../../http/contract/histories.ts";
+import type { EventAnswer, RunAnswer } from "../../http/contract/records.ts";
+import type { SkillListAnswer, WhoamiAnswer } from "../../http/contract/service.ts";
 
 // What the routes answer, by the names that the inspector has for it.
 
-export type { CheckpointAnswer, HistoryAnswer, RunAnswer } from "../../http/contract/answers.ts";
-export type {
-  ComparisonAnswer,
-  LineageAnswer,
-  RunPageAnswer,
-  SkillListAnswer,
-  TraceAnswer,
-} from "../../http/contract/read-answers.ts";
+export type { CheckpointAnswer, ComparisonAnswer } from "../../http/contract/checkpoints.ts";
+export type { HistoryAnswer, LineageAnswer, TraceAnswer } from "../../http/contract/histories.ts";
+export type { RunAnswer } from "../../http/contract/records.ts";
+export type { RunPageAnswer } from "../../http/contract/runs.ts";
+export type { SkillListAnswer } from "../../http/contract/service.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = { readonly [key: string]: Json };

@@ -1,8 +1,63 @@
+import { randomHex } from "../../../src/ids.ts";
 import { DurableError } from "../../../src/index.ts";
 import { sha256 } from "../../../src/json.ts";
-import type { Caller } from "./caller.ts";
-import { keyIdOf } from "./key.ts";
-import type { KeyStore } from "./key-store.ts";
+import type { Caller, Role } from "./caller.ts";
+
+/** What is remembered of an API key: enough to know it again, and not enough to use it. */
+export interface KeyRecord {
+  /** Public: it stands in the key, in lists and in logs. */
+  readonly keyId: string;
+  /** SHA-256 of the whole key, as lower-case hex. */
+  readonly hash: string;
+  readonly tenant: string;
+  readonly role: Role;
+  readonly name: string;
+  /** The end of the key, by which its owner tells it from others. */
+  readonly hint: string;
+  /** In milliseconds since 1970, like `revokedAt`. */
+  readonly createdAt: number;
+  readonly revokedAt?: number;
+}
+
+/** What its issuer decides about a key. */
+export type KeyGrant = Pick<KeyRecord, "tenant" | "role" | "name">;
+
+/** A new key, which nobody can show again, and what is remembered of it. 256 bits of it are secret. */
+export async function newKey(
+  grant: KeyGrant,
+  now: number,
+): Promise<{ readonly key: string; readonly record: KeyRecord }> {
+  const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const keyId = randomHex(random, 8);
+  const key = `orca_${keyId}_${randomHex(random, 32)}`;
+  const { tenant, role, name } = grant;
+  return {
+    key,
+    record: { keyId, hash: await sha256(key), tenant, role, name, hint: `…${key.slice(-4)}`, createdAt: now },
+  };
+}
+
+/** The public id in something that has the form of a key. */
+export function keyIdOf(key: string): string | undefined {
+  return /^orca_([0-9a-f]{16})_[0-9a-f]{64}$/.exec(key)?.[1];
+}
+
+/**
+ * Where the service keeps the records of its API keys. It is apart from the store of the runs: who may call is of the
+ * service, and a run knows nothing of it. What `add` and `revoke` resolved, every later read sees.
+ */
+export interface KeyStore {
+  /** The record of that key, a revoked one too. */
+  find(keyId: string): Promise<KeyRecord | undefined>;
+  /** The tenant's records, revoked ones too, by (createdAt, keyId). */
+  list(tenant: string): Promise<readonly KeyRecord[]>;
+  /** Rejects where the key id is taken. */
+  add(record: KeyRecord): Promise<void>;
+  /** Revokes a key from then on; false where the tenant has no such key. The first time of several stays. */
+  revoke(tenant: string, keyId: string, now: number): Promise<boolean>;
+  /** Whether no key was ever added. */
+  isEmpty(): Promise<boolean>;
+}
 
 /**
  * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `fixed` are callers by keys that

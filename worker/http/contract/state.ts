@@ -1,7 +1,6 @@
 import * as v from "valibot";
-import { jsonObject, jsonValue } from "./requests.ts";
+import { jsonObject, jsonValue, text } from "./values.ts";
 
-const text = v.string();
 const values = v.array(jsonValue);
 const texts = v.array(text);
 const milliseconds = v.nullable(v.number());

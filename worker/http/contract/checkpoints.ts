@@ -1,0 +1,108 @@
+import * as v from "valibot";
+import { type Operation, ofRun, saving } from "./operation.ts";
+import { checkpointRecord } from "./records.ts";
+import { id, jsonValue, newId, state, stepId, text, textOrNull, whole, wholeNumber } from "./values.ts";
+
+/** The most records of a list of checkpoints: clients of the contract, which know no pages, get as many as that at once. */
+const maxCheckpoints = 1_000;
+
+/** `GET /v1/runs/{run_id}/checkpoints` */
+export const checkpointQuery = v.object({
+  after: v.pipe(v.optional(id), v.description("The checkpoint after which the page begins.")),
+  limit: wholeNumber(1, maxCheckpoints, maxCheckpoints),
+});
+
+/** `POST /v1/runs/{run_id}/checkpoints` */
+export const newCheckpoint = v.object({
+  checkpoint_id: v.nullish(newId),
+  step_id: v.nullish(stepId),
+  kind: v.pipe(text, v.nonEmpty("is empty")),
+  pending_writes: v.nullish(v.array(text, "expected an array")),
+  state,
+});
+
+/** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */
+export const comparisonQuery = v.object({
+  against: v.pipe(v.optional(id), v.description("Another checkpoint of the run. The one before where absent.")),
+});
+
+export const checkpointList = v.object({
+  run_id: text,
+  checkpoints: v.array(checkpointRecord),
+  total: whole,
+  checkpoint_head: textOrNull,
+  next_after: v.pipe(v.optional(text), v.description("The `after` of the next page; absent on the last.")),
+});
+
+export const checkpoint = v.object({ record: checkpointRecord, state });
+
+const change = v.pipe(
+  v.object({
+    op: v.picklist(["add", "remove", "replace"]),
+    path: v.pipe(text, v.description("A JSON pointer into the state.")),
+    before: v.pipe(v.optional(jsonValue), v.description("Of `remove` and `replace`.")),
+    after: v.pipe(v.optional(jsonValue), v.description("Of `add` and `replace`.")),
+  }),
+  v.description("One place in which the two states differ."),
+);
+
+export const comparison = v.object({
+  run_id: text,
+  from: v.pipe(textOrNull, v.description("Null where `to` is the first checkpoint.")),
+  to: text,
+  changes: v.array(change),
+});
+
+export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
+export type CheckpointAnswer = v.InferOutput<typeof checkpoint>;
+export type ComparisonAnswer = v.InferOutput<typeof comparison>;
+
+export const checkpointOperations: readonly Operation[] = [
+  {
+    id: "listCheckpoints",
+    method: "get",
+    path: "/v1/runs/{run_id}/checkpoints",
+    tag: "checkpoints",
+    summary: "The checkpoints of a run, in the order in which they were written",
+    description: "At most 1,000 at once; where there are more, `next_after` leads to the next page.",
+    query: checkpointQuery,
+    status: 200,
+    answer: checkpointList,
+    errors: ofRun,
+  },
+  {
+    id: "saveCheckpoint",
+    method: "post",
+    path: "/v1/runs/{run_id}/checkpoints",
+    tag: "checkpoints",
+    summary: "Save a checkpoint with its state",
+    description:
+      "It becomes the head of the run and never changes its status. The same again is accepted and changes nothing; other content under the same id is a `conflict`.",
+    body: newCheckpoint,
+    isConditional: true,
+    status: 201,
+    answer: checkpointRecord,
+    errors: saving,
+  },
+  {
+    id: "getCheckpoint",
+    method: "get",
+    path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}",
+    tag: "checkpoints",
+    summary: "A checkpoint with its state",
+    status: 200,
+    answer: checkpoint,
+    errors: ofRun,
+  },
+  {
+    id: "compareCheckpoints",
+    method: "get",
+    path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff",
+    tag: "checkpoints",
+    summary: "What changed up to a checkpoint, since the one before it or another one",
+    query: comparisonQuery,
+    status: 200,
+    answer: comparison,
+    errors: ofRun,
+  },
+];

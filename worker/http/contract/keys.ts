@@ -1,0 +1,70 @@
+import * as v from "valibot";
+import { roles } from "../auth/caller.ts";
+import { administering, issuing, type Operation } from "./operation.ts";
+import { extended, text, textOrNull } from "./values.ts";
+
+/** `POST /v1/keys` */
+export const newApiKey = v.object({
+  name: v.pipe(
+    text,
+    v.regex(/^[ -~\u00a0-\ud7ff\ue000-\uffff]{1,200}$/, "expected 1 to 200 characters, and no control character"),
+  ),
+  role: v.picklist(roles, `expected one of ${roles.join(", ")}`),
+});
+
+const keyFields = {
+  key_id: text,
+  name: text,
+  role: v.picklist(roles),
+  tenant: text,
+  created_at: text,
+  revoked_at: textOrNull,
+  hint: v.pipe(text, v.description("The end of the key.")),
+};
+
+const apiKey = v.object(keyFields);
+
+export const apiKeyList = v.object({ keys: v.array(apiKey) });
+
+export const issuedApiKey = extended(keyFields, { key: v.pipe(text, v.description("Shown this once.")) });
+
+export type KeyAnswer = v.InferOutput<typeof apiKey>;
+export type KeyListAnswer = v.InferOutput<typeof apiKeyList>;
+export type IssuedKeyAnswer = v.InferOutput<typeof issuedApiKey>;
+
+export const keyOperations: readonly Operation[] = [
+  {
+    id: "listKeys",
+    method: "get",
+    path: "/v1/keys",
+    tag: "keys",
+    summary: "The API keys of the caller's tenant, revoked ones too",
+    role: "admin",
+    status: 200,
+    answer: apiKeyList,
+    errors: administering,
+  },
+  {
+    id: "issueKey",
+    method: "post",
+    path: "/v1/keys",
+    tag: "keys",
+    summary: "Issue an API key for the caller's tenant",
+    description: "The key is in this answer and nowhere else: what is kept is its hash.",
+    role: "admin",
+    body: newApiKey,
+    status: 201,
+    answer: issuedApiKey,
+    errors: issuing,
+  },
+  {
+    id: "revokeKey",
+    method: "delete",
+    path: "/v1/keys/{key_id}",
+    tag: "keys",
+    summary: "Revoke an API key of the caller's tenant, at once and for good",
+    role: "admin",
+    status: 204,
+    errors: administering,
+  },
+];

@@ -1,0 +1,51 @@
+import { moving, type Operation, ofRun } from "./operation.ts";
+import { run } from "./records.ts";
+
+export const legacyOperations: readonly Operation[] = [
+  {
+    id: "legacyRunStatus",
+    method: "get",
+    path: "/v1/run_status/{run_id}",
+    tag: "legacy",
+    summary: "A run, a canceled one shown as failed",
+    isDeprecated: true,
+    status: 200,
+    answer: run,
+    errors: ofRun,
+  },
+  {
+    id: "unversionedRunStatus",
+    method: "get",
+    path: "/run_status/{run_id}",
+    tag: "legacy",
+    summary: "A run, a canceled one shown as failed",
+    isDeprecated: true,
+    status: 200,
+    answer: run,
+    errors: ofRun,
+  },
+  {
+    id: "legacyRunCancel",
+    method: "post",
+    path: "/v1/run_cancel/{run_id}",
+    tag: "legacy",
+    summary: "Cancel a run, which is then shown as failed",
+    isDeprecated: true,
+    isConditional: true,
+    status: 200,
+    answer: run,
+    errors: moving,
+  },
+  {
+    id: "unversionedRunCancel",
+    method: "post",
+    path: "/run_cancel/{run_id}",
+    tag: "legacy",
+    summary: "Cancel a run, which is then shown as failed",
+    isDeprecated: true,
+    isConditional: true,
+    status: 200,
+    answer: run,
+    errors: moving,
+  },
+];

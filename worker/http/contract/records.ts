@@ -1,0 +1,100 @@
+import * as v from "valibot";
+import { type ErrorCode, eventTypes, httpStatus, runStatuses } from "../../../src/index.ts";
+import { damagedEntry } from "../../../src/record/event.ts";
+import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
+
+// What the routes of several families answer. An app carries none of it: a route takes the types alone, and a test holds
+// every answer against its schema.
+
+const approvalRequest = v.object({
+  step_id: text,
+  capability_id: textOrNull,
+  status: v.picklist(["pending", "approved", "denied"]),
+  requested_at: text,
+  approver: textOrNull,
+  notes: textOrNull,
+  decided_at: textOrNull,
+});
+
+const runError = v.object({ code: text, message: text, step_id: textOrNull });
+
+const runFields = {
+  run_id: text,
+  thread_id: textOrNull,
+  session_id: textOrNull,
+  skill_id: text,
+  skill_version: textOrNull,
+  status: v.picklist(runStatuses),
+  trace_id: textOrNull,
+  created_at: text,
+  started_at: textOrNull,
+  finished_at: textOrNull,
+  current_step_id: textOrNull,
+  checkpoint_head: textOrNull,
+  resume_from_checkpoint_id: textOrNull,
+  tenant_id: textOrNull,
+  environment: textOrNull,
+  policy_snapshot_id: textOrNull,
+  versions: jsonObject,
+  metadata: jsonObject,
+  approval_request: v.nullable(approvalRequest),
+  result: v.pipe(jsonValue, v.description("Null until the run completed; in lists also where it is large.")),
+  error: v.nullable(runError),
+};
+
+export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO-8601 in UTC."));
+
+export const replayMark = v.pipe(
+  v.optional(v.literal(true)),
+  v.description(
+    "Present where an earlier call with the same Idempotency-Key had done this, and this one changed nothing.",
+  ),
+);
+
+export const markedRun = extended(runFields, { idempotent_replay: replayMark });
+
+export const damageMark = v.pipe(
+  v.optional(v.literal(true)),
+  v.description("Present where the stored entry cannot be read: the ids are what is known of it."),
+);
+
+export const checkpointRecord = v.object({
+  checkpoint_id: text,
+  run_id: text,
+  step_id: textOrNull,
+  kind: text,
+  created_at: text,
+  pending_writes: v.array(text),
+  state_snapshot_ref: text,
+  is_damaged: damageMark,
+});
+
+export const runEvent = v.object({
+  event_id: v.pipe(text, v.description("`<run id>:<revision>:<index>`.")),
+  event_version: v.literal(1),
+  event_type: v.pipe(
+    v.picklist([...eventTypes, damagedEntry]),
+    v.description("`entry.damaged` stands for an entry that cannot be read; its payload has a `code` and a `message`."),
+  ),
+  occurred_at: text,
+  run_id: text,
+  trace_id: textOrNull,
+  payload: jsonObject,
+});
+
+export const failureAnswer = v.object({
+  error: v.object({
+    code: v.picklist(Object.keys(httpStatus) as ErrorCode[]),
+    message: text,
+    type: text,
+    status: whole,
+    hint: v.optional(text),
+  }),
+  trace_id: text,
+});
+
+export type RunAnswer = v.InferOutput<typeof run>;
+export type MarkedRunAnswer = v.InferOutput<typeof markedRun>;
+export type CheckpointRecordAnswer = v.InferOutput<typeof checkpointRecord>;
+export type EventAnswer = v.InferOutput<typeof runEvent>;
+export type FailureAnswer = v.InferOutput<typeof failureAnswer>;

@@ -1,0 +1,82 @@
+import * as v from "valibot";
+import { roles } from "../auth/caller.ts";
+import { always, keyed, type Operation } from "./operation.ts";
+import { text, textOrNull } from "./values.ts";
+
+export const health = v.object({ status: v.literal("ok") });
+
+export const whoami = v.object({ tenant: text, role: v.picklist(roles) });
+
+export const skillList = v.object({
+  skills: v.array(
+    v.object({
+      skill_id: text,
+      versions: v.pipe(v.array(text), v.description("The last is what a run gets that names none.")),
+      description: textOrNull,
+      form: v.picklist(["graph", "code"]),
+      steps: v.pipe(
+        v.optional(v.array(v.object({ step_id: text, depends_on: v.array(text) }))),
+        v.description("Of a graph."),
+      ),
+    }),
+  ),
+});
+
+export type HealthAnswer = v.InferOutput<typeof health>;
+export type WhoamiAnswer = v.InferOutput<typeof whoami>;
+export type SkillListAnswer = v.InferOutput<typeof skillList>;
+
+export const serviceOperations: readonly Operation[] = [
+  {
+    id: "getHealth",
+    method: "get",
+    path: "/v1/health",
+    tag: "service",
+    summary: "Whether the service is up",
+    isOpen: true,
+    status: 200,
+    answer: health,
+    errors: always,
+  },
+  {
+    id: "getDocument",
+    method: "get",
+    path: "/openapi.json",
+    tag: "service",
+    summary: "This document",
+    isOpen: true,
+    status: 200,
+    errors: always,
+  },
+  {
+    id: "getReference",
+    method: "get",
+    path: "/reference",
+    tag: "service",
+    summary: "This document as a page",
+    isOpen: true,
+    status: 200,
+    answerType: "text/html",
+    errors: always,
+  },
+  {
+    id: "whoAmI",
+    method: "get",
+    path: "/v1/whoami",
+    tag: "service",
+    summary: "For whom the caller is taken",
+    status: 200,
+    answer: whoami,
+    errors: keyed,
+  },
+  {
+    id: "listSkills",
+    method: "get",
+    path: "/v1/skills",
+    tag: "service",
+    summary: "The skills that are served here",
+    status: 200,
+    answer: skillList,
+    errors: keyed,
+  },
+];

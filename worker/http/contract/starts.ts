@@ -1,0 +1,104 @@
+import * as v from "valibot";
+import { runStatuses } from "../../../src/index.ts";
+import { type Operation, starting } from "./operation.ts";
+import { markedRun, replayMark } from "./records.ts";
+import { id, jsonObject, newId, text, textOrNull } from "./values.ts";
+
+/** `POST /v1/skills/{skill_id}/execute/async` */
+export const execution = v.object({
+  inputs: jsonObject,
+  trace_id: v.nullish(id),
+  options: v.nullish(jsonObject),
+});
+
+/** `POST /v1/run_async` */
+export const skillExecution = v.object({
+  skill_id: id,
+  inputs: v.nullish(jsonObject),
+  trace_id: v.nullish(id),
+  options: v.nullish(jsonObject),
+});
+
+/** `POST /v1/runs` */
+export const newRun = v.object({
+  skill_id: id,
+  skill_version: v.nullish(id),
+  run_id: v.nullish(newId),
+  inputs: v.nullish(jsonObject),
+  trace_id: v.nullish(id),
+  thread_id: v.nullish(id),
+  session_id: v.nullish(id),
+  environment: v.nullish(id),
+  metadata: v.nullish(jsonObject),
+  start: v.pipe(
+    v.nullish(v.boolean("expected a boolean")),
+    v.metadata({ default: true, description: "False makes a pending run that executes nothing until it is resumed." }),
+  ),
+});
+
+export const startedRun = v.object({
+  run_id: text,
+  skill_id: text,
+  status: v.picklist(runStatuses),
+  trace_id: textOrNull,
+  checkpoint_head: textOrNull,
+  idempotent_replay: replayMark,
+});
+
+export type StartedRunAnswer = v.InferOutput<typeof startedRun>;
+
+export const startOperations: readonly Operation[] = [
+  {
+    id: "executeSkill",
+    method: "post",
+    path: "/v1/skills/{skill_id}/execute/async",
+    tag: "runs",
+    summary: "Start a run of a skill",
+    description: "The answer comes once the start is durable; the run is executed behind it. `options` is ignored.",
+    isIdempotent: true,
+    body: execution,
+    status: 202,
+    answer: startedRun,
+    errors: starting,
+  },
+  {
+    id: "runAsync",
+    method: "post",
+    path: "/v1/run_async",
+    tag: "runs",
+    summary: "Start a run of the skill that the body names",
+    isIdempotent: true,
+    body: skillExecution,
+    status: 202,
+    answer: startedRun,
+    errors: starting,
+  },
+  {
+    id: "unversionedRunAsync",
+    method: "post",
+    path: "/run_async",
+    tag: "legacy",
+    summary: "Start a run of the skill that the body names",
+    isDeprecated: true,
+    isIdempotent: true,
+    body: skillExecution,
+    status: 202,
+    answer: startedRun,
+    errors: starting,
+  },
+  {
+    id: "createRun",
+    method: "post",
+    path: "/v1/runs",
+    tag: "runs",
+    summary: "Create a run, and start it unless told otherwise",
+    description:
+      "With `start: false` the run is pending; its skill need not be known here, and checkpoints may be saved.",
+    isIdempotent: true,
+    body: newRun,
+    hasETag: true,
+    status: 201,
+    answer: markedRun,
+    errors: starting,
+  },
+];

@@ -1,0 +1,52 @@
+import { type Context, Hono } from "hono";
+import { type ChangedRun, type CurrentRun, decodeValue, type ResumeOutcome } from "../../../src/index.ts";
+import type { AppEnv } from "../call.ts";
+import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
+import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
+import { replayMark, runAnswer } from "../contract/wire.ts";
+import { idempotencyKeyOf, preconditionOf, tag } from "../headers.ts";
+import { body, given } from "../request.ts";
+
+/** Routes by which a run goes on, or goes on no more. */
+export const continuationRoutes = new Hono<AppEnv>()
+  .post("/v1/runs/:run_id/cancel", async (c) =>
+    c.json(tagged(c, await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
+  )
+  .post("/v1/runs/:run_id/resume", body(resumption), async (c) => {
+    const { checkpoint_id } = c.req.valid("json");
+    const options = given({ checkpointId: checkpoint_id, idempotencyKey: idempotencyKeyOf(c) });
+    return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options, preconditionOf(c))));
+  })
+  .post("/v1/runs/:run_id/approve", body(gateDecision), async (c) => {
+    const { approver, notes, step_id } = c.req.valid("json");
+    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
+    return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision, preconditionOf(c))));
+  })
+  .post("/v1/runs/:run_id/deny", body(gateDecision), async (c) => {
+    const { approver, notes, step_id } = c.req.valid("json");
+    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
+    return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision, preconditionOf(c))));
+  })
+  .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
+    const { name, payload = null } = c.req.valid("json");
+    const sent = { name, payload: decodeValue(payload, "payload") };
+    const signal = { ...sent, ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
+    return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal, preconditionOf(c))));
+  });
+
+function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {
+  tag(c, run);
+  return runAnswer(run);
+}
+
+function changed(c: Context<AppEnv>, run: ChangedRun): MarkedRunAnswer {
+  return { ...tagged(c, run), ...replayMark(run) };
+}
+
+function resumed(c: Context<AppEnv>, outcome: ResumeOutcome): ResumedRunAnswer {
+  return {
+    run: tagged(c, outcome.run),
+    resume: { accepted: true, mode: "checkpoint_resume", checkpoint_id: outcome.checkpointId },
+    ...replayMark(outcome),
+  };
+}

@@ -1,0 +1,20 @@
+import { Hono } from "hono";
+import type { AppEnv } from "../call.ts";
+import document from "../contract/openapi.generated.json" with { type: "json" };
+import { page, policy } from "../contract/reference.generated.ts";
+import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
+import { skillListAnswer } from "../contract/wire.ts";
+
+/** Routes that answer without a key. */
+export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
+
+/** Routes to what the service says of itself, and of its caller. */
+export const serviceRoutes = new Hono<AppEnv>()
+  .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
+  .get("/openapi.json", (c) => c.json(document))
+  .get("/reference", (c) => c.html(page, 200, { "content-security-policy": policy }))
+  .get("/v1/whoami", (c) => {
+    const { tenant, role } = c.var.caller;
+    return c.json<WhoamiAnswer>({ tenant, role });
+  })
+  .get("/v1/skills", (c) => c.json(skillListAnswer(c.var.runs.skills())));

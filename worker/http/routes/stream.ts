@@ -1,0 +1,100 @@
+import { Hono } from "hono";
+import { eventPosition, isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
+import type { AppEnv } from "../call.ts";
+import { chunkStream } from "../chunks.ts";
+import { streamQuery } from "../contract/histories.ts";
+import { eventAnswer } from "../contract/wire.ts";
+import { given, query } from "../request.ts";
+
+/** How soon clients connect again, unless they find that it fails. */
+const retryMs = 1_000;
+
+const headers = { "content-type": "text/event-stream", "cache-control": "no-cache" };
+
+/** The events of a run as server-sent events. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", query(streamQuery), async (c) => {
+  const runId = c.req.param("run_id");
+  const { runs, report } = c.var;
+  const { pollMs, maxPollMs, heartbeatMs, maxMs, signal } = c.var.stream;
+  const place = given({ after: c.req.header("last-event-id") || c.req.valid("query").after });
+  // What is wrong with the request is told before the stream begins; in that order, so that no event falls in between.
+  const { status } = await runs.get(runId);
+  const [next] = await runs.events(runId, { ...place, limit: 1 });
+  if (next === undefined && isTerminal(status)) return c.body(null, 204);
+  const ended = new AbortController();
+  c.var.watched({ ended: ended.signal, close: () => ended.abort() });
+  const ends = [c.req.raw.signal, ...(signal === undefined ? [] : [signal])];
+  const watch = () => runs.watch(runId, { ...place, signal: ended.signal, pollMs, maxPollMs });
+  const messages = messagesOf(watch, ended, { ends, heartbeatMs, maxMs, report });
+  return c.body(
+    chunkStream(messages, report, () => ended.abort()),
+    200,
+    headers,
+  );
+});
+
+interface MessageOptions {
+  /** What ends the stream, each for itself. */
+  readonly ends: readonly AbortSignal[];
+  readonly heartbeatMs: number;
+  readonly maxMs: number;
+  readonly report: (error: unknown) => void;
+}
+
+/** The messages of a watch, with heartbeats in between. Ends without an `end` when `ended` aborts or the watch fails. */
+async function* messagesOf(
+  open: () => AsyncGenerator<RunEvent, RunStatus | undefined, undefined>,
+  ended: AbortController,
+  { ends, heartbeatMs, maxMs, report }: MessageOptions,
+): AsyncGenerator<string, void, undefined> {
+  const end = () => ended.abort();
+  for (const signal of ends) {
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end);
+  }
+  const last = setTimeout(end, maxMs);
+  const watch = open();
+  try {
+    yield `retry: ${retryMs}\n\n`;
+    for (;;) {
+      const next = watch.next();
+      // What it comes to is looked at below; a reader that leaves in between must not leave a failure behind unhandled.
+      next.catch(() => {});
+      while (await isSilent(next, heartbeatMs)) yield ": heartbeat\n\n";
+      const { done, value } = await next;
+      if (!done) yield message({ id: eventPosition(value), data: eventAnswer(value) });
+      else {
+        if (value !== undefined) yield message({ event: "end", data: { status: value } });
+        return;
+      }
+    }
+  } catch (error) {
+    // Without an end the client connects again, and is told then what is wrong, if it still is.
+    report(error);
+  } finally {
+    end();
+    watch.return(undefined).catch(report);
+    clearTimeout(last);
+    for (const signal of ends) signal.removeEventListener("abort", end);
+  }
+}
+
+/** True where nothing came for so long. */
+async function isSilent(next: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), ms);
+  });
+  const came = () => false;
+  try {
+    return await Promise.race([next.then(came, came), silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function message({ event, id, data }: { event?: string; id?: string; data: object }): string {
+  const lines = [...(event === undefined ? [] : [`event: ${event}`]), `data: ${JSON.stringify(data)}`];
+  if (id !== undefined) lines.push(`id: ${id}`);
+  return `${lines.join("\n")}\n\n`;
+}
