@@ -14,6 +14,8 @@ interface Room {
   readonly holds: RegExp;
   /** The files it may import beside those of its own room. */
   readonly sees: RegExp;
+  /** The files of which it may import types alone, by `import type`; none where absent. */
+  readonly types?: RegExp;
   /** The packages it may import. */
   readonly packages: RegExp;
 }
@@ -30,6 +32,8 @@ const engine = /^src\/engine\/.+$/;
 const runtime = /^src\/(runs\/.+|runtime\.ts)$/;
 const core = /^src\/(?!conformance\/|testing\/).+$/;
 const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
+const contract = /^worker\/http\/contract\/.+$/;
+const app = /^worker\/http\/.+$/;
 const workersTypes = /^@cloudflare\/workers-types$/;
 
 const rooms: readonly Room[] = [
@@ -73,9 +77,10 @@ const rooms: readonly Room[] = [
   {
     name: "cloudflare",
     holds: /^worker\/(cloudflare\/.+|main\.ts)$/,
-    sees: anyOf(core, /^worker\/.+$/, /^adapters\/[^/]+\/index\.ts$/),
+    sees: anyOf(core, app, /^worker\/(inspector\/page|skills\/.+)\.ts$/, /^adapters\/d1\/index\.ts$/),
     packages: workersTypes,
   },
+  { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },
   // A page must not carry the HTTP app.
   {
     name: "page",
@@ -86,28 +91,34 @@ const rooms: readonly Room[] = [
   {
     name: "service worker",
     holds: /^worker\/browser\/.+\.ts$/,
-    sees: anyOf(core, /^worker\/.+$/, /^adapters\/indexeddb\/index\.ts$/),
+    sees: anyOf(core, app, /^worker\/(browser\/serving|inspector\/routes)\.ts$/, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },
   {
     // Bundled, with the libraries it is drawn with, and served as text: a client that shares nothing but types.
     name: "inspector",
     holds: /^worker\/inspector\/(element\.ts|ui\/.+)$/,
-    sees: /^worker\/http\/contract\/[a-z-]*answers\.ts$/,
+    sees: nothing,
+    types: contract,
     packages: /^(lit|d3-hierarchy|@tanstack\/virtual-core)(\/.+)?$/,
   },
+  // What hands the inspector out knows nothing of what it shows.
+  { name: "inspector page", holds: /^worker\/inspector\/[^/]+\.ts$/, sees: nothing, packages: /^hono$/ },
   {
     // Of the app it takes types alone: whoever calls it must not carry it.
     name: "client",
     holds: /^worker\/client\/.+$/,
-    sees: /^(src\/(errors|record\/run)|worker\/http\/(index|contract\/answers))\.ts$/,
+    sees: /^src\/errors\.ts$/,
+    types: anyOf(contract, /^worker\/http\/index\.ts$/, /^src\/record\/run\.ts$/),
     packages: /^hono\/client$/,
   },
+  // What the routes take and answer knows neither a route nor what stands before it.
+  { name: "contract", holds: contract, sees: anyOf(core, /^worker\/http\/auth\/caller\.ts$/), packages: /^valibot$/ },
   {
     name: "http",
-    holds: /^worker\/.+$/,
-    sees: core,
-    packages: anyOf(/^(hono|valibot)(\/.+)?$/, workersTypes),
+    holds: app,
+    sees: anyOf(core, contract, /^worker\/inspector\/routes\.ts$/),
+    packages: /^(hono(\/.+)?|valibot)$/,
   },
 ];
 
@@ -116,11 +127,11 @@ export function importViolations(files: readonly SourceFile[]): readonly string[
   return files.flatMap((file) => {
     const room = rooms.find(({ holds }) => holds.test(file.path));
     if (!room) return [`${file.path} is in no room: say in scripts/imports.ts what it may import`];
-    return importsOf(file).flatMap((specifier) => violation(file.path, room, specifier) ?? []);
+    return importsOf(file).flatMap((found) => violation(file.path, room, found) ?? []);
   });
 }
 
-function violation(path: string, room: Room, specifier: string | undefined): string | undefined {
+function violation(path: string, room: Room, { specifier, isType }: Import): string | undefined {
   if (specifier === undefined) return `${path} imports something computed`;
   if (!specifier.startsWith(".")) {
     return room.packages.test(specifier) ? undefined : `${path} (${room.name}) imports ${specifier}`;
@@ -128,28 +139,42 @@ function violation(path: string, room: Room, specifier: string | undefined): str
   const target = posix.join(posix.dirname(path), specifier);
   if (!/\.(ts|json)$/.test(target)) return `${path} imports ${specifier} without its extension, .ts`;
   const isOwn = rooms.find(({ holds }) => holds.test(target)) === room;
-  return isOwn || room.sees.test(target) ? undefined : `${path} (${room.name}) imports ${target}`;
+  if (isOwn || room.sees.test(target)) return undefined;
+  if (room.types?.test(target) !== true) return `${path} (${room.name}) imports ${target}`;
+  return isType ? undefined : `${path} (${room.name}) imports more than types of ${target}: say import type`;
 }
 
-/** The specifiers of every static, dynamic and type import and of every re-export; undefined for one that is computed. */
-function importsOf(file: SourceFile): readonly (string | undefined)[] {
+/** What a file imports. */
+interface Import {
+  /** Undefined where it is computed. */
+  readonly specifier: string | undefined;
+  /** True where nothing of it is left at run time. Types named one by one leave an import for its effect. */
+  readonly isType: boolean;
+}
+
+/** Every static, dynamic and type import and every re-export. */
+function importsOf(file: SourceFile): readonly Import[] {
   const { program, errors } = parseSync(file.path, file.text);
-  if (errors.length > 0) return [undefined];
-  const specifiers: (string | undefined)[] = [];
+  if (errors.length > 0) return [{ specifier: undefined, isType: false }];
+  const imports: Import[] = [];
   JSON.stringify(program, (_key, node: unknown) => {
     if (isNode(node)) {
-      if (node.type === "TSExternalModuleReference") specifiers.push(textOf(node.expression));
-      else if (importing.has(node.type) && node.source) specifiers.push(textOf(node.source));
+      const isType = node.type === "TSImportType" || node.importKind === "type" || node.exportKind === "type";
+      if (node.type === "TSExternalModuleReference")
+        imports.push({ specifier: textOf(node.expression), isType: false });
+      else if (importing.has(node.type) && node.source) imports.push({ specifier: textOf(node.source), isType });
     }
     return typeof node === "bigint" ? String(node) : node;
   });
-  return specifiers;
+  return imports;
 }
 
 interface Node {
   readonly type: string;
   readonly source?: unknown;
   readonly expression?: unknown;
+  readonly importKind?: unknown;
+  readonly exportKind?: unknown;
 }
 
 const importing: ReadonlySet<string> = new Set([
