@@ -420,7 +420,7 @@ describe("a new version of the service worker", { timeout: 60_000 }, () => {
   /** Until the page's requests go through the version of that number. */
   const goesThrough = (page: Page, version: number) =>
     expect
-      .poll(async () => new URL(await scriptOf(page)).searchParams.get("settings"), { timeout: 12_000, interval: 50 })
+      .poll(async () => new URL(await scriptOf(page)).searchParams.get("settings"), patience)
       .toContain(`"version":${version}`);
 
   test("that does not wait takes over at once though a run is watched, and the watch goes on", async () => {
@@ -443,18 +443,39 @@ describe("a new version of the service worker", { timeout: 60_000 }, () => {
     expect(watched[0]).toHaveLength(ids.length);
   });
 
-  test("that does not wait gets what the last one executes, after its step", async () => {
+  // By then the next one has not been installed yet, has just been, or has been waiting.
+  test.each([0, 200, 600])("that does not wait gets what the last one executes, after its step (%i ms)", async (ms) => {
     const client = await open("client", { worker: { version: 1 } });
     const runId = await start(client, "shown.held", { latch: "x" });
     await called(client, runId, ["service worker"]);
     await open("other", { worker: { version: 2 } });
-    await client.waitForTimeout(500);
+    await client.waitForTimeout(ms);
     await openLatch(client, "x");
     await goesThrough(client, 2);
     await endsBy(client, runId, "service worker");
     const { events } = await look(client, runId);
     expect([count(events, "step.completed"), count(events, "run.recovered")]).toEqual([3, 0]);
     expect(await callers(client, runId)).toEqual(["service worker"]);
+  });
+
+  test("that does not wait takes over from one that a request started anew meanwhile", async () => {
+    const client = await open("client", { worker: { version: 1 } });
+    // Requests while it stops have it start again; that one knows nothing of the next version.
+    const asked = client.evaluate(async () => {
+      let isBornAgain = false;
+      new BroadcastChannel("births").onmessage = ({ data }) => {
+        isBornAgain ||= data === 1;
+      };
+      for (const end = Date.now() + 8_000; !isBornAgain && Date.now() < end; ) {
+        await (await fetch("/v1/health")).text();
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 8));
+      }
+    });
+    await open("other", { worker: { version: 2 } });
+    await asked;
+    await goesThrough(client, 2);
+    await openLatch(client, "x");
+    await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
   });
 
   test("that waits leaves the last one as it is", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ServiceWorkerVersion, ServiceWorkerVersions } from "../worker/browser/service-worker-scope.ts";
-import { succession, takeOverMessage } from "../worker/browser/succession.ts";
+import { askToYield, followMessage, succession, takeOverMessage, yieldMessage } from "../worker/browser/succession.ts";
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -9,10 +9,16 @@ afterEach(() => vi.useRealTimers());
 function version(state: string) {
   const listeners: (() => void)[] = [];
   const sent: string[] = [];
+  const ports: MessagePort[] = [];
   const it = {
     state,
     sent,
-    postMessage: (message: string) => void sent.push(message),
+    postMessage(message: string, [port]: MessagePort[] = []) {
+      sent.push(message);
+      if (port !== undefined) ports.push(port);
+    },
+    /** Answers what it was sent last. */
+    answers: (message: string) => void ports.at(-1)?.postMessage(message),
     addEventListener: (_: "statechange", listener: () => void) => void listeners.push(listener),
     becomes(next: string) {
       it.state = next;
@@ -80,4 +86,45 @@ test("a next version that fails to be installed is asked nothing, and without on
   failing.becomes("redundant");
   await asided;
   expect(failing.sent).toEqual([]);
+});
+
+test("an instance asks once whether the version that was there before it waits, and yields if that one does not", async () => {
+  const next = version("installed");
+  const one = succession({ registration: { ...versions(), waiting: next } });
+  one.askNext();
+  one.askNext();
+  expect([next.sent, one.yielded.aborted]).toEqual([[followMessage], false]);
+  const yielded = new Promise((resolve) => one.yielded.addEventListener("abort", resolve));
+  next.answers(yieldMessage);
+  await yielded;
+});
+
+test("an instance that was there before the next version, or has yielded to it, asks it nothing", () => {
+  const registration = versions();
+  const one = succession({ registration });
+  one.askNext();
+  const next = version("installing");
+  registration.installing = next;
+  one.askNext();
+  const other = succession({ registration });
+  other.yield();
+  other.askNext();
+  expect(next.sent).toEqual([]);
+});
+
+test("a version that is to yield is waited for until it has, but not for long", async () => {
+  const last = version("activated");
+  let answered = 0;
+  const count = () => answered++;
+  const first = askToYield(last).then(count);
+  expect([last.sent, answered]).toEqual([[yieldMessage], 0]);
+  last.answers(yieldMessage);
+  await first;
+  const second = askToYield(last).then(count);
+  await vi.advanceTimersByTimeAsync(2_900);
+  expect(answered).toBe(1);
+  await vi.advanceTimersByTimeAsync(200);
+  await second;
+  expect(answered).toBe(2);
+  await askToYield(null);
 });

@@ -16,7 +16,7 @@ interface ExtendableEvent {
 /** A `ServiceWorker`, as another version of it sees it. */
 export interface ServiceWorkerVersion {
   readonly state: string;
-  postMessage(message: string): void;
+  postMessage(message: string, ports?: MessagePort[]): void;
   addEventListener(type: "statechange", listener: () => void): void;
 }
 

@@ -17,7 +17,7 @@ import { logError } from "../http/middleware/failure.ts";
 import { checkBasePath, isOurs, underBase } from "./service-worker-paths.ts";
 import { type ServiceWorkerFetchEvent, type ServiceWorkerMessage, workerScope } from "./service-worker-scope.ts";
 import { claimMessage, defaultDatabase, outdatedMessage, servedTenants, servingMessage } from "./serving.ts";
-import { lookMessage, succession, takeOverMessage, yieldMessage } from "./succession.ts";
+import { askToYield, followMessage, lookMessage, succession, takeOverMessage, yieldMessage } from "./succession.ts";
 
 export type { Call, Caller, Role } from "../http/index.ts";
 export type { ServiceWorkerFetchEvent } from "./service-worker-scope.ts";
@@ -92,10 +92,6 @@ const lookMs = 1_000;
 /** Streams end before Chromium ends their requests, which it does after five minutes, and the service worker with them. */
 const streamMaxMs = 240_000;
 
-/** How often a version that wants to take over asks the last one to yield, in milliseconds, and how many times. */
-const askMs = 500;
-const mostAsked = 120;
-
 /**
  * The HTTP service over IndexedDB, in a service worker: `fetch("/v1/runs")` of this origin's pages is answered here, with or
  * without a network.
@@ -151,9 +147,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     stream: { maxMs: streamMaxMs, ...stream },
     onStream({ ended, close }, { env: visit }) {
       const { yielded } = versions;
-      // One that was stopped and started anew meanwhile has not heard of the next version, and sees it wait.
-      const isFollowed = options.skipWaiting === true && scope.registration.waiting !== null;
-      if (yielded.aborted || isFollowed) close();
+      if (yielded.aborted) close();
       yielded.addEventListener("abort", close);
       ended.addEventListener("abort", () => yielded.removeEventListener("abort", close));
       if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
@@ -240,6 +234,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
 
   function fetch(event: ServiceWorkerFetchEvent): boolean {
     if (!isOurs(event.request, scope.location.origin, paths)) return false;
+    versions.askNext();
     const visit = visitOf(event, onError);
     const answered = answer(visit);
     visit.background(answered.then(() => goOn(visit)));
@@ -254,6 +249,13 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
         break;
       case yieldMessage:
         versions.yield();
+        event.ports[0]?.postMessage(yieldMessage);
+        break;
+      case followMessage:
+        if (options.skipWaiting !== true) break;
+        event.ports[0]?.postMessage(yieldMessage);
+        // Again: Chromium makes only the instance that runs by then end as soon as it has nothing to do.
+        event.waitUntil(scope.skipWaiting());
         break;
       case takeOverMessage:
         event.waitUntil(scope.skipWaiting());
@@ -265,6 +267,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
 
   /** Takes the page under control, and says whether its requests are answered here. */
   async function claim({ ports: [port] }: ServiceWorkerMessage): Promise<void> {
+    versions.askNext();
     await scope.clients.claim();
     // Opens the database; what else may be wrong with it, the page's requests are told.
     await store.dueRuns({ now: 0, limit: 1 }).catch(() => undefined);
@@ -280,27 +283,14 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     if (!isPageThere) await work(executing(), tenant);
   }
 
-  /** Asks until it has taken over: a browser may stop the last version meanwhile, and start it anew for the next request. */
-  async function askToYield(taken: AbortSignal): Promise<void> {
-    for (let asked = 0; asked < mostAsked && !taken.aborted; asked++) {
-      scope.registration.active?.postMessage(yieldMessage);
-      // Again each time: Chromium makes only the instance that runs by then end as soon as it has nothing to do.
-      await scope.skipWaiting();
-      await systemClock.sleep(askMs, taken);
-    }
-  }
-
   return {
     fetch,
     listen() {
-      const taken = new AbortController();
       scope.addEventListener("install", (event) => {
         if (options.skipWaiting !== true) return;
-        askToYield(taken.signal).catch(onError);
-        event.waitUntil(scope.skipWaiting());
+        event.waitUntil(askToYield(scope.registration.active).then(() => scope.skipWaiting()));
       });
       scope.addEventListener("activate", (event) => {
-        taken.abort();
         event.waitUntil(scope.clients.claim());
         scope.registration.active?.postMessage(lookMessage);
       });

@@ -25,13 +25,11 @@ export interface WorkerSettings {
 /** The tenant where there are no keys. */
 const tenant = "me";
 
-const {
-  keys,
-  locks,
-  newer,
-  version: _,
-  ...settings
-} = JSON.parse(new URL(location.href).searchParams.get("settings") ?? "{}") as WorkerSettings;
+const { keys, locks, newer, version, ...settings } = JSON.parse(
+  new URL(location.href).searchParams.get("settings") ?? "{}",
+) as WorkerSettings;
+// Each instance of the script says that it begins.
+new BroadcastChannel("births").postMessage(version);
 if (locks === false) Object.defineProperty(navigator, "locks", { value: undefined });
 if (newer === true) addMigration();
 const known = apiKeys(keys ?? []);
