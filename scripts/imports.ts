@@ -21,7 +21,7 @@ interface Room {
 }
 
 const nothing = /$^/;
-const data = /^src\/(duration|errors|ids|json|present|retry|schema)\.ts$/;
+const data = /^src\/(clock|duration|errors|ids|json|present|retry|schema)\.ts$/;
 const record = /^src\/record\/.+$/;
 const store = /^src\/store\.ts$/;
 const telemetry = /^src\/telemetry\/.+$/;
@@ -40,10 +40,10 @@ const rooms: readonly Room[] = [
   { name: "data", holds: data, sees: nothing, packages: nothing },
   { name: "store", holds: store, sees: data, packages: nothing },
   // What a run is and what may become of it knows nothing of rows.
-  { name: "record", holds: record, sees: anyOf(data, engine), packages: nothing },
+  { name: "record", holds: record, sees: data, packages: nothing },
   { name: "codec", holds: codec, sees: anyOf(data, store, record), packages: nothing },
-  { name: "telemetry", holds: telemetry, sees: anyOf(data, store, record, journal, engine, skills), packages: nothing },
-  { name: "journal", holds: journal, sees: anyOf(data, store, record, codec, telemetry, engine), packages: nothing },
+  { name: "telemetry", holds: telemetry, sees: anyOf(data, store, record), packages: nothing },
+  { name: "journal", holds: journal, sees: anyOf(data, store, record, codec, telemetry), packages: nothing },
   {
     name: "skills",
     holds: skills,
@@ -124,11 +124,40 @@ const rooms: readonly Room[] = [
 
 /** What is wrong with the imports of these files, one sentence each. */
 export function importViolations(files: readonly SourceFile[]): readonly string[] {
-  return files.flatMap((file) => {
-    const room = rooms.find(({ holds }) => holds.test(file.path));
-    if (!room) return [`${file.path} is in no room: say in scripts/imports.ts what it may import`];
-    return importsOf(file).flatMap((found) => violation(file.path, room, found) ?? []);
+  const imports = new Map(files.map((file) => [file.path, importsOf(file)]));
+  const wrong = files.flatMap(({ path }) => {
+    const room = rooms.find(({ holds }) => holds.test(path));
+    if (!room) return [`${path} is in no room: say in scripts/imports.ts what it may import`];
+    return (imports.get(path) ?? []).flatMap((found) => violation(path, room, found) ?? []);
   });
+  return [...wrong, ...circles(imports)];
+}
+
+/** The circles among files, of types or values, one for each group of files that reach each other. */
+function circles(imports: ReadonlyMap<string, readonly Import[]>): readonly string[] {
+  const targets = new Map(
+    [...imports].map(([path, found]) => [
+      path,
+      found.flatMap(({ specifier }) => {
+        const target = specifier?.startsWith(".") ? posix.join(posix.dirname(path), specifier) : undefined;
+        return target !== undefined && imports.has(target) ? [target] : [];
+      }),
+    ]),
+  );
+  const found: string[] = [];
+  /** Every file from which no circle is to be found any more. */
+  const left = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (left.has(path)) return;
+    if (way.includes(path)) {
+      found.push(`a circle of imports: ${[...way.slice(way.indexOf(path)), path].join(" -> ")}`);
+      return;
+    }
+    for (const target of targets.get(path) ?? []) visit(target, [...way, path]);
+    left.add(path);
+  };
+  for (const path of targets.keys()) visit(path, []);
+  return found;
 }
 
 function violation(path: string, room: Room, { specifier, isType }: Import): string | undefined {

@@ -102,3 +102,16 @@ export function invalidRequest(
   const message = path === undefined || path === "" ? problem : `${path}: ${problem}`;
   return new DurableError("invalid_request", message, { ...options, path: path ?? "" });
 }
+
+/** Where an error was met. */
+export interface ErrorContext {
+  readonly tenantId?: string;
+  readonly runId?: string;
+  readonly skillId?: string;
+  /** The step that failed, where the error is its own. */
+  readonly stepId?: string;
+  /** The run's, or that of the request that met the error. */
+  readonly traceId?: string;
+}
+
+export type OnError = (error: unknown, context?: ErrorContext) => void;

@@ -57,6 +57,11 @@ export function randomHex(random: RandomBytes, length: number): string {
   return Array.from(random(length), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** A number in [0, 1). */
+export function randomFraction(random: RandomBytes): number {
+  return random(4).reduce((sum, byte) => (sum + byte) / 256, 0);
+}
+
 export function newRunId(random: RandomBytes): RunId {
   return `run_${randomHex(random, 12)}` as RunId;
 }

@@ -1,12 +1,20 @@
+export { type Clock, systemClock } from "./clock.ts";
 export { writeCheckpointRecord } from "./codec/entry.ts";
 export { encodeRun, writeRun } from "./codec/run.ts";
 export { decodeState, encodeState, initialState, readState, writeState } from "./codec/state.ts";
 export { decodeValue, encodeValue } from "./codec/values.ts";
 export type { Duration } from "./duration.ts";
 export { NonRetryableError, NothingHappenedError } from "./engine/attempt.ts";
-export { type Clock, type ErrorContext, type OnError, systemClock } from "./engine/host.ts";
 export { type Presence, webLocksPresence } from "./engine/presence.ts";
-export { DurableError, type ErrorCode, httpStatus, isDurableError, type MissingKind } from "./errors.ts";
+export {
+  DurableError,
+  type ErrorCode,
+  type ErrorContext,
+  httpStatus,
+  isDurableError,
+  type MissingKind,
+  type OnError,
+} from "./errors.ts";
 export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
 export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./journal/notifier.ts";
 export { type Json, type JsonObject, parseJson } from "./json.ts";

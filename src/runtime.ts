@@ -1,7 +1,8 @@
+import { type Clock, systemClock } from "./clock.ts";
 import { Executor } from "./engine/executor.ts";
-import { type Clock, type Host, type OnError, systemClock } from "./engine/host.ts";
+import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
-import { DurableError } from "./errors.ts";
+import { DurableError, type OnError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
 import { typedStore } from "./journal/typed-store.ts";
@@ -142,7 +143,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     store: observed,
     ...present({ instrumentation }),
     capabilities,
-    skills: new SkillRegistry(options.skills ?? [], capabilities),
     clock: { now, sleep: (ms, signal) => clock.sleep(ms, signal) },
     random,
     executor: executorId,
@@ -184,7 +184,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     inFlight,
     onError,
   };
-  const executor = new Executor(host, options.executes ?? true, guarded(options.background ?? (() => {}), onError));
+  const executor = new Executor(
+    host,
+    new SkillRegistry(options.skills ?? [], capabilities),
+    options.executes ?? true,
+    guarded(options.background ?? (() => {}), onError),
+  );
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
@@ -199,9 +204,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   return {
     for: (tenant) => new Runs({ host, executor, tenant: parseTenantId(tenant) }),
     drain: async ({ tenant, ...rest } = {}) =>
-      executing(async () => drain(host, executor, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
+      executing(async () => drain({ host, executor }, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
     serve: ({ tenant, ...rest }) =>
-      executing(async () => serve(host, executor, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
+      executing(async () => serve({ host, executor }, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();

@@ -58,6 +58,24 @@ describe("the check of imports", () => {
     expect(violations(path, text)).toHaveLength(1);
   });
 
+  test("refuses a circle, of values or of types, and prints it", () => {
+    const files = (a: string, b: string, c: string) => [
+      { path: "src/json.ts", text: a },
+      { path: "src/ids.ts", text: b },
+      { path: "src/errors.ts", text: c },
+    ];
+    const [toIds, toErrors, toJson] = [
+      `import { a } from "./ids.ts";`,
+      `import type { b } from "./errors.ts";`,
+      `export type { c } from "./json.ts";`,
+    ];
+    expect(importViolations(files(toIds, toErrors, ""))).toEqual([]);
+    expect(importViolations(files(toIds, toErrors, toJson))).toEqual([
+      "a circle of imports: src/json.ts -> src/ids.ts -> src/errors.ts -> src/json.ts",
+    ]);
+    expect(importViolations([{ path: "src/json.ts", text: `import { a } from "./json.ts";` }])).toHaveLength(1);
+  });
+
   test.each([
     ["over several lines", `import {\n  type A,\n  b,\n} from\n  "node:fs";`],
     ["of types alone", `import type { A } from "node:fs";`],

@@ -22,8 +22,9 @@ import {
   type TenantId,
   writeState,
 } from "../src/index.ts";
+import type { Held } from "../src/journal/change.ts";
 import { write } from "../src/journal/commit.ts";
-import { getCheckpoint, getRun, type Held } from "../src/journal/held.ts";
+import { getCheckpoint, getRun } from "../src/journal/held.ts";
 import { canonicalJson } from "../src/json.ts";
 import { someNoon, virtualClock } from "./support/clock.ts";
 import { checkpointAfter, completed, kindsOf, type OnStage, rowsOf, type Stage } from "./support/stage.ts";
@@ -95,10 +96,9 @@ async function longRun(store: Store, tenant: string, checkpoints: number): Promi
   const { host, runs } = hostOver(store, tenant);
   const { run } = await runs.create({ skillId: "chain", runId: `long ${checkpoints}`, inputs: { text: "a" } });
   const { runId } = run;
-  let held: Held = await getRun(host, tenant as TenantId, runId);
+  let held: Held = await getRun({ host, tenant: tenant as TenantId }, runId);
   const { state: first, snapshot } = await getCheckpoint(
-    host,
-    tenant as TenantId,
+    { host, tenant: tenant as TenantId },
     runId,
     held.record.run.checkpointHead as never,
   );

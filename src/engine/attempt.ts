@@ -1,9 +1,26 @@
+import type { Clock } from "../clock.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
+import type { Schema } from "../schema.ts";
 import { validate } from "../schema.ts";
-import type { Capability, StepContext } from "../skills/capability.ts";
-import type { Clock } from "./host.ts";
+import type { EffectPolicy, StepContext } from "../skills/capability.ts";
+
+/** What a step calls: a capability's handler, or a callback of a body. */
+export interface Action {
+  /** Its name in the ledger, and in what a person confirms, where several steps share what they use. */
+  readonly name?: string;
+  readonly policy: EffectPolicy;
+  /** Encoded; decoded and checked at each attempt. */
+  readonly input: Json;
+  readonly inputSchema?: Schema | undefined;
+  readonly outputSchema?: Schema | undefined;
+  /** How long one attempt may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  call(input: unknown, context: StepContext): unknown;
+  /** The delay before the next attempt in milliseconds, or `undefined` where none is left. `random` is in [0, 1). */
+  retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
+}
 
 /** What became of one call of a handler. */
 export type AttemptOutcome =
@@ -52,32 +69,30 @@ export class NothingHappenedError extends Error {
 }
 
 /**
- * Calls a capability's handler once, with its input checked and decoded, and checks and encodes what it returns.
+ * Calls the action once, with its input checked and decoded, and checks and encodes what it returns.
  * `signal` is the step's; an attempt that times out aborts its own part of it, and what returns late is dropped.
  * `confirm` is awaited just before the handler is called; what it throws is thrown on.
  */
 export async function attempt(
   clock: Clock,
-  capability: Capability,
-  input: Json,
+  action: Action,
   context: StepContext,
-  timeoutMs: number | undefined,
   confirm: () => Promise<void>,
 ): Promise<AttemptOutcome> {
-  const { definition, handler } = capability;
+  const { inputSchema } = action;
   let checked: unknown;
   try {
-    const decoded = decodeValue(input, "input");
-    checked = definition.input === undefined ? decoded : await validate(definition.input, decoded, "input");
+    const decoded = decodeValue(action.input, "input");
+    checked = inputSchema === undefined ? decoded : await validate(inputSchema, decoded, "input");
   } catch (error) {
     return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless: true };
   }
   await confirm();
   try {
-    const returned = await withTimeout(clock, timeoutMs, context.signal, async (signal) =>
-      handler(checked, { ...context, signal }),
+    const returned = await withTimeout(clock, action.timeoutMs, context.signal, async (signal) =>
+      action.call(checked, { ...context, signal }),
     );
-    return { kind: "returned", output: await checkedOutput(capability, returned) };
+    return { kind: "returned", output: await checkedOutput(action, returned) };
   } catch (error) {
     const isHarmless = nameOf(error) === "NothingHappenedError";
     return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
@@ -94,9 +109,9 @@ export function nameOf(thrown: unknown): string | undefined {
   }
 }
 
-async function checkedOutput({ definition }: Capability, returned: unknown): Promise<Json> {
+async function checkedOutput({ outputSchema }: Action, returned: unknown): Promise<Json> {
   try {
-    const checked = definition.output === undefined ? returned : await validate(definition.output, returned, "output");
+    const checked = outputSchema === undefined ? returned : await validate(outputSchema, returned, "output");
     return encodeValue(checked, "output");
   } catch (cause) {
     throw new DurableError("invalid_output", (cause as Error).message, { cause });

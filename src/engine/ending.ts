@@ -1,36 +1,19 @@
+import { isoTime } from "../clock.ts";
 import { type Json, type JsonObject, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import type { NewEvent } from "../record/event.ts";
+import { event } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";
 import { withoutLease } from "../record/lease.ts";
 import { moved } from "../record/moved.ts";
 import type { RunError, RunRecord, Wait } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
+import { withResult } from "../record/state.ts";
+import { endOf, isOver } from "../record/waits.ts";
 import { cutText, longestMessage, tooLarge } from "./attempt.ts";
-import { isoTime } from "./host.ts";
-import { event, stepFailed, withResult } from "./kernel.ts";
+
+import { stepFailed } from "./kernel.ts";
 import type { Pass, PassChange } from "./pass.ts";
-
-/** When the wait is over by itself, in milliseconds. */
-export function endOf(wait: Wait): number {
-  return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
-}
-
-/** True where the step would not wait any more. */
-export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boolean {
-  switch (wait.kind) {
-    case "approval":
-      if (wait.reason === "confirmation") return record.confirmed.includes(wait.capabilityId ?? "");
-      return record.waits.some(
-        (own) => own.kind === "approval" && own.stepId === wait.stepId && own.decision !== undefined,
-      );
-    case "signal":
-      return record.inbox.some((signal) => signal.name === wait.name) || endOf(wait) <= now;
-    case "sleep":
-    case "retry":
-      return wait.until <= now;
-  }
-}
 
 /**
  * Lets the run go until one of its waits is over; false where one already is. Those `aside` are kept, and not waited for. Steps

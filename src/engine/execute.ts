@@ -1,15 +1,19 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { isDurableError } from "../errors.ts";
-import type { Held } from "../journal/held.ts";
+import type { Held } from "../journal/change.ts";
 import type { Json } from "../json.ts";
+import { event } from "../record/event.ts";
 import { moved } from "../record/moved.ts";
+import { contextOf } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
+import { runningState } from "../record/state.ts";
 import { underSkill } from "../skills/binding.ts";
 import type { Skill } from "../skills/skill.ts";
+import { measured } from "../telemetry/instrumentation.ts";
 import { messageOf } from "./attempt.ts";
 import { fail } from "./ending.ts";
-import { contextOf, type Host, isoTime } from "./host.ts";
-import { event, isMediumFault } from "./kernel.ts";
+import type { Host } from "./host.ts";
+import { isMediumFault } from "./kernel.ts";
 import { LostHold, Pass } from "./pass.ts";
 
 /** A pass under way. */
@@ -21,8 +25,8 @@ export interface Execution {
 
 /** Executes a run under a lease that has just been committed. */
 export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Execution {
-  const observation = host.instrumentation?.pass(host, held.record);
-  const pass = new Pass(observation?.host ?? host, held, state, head);
+  const observation = host.instrumentation?.pass(host.executor, held.record.run);
+  const pass = new Pass(observation === undefined ? host : measured(host, observation.below), held, state, head);
   const over = new AbortController();
   pass.listen(over.signal);
   const body = async () => {
@@ -35,7 +39,7 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
       if (!(error instanceof LostHold)) await failed(pass, error);
     } finally {
       over.abort();
-      observation?.end(pass.record, { isLost: failure instanceof LostHold, failure });
+      observation?.end(pass.record.run, { isLost: failure instanceof LostHold, failure });
     }
   };
   const run = observation === undefined ? body() : observation.within(body);
@@ -69,17 +73,4 @@ async function begin(pass: Pass, skill: Skill): Promise<void> {
     events: [event("run.started", now, { skill_id: record.run.skillId })],
     checkpoint: { kind: "run_started" },
   }));
-}
-
-/** The state of a run that has begun to execute, or goes on. */
-export function runningState(state: ExecutionState<Json>, now: number): ExecutionState<Json> {
-  const { finishedAt: _, ...rest } = state;
-  const { statusReason: __, ...output } = state.output;
-  return {
-    ...rest,
-    status: "running",
-    output: { ...output, result: null },
-    startedAt: state.startedAt ?? isoTime(now),
-    updatedAt: isoTime(now),
-  };
 }

@@ -1,11 +1,12 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import type { DurableError } from "../errors.ts";
-import type { Held } from "../journal/held.ts";
+import type { Held } from "../journal/change.ts";
+
 import type { Json } from "../json.ts";
 import { leased, released } from "../record/lease.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import type { Skill } from "../skills/skill.ts";
+import type { Skill, SkillRegistry } from "../skills/skill.ts";
 import type { RunRow } from "../store.ts";
 import { type Execution, execute } from "./execute.ts";
 import type { Host } from "./host.ts";
@@ -17,6 +18,8 @@ const mostReported = 10_000;
 export class Executor {
   /** Of the runs that drains took. */
   readonly slots = new Slots();
+  /** What can be executed here. */
+  readonly skills: SkillRegistry;
   readonly #executions = new Map<string, Execution>();
   readonly #host: Host;
   readonly #executes: boolean;
@@ -25,8 +28,9 @@ export class Executor {
   readonly #reported = new Set<string>();
 
   /** `executes` false makes runs due instead, for another executor to take. `background` is told of each pass. */
-  constructor(host: Host, executes: boolean, background: (work: Promise<void>) => void) {
+  constructor(host: Host, skills: SkillRegistry, executes: boolean, background: (work: Promise<void>) => void) {
     this.#host = host;
+    this.skills = skills;
     this.#executes = executes;
     this.#background = background;
   }

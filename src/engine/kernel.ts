@@ -1,16 +1,32 @@
+import { isoTime } from "../clock.ts";
 import { decodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
-import { type Json, withMember } from "../json.ts";
+import { randomFraction } from "../ids.ts";
+import type { Json } from "../json.ts";
 import { present } from "../present.ts";
-import type { EventType, NewEvent } from "../record/event.ts";
+import type { NewEvent } from "../record/event.ts";
+import { event } from "../record/event.ts";
 import { type Gate, gateAsked } from "../record/gate.ts";
 import type { RunRecord, Signal, Wait } from "../record/run.ts";
-import type { ExecutionState, Fields, StepResult } from "../record/state.ts";
-import type { Capability } from "../skills/capability.ts";
+import { contextOf } from "../record/run.ts";
+import type { ExecutionState, StepResult } from "../record/state.ts";
+import { withResult } from "../record/state.ts";
+import { waitOf, withWait } from "../record/waits.ts";
 import { ledgerName } from "../skills/renaming.ts";
 import type { NewClaim } from "../store.ts";
-import { attempt, cutText, keptInput, nameOf, type StepError, stepError, tooLarge } from "./attempt.ts";
-import { contextOf, isoTime, randomFraction } from "./host.ts";
+import type { Failure } from "../telemetry/telemetry.ts";
+import {
+  type Action,
+  type AttemptOutcome,
+  attempt,
+  cutText,
+  keptInput,
+  nameOf,
+  type StepError,
+  stepError,
+  tooLarge,
+} from "./attempt.ts";
+
 import {
   type Effect,
   type EffectPlan,
@@ -33,17 +49,6 @@ export interface StepSpec {
   readonly onFailure: "fail" | "degrade";
   /** The state after the step's encoded output went where it belongs. */
   apply(output: Json, state: ExecutionState<Json>): ExecutionState<Json>;
-}
-
-/** What a step calls. */
-export interface Action {
-  readonly capability: Capability;
-  /** Its name in the ledger, where that is not the capability's id: several steps share one. */
-  readonly name?: string;
-  readonly input: Json;
-  readonly timeoutMs?: number;
-  /** The delay before the next attempt in milliseconds, or `undefined` where none is left. `random` is in [0, 1). */
-  retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
 }
 
 /** What became of one step in one pass. */
@@ -84,17 +89,16 @@ export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
 }
 
 /**
- * Calls a capability for a step, as far as it goes now: the ledger, the gate, the backoff, one attempt, and the commit of
+ * Calls what the step calls, as far as it goes now: the ledger, the gate, the backoff, one attempt, and the commit of
  * what came of it. `signal` aborts when the run is lost or a sibling failed.
  */
 export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
   const { host, record } = pass;
-  const { capability, input } = action;
-  const { definition } = capability;
-  const name = action.name === undefined ? definition.id : ledgerName(record, action.name);
+  const { policy, input } = action;
+  const name = action.name === undefined ? step.uses : ledgerName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
-  const plan = hasEffect(definition)
-    ? await planEffect(host, record, definition, { name, stepId: step.id, input, decided: gate?.decision })
+  const plan = hasEffect(policy)
+    ? await planEffect(host, record, policy, { name, stepId: step.id, input, decided: gate?.decision })
     : undefined;
   if (plan?.kind === "reuse") return reuse(pass, { ...begun(pass, step, 0), input }, plan.effect);
   const now = host.clock.now();
@@ -109,7 +113,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   } as const;
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
   if (plan?.kind === "ask") return ask(pass, { ...asking, reason: plan.reason });
-  if (definition.requiresConfirmation === true && !record.confirmed.includes(name)) {
+  if (policy.requiresConfirmation === true && !record.confirmed.includes(name)) {
     return ask(pass, { ...asking, reason: "confirmation" });
   }
 
@@ -127,9 +131,7 @@ async function called(
   plan: Extract<EffectPlan, { kind: "act" }> | undefined,
 ): Promise<StepOutcome> {
   const { host, record } = pass;
-  const { step, input } = started;
-  const { capability } = action;
-  const { definition } = capability;
+  const { step } = started;
   if (plan !== undefined) await enter(pass, started, plan.effect);
   const { runId, traceId } = record.run;
   const context = {
@@ -140,8 +142,8 @@ async function called(
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
-  const call = () => attempt(host.clock, capability, input, context, action.timeoutMs, () => pass.confirm());
-  const outcome = await untilLost(pass, host.instrumentation?.attempt(definition, context, call) ?? call());
+  const call = () => attempt(host.clock, action, context, () => pass.confirm());
+  const outcome = await untilLost(pass, host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call());
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
   // Else it may have happened, and the entry stays as it is.
@@ -157,6 +159,10 @@ async function called(
   if (next.kind === "none") return failed(pass, started, next.error, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
   return backOff(pass, started, next.delayMs, error, claims);
+}
+
+function failureOf(outcome: AttemptOutcome): Failure | undefined {
+  return outcome.kind === "failed" ? { type: outcome.error.code, message: outcome.error.message } : undefined;
 }
 
 /** Asks a person at once, so that the gate can be decided while other steps are still in flight. */
@@ -437,50 +443,6 @@ function stepResult(
   };
 }
 
-/** The state with a step's result in it, in its results and in its trace. */
-export function withResult(state: ExecutionState<Json>, result: StepResult<Json>, now: number): ExecutionState<Json> {
-  const { stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs } = result;
-  const traced = {
-    stepId,
-    capabilityId: uses,
-    status,
-    reads,
-    writes,
-    ...present({ startedAt, endedAt: finishedAt, latencyMs }),
-  };
-  const { metrics } = state.trace;
-  return {
-    ...state,
-    stepResults: withMember(state.stepResults, stepId, result),
-    trace: {
-      ...state.trace,
-      steps: [...state.trace.steps, traced],
-      metrics: { ...metrics, stepCount: metrics.stepCount + 1, elapsedMs: metrics.elapsedMs + (latencyMs ?? 0) },
-    },
-    iteration: state.iteration + 1,
-    currentStep: stepId,
-    updatedAt: isoTime(now),
-  };
-}
-
 function startedEvent({ step, attempts, at }: Started): NewEvent<Json> {
   return event("step.started", at, { step_id: step.id, uses: step.uses, attempt: attempts });
-}
-
-/** An event at a time of the host's clock. */
-export function event(type: EventType, at: number, payload: Fields<Json> = {}): NewEvent<Json> {
-  return { type, at: isoTime(at), payload };
-}
-
-/** The wait of that kind at which the step stands, if it does. */
-function waitOf<K extends Wait["kind"]>(
-  record: RunRecord<Json>,
-  stepId: string,
-  kind: K,
-): Extract<Wait, { kind: K }> | undefined {
-  return record.waits.find((wait): wait is Extract<Wait, { kind: K }> => wait.stepId === stepId && wait.kind === kind);
-}
-
-function withWait(record: RunRecord<Json>, wait: Wait): RunRecord<Json> {
-  return { ...record, waits: [...record.waits.filter((other) => other.stepId !== wait.stepId), wait] };
 }

@@ -1,12 +1,13 @@
 import { count, type Field, record as fieldsOf, requiredText, sparse, value, word } from "../codec/fields.ts";
 import { bodyFormat, readBody } from "../codec/run.ts";
 import { DurableError } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
+import type { RunId } from "../ids.ts";
+import type { JournalScope } from "../journal/host.ts";
 import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunRecord, Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
-import type { CapabilityDefinition } from "../skills/capability.ts";
+import type { EffectPolicy } from "../skills/capability.ts";
 import { ledgerName, stepOfLedgerName } from "../skills/renaming.ts";
 import { type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
@@ -36,8 +37,8 @@ export type EffectPlan =
   | { readonly kind: "act"; readonly effect: Effect }
   | { readonly kind: "ask"; readonly reason: "replay" | "attempted" };
 
-/** True where a capability's calls are entered in the ledger. */
-export function hasEffect({ sideEffects }: CapabilityDefinition): boolean {
+/** True where calls are entered in the ledger. */
+export function hasEffect({ sideEffects }: EffectPolicy): boolean {
   return sideEffects === "write" || sideEffects === "external_action";
 }
 
@@ -51,11 +52,11 @@ export interface EffectRequest {
   readonly decided: Extract<Wait, { kind: "approval" }>["decision"] | undefined;
 }
 
-/** Looks the request up in the ledger and decides by the capability's replay policy. */
+/** Looks the request up in the ledger and decides by the replay policy of what is called. */
 export async function planEffect(
   host: Host,
   record: RunRecord<Json>,
-  definition: CapabilityDefinition,
+  policy: EffectPolicy,
   { name, stepId, input, decided }: EffectRequest,
 ): Promise<EffectPlan> {
   const requestHash = await sha256(canonicalJson([name, input]));
@@ -67,11 +68,11 @@ export async function planEffect(
       return { kind: "act", effect: { ...latest, status: "attempted" } };
     case "attempted":
       // It may have happened. The same key lets the receiver tell; where it cannot, a person has to.
-      if (definition.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
+      if (policy.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
       return { kind: "act", effect: latest };
     case "recorded": {
       const again: Effect = { ...request, ordinal: latest.ordinal + 1, status: "attempted" };
-      switch (definition.replayPolicy ?? "use_recorded_result") {
+      switch (policy.replayPolicy ?? "use_recorded_result") {
         case "use_recorded_result":
           return { kind: "reuse", effect: latest };
         case "reexecute":
@@ -165,12 +166,12 @@ function escaped(part: string): string {
  * `containedIn` has settled. They become its own, and stay when the source is deleted.
  */
 export async function inheritedEffects(
-  host: Host,
-  tenant: TenantId,
+  scope: JournalScope,
   source: RunRecord<Json>,
   descendant: RunId,
   containedIn?: { readonly state: ExecutionState<Json>; readonly version: string | undefined },
 ): Promise<readonly NewClaim[]> {
+  const { host, tenant } = scope;
   const isContained = ({ stepId }: Effect) =>
     containedIn === undefined ||
     isSettled(getOwn(containedIn.state.stepResults, stepOfLedgerName(source, containedIn.version, stepId)));

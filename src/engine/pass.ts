@@ -1,16 +1,17 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { isDurableError } from "../errors.ts";
+import type { Change, Held, WriteOutcome } from "../journal/change.ts";
 import { write } from "../journal/commit.ts";
-import { type Change, type Held, heldRow, type WriteOutcome } from "../journal/held.ts";
+import { heldRow } from "../journal/held.ts";
 import type { Changed } from "../journal/notifier.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { NewEvent } from "../record/event.ts";
 import { withOpenGate } from "../record/gate.ts";
-import { isTerminal, type RunRecord } from "../record/run.ts";
+import { contextOf, isTerminal, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { NewClaim } from "../store.ts";
-import { contextOf, type Host } from "./host.ts";
+import type { Host } from "./host.ts";
 
 /** What one executor wants committed. */
 export interface PassChange {

@@ -1,7 +1,7 @@
+import { isoTime } from "../clock.ts";
 import { readEntry } from "../codec/entry.ts";
 import { readRunBody, writeTombstone } from "../codec/run.ts";
 import { writeSnapshot } from "../codec/snapshot.ts";
-import { type Host, isoTime } from "../engine/host.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -10,14 +10,9 @@ import type { CheckpointRecord } from "../record/checkpoint.ts";
 import { listedSource } from "../record/lineage.ts";
 import { dueAt, type RunRecord } from "../record/run.ts";
 import type { Commit, RunRow } from "../store.ts";
-import {
-  type Change,
-  type Held,
-  heldRow,
-  type NewCheckpoint,
-  type SavedCheckpoint,
-  type WriteOutcome,
-} from "./held.ts";
+import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
+import { heldRow } from "./held.ts";
+import type { JournalHost } from "./host.ts";
 import { checkState, fitEntry, fitRow } from "./room.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
@@ -39,7 +34,7 @@ const longestPauseMs = 500;
  * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` where the medium keeps failing.
  */
 export async function write(
-  host: Host,
+  host: JournalHost,
   base: Held | undefined,
   change: Change,
   tries = storeTries,
@@ -58,7 +53,7 @@ export async function write(
 }
 
 /** Erases the run of that row: its content goes, and a tombstone keeps its id. False where the row has changed. */
-export async function erase(host: Host, row: RunRow): Promise<boolean> {
+export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
   const nonce = randomHex(host.random, 12);
   const { tenant, runId, createdAt } = row;
   const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
@@ -72,7 +67,7 @@ export async function erase(host: Host, row: RunRow): Promise<boolean> {
  * lease. No executor is disturbed by it, since its epoch stands. Whether it came about is of no matter: else the row is due
  * still.
  */
-export async function postpone(host: Host, row: RunRow, dueAt: number, now: number): Promise<void> {
+export async function postpone(host: JournalHost, row: RunRow, dueAt: number, now: number): Promise<void> {
   await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, now });
 }
 
@@ -82,7 +77,7 @@ type Delivery =
   | Exclude<WriteOutcome, { kind: "committed" }>;
 
 /** Brings a commit to the store until its outcome is known. */
-async function deliver(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+async function deliver(host: JournalHost, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
   await host.ready;
   const attempt = () => tryDeliver(host, commit, nonce, tries);
   const delivery = await (host.instrumentation?.commit(attempt) ?? attempt());
@@ -95,7 +90,12 @@ async function deliver(host: Host, commit: Commit, nonce: string, tries = storeT
  *
  * @throws `quota_exceeded` before anything is written.
  */
-export async function deliverBirth(host: Host, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
+export async function deliverBirth(
+  host: JournalHost,
+  commit: Commit,
+  nonce: string,
+  tries = storeTries,
+): Promise<Delivery> {
   const giveBack = await host.admission?.admit(commit);
   const delivery = await deliver(host, commit, nonce, tries);
   if (delivery.kind !== "committed") giveBack?.();
@@ -103,7 +103,7 @@ export async function deliverBirth(host: Host, commit: Commit, nonce: string, tr
 }
 
 // A hint that cannot be given, as on a closed channel, takes nothing back of what was committed.
-function notify({ notifier, executor, onError }: Host, { tenant, runId }: RunRow): void {
+function notify({ notifier, executor, onError }: JournalHost, { tenant, runId }: RunRow): void {
   try {
     notifier.notify({ tenant, runId, executor });
   } catch (error) {
@@ -111,7 +111,7 @@ function notify({ notifier, executor, onError }: Host, { tenant, runId }: RunRow
   }
 }
 
-async function tryDeliver(host: Host, commit: Commit, nonce: string, tries: number): Promise<Delivery> {
+async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, tries: number): Promise<Delivery> {
   const { tenant, runId, revision } = commit.run;
   let failure: unknown;
   let refusal: Delivery | undefined;
@@ -150,12 +150,12 @@ function isOwnRow(row: RunRow, nonce: string): boolean {
   return readRunBody(row.body, `run "${row.runId}"`).nonce === nonce;
 }
 
-async function isOwnEntry(host: Host, { tenant, runId, revision }: RunRow, nonce: string): Promise<boolean> {
+async function isOwnEntry(host: JournalHost, { tenant, runId, revision }: RunRow, nonce: string): Promise<boolean> {
   const [entry] = await host.store.listEntries(tenant, runId, { after: revision - 1, limit: 1 });
   return entry?.revision === revision && readEntry(entry).nonce === nonce;
 }
 
-function encode(host: Host, base: Held | undefined, change: Change, nonce: string) {
+function encode(host: JournalHost, base: Held | undefined, change: Change, nonce: string) {
   const now = host.clock.now();
   const revision = (base?.row.revision ?? 0) + 1;
   const checkpoint = change.checkpoint && saved(host, base, change.record, change.checkpoint, revision, now);
@@ -212,7 +212,7 @@ function encode(host: Host, base: Held | undefined, change: Change, nonce: strin
 }
 
 function saved(
-  host: Host,
+  host: JournalHost,
   base: Held | undefined,
   record: RunRecord<Json>,
   checkpoint: NewCheckpoint,
@@ -227,7 +227,7 @@ function saved(
 }
 
 function checkpointRecord(
-  host: Host,
+  host: JournalHost,
   { run }: RunRecord<Json>,
   checkpoint: NewCheckpoint,
   now: number,

@@ -1,8 +1,10 @@
-import { type Host, randomFraction } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
+import type { RunId } from "../ids.ts";
+import { randomFraction } from "../ids.ts";
+import type { Change, Held, SavedCheckpoint } from "./change.ts";
 import { write } from "./commit.ts";
-import { type Change, getRun, type Held, type SavedCheckpoint } from "./held.ts";
+import { getRun } from "./held.ts";
+import type { JournalScope } from "./host.ts";
 
 /** What a decision answers, with what it wants written, if anything. */
 export interface Decided<T> {
@@ -25,12 +27,12 @@ const decideTries = 100;
  * @throws `not_found` where the run is missing, `conflict` where the race goes on for too long.
  */
 export async function change<T>(
-  host: Host,
-  tenant: TenantId,
+  scope: JournalScope,
   runId: RunId,
   decide: (held: Held, now: number) => Decided<T> | Promise<Decided<T>>,
 ): Promise<Changed<T>> {
-  let base = await getRun(host, tenant, runId);
+  const { host } = scope;
+  let base = await getRun(scope, runId);
   for (let attempt = 1; attempt <= decideTries; attempt++) {
     const { change, answer } = await decide(base, host.clock.now());
     if (change === undefined) return { held: base, answer };
@@ -43,7 +45,7 @@ export async function change<T>(
       case "conflict":
         // A row that was read before the pause is stale after it, and then every try fails while others write.
         await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
-        base = await getRun(host, tenant, runId);
+        base = await getRun(scope, runId);
     }
   }
   throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });

@@ -1,7 +1,6 @@
 import { type Entry, writeEntryBody } from "../codec/entry.ts";
 import { writeRunBody } from "../codec/run.ts";
 import type { WrittenSnapshot } from "../codec/snapshot.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { extent, getOwn, type Json, maxDepth, utf8Length } from "../json.ts";
@@ -9,7 +8,8 @@ import type { NewEvent } from "../record/event.ts";
 import { sourceRunId } from "../record/lineage.ts";
 import { isTerminal, type Run, type RunRecord } from "../record/run.ts";
 import { maxRowBytes } from "../store.ts";
-import type { Held } from "./held.ts";
+import type { Held } from "./change.ts";
+import type { JournalHost } from "./host.ts";
 
 // What a commit may take of the room that there is, so that whatever was accepted can go on, be read, and end.
 
@@ -134,7 +134,7 @@ const levelsOfResult = 2;
 
 /** @throws `too_large` where the state could not be read again, or costs more than its host allows. */
 export function checkState(
-  { maxStateBytes, maxStateValues }: Host,
+  { maxStateBytes, maxStateValues }: JournalHost,
   run: Run<Json>,
   { size, depth }: Pick<WrittenSnapshot, "size" | "depth">,
 ): void {

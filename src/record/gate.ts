@@ -1,4 +1,5 @@
-import { isoTime } from "../engine/host.ts";
+import { isoTime } from "../clock.ts";
+
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { NewEvent } from "./event.ts";

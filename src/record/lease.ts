@@ -1,14 +1,17 @@
-import type { Host } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
 import type { RunRecord } from "./run.ts";
 
-/** The record under a new lease of this host's executor: a new epoch, by which older holders know that they lost. */
-export function leased<V>(record: RunRecord<V>, host: Host, now: number): RunRecord<V> {
+/** The record under a new lease of that executor: a new epoch, by which older holders know that they lost. */
+export function leased<V>(
+  record: RunRecord<V>,
+  holder: { readonly executor: string; readonly leaseMs: number },
+  now: number,
+): RunRecord<V> {
   const { wakeAt: _, ...rest } = record;
   return {
     ...rest,
     epoch: record.epoch + 1,
-    lease: { executor: host.executor, endsAt: now + host.leaseMs },
+    lease: { executor: holder.executor, endsAt: now + holder.leaseMs },
     unservedCount: 0,
   };
 }

@@ -1,4 +1,5 @@
-import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
+import { invalidRequest } from "../errors.ts";
+import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { Run, RunRecord } from "./run.ts";
@@ -100,4 +101,18 @@ export function descentKind(run: Run<unknown>): DescentKind | undefined {
 function textOf({ metadata }: Run<unknown>, name: string): string | undefined {
   const value = getOwn(metadata, name);
   return typeof value === "string" ? value : undefined;
+}
+
+/**
+ * The checkpoint that was asked for, or the head.
+ *
+ * @throws `invalid_request` where the run has no checkpoint at all.
+ */
+export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
+  if (run.checkpointHead === undefined) {
+    throw invalidRequest("checkpoint_id", `run "${run.runId}" has no checkpoint`, {
+      hint: "save a checkpoint to it first",
+    });
+  }
+  return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
 }

@@ -1,4 +1,5 @@
-import { isoTime } from "../engine/host.ts";
+import { isoTime } from "../clock.ts";
+
 import { type LifecycleEvent, transition } from "./lifecycle.ts";
 import type { Run } from "./run.ts";
 

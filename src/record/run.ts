@@ -1,4 +1,6 @@
+import type { ErrorContext } from "../errors.ts";
 import type { CheckpointId, RunId } from "../ids.ts";
+import { present } from "../present.ts";
 import type { Fields } from "./state.ts";
 
 /** Source: the ORCA durability contract, section 2. */
@@ -190,4 +192,10 @@ function nextTime(record: RunRecord<unknown>): number | undefined {
   const times = record.waits.flatMap((wait) => ("until" in wait && wait.until !== undefined ? [wait.until] : []));
   if (record.wakeAt !== undefined) times.push(record.wakeAt);
   return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** Where an error of that run, or of one of its steps, was met. */
+export function contextOf({ run }: RunRecord<unknown>, stepId?: string): ErrorContext {
+  const { tenantId, runId, skillId, traceId } = run;
+  return { runId, skillId, ...present({ tenantId, stepId, traceId }) };
 }

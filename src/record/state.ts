@@ -1,3 +1,7 @@
+import { isoTime } from "../clock.ts";
+import { withMember } from "../json.ts";
+import { present } from "../present.ts";
+
 /** Values by name. */
 export type Fields<V = unknown> = Readonly<Record<string, V>>;
 
@@ -136,4 +140,43 @@ export const stateVersion = "1.0.0";
 /** True where a step with this result is not run again when the run continues. */
 export function isSettled(result: StepResult<unknown> | undefined): boolean {
   return result !== undefined && ["completed", "degraded", "skipped"].includes(result.status);
+}
+
+/** The state with a step's result in it, in its results and in its trace. */
+export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, now: number): ExecutionState<V> {
+  const { stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs } = result;
+  const traced = {
+    stepId,
+    capabilityId: uses,
+    status,
+    reads,
+    writes,
+    ...present({ startedAt, endedAt: finishedAt, latencyMs }),
+  };
+  const { metrics } = state.trace;
+  return {
+    ...state,
+    stepResults: withMember(state.stepResults, stepId, result),
+    trace: {
+      ...state.trace,
+      steps: [...state.trace.steps, traced],
+      metrics: { ...metrics, stepCount: metrics.stepCount + 1, elapsedMs: metrics.elapsedMs + (latencyMs ?? 0) },
+    },
+    iteration: state.iteration + 1,
+    currentStep: stepId,
+    updatedAt: isoTime(now),
+  };
+}
+
+/** The state of a run that has begun to execute, or goes on. */
+export function runningState<V>(state: ExecutionState<V>, now: number): ExecutionState<V> {
+  const { finishedAt: _, ...rest } = state;
+  const { statusReason: __, ...output } = state.output;
+  return {
+    ...rest,
+    status: "running",
+    output: { ...output, result: null },
+    startedAt: state.startedAt ?? isoTime(now),
+    updatedAt: isoTime(now),
+  };
 }

@@ -1,24 +1,26 @@
+import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { initialState } from "../codec/state.ts";
 import { encodeFields } from "../codec/values.ts";
-import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import { type Host, isoTime } from "../engine/host.ts";
-import { event } from "../engine/kernel.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
-import { isId, newRunId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { isId, newRunId, parseRunId, type RunId } from "../ids.ts";
+import type { Change, Held } from "../journal/change.ts";
 import { write } from "../journal/commit.ts";
-import { type Change, type Held, readRun } from "../journal/held.ts";
+import { readRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
+import { event } from "../record/event.ts";
 import { newRecord } from "../record/lineage.ts";
 import { moved } from "../record/moved.ts";
 import type { Fields } from "../record/state.ts";
+import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { NewClaim } from "../store.ts";
 import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
+import type { Scope } from "./scope.ts";
 
 /** What a run is made from. */
 export interface NewRun {
@@ -49,10 +51,10 @@ export interface Born {
 }
 
 /** Creates a run that executes nothing until somebody resumes it. The skill need not be registered here. */
-export async function createRun(host: Host, tenant: TenantId, request: NewRun): Promise<Born> {
+export async function createRun(scope: Scope, request: NewRun): Promise<Born> {
   expectBirth(request);
-  const { record, state, claim } = await prepare(host, tenant, request, "create");
-  return settle(host, tenant, claim, {
+  const { record, state, claim } = await prepare(scope, request, "create");
+  return settle(scope, claim, {
     record,
     events: [event("run.created", Date.parse(record.run.createdAt), { skill_id: record.run.skillId })],
     checkpoint: { kind: "run_created", state },
@@ -60,13 +62,14 @@ export async function createRun(host: Host, tenant: TenantId, request: NewRun): 
 }
 
 /** Creates a run and begins to execute it. Resolves once that is committed. */
-export async function startRun(host: Host, executor: Executor, tenant: TenantId, request: NewRun): Promise<Born> {
+export async function startRun(scope: Scope, request: NewRun): Promise<Born> {
+  const { executor } = scope;
   expectBirth(request);
-  const skill = host.skills.get(request.skillId, request.skillVersion);
-  const { record, state, claim } = await prepare(host, tenant, request, "start");
+  const skill = executor.skills.get(request.skillId, request.skillVersion);
+  const { record, state, claim } = await prepare(scope, request, "start");
   const now = Date.parse(record.run.createdAt);
   const running = runningState(state, now);
-  const born = await settle(host, tenant, claim, {
+  const born = await settle(scope, claim, {
     record: executor.taken({ ...record, run: moved(record.run, { type: "start" }, now) }, now),
     events: [event("run.started", now, { skill_id: skill.id })],
     checkpoint: { kind: "run_started", state: running },
@@ -88,8 +91,9 @@ function expectBirth(request: NewRun): void {
   }
 }
 
-async function prepare(host: Host, tenant: TenantId, request: NewRun, operation: "create" | "start") {
-  const skill = host.skills.find(request.skillId, request.skillVersion);
+async function prepare(scope: Scope, request: NewRun, operation: "create" | "start") {
+  const { host, executor, tenant } = scope;
+  const skill = executor.skills.find(request.skillId, request.skillVersion);
   const given = request.inputs ?? {};
   // Encoded before its schema sees it, so that what cannot be kept is refused under its own path.
   const encoded = encodeFields(given, "inputs");
@@ -122,8 +126,9 @@ async function validated(schema: Parameters<typeof validate>[0], inputs: Fields)
 }
 
 /** Writes a newborn run, or finds the one that an earlier call with the same idempotency key made. */
-export async function settle(host: Host, tenant: TenantId, claim: NewClaim | undefined, change: Change): Promise<Born> {
-  const earlier = await earlierRun(host, tenant, claim);
+export async function settle(scope: Scope, claim: NewClaim | undefined, change: Change): Promise<Born> {
+  const { host } = scope;
+  const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return earlier;
   // The key first: where several claims are held by others, the first is told of.
   const claims = [...(claim === undefined ? [] : [claim]), ...(change.claims ?? [])];
@@ -134,7 +139,7 @@ export async function settle(host: Host, tenant: TenantId, claim: NewClaim | und
     case "claimed":
     case "conflict": {
       // A call with the same key may have been first, under another run id or under this one.
-      const first = await earlierRun(host, tenant, claim);
+      const first = await earlierRun(scope, claim);
       if (first !== undefined) return first;
       throw new DurableError("conflict", `there already is, or was, a run "${change.record.run.runId}"`);
     }
@@ -142,10 +147,10 @@ export async function settle(host: Host, tenant: TenantId, claim: NewClaim | und
 }
 
 /** The run that an earlier call with this idempotency key made. */
-export async function earlierRun(host: Host, tenant: TenantId, claim: NewClaim | undefined): Promise<Born | undefined> {
-  const earlier = await earlierClaim(host, tenant, claim);
+export async function earlierRun(scope: Scope, claim: NewClaim | undefined): Promise<Born | undefined> {
+  const earlier = await earlierClaim(scope, claim);
   if (earlier === undefined || claim === undefined) return undefined;
-  const held = await readRun(host, tenant, earlier.runId as RunId);
+  const held = await readRun(scope, earlier.runId as RunId);
   if (held === undefined) throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
   demandSame(claim, earlier);
   return { held, isRepeat: true };

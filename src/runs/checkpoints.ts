@@ -1,10 +1,8 @@
 import { readEntry, runEvents } from "../codec/entry.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { decodeState, encodeState, writeState } from "../codec/state.ts";
-import type { Executor } from "../engine/executor.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
-import { type CheckpointId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
 import { change } from "../journal/journal.ts";
 import { type Json, jsonEqual } from "../json.ts";
@@ -18,6 +16,7 @@ import type { ExecutionState } from "../record/state.ts";
 import type { EntryRow } from "../store.ts";
 import { expectCount } from "./argument.ts";
 import { type Page, readPage } from "./page.ts";
+import type { Scope } from "./scope.ts";
 
 /** A checkpoint that a caller brings. */
 export interface NewCheckpointRequest {
@@ -55,62 +54,56 @@ export interface HistoryQuery {
  * a lease that lapsed is fenced, and the run is due. Saving the same again changes nothing.
  */
 export async function saveCheckpoint(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   request: NewCheckpointRequest,
   precondition: Precondition,
 ): Promise<CheckpointRecord> {
+  const { host, executor, tenant } = scope;
   const { kind, stepId, pendingWrites = [] } = request;
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
   if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a text that is not empty");
   expectItems(pendingWrites, "pendingWrites");
   const state = encodeState(request.state);
-  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(
-    host,
-    tenant,
-    runId,
-    async (held, now) => {
-      const { record } = held;
-      demand(record, precondition);
-      if (state.skillId !== record.run.skillId) {
-        throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
-      }
-      if (checkpointId !== undefined) {
-        const row = await host.store.getEntry(tenant, runId, checkpointId);
-        if (row !== undefined) {
-          const saved = await getCheckpoint(host, tenant, runId, checkpointId);
-          if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
-          throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
-            hint: "a checkpoint never changes: save it under a new id",
-          });
-        }
-      }
-      const { status } = record.run;
-      if (isTerminal(status)) {
-        throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
-          hint: "resume, replay or fork it first",
+  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, runId, async (held, now) => {
+    const { record } = held;
+    demand(record, precondition);
+    if (state.skillId !== record.run.skillId) {
+      throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
+    }
+    if (checkpointId !== undefined) {
+      const row = await host.store.getEntry(tenant, runId, checkpointId);
+      if (row !== undefined) {
+        const saved = await getCheckpoint(scope, runId, checkpointId);
+        if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
+        throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
+          hint: "a checkpoint never changes: save it under a new id",
         });
       }
-      refuseLive(record, now, "wait until it rests, or cancel it");
-      const over = await headSnapshot(host, tenant, record);
-      return {
-        change: {
-          record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
-          events: [],
-          checkpoint: {
-            ...present({ over }),
-            kind,
-            state,
-            pendingWrites,
-            ...present({ stepId, checkpointId }),
-          },
+    }
+    const { status } = record.run;
+    if (isTerminal(status)) {
+      throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
+        hint: "resume, replay or fork it first",
+      });
+    }
+    refuseLive(record, now, "wait until it rests, or cancel it");
+    const over = await headSnapshot(scope, record);
+    return {
+      change: {
+        record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
+        events: [],
+        checkpoint: {
+          ...present({ over }),
+          kind,
+          state,
+          pendingWrites,
+          ...present({ stepId, checkpointId }),
         },
-        answer: undefined,
-      };
-    },
-  );
+      },
+      answer: undefined,
+    };
+  });
   if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
   const record = checkpoint?.record ?? answer;
   if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
@@ -126,10 +119,10 @@ function expectItems(texts: readonly string[], path: string): void {
 }
 
 /** What the new checkpoint may be a delta over. Where the head is damaged, it begins anew. */
-async function headSnapshot(host: Host, tenant: TenantId, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
+async function headSnapshot(scope: Scope, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
   if (run.checkpointHead === undefined) return undefined;
   try {
-    return (await getCheckpoint(host, tenant, run.runId, run.checkpointHead)).snapshot;
+    return (await getCheckpoint(scope, run.runId, run.checkpointHead)).snapshot;
   } catch (error) {
     if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
     throw error;
@@ -149,15 +142,10 @@ function isSame(
 }
 
 /** @throws `not_found` that names the run, the checkpoint or its state. */
-export async function loadCheckpoint(
-  host: Host,
-  tenant: TenantId,
-  runId: RunId,
-  checkpointId: string,
-): Promise<Checkpoint> {
+export async function loadCheckpoint(scope: Scope, runId: RunId, checkpointId: string): Promise<Checkpoint> {
   const id = parseCheckpointId(checkpointId);
-  await getRun(host, tenant, runId);
-  const { record, state } = await getCheckpoint(host, tenant, runId, id);
+  await getRun(scope, runId);
+  const { record, state } = await getCheckpoint(scope, runId, id);
   return { record, state: decodeState(state) };
 }
 
@@ -180,22 +168,22 @@ export interface CheckpointPage {
 
 /** The run's checkpoints in the order in which they were written. */
 export async function listCheckpoints(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { after, limit = Number.POSITIVE_INFINITY }: CheckpointQuery,
 ): Promise<CheckpointPage> {
+  const { host, tenant } = scope;
   expectLimit(limit);
   const afterId = after === undefined ? undefined : parseCheckpointId(after, "after");
-  const { record } = await getRun(host, tenant, runId);
+  const { record } = await getRun(scope, runId);
   const place = afterId === undefined ? undefined : await host.store.getEntry(tenant, runId, afterId);
   if (afterId !== undefined && place === undefined) {
     throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
   }
   const query = { after: place?.revision ?? 0, limit };
   const { rows, isMore } = Number.isFinite(limit)
-    ? await entryPage(host, tenant, runId, query, true)
-    : { rows: await entryRows(host, tenant, runId, query, true), isMore: false };
+    ? await entryPage(scope, runId, query, true)
+    : { rows: await entryRows(scope, runId, query, true), isMore: false };
   const checkpoints = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
   const { checkpointHead: head } = record.run;
   // A page may be newer than the run that was read before it.
@@ -204,16 +192,11 @@ export async function listCheckpoints(
 }
 
 /** What happened to the run, in order. */
-export async function readHistory(
-  host: Host,
-  tenant: TenantId,
-  runId: RunId,
-  query: HistoryQuery,
-): Promise<readonly HistoryEntry[]> {
+export async function readHistory(scope: Scope, runId: RunId, query: HistoryQuery): Promise<readonly HistoryEntry[]> {
   expectCount(query.after, "after", 0);
   if (query.limit !== undefined) expectLimit(query.limit);
-  const { run } = (await getRun(host, tenant, runId)).record;
-  return (await entryRows(host, tenant, runId, query, false)).map((row) => shownEntry(row, run.createdAt));
+  const { run } = (await getRun(scope, runId)).record;
+  return (await entryRows(scope, runId, query, false)).map((row) => shownEntry(row, run.createdAt));
 }
 
 /** An entry as it is shown. One that cannot be read takes no other with it: it is shown as what is known of it. */
@@ -257,15 +240,14 @@ function expectLimit(limit: number): void {
 
 /** All entries up to a limit, however much they take. */
 async function entryRows(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
   checkpointsOnly: boolean,
 ): Promise<readonly EntryRow[]> {
   const rows: EntryRow[] = [];
   for (let last = after; ; last = rows.at(-1)?.revision ?? last) {
-    const page = await entryPage(host, tenant, runId, { after: last, limit: limit - rows.length }, checkpointsOnly);
+    const page = await entryPage(scope, runId, { after: last, limit: limit - rows.length }, checkpointsOnly);
     rows.push(...page.rows);
     if (!page.isMore || rows.length >= limit) return rows;
   }
@@ -273,12 +255,12 @@ async function entryRows(
 
 /** Entries up to a limit, and fewer where they are large. */
 export function entryPage(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { after, limit }: { readonly after: number; readonly limit: number },
   checkpointsOnly: boolean,
 ): Promise<Page<EntryRow>> {
+  const { host, tenant } = scope;
   return readPage(limit, (last, size) =>
     host.store.listEntries(tenant, runId, { after: last?.revision ?? after, limit: size, checkpointsOnly }),
   );

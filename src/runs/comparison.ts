@@ -1,11 +1,11 @@
 import { writeState } from "../codec/state.ts";
-import type { Host } from "../engine/host.ts";
-import { type CheckpointId, parseCheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import { type Difference, difference } from "./difference.ts";
 import type { Runs } from "./runs.ts";
+import type { Scope } from "./scope.ts";
 import { scopeOf } from "./scope.ts";
 
 /** What changed from one checkpoint of a run to another. */
@@ -28,28 +28,24 @@ export async function compareCheckpoints(
   checkpointId: string,
   { against }: { readonly against?: string } = {},
 ): Promise<Comparison> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const id = parseRunId(runId);
   const to = parseCheckpointId(checkpointId);
   const given = against === undefined ? undefined : parseCheckpointId(against, "against");
-  await getRun(host, tenant, id);
-  const { state, snapshot } = await getCheckpoint(host, tenant, id, to);
+  await getRun(scope, id);
+  const { state, snapshot } = await getCheckpoint(scope, id, to);
   const after: Json = writeState(state);
-  const from = given ?? (await checkpointBefore(host, tenant, id, snapshot.revision));
+  const from = given ?? (await checkpointBefore(scope, id, snapshot.revision));
   if (from === undefined) return { to, changes: [{ op: "add", path: "", after }] };
-  const before = await getCheckpoint(host, tenant, id, from);
+  const before = await getCheckpoint(scope, id, from);
   return { ...present({ from }), to, changes: difference(writeState(before.state), after) };
 }
 
 const windowSize = 200;
 
 /** The last checkpoint before a revision. A store lists forwards only, so it is looked for window by window. */
-async function checkpointBefore(
-  host: Host,
-  tenant: TenantId,
-  runId: RunId,
-  revision: number,
-): Promise<CheckpointId | undefined> {
+async function checkpointBefore(scope: Scope, runId: RunId, revision: number): Promise<CheckpointId | undefined> {
+  const { host, tenant } = scope;
   for (let end = revision - 1; end > 0; end -= windowSize) {
     const after = Math.max(end - windowSize, 0);
     const rows = await host.store.listEntries(tenant, runId, { after, limit: windowSize, checkpointsOnly: true });

@@ -1,28 +1,32 @@
+import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
-import { isOver } from "../engine/ending.ts";
-import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import { type Host, isoTime } from "../engine/host.ts";
-import { event } from "../engine/kernel.ts";
+import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
-import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
-import { type Change, getCheckpoint, type Held, type LoadedCheckpoint } from "../journal/held.ts";
+import { type CheckpointId, isId, parseCheckpointId, type RunId } from "../ids.ts";
+import type { Change, Held } from "../journal/change.ts";
+import { getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { change } from "../journal/journal.ts";
 import { type Json, utf8Length } from "../json.ts";
 import { present } from "../present.ts";
+import { event } from "../record/event.ts";
 import { type Gate, openGates } from "../record/gate.ts";
 import { refuseLive, released } from "../record/lease.ts";
 import type { Decision } from "../record/lifecycle.ts";
+import { selected } from "../record/lineage.ts";
 import { moved } from "../record/moved.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, type RunRecord, type Wait } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
+import { runningState } from "../record/state.ts";
+import { isOver } from "../record/waits.ts";
 import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { NewClaim } from "../store.ts";
-import { refuseUnedited, selected } from "./descent.ts";
+import { refuseUnedited } from "./descent.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
+import type { Scope } from "./scope.ts";
 
 /** A run that goes on, and the checkpoint from which. */
 export interface Resumed {
@@ -53,23 +57,22 @@ interface Continuation {
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
 export async function resumeRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { checkpointId, idempotencyKey }: Resumption,
   precondition: Precondition,
 ): Promise<Resumed> {
+  const { host, executor } = scope;
   const content = [runId, checkpointId ?? null];
   const claim = await idempotencyClaim("resume", idempotencyKey, content, host.clock.now());
-  const resumed = await changeOnce(host, tenant, runId, claim, async ({ record }, now) => {
+  const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
-    const from = await getCheckpoint(host, tenant, runId, selected(record, checkpointId));
+    const from = await getCheckpoint(scope, runId, selected(record, checkpointId));
     refuseLive(record, now, "cancel it first, or wait until its lease lapses");
     refuseUnedited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
-    const { skill, state } = bindSkill(host, record, from);
+    const { skill, state } = bindSkill(executor.skills, record, from);
     const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
     const change = resumption(executor, next, { ...from, state }, [], now);
     return { change, answer: { skill, from }, kept: from.record.checkpointId };
@@ -139,16 +142,15 @@ type Opened = Continuation | { readonly head: CheckpointId };
 
 /** Opens a gate, and resumes the run where it waits; other steps of it may still be in flight. */
 export async function approveRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   request: GateDecision,
   precondition: Precondition,
 ): Promise<Resumed> {
+  const { host, executor } = scope;
   const { stepId, idempotencyKey: _, ...by } = request;
   const claim = await decisionClaim("approve", host, runId, request);
-  const approved = await changeOnce<Opened>(host, tenant, runId, claim, async ({ record }, now) => {
+  const approved = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
     const gate = gateOf(record, stepId, "approve");
     const { capabilityId } = gate;
@@ -171,8 +173,8 @@ export async function approveRun(
       const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
       return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
     }
-    const from = await getCheckpoint(host, tenant, runId, head);
-    const { skill, state } = bindSkill(host, record, from);
+    const from = await getCheckpoint(scope, runId, head);
+    const { skill, state } = bindSkill(executor.skills, record, from);
     const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
     const change = resumption(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
     return { change, answer: { skill, from }, kept: head };
@@ -195,16 +197,15 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 
 /** Closes a gate for good: the run is canceled. */
 export async function denyRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   request: GateDecision,
   precondition: Precondition,
 ): Promise<Repeatable> {
+  const { host, executor } = scope;
   const { stepId, idempotencyKey: _, ...by } = request;
   const claim = await decisionClaim("deny", host, runId, request);
-  const { held, isRepeat } = await changeOnce(host, tenant, runId, claim, ({ record }, now) => {
+  const { held, isRepeat } = await changeOnce(scope, runId, claim, ({ record }, now) => {
     demand(record, precondition);
     const decision = decisionOf(gateOf(record, stepId, "deny"), by);
     const run = moved(record.run, { type: "deny", decision }, now);
@@ -242,14 +243,9 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
-export async function cancelRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
-  runId: RunId,
-  precondition: Precondition,
-): Promise<Held> {
-  const { held } = await change(host, tenant, runId, ({ record }, now) => {
+export async function cancelRun(scope: Scope, runId: RunId, precondition: Precondition): Promise<Held> {
+  const { executor } = scope;
+  const { held } = await change(scope, runId, ({ record }, now) => {
     demand(record, precondition);
     const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
     return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
@@ -272,20 +268,19 @@ export const maxInboxBytes = 64 * 1024;
 
 /** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
 export async function signalRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { name, payload, idempotencyKey }: NewSignal,
   precondition: Precondition,
 ): Promise<Repeatable> {
+  const { host, executor } = scope;
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
   const encoded = encodeValue(payload ?? null, "payload");
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
   }
   const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
-  const signaled = await changeOnce<Awakened | undefined>(host, tenant, runId, claim, async ({ record }, now) => {
+  const signaled = await changeOnce<Awakened | undefined>(scope, runId, claim, async ({ record }, now) => {
     demand(record, precondition);
     const { run } = record;
     if (isTerminal(run.status)) {
@@ -304,7 +299,7 @@ export async function signalRun(
     );
     const isWaiting = run.status === "waiting_for_signal" || run.status === "waiting_for_human";
     if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
-    return wake(host, executor, tenant, received, events, now);
+    return wake(scope, received, events, now);
   });
   const { held, isRepeat } = signaled;
   if (isRepeat) return { held, isRepeat };
@@ -322,20 +317,19 @@ interface Awakened {
 
 /** Takes a waiting run on, or makes it due where its skill is not here. */
 async function wake(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   record: RunRecord<Json>,
   events: Change["events"],
   now: number,
 ): Promise<{ change: Change; answer: Awakened | undefined }> {
+  const { executor } = scope;
   const { run } = record;
   const toDrain = { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
   let from: LoadedCheckpoint;
   let binding: Binding | undefined;
   try {
-    from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
-    binding = findBinding(host, record, from);
+    from = await getCheckpoint(scope, run.runId, selected(record, undefined));
+    binding = findBinding(executor.skills, record, from);
   } catch (error) {
     // A signal is kept whatever its run's state is like. The drain reports what is wrong with that.
     if (!isUnreadable(error)) throw error;

@@ -1,8 +1,6 @@
 import { readRunBody } from "../codec/run.ts";
-import type { Executor } from "../engine/executor.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError, isDurableError } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
+import type { RunId } from "../ids.ts";
 import { erase } from "../journal/commit.ts";
 import { heldRow, missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
@@ -10,6 +8,7 @@ import { refuseLive } from "../record/lease.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { RunRow } from "../store.ts";
+import type { Scope } from "./scope.ts";
 
 const tries = 20;
 
@@ -20,14 +19,8 @@ const tries = 20;
  *
  * @throws `conflict` while the run is being executed.
  */
-export async function deleteRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
-  runId: RunId,
-  precondition: Precondition,
-): Promise<void> {
-  const isDeleted = await eraseWhere(host, executor, tenant, runId, (row, now) => {
+export async function deleteRun(scope: Scope, runId: RunId, precondition: Precondition): Promise<void> {
+  const isDeleted = await eraseWhere(scope, runId, (row, now) => {
     const record = readableRecord(row);
     if (record !== undefined) demand(record, precondition);
     // Of a damaged run, or what an import has left, nobody can say at which revision it is.
@@ -45,12 +38,11 @@ export async function deleteRun(
 
 /** Erases a run as long as its row, in whatever form it is found, may be erased. False where it may not, or is gone. */
 export async function eraseWhere(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   mayErase: (row: RunRow, now: number) => boolean,
 ): Promise<boolean> {
+  const { host, executor, tenant } = scope;
   for (let attempt = 0; attempt < tries; attempt++) {
     const row = await host.store.getRun(tenant, runId);
     if (row === undefined || (row.status === undefined && !isImport(row))) return false;

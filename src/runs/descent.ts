@@ -1,23 +1,17 @@
+import { isoTime } from "../clock.ts";
 import { encodeFields } from "../codec/values.ts";
-import type { Executor } from "../engine/executor.ts";
-import { type Host, isoTime } from "../engine/host.ts";
-import { event } from "../engine/kernel.ts";
+import type { Host } from "../engine/host.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
-import { DurableError, invalidRequest } from "../errors.ts";
-import {
-  type CheckpointId,
-  newDescendantId,
-  parseCheckpointId,
-  parseRunId,
-  type RunId,
-  type TenantId,
-} from "../ids.ts";
-import { type Change, getCheckpoint, getRun, type Held, type LoadedCheckpoint } from "../journal/held.ts";
+import { DurableError } from "../errors.ts";
+import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
+import type { Change, Held } from "../journal/change.ts";
+import { getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
 import { change } from "../journal/journal.ts";
 import type { Json } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
+import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
-import { type DescentKind, descendant } from "../record/lineage.ts";
+import { type DescentKind, descendant, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
@@ -26,6 +20,7 @@ import type { NewClaim } from "../store.ts";
 import { expectObject } from "./argument.ts";
 import { type Born, earlierRun, settle } from "./birth.ts";
 import { idempotencyClaim } from "./idempotency.ts";
+import type { Scope } from "./scope.ts";
 
 /** Where a descendant begins, and what it is called. */
 export interface Descent {
@@ -60,28 +55,27 @@ export interface Descended {
 
 /** Makes a new run that executes from a checkpoint's state. The source is only read. */
 export async function replayRun(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   descent: Descent,
   precondition: Precondition,
 ): Promise<Descended> {
+  const { host, executor } = scope;
   const claim = await descentClaim("replay", host, runId, descent);
-  const earlier = await earlierRun(host, tenant, claim);
+  const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return descended(earlier);
-  const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
+  const { source, checkpoint } = await origin(scope, runId, descent, precondition);
   // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
-  const { skill, state } = bindSkill(host, source.record, checkpoint);
+  const { skill, state } = bindSkill(executor.skills, source.record, checkpoint);
   const now = host.clock.now();
   const record = born("replay", host, source.record, checkpoint, descent, now);
   const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
-  const replay = await settle(host, tenant, claim, {
+  const replay = await settle(scope, claim, {
     record: executor.taken(replaying, now),
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // All of them, also those after the checkpoint: what the source did to the world is not done again.
-    claims: await inheritedEffects(host, tenant, source.record, record.run.runId),
+    claims: await inheritedEffects(scope, source.record, record.run.runId),
   });
   if (replay.snapshot !== undefined) void executor.launch(skill, replay.held, state, replay.snapshot);
   return descended(replay);
@@ -89,39 +83,39 @@ export async function replayRun(
 
 /** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
 export async function forkRun(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   descent: ForkDescent,
   precondition: Precondition,
 ): Promise<Descended> {
+  const { host } = scope;
   const { edit } = descent;
   const encoded = edit === undefined ? undefined : encodedEdit(edit);
   const claim = await descentClaim("fork", host, runId, descent, encoded);
-  const earlier = await earlierRun(host, tenant, claim);
-  const fork = earlier ?? (await bornFork(host, tenant, runId, descent, claim, precondition));
-  return descended(encoded === undefined ? fork : await withEdit(host, tenant, fork, encoded));
+  const earlier = await earlierRun(scope, claim);
+  const fork = earlier ?? (await bornFork(scope, runId, descent, claim, precondition));
+  return descended(encoded === undefined ? fork : await withEdit(scope, fork, encoded));
 }
 
 async function bornFork(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   descent: ForkDescent,
   claim: NewClaim | undefined,
   precondition: Precondition,
 ): Promise<Born> {
-  const { source, checkpoint } = await origin(host, tenant, runId, descent, precondition);
+  const { host } = scope;
+  const { source, checkpoint } = await origin(scope, runId, descent, precondition);
   const now = host.clock.now();
   const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
   const record = born("fork", host, source.record, checkpoint, descent, now);
-  return settle(host, tenant, claim, {
+  return settle(scope, claim, {
     // An old approval must not send edited mail.
     record: descent.edit === undefined ? record : { ...record, confirmed: [], isEdited: true, isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
-    claims: await inheritedEffects(host, tenant, source.record, record.run.runId, { state: checkpoint.state, version }),
+    claims: await inheritedEffects(scope, source.record, record.run.runId, { state: checkpoint.state, version }),
   });
 }
 
@@ -137,13 +131,13 @@ function encodedEdit(edit: StateEdit): EncodedEdit {
 }
 
 /** The fork with its edit. One that was found under its key may still lack it, where the first call was cut off. */
-async function withEdit(host: Host, tenant: TenantId, fork: Born, edit: EncodedEdit): Promise<Born> {
+async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit): Promise<Born> {
   if (fork.held.record.isEditPending !== true) return fork;
   const { runId } = fork.held.record.run;
-  const { held } = await change(host, tenant, runId, async ({ record }) => {
+  const { held } = await change(scope, runId, async ({ record }) => {
     if (record.isEditPending !== true) return { answer: undefined };
     const { isEditPending: _, ...rest } = record;
-    const over = fork.snapshot ?? (await getCheckpoint(host, tenant, runId, selected(record, undefined))).snapshot;
+    const over = fork.snapshot ?? (await getCheckpoint(scope, runId, selected(record, undefined))).snapshot;
     const { state } = over;
     const edited = { ...state, inputs: { ...state.inputs, ...edit.inputs }, vars: { ...state.vars, ...edit.vars } };
     const checkpoint = { kind: "state_edited", state: edited, over };
@@ -169,10 +163,10 @@ function descended({ held, isRepeat }: Born): Descended {
   return { held, checkpointId: parseCheckpointId(held.record.run.metadata.source_checkpoint_id), isRepeat };
 }
 
-async function origin(host: Host, tenant: TenantId, runId: RunId, descent: Descent, precondition: Precondition) {
-  const source = await getRun(host, tenant, runId);
+async function origin(scope: Scope, runId: RunId, descent: Descent, precondition: Precondition) {
+  const source = await getRun(scope, runId);
   demand(source.record, precondition);
-  const checkpoint = await getCheckpoint(host, tenant, runId, selected(source.record, descent.checkpointId));
+  const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
   refuseUnedited(source.record);
   return { source, checkpoint };
 }
@@ -183,20 +177,6 @@ export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
   throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
     hint: "fork the source again",
   });
-}
-
-/**
- * The checkpoint that was asked for, or the head.
- *
- * @throws `invalid_request` where the run has no checkpoint at all.
- */
-export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
-  if (run.checkpointHead === undefined) {
-    throw invalidRequest("checkpoint_id", `run "${run.runId}" has no checkpoint`, {
-      hint: "save a checkpoint to it first",
-    });
-  }
-  return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
 }
 
 function born(

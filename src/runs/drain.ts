@@ -1,11 +1,12 @@
-import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../present.ts";
 import type { RunRow } from "../store.ts";
+import { measured } from "../telemetry/instrumentation.ts";
 import { dueRows } from "./due.ts";
 import { joined } from "./joined.ts";
 import { countOption } from "./options.ts";
+import type { Place } from "./scope.ts";
 import { type IsGone, type Look, takeDue } from "./take.ts";
 
 export interface DrainOptions {
@@ -38,7 +39,7 @@ const defaultConcurrency = 16;
  * backlog delays another tenant's run. Resolves when their passes are over. A run that becomes due meanwhile is taken too, as
  * long as the limit allows.
  */
-export async function drain(host: Host, executor: Executor, options: DrainOptions): Promise<Drained> {
+export async function drain(place: Place, options: DrainOptions): Promise<Drained> {
   const { tenant, signal } = options;
   const sweep = {
     ...present({ tenant, signal }),
@@ -47,7 +48,7 @@ export async function drain(host: Host, executor: Executor, options: DrainOption
     isAwaited: true,
     asksLeases: tenant !== undefined,
   };
-  const { taken, passedOver } = await sweepDue(host, executor, sweep);
+  const { taken, passedOver } = await sweepDue(place, sweep);
   return { taken, passedOver };
 }
 
@@ -74,12 +75,15 @@ export interface Swept extends Drained {
 }
 
 /** One look at all that is due. */
-export function sweepDue(host: Host, executor: Executor, sweep: Sweep): Promise<Swept> {
-  const take = (measured: Host) => takeAll(measured, executor, sweep);
-  return host.instrumentation?.drain(host, take) ?? take(host);
+export function sweepDue(place: Place, sweep: Sweep): Promise<Swept> {
+  const { host } = place;
+  const { instrumentation } = host;
+  if (instrumentation === undefined) return takeAll(place, sweep);
+  return instrumentation.drain(host.executor, (below) => takeAll({ ...place, host: measured(host, below) }, sweep));
 }
 
-async function takeAll(host: Host, executor: Executor, sweep: Sweep): Promise<Swept> {
+async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
+  const { host, executor } = place;
   const { limit, concurrency, isAwaited } = sweep;
   const report = { taken: 0, passedOver: 0 };
   let pending = 0;
@@ -102,7 +106,7 @@ async function takeAll(host: Host, executor: Executor, sweep: Sweep): Promise<Sw
         if (seen.has(key)) continue;
         seen.add(key);
         left.delete(key);
-        look = await takeDue(host, executor, row, isGone);
+        look = await takeDue(place, row, isGone);
         return look;
       }
     } finally {

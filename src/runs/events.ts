@@ -1,12 +1,12 @@
-import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
+import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunEvent } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
 import { entryPage, shownEntry } from "./checkpoints.ts";
+import type { Scope } from "./scope.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
@@ -56,17 +56,16 @@ function positionOf({ eventId }: RunEvent): Position {
 
 /** The run's events after a place, in order. */
 export async function readEvents(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { after, limit = 1_000 }: EventQuery,
 ): Promise<readonly RunEvent[]> {
   if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
   const position = after === undefined ? undefined : parsePosition(runId, after);
-  const { run } = (await getRun(host, tenant, runId)).record;
+  const { run } = (await getRun(scope, runId)).record;
   const events: RunEvent[] = [];
   for (let from = position; ; ) {
-    const page = await eventsAfter(host, tenant, run, from, limit - events.length);
+    const page = await eventsAfter(scope, run, from, limit - events.length);
     events.push(...page.events);
     if (!page.isMore || events.length >= limit) return events;
     from = page.last;
@@ -82,15 +81,14 @@ export interface EventPage {
 
 /** Events up to a limit, and fewer where they are large. */
 export async function eventsAfter(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
   position: Position | undefined,
   limit: number,
 ): Promise<EventPage & { readonly last?: Position }> {
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
     // Each entry has an event at least. That of the position itself may have more behind it, or none.
-    const { rows, isMore } = await entryPage(host, tenant, runId, { after, limit: limit + 1 }, false);
+    const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 }, false);
     const found = rows.flatMap((row) => {
       const own = shownEntry(row, bornAt).events;
       return row.revision === position?.revision ? own.slice(position.index + 1) : own;
@@ -109,11 +107,11 @@ export async function eventsAfter(
  * run ended, and nothing where the watch ended before: its signal aborted, or the platform soon allows no more queries.
  */
 export async function* watchRun(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   { after, signal, pollMs = 1_000, maxPollMs = pollMs }: WatchOptions,
 ): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+  const { host, tenant } = scope;
   let position = after === undefined ? undefined : parsePosition(runId, after);
   // The last entry of the run, once all up to it was read: as long as it is the last, there is nothing to read.
   let readUpTo: number | undefined;
@@ -128,11 +126,11 @@ export async function* watchRun(
     while (!signal?.aborted && !host.isSpent()) {
       told = new AbortController();
       // The status first: whatever is read after it contains all that led to it.
-      const { record } = await getRun(host, tenant, runId);
+      const { record } = await getRun(scope, runId);
       const { events, isMore }: EventPage =
         record.entryRevision === readUpTo
           ? { events: [], isMore: false }
-          : await eventsAfter(host, tenant, record.run, position, pageSize);
+          : await eventsAfter(scope, record.run, position, pageSize);
       if (!isMore) readUpTo = record.entryRevision;
       for (const event of events) {
         yield event;

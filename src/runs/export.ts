@@ -23,8 +23,9 @@ const pageSize = 200;
  * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry which cannot be read; `conflict` while the run is being executed, and where it changed before the end.
  */
 export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
-  const { host, tenant } = scopeOf(runs);
-  const { row, record } = await getRun(host, tenant, parseRunId(runId));
+  const scope = scopeOf(runs);
+  const { host, tenant } = scope;
+  const { row, record } = await getRun(scope, parseRunId(runId));
   const now = host.clock.now();
   refuseLive(record, now, "wait until it rests, or cancel it");
   const { revision, createdAt, body } = row;

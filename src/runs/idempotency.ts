@@ -1,11 +1,12 @@
-import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
-import { getRun, type Held } from "../journal/held.ts";
+import type { RunId } from "../ids.ts";
+import type { Held } from "../journal/change.ts";
+import { getRun } from "../journal/held.ts";
 import { type Changed, change, type Decided } from "../journal/journal.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { present } from "../present.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
+import type { Scope } from "./scope.ts";
 
 const idempotencyMs = 24 * 60 * 60 * 1000;
 const idempotency = "idempotency";
@@ -51,11 +52,8 @@ export function isIdempotencyClaim({ kind, key, lapsesAt, body }: NewClaim, now:
 }
 
 /** The claim that an earlier call has under the same key, while it is in force. */
-export async function earlierClaim(
-  host: Host,
-  tenant: TenantId,
-  claim: NewClaim | undefined,
-): Promise<ClaimRow | undefined> {
+export async function earlierClaim(scope: Scope, claim: NewClaim | undefined): Promise<ClaimRow | undefined> {
+  const { host, tenant } = scope;
   if (claim === undefined) return undefined;
   const earlier = await host.store.getClaim(tenant, claim.kind, claim.key);
   if (earlier?.lapsesAt === undefined || earlier.lapsesAt <= host.clock.now()) return undefined;
@@ -96,18 +94,17 @@ export type ChangedOnce<T> =
  * @throws `idempotency_conflict` where the key was used with other content.
  */
 export async function changeOnce<T>(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   runId: RunId,
   claim: NewClaim | undefined,
   decide: (held: Held, now: number) => DecidedOnce<T> | Promise<DecidedOnce<T>>,
 ): Promise<ChangedOnce<T>> {
   const find = async () => {
-    const earlier = await earlierClaim(host, tenant, claim);
+    const earlier = await earlierClaim(scope, claim);
     if (earlier !== undefined && claim !== undefined) demandSame(claim, earlier);
     return earlier;
   };
-  const work = change<Looked<T>>(host, tenant, runId, async (held, now) => {
+  const work = change<Looked<T>>(scope, runId, async (held, now) => {
     const earlier = await find();
     if (earlier !== undefined) return { answer: { isRepeat: true, earlier } };
     const { change, kept, answer } = await decide(held, now);
@@ -122,7 +119,7 @@ export async function changeOnce<T>(
     throw error;
   });
   // The run was read before the claim: the first call may have changed it in between.
-  if (answer.isRepeat) return { isRepeat: true, held: await getRun(host, tenant, runId), kept: keptBy(answer.earlier) };
+  if (answer.isRepeat) return { isRepeat: true, held: await getRun(scope, runId), kept: keptBy(answer.earlier) };
   return { isRepeat: false, ...changed, answer: answer.answer };
 }
 

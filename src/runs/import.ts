@@ -1,8 +1,9 @@
 import { readRunBody, writeImportBody } from "../codec/run.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
+import type { Held } from "../journal/change.ts";
 import { deliverBirth } from "../journal/commit.ts";
-import { type Held, heldRow } from "../journal/held.ts";
+import { heldRow } from "../journal/held.ts";
 import { isJsonObject, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
 import { ImportLines, numberOf } from "./import-line.ts";

@@ -1,5 +1,6 @@
 import { isId, parseRunId, type RunId } from "../ids.ts";
-import { getRun, type Held } from "../journal/held.ts";
+import type { Held } from "../journal/change.ts";
+import { getRun } from "../journal/held.ts";
 import { present } from "../present.ts";
 import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../record/lineage.ts";
 import type { RunStatus } from "../record/run.ts";
@@ -50,9 +51,10 @@ const pageSize = 100;
  * @throws `not_found`.
  */
 export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
+  const { host, tenant } = scope;
   const own = parseRunId(runId);
-  const held = await getRun(host, tenant, own);
+  const held = await getRun(scope, own);
   // Metadata comes from callers too, and may lead in a circle.
   const seen = new Set<string>([own]);
   const mayRead = () => seen.size <= maxNodes && !host.isSpent();

@@ -15,10 +15,10 @@ export async function readHistoryPage(
   runId: string,
   query: { readonly after: number; readonly limit: number },
 ): Promise<{ readonly entries: readonly HistoryEntry[]; readonly isMore: boolean }> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const id = parseRunId(runId);
-  const { run } = (await getRun(host, tenant, id)).record;
-  const { rows, isMore } = await entryPage(host, tenant, id, query, false);
+  const { run } = (await getRun(scope, id)).record;
+  const { rows, isMore } = await entryPage(scope, id, query, false);
   return { entries: rows.map((row) => shownEntry(row, run.createdAt)), isMore };
 }
 
@@ -32,9 +32,9 @@ export async function readEventPage(
   runId: string,
   { after, limit }: { readonly after?: string; readonly limit: number },
 ): Promise<EventPage> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const id = parseRunId(runId);
   const position = after === undefined ? undefined : parsePosition(id, after);
-  const { run } = (await getRun(host, tenant, id)).record;
-  return eventsAfter(host, tenant, run, position, limit);
+  const { run } = (await getRun(scope, id)).record;
+  return eventsAfter(scope, run, position, limit);
 }

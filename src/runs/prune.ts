@@ -1,12 +1,12 @@
-import type { Host } from "../engine/host.ts";
 import { invalidRequest } from "../errors.ts";
-import type { RunId, TenantId } from "../ids.ts";
+import type { RunId } from "../ids.ts";
 import { present } from "../present.ts";
 import { isLeaseLive } from "../record/lease.ts";
 import { isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
+import type { Scope } from "./scope.ts";
 import { scopeOf } from "./scope.ts";
 
 export interface PruneRequest {
@@ -37,23 +37,21 @@ export async function pruneRuns(
   runs: Runs,
   { olderThan, status = terminalStatuses, keep = 0, limit = 100 }: PruneRequest,
 ): Promise<Pruned> {
-  const { host, executor, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const before = olderThan.getTime();
   if (Number.isNaN(before)) throw invalidRequest("olderThan", "this is not a time");
   const live = status.find((one) => !isTerminal(one));
   if (live !== undefined) throw invalidRequest("status", `a run that is ${live} has not ended`);
   if (!Number.isSafeInteger(keep) || keep < 0) throw invalidRequest("keep", "expected a whole number of at least 0");
   if (!Number.isSafeInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
-  const kept = await newest(host, tenant, keep);
+  const kept = await newest(scope, keep);
   let deleted = 0;
-  for await (const { runId, createdAt } of endedRuns(host, tenant, status, "ascending")) {
+  for await (const { runId, createdAt } of endedRuns(scope, status, "ascending")) {
     if (createdAt >= before) break;
     if (kept.has(runId)) continue;
     if (deleted === limit) return { deleted, isMore: true };
     const isDeleted = await eraseWhere(
-      host,
-      executor,
-      tenant,
+      scope,
       runId as RunId,
       (row, now) => status.some((one) => one === row.status) && !isExecuted(row, now),
     );
@@ -62,10 +60,10 @@ export async function pruneRuns(
   return { deleted, isMore: false };
 }
 
-async function newest(host: Host, tenant: TenantId, keep: number): Promise<ReadonlySet<string>> {
+async function newest(scope: Scope, keep: number): Promise<ReadonlySet<string>> {
   const kept = new Set<string>();
   if (keep === 0) return kept;
-  for await (const { runId } of endedRuns(host, tenant, terminalStatuses, "descending")) {
+  for await (const { runId } of endedRuns(scope, terminalStatuses, "descending")) {
     kept.add(runId);
     if (kept.size === keep) break;
   }
@@ -74,11 +72,11 @@ async function newest(host: Host, tenant: TenantId, keep: number): Promise<Reado
 
 /** The runs of those statuses by birth. Read status by status, so that those that have not ended cost nothing. */
 async function* endedRuns(
-  host: Host,
-  tenant: TenantId,
+  scope: Scope,
   statuses: readonly RunStatus[],
   order: "ascending" | "descending",
 ): AsyncGenerator<RunRow, void, undefined> {
+  const { host, tenant } = scope;
   const sign = order === "ascending" ? 1 : -1;
   for (let after: RunPosition | undefined; ; ) {
     const query = { order, limit: pageSize, ...present({ after }) };

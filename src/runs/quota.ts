@@ -1,5 +1,5 @@
-import type { Admission } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
+import type { Admission } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
 import { numberOption } from "./options.ts";

@@ -1,10 +1,10 @@
+import { isoTime } from "../clock.ts";
 import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
-import type { Executor } from "../engine/executor.ts";
-import { type Host, isoTime } from "../engine/host.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import { type CheckpointId, parseRunId, type RunId, type TenantId } from "../ids.ts";
-import { getCheckpoint, getRun, type Held, heldRow } from "../journal/held.ts";
+import { type CheckpointId, parseRunId, type RunId } from "../ids.ts";
+import type { Held } from "../journal/change.ts";
+import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../present.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
@@ -111,35 +111,31 @@ export interface RunPage {
  * source fulfils it.
  */
 export class Runs {
-  readonly #host: Host;
-  readonly #executor: Executor;
-  readonly #tenant: TenantId;
+  readonly #scope: Scope;
 
   constructor(scope: Scope) {
-    this.#host = scope.host;
-    this.#executor = scope.executor;
-    this.#tenant = scope.tenant;
+    this.#scope = scope;
     setScope(this, scope);
   }
 
   /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
   async create(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await createRun(this.#host, this.#tenant, request);
+    const { held, isRepeat } = await createRun(this.#scope, request);
     return { run: currentRun(held), isRepeat };
   }
 
   /** Creates a run and begins to execute it. Resolves once the start is committed. */
   async start(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await startRun(this.#host, this.#executor, this.#tenant, request);
+    const { held, isRepeat } = await startRun(this.#scope, request);
     return { run: currentRun(held), isRepeat };
   }
 
   async get(runId: string): Promise<CurrentRun> {
-    const held = await getRun(this.#host, this.#tenant, parseRunId(runId));
+    const held = await getRun(this.#scope, parseRunId(runId));
     const run = currentRun(held);
     const { isResultInHead, run: stored } = held.record;
     if (isResultInHead !== true || stored.checkpointHead === undefined) return run;
-    const { state } = await getCheckpoint(this.#host, this.#tenant, stored.runId, stored.checkpointHead);
+    const { state } = await getCheckpoint(this.#scope, stored.runId, stored.checkpointHead);
     return { ...run, result: decodeValue(state.output.result, "result") };
   }
 
@@ -166,7 +162,7 @@ export class Runs {
     const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
       // By its place and not by their number, since others are born meanwhile.
       const from = last === undefined ? present({ offset, after }) : { after: positionOf(last) };
-      return this.#host.store.listRuns(this.#tenant, { ...filter, ...from, limit: size, order });
+      return this.#scope.host.store.listRuns(this.#scope.tenant, { ...filter, ...from, limit: size, order });
     });
     const last = isMore ? rows.at(-1) : undefined;
     return {
@@ -178,7 +174,7 @@ export class Runs {
   /** How many runs there are under the filter, without deleted ones. */
   async count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
     expectFilter(filter);
-    return this.#host.store.countRuns(this.#tenant, filter);
+    return this.#scope.host.store.countRuns(this.#scope.tenant, filter);
   }
 
   /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
@@ -188,83 +184,79 @@ export class Runs {
     precondition: Precondition = {},
   ): Promise<CheckpointRecord> {
     expectTexts(request, ["stepId"]);
-    return saveCheckpoint(this.#host, this.#executor, this.#tenant, parseRunId(runId), request, precondition);
+    return saveCheckpoint(this.#scope, parseRunId(runId), request, precondition);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
   async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
-    return loadCheckpoint(this.#host, this.#tenant, parseRunId(runId), checkpointId);
+    return loadCheckpoint(this.#scope, parseRunId(runId), checkpointId);
   }
 
   /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
   async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
     expectTexts(query, ["after"]);
-    return listCheckpoints(this.#host, this.#tenant, parseRunId(runId), query);
+    return listCheckpoints(this.#scope, parseRunId(runId), query);
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
   async resume(runId: string, options: Resumption = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectObject(options, "options");
-    return resumed(await resumeRun(this.#host, this.#executor, this.#tenant, id, options, precondition));
+    return resumed(await resumeRun(this.#scope, id, options, precondition));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
-    return descended(id, await replayRun(this.#host, this.#executor, this.#tenant, id, descent, precondition));
+    return descended(id, await replayRun(this.#scope, id, descent, precondition));
   }
 
   /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
   async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
-    return descended(id, await forkRun(this.#host, this.#tenant, id, descent, precondition));
+    return descended(id, await forkRun(this.#scope, id, descent, precondition));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
   async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectTexts(decision, ["approver", "notes", "stepId"]);
-    return resumed(await approveRun(this.#host, this.#executor, this.#tenant, id, decision, precondition));
+    return resumed(await approveRun(this.#scope, id, decision, precondition));
   }
 
   /** Refuses what the run waits for; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ChangedRun> {
     expectTexts(decision, ["approver", "notes", "stepId"]);
-    return changedRun(
-      await denyRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), decision, precondition),
-    );
+    return changedRun(await denyRun(this.#scope, parseRunId(runId), decision, precondition));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<ChangedRun> {
     expectTexts(signal, ["name"]);
-    return changedRun(
-      await signalRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), signal, precondition),
-    );
+    return changedRun(await signalRun(this.#scope, parseRunId(runId), signal, precondition));
   }
 
   async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await cancelRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition));
+    return currentRun(await cancelRun(this.#scope, parseRunId(runId), precondition));
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
   async delete(runId: string, precondition: Precondition = {}): Promise<void> {
-    return deleteRun(this.#host, this.#executor, this.#tenant, parseRunId(runId), precondition);
+    return deleteRun(this.#scope, parseRunId(runId), precondition);
   }
 
   /** What happened to the run, in order. */
   async history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
     expectObject(query, "");
-    return readHistory(this.#host, this.#tenant, parseRunId(runId), query);
+    return readHistory(this.#scope, parseRunId(runId), query);
   }
 
   /** The run's events after a place, in order. */
   async events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
     expectTexts(query, ["after"]);
-    return readEvents(this.#host, this.#tenant, parseRunId(runId), query);
+    return readEvents(this.#scope, parseRunId(runId), query);
   }
 
   /**
@@ -273,12 +265,12 @@ export class Runs {
    */
   watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     expectTexts(options, ["after"]);
-    return watchRun(this.#host, this.#tenant, parseRunId(runId), options);
+    return watchRun(this.#scope, parseRunId(runId), options);
   }
 
   /** Every skill that is registered here, the versions of each in the order of their registration. */
   skills(): readonly Skill[] {
-    return this.#host.skills.all();
+    return this.#scope.executor.skills.all();
   }
 
   /**
@@ -295,8 +287,8 @@ export class Runs {
     for (;;) {
       const run = await unlessAborted(signal, () => this.get(runId));
       if (isTerminal(run.status)) return run;
-      const pass = this.#executor.passOf(this.#tenant, run.runId);
-      await unlessAborted(signal, () => pass ?? this.#host.clock.sleep(pollMs, signal));
+      const pass = this.#scope.executor.passOf(this.#scope.tenant, run.runId);
+      await unlessAborted(signal, () => pass ?? this.#scope.host.clock.sleep(pollMs, signal));
     }
   }
 }

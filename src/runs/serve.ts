@@ -1,10 +1,9 @@
-import type { Executor } from "../engine/executor.ts";
-import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../present.ts";
 import { concurrencyOption, sweepDue } from "./drain.ts";
 import { joined } from "./joined.ts";
 import { lengthOption } from "./options.ts";
+import type { Place } from "./scope.ts";
 
 export interface ServeRequest {
   readonly tenant?: TenantId;
@@ -23,7 +22,8 @@ const runsForEach = 4;
  * Sweeps until the signal aborts: on a tick, and at once where something says that there is work. One sweep at a time, whose
  * passes go on behind it, as many as may be executed side by side.
  */
-export async function serve(host: Host, executor: Executor, request: ServeRequest): Promise<void> {
+export async function serve(place: Place, request: ServeRequest): Promise<void> {
+  const { host, executor } = place;
   const { tenant } = request;
   const everyMs = lengthOption(request.everyMs, "everyMs", 1_000);
   const concurrency = concurrencyOption(request.concurrency);
@@ -78,7 +78,7 @@ export async function serve(host: Host, executor: Executor, request: ServeReques
   /** True where there is more to take at once. */
   async function swept(asksLeases: boolean): Promise<boolean> {
     try {
-      const { isMore } = await sweepDue(host, executor, {
+      const { isMore } = await sweepDue(place, {
         ...present({ tenant }),
         ...{ concurrency, asksLeases, limit: runsForEach * concurrency, isAwaited: false },
         ...{ signal: over.signal, onHolder: watch },

@@ -20,11 +20,11 @@ export async function readStoredCheckpoint(
   runId: string,
   checkpointId: string,
 ): Promise<{ readonly record: CheckpointRecord; readonly state: JsonObject }> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const id = parseRunId(runId);
   const checkpoint = parseCheckpointId(checkpointId);
-  await getRun(host, tenant, id);
-  const { record, state } = await getCheckpoint(host, tenant, id, checkpoint);
+  await getRun(scope, id);
+  const { record, state } = await getCheckpoint(scope, id, checkpoint);
   return { record, state: writeState(state) };
 }
 
@@ -37,13 +37,13 @@ export async function readStoredTrace(
   runs: Runs,
   runId: string,
 ): Promise<{ readonly run: Pick<Run<Json>, "runId" | "traceId" | "status">; readonly trace: Json | undefined }> {
-  const { host, tenant } = scopeOf(runs);
+  const scope = scopeOf(runs);
   const id = parseRunId(runId);
-  const { run } = (await getRun(host, tenant, id)).record;
+  const { run } = (await getRun(scope, id)).record;
   const { checkpointHead } = run;
   const { trace, skillId }: ExecutionState<Json> =
     checkpointHead === undefined
       ? initialState<Json>(run.skillId, {})
-      : (await getCheckpoint(host, tenant, id, checkpointHead)).state;
+      : (await getCheckpoint(scope, id, checkpointHead)).state;
   return { run, trace: writeState({ ...initialState<Json>(skillId, {}), trace }).trace };
 }

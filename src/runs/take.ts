@@ -1,23 +1,26 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { failure } from "../engine/ending.ts";
-import { runningState } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
-import { event, isMediumFault } from "../engine/kernel.ts";
+import { isMediumFault } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
+import type { Change, Held } from "../journal/change.ts";
 import { postpone, write } from "../journal/commit.ts";
-import { type Change, getCheckpoint, type Held, heldRow } from "../journal/held.ts";
+import { getCheckpoint, heldRow } from "../journal/held.ts";
 import { change, type Decided } from "../journal/journal.ts";
 import type { Json } from "../json.ts";
+import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
+import { selected } from "../record/lineage.ts";
 import { moved } from "../record/moved.ts";
 import { dueAt, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
+import { runningState } from "../record/state.ts";
 import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/binding.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { RunRow } from "../store.ts";
-import { selected } from "./descent.ts";
+import type { Place, Scope } from "./scope.ts";
 
 /** What came of a row that may be due. */
 export type Look =
@@ -54,13 +57,14 @@ function isPassing(error: unknown): boolean {
  * Takes the run of a row, if it is due and can be taken here. What cannot be taken is set aside where it would keep others
  * waiting. Never rejects: one run that cannot be taken must not keep the others from it.
  */
-export async function takeDue(host: Host, executor: Executor, row: RunRow, isGone: IsGone): Promise<Look> {
+export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
+  const { host, executor } = place;
   const now = host.clock.now();
   const isDue = row.dueAt !== undefined && row.dueAt <= now;
   try {
     const held = heldRow(row);
-    if (held === undefined || !(await isFree(host, executor, held, isGone, now))) return none;
-    if (isServed(host, held.record)) return await take(host, executor, row, isGone);
+    if (held === undefined || !(await isFree(place, held, isGone, now))) return none;
+    if (isServed(executor, held.record)) return await take(place, row, isGone);
     const { change } = unserved(held, now);
     if (change !== undefined) await write(host, held, change);
   } catch (error) {
@@ -75,11 +79,12 @@ export async function takeDue(host: Host, executor: Executor, row: RunRow, isGon
   return passedOver;
 }
 
-async function take(host: Host, executor: Executor, row: RunRow, isGone: IsGone): Promise<Look> {
-  const tenant = row.tenant as TenantId;
+async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
+  const { executor } = place;
+  const scope: Scope = { ...place, tenant: row.tenant as TenantId };
   const runId = row.runId as RunId;
-  const { held, answer, checkpoint } = await change<Taken | undefined>(host, tenant, runId, (held, now) =>
-    decide(host, executor, tenant, held, isGone, now),
+  const { held, answer, checkpoint } = await change<Taken | undefined>(scope, runId, (held, now) =>
+    decide(scope, held, isGone, now),
   );
   if (answer === undefined) return passedOver;
   const { skill, state, head } = answer;
@@ -87,13 +92,8 @@ async function take(host: Host, executor: Executor, row: RunRow, isGone: IsGone)
 }
 
 /** True where no executor has the run that could go on with it, and something is to be done. */
-async function isFree(
-  host: Host,
-  executor: Executor,
-  { row, record }: Held,
-  isGone: IsGone,
-  now: number,
-): Promise<boolean> {
+async function isFree(place: Place, { row, record }: Held, isGone: IsGone, now: number): Promise<boolean> {
+  const { host, executor } = place;
   const due = dueAt(record);
   if (!executor.executes || due === undefined) return false;
   const holder = record.lease?.executor;
@@ -102,8 +102,8 @@ async function isFree(
   return holder !== host.executor || !executor.renew(row, record);
 }
 
-function isServed(host: Host, { run }: RunRecord<Json>): boolean {
-  return host.skills.successor(run.skillId, run.skillVersion) !== undefined;
+function isServed(executor: Executor, { run }: RunRecord<Json>): boolean {
+  return executor.skills.successor(run.skillId, run.skillVersion) !== undefined;
 }
 
 /** True where the row has not been due for long: another server may be about to take it. */
@@ -117,24 +117,18 @@ interface Taken {
   readonly head: Snapshot;
 }
 
-async function decide(
-  host: Host,
-  executor: Executor,
-  tenant: TenantId,
-  held: Held,
-  isGone: IsGone,
-  now: number,
-): Promise<Decided<Taken | undefined>> {
-  if (!(await isFree(host, executor, held, isGone, now))) return { answer: undefined };
+async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Promise<Decided<Taken | undefined>> {
+  const { host, executor } = scope;
+  if (!(await isFree(scope, held, isGone, now))) return { answer: undefined };
   const { record } = held;
   const { run } = record;
-  if (!isServed(host, record)) return unserved(held, now);
+  if (!isServed(executor, record)) return unserved(held, now);
   let binding: Binding;
   let head: Snapshot;
   try {
-    const from = await getCheckpoint(host, tenant, run.runId, selected(record, undefined));
+    const from = await getCheckpoint(scope, run.runId, selected(record, undefined));
     head = from.snapshot;
-    binding = bindSkill(host, record, from);
+    binding = bindSkill(executor.skills, record, from);
   } catch (error) {
     // Whatever else it is, such as a medium that is gone for a while, says nothing about the run.
     if (!isUnreadable(error)) throw error;

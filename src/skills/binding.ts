@@ -1,12 +1,11 @@
 import { decodeState, encodeState } from "../codec/state.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { renamedRecord, renamedState } from "./renaming.ts";
-import { type Migration, migrationsFrom, missingSkill, type Skill } from "./skill.ts";
+import { type Migration, migrationsFrom, missingSkill, type Skill, type SkillRegistry } from "./skill.ts";
 
 /** A run's state, bound to the skill that continues it here. */
 export interface Binding {
@@ -25,10 +24,14 @@ type Origin = Pick<LoadedCheckpoint, "state" | "snapshot">;
  *
  * @throws `internal_error` if a migration throws, or returns what is no state.
  */
-export function findBinding(host: Host, record: RunRecord<Json>, { state, snapshot }: Origin): Binding | undefined {
+export function findBinding(
+  skills: SkillRegistry,
+  record: RunRecord<Json>,
+  { state, snapshot }: Origin,
+): Binding | undefined {
   const { run } = record;
   const version = versionOf(record, state, snapshot.revision);
-  const successor = host.skills.successor(run.skillId, version, run.skillVersion);
+  const successor = skills.successor(run.skillId, version, run.skillVersion);
   if (successor === undefined) return undefined;
   const { skill, migrations } = successor;
   const named = { ...state, skillVersion: skill.version };
@@ -45,10 +48,10 @@ export function findBinding(host: Host, record: RunRecord<Json>, { state, snapsh
 }
 
 /** @throws `not_found` that names the skill. */
-export function bindSkill(host: Host, record: RunRecord<Json>, from: Origin): Binding {
+export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, from: Origin): Binding {
   const { skillId } = record.run;
   return (
-    findBinding(host, record, from) ?? missingSkill(skillId, versionOf(record, from.state, from.snapshot.revision))
+    findBinding(skills, record, from) ?? missingSkill(skillId, versionOf(record, from.state, from.snapshot.revision))
   );
 }
 

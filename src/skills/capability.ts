@@ -11,25 +11,29 @@ export type SideEffects = "none" | "read" | "write" | "external_action";
 /** What becomes of a recorded effect when its step is executed again. Source: as above. */
 export type ReplayPolicy = "use_recorded_result" | "reexecute" | "require_human";
 
-/** What a capability is, apart from the code behind it. Frozen once it is defined. */
-export interface CapabilityDefinition<Input = unknown, Output = unknown> {
-  /** Printable ASCII, such as `text.summarize`. */
-  readonly id: string;
-  readonly version: string;
-  readonly description?: string;
-  readonly input?: Schema<Input>;
-  readonly output?: Schema<Output>;
+/** What calling something does to the world, and what becomes of that in a later run. */
+export interface EffectPolicy {
   /** Default `none`. */
   readonly sideEffects?: SideEffects;
   /** Default `use_recorded_result`. */
   readonly replayPolicy?: ReplayPolicy;
   /** False where doing it twice with one idempotency key does it twice. Default true. */
   readonly isIdempotent?: boolean;
+  /** True where a person must allow it in each run. */
+  readonly requiresConfirmation?: boolean;
+}
+
+/** What a capability is, apart from the code behind it. Frozen once it is defined. */
+export interface CapabilityDefinition<Input = unknown, Output = unknown> extends EffectPolicy {
+  /** Printable ASCII, such as `text.summarize`. */
+  readonly id: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly input?: Schema<Input>;
+  readonly output?: Schema<Output>;
   readonly retry?: Partial<RetryPolicy>;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
-  /** True where a person must allow it in each run. */
-  readonly requiresConfirmation?: boolean;
 }
 
 /** What a handler is told beside its input. */

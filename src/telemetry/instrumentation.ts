@@ -1,12 +1,10 @@
-import type { AttemptOutcome } from "../engine/attempt.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
-import type { Change, WriteOutcome } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import type { RunRecord } from "../record/run.ts";
-import type { CapabilityDefinition, StepContext } from "../skills/capability.ts";
+import type { NewEvent } from "../record/event.ts";
+import type { Run } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
 import type { Store } from "../store.ts";
-import type { TelemetryHooks } from "./telemetry.ts";
+import type { Failure, TelemetryHooks } from "./telemetry.ts";
 
 /** By this `defineTelemetry` gives what it made, so that nobody takes bare hooks for it; of any copy of this package. */
 export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
@@ -25,30 +23,48 @@ export function checkTelemetry(telemetry: Telemetry | undefined): void {
   });
 }
 
-/** Told what a runtime does. Work that it is given it does once, and gives back what came of it. */
+/** Called with what a runtime does. Work that it is given it does once, and returns what came of it. */
 export interface Instrumentation {
   /** The store, with its calls measured. */
   readonly store: Store;
-  pass(host: Host, record: RunRecord<Json>): MeasuredPass;
-  /** `drain` is given the host that it is to use. */
-  drain<T>(host: Host, drain: (host: Host) => Promise<T>): Promise<T>;
+  /** Begins a pass of that executor over a run. */
+  pass(executor: string, run: Run<Json>): MeasuredPass;
+  /** Measures a drain of that executor, which uses the instrumentation that it is given. */
+  drain<T>(executor: string, drain: (below: Instrumentation) => Promise<T>): Promise<T>;
   /** The due runs that a drain saw. */
   drained(seen: { readonly taken: number; readonly passedOver: number; readonly left: number }): void;
-  attempt(
-    definition: CapabilityDefinition,
-    context: StepContext,
-    call: () => Promise<AttemptOutcome>,
-  ): Promise<AttemptOutcome>;
-  commit<T extends Pick<WriteOutcome, "kind">>(deliver: () => Promise<T>): Promise<T>;
+  /** One call of what a step calls, by its name; `failureOf` says whether it failed. */
+  attempt<T>(
+    uses: string,
+    context: { readonly runId: string; readonly stepId: string; readonly attempt: number },
+    call: () => Promise<T>,
+    failureOf: (outcome: T) => Failure | undefined,
+  ): Promise<T>;
+  commit<T extends { readonly kind: string }>(deliver: () => Promise<T>): Promise<T>;
   /** What a commit has added to a run's history, so that what is measured agrees with what is remembered. */
-  written(change: Change): void;
+  written(change: WrittenChange): void;
   leaseLost(skillId: string): void;
+}
+
+/** The part of a commit that is measured. */
+export interface WrittenChange {
+  readonly record: { readonly run: Run<Json> };
+  readonly events: readonly NewEvent<Json>[];
+  readonly checkpoint?: { readonly state: ExecutionState<Json> };
 }
 
 /** A pass that is measured. */
 export interface MeasuredPass {
-  /** The host, as the pass is to use it: what it asks of the store stands below the pass. */
-  readonly host: Host;
+  /** What the pass is to use, so that what it asks of the store stands below it. */
+  readonly below: Instrumentation;
   within<T>(work: () => Promise<T>): Promise<T>;
-  end(record: RunRecord<Json>, how: { readonly isLost: boolean; readonly failure: unknown }): void;
+  end(run: Run<Json>, how: { readonly isLost: boolean; readonly failure: unknown }): void;
+}
+
+/** The host, as work below that instrumentation is to use it. */
+export function measured<H extends { readonly store: Store; readonly instrumentation?: Instrumentation }>(
+  host: H,
+  below: Instrumentation,
+): H {
+  return { ...host, store: below.store, instrumentation: below };
 }

@@ -1,4 +1,3 @@
-import type { Host } from "../engine/host.ts";
 import { getOwn } from "../json.ts";
 import { present } from "../present.ts";
 import type { Store } from "../store.ts";
@@ -24,13 +23,9 @@ export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
 }
 
 function instrumentation(bare: Store, observer: Observer): Instrumentation {
-  const below = (host: Host, inner: Observer): Host => {
-    const own = instrumentation(bare, inner);
-    return { ...host, store: own.store, instrumentation: own };
-  };
   return {
     store: observedStore(bare, observer),
-    pass(host, { run }) {
+    pass(executor, run) {
       const { within, end, ...observation } = observer.begin("orca.pass.duration", {
         name: `pass ${run.skillId}`,
         kind: "internal",
@@ -38,43 +33,41 @@ function instrumentation(bare: Store, observer: Observer): Instrumentation {
         spanAttributes: {
           "orca.run.id": run.runId,
           "orca.tenant.id": run.tenantId ?? "",
-          "orca.executor.id": host.executor,
+          "orca.executor.id": executor,
         },
         ...present({ parent: runTrace(run.traceId) }),
       });
       return {
-        host: below(host, observation.observer),
+        below: instrumentation(bare, observation.observer),
         within,
-        end({ run: { status } }, { isLost, failure }) {
+        end({ status }, { isLost, failure }) {
           const outcome = { "orca.run.status": status, "orca.pass.is_lost": isLost };
           end(outcome, isLost || failure === undefined ? undefined : failureFrom(failure));
         },
       };
     },
-    drain(host, drain) {
+    drain(executor, drain) {
       const observation = observer.begin("orca.drain.duration", {
         name: "drain",
         kind: "internal",
         attributes: {},
-        spanAttributes: { "orca.executor.id": host.executor },
+        spanAttributes: { "orca.executor.id": executor },
       });
-      return observe(observation, () => drain(below(host, observation.observer)));
+      return observe(observation, () => drain(instrumentation(bare, observation.observer)));
     },
     drained({ taken, passedOver, left }) {
       observer.add("orca.drain.runs", { "orca.drain.outcome": "taken" }, taken);
       observer.add("orca.drain.runs", { "orca.drain.outcome": "passed_over" }, passedOver);
       observer.add("orca.drain.runs", { "orca.drain.outcome": "left" }, left);
     },
-    attempt({ id }, { runId, stepId, attempt }, call) {
+    attempt(uses, { runId, stepId, attempt }, call, failureOf) {
       const observation = observer.begin("orca.attempt.duration", {
-        name: `attempt ${id}`,
+        name: `attempt ${uses}`,
         kind: "internal",
-        attributes: { "orca.capability.id": id },
+        attributes: { "orca.capability.id": uses },
         spanAttributes: { "orca.run.id": runId, "orca.step.id": stepId, "orca.step.attempt": attempt },
       });
-      return observe(observation, call, (outcome) =>
-        outcome.kind === "failed" ? { type: outcome.error.code, message: outcome.error.message } : undefined,
-      );
+      return observe(observation, call, failureOf);
     },
     async commit(deliver) {
       const count = (outcome: string) => observer.add("orca.commits", { "orca.commit.outcome": outcome });

@@ -391,7 +391,7 @@ class Findings {
     });
     const isHarmless = sideEffects === "none" || sideEffects === "read";
     // Called again only after a person has said so.
-    const isAsked = hasEffect({ id: uses, version: "1", ...present({ sideEffects }) }) && !isIdempotent;
+    const isAsked = hasEffect(present({ sideEffects })) && !isIdempotent;
     if (returned.length < 2 || isHarmless || isAsked) return;
     this.#doubled(first, mostKeys, usesKey, when);
   }

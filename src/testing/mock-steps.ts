@@ -1,10 +1,12 @@
-import type { Action } from "../engine/kernel.ts";
+import { encodeValue } from "../codec/values.ts";
+import type { Action } from "../engine/attempt.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
-import type { CodeRun } from "../skills/code/run.ts";
+import { capabilityAction } from "../skills/capability-action.ts";
+import type { BodyRun } from "../skills/code/body-run.ts";
 import { codeBody } from "../skills/code/skill.ts";
 import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../skills/code/workflow.ts";
-import { call, codeRuns, handled, useAction } from "../skills/code/workflow-step.ts";
+import { call, codeRuns, handled } from "../skills/code/workflow-step.ts";
 import type { Skill } from "../skills/skill.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock, type MockContext } from "./mock.ts";
 import { mocked } from "./mock-capabilities.ts";
@@ -59,7 +61,7 @@ function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
   };
 }
 
-function mockedStep(run: CodeRun, step: WorkflowStep, mocks: StepMocks, asked: Set<string>): WorkflowStep {
+function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: Set<string>): WorkflowStep {
   const mockOf = (name: string): Mock | undefined => {
     asked.add(name);
     return getOwn(mocks, name);
@@ -88,7 +90,7 @@ function mockedStep(run: CodeRun, step: WorkflowStep, mocks: StepMocks, asked: S
       const capability = run.pass.host.capabilities.find(capabilityId);
       if (mock === undefined || capability === undefined) return step.use<T>(name, capabilityId, input);
       return handled(async () => {
-        const action = useAction(mocked(capability, mock), input);
+        const action = capabilityAction(mocked(capability, mock), encodeValue(input, "input"));
         return call<T>(run, name, capabilityId, () => action, action.input);
       });
     },
@@ -104,27 +106,25 @@ function mockedStep(run: CodeRun, step: WorkflowStep, mocks: StepMocks, asked: S
 }
 
 /** Gives an event as if it had come. */
-function eventAction({ pass }: CodeRun, id: string, type: string, mock: Mock): Action {
+function eventAction({ pass }: BodyRun, id: string, type: string, mock: Mock): Action {
   const otherwise = {
     real: () => Promise.reject(invalidMock(id, "an event is awaited once: it takes no times")),
     timeout: () => new Error(`no signal "${type}" came in time`),
   };
   return {
-    capability: {
-      definition: { id, version: "1" },
-      handler: async (_, context) => ({
-        payload: await answerOf(mock, undefined, context, otherwise),
-        timestamp: new Date(pass.host.clock.now()),
-        type,
-      }),
-    },
+    policy: {},
     input: null,
+    call: async (_, context) => ({
+      payload: await answerOf(mock, undefined, context, otherwise),
+      timestamp: new Date(pass.host.clock.now()),
+      type,
+    }),
     retryDelay: () => undefined,
   };
 }
 
 /** Fails the run, whatever its body makes of it. */
-function refuse<T>(run: CodeRun, name: string, problem: string): Promise<T> {
+function refuse<T>(run: BodyRun, name: string, problem: string): Promise<T> {
   run.refuse(invalidMock(name, problem).message, name, "invalid_definition");
   return new Promise(() => {});
 }

@@ -1,12 +1,12 @@
 import { encodeValue } from "../codec/values.ts";
 import { modelStore } from "../conformance/model.ts";
 import { emptyTables } from "../conformance/tables.ts";
-import { isOver } from "../engine/ending.ts";
 import { isDurableError } from "../errors.ts";
 import { heldRow } from "../journal/held.ts";
 import { type Json, jsonEqual } from "../json.ts";
 import { isTerminal, type Wait } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
+import { isOver } from "../record/waits.ts";
 import type { CurrentRun, Runs } from "../runs/runs.ts";
 import { createRuntime, type Runtime } from "../runtime.ts";
 import type { AnyCapability } from "../skills/capability.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../engine/host.ts";
+import type { Clock } from "../clock.ts";
 
 export interface VirtualClockOptions {
   /** What time it is at first, in milliseconds since 1970. The real time where absent. */

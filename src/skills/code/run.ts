@@ -2,15 +2,16 @@ import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts"
 import { messageOf } from "../../engine/attempt.ts";
 import { complete, fail, failure, handOver, park, siblingController } from "../../engine/ending.ts";
 import { Flights, type Take } from "../../engine/flights.ts";
-import { contextOf } from "../../engine/host.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { DurableError, isDurableError } from "../../errors.ts";
 import { getOwn, type Json, jsonEqual } from "../../json.ts";
 import { present } from "../../present.ts";
 import type { RunError } from "../../record/run.ts";
+import { contextOf } from "../../record/run.ts";
 import { type ExecutionState, isSettled, type StepResult } from "../../record/state.ts";
 import { stepId } from "../../record/step-id.ts";
 import { AskLog } from "./ask-log.ts";
+import { type Ask, type BodyRun, never } from "./body-run.ts";
 import { type Recorded, recordOf } from "./recorded.ts";
 import { currentCall } from "./step-call.ts";
 import type { WorkflowBody } from "./workflow.ts";
@@ -37,16 +38,6 @@ type Ending =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly thrown: unknown };
 
-/** What a body asks for. */
-export interface Ask {
-  readonly name: string;
-  readonly uses: string;
-  /** Of a step that has one: what it calls must be what was recorded under its name. */
-  readonly input?: Json;
-  /** Takes the step under its id; `count` is 1 for the first of its name. */
-  readonly take: (id: string, count: number) => ReturnType<Take>;
-}
-
 /** Executes a code-first body as far as it goes now: until it has ended, waits, or is handed over. */
 export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
   for (const pace of paces) if (await new CodeRun(pass, pace).execute(body)) return;
@@ -59,7 +50,7 @@ export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
  * A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends there, without
  * an exception in the body.
  */
-export class CodeRun {
+export class CodeRun implements BodyRun {
   readonly pass: Pass;
   /** Aborts the steps in flight when the run is lost or has failed. */
   readonly siblings: AbortController;
@@ -540,11 +531,6 @@ export class CodeRun {
     const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
     return last && last.status === "degraded" ? [last.stepId] : [];
   }
-}
-
-/** The answer of a step that the body gets no answer from in this pass. */
-export function never<T>(): Promise<T> {
-  return new Promise<T>(() => {});
 }
 
 function notAskedFor(stepId: string): RunError {

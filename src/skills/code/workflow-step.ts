@@ -1,8 +1,7 @@
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { type Duration, durationMs, maxDurationMs } from "../../duration.ts";
-import type { StepError } from "../../engine/attempt.ts";
+import type { Action, StepError } from "../../engine/attempt.ts";
 import {
-  type Action,
   act,
   askForApproval,
   guarded,
@@ -17,8 +16,9 @@ import type { Json } from "../../json.ts";
 import { present } from "../../present.ts";
 import type { StepResult } from "../../record/state.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
-import type { Capability, StepContext } from "../capability.ts";
-import { type CodeRun, never } from "./run.ts";
+import type { StepContext } from "../capability.ts";
+import { capabilityAction } from "../capability-action.ts";
+import { type BodyRun, never } from "./body-run.ts";
 import { withinCall } from "./step-call.ts";
 import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
@@ -34,10 +34,10 @@ const callbackUses = "step.do";
 type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
 
 /** The pass behind the steps that a body was given; test tools answer for a step there. */
-export const codeRuns = new WeakMap<WorkflowStep, CodeRun>();
+export const codeRuns = new WeakMap<WorkflowStep, BodyRun>();
 
 /** The steps of one pass, as a body sees them. */
-export function workflowStep(run: CodeRun): WorkflowStep {
+export function workflowStep(run: BodyRun): WorkflowStep {
   const steps: WorkflowStep = {
     do: <T>(name: string, ...rest: readonly unknown[]) =>
       handled(async () => {
@@ -65,7 +65,7 @@ export function workflowStep(run: CodeRun): WorkflowStep {
             missing: "capability",
           });
         }
-        const action = useAction(capability, input);
+        const action = capabilityAction(capability, encodeValue(input, "input"));
         return call<T>(run, name, capabilityId, () => action, action.input);
       }),
     sleep: (name: string, duration: Duration) =>
@@ -128,7 +128,7 @@ export function handled<T>(work: () => Promise<T>): Promise<T> {
 
 /** Asks for a step, and takes it under its own spec. */
 function take(
-  run: CodeRun,
+  run: BodyRun,
   name: string,
   uses: string,
   taken: (spec: StepSpec, count: number) => Promise<StepOutcome>,
@@ -147,7 +147,7 @@ function take(
 
 /** Takes a step that calls something, and gives its body what came of it. With an input, it is told from another call. */
 export async function call<T>(
-  run: CodeRun,
+  run: BodyRun,
   name: string,
   uses: string,
   action: (id: string, count: number) => Action,
@@ -155,18 +155,6 @@ export async function call<T>(
 ): Promise<T> {
   const taken = (spec: StepSpec, count: number) => act(run.pass, spec, action(spec.id, count), run.siblings.signal);
   return answer<T>(run, await take(run, name, uses, taken, input));
-}
-
-/** The call of a capability under its own policies. */
-export function useAction(capability: Capability, input: unknown): Action {
-  const policy = { ...noRetry, ...capability.definition.retry };
-  const { timeoutMs } = capability.definition;
-  return {
-    capability,
-    input: encodeValue(input, "input"),
-    ...present({ timeoutMs }),
-    retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
-  };
 }
 
 function checkName(name: string): void {
@@ -221,7 +209,7 @@ function specOf(id: string, uses: string): StepSpec {
 }
 
 /** What a settled step gives its body: its value, or what it threw. */
-function answer<T>(run: CodeRun, result: StepResult<Json>): T {
+function answer<T>(run: BodyRun, result: StepResult<Json>): T {
   if (result.status !== "degraded") return decodeValue(result.producedOutput, "output") as T;
   const thrown = decodeValue(result.rawResult, "error");
   run.rejectedBy(result.stepId, thrown);
@@ -229,7 +217,7 @@ function answer<T>(run: CodeRun, result: StepResult<Json>): T {
 }
 
 function callbackAction<T>(
-  run: CodeRun,
+  run: BodyRun,
   name: string,
   id: string,
   count: number,
@@ -256,18 +244,11 @@ function callbackAction<T>(
     idempotencyKey,
     signal,
   });
-  const capability: Capability = {
-    definition: {
-      id: callbackUses,
-      version: "1",
-      ...present({ sideEffects, replayPolicy, isIdempotent }),
-    },
-    handler: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
-  };
   return {
-    capability,
     name: id,
+    policy: present({ sideEffects, replayPolicy, isIdempotent }),
     input: null,
+    call: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
     timeoutMs: durationMs(timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
       if (attempts > limit) return undefined;

@@ -4,8 +4,7 @@ import { Flights } from "../../engine/flights.ts";
 import { act, guarded, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { DurableError, invalidRequest } from "../../errors.ts";
-import { present } from "../../present.ts";
-import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
+import { capabilityAction } from "../capability-action.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "./graph.ts";
 
 type Failure = Extract<StepOutcome, { kind: "failed" }>;
@@ -111,14 +110,5 @@ function useCapability(
   if (capability === undefined) {
     throw new DurableError("not_found", `capability "${does.capabilityId}" is not registered here`);
   }
-  const { definition } = capability;
-  const policy: RetryPolicy = { ...noRetry, ...definition.retry, ...does.retry };
-  const timeoutMs = does.timeoutMs ?? definition.timeoutMs;
-  const action = {
-    capability,
-    input: resolveInput(does.input, pass.state),
-    ...present({ timeoutMs }),
-    retryDelay: (attempts: number, _: unknown, random: number) => retryDelay(policy, attempts, random),
-  };
-  return act(pass, spec, action, signal);
+  return act(pass, spec, capabilityAction(capability, resolveInput(does.input, pass.state), does), signal);
 }

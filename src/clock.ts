@@ -1,0 +1,44 @@
+/** Where time comes from. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /**
+   * Resolves after that many milliseconds, or as soon as `signal` aborts. After none it resolves in a later turn of the
+   * event loop, once all that is ready by then has gone on.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A time of a clock, ISO-8601 in UTC. */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The platform's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      if (ms <= 0 && typeof MessageChannel !== "undefined") return nextTurn(resolve);
+      // A timer beyond 2^31 - 1 ms would fire at once.
+      const timer = setTimeout(done, Math.min(ms, 2_147_483_647));
+      signal?.addEventListener("abort", done);
+      function done(): void {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  },
+};
+
+// A timer of no length waits up to a second in a hidden tab, a message never does.
+function nextTurn(resolve: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    resolve();
+  };
+  port2.postMessage(null);
+}

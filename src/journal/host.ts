@@ -1,0 +1,47 @@
+import type { Clock } from "../clock.ts";
+import type { OnError } from "../errors.ts";
+import type { RandomBytes, TenantId } from "../ids.ts";
+import type { Commit, Store } from "../store.ts";
+import type { Instrumentation } from "../telemetry/instrumentation.ts";
+import type { Notifier } from "./notifier.ts";
+
+/** What reading and writing runs needs: the medium, a clock, and the name under which this process writes. */
+export interface JournalHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Names this executor in leases; unique among all that share the medium. */
+  readonly executor: string;
+  /** Called after each change that this host commits. */
+  readonly notifier: Notifier;
+  /** Resolves once others can see that this executor is alive; nothing is committed before. */
+  readonly ready: Promise<void>;
+  /** The largest state that is kept, in bytes of its JSON. */
+  readonly maxStateBytes: number;
+  /** The most values in a state that is kept: each costs memory that its JSON does not show. */
+  readonly maxStateValues: number;
+  /** Asked before a run is born; absent if what a tenant may have is not bounded. */
+  readonly admission?: Admission;
+  /** Called with failures of background work, which no caller awaits, and of steps that have no attempt left. */
+  readonly onError: OnError;
+  /** Absent if nothing is measured. */
+  readonly instrumentation?: Instrumentation;
+}
+
+/** Decides whether a tenant has room for one more run. */
+export interface Admission {
+  /**
+   * Takes the room for a commit that is a birth, or a part of an import. Returns what gives it back where nothing was written.
+   *
+   * @throws `quota_exceeded`.
+   */
+  admit(commit: Commit): Promise<() => void>;
+  /** Called after a run of the tenant was erased. */
+  erased(tenant: string): void;
+}
+
+/** Where runs are read and written: on a host, for one tenant. */
+export interface JournalScope {
+  readonly host: JournalHost;
+  readonly tenant: TenantId;
+}

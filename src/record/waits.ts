@@ -1,0 +1,36 @@
+import type { RunRecord, Wait } from "./run.ts";
+
+/** When the wait is over by itself, in milliseconds. */
+export function endOf(wait: Wait): number {
+  return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
+}
+
+/** True where the step would not wait any more. */
+export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boolean {
+  switch (wait.kind) {
+    case "approval":
+      if (wait.reason === "confirmation") return record.confirmed.includes(wait.capabilityId ?? "");
+      return record.waits.some(
+        (own) => own.kind === "approval" && own.stepId === wait.stepId && own.decision !== undefined,
+      );
+    case "signal":
+      return record.inbox.some((signal) => signal.name === wait.name) || endOf(wait) <= now;
+    case "sleep":
+    case "retry":
+      return wait.until <= now;
+  }
+}
+
+/** The wait of that kind at which the step stands, if it does. */
+export function waitOf<K extends Wait["kind"]>(
+  record: RunRecord<unknown>,
+  stepId: string,
+  kind: K,
+): Extract<Wait, { kind: K }> | undefined {
+  return record.waits.find((wait): wait is Extract<Wait, { kind: K }> => wait.stepId === stepId && wait.kind === kind);
+}
+
+/** The record with that wait of its step, in the place of any other. */
+export function withWait<V>(record: RunRecord<V>, wait: Wait): RunRecord<V> {
+  return { ...record, waits: [...record.waits.filter((other) => other.stepId !== wait.stepId), wait] };
+}
