@@ -121,8 +121,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "nobody is asked whether an action happened",
     file: "src/engine/ledger.ts",
-    find: "if (definition.isIdempotent === false && decided === undefined)",
-    replace: "if (definition.isIdempotent === undefined)",
+    find: "if (policy.isIdempotent === false && decided === undefined)",
+    replace: "if (policy.isIdempotent === undefined)",
     seed: "planted-40",
   },
   {
