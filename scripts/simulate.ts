@@ -9,6 +9,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     minutes: { type: "string" },
+    weather: { type: "string" },
     count: { type: "string" },
     planted: { type: "string" },
     ignore: { type: "string", default: "" },
@@ -31,7 +32,7 @@ if (values.planted !== undefined) {
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
   const count = values.count === undefined ? undefined : Number(values.count);
   const found = await search(subject, {
-    first: `${Date.now().toString(36)}-`,
+    first: `${values.weather === undefined ? "" : `${values.weather}:`}${Date.now().toString(36)}-`,
     untilMs: minutes === undefined ? (count === undefined ? 60_000 : Number.POSITIVE_INFINITY) : minutes * 60_000,
     most: count ?? Number.POSITIVE_INFINITY,
     keepsGoing: values["keep-going"],

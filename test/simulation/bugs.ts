@@ -183,7 +183,7 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a run parks before its body has come to the waits of the pass before",
-    file: "src/engine/code-run.ts",
+    file: "src/skills/code/run.ts",
     find: "if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;",
     replace: "return true;",
     seed: "mx2m4w2g-1189",

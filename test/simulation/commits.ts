@@ -42,6 +42,12 @@ interface Facts {
   hasEnded(runKey: string, epoch: number): boolean;
   /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
   isFailing(runKey: string): boolean;
+  /**
+   * True where the failure of that step fails its run: of a graph, without `onFailure: "continue"`. Once its wait is over it has
+   * failed, and that is recorded when its siblings have settled: "Fail-fast aborts the siblings and records what they return
+   * before the run fails."
+   */
+  failsRun(runKey: string, stepId: string): boolean;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
   retriesOf(skillId: string, stepId: string): number;
 }
@@ -69,9 +75,10 @@ export class CommitJudge {
     this.#isResting = true;
     for (const { commits } of history.lives.values()) {
       const last = commits.at(-1);
-      if (last?.record?.run.status !== "running") continue;
+      if (last?.record === undefined || !["running", "waiting_for_signal"].includes(last.record.run.status)) continue;
       for (const wait of last.record.waits) {
-        if (wait.kind !== "sleep" || world.now <= wait.until + promptness.sleepMs) continue;
+        if (wait.kind !== "sleep" && wait.kind !== "signal") continue;
+        if (wait.until === undefined || world.now <= wait.until + promptness.sleepMs) continue;
         this.#late(last, wait.stepId, wait.until);
       }
     }
@@ -138,8 +145,7 @@ export class CommitJudge {
       if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
       const isThere = to.inbox.some(({ name }) => name === wait.name);
       const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
-      // A wait that is over by itself has failed its step, which is recorded once its siblings have settled.
-      const isOver = wait.until !== undefined && wait.until <= world.now;
+      const isOver = wait.until !== undefined && wait.until <= world.now && this.#facts.failsRun(runKey, wait.stepId);
       if (isThere && isOnly && !isOver) this.#expected.set(key, world.now + patience);
     }
   }
@@ -149,11 +155,11 @@ export class CommitJudge {
     return this.#facts.hasEnded(runKey, epoch) || this.#facts.isFailing(runKey);
   }
 
-  /** Sleeps end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
+  /** Sleeps and timeouts end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
   #late(commit: Accepted, stepId: string, until: number): void {
     const { promptness, world, history } = this.#facts;
     if (promptness === undefined) return;
-    if (this.#isLeaving(commit.runKey)) return;
+    if (this.#isLeaving(commit.runKey) || this.#facts.failsRun(commit.runKey, stepId)) return;
     const commits = history.lives.get(commit.runKey)?.commits ?? [];
     const atEnd = commits.findLastIndex(({ at }) => at <= until);
     const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);
@@ -165,7 +171,7 @@ export class CommitJudge {
       return isElsewhere || entry?.events.some(({ type }) => type === "run.resumed");
     });
     if (isHeldUp) return;
-    this.#violate("a-pass-never-stands-still", commit, `has the sleep "${stepId}" ${world.now - until} ms late`);
+    this.#violate("a-pass-never-stands-still", commit, `has the wait at "${stepId}" ${world.now - until} ms late`);
   }
 
   /** An approval opens one gate, and no gate opens without one. */
@@ -391,9 +397,11 @@ export class CommitJudge {
     }
     for (const result of newResults(commit)) {
       const until = this.#ends.get(`${runKey}/${line}/sleep/${result.stepId}`);
+      const timeout = this.#ends.get(`${runKey}/${line}/signal/${result.stepId}`);
       const now = this.#facts.world.now + process.skewMs;
       // The commit was decided a little before it reached the medium.
-      if (until !== undefined && !this.#isResting) this.#late(commit, result.stepId, until);
+      const end = until ?? timeout;
+      if (end !== undefined && !this.#isResting) this.#late(commit, result.stepId, end);
       if (until !== undefined && now < until - 1) {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }

@@ -1,4 +1,4 @@
-import { type Counts, count, newProgram, type Program } from "./program.ts";
+import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
 import type { Random } from "./random.ts";
 
 export type OperationKind =
@@ -74,6 +74,8 @@ export interface Plan {
   /** How long an edge's passes go on, and how many queries one of its invocations has. */
   readonly passMs: number;
   readonly queries: number;
+  /** How long a body may be quiet, and four fifths of `passMs` at most: both leave the pure work of each skill its time. */
+  readonly bodyQuietMs: number;
   readonly roles: readonly Role[];
   readonly skewsMs: readonly number[];
   readonly hasPresence: boolean;
@@ -136,7 +138,8 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     leaseMs: random.pick([4_000, 10_000, 30_000]),
     holdMs: random.pick([0, 1_000, 5_000, 5_000]),
     everyMs: random.pick([500, 1_000, 3_000]),
-    passMs: random.pick([2_000, 25_000]),
+    passMs: Math.max(random.pick([2_000, 25_000]), longestQuietMs(programs) / 0.8),
+    bodyQuietMs: Math.max(30_000, longestQuietMs(programs)),
     queries: random.pick([30, 60, 200]),
     roles,
     skewsMs: roles.map(() => (isSane ? 0 : random.pick([0, 0, 300, -300, 20_000, -20_000, 3_600_000, -3_600_000]))),
@@ -147,6 +150,10 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     items,
     endsAt,
   };
+}
+
+function longestQuietMs(programs: readonly Program[]): number {
+  return Math.max(...programs.map((program) => (program.form === "code" ? pureMs(program.body) : 0))) + 500;
 }
 
 function operationKind(random: Random): OperationKind {

@@ -72,8 +72,22 @@ export function hasPure(piece: Piece): boolean {
   return piece.kind === "pure" || partsOf(piece).some(hasPure);
 }
 
+/** How long a body may work between two steps, in milliseconds: as long as all of its work takes. */
+export function pureMs(piece: Piece): number {
+  const ofParts = partsOf(piece).reduce((sum, part) => sum + pureMs(part), 0);
+  if (piece.kind === "pure") return piece.waitMs;
+  return piece.kind === "repeat" ? piece.times * ofParts : ofParts;
+}
+
 export function hasFloat(piece: Piece): boolean {
   return piece.kind === "float" || partsOf(piece).some(hasFloat);
+}
+
+const floatMark = "float ";
+
+/** True for what is said of a step of a branch that floats, in a body with pure work: there each branch has names of its own. */
+export function isOfFloat(text: string): boolean {
+  return text.includes(floatMark);
 }
 
 /** The pieces that a piece is made of. */
@@ -121,7 +135,7 @@ function named(piece: Piece, prefix: string, counter: { floats: number }): Piece
     case "float":
       return {
         ...piece,
-        of: named(piece.of, `${prefix}float${counter.floats++}/`, counter),
+        of: named(piece.of, `${prefix}${floatMark}${counter.floats++}/`, counter),
         meanwhile: within(piece.meanwhile),
       };
     case "catch":
@@ -221,8 +235,8 @@ function piece(random: Random, room: Room, depth: number): Piece {
 }
 
 /**
- * False where its last work may be no step: who wins a race by such work is recorded nowhere, so that a body which does
- * that has no way that it must take. Work between two steps is told by what the body asks for after it.
+ * False where its last work may be no step: "Do not let a step race pure work. The record has no entry for pure work, so the winner
+ * may be another one in the next pass." (docs/code-first.md) Work between two steps is told by what the body asks for after it.
  */
 function endsInAStep(piece: Piece): boolean {
   switch (piece.kind) {

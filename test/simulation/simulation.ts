@@ -8,7 +8,7 @@ import { type Budget, Medium } from "./medium.ts";
 import { Neighbours } from "./neighbours.ts";
 import { Outside } from "./outside.ts";
 import { type FaultItem, newPlan, type Plan, type Role } from "./plan.ts";
-import { type Counts, count, hasFloat, hasPure, type Piece, partsOf, signalNames } from "./program.ts";
+import { type Counts, count, hasFloat, hasPure, isOfFloat, type Piece, partsOf, signalNames } from "./program.ts";
 import { type Random, random } from "./random.ts";
 import { bind } from "./skills.ts";
 import type { Subject } from "./subject.ts";
@@ -110,6 +110,12 @@ class Simulation {
         const isGraph = plan.programs.some(({ id, form }) => id === skillId && form === "graph");
         return isGraph && this.#outside.isFailing(runKey);
       },
+      failsRun: (runKey, stepId) => {
+        const { skillId } = this.#history.last(runKey)?.row ?? {};
+        const program = plan.programs.find(({ id }) => id === skillId);
+        if (program?.form !== "graph") return false;
+        return program.steps.some(({ id, onFailure }) => id === stepId && onFailure === "fail");
+      },
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       retriesOf: (skillId, stepId) => this.#retriesOf(skillId, stepId),
     });
@@ -209,7 +215,7 @@ class Simulation {
   }
 
   #runtime(process: Process, executes: boolean, budget?: Budget): Runtime {
-    const { leaseMs, holdMs, passMs, hasPresence, seed, programs } = this.#plan;
+    const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, programs } = this.#plan;
     const chance = random(`${seed}/${process.name}`);
     const executor = `${hasPresence ? "tab_" : ""}${process.name}`;
     this.#history.executors.set(process, executor);
@@ -219,6 +225,7 @@ class Simulation {
       executor,
       leaseMs,
       holdMs,
+      bodyQuietMs,
       executes,
       clock: this.#world.clockOf(process),
       random: (length) => chance.bytes(length),
@@ -456,13 +463,14 @@ class Simulation {
   }
 
   /**
-   * What a body has to end with again. What it saw of branches that it did not await may come before or after the end of
-   * work of which nothing is recorded: that it saw by then is no way that it took.
+   * What a run has to end with again. Where a body does pure work, what it saw by its end of branches that float races with
+   * that work: "Do not let a step race pure work. The record has no entry for pure work." (docs/code-first.md)
    */
   #told({ skillId, result }: Run): unknown {
     const program = this.#plan.programs.find(({ id }) => id === skillId);
     if (program?.form !== "code" || !hasFloat(program.body) || !hasPure(program.body)) return result;
-    return (result as { value?: unknown } | null)?.value;
+    const { seen = [], ...rest } = (result ?? {}) as { readonly seen?: readonly string[] };
+    return { ...rest, seen: seen.filter((text) => !isOfFloat(text)) };
   }
 
   /** A replay of the head of a run that completed ends as that run did, and does nothing again. */
