@@ -1,0 +1,185 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Runtime } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import { gatesOf, inputsOf } from "./clients.ts";
+import type { History, Life } from "./history.ts";
+import type { Outside } from "./outside.ts";
+import { signalNames } from "./program.ts";
+import type { ProgramFacts } from "./program-facts.ts";
+import type { Process, World } from "./world.ts";
+
+/** No pass over a generated skill takes so long: it waits for seconds, and is parked beyond them. */
+const mostDrainMs = 20 * 60_000;
+
+/** What is healed, and who does it. */
+interface Patient {
+  readonly world: World;
+  readonly history: History;
+  readonly outside: Outside;
+  readonly store: Store;
+  readonly facts: ProgramFacts;
+  readonly fate: Process;
+  /** The one healthy process, and its runtime. */
+  readonly process: Process;
+  readonly runtime: Runtime;
+}
+
+/** One healthy runtime takes what is due, people decide, signals come: every run must end, be readable and be replayed. */
+export class Healing {
+  readonly #patient: Patient;
+
+  constructor(patient: Patient) {
+    this.#patient = patient;
+  }
+
+  async heal(): Promise<void> {
+    const { world } = this.#patient;
+    const work = [() => this.#finishAll(), () => this.#readAll(), () => this.#replayAll()];
+    for (const part of work) if (world.violation === undefined) await part();
+  }
+
+  async #finishAll(): Promise<void> {
+    const { world, process, outside } = this.#patient;
+    for (let round = 0; round < 300; round++) {
+      await this.#drain();
+      if (world.violation !== undefined) return;
+      const open = this.#open();
+      if (open.length === 0) return;
+      if (await this.#decide(open, round)) continue;
+      const first = await this.#due();
+      if (first === undefined) {
+        const stuck = open.filter((life) => !isWaiting(statusOf(life)));
+        if (stuck.length === 0) continue;
+        const [life] = stuck as [Life];
+        world.violate("every-run-ends", `${life.key} is ${statusOf(life)}, and never due`);
+        return;
+      }
+      await world.delay(process, Math.max(first - outside.timeOf(process), 1), "until something is due");
+    }
+    const states = this.#open().map((life) => `${life.key} is ${statusOf(life)}`);
+    if (states.length > 0) world.violate("every-run-ends", states.join(", "));
+  }
+
+  async #drain(): Promise<void> {
+    const { world, runtime, fate } = this.#patient;
+    const awaken = world.schedule(fate, mostDrainMs, "a drain that never ends", () => {
+      const held = this.#lives().filter(({ commits }) => commits.at(-1)?.record?.lease !== undefined);
+      const keys = held.map(({ key }) => key).join(", ");
+      world.violate("every-run-ends", `a healthy runtime executes ${keys} for ever`);
+    });
+    await runtime.drain();
+    await runtime.idle();
+    awaken();
+  }
+
+  /** Opens gates and sends signals to runs that wait for nothing else. False where none does. */
+  async #decide(open: readonly Life[], round: number): Promise<boolean> {
+    const { runtime } = this.#patient;
+    let acted = false;
+    for (const life of open) {
+      const { tenant, runId, commits } = life;
+      const last = commits.at(-1);
+      const [gate] = gatesOf(last);
+      if (gate !== undefined && statusOf(life) === "waiting_for_human") {
+        await runtime.for(tenant).approve(runId, { approver: `healer${round}`, stepId: gate });
+        acted = true;
+      } else if (statusOf(life) === "waiting_for_signal") {
+        const name = signalNames[round % signalNames.length] as string;
+        const waits = last?.record?.waits.some((wait) => wait.kind === "signal" && wait.name === name);
+        if (waits !== true) continue;
+        await runtime.for(tenant).signal(runId, { name, payload: `heal${round}` });
+        acted = true;
+      }
+    }
+    return acted;
+  }
+
+  /** When the first run is due. */
+  async #due(): Promise<number | undefined> {
+    const [first] = await this.#patient.store.dueRuns({ now: Number.MAX_SAFE_INTEGER, limit: 1 });
+    return first?.dueAt;
+  }
+
+  /** What is stored can be read, by every door, and values come back as they went in. */
+  async #readAll(): Promise<void> {
+    const { world, runtime } = this.#patient;
+    for (const { commits, tenant, runId } of this.#lives()) {
+      if (commits.at(-1)?.record === undefined) continue;
+      const runs = runtime.for(tenant);
+      const run = await runs.get(runId);
+      const { inputs } = (run.result ?? {}) as { readonly inputs?: unknown };
+      const { token } = (inputs ?? {}) as { readonly token?: string };
+      if (inputs !== undefined && !isDeepStrictEqual(inputs, inputsOf(Number(token?.slice(5))))) {
+        world.violate("values-come-back", `the inputs of ${runId} came back as ${shown(inputs)}`);
+      }
+      const history = await runs.history(runId);
+      const { checkpoints } = await runs.listCheckpoints(runId);
+      const written = commits.flatMap(({ entry }) => entry?.checkpoint?.checkpointId ?? []);
+      const listed = checkpoints.map(({ checkpointId }) => checkpointId);
+      if (!isDeepStrictEqual(listed, written)) {
+        world.violate("stored-is-readable", `the checkpoints of ${runId} are not listed as they were written`);
+      }
+      if (history.length !== commits.filter(({ entry }) => entry !== undefined).length) {
+        world.violate("stored-is-readable", `the history of ${runId} has ${history.length} entries`);
+      }
+      for (const { checkpointId } of checkpoints) await runs.loadCheckpoint(runId, checkpointId);
+    }
+  }
+
+  /** A replay of the head of a run that completed ends as that run did, and does nothing again. */
+  async #replayAll(): Promise<void> {
+    const { world, runtime, outside, facts } = this.#patient;
+    for (const { commits, tenant, runId } of this.#lives()) {
+      const last = commits.at(-1);
+      if (last?.record?.run.status !== "completed") continue;
+      const runs = runtime.for(tenant);
+      const source = await runs.get(runId);
+      const newRunId = `again_${runId}`;
+      outside.tenants.set(newRunId, tenant);
+      const calls = world.lines.length;
+      await runs.replay(runId, { newRunId });
+      await runtime.idle();
+      // What its source had left behind when it ended may have to be tried once more.
+      await this.#finishAll();
+      const replay = await runs.get(newRunId);
+      const what = `the replay of the head of ${runId}`;
+      if (replay.status !== "completed") {
+        const { error } = replay;
+        world.violate("a-replay-ends-as-its-source", `${what} is ${replay.status} (${error?.code}: ${error?.message})`);
+      } else if (!isDeepStrictEqual(facts.told(source), facts.told(replay))) {
+        const [was, is] = [source.result, replay.result].map((result) => shown(result));
+        world.violate("a-replay-ends-as-its-source", `${what} ends with ${is}, and the source with ${was}`);
+      }
+      const recorded = Object.keys(last.state?.stepResults ?? {});
+      const again = world.lines
+        .slice(calls)
+        .find((line) => recorded.some((stepId) => line.includes(` calls ${tenant}/${newRunId} ${stepId}, attempt`)));
+      if (again !== undefined) world.violate("recorded-is-not-executed", `${what}: ${again}`);
+      if (world.violation !== undefined) return;
+    }
+  }
+
+  #lives(): readonly Life[] {
+    return [...this.#patient.history.lives.values()];
+  }
+
+  #open(): readonly Life[] {
+    return this.#lives().filter((life) => isOpen(statusOf(life)));
+  }
+}
+
+function statusOf({ commits }: Life): string | undefined {
+  return commits.at(-1)?.record?.run.status;
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? `${part}n` : part)) ?? "undefined";
+}
+
+function isOpen(status: string | undefined): boolean {
+  return status !== undefined && !["completed", "failed", "canceled", "pending"].includes(status);
+}
+
+function isWaiting(status: string | undefined): boolean {
+  return status === "waiting_for_human" || status === "waiting_for_signal";
+}
