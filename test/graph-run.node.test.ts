@@ -360,6 +360,37 @@ describe("retries", () => {
   );
 });
 
+test(
+  "all attempts at a step have one input and one idempotency key, whatever is written beside it meanwhile",
+  played(async ({ actor }) => {
+    const tried: unknown[] = [];
+    const steps: GraphStep[] = [
+      { id: "price", uses: "do", input: literal(10), output: "vars.price" },
+      { id: "charge", uses: "do", input: { charged: "vars.price" }, retry: { maxAttempts: 3, delayMs: minute } },
+      { id: "rebate", uses: "do", input: literal(9), output: "vars.rebate", dependsOn: ["price"] },
+      { id: "nap", sleepMs: minute, dependsOn: ["rebate"] },
+      { id: "again", uses: "do", input: literal(8), output: "vars.again", dependsOn: ["nap"] },
+    ];
+    const options = graph(
+      steps,
+      (input, { stepId, attempt, idempotencyKey }) => {
+        if (stepId !== "charge") return input;
+        tried.push([input, idempotencyKey]);
+        if (attempt < 3) throw new Error("not yet");
+        return "charged";
+      },
+      { sideEffects: "external_action" },
+    );
+    const { begin, settled, later } = actor(options);
+    const runId = await begin({}, "graph");
+    await settled(runId);
+    for (let n = 0; n < 3; n++) await later(5 * minute, runId);
+    expect(await settled(runId)).toMatchObject({ status: "completed" });
+    expect(tried).toHaveLength(3);
+    expect(new Set(tried.map((one) => JSON.stringify(one))).size).toBe(1);
+  }),
+);
+
 describe("waiting beside work", () => {
   test(
     "what does not depend on a sleep goes on while it lasts",

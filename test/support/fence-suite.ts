@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
+import type { WorkflowBody } from "../../src/index.ts";
 import { slow } from "./ownership-suite.ts";
 import { leaseMs, type Scene, scene, stillClock, tenant, until } from "./scene.ts";
 
@@ -130,5 +131,53 @@ export function testFences(medium: string, harness: StoreHarness): void {
       await napper.runs.saveCheckpoint(runId, { kind: "by hand", state });
       expect(calls[0]?.signal.aborted).toBe(true);
     });
+  });
+
+  describe(`a gate over a lapsed lease on ${medium}`, () => {
+    /** A run with a step in flight beside a gate, whose executor stands still while its lease lapses. */
+    const gated = async (scene: Scene) => {
+      const calls: { readonly finish: (value: string) => void }[] = [];
+      const body: WorkflowBody = async (step) => {
+        const slow = step.do("slow", () => new Promise<string>((finish) => calls.push({ finish })));
+        const { approver } = await step.waitForApproval("gate");
+        return [await slow, approver];
+      };
+      const sleeper = scene.actor({ body, clock: stillClock() });
+      const runId = await sleeper.begin();
+      await until(async () => calls.length === 1 && (await sleeper.runs.get(runId)).approvalRequest !== undefined);
+      scene.clock.advance(leaseMs);
+      return { calls, body, sleeper, clerk: scene.actor({ body, executes: false }), runId };
+    };
+
+    test("that is denied by who does not execute ends the run for good", () =>
+      scene(harness, async (scene) => {
+        const { calls, sleeper, clerk, runId } = await gated(scene);
+        await clerk.runs.deny(runId);
+        await clerk.runs.resume(runId);
+        const resumed = await revisionOf(scene, runId);
+        calls[0]?.finish("too late");
+        await sleeper.runtime.idle();
+        expect(await revisionOf(scene, runId)).toBe(resumed);
+      }));
+
+    test("that is approved by who does not execute stays so, whoever goes on", () =>
+      scene(harness, async (scene) => {
+        for (const isBack of [true, false]) {
+          const { calls, body, sleeper, clerk, runId } = await gated(scene);
+          await clerk.runs.approve(runId, { approver: "ada" });
+          if (isBack) {
+            calls[0]?.finish("done");
+            expect(await sleeper.settled(runId)).toMatchObject({ status: "completed", result: ["done", "ada"] });
+            continue;
+          }
+          const next = scene.actor({ body });
+          const drained = next.runtime.drain();
+          await until(() => calls.length === 2);
+          calls[0]?.finish("too late");
+          calls[1]?.finish("anew");
+          await drained;
+          expect(await next.settled(runId)).toMatchObject({ status: "completed", result: ["anew", "ada"] });
+        }
+      }));
   });
 }

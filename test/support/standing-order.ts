@@ -215,6 +215,67 @@ export function testStandingOrder(medium: string, harness: StoreHarness): void {
     }
   });
 
+  describe(`the end of a body on ${medium}`, () => {
+    played("waits for the last attempt of a step that it left between two of them", async ({ actor }) => {
+      for (const way of ["returns", "throws"]) {
+        const attempts: number[] = [];
+        const body: WorkflowBody = async (step) => {
+          void step
+            .do("left", { retries: { limit: 1, delay: "1 hour" } }, async ({ attempt }) => {
+              attempts.push(attempt);
+              if (attempt === 1) throw new Error("not yet");
+              return "at last";
+            })
+            .catch(() => undefined);
+          await step.do("quick", async () => pause(20));
+          if (way === "throws") throw new Error("the body's");
+          return "done";
+        };
+        const first = actor({ body });
+        const { runId, ...run } = await first.start();
+        expect([run.status, attempts]).toEqual(["running", [1]]);
+        await first.die();
+        const second = actor({ body });
+        expect(await second.later(3_600_000, runId)).toMatchObject(
+          way === "throws"
+            ? { status: "failed", error: { message: "the body's" } }
+            : { status: "completed", result: "done" },
+        );
+        expect(attempts).toEqual([1, 2]);
+        expect((await headOf(second.runs, runId)).stepResults.left).toMatchObject({ producedOutput: "at last" });
+      }
+    });
+
+    played("is given what it left in flight in the order of the record, in every pass", async ({ actor }) => {
+      const passes: string[][] = [];
+      const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const body: WorkflowBody = async (step) => {
+        const answers: string[] = [];
+        passes.push(answers);
+        void step.do("b", () => b.promise).then(() => answers.push("b"));
+        void step.do("a", () => a.promise).then(() => answers.push("a"));
+        await step.do("quick", async () => answers.push("quick"));
+        return "done";
+      };
+      const { begin, runs, runtime, settled } = actor({ body });
+      const runId = await begin();
+      await until(async () => (await recordedSteps(runs, runId)).includes("quick"));
+      b.resolve();
+      a.resolve();
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: "done" });
+      expect(await recordedSteps(runs, runId)).toEqual(["quick", "b", "a"]);
+      const { run: replay } = await runs.replay(runId);
+      await runtime.idle();
+      expect(await runs.get(replay.runId)).toMatchObject({ status: "completed", result: "done" });
+      for (let n = 0; n < 20; n++) await turn();
+      // What is recorded is not called again.
+      expect(passes).toEqual([
+        ["quick", "b", "a"],
+        ["b", "a"],
+      ]);
+    });
+  });
+
   describe(`work between two steps on ${medium}`, () => {
     played("may take 400 ms, of a digest or of anything else", async ({ actor }) => {
       const { start } = actor({
