@@ -8,10 +8,12 @@ import { describe, expect, test } from "vitest";
 import { applyMigrations, startWorker } from "../scripts/local-worker.ts";
 
 const pages = [
-  "README.md",
-  ...readdirSync("docs")
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`),
+  ...readdirSync(".").filter((name) => name.endsWith(".md")),
+  ...[".github", "docs", "docs/decisions", ".github/ISSUE_TEMPLATE"].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => `${folder}/${name}`),
+  ),
 ];
 
 interface Block {
@@ -125,13 +127,43 @@ test("the README's table has every door", () => {
   expect(rows.toSorted()).toEqual(doors.map((door) => door.replace(".", "orca-durable")).toSorted());
 });
 
+/** The links of each page that stay in the repository. */
+const linked = pages.flatMap((page) =>
+  [...readFileSync(page, "utf8").matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].map(
+    ([, file = "", anchor = ""]) => ({
+      page,
+      target: file === "" ? page : normalize(join(dirname(page), file)),
+      anchor,
+    }),
+  ),
+);
+
 test("every link within the repository leads to a file", () => {
-  const links = pages.flatMap((page) =>
-    [...readFileSync(page, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) =>
-      normalize(join(dirname(page), target)),
-    ),
+  expect(linked.filter(({ target }) => !existsSync(target))).toEqual([]);
+});
+
+test("every link to a heading leads to one", () => {
+  const anchors = new Map(pages.map((page) => [page, anchorsOf(page)]));
+  const missing = linked.filter(({ target, anchor }) => anchor !== "" && !anchors.get(target)?.includes(anchor));
+  expect(missing).toEqual([]);
+});
+
+/** The headings of a page, as GitHub makes addresses of them. */
+function anchorsOf(page: string): readonly string[] {
+  return [...readFileSync(page, "utf8").matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
   );
-  expect(links.filter((link) => !existsSync(link))).toEqual([]);
+}
+
+test("every link within the package leads to a file of the package", { timeout: 120_000 }, async () => {
+  const { stdout } = await promisify(execFile)("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"]);
+  const files = new Set((JSON.parse(stdout) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path));
+  const packed = linked.filter(({ page }) => files.has(page));
+  expect(packed.length).toBeGreaterThan(100);
+  expect(packed.filter(({ target }) => !files.has(target))).toEqual([]);
 });
 
 test("every file that the docs name is there", () => {
