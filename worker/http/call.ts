@@ -1,7 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
-import type { Runs } from "../../src/index.ts";
-import { type Caller, checkRole, type Role, roleOfMethod } from "./auth/caller.ts";
+import { isId, randomHex } from "../../src/ids.ts";
+import { DurableError, type Runs } from "../../src/index.ts";
+import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
@@ -52,10 +53,16 @@ export function routeOf(c: Context<AppEnv>): { readonly method: string; readonly
   return matchedRoutes(c).findLast(({ method }) => method !== "ALL");
 }
 
+/** @throws `internal_error` where this is nobody: what authenticates is code of the deployment, and may be wrong. */
+export function checkCaller(caller: Caller): Caller {
+  if (isId(caller?.tenant) && roles.includes(caller.role)) return caller;
+  throw new DurableError("internal_error", "the authentication names no tenant and role");
+}
+
 /** What the gates of {@link needs} demand, so that a caller is told at once and not of a lesser role first. */
 const neededBy = new WeakMap<object, Role>();
 
-/** For a route that needs more than its method says. */
+/** For a route that needs more than its method says: `read` for GET, `execute` for any other. */
 export function needs(role: Role): MiddlewareHandler<AppEnv> {
   const gate: MiddlewareHandler<AppEnv> = async (c, next) => {
     checkRole(c.var.caller, role);
@@ -65,11 +72,21 @@ export function needs(role: Role): MiddlewareHandler<AppEnv> {
   return gate;
 }
 
-/** The role that the route of this request needs; undefined where there is no such route. */
-export function neededRole(c: Context<AppEnv>): Role | undefined {
+/**
+ * Lets the caller pass to the route of the request; where there is none, that is told later.
+ *
+ * @throws `forbidden` where the caller's role does not reach that far.
+ */
+export function checkRoute(c: Context<AppEnv>): void {
   const route = routeOf(c);
+  if (route === undefined) return;
   const more = matchedRoutes(c).flatMap(({ handler }) => neededBy.get(handler) ?? []);
-  return route && (more.at(-1) ?? roleOfMethod(route.method));
+  checkRole(c.var.caller, more.at(-1) ?? (route.method === "GET" ? "read" : "execute"));
+}
+
+function checkRole(caller: Caller, needed: Role): void {
+  if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
+  throw new DurableError("forbidden", `this needs the role "${needed}", and the caller has "${caller.role}"`);
 }
 
 // Whoever calls `fetch` passes the bindings that the app was created for.
@@ -85,4 +102,48 @@ function backgroundOf(c: Context): (work: Promise<unknown>) => void {
     // A platform without such a context, as Node: it stays awake by itself.
     return () => {};
   }
+}
+
+export const traceHeader = "x-trace-id";
+export const parentHeader = "traceparent";
+
+/** By which ids a request is known, its own and those of the W3C. */
+export interface Trace {
+  readonly traceId: string;
+  /** As the header of that name: the caller's trace, with this request as the parent of what follows. */
+  readonly traceparent: string;
+}
+
+/**
+ * What the caller sent of its trace where it can be echoed, else something new. The trace id is `x-trace-id`, or else
+ * that of `traceparent`. Source: https://www.w3.org/TR/trace-context/
+ */
+export function traceOf({ headers }: Request): Trace {
+  const given = headers.get(traceHeader);
+  const parent = parentOf(headers.get(parentHeader));
+  const w3c = parent?.traceId ?? ownForm.exec(given ?? "")?.[1] ?? hex(16);
+  const traceId = isId(given) ? given : (parent?.traceId ?? `trace_${w3c}`);
+  return { traceId, traceparent: `00-${w3c}-${hex(8)}-${parent?.flags ?? "00"}` };
+}
+
+/** A trace id that is the W3C's, or made from one. */
+const ownForm = /^(?:trace_)?((?!0{32})[0-9a-f]{32})$/;
+
+interface Parent {
+  readonly traceId: string;
+  /** Whether the trace is sampled; the other flags are not ours to pass on. */
+  readonly flags: "00" | "01";
+}
+
+// A later version may say more after what this one says; "ff" is none, and ids of zeros are no ids.
+const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
+
+function parentOf(header: string | null): Parent | undefined {
+  const [, version, traceId = "", flags = "", more] = form.exec(header ?? "") ?? [];
+  if (version === undefined || (version === "00" && more !== undefined)) return undefined;
+  return { traceId, flags: (Number.parseInt(flags, 16) & 1) === 1 ? "01" : "00" };
+}
+
+function hex(bytes: number): string {
+  return randomHex((length) => crypto.getRandomValues(new Uint8Array(length)), bytes);
 }

@@ -4,10 +4,9 @@ import { DurableError, type OnError, type Runs, type Telemetry } from "../../src
 import { defaultMaxValues } from "../../src/json.ts";
 import { countOption, numberOption } from "../../src/runs/options.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
-import { type Caller, checkCaller, checkRole } from "./auth/caller.ts";
+import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
-import { type AppEnv, type Call, callOf, neededRole } from "./call.ts";
-import { parentHeader, traceHeader, traceOf } from "./headers.ts";
+import { type AppEnv, type Call, callOf, checkCaller, checkRoute, parentHeader, traceHeader, traceOf } from "./call.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
 import { cors, secureHeaders } from "./middleware/browsers.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
@@ -133,8 +132,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     const caller = checkCaller(await options.authenticate(call));
     c.set("caller", caller);
     await options.admit?.(caller, call);
-    const role = neededRole(c);
-    if (role !== undefined) checkRole(caller, role);
+    checkRoute(c);
     c.set("runs", options.runs(caller.tenant, call));
     c.set("keys", options.keys?.(call));
     await next();

@@ -1,9 +1,17 @@
 import type { Context, MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { invalidRequest } from "../../src/errors.ts";
-import { DurableError, decodeValue, type Json, type JsonObject, parseJson } from "../../src/index.ts";
+import {
+  type CurrentRun,
+  DurableError,
+  decodeValue,
+  type Json,
+  type JsonObject,
+  type Precondition,
+  parseJson,
+} from "../../src/index.ts";
 import { at, isJsonObject } from "../../src/json.ts";
-import type { AppEnv } from "./call.ts";
+import { type AppEnv, traceHeader } from "./call.ts";
 
 /** The most bytes that a request's body may have where the app is not told otherwise. */
 export const defaultMaxBodyBytes = 10 * 1024 * 1024;
@@ -133,4 +141,53 @@ export function given<T extends object>(fields: T): { readonly [K in keyof T]?: 
 // What is left of T once its nulls are gone is T without them.
 function asGiven<T>(fields: object): { readonly [K in keyof T]?: NonNullable<T[K]> } {
   return fields as { readonly [K in keyof T]?: NonNullable<T[K]> };
+}
+
+/** The key under which a call is made once, if it has one. */
+export function idempotencyKeyOf(c: Context<AppEnv>): string | undefined {
+  return c.req.header("idempotency-key");
+}
+
+// The ETag of a run is the revision of its last history entry. Source: RFC 9110, sections 8.8.3 and 13.
+
+const tagList =
+  /^[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$/;
+
+/** Says in the answer at which revision the run is. */
+export function tag(c: Context<AppEnv>, { revision }: CurrentRun): void {
+  c.header("etag", `"${revision}"`);
+}
+
+/**
+ * What the request's If-Match demands of the run. A tag that no run can have demands something that never is.
+ *
+ * @throws `invalid_request` where it is no list of tags: a condition is not to be overlooked.
+ */
+export function preconditionOf(c: Context<AppEnv>): Precondition {
+  const given = c.req.header("if-match");
+  if (given === undefined || given.trim() === "*") return {};
+  if (!tagList.test(given)) {
+    throw invalidRequest("If-Match", 'expected * or the ETag of a run, such as "12"', {
+      hint: "the quotation marks are part of it",
+    });
+  }
+  const revisions = [...given.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, text = ""]) =>
+    weak === undefined && /^\d{1,15}$/.test(text) ? [Number(text)] : [],
+  );
+  return { expectedRevision: revisions };
+}
+
+/** True where the caller has the run as it is. */
+export function isKnown(c: Context<AppEnv>, { revision }: CurrentRun): boolean {
+  const given = c.req.header("if-none-match");
+  if (given === undefined) return false;
+  return given.trim() === "*" || (tagList.test(given) && given.match(/"[^"]*"/g)?.includes(`"${revision}"`) === true);
+}
+
+/** The trace id of a run that is started: the body's, which is then the request's too unless a header named another. */
+export function startedTraceId(c: Context<AppEnv>, given: string | null | undefined): string {
+  if (given === undefined || given === null) return c.var.traceId;
+  // A header loses the blanks at its ends, and then would say another id than the answer's body.
+  if (c.req.header(traceHeader) === undefined && given.trim() === given) c.set("traceId", given);
+  return given;
 }

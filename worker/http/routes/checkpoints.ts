@@ -10,8 +10,7 @@ import {
   newCheckpoint,
 } from "../contract/checkpoints.ts";
 import { checkpointRecordAnswer, comparisonAnswer } from "../contract/wire.ts";
-import { preconditionOf } from "../headers.ts";
-import { body, given, query } from "../request.ts";
+import { body, given, preconditionOf, query } from "../request.ts";
 
 /** Routes to the checkpoints of a run. */
 export const checkpointRoutes = new Hono<AppEnv>()

@@ -4,8 +4,7 @@ import type { AppEnv } from "../call.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { idempotencyKeyOf, preconditionOf, tag } from "../headers.ts";
-import { body, given } from "../request.ts";
+import { body, given, idempotencyKeyOf, preconditionOf, tag } from "../request.ts";
 
 /** Routes by which a run goes on, or goes on no more. */
 export const continuationRoutes = new Hono<AppEnv>()

@@ -4,8 +4,7 @@ import { descentMode } from "../../../src/record/lineage.ts";
 import type { AppEnv } from "../call.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { idempotencyKeyOf, preconditionOf } from "../headers.ts";
-import { body, decodeFields, given } from "../request.ts";
+import { body, decodeFields, given, idempotencyKeyOf, preconditionOf } from "../request.ts";
 
 /** Routes by which runs come of others. */
 export const descentRoutes = new Hono<AppEnv>()

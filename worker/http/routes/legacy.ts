@@ -3,7 +3,7 @@ import type { Run } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { preconditionOf } from "../headers.ts";
+import { preconditionOf } from "../request.ts";
 
 /** Routes of clients from before runs could be canceled: they know such a run as a failed one. */
 export const legacyRoutes = new Hono<AppEnv>()

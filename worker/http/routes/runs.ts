@@ -5,8 +5,7 @@ import type { RunPosition } from "../../../src/index.ts";
 import { type AppEnv, needs } from "../call.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { isKnown, preconditionOf, tag } from "../headers.ts";
-import { given, query } from "../request.ts";
+import { given, isKnown, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes to runs that are there. */
 export const runRoutes = new Hono<AppEnv>()

@@ -5,8 +5,7 @@ import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
 import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { idempotencyKeyOf, startedTraceId, tag } from "../headers.ts";
-import { body, decode, decodeFields, given } from "../request.ts";
+import { body, decode, decodeFields, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
 
 /** Routes by which runs come into being. */
 export const startRoutes = new Hono<AppEnv>()

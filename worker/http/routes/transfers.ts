@@ -4,8 +4,7 @@ import { type AppEnv, needs } from "../call.ts";
 import { chunkStream } from "../chunks.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { tag } from "../headers.ts";
-import { readChunks } from "../request.ts";
+import { readChunks, tag } from "../request.ts";
 
 /** The most bytes that an import may have where the app is not told otherwise. */
 export const defaultMaxImportBytes = 100 * 1024 * 1024;
