@@ -110,7 +110,7 @@ const rooms: readonly Room[] = [
     holds: /^worker\/client\/.+$/,
     sees: /^src\/errors\.ts$/,
     types: anyOf(contract, /^worker\/http\/index\.ts$/, /^src\/record\/run\.ts$/),
-    packages: /^hono\/client$/,
+    packages: /^hono\/(client|types)$/,
   },
   // What the routes take and answer knows neither a route nor what stands before it.
   { name: "contract", holds: contract, sees: anyOf(core, /^worker\/http\/auth\/caller\.ts$/), packages: /^valibot$/ },

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { bundle } from "../scripts/size.ts";
 import type { RunStatus } from "../src/index.ts";
-import { createClient } from "../worker/client/index.ts";
+import { createClient, type WatchOptions, type WatchState } from "../worker/client/index.ts";
 import { messagesOf } from "../worker/client/messages.ts";
 import type { EventAnswer, RunAnswer } from "../worker/http/contract/records.ts";
 
@@ -49,9 +49,11 @@ describe("the client's bundle", () => {
     const own = modules.filter((id) => !id.includes("node_modules/hono/"));
     expect(own.map((id) => id.replace(/^.*?\/(src|worker)\//, "$1/")).sort()).toEqual([
       "src/errors.ts",
+      "worker/client/calls.ts",
       "worker/client/failure.ts",
       "worker/client/index.ts",
       "worker/client/messages.ts",
+      "worker/client/requests.ts",
       "worker/client/watch.ts",
     ]);
     expect(size).toBeLessThanOrEqual(6_000);
@@ -59,11 +61,11 @@ describe("the client's bundle", () => {
 });
 
 describe("a stream of messages", () => {
-  const read = async (chunks: readonly string[]) => {
-    const encoder = new TextEncoder();
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  const read = async (chunks: readonly Uint8Array[]) => {
     const body = new ReadableStream<Uint8Array>({
       start(controller) {
-        for (const chunk of chunks) controller.enqueue(encoder.encode(chunk));
+        for (const chunk of chunks) controller.enqueue(chunk);
         controller.close();
       },
     });
@@ -84,16 +86,69 @@ describe("a stream of messages", () => {
   };
 
   test("is the same however it is cut into chunks, and what is not whole is dropped", async () => {
-    expect(await read([text])).toEqual(expected);
+    const bytes = bytesOf(text);
+    expect(await read([bytes])).toEqual(expected);
+    // In the middle of letters too.
     for (let size = 1; size < 40; size++) {
-      const chunks = text.match(new RegExp(`[^]{1,${size}}`, "gu")) ?? [];
+      const count = Math.ceil(bytes.length / size);
+      const chunks = Array.from({ length: count }, (_, index) => bytes.slice(index * size, (index + 1) * size));
       expect(await read(chunks)).toEqual(expected);
     }
   });
 
   test("that says nothing of use has no messages", async () => {
     for (const odd of ["", "\n\n\n", "no colon\n\n", "retry: soon\n\n", ":\n\n", "id: 1\n\n", "data: unfinished\n"]) {
-      expect(await read([odd])).toEqual({ messages: [], retries: [] });
+      expect(await read([bytesOf(odd)])).toEqual({ messages: [], retries: [] });
     }
+  });
+});
+
+describe("what a watch says of its connections", () => {
+  const event = (id: string) => `id: ${id}\ndata: {"event_id":"r:${id.replace("-", ":")}"}\n\n`;
+
+  /** The states and the events of a watch over these answers of the service, in the order in which they come. */
+  async function seen(answers: readonly (() => Response)[], options: WatchOptions = {}): Promise<readonly unknown[]> {
+    const rest = [...answers];
+    const client = createClient("http://orca.test", {
+      fetch: () => {
+        const answer = rest.shift();
+        if (answer === undefined) throw new Error("nothing more was expected to be asked");
+        return answer();
+      },
+    });
+    const all: unknown[] = [];
+    const onState = (state: WatchState) =>
+      all.push(state.kind === "connected" ? state.kind : [state.kind, state.error.code, state.error.message]);
+    const watch = client.watch("r", { retryMs: 1, ...options, onState });
+    for await (const { event_id } of watch) all.push(event_id);
+    return all;
+  }
+  const end = 'event: end\ndata: {"status":"completed"}\n\n';
+  const silent = () =>
+    new Response(new ReadableStream({ start: (one) => one.enqueue(new TextEncoder().encode("\n")) }));
+
+  test("is when one is there, and why one failed", async () => {
+    const away = () => {
+      throw new TypeError("no network");
+    };
+    const answers = [away, () => new Response("", { status: 503 }), () => new Response(event("1-0") + end)];
+    expect(await seen(answers)).toEqual([
+      ["reconnecting", "upstream_failure", "GET http://orca.test/v1/runs/r/stream was not answered"],
+      ["reconnecting", "upstream_failure", "the answer is 503"],
+      "connected",
+      "r:1:0",
+    ]);
+  });
+
+  test("tells one that is silent for too long from one that is closed in good order", async () => {
+    const answers = [() => new Response(event("1-0")), silent, () => new Response(event("1-1") + end)];
+    expect(await seen(answers, { idleMs: 20 })).toEqual([
+      "connected",
+      "r:1:0",
+      "connected",
+      ["reconnecting", "upstream_failure", "the stream of events broke off"],
+      "connected",
+      "r:1:1",
+    ]);
   });
 });

@@ -226,6 +226,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type ClientOptions",
     "type Routes",
     "type WatchOptions",
+    "type WatchState",
   ],
   "./cloudflare": ["createWorker", "type DurableWorker", "type Env", "type WorkerOptions"],
   "./service-worker": [

@@ -106,6 +106,17 @@ export function testClient(home: HttpHome): void {
       expect(client.etag({})).toBeUndefined();
     });
 
+    test("reads a run that has changed, and nothing of one that has not", async () => {
+      const run = await client.create({ skill_id: "http.chain", start: false });
+      const etag = client.etag(run) as string;
+      expect(await client.getIfChanged(run.run_id, etag)).toBeUndefined();
+      await client.signal(run.run_id, { name: "aside" });
+      const changed = await client.getIfChanged(run.run_id, etag);
+      expect(changed).toEqual(await raw.run(run.run_id));
+      expect(client.etag(changed as object)).toBe('"2"');
+      expect(await failure(client.getIfChanged("nowhere", etag))).toMatchObject({ code: "not_found" });
+    });
+
     test("fails with the service's own errors, and their trace id", async () => {
       const missing = await failure(client.get("nowhere"));
       expect(missing).toMatchObject({ name: "DurableError", code: "not_found", message: 'there is no run "nowhere"' });

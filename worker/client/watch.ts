@@ -1,4 +1,4 @@
-import { isDurableError } from "../../src/errors.ts";
+import { DurableError, isDurableError } from "../../src/errors.ts";
 import type { RunStatus } from "../../src/record/run.ts";
 import type { EventAnswer } from "../http/contract/records.ts";
 import { isPassing } from "./failure.ts";
@@ -13,7 +13,15 @@ export interface WatchOptions {
   readonly retryMs?: number;
   /** After so long a silence the connection is taken for dead, in milliseconds. Default 60,000. */
   readonly idleMs?: number;
+  /** Called when a connection is there, and when one failed and another is to be tried: what a page shows of it. */
+  readonly onState?: (state: WatchState) => void;
 }
+
+/** How a watch stands with the service. A connection that the service closes in good order is followed by another without a word. */
+export type WatchState =
+  | { readonly kind: "connected" }
+  /** `error` is why the connection broke or could not be made; the next is tried after `pauseMs` milliseconds. */
+  | { readonly kind: "reconnecting"; readonly error: DurableError; readonly pauseMs: number };
 
 /** What a watch asks of the service. */
 export interface Watched {
@@ -31,7 +39,7 @@ const ended: ReadonlySet<string> = new Set<RunStatus>(["completed", "failed", "c
  */
 export async function* watch(
   watched: Watched,
-  { after, signal, retryMs, idleMs = 60_000 }: WatchOptions,
+  { after, signal, retryMs, idleMs = 60_000, onState }: WatchOptions,
 ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> {
   let place = after;
   let askedMs = retryMs ?? 1_000;
@@ -42,6 +50,7 @@ export async function* watch(
   try {
     for (let fruitless = 0; !left.signal.aborted; fruitless++) {
       let pauseMs = 0;
+      let broken: DurableError | undefined;
       const connection = new Connection(left.signal, idleMs);
       try {
         const response = await watched.connect(place, connection.signal);
@@ -49,6 +58,7 @@ export async function* watch(
           const status = await watched.status(connection.signal);
           if (ended.has(status)) return status;
         } else {
+          onState?.({ kind: "connected" });
           const body = connection.observed(response.body);
           for await (const { event, id, data } of messagesOf(body, (ms) => (askedMs = retryMs ?? ms))) {
             if (event === "end") return (JSON.parse(data) as { status: RunStatus }).status;
@@ -59,9 +69,10 @@ export async function* watch(
         }
       } catch (error) {
         if (left.signal.aborted) return undefined;
-        if (isDurableError(error) && !isPassing(error)) throw error;
         // A connection that broke, or a service that is not there for now.
-        pauseMs = (isDurableError(error) && error.retryAfterMs) || 0;
+        broken = isDurableError(error) ? error : brokenOff(error);
+        if (!isPassing(broken)) throw error;
+        pauseMs = broken.retryAfterMs ?? 0;
       } finally {
         connection.close();
       }
@@ -69,6 +80,7 @@ export async function* watch(
         const backoffMs = Math.min(askedMs * 2 ** Math.min(fruitless, 20), longestPauseMs);
         pauseMs = Math.max(pauseMs, backoffMs * (0.5 + Math.random() / 2));
       }
+      if (broken !== undefined) onState?.({ kind: "reconnecting", error: broken, pauseMs });
       await pause(pauseMs, left.signal);
     }
     return undefined;
@@ -76,6 +88,10 @@ export async function* watch(
     signal?.removeEventListener("abort", leave);
     left.abort();
   }
+}
+
+function brokenOff(cause: unknown): DurableError {
+  return new DurableError("upstream_failure", "the stream of events broke off", { cause });
 }
 
 /** A place is a revision and an index in it; an event's id has both at its end. */

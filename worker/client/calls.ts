@@ -1,0 +1,192 @@
+import type { ExtractSchema } from "hono/types";
+import { DurableError } from "../../src/errors.ts";
+import type { RunStatus } from "../../src/record/run.ts";
+import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
+import type { createApp } from "../http/index.ts";
+import { type CallOptions, type Send, said, segment } from "./requests.ts";
+import { type WatchOptions, watch } from "./watch.ts";
+
+/** Every route of the service by its path and method, with what it takes and answers. */
+type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
+type Path = keyof Endpoints & string;
+type Method<P extends Path> = keyof Endpoints[P] & `$${string}`;
+type Input<P extends Path, M extends Method<P>> = Endpoints[P][M] extends { readonly input: infer Taken }
+  ? Taken
+  : never;
+/** The body of a request to a route. */
+type Sent<P extends Path, M extends Method<P>> = Input<P, M> extends { readonly json: infer Body } ? Body : never;
+/** The query of a request to a route, its numbers as numbers. */
+type Asked<P extends Path, M extends Method<P>> =
+  Input<P, M> extends { readonly query: infer Query }
+    ? { readonly [Name in keyof Query]?: Name extends "limit" | "offset" ? number : Query[Name] }
+    : never;
+/** What a request to a route says: the ids in its path, its query and its body. */
+type Saying<P extends Path, M extends Method<P>> = Omit<Input<P, M>, "query"> & { readonly query?: Asked<P, M> };
+type Answer<P extends Path, M extends Method<P>> = AnswerOf<Endpoints[P][M]>;
+type AnswerOf<Endpoint> = Endpoint extends { readonly output: infer Body; readonly outputFormat: "json" }
+  ? Body
+  : never;
+
+const runs = "/v1/runs";
+const run = `${runs}/:run_id` as const;
+const checkpoints = `${run}/checkpoints` as const;
+const checkpoint = `${checkpoints}/:checkpoint_id` as const;
+
+/** The calls to the service at `baseUrl`, made by `send`: what a client is, whatever else it is given. */
+export function calls(baseUrl: string, send: Send) {
+  const etags = new WeakMap<object, string>();
+  const tagged = async (response: Response): Promise<object> => {
+    const body = (await response.json()) as object;
+    const etag = response.headers.get("etag");
+    if (etag === null) return body;
+    etags.set(body, etag);
+    // Of a resume the answer has the run in it.
+    if ("run" in body && typeof body.run === "object" && body.run !== null) etags.set(body.run, etag);
+    return body;
+  };
+  const urlOf = (path: string, ids: Readonly<Record<string, string>> = {}): string =>
+    baseUrl.replace(/\/+$/, "") + path.replace(/:(\w+)/g, (_, name: string) => segment(ids[name] ?? ""));
+  const answer = <P extends Path, M extends Method<P>>(
+    method: M,
+    path: P,
+    saying: Saying<P, M>,
+    options: CallOptions,
+  ): Promise<Response> => {
+    const {
+      param,
+      query = {},
+      json,
+    } = saying as Partial<Record<"param" | "query", Record<string, string>>> & {
+      json?: unknown;
+    };
+    const init = said(options);
+    if (json !== undefined) init.headers.set("content-type", "application/json");
+    const asked = Object.entries(query).filter(([, value]) => value !== undefined);
+    const search = asked.length === 0 ? "" : `?${new URLSearchParams(asked)}`;
+    return send(urlOf(path, param) + search, {
+      ...init,
+      method: method.slice(1).toUpperCase(),
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    });
+  };
+  // The service holds its answers to these types.
+  const json = async <P extends Path, M extends Method<P>>(
+    ...request: Parameters<typeof answer<P, M>>
+  ): Promise<Answer<P, M>> => (await tagged(await answer(...request))) as Answer<P, M>;
+  const at = (runId: string) => ({ param: { run_id: runId } });
+  const atCheckpoint = (runId: string, checkpointId: string) => ({
+    param: { run_id: runId, checkpoint_id: checkpointId },
+  });
+
+  return {
+    /** The ETag of a run as this client answered with it, for `ifMatch`; a run in a list has none. */
+    etag: (answer: object): string | undefined => etags.get(answer),
+
+    /** Starts a run of a skill. */
+    start: async (skillId: string, inputs: Sent<typeof runs, "$post">["inputs"] = {}, call: CallOptions = {}) =>
+      json("$post", runs, { json: { skill_id: skillId, inputs } }, call),
+    /** Creates a run with all that can be said of it; `start: false` leaves it pending. */
+    create: async (body: Sent<typeof runs, "$post">, call: CallOptions = {}) =>
+      json("$post", runs, { json: body }, call),
+    /** A page of runs: by cursor where one is given, empty for the first page, else by offset. */
+    list: async (query: Asked<typeof runs, "$get"> = {}, call: CallOptions = {}) => json("$get", runs, { query }, call),
+    get: async (runId: string, call: CallOptions = {}) => json("$get", run, at(runId), call),
+    /** The run, unless it still has this ETag: then nothing is sent, and this resolves with undefined. */
+    getIfChanged: async (
+      runId: string,
+      etag: string,
+      { signal }: CallOptions = {},
+    ): Promise<Answer<typeof run, "$get"> | undefined> => {
+      const init = { headers: { "if-none-match": etag }, ...(signal === undefined ? {} : { signal }) };
+      const response = await send(urlOf(run, { run_id: runId }), init);
+      return response.status === 304 ? undefined : ((await tagged(response)) as Answer<typeof run, "$get">);
+    },
+    cancel: async (runId: string, call: CallOptions = {}) => json("$post", `${run}/cancel`, at(runId), call),
+    resume: async (runId: string, body: Sent<`${typeof run}/resume`, "$post"> = {}, call: CallOptions = {}) =>
+      json("$post", `${run}/resume`, { ...at(runId), json: body }, call),
+    replay: async (runId: string, body: Sent<`${typeof run}/replay`, "$post"> = {}, call: CallOptions = {}) =>
+      json("$post", `${run}/replay`, { ...at(runId), json: body }, call),
+    fork: async (runId: string, body: Sent<`${typeof run}/fork`, "$post"> = {}, call: CallOptions = {}) =>
+      json("$post", `${run}/fork`, { ...at(runId), json: body }, call),
+    approve: async (runId: string, body: Sent<`${typeof run}/approve`, "$post"> = {}, call: CallOptions = {}) =>
+      json("$post", `${run}/approve`, { ...at(runId), json: body }, call),
+    deny: async (runId: string, body: Sent<`${typeof run}/deny`, "$post"> = {}, call: CallOptions = {}) =>
+      json("$post", `${run}/deny`, { ...at(runId), json: body }, call),
+    signal: async (runId: string, body: Sent<`${typeof run}/signal`, "$post">, call: CallOptions = {}) =>
+      json("$post", `${run}/signal`, { ...at(runId), json: body }, call),
+    delete: async (runId: string, call: CallOptions = {}): Promise<void> =>
+      void (await answer("$delete", run, at(runId), call)),
+
+    checkpoints: async (runId: string, query: Asked<typeof checkpoints, "$get"> = {}, call: CallOptions = {}) =>
+      json("$get", checkpoints, { ...at(runId), query }, call),
+    checkpoint: async (runId: string, checkpointId: string, call: CallOptions = {}) =>
+      json("$get", checkpoint, atCheckpoint(runId, checkpointId), call),
+    saveCheckpoint: async (runId: string, body: Sent<typeof checkpoints, "$post">, call: CallOptions = {}) =>
+      json("$post", checkpoints, { ...at(runId), json: body }, call),
+    /** What changed up to a checkpoint, since the one before it or `against` another. */
+    compare: async (
+      runId: string,
+      checkpointId: string,
+      query: Asked<`${typeof checkpoint}/diff`, "$get"> = {},
+      call: CallOptions = {},
+    ) => json("$get", `${checkpoint}/diff`, { ...atCheckpoint(runId, checkpointId), query }, call),
+
+    history: async (runId: string, query: Asked<`${typeof run}/history`, "$get"> = {}, call: CallOptions = {}) =>
+      json("$get", `${run}/history`, { ...at(runId), query }, call),
+    events: async (runId: string, query: Asked<`${typeof run}/events`, "$get"> = {}, call: CallOptions = {}) =>
+      json("$get", `${run}/events`, { ...at(runId), query }, call),
+    trace: async (runId: string, call: CallOptions = {}) => json("$get", `${run}/trace`, at(runId), call),
+    lineage: async (runId: string, call: CallOptions = {}) => json("$get", `${run}/lineage`, at(runId), call),
+    skills: async (call: CallOptions = {}) => json("$get", "/v1/skills", {}, call),
+    whoami: async (call: CallOptions = {}) => json("$get", "/v1/whoami", {}, call),
+
+    /**
+     * The run's events as they happen, each once and in order, over as many connections as it takes. Returns the status with
+     * which the run ended, and nothing where `signal` ended the watch.
+     */
+    watch: (runId: string, options: WatchOptions = {}): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> =>
+      watch(
+        {
+          connect: (after, signal) =>
+            send(urlOf(`${run}/stream`, { run_id: runId }), {
+              signal,
+              headers: { accept: "text/event-stream", ...(after === undefined ? {} : { "last-event-id": after }) },
+            }),
+          status: async (signal) => (await json("$get", run, at(runId), { signal })).status,
+        },
+        options,
+      ),
+
+    /** Everything that is stored of the run, as lines of JSON. An export that is cut off breaks, or has no end. */
+    export: async (runId: string, call: CallOptions = {}): Promise<ReadableStream<Uint8Array>> => {
+      const { body } = await send(urlOf(`${run}/export`, { run_id: runId }), said(call));
+      if (body === null) throw new DurableError("upstream_failure", `the export of run "${runId}" is empty`);
+      return body;
+    },
+    /**
+     * Takes a run in from its export. Chromium sends a stream over HTTP/2 and to a service worker alone: pass a blob over
+     * HTTP/1.1, such as `await new Response(stream).blob()`. Firefox and Safari send no streams, so it is read before it is sent.
+     */
+    import: async (lines: ReadableStream<Uint8Array> | Blob | string, call: CallOptions = {}): Promise<RunAnswer> => {
+      const init = {
+        method: "POST",
+        headers: { "content-type": "application/x-ndjson" },
+        body: lines instanceof ReadableStream && !sendsStreams() ? await new Response(lines).blob() : lines,
+        // Without it no platform takes a stream.
+        duplex: "half",
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
+      };
+      return (await tagged(await send(urlOf("/v1/import"), init))) as RunAnswer;
+    },
+  };
+}
+
+export type Calls = ReturnType<typeof calls>;
+
+/**
+ * Browsers without `duplex` send no stream as a body: Firefox sends the text `[object ReadableStream]`, WebKit throws. Other
+ * platforms may lack it, and send streams all the same.
+ */
+function sendsStreams(): boolean {
+  return "duplex" in Request.prototype || !("indexedDB" in globalThis);
+}
