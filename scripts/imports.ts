@@ -34,6 +34,8 @@ const core = /^src\/(?!conformance\/|testing\/).+$/;
 const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
 const contract = /^worker\/http\/contract\/.+$/;
 const app = /^worker\/http\/.+$/;
+const inspectorState = /^worker\/inspector\/ui\/state\/.+$/;
+const inspectorViews = /^worker\/inspector\/ui\/views\/.+$/;
 const workersTypes = /^@cloudflare\/workers-types$/;
 
 const rooms: readonly Room[] = [
@@ -94,13 +96,26 @@ const rooms: readonly Room[] = [
     sees: anyOf(core, app, /^worker\/(browser\/serving|inspector\/routes)\.ts$/, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },
+  // The inspector is bundled with the libraries that it is drawn with, and served as text: a client, of which only the
+  // topmost file joins what is known with how it is drawn.
   {
-    // Bundled, with the libraries it is drawn with, and served as text: a client that shares nothing but types.
-    name: "inspector",
-    holds: /^worker\/inspector\/(element\.ts|ui\/.+)$/,
-    sees: nothing,
+    name: "inspector state",
+    holds: inspectorState,
+    sees: anyOf(/^src\/errors\.ts$/, /^worker\/client\/.+$/),
     types: contract,
-    packages: /^(lit|d3-hierarchy|@tanstack\/virtual-core)(\/.+)?$/,
+    packages: /^@tanstack\/virtual-core$/,
+  },
+  {
+    name: "inspector views",
+    holds: inspectorViews,
+    sees: inspectorState,
+    packages: /^(lit|d3-hierarchy)(\/.+)?$/,
+  },
+  {
+    name: "inspector",
+    holds: /^worker\/inspector\/element\.ts$/,
+    sees: anyOf(inspectorState, inspectorViews),
+    packages: /^lit\/html\.js$/,
   },
   // What hands the inspector out knows nothing of what it shows.
   { name: "inspector page", holds: /^worker\/inspector\/[^/]+\.ts$/, sees: nothing, packages: /^hono$/ },

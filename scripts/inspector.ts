@@ -20,7 +20,9 @@ export async function inspectorScript(): Promise<string> {
   const bundle = await rolldown({
     input: `${root}worker/inspector/element.ts`,
     cwd: root,
-    platform: "browser",
+    platform: "neutral",
+    // lit's build for Node is the one for browsers, but for this: it can be loaded where there is no document.
+    resolve: { conditionNames: ["node", "import", "default"] },
     transform: { target: "es2023", define: { "process.env.NODE_ENV": JSON.stringify("production") } },
   });
   const { output } = await bundle.generate({ format: "esm", minify: true, codeSplitting: false });

@@ -52,6 +52,15 @@ describe("the check of imports", () => {
     ["worker/inspector/element.ts", `import { run } from "../http/contract/records.ts";`],
     ["worker/inspector/routes.ts", `import type { AppEnv } from "../http/call.ts";`],
     ["worker/cloudflare/index.ts", `import { demo } from "../../examples/demo/skill.ts";`],
+    ["worker/inspector/ui/state/run-page.ts", `import { runView } from "../views/run-view.ts";`],
+    ["worker/inspector/ui/state/app.ts", `import type { TemplateResult } from "lit/html.js";`],
+    ["worker/inspector/ui/state/wire.ts", `import { run } from "../../../http/contract/records.ts";`],
+    ["worker/inspector/ui/state/wire.ts", `import type { createApp } from "../../../http/index.ts";`],
+    ["worker/inspector/ui/views/shell.ts", `import { OrcaInspector } from "../../element.ts";`],
+    ["worker/inspector/ui/views/run-view.ts", `import { calls } from "../../../client/calls.ts";`],
+    ["worker/inspector/element.ts", `import { calls } from "../client/calls.ts";`],
+    ["worker/inspector/ui/run.ts", `import { html } from "lit/html.js";`],
+    ["worker/client/calls.ts", `import type { App } from "../inspector/ui/state/app.ts";`],
     ["src/unknown.ts", ""],
     ["worker/http/index.ts", `import { createRuntime } from "../../src/index";`],
   ])("refuses in %s: %s", (path, text) => {
@@ -117,6 +126,14 @@ describe("the check of imports", () => {
     ],
     ["worker/client/index.ts", `import type { createApp } from "../http/index.ts";`],
     ["worker/client/watch.ts", `export type { EventAnswer } from "../http/contract/records.ts";`],
+    [
+      "worker/inspector/ui/state/service.ts",
+      `import { a } from "../../../client/calls.ts"; import type { B } from "../../../http/contract/records.ts";`,
+    ],
+    [
+      "worker/inspector/ui/views/run-view.ts",
+      `import { html } from "lit/html.js"; import { a } from "../state/app.ts";`,
+    ],
     ["src/json.ts", `// import { a } from "node:fs";\nexport const text = 'import { a } from "node:fs"';`],
   ])("accepts in %s: %s", (path, text) => {
     expect(violations(path, text)).toEqual([]);

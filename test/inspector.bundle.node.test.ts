@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { inspectorModule, inspectorScript } from "../scripts/inspector.ts";
 import { createRuntime } from "../src/index.ts";
 import { apiKeys, createApp } from "../worker/http/index.ts";
+import type * as element from "../worker/inspector/element.ts";
 import { inspectorPage } from "../worker/inspector/page.ts";
 
 const mostBytes = 120 * 1024;
@@ -29,6 +34,22 @@ test("the bundle is one module that imports nothing and evaluates no text", asyn
   const script = await inspectorScript();
   expect(script).not.toMatch(/\bimport\s*[("'{*]/);
   expect(script).not.toMatch(/\beval\(|new Function\b/);
+});
+
+test("the element can be imported where there is no document, and is defined nowhere", async () => {
+  const place = await mkdtemp(join(tmpdir(), "orca-durable-inspector-"));
+  try {
+    const file = join(place, "element.mjs");
+    await writeFile(file, await inspectorScript());
+    const { OrcaInspector } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as typeof element;
+    expect([typeof OrcaInspector, OrcaInspector.observedAttributes]).toEqual([
+      "function",
+      ["base", "api-key", "routing"],
+    ]);
+    expect([typeof document, typeof customElements]).toEqual(["undefined", "undefined"]);
+  } finally {
+    await rm(place, { recursive: true });
+  }
 });
 
 test.each([

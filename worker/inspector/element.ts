@@ -1,8 +1,13 @@
-import { App } from "./ui/app.ts";
-import { panel } from "./ui/styles/panel.ts";
-import { run } from "./ui/styles/run.ts";
-import { runs } from "./ui/styles/runs.ts";
-import { tokens } from "./ui/styles/tokens.ts";
+import { render } from "lit/html.js";
+import { App } from "./ui/state/app.ts";
+import { shell } from "./ui/views/shell.ts";
+import { panel } from "./ui/views/styles/panel.ts";
+import { run } from "./ui/views/styles/run.ts";
+import { runs } from "./ui/views/styles/runs.ts";
+import { tokens } from "./ui/views/styles/tokens.ts";
+
+// Without a document, as where a server draws pages, the class can be imported, and is no element.
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
  * `<orca-inspector>`: the runs of a service, what happened to each, and what may be done with them.
@@ -15,7 +20,7 @@ import { tokens } from "./ui/styles/tokens.ts";
  *
  * It is as large as its place in the page lets it be, and at least 380 pixels high.
  */
-export class OrcaInspector extends HTMLElement {
+export class OrcaInspector extends Base {
   static readonly observedAttributes: readonly string[] = ["base", "api-key", "routing"];
   #app: App | undefined;
 
@@ -41,6 +46,7 @@ export class OrcaInspector extends HTMLElement {
       base: this.getAttribute("base") ?? "",
       apiKey: this.getAttribute("api-key") ?? undefined,
       isRouted: this.getAttribute("routing") !== "none",
+      draw: (app) => render(shell(app), root),
     });
     this.#app.start();
   }
@@ -58,4 +64,6 @@ function stylesheet(): CSSStyleSheet {
 }
 
 // A page may load the script twice, from two places.
-if (customElements.get("orca-inspector") === undefined) customElements.define("orca-inspector", OrcaInspector);
+if (globalThis.customElements?.get("orca-inspector") === undefined) {
+  globalThis.customElements?.define("orca-inspector", OrcaInspector);
+}

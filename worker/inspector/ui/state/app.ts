@@ -1,11 +1,12 @@
-import { render } from "lit/html.js";
-import { Api, ApiError } from "./api.ts";
+import { perform } from "./actions.ts";
 import { Dialogs } from "./dialogs.ts";
+import type { Inspector } from "./inspector.ts";
+import { type Problem, problemOf } from "./problem.ts";
 import { hashOf, parseRoute, type Route } from "./route.ts";
 import { RunPage } from "./run-page.ts";
 import { RunsPage } from "./runs-page.ts";
-import { shell } from "./shell.ts";
-import type { Role, SkillListAnswer, SkillSummary, Whoami } from "./wire.ts";
+import { type Service, serviceAt } from "./service.ts";
+import type { Role, RunAnswer, SkillSummary, Whoami } from "./wire.ts";
 
 export interface AppOptions {
   /** What stands before `/v1`. */
@@ -14,24 +15,28 @@ export interface AppOptions {
   readonly apiKey: string | undefined;
   /** Whether the address of the page says what is shown. */
   readonly isRouted: boolean;
+  /** Draws it as it is now. */
+  readonly draw: (app: App) => void;
 }
 
 /** Where the inspector stands with its service. */
 type Connection =
   | { readonly kind: "connecting" }
-  | { readonly kind: "keyless"; readonly refusal?: ApiError }
-  | { readonly kind: "unreachable"; readonly error: ApiError }
+  | { readonly kind: "keyless"; readonly refusal?: Problem }
+  | { readonly kind: "unreachable"; readonly problem: Problem }
   | { readonly kind: "ready"; readonly who: Whoami };
 
 const reach: Readonly<Record<Role, number>> = { read: 0, execute: 1, admin: 2 };
 
 /** The inspector of one service: what it knows, and the one place from which it is drawn. */
-export class App {
+export class App implements Inspector {
   readonly root: ShadowRoot;
   readonly dialogs: Dialogs;
   connection: Connection = { kind: "connecting" };
   route: Route;
-  api: Api;
+  service: Service;
+  /** The key that is sent. */
+  key: string | undefined;
   runs: RunsPage | undefined;
   run: RunPage | undefined;
   skills: readonly SkillSummary[] = [];
@@ -46,11 +51,14 @@ export class App {
     this.root = root;
     this.#options = options;
     this.route = parseRoute(options.isRouted ? location.hash : "");
-    this.api = new Api(options.base, options.apiKey ?? this.#storedKey());
-    this.dialogs = new Dialogs(this);
+    this.key = options.apiKey ?? sessionStorage.getItem(this.#keyName) ?? undefined;
+    this.service = serviceAt(this.#base, this.key);
+    this.dialogs = new Dialogs(
+      () => this.update(),
+      (action, data, idempotencyKey) => perform(this, action, data, idempotencyKey),
+    );
   }
 
-  /** Aborts when the inspector is taken out of the page. */
   get signal(): AbortSignal {
     return this.#stopping.signal;
   }
@@ -80,19 +88,21 @@ export class App {
     this.run?.stop();
   }
 
-  /** Draws again before the browser paints. */
+  get listRoute(): Route {
+    return { page: "runs", ...this.runs?.book.filter };
+  }
+
   update(): void {
     if (this.#isUpdateDue || this.signal.aborted) return;
     this.#isUpdateDue = true;
     queueMicrotask(() => {
       this.#isUpdateDue = false;
       if (this.signal.aborted) return;
-      render(shell(this), this.root);
+      this.#options.draw(this);
       if (this.#isFocusDue) this.#focusPlace();
     });
   }
 
-  /** Draws again when the promise has settled. Failures are the promise's own to show. */
   updateAfter(work: Promise<unknown>): void {
     this.update();
     void work.finally(() => this.update());
@@ -122,26 +132,24 @@ export class App {
 
   async connect(): Promise<void> {
     try {
-      const who = await this.api.get<Whoami>("/v1/whoami", this.signal);
+      const { signal } = this;
+      const who = await this.service.whoami({ signal });
       this.connection = { kind: "ready", who };
       this.#show(this.route);
-      const { skills } = await this.api.get<SkillListAnswer>("/v1/skills", this.signal);
-      this.skills = skills;
+      this.skills = (await this.service.skills({ signal })).skills;
     } catch (error) {
       if (this.signal.aborted) return;
-      this.failed(error);
+      this.failed(problemOf(error));
     }
     this.update();
   }
 
-  /** A failure that is not of one action: without a key one is asked for, and a service that is away is asked again. */
-  failed(thrown: unknown): void {
-    const error = asApiError(thrown);
+  failed(problem: Problem): void {
     const wasReady = this.connection.kind === "ready";
-    if (error.status === 401 || (error.status === 403 && !wasReady)) {
-      this.connection = { kind: "keyless", ...(this.api.key === undefined ? {} : { refusal: error }) };
+    if (problem.code === "unauthorized" || (problem.code === "forbidden" && !wasReady)) {
+      this.connection = { kind: "keyless", ...(this.key === undefined ? {} : { refusal: problem }) };
     } else if (!wasReady) {
-      this.connection = { kind: "unreachable", error };
+      this.connection = { kind: "unreachable", problem };
       setTimeout(() => this.connection.kind === "unreachable" && this.connect(), 2_000);
     }
     this.update();
@@ -150,7 +158,8 @@ export class App {
   useKey(key: string | undefined): void {
     if (key === undefined) sessionStorage.removeItem(this.#keyName);
     else sessionStorage.setItem(this.#keyName, key);
-    this.api = new Api(this.#options.base, key ?? this.#options.apiKey);
+    this.key = key ?? this.#options.apiKey;
+    this.service = serviceAt(this.#base, this.key);
     this.runs?.stop();
     this.run?.stop();
     this.runs = undefined;
@@ -158,6 +167,14 @@ export class App {
     this.connection = key === undefined ? { kind: "keyless" } : { kind: "connecting" };
     if (key !== undefined) this.connect();
     this.update();
+  }
+
+  took(run: RunAnswer): void {
+    if (this.run?.runId === run.run_id) this.run.feed.took(run);
+  }
+
+  erased(runId: string): void {
+    if (this.run?.runId === runId) this.run.stop();
   }
 
   #show(route: Route): void {
@@ -196,27 +213,22 @@ export class App {
     const [target] = event.composedPath();
     const isOurs = event.composedPath().includes(this.root) || target === document.body;
     if (!isOurs || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.dialogs.isOpen || isEditable(target)) return;
-    if (event.key === "?") this.dialogs.openHelp();
+    if (this.dialogs.open !== undefined || isEditable(target)) return;
+    if (event.key === "?") this.dialogs.show({ kind: "help" });
     else if (this.route.page === "runs" ? this.runs?.onKey(event) : this.run?.onKey(event)) event.preventDefault();
   }
 
-  get #keyName(): string {
-    return `orca-inspector:key:${new URL(this.#options.base || "/", document.baseURI).href}`;
+  get #base(): string {
+    return new URL(this.#options.base || "/", document.baseURI).href;
   }
 
-  #storedKey(): string | undefined {
-    return sessionStorage.getItem(this.#keyName) ?? undefined;
+  get #keyName(): string {
+    return `orca-inspector:key:${this.#base}`;
   }
 }
 
 function placeOf(route: Route): string {
   return route.page === "run" ? route.runId : "";
-}
-
-export function asApiError(thrown: unknown): ApiError {
-  if (thrown instanceof ApiError) return thrown;
-  return new ApiError(0, "inspector_error", thrown instanceof Error ? thrown.message : String(thrown));
 }
 
 function isEditable(target: EventTarget | undefined): boolean {

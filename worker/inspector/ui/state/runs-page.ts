@@ -1,10 +1,8 @@
-import type { ApiError } from "./api.ts";
-import { runPath } from "./api.ts";
-import { type App, asApiError } from "./app.ts";
+import type { Inspector } from "./inspector.ts";
+import { type Problem, problemOf } from "./problem.ts";
 import type { Route } from "./route.ts";
 import { RowList } from "./row-list.ts";
 import { RunBook } from "./run-book.ts";
-import { runsView } from "./runs-view.ts";
 import type { RunAnswer } from "./wire.ts";
 
 const refreshMs = 2_000;
@@ -12,14 +10,14 @@ const runRowHeight = 52;
 
 /** The list of runs: what is read of it, what is looked for, and keeping it fresh. */
 export class RunsPage {
-  readonly app: App;
+  readonly app: Inspector;
   readonly list: RowList;
   book: RunBook;
   /** What the reader looks for, in ids and skills. */
   search = "";
   /** The run whose whole id was typed, wherever in the list it is. */
   found: RunAnswer | undefined;
-  error: ApiError | undefined;
+  problem: Problem | undefined;
   isReading = false;
   /** The rows in view at the last drawing. */
   inView: readonly [from: number, to: number] = [0, 0];
@@ -27,9 +25,9 @@ export class RunsPage {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #searchTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(app: App) {
+  constructor(app: Inspector) {
     this.app = app;
-    this.book = new RunBook(app.api, {});
+    this.book = new RunBook(app.service, {});
     this.list = new RowList({
       rowHeight: runRowHeight,
       onChange: () => app.update(),
@@ -44,7 +42,7 @@ export class RunsPage {
       this.#work.abort();
       this.#work = new AbortController();
       this.isReading = false;
-      this.book = new RunBook(this.app.api, {
+      this.book = new RunBook(this.app.service, {
         ...(route.status === undefined ? {} : { status: route.status }),
         ...(route.skill === undefined ? {} : { skill: route.skill }),
       });
@@ -65,10 +63,6 @@ export class RunsPage {
     this.#work.abort();
   }
 
-  render() {
-    return runsView(this);
-  }
-
   /** The runs to show. */
   get rows(): readonly RunAnswer[] {
     const text = this.search.trim().toLowerCase();
@@ -87,7 +81,7 @@ export class RunsPage {
     this.app.updateAfter(
       this.book.readMore(signal, limit).then(
         () => {
-          this.error = undefined;
+          this.problem = undefined;
           this.isReading = false;
         },
         (error) => this.#failed(error, signal),
@@ -140,11 +134,11 @@ export class RunsPage {
   async #find(id: string): Promise<void> {
     const { signal } = this.#work;
     try {
-      const run = await this.app.api.get<RunAnswer>(runPath(id), signal);
+      const run = await this.app.service.get(id, { signal });
       if (this.search.trim() === id) this.found = run;
     } catch (error) {
       // Most texts are no run's id.
-      if (!signal.aborted && asApiError(error).status !== 404) this.#failed(error, signal);
+      if (!signal.aborted && problemOf(error).code !== "not_found") this.#failed(error, signal);
     }
     this.app.update();
   }
@@ -166,19 +160,19 @@ export class RunsPage {
       try {
         const added = await book.refresh(...this.inView, signal);
         if (added > 0 && this.search === "") this.list.shift(added);
-        this.error = undefined;
+        this.problem = undefined;
       } catch (error) {
         this.#failed(error, signal);
       }
       this.app.update();
-    } else if (this.error !== undefined) this.readMore();
+    } else if (this.problem !== undefined) this.readMore();
     if (!signal.aborted && this.app.route.page === "runs") this.#schedule(refreshMs);
   }
 
   #failed(thrown: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     this.isReading = false;
-    this.error = asApiError(thrown);
-    if (this.error.status === 401) this.app.failed(thrown);
+    this.problem = problemOf(thrown);
+    if (this.problem.code === "unauthorized") this.app.failed(this.problem);
   }
 }

@@ -1,9 +1,9 @@
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
 import { html, nothing, type TemplateResult } from "lit/html.js";
+import type { RunPage } from "../state/run-page.ts";
+import type { RunEvent } from "../state/wire.ts";
 import { clock, dateTime } from "./format.ts";
-import type { RunPage } from "./run-page.ts";
-import type { RunEvent } from "./wire.ts";
 
 /** What happened to the run, the latest last. */
 export function eventsView(page: RunPage): TemplateResult {

@@ -1,8 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
-import type { App } from "./app.ts";
+import type { App } from "../state/app.ts";
+import type { Problem } from "../state/problem.ts";
+import { hashOf } from "../state/route.ts";
+import { dialogView } from "./dialog-view.ts";
 import { errorNote } from "./error-note.ts";
 import { icon } from "./icon.ts";
-import { hashOf } from "./route.ts";
+import { runView } from "./run-view.ts";
+import { runsView } from "./runs-view.ts";
 
 /** All of the inspector. */
 export function shell(app: App): TemplateResult {
@@ -12,10 +16,10 @@ export function shell(app: App): TemplateResult {
       <a class="brand" href=${hashOf({ page: "runs" })}>${mark}<b>orca</b><span>inspector</span></a>
       <span class="gap"></span>
       ${connection.kind === "ready" ? who(app, connection.who) : nothing}
-      <button class="ghosted" aria-label="Keys" title="Keys  ?" @click=${() => app.dialogs.openHelp()}>${icon("help")}</button>
+      <button class="ghosted" aria-label="Keys" title="Keys  ?" @click=${() => app.dialogs.show({ kind: "help" })}>${icon("help")}</button>
     </header>
     ${content(app)}
-    ${app.dialogs.render()}
+    ${dialogView(app)}
   </div>`;
 }
 
@@ -24,7 +28,7 @@ const mark = html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true"><path
 
 function who(app: App, { tenant, role }: { readonly tenant: string; readonly role: string }): TemplateResult {
   return html`<span class="who-am-i"><span class="unseen">Signed in to </span>${tenant}<i title="What this key may do">${role}</i></span>
-    ${app.api.key === undefined ? nothing : html`<button class="ghosted" aria-label="Use another key" title="Use another key" @click=${() => app.useKey(undefined)}>${icon("key")}</button>`}`;
+    ${app.key === undefined ? nothing : html`<button class="ghosted" aria-label="Use another key" title="Use another key" @click=${() => app.useKey(undefined)}>${icon("key")}</button>`}`;
 }
 
 function content(app: App): TemplateResult {
@@ -33,18 +37,19 @@ function content(app: App): TemplateResult {
     case "connecting":
       return html`<main class="hello" role="status"><p class="busy">Connecting…</p></main>`;
     case "unreachable":
-      return html`<main class="hello"><h1>The service does not answer</h1>${errorNote(connection.error)}
+      return html`<main class="hello"><h1>The service does not answer</h1>${errorNote(connection.problem)}
         <button @click=${() => app.connect()}>Try again</button></main>`;
     case "keyless":
       return keyForm(app, connection.refusal);
     case "ready": {
-      const page = route.page === "run" ? app.run?.render() : app.runs?.render();
-      return page ?? html`<main class="hello"></main>`;
+      if (route.page === "run" && app.run !== undefined) return runView(app.run);
+      if (route.page === "runs" && app.runs !== undefined) return runsView(app.runs);
+      return html`<main class="hello"></main>`;
     }
   }
 }
 
-function keyForm(app: App, refusal: Parameters<typeof errorNote>[0] | undefined): TemplateResult {
+function keyForm(app: App, refusal: Problem | undefined): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const key = new FormData(event.target as HTMLFormElement).get("key");

@@ -1,23 +1,6 @@
 import { html, type SVGTemplateResult, svg, type TemplateResult } from "lit/html.js";
-import type { Status } from "./wire.ts";
-
-/** What each status is called here. */
-export const statusNames: Readonly<Record<Status, string>> = {
-  pending: "Pending",
-  running: "Running",
-  waiting_for_human: "Needs approval",
-  waiting_for_signal: "Waits for signal",
-  replaying: "Replaying",
-  completed: "Completed",
-  failed: "Failed",
-  canceled: "Canceled",
-};
-
-export const statuses = Object.keys(statusNames) as readonly Status[];
-
-export function isStatus(text: string | null): text is Status {
-  return text !== null && Object.hasOwn(statusNames, text);
-}
+import { statusNames } from "../state/status.ts";
+import type { Status } from "../state/wire.ts";
 
 const ring = svg`<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-width="1.5"></circle>`;
 const disc = svg`<circle cx="8" cy="8" r="7" fill="currentColor"></circle>`;

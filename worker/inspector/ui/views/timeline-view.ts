@@ -1,13 +1,14 @@
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
 import { html, nothing, svg, type TemplateResult } from "lit/html.js";
+import type { LoggedCheckpoint } from "../state/run-log.ts";
+import { type RunPage, stepRowHeight } from "../state/run-page.ts";
+import type { Segment, SegmentKind, StepRow, StepStatus, Timeline } from "../state/step-rows.ts";
+import { isTerminal } from "../state/wire.ts";
 import { duration } from "./format.ts";
 import { icon } from "./icon.ts";
-import type { LoggedCheckpoint } from "./run-log.ts";
-import { type RunPage, stepRowHeight } from "./run-page.ts";
-import type { Segment, SegmentKind, StepRow, StepStatus, Timeline } from "./step-rows.ts";
+import { stepNames } from "./step-names.ts";
 import { type Interval, lateFrom, type TimeScale, timeScale } from "./time-scale.ts";
-import { isTerminal } from "./wire.ts";
 
 /** So many steps are shown on the axis of the whole run; with more, the axis follows the steps in view. */
 const wholeRunSteps = 60;
@@ -194,20 +195,6 @@ const markNames = {
   signal: "signal delivered",
 } as const;
 const markSigns = { reused: icon("replay"), effect: icon("effect"), signal: icon("signal") } as const;
-
-export const stepNames: Readonly<Record<StepStatus, string>> = {
-  completed: "completed",
-  degraded: "degraded",
-  skipped: "skipped",
-  failed: "failed",
-  running: "under way",
-  backing_off: "backing off",
-  sleeping: "sleeping",
-  waiting: "waiting",
-  canceled: "canceled",
-  carried: "carried over",
-  to_come: "to come",
-};
 
 function stepGlyph(status: StepStatus): TemplateResult {
   const tone = tones[status];

@@ -1,22 +1,20 @@
-import { type ApiError, runPath } from "./api.ts";
-import { type App, asApiError } from "./app.ts";
 import { CheckpointPanel } from "./checkpoint-panel.ts";
+import type { Inspector } from "./inspector.ts";
 import { LineagePanel } from "./lineage-panel.ts";
-import type { Route, RunTab } from "./route.ts";
-import { hashOf } from "./route.ts";
+import { type Problem, problemOf } from "./problem.ts";
+import { hashOf, type Route, type RunTab } from "./route.ts";
 import { RowList } from "./row-list.ts";
 import { RunFeed } from "./run-feed.ts";
 import { RunLog } from "./run-log.ts";
-import { runView } from "./run-view.ts";
 import { type StepRow, type Timeline, timelineOf } from "./step-rows.ts";
-import { isTerminal, type RunAnswer, type TraceAnswer, type TraceStep } from "./wire.ts";
+import { isTerminal, type RunAnswer, type TraceStep } from "./wire.ts";
 
 export const stepRowHeight = 34;
 const eventRowHeight = 30;
 
 /** One run: what is known of it, and what of it is chosen. */
 export class RunPage {
-  readonly app: App;
+  readonly app: Inspector;
   readonly runId: string;
   readonly log = new RunLog();
   readonly feed: RunFeed;
@@ -27,7 +25,7 @@ export class RunPage {
   tab: RunTab = "timeline";
   /** The checkpoint that the reader chose; undefined where it follows the head. */
   chosen: string | undefined;
-  error: ApiError | undefined;
+  problem: Problem | undefined;
   isLive = false;
   /** Whether the axis shows the whole run or the steps in view; undefined for what suits their number. */
   zoom: "run" | "view" | undefined;
@@ -39,29 +37,26 @@ export class RunPage {
   #timelineKey = "";
   #lastStep = -1;
 
-  constructor(app: App, runId: string) {
+  constructor(app: Inspector, runId: string) {
     this.app = app;
     this.runId = runId;
     const onChange = () => app.update();
     this.steps = new RowList({ rowHeight: stepRowHeight, onChange, onOpen: (index) => this.chooseStep(index) });
     this.events = new RowList({ rowHeight: eventRowHeight, onChange, onOpen: (index) => this.chooseEvent(index) });
-    this.panel = new CheckpointPanel(this);
-    this.lineage = new LineagePanel(this);
-    this.feed = new RunFeed(app.api, runId, this.log, {
+    this.panel = new CheckpointPanel(app, runId);
+    this.lineage = new LineagePanel(app, runId);
+    this.feed = new RunFeed(app.service, runId, this.log, {
       changed: () => {
-        this.error = undefined;
+        this.problem = undefined;
         this.#readTrace();
         this.#follow();
       },
       connected: (isLive) => {
         this.isLive = isLive;
+        if (isLive) this.problem = undefined;
         app.update();
       },
-      failed: (error) => {
-        this.error = error;
-        if (error.status === 401) app.failed(error);
-        app.update();
-      },
+      failed: (problem) => this.#failed(problem),
     });
     void this.feed.start();
   }
@@ -80,10 +75,6 @@ export class RunPage {
   stop(): void {
     this.feed.stop();
     this.panel.stop();
-  }
-
-  render() {
-    return runView(this);
   }
 
   get timeline(): Timeline {
@@ -143,7 +134,7 @@ export class RunPage {
   onKey(event: KeyboardEvent): boolean {
     switch (event.key) {
       case "Escape":
-        this.app.go({ page: "runs", ...this.app.runs?.book.filter });
+        this.app.go(this.app.listRoute);
         return true;
       case "[":
         this.choose(this.place - 1);
@@ -163,6 +154,12 @@ export class RunPage {
   get shownStep(): StepRow | undefined {
     const { stepId } = this.log.checkpoints[this.place] ?? {};
     return stepId === undefined ? undefined : this.timeline.rows.find((row) => row.stepId === stepId);
+  }
+
+  #failed(problem: Problem): void {
+    this.problem = problem;
+    if (problem.code === "unauthorized") this.app.failed(problem);
+    this.app.update();
   }
 
   #follow(): void {
@@ -188,15 +185,15 @@ export class RunPage {
     const isTold = run !== undefined && (isTerminal(run.status) || typeof run.metadata.source_run_id === "string");
     if (!isTold || run.checkpoint_head === this.#traceHead) return;
     this.#traceHead = run.checkpoint_head;
-    const path = runPath(this.runId, "/trace");
+    const { service, signal } = this.app;
     this.app.updateAfter(
-      this.app.api.get<TraceAnswer>(path, this.app.signal).then(
+      service.trace(this.runId, { signal }).then(
         ({ steps }) => {
           this.#trace = steps;
           this.#timeline = undefined;
         },
         (error) => {
-          this.error = asApiError(error);
+          this.problem = problemOf(error);
         },
       ),
     );

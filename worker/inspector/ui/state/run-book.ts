@@ -1,5 +1,5 @@
-import type { Api } from "./api.ts";
-import type { RunAnswer, RunPageAnswer, Status } from "./wire.ts";
+import type { Service } from "./service.ts";
+import type { RunAnswer, Status } from "./wire.ts";
 
 export interface RunBookFilter {
   readonly status?: Status;
@@ -11,6 +11,12 @@ interface Bookmark {
   readonly cursor: string;
   /** The last run before it; absent at the beginning. */
   readonly after?: RunAnswer;
+}
+
+/** Some runs in a row, and the cursor behind them. */
+interface Page {
+  readonly runs: readonly RunAnswer[];
+  readonly next: string | undefined;
 }
 
 const beginning: Bookmark = { cursor: "" };
@@ -27,11 +33,11 @@ export class RunBook {
   /** True where there are no more runs behind those that were read. */
   isComplete = false;
   readonly filter: RunBookFilter;
-  readonly #api: Api;
+  readonly #service: Service;
   #bookmarks: readonly Bookmark[] = [beginning];
 
-  constructor(api: Api, filter: RunBookFilter) {
-    this.#api = api;
+  constructor(service: Service, filter: RunBookFilter) {
+    this.#service = service;
     this.filter = filter;
   }
 
@@ -50,7 +56,7 @@ export class RunBook {
   async refresh(from: number, to: number, signal: AbortSignal): Promise<number> {
     const top = this.runs[0];
     const page = await this.#fetch(beginning, pageSize, signal);
-    const isGap = top !== undefined && page.pagination.has_more && page.runs.every((run) => isBefore(run, top));
+    const isGap = top !== undefined && page.next !== undefined && page.runs.every((run) => isBefore(run, top));
     if (isGap) this.runs = [];
     const end = this.#place(beginning, page);
     if (isGap && end !== undefined) {
@@ -80,21 +86,25 @@ export class RunBook {
   }
 
   /** Puts a page where it belongs: it is all that lies behind the mark, up to its own last run. Answers where it ends. */
-  #place(mark: Bookmark, { runs, pagination }: RunPageAnswer): Bookmark | undefined {
+  #place(mark: Bookmark, { runs, next }: Page): Bookmark | undefined {
     const last = runs.at(-1);
     const isOutside = (run: RunAnswer) =>
       (mark.after !== undefined && !isBefore(mark.after, run)) ||
-      (pagination.has_more && last !== undefined && isBefore(last, run));
+      (next !== undefined && last !== undefined && isBefore(last, run));
     this.runs = [...this.runs.filter(isOutside), ...runs].sort(newestFirst);
-    const { next_cursor: cursor } = pagination;
-    return cursor === undefined || last === undefined ? undefined : { cursor, after: last };
+    return next === undefined || last === undefined ? undefined : { cursor: next, after: last };
   }
 
-  #fetch({ cursor }: Bookmark, limit: number, signal: AbortSignal): Promise<RunPageAnswer> {
-    const query = new URLSearchParams({ cursor, limit: String(limit) });
-    if (this.filter.status !== undefined) query.set("status", this.filter.status);
-    if (this.filter.skill !== undefined) query.set("skill_id", this.filter.skill);
-    return this.#api.get<RunPageAnswer>(`/v1/runs?${query}`, signal);
+  async #fetch({ cursor }: Bookmark, limit: number, signal: AbortSignal): Promise<Page> {
+    const { status, skill } = this.filter;
+    const query = {
+      cursor,
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(skill === undefined ? {} : { skill_id: skill }),
+    };
+    const { runs, pagination } = await this.#service.list(query, { signal });
+    return { runs, next: "next_cursor" in pagination ? pagination.next_cursor : undefined };
   }
 }
 

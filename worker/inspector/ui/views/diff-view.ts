@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
-import type { App } from "./app.ts";
+import type { Inspector } from "../state/inspector.ts";
+import type { Change, ComparisonAnswer, Json } from "../state/wire.ts";
 import { plural } from "./format.ts";
 import { icon } from "./icon.ts";
-import type { Change, ComparisonAnswer, Json } from "./wire.ts";
 
 const mostLines = 12;
 
@@ -11,7 +11,7 @@ const words = { add: "added", remove: "removed", replace: "changed" } as const;
 
 /** What a checkpoint changed in the state of the one before it. */
 export function diffView(
-  app: App,
+  app: Inspector,
   { changes, from }: ComparisonAnswer,
   shown: number,
   showMore: () => void,
@@ -28,11 +28,11 @@ export function diffView(
   </div>`;
 }
 
-function entry(app: App, change: Change): TemplateResult {
+function entry(app: Inspector, change: Change): TemplateResult {
   const { op, path, before, after } = change;
   return html`<li class="change" data-op=${op}>
     <div class="path"><i aria-hidden="true">${signs[op]}</i><span class="unseen">${words[op]}</span>${crumbs(path)}
-      <button class="ghosted whole" aria-label="Show the change of ${path} whole" title="Show it whole" @click=${() => app.dialogs.openValue(path, op === "remove" ? (before ?? null) : (after ?? null))}>${icon("expand")}</button></div>
+      <button class="ghosted whole" aria-label="Show the change of ${path} whole" title="Show it whole" @click=${() => app.dialogs.show({ kind: "value", path, value: (op === "remove" ? before : after) ?? null })}>${icon("expand")}</button></div>
     ${op === "add" ? nothing : side("before", before)}${op === "remove" ? nothing : side("after", after)}
   </li>`;
 }

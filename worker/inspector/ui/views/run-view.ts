@@ -1,29 +1,30 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
-import { runPath } from "./api.ts";
-import { asApiError } from "./app.ts";
+import { problemOf } from "../state/problem.ts";
+import { hashOf, type RunTab, runTabs } from "../state/route.ts";
+import type { RunPage } from "../state/run-page.ts";
+import { isTerminal, type RunAnswer, textOf } from "../state/wire.ts";
+import { checkpointView } from "./checkpoint-view.ts";
 import { errorNote } from "./error-note.ts";
 import { eventsView } from "./events-view.ts";
 import { age, dateTime, shortId } from "./format.ts";
 import { type IconName, icon } from "./icon.ts";
-import { hashOf, type RunTab, runTabs } from "./route.ts";
-import type { RunPage } from "./run-page.ts";
-import { originOf, took } from "./runs-view.ts";
-import { statusBadge } from "./status.ts";
+import { lineageView } from "./lineage-view.ts";
+import { originOf, took } from "./run-facts.ts";
+import { statusBadge } from "./status-badge.ts";
 import { timelineView } from "./timeline-view.ts";
-import { isTerminal, type RunAnswer, textOf } from "./wire.ts";
 
 const tabNames: Readonly<Record<RunTab, string>> = { timeline: "Timeline", events: "Events", lineage: "Lineage" };
 
 /** One run as it is drawn. */
 export function runView(page: RunPage): TemplateResult {
-  const { app, run, runId, tab, error } = page;
-  const back = hashOf({ page: "runs", ...app.runs?.book.filter });
+  const { app, run, runId, tab, problem } = page;
+  const back = hashOf(app.listRoute);
   if (run === undefined) {
     return html`<main class="run"><nav class="crumbs" aria-label="Place"><a href=${back}>${icon("back")}Runs</a></nav>
       ${
-        error === undefined
+        problem === undefined
           ? html`<div class="empty" role="status"><div class="ghost"></div><div class="ghost"></div><div class="ghost"></div><span class="unseen">Reading the run…</span></div>`
-          : html`<div class="empty"><h2>${error.status === 404 ? "There is no such run" : "The run cannot be read"}</h2>${errorNote(error)}<a class="button" href=${back}>Back to the runs</a></div>`
+          : html`<div class="empty"><h2>${problem.code === "not_found" ? "There is no such run" : "The run cannot be read"}</h2>${errorNote(problem)}<a class="button" href=${back}>Back to the runs</a></div>`
       }</main>`;
   }
   return html`<main class="run" aria-labelledby="run-title">
@@ -38,7 +39,7 @@ export function runView(page: RunPage): TemplateResult {
       ${actions(page, run)}
       ${facts(page, run)}
     </header>
-    ${error === undefined ? nothing : html`<div class="strip">${errorNote(error)}</div>`}
+    ${problem === undefined ? nothing : html`<div class="strip">${errorNote(problem)}</div>`}
     ${callout(page, run)}
     <div class="tabs" role="tablist" aria-label="Views of the run">
       ${runTabs.map(
@@ -50,9 +51,9 @@ export function runView(page: RunPage): TemplateResult {
     </div>
     <div class="panes" data-tab=${tab}>
       <section class="pane" id="pane" role="tabpanel" aria-labelledby="tab-${tab}">
-        ${tab === "timeline" ? timelineView(page) : tab === "events" ? eventsView(page) : page.lineage.render()}
+        ${tab === "timeline" ? timelineView(page) : tab === "events" ? eventsView(page) : lineageView(page)}
       </section>
-      ${tab === "lineage" ? nothing : page.panel.render()}
+      ${tab === "lineage" ? nothing : checkpointView(page)}
     </div>
   </main>`;
 }
@@ -91,24 +92,24 @@ function actions(page: RunPage, run: RunAnswer): TemplateResult {
   const button = (name: IconName, label: string, onClick: () => void, className = "") =>
     html`<button class=${className} @click=${onClick}>${icon(name)}${label}</button>`;
   return html`<div class="actions" role="group" aria-label="Actions">
-    ${app.can("execute") && !isOver ? button("signal", "Signal", () => app.dialogs.openSignal(page, run)) : nothing}
-    ${app.can("execute") && !isOver ? button("cancel", "Cancel", () => app.dialogs.openCancel(page, run)) : nothing}
+    ${app.can("execute") && !isOver ? button("signal", "Signal", () => app.dialogs.show({ kind: "signal", runId: page.runId, name: "" })) : nothing}
+    ${app.can("execute") && !isOver ? button("cancel", "Cancel", () => app.dialogs.show({ kind: "cancel", runId: page.runId })) : nothing}
     ${button("export", "Export", () => void exportRun(page))}
-    ${app.can("admin") ? button("delete", "Delete", () => app.dialogs.openDelete(page, run), "danger") : nothing}
+    ${app.can("admin") ? button("delete", "Delete", () => app.dialogs.show({ kind: "delete", runId: page.runId, checkpoints: page.log.checkpoints.length }), "danger") : nothing}
   </div>`;
 }
 
 async function exportRun({ app, runId }: RunPage): Promise<void> {
   try {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await app.api.download(runPath(runId, "/export")));
+    link.href = URL.createObjectURL(await new Response(await app.service.export(runId)).blob());
     link.download = `${runId.replace(/[^\w.-]/g, "_")}.ndjson`;
     link.click();
     // The download holds on to its own copy once it has begun.
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     app.dialogs.say("The run was exported.");
   } catch (error) {
-    app.dialogs.openError("The run could not be exported", asApiError(error));
+    app.dialogs.show({ kind: "problem", title: "The run could not be exported", problem: problemOf(error) });
   }
 }
 
@@ -117,13 +118,14 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
   const { app } = page;
   const { approval_request: gate, error, status } = run;
   if (status === "waiting_for_human" && gate !== null) {
+    const ask = (kind: "approve" | "deny") => app.dialogs.show({ kind, runId: page.runId, stepId: gate.step_id });
     return html`<section class="callout" data-status=${status} aria-label="Approval">
       <div><h2><span class="mono">${gate.step_id}</span> needs a person</h2>
         <p>${gate.capability_id === null ? "The step asks a question" : html`<span class="mono">${gate.capability_id}</span> runs only when it is allowed`}; it has waited since ${dateTime(gate.requested_at)}.</p></div>
       ${
         app.can("execute")
-          ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openGate(page, run, "approve")}>${icon("check")}Approve…</button>
-            <button @click=${() => app.dialogs.openGate(page, run, "deny")}>${icon("close")}Deny…</button></div>`
+          ? html`<div class="actions"><button class="primary" @click=${() => ask("approve")}>${icon("check")}Approve…</button>
+            <button @click=${() => ask("deny")}>${icon("close")}Deny…</button></div>`
           : nothing
       }</section>`;
   }
@@ -131,7 +133,7 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
     const name = signalName(page);
     return html`<section class="callout" data-status=${status} aria-label="Signal">
       <div><h2>Waits for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>It goes on when the signal comes.</p></div>
-      ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.openSignal(page, run, name)}>${icon("signal")}Send it…</button></div>` : nothing}
+      ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.show({ kind: "signal", runId: page.runId, name })}>${icon("signal")}Send it…</button></div>` : nothing}
     </section>`;
   }
   if (status === "failed" && error !== null) {

@@ -1,15 +1,16 @@
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
 import { html, nothing, type TemplateResult } from "lit/html.js";
-import { isApiError } from "./api.ts";
-import type { App } from "./app.ts";
+import type { Inspector } from "../state/inspector.ts";
+import { hashOf } from "../state/route.ts";
+import type { RunsPage } from "../state/runs-page.ts";
+import { statuses, statusNames } from "../state/status.ts";
+import type { RunAnswer } from "../state/wire.ts";
 import { errorNote } from "./error-note.ts";
-import { age, dateTime, duration, plural, shortId } from "./format.ts";
+import { age, dateTime, plural, shortId } from "./format.ts";
 import { icon } from "./icon.ts";
-import { hashOf } from "./route.ts";
-import type { RunsPage } from "./runs-page.ts";
-import { statusBadge, statuses, statusNames } from "./status.ts";
-import { isTerminal, type RunAnswer } from "./wire.ts";
+import { originOf, took } from "./run-facts.ts";
+import { statusBadge } from "./status-badge.ts";
 
 /** The list of runs as it is drawn. */
 export function runsView(page: RunsPage): TemplateResult {
@@ -19,13 +20,14 @@ export function runsView(page: RunsPage): TemplateResult {
   const last = rows.at(-1)?.index ?? 0;
   page.inView = [rows[0]?.index ?? 0, last];
   // Asked for before the end is reached. Behind a search it is asked for by hand: the matches may be far apart.
-  if (last >= runs.length - 30 && page.search === "" && page.error === undefined) queueMicrotask(() => page.readMore());
+  if (last >= runs.length - 30 && page.search === "" && page.problem === undefined)
+    queueMicrotask(() => page.readMore());
   return html`<main class="runs" aria-labelledby="runs-title">
     <header class="heading">
       <h1 id="runs-title" tabindex="-1">Runs</h1>
       <span class="live" title="Read again every two seconds"><i></i>Live</span>
       <span class="gap"></span>
-      ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.openStart()}>${icon("play")}Start a run</button>` : nothing}
+      ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.show({ kind: "start" })}>${icon("play")}Start a run</button>` : nothing}
     </header>
     <div class="tools" role="search">
       <label class="search">
@@ -47,7 +49,7 @@ export function runsView(page: RunsPage): TemplateResult {
         ${knownSkills(page).map((skill) => html`<option value=${skill} ?selected=${book.filter.skill === skill}>${skill}</option>`)}
       </select>
     </div>
-    ${page.error !== undefined && runs.length > 0 ? html`<div class="strip">${errorNote(page.error)}</div>` : nothing}
+    ${page.problem !== undefined && runs.length > 0 ? html`<div class="strip">${errorNote(page.problem)}</div>` : nothing}
     <div class="grid" role="grid" aria-label="Runs" tabindex="0" aria-rowcount=${book.isComplete ? runs.length + 1 : -1}
       aria-colcount="5" aria-busy=${page.isReading} aria-activedescendant=${rows.some(({ index }) => index === list.active) ? `run-${list.active}` : nothing}
       ${ref(list.attach)}>
@@ -78,7 +80,7 @@ export function runsView(page: RunsPage): TemplateResult {
   </main>`;
 }
 
-function runRow(app: App, run: RunAnswer, index: number, start: number, isActive: boolean): TemplateResult {
+function runRow(app: Inspector, run: RunAnswer, index: number, start: number, isActive: boolean): TemplateResult {
   const { run_id: id, skill_id: skill, skill_version: version, created_at: created, status } = run;
   const origin = originOf(run);
   return html`<div class="row" role="row" id="run-${index}" aria-rowindex=${index + 2} aria-selected=${isActive}
@@ -96,18 +98,7 @@ function runRow(app: App, run: RunAnswer, index: number, start: number, isActive
   </div>`;
 }
 
-/** Whether the run descends from another, and how. */
-export function originOf({ metadata }: RunAnswer): "fork" | "replay" | undefined {
-  if (typeof metadata.source_run_id !== "string") return undefined;
-  return metadata.fork_mode === undefined ? "replay" : "fork";
-}
-
-export function took({ started_at: from, finished_at: to, status }: RunAnswer, now: number): string {
-  if (from === null || (to === null && isTerminal(status))) return "–";
-  return duration((to === null ? now : Date.parse(to)) - Date.parse(from));
-}
-
-function progress(app: App, { skill_id, current_step_id: current, status, error }: RunAnswer): TemplateResult {
+function progress(app: Inspector, { skill_id, current_step_id: current, status, error }: RunAnswer): TemplateResult {
   const steps = app.skills.find((skill) => skill.skill_id === skill_id)?.steps ?? [];
   // The current step of a run that waits is the one it waits in; of any other, the last that ended.
   const isWaiting = status === "waiting_for_human" || status === "waiting_for_signal";
@@ -122,10 +113,10 @@ function progress(app: App, { skill_id, current_step_id: current, status, error 
 }
 
 function emptiness(page: RunsPage): TemplateResult {
-  const { error, book, app } = page;
-  if (error !== undefined) {
-    const isUnsupported = isApiError(error, 400);
-    return html`<div class="empty">${errorNote(error)}
+  const { problem, book, app } = page;
+  if (problem !== undefined) {
+    const isUnsupported = problem.code === "invalid_request";
+    return html`<div class="empty">${errorNote(problem)}
       <button @click=${() => page.readMore()}>${isUnsupported ? "Try once more" : "Try again"}</button></div>`;
   }
   if (page.isReading || (!book.isComplete && page.search === "")) {
@@ -141,7 +132,7 @@ function emptiness(page: RunsPage): TemplateResult {
       <button @click=${() => app.go({ page: "runs" })}>Show all runs</button></div>`;
   }
   return html`<div class="empty" role="status"><h2>No runs yet</h2><p>A run that is started appears here at once.</p>
-    ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.openStart()}>Start a run</button>` : nothing}</div>`;
+    ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.show({ kind: "start" })}>Start a run</button>` : nothing}</div>`;
 }
 
 function knownSkills({ app, book }: RunsPage): readonly string[] {

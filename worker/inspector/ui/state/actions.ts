@@ -1,0 +1,75 @@
+import type { Action } from "./dialogs.ts";
+import { fieldText, jsonObjectOf, jsonOf, optional } from "./form.ts";
+import type { Inspector } from "./inspector.ts";
+
+/**
+ * Does what a dialog was confirmed for, shows what came of it, and resolves with what was done.
+ *
+ * @throws FieldError where a field does not hold what it should.
+ */
+export async function perform(
+  app: Inspector,
+  action: Action,
+  data: FormData,
+  idempotencyKey: () => string,
+): Promise<string> {
+  const { service } = app;
+  const show = (runId: string) => app.go({ page: "run", runId, tab: "timeline" });
+  switch (action.kind) {
+    case "start": {
+      const inputs = jsonObjectOf(data, "inputs");
+      const body = { skill_id: fieldText(data, "skill_id"), inputs, ...optional(data, "run_id") };
+      show((await service.create(body, { idempotencyKey: idempotencyKey() })).run_id);
+      return "The run was started.";
+    }
+    case "resume": {
+      const { runId, checkpointId } = action;
+      const call = { idempotencyKey: idempotencyKey() };
+      app.took((await service.resume(runId, { checkpoint_id: checkpointId }, call)).run);
+      const { route } = app;
+      // The checkpoints that follow are of interest now.
+      app.go({ page: "run", runId, tab: route.page === "run" ? route.tab : "timeline" }, "replace");
+      return "The run was resumed.";
+    }
+    case "replay": {
+      const body = { checkpoint_id: action.checkpointId, ...optional(data, "run_id") };
+      show((await service.replay(action.runId, body, { idempotencyKey: idempotencyKey() })).run.run_id);
+      return "The replay was started.";
+    }
+    case "fork": {
+      const edit = {
+        ...(data.get("inputs") === action.inputs ? {} : { inputs: jsonObjectOf(data, "inputs") }),
+        ...(data.get("vars") === action.vars ? {} : { vars: jsonObjectOf(data, "vars") }),
+      };
+      const body = {
+        checkpoint_id: action.checkpointId,
+        ...optional(data, "run_id"),
+        ...(Object.keys(edit).length === 0 ? {} : { edit }),
+      };
+      show((await service.fork(action.runId, body, { idempotencyKey: idempotencyKey() })).run.run_id);
+      return "The fork was made. It begins when it is resumed.";
+    }
+    case "approve":
+    case "deny": {
+      const { kind, runId, stepId } = action;
+      const body = { ...optional(data, "approver"), ...optional(data, "notes"), step_id: stepId };
+      const call = { idempotencyKey: idempotencyKey() };
+      if (kind === "approve") app.took((await service.approve(runId, body, call)).run);
+      else app.took(await service.deny(runId, body, call));
+      return kind === "deny" ? "Denied. The run is canceled." : "Approved. The run goes on.";
+    }
+    case "signal": {
+      const body = { name: fieldText(data, "name"), payload: jsonOf(data, "payload") };
+      app.took(await service.signal(action.runId, body, { idempotencyKey: idempotencyKey() }));
+      return "The signal was sent.";
+    }
+    case "cancel":
+      app.took(await service.cancel(action.runId));
+      return "The run was canceled.";
+    case "delete":
+      await service.delete(action.runId);
+      app.erased(action.runId);
+      app.go({ page: "runs" });
+      return "The run was deleted.";
+  }
+}

@@ -1,0 +1,56 @@
+import type { Json, JsonObject } from "./wire.ts";
+
+/** What is wrong with what stands in a field. */
+export class FieldError extends Error {
+  override readonly name: string;
+
+  constructor(name: string, message: string) {
+    super(message);
+    this.name = name;
+  }
+}
+
+/**
+ * The JSON of a field; an empty object for an empty field.
+ *
+ * @throws FieldError where it is none.
+ */
+export function jsonOf(data: FormData, name: string): Json {
+  const text = fieldText(data, name).trim();
+  if (text === "") return {};
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new FieldError(name, `This is no JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/**
+ * The JSON object of a field.
+ *
+ * @throws FieldError where it is none.
+ */
+export function jsonObjectOf(data: FormData, name: string): JsonObject {
+  const value = jsonOf(data, name);
+  if (isObject(value)) return value;
+  throw new FieldError(name, 'This is no JSON object, such as { "name": 1 }.');
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The text of a field as it stands there. */
+export function fieldText(data: FormData, name: string): string {
+  return String(data.get(name) ?? "");
+}
+
+/** The field by its name, unless it is empty. */
+export function optional<Name extends string>(data: FormData, name: Name): { readonly [Field in Name]?: string } {
+  const text = fieldText(data, name).trim();
+  return (text === "" ? {} : { [name]: text }) as { [Field in Name]?: string };
+}
+
+export function pretty(value: Json): string {
+  return JSON.stringify(value, null, 2);
+}

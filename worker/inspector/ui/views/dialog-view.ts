@@ -1,0 +1,191 @@
+import { ref } from "lit/directives/ref.js";
+import { html, nothing, type TemplateResult } from "lit/html.js";
+import type { Action, Dialog } from "../state/dialogs.ts";
+import type { Inspector } from "../state/inspector.ts";
+import { errorNote } from "./error-note.ts";
+import { field, jsonArea } from "./form.ts";
+import { shortId } from "./format.ts";
+import { icon } from "./icon.ts";
+
+const keys: readonly (readonly [keys: readonly (string | TemplateResult)[], what: string])[] = [
+  [["/"], "search the runs"],
+  [[icon("up"), icon("down")], "move through runs, steps, events or the state"],
+  [[icon("enter")], "open the run, or choose the step"],
+  [[icon("left"), icon("right")], "close and open a branch of the state"],
+  [["[", "]"], "the checkpoint before, the next one"],
+  [["Esc"], "back to the runs, close a dialog"],
+  [["?"], "this help"],
+];
+
+const mostText = 500_000;
+
+/** What a dialog says and asks. Without an `action` it only shows something. */
+interface Form {
+  readonly title: string;
+  readonly body: TemplateResult;
+  readonly action?: Action;
+  /** What the button says that does it. */
+  readonly submit?: string;
+  readonly dismiss?: string;
+  readonly isDangerous?: boolean;
+  readonly isWide?: boolean;
+}
+
+/** The dialog that is open, and the notice at the bottom. */
+export function dialogView(app: Inspector): TemplateResult {
+  const { open, notice } = app.dialogs;
+  return html`${open === undefined ? nothing : dialog(app, formOf(app, open))}
+      <div class="notice" role="status" ?data-shown=${notice !== undefined}>${notice ?? nothing}</div>`;
+}
+
+function formOf(app: Inspector, dialog: Dialog): Form {
+  const { fieldError } = app.dialogs;
+  switch (dialog.kind) {
+    case "help":
+      return {
+        title: "Keys",
+        body: html`<dl class="keys-list">${keys.map(([names, what]) => html`<div><dt>${names.map((name) => html`<kbd>${name}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>`,
+      };
+    case "problem":
+      return { title: dialog.title, body: errorNote(dialog.problem) };
+    case "value": {
+      const text = typeof dialog.value === "string" ? dialog.value : JSON.stringify(dialog.value, null, 2);
+      return {
+        title: dialog.path,
+        isWide: true,
+        body: html`<pre class="whole-value" tabindex="0">${text.slice(0, mostText)}</pre>`,
+      };
+    }
+    case "start":
+      return {
+        title: "Start a run",
+        submit: "Start",
+        action: dialog,
+        body: html`
+        ${skillField(app)}
+        ${jsonArea("Inputs", "inputs", "{\n  \n}", fieldError)}
+        ${newIdField("Run id")}`,
+      };
+    case "resume":
+      return {
+        title: "Resume the run",
+        submit: "Resume",
+        action: dialog,
+        body: html`${fromCheckpoint(dialog.checkpointId)}
+        <p>The same run goes on from this checkpoint: what is completed in it is not executed again, what comes after is.
+        ${dialog.skipped > 0 ? html`<b>The ${dialog.skipped === 1 ? "checkpoint" : `${dialog.skipped} checkpoints`} after it stay in the history, and are not used.</b>` : nothing}</p>`,
+      };
+    case "replay":
+      return {
+        title: "Replay from a checkpoint",
+        submit: "Replay",
+        action: dialog,
+        body: html`${fromCheckpoint(dialog.checkpointId)}
+        <p>A new run executes from this checkpoint. This run stays as it is. Recorded effects are used again where their policy says so.</p>
+        ${newIdField("Id of the new run")}`,
+      };
+    case "fork":
+      return {
+        title: "Fork from a checkpoint",
+        submit: "Fork",
+        action: dialog,
+        isWide: true,
+        body: html`${fromCheckpoint(dialog.checkpointId)}
+        <p>A new run stands on this checkpoint and executes nothing until it is resumed. What you change here is its first step away from its source.</p>
+        <div class="columns">${jsonArea("Inputs", "inputs", dialog.inputs, fieldError)}${jsonArea("Vars", "vars", dialog.vars, fieldError)}</div>
+        ${newIdField("Id of the new run")}`,
+      };
+    case "approve":
+      return {
+        title: "Approve",
+        submit: "Approve",
+        action: dialog,
+        body: html`<p>The run goes on with <span class="mono">${dialog.stepId}</span>. What it does may not be taken back.</p>${gateFields}`,
+      };
+    case "deny":
+      return {
+        title: "Deny, and cancel the run",
+        submit: "Deny",
+        action: dialog,
+        isDangerous: true,
+        body: html`<p><span class="mono">${dialog.stepId}</span> is not executed, and the run is canceled. It can only be resumed by hand then.</p>${gateFields}`,
+      };
+    case "signal":
+      return {
+        title: "Send a signal",
+        submit: "Send",
+        action: dialog,
+        body: html`<p>One step of the run takes it, now or when it comes to it.</p>
+        ${field("Name", html`<input name="name" required .value=${dialog.name} autocomplete="off" spellcheck="false" maxlength="200" />`)}
+        ${jsonArea("Payload", "payload", "null", fieldError)}`,
+      };
+    case "cancel":
+      return {
+        title: "Cancel the run?",
+        submit: "Cancel the run",
+        dismiss: "Keep it",
+        action: dialog,
+        isDangerous: true,
+        body: html`<p><span class="mono">${shortId(dialog.runId, 48)}</span> stops. A step that is under way is told to end; what it has done already stays done. A canceled run can be resumed by hand.</p>`,
+      };
+    case "delete":
+      return {
+        title: "Delete the run?",
+        submit: "Delete for good",
+        dismiss: "Keep it",
+        action: dialog,
+        isDangerous: true,
+        body: html`<p>All that is stored of <span class="mono">${shortId(dialog.runId, 48)}</span> is erased: its history, its ${dialog.checkpoints} checkpoints and its result. <b>This cannot be undone.</b> Its forks and replays stay.</p>`,
+      };
+  }
+}
+
+function dialog({ dialogs }: Inspector, form: Form): TemplateResult {
+  const { title, action, submit, isDangerous = false, isWide = false } = form;
+  const { dismiss = submit === undefined ? "Close" : "Not now" } = form;
+  const { isBusy, problem } = dialogs;
+  const onClick = ({ target, currentTarget }: Event) => {
+    // Only its backdrop is the dialog's own, and what is filled in is not closed by a slip.
+    if (target === currentTarget && action === undefined) dialogs.dismiss();
+  };
+  const onSubmit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const element = event.target as HTMLFormElement;
+    if (action === undefined || dialogs.isBusy || !element.reportValidity()) return;
+    await dialogs.submit(action, new FormData(element));
+    const { fieldError } = dialogs;
+    if (fieldError !== undefined) element.querySelector<HTMLElement>(`[name="${fieldError.name}"]`)?.focus();
+  };
+  return html`<dialog aria-labelledby="dialog-title" ?data-wide=${isWide} ${ref(dialogs.attach)} @close=${() => dialogs.close()}
+      @cancel=${(event: Event) => dialogs.isBusy && event.preventDefault()} @click=${onClick}>
+      <form @submit=${onSubmit} novalidate>
+        <header><h2 id="dialog-title">${title}</h2><button type="button" class="ghosted" aria-label="Close" @click=${() => dialogs.close()}>${icon("close")}</button></header>
+        <div class="content">${form.body}${problem === undefined ? nothing : errorNote(problem)}</div>
+        <footer><button type="button" @click=${() => dialogs.close()} ?autofocus=${isDangerous || submit === undefined}>${dismiss}</button>
+          ${submit === undefined ? nothing : html`<button type="submit" class=${isDangerous ? "primary danger" : "primary"} ?disabled=${isBusy} aria-busy=${isBusy}>${isBusy ? "Working…" : submit}</button>`}</footer>
+      </form>
+    </dialog>`;
+}
+
+function skillField({ skills }: Inspector): TemplateResult {
+  if (skills.length === 0) {
+    return field("Skill", html`<input name="skill_id" required autocomplete="off" spellcheck="false" />`);
+  }
+  const options = skills.map(({ skill_id: id }) => html`<option value=${id}>${id}</option>`);
+  const note = skills.length === 1 ? (skills[0]?.description ?? "") : "";
+  return field("Skill", html`<select name="skill_id">${options}</select>`, note);
+}
+
+function newIdField(label: string): TemplateResult {
+  return field(
+    label,
+    html`<input name="run_id" autocomplete="off" spellcheck="false" placeholder="made up where empty" maxlength="200" />`,
+  );
+}
+
+const gateFields = html`${field("Your name", html`<input name="approver" autocomplete="name" />`)}
+        ${field("Note", html`<textarea name="notes" rows="3" class="note"></textarea>`)}`;
+
+function fromCheckpoint(id: string): TemplateResult {
+  return html`<p class="from-checkpoint"><span>From the checkpoint</span> <span class="mono">${id}</span></p>`;
+}
