@@ -151,4 +151,12 @@ describe("what a watch says of its connections", () => {
       "r:1:1",
     ]);
   });
+
+  test("ends with what the caller's function throws", async () => {
+    const client = createClient("http://orca.test", { fetch: () => new Response(event("1-0")) });
+    const onState = () => {
+      throw new RangeError("no place to show it");
+    };
+    await expect(client.watch("r", { onState }).next()).rejects.toThrow("no place to show it");
+  });
 });

@@ -13,7 +13,7 @@ export interface WatchOptions {
   readonly retryMs?: number;
   /** After so long a silence the connection is taken for dead, in milliseconds. Default 60,000. */
   readonly idleMs?: number;
-  /** Called when a connection is there, and when one failed and another is to be tried: what a page shows of it. */
+  /** Called when a connection is there, and when one failed and another is to be tried: what a page shows of it. What it throws ends the watch. */
   readonly onState?: (state: WatchState) => void;
 }
 
@@ -51,6 +51,7 @@ export async function* watch(
     for (let fruitless = 0; !left.signal.aborted; fruitless++) {
       let pauseMs = 0;
       let broken: DurableError | undefined;
+      let isCalling = false;
       const connection = new Connection(left.signal, idleMs);
       try {
         const response = await watched.connect(place, connection.signal);
@@ -58,7 +59,9 @@ export async function* watch(
           const status = await watched.status(connection.signal);
           if (ended.has(status)) return status;
         } else {
+          isCalling = true;
           onState?.({ kind: "connected" });
+          isCalling = false;
           const body = connection.observed(response.body);
           for await (const { event, id, data } of messagesOf(body, (ms) => (askedMs = retryMs ?? ms))) {
             if (event === "end") return (JSON.parse(data) as { status: RunStatus }).status;
@@ -68,6 +71,8 @@ export async function* watch(
           }
         }
       } catch (error) {
+        // What the caller's function throws ends the watch.
+        if (isCalling) throw error;
         if (left.signal.aborted) return undefined;
         // A connection that broke, or a service that is not there for now.
         broken = isDurableError(error) ? error : brokenOff(error);
