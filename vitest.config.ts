@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
@@ -14,14 +15,27 @@ const notes = [
   ...notRun.map(({ engine, because }) => `${engine}: not run, ${because}`),
 ];
 
+// A test runs in Node. The tests of media run in every project, over its own medium. A name that says `node`, `workerd` or
+// `browser` before `.test.ts` is for that project alone.
+const alone = (...projects: string[]) => projects.map((project) => `test/**/*.${project}.test.ts`);
+const media = "test/media/**/*.test.ts";
+const nodeTests = { include: ["test/**/*.test.ts"], exclude: alone("workerd", "browser") };
+const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "browser") };
+const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "workerd") };
+
+/** What tests of media import: the stores of their project. */
+const over = (project: "node" | "workerd" | "browser") => ({
+  alias: { "#medium": fileURLToPath(new URL(`test/support/medium/${project}.ts`, import.meta.url)) },
+});
+
 /** The browser suites in one engine. */
 const inBrowser = {
   extends: true as const,
+  resolve: over("browser"),
   plugins: [sitePlugin()],
   // Named here, or Vite finds them while tests run and reloads the page under them.
   optimizeDeps: { include: ["idb", "fast-check"] },
 };
-const browserTests = { include: ["test/**/*.browser.test.ts"] };
 
 export default defineConfig(async () => ({
   test: {
@@ -37,10 +51,12 @@ export default defineConfig(async () => ({
     projects: [
       {
         extends: true as const,
-        test: { name: "node", environment: "node", include: ["test/**/*.node.test.ts"] },
+        resolve: over("node"),
+        test: { ...nodeTests, name: "node", environment: "node" },
       },
       {
         extends: true as const,
+        resolve: over("workerd"),
         plugins: [
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
@@ -51,9 +67,9 @@ export default defineConfig(async () => ({
           })),
         ],
         test: {
+          ...workerdTests,
           name: "workerd",
-          include: ["test/**/*.workerd.test.ts"],
-          setupFiles: ["./test/workerd.setup.ts"],
+          setupFiles: ["./test/support/workerd-setup.ts"],
         },
       },
       ...(run.includes("chromium")

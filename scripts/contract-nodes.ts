@@ -306,6 +306,6 @@ const stateForm: Slices = {
 
 /** The reference's canonical slices: checkpoint round trip, checkpoint manager, run store, and resume, replay, fork. */
 export const contractNodes: readonly string[] = [
-  ...testsOf("test/core/state.node.test.ts", stateForm),
+  ...testsOf("test/core/state.test.ts", stateForm),
   ...[checkpointRoundTrip, checkpointManager, runStore, continuations].flatMap((slices) => onEveryMedium(slices)),
 ];

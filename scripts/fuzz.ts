@@ -12,7 +12,7 @@ const { seed, count } = values;
 console.log(
   `${count} hostile requests over memory and over D1; again with: npm run fuzz -- --seed ${seed} --count ${count}`,
 );
-const tests = ["test/fuzz.node.test.ts", "test/fuzz.workerd.test.ts"];
+const tests = ["test/http/fuzz.test.ts", "test/http/fuzz.workerd.test.ts"];
 spawn(
   process.execPath,
   ["node_modules/vitest/vitest.mjs", "run", "--project", "node", "--project", "workerd", ...tests],

@@ -1,24 +1,34 @@
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { FileResult } from "./results-reporter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
+const resultsReporter = fileURLToPath(new URL("results-reporter.ts", import.meta.url));
 
 /** Titles of tests by the titles of the groups that they are in, joined by ` > `. */
 export type Slices = Readonly<Record<string, readonly string[]>>;
 
-/** The ids of these tests of one file, such as `test/runtime.node.test.ts > resume > skips completed steps`. */
+/** The ids of these tests of one file, such as `test/core/state.test.ts > versions > {} is read`. */
 export function testsOf(file: string, slices: Slices): readonly string[] {
   return Object.entries(slices).flatMap(([group, titles]) => titles.map((title) => `${file} > ${group} > ${title}`));
 }
 
-/** The ids of these tests of one suite on every medium: memory, D1 in workerd and IndexedDB in Chromium. */
+/** The media of the tests of `test/media/`, and the projects that run them there. */
+const media = { memory: ["node"], D1: ["workerd"], IndexedDB: ["chromium", "firefox", "webkit"] } as const;
+
+/** The ids of these tests of one suite on one medium: `test/media/runtime.test.ts [D1] > resume > skips completed steps`. */
+export function onMedium(medium: keyof typeof media, slices: Slices, suite = "runtime"): readonly string[] {
+  return testsOf(`test/media/${suite}.test.ts [${medium}]`, slices);
+}
+
+/** The ids of these tests of one suite on every medium: memory, D1 in workerd and IndexedDB in a browser. */
 export function onEveryMedium(slices: Slices, suite = "runtime"): readonly string[] {
-  return ["node", "workerd", "browser"].flatMap((medium) => testsOf(`test/${suite}.${medium}.test.ts`, slices));
+  return (Object.keys(media) as (keyof typeof media)[]).flatMap((medium) => onMedium(medium, slices, suite));
 }
 
 /** Tests that belong together in the advanced report. */
@@ -132,19 +142,6 @@ function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 
-/** What vitest's JSON reporter says of a file. */
-export interface FileResult {
-  /** An absolute path. */
-  readonly name: string;
-  readonly assertionResults: readonly {
-    readonly ancestorTitles: readonly string[];
-    readonly title: string;
-    readonly status: string;
-    /** In milliseconds. */
-    readonly duration?: number | null;
-  }[];
-}
-
 /**
  * What became of each node; where several tests have one id, what became of the worst of them. After a run that was cut
  * short by a failure, nobody knows what is in a file that was not loaded: its nodes did not run.
@@ -154,15 +151,14 @@ export function nodeResults(
   files: readonly FileResult[],
   wasCutShort: boolean,
 ): readonly NodeResult[] {
-  const loaded = new Set(files.filter((file) => file.assertionResults.length > 0).map(pathOf));
+  const loaded = new Set(files.filter((file) => file.tests.length > 0).map(placeOf));
   const found = new Map<string, NodeResult[]>();
   for (const file of files) {
-    const path = pathOf(file);
-    for (const { ancestorTitles, title, status, duration } of file.assertionResults) {
-      const nodeid = [path, ...ancestorTitles, title].join(" > ");
-      const returncode = status === "passed" ? 0 : status === "failed" ? 1 : 2;
+    for (const { titles, state, durationMs } of file.tests) {
+      const nodeid = [placeOf(file), ...titles].join(" > ");
+      const returncode = state === "passed" ? 0 : state === "failed" ? 1 : 2;
       const same = found.get(nodeid) ?? [];
-      found.set(nodeid, [...same, { nodeid, returncode, duration_seconds: Math.round(duration ?? 0) / 1_000 }]);
+      found.set(nodeid, [...same, { nodeid, returncode, duration_seconds: Math.round(durationMs) / 1_000 }]);
     }
   }
   const badness = [0, 2, 1];
@@ -176,8 +172,18 @@ export function nodeResults(
   });
 }
 
-function pathOf(file: FileResult): string {
-  return relative(root, file.name).replaceAll("\\", "/");
+/** Where the ids of the tests of a file begin: its path and, where each project has a medium of its own, the medium. */
+function placeOf({ path, project }: FileResult): string {
+  if (!/^test\/media\/[^.]+\.test\.ts$/.test(path)) return path;
+  const medium = Object.entries(media).find(([, projects]) => projects.some((one) => one === project));
+  return `${path} [${medium?.[0] ?? project}]`;
+}
+
+/** The path of a node's file, and the projects that run it. */
+function fileOf(node: string): { readonly path: string; readonly projects: readonly string[] } {
+  const [place = ""] = node.split(" > ");
+  const [path = "", medium] = place.split(/ \[|\]$/);
+  return { path, projects: media[medium as keyof typeof media] ?? ["node"] };
 }
 
 interface Options {
@@ -264,20 +270,21 @@ async function runTests(
   const folder = await mkdtemp(join(tmpdir(), "orca-verify-"));
   try {
     const outputFile = join(folder, "results.json");
-    const files = [...new Set(nodes.map((node) => node.split(" > ")[0] ?? ""))];
+    const places = nodes.map(fileOf);
+    const paths = [...new Set(places.map(({ path }) => path))];
+    const projects = [...new Set(places.flatMap(({ projects }) => projects))];
     const code = await runVitest(
       [
-        ...["run", ...files, "--testNamePattern", namePattern(nodes)],
-        ...["--reporter", "json", "--outputFile", outputFile, "--reporter", "dot"],
+        ...["run", ...paths, ...projects.flatMap((project) => ["--project", project])],
+        ...["--testNamePattern", namePattern(nodes), "--reporter", resultsReporter, "--reporter", "dot"],
         ...(continueOnError ? [] : ["--bail", "1"]),
       ],
+      outputFile,
       print,
     );
-    const { testResults } = JSON.parse(await readFile(outputFile, "utf8")) as { testResults: readonly FileResult[] };
-    const hasFailure = testResults.some(({ assertionResults }) =>
-      assertionResults.some(({ status }) => status === "failed"),
-    );
-    return { files: testResults, hasFailure, hasStrayErrors: code !== 0 && !hasFailure };
+    const files = JSON.parse(await readFile(outputFile, "utf8")) as readonly FileResult[];
+    const hasFailure = files.some(({ tests }) => tests.some(({ state }) => state === "failed"));
+    return { files, hasFailure, hasStrayErrors: code !== 0 && !hasFailure };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -289,9 +296,10 @@ function namePattern(nodes: readonly string[]): string {
   return `^(${[...names].map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|")})$`;
 }
 
-async function runVitest(args: readonly string[], print: (text: string) => void): Promise<number> {
+async function runVitest(args: readonly string[], outputFile: string, print: (text: string) => void): Promise<number> {
   // A vitest that runs this verifier in a test of its own is no business of the one that is started here.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE_|TEST$)/.test(name)));
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE_|TEST$)/.test(name));
+  const env = { ...Object.fromEntries(inherited), ORCA_RESULTS: outputFile };
   const child = spawn(process.execPath, [vitest, ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");

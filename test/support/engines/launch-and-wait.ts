@@ -1,4 +1,4 @@
-// Runs in a process of its own, which a test kills: see engines.node.test.ts.
+// Runs in a process of its own, which a test kills: see test/system/engines.test.ts.
 import type { Engine } from "./find.ts";
 import { launchBrowser } from "./launch.ts";
 

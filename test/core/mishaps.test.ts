@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import {
+  createRuntime,
+  defineCapability,
+  defineGraphSkill,
+  defineSkill,
+  localNotifier,
+  type RuntimeOptions,
+  type WorkflowBody,
+} from "../../src/index.ts";
+
+const once = { retries: { limit: 0, delay: 0 } } as const;
+
+function office(body: WorkflowBody, options: Partial<RuntimeOptions> = {}) {
+  const skill = defineSkill({ id: "body", version: "1", run: body });
+  const runtime = createRuntime({ store: memoryStore(), skills: [skill], onError: () => {}, ...options });
+  return { runtime, runs: runtime.for("t") };
+}
+
+const failing: WorkflowBody = async (step) => {
+  await step.do("a", once, () => Promise.reject(new Error("x"))).catch(() => {});
+  return "done";
+};
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("what fails around a run takes no run with it:", () => {
+  const broken = () => {
+    throw new Error("it is broken");
+  };
+  const mishaps: readonly [string, Partial<RuntimeOptions>][] = [
+    ["an onError that throws", { onError: broken }],
+    ["an onError that rejects", { onError: (async () => broken()) as never }],
+    ["a background that throws", { background: broken }],
+    ["a background that rejects", { background: (async () => broken()) as never }],
+    ["a notifier that cannot be listened to", { notifier: { ...localNotifier(), subscribe: broken } }],
+    ["a notifier that cannot be left", { notifier: { ...localNotifier(), subscribe: () => broken } }],
+  ];
+  test.each(mishaps)("%s", async (_, options) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const { runs, runtime } = office(failing, options);
+    const { run } = await runs.start({ skillId: "body" });
+    await runtime.idle();
+    expect(await runs.get(run.runId)).toMatchObject({ status: "completed", result: "done" });
+  });
+});
+
+describe("a gate", () => {
+  test("about one action confirms no capability of the same name", async () => {
+    let calls = 0;
+    let sent = 0;
+    const mail = defineCapability(
+      { id: "mail.send", version: "1", sideEffects: "external_action", requiresConfirmation: true },
+      () => ++sent,
+    );
+    const charge = { sideEffects: "external_action", isIdempotent: false, retries: { limit: 1, delay: 0 } } as const;
+    const body: WorkflowBody = async (step) => {
+      await step.do("mail.send", charge, async () => {
+        if (calls++ === 0) throw new Error("broke");
+      });
+      await step.use("mail", "mail.send");
+    };
+    const { runs, runtime } = office(body, { capabilities: [mail] });
+    const { run } = await runs.start({ skillId: "body" });
+    await runtime.idle();
+    await runs.approve(run.runId);
+    await runtime.idle();
+    expect(await runs.get(run.runId)).toMatchObject({
+      status: "waiting_for_human",
+      approvalRequest: { stepId: "mail", status: "pending" },
+    });
+    expect(sent).toBe(0);
+  });
+
+  test("of a body that has ended is asked no more, and cancels nothing", async () => {
+    const body: WorkflowBody = async (step) => {
+      void step.waitForApproval("late");
+      void step.do("slow", { retries: { limit: 1, delay: "1 hour" } }, () => Promise.reject(new Error("no")));
+      await step.do("quick", async () => undefined);
+      return "done";
+    };
+    const { runs, runtime } = office(body);
+    const { run } = await runs.start({ skillId: "body" });
+    await runtime.idle();
+    const parked = await runs.get(run.runId);
+    expect(parked.status).toBe("running");
+    expect(parked.approvalRequest).toBeUndefined();
+    await expect(runs.deny(run.runId)).rejects.toMatchObject({ code: "invalid_transition" });
+  });
+});
+
+test.each([
+  ["answers with a promise", async () => false],
+  ["rejects", () => Promise.reject(new Error("no"))],
+])("a `when` that %s fails its step, and does nothing", async (_, when) => {
+  let calls = 0;
+  const work = defineCapability({ id: "work", version: "1" }, () => ++calls);
+  const skill = defineGraphSkill({
+    id: "graph",
+    version: "1",
+    steps: [{ id: "a", uses: "work", when: when as never }],
+  });
+  const runs = createRuntime({ store: memoryStore(), skills: [skill], capabilities: [work], onError() {} }).for("t");
+  const { run } = await runs.start({ skillId: "graph" });
+  expect(await runs.finished(run.runId)).toMatchObject({
+    status: "failed",
+    error: { code: "invalid_request", stepId: "a" },
+  });
+  expect(calls).toBe(0);
+});
+
+test.each(["no", 1, null, Symbol("no")])("isIdempotent: %s is refused, wherever it is said", async (isIdempotent) => {
+  const config = { isIdempotent: isIdempotent as never };
+  expect(() => defineCapability({ id: "c", version: "1", ...config }, () => 1)).toThrow(/isIdempotent/);
+  const { runs } = office((step) => step.do("a", config, async () => 1).catch((error) => error.code));
+  const { run } = await runs.start({ skillId: "body" });
+  expect((await runs.finished(run.runId)).result).toBe("invalid_request");
+});
+
+test("a value that cannot even be read is refused by its path", async () => {
+  const { runs } = office(failing);
+  const detached = new Uint8Array(new ArrayBuffer(8));
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const throwing = Object.defineProperty({}, "x", {
+    enumerable: true,
+    get: () => {
+      throw new TypeError("no");
+    },
+  });
+  for (const value of [detached, throwing]) {
+    await expect(runs.start({ skillId: "body", inputs: { value } })).rejects.toMatchObject({
+      code: "invalid_request",
+      path: expect.stringContaining("inputs"),
+    });
+  }
+});
+
+test("a body that is stuck fails its run, also where a pass is shorter than it may be quiet", async () => {
+  const { runs, runtime } = office(() => new Promise(() => {}), { passMs: 250, bodyQuietMs: 30_000 });
+  const { run } = await runs.start({ skillId: "body" });
+  await runtime.idle();
+  for (let drains = 0; (await runs.get(run.runId)).status === "running" && drains < 5; drains++) await runtime.drain();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "failed", error: { code: "await_outside_step" } });
+});
+
+test("of several steps that ended a body together, each is tried afresh", async () => {
+  let isSick = true;
+  const calls: string[] = [];
+  const { runs, runtime } = office((step) => {
+    const part = (name: string) =>
+      step.do(name, once, async () => {
+        calls.push(name);
+        if (isSick) throw new Error("sick");
+        return name;
+      });
+    return Promise.any([part("a"), part("b")]);
+  });
+  const { run } = await runs.start({ skillId: "body" });
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "failed", error: { code: "step_failed", stepId: "a" } });
+  isSick = false;
+  await runs.resume(run.runId);
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "completed", result: "a" });
+  expect(calls).toEqual(["a", "b", "a", "b"]);
+});
+
+test("a body of quick steps lets the rest of the process live, and can be canceled", async () => {
+  const { runs, runtime } = office(async (step) => {
+    for (let n = 0; n < 5_000; n++) await step.do("step", async () => n);
+  });
+  const { run } = await runs.start({ skillId: "body" });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await runs.cancel(run.runId)).toMatchObject({ status: "canceled" });
+  await runtime.idle();
+  expect(await runs.get(run.runId)).toMatchObject({ status: "canceled" });
+});

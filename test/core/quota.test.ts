@@ -1,0 +1,173 @@
+import { expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { countingStore } from "../../src/conformance/faults.ts";
+import { createRuntime, defineSkill, exportRun, importRun, type Quota, type Store } from "../../src/index.ts";
+
+const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });
+
+test("a tenant with as many runs as it may have gets no other, however it is born, and nothing is written", async () => {
+  const store = memoryStore();
+  const commits: string[] = [];
+  const watched: Store = {
+    ...store,
+    commit(commit) {
+      commits.push(commit.run.runId);
+      return store.commit(commit);
+    },
+  };
+  const quota = (tenant: string) => (tenant === "small" ? { maxRuns: 3 } : {});
+  const runtime = createRuntime({ store: watched, skills: [quick], quota });
+  const [small, large] = [runtime.for("small"), runtime.for("large")];
+  const first = await small.start({ skillId: "quick", runId: "a", idempotencyKey: "key" });
+  await small.create({ skillId: "quick", runId: "b" });
+  await small.fork("a", { newRunId: "c" });
+  await large.create({ skillId: "quick", runId: "moved" });
+  const lines: string[] = [];
+  for await (const line of exportRun(large, "moved")) lines.push(line);
+  await runtime.idle();
+
+  commits.length = 0;
+  const births = [
+    () => small.start({ skillId: "quick" }),
+    () => small.create({ skillId: "quick" }),
+    () => small.replay("a"),
+    ...Array.from({ length: 5 }, () => () => small.fork("a")),
+    () => importRun(small, lines),
+  ];
+  for (const birth of births) {
+    await expect(birth()).rejects.toMatchObject({ code: "quota_exceeded", details: { runs: 3, maxRuns: 3 } });
+  }
+  expect(commits).toEqual([]);
+
+  // What is there goes on, and a call that is repeated gets its run.
+  expect(await small.start({ skillId: "quick", runId: "a", idempotencyKey: "key" })).toMatchObject({
+    isRepeat: true,
+    run: { runId: first.run.runId },
+  });
+  await small.resume("b");
+  await runtime.idle();
+  await small.delete("c");
+  await importRun(small, lines);
+  await expect(small.fork("a")).rejects.toMatchObject({ code: "quota_exceeded" });
+  for (let number = 0; number < 5; number++) await large.create({ skillId: "quick" });
+});
+
+test("a quota that is no number is refused by name", async () => {
+  const runs = createRuntime({ store: memoryStore(), quota: () => ({ maxRuns: "3" as unknown as number }) }).for("a");
+  await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({
+    code: "invalid_request",
+    path: "quota.maxRuns",
+  });
+});
+
+/** A tenant under a quota, over a clock that the test moves. */
+function bounded(quota: Quota) {
+  const store = countingStore(memoryStore());
+  const clock = { at: 1_000_000, now: () => clock.at, sleep: async () => {} };
+  const runtime = createRuntime({
+    store,
+    skills: [quick],
+    clock,
+    quota: (tenant) => (tenant === "free" ? {} : quota),
+  });
+  return { store, clock, runtime, runs: runtime.for("small"), free: runtime.for("free") };
+}
+
+async function linesOf(runs: Parameters<typeof exportRun>[0], runId: string): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for await (const line of exportRun(runs, runId)) lines.push(line);
+  return lines;
+}
+
+test("a tenant with as many bytes as it may have gets no other run, however it is born, and nothing is written", async () => {
+  const { store, runtime, runs, free } = bounded({ maxBytes: 100_000 });
+  await runs.start({ skillId: "quick", runId: "a", inputs: { text: "é".repeat(40_000) } });
+  await free.create({ skillId: "quick", runId: "moved", inputs: { text: "é".repeat(40_000) } });
+  await runtime.idle();
+  const lines = await linesOf(free, "moved");
+
+  const { commit } = store.counts.calls;
+  const births = [
+    () => runs.start({ skillId: "quick", inputs: { text: "x".repeat(20_000) } }),
+    () => runs.create({ skillId: "quick", inputs: { text: "x".repeat(20_000) } }),
+    () => runs.replay("a"),
+    () => runs.fork("a"),
+    () => importRun(runs, lines),
+  ];
+  for (const birth of births) {
+    await expect(birth()).rejects.toMatchObject({
+      code: "quota_exceeded",
+      hint: "delete or prune runs that have ended",
+      details: { bytes: expect.any(Number), neededBytes: expect.any(Number), maxBytes: 100_000 },
+    });
+  }
+  expect(store.counts.calls.commit).toBe(commit);
+  expect(await store.usage("small")).toMatchObject({ runs: 1 });
+
+  // What fits is born, and a deletion makes room at once.
+  await runs.create({ skillId: "quick", runId: "b" });
+  await runs.delete("a");
+  await importRun(runs, lines);
+  expect(await runs.count()).toBe(2);
+});
+
+test("what a tenant has is read once in five seconds, and births in between are added", async () => {
+  const { store, clock, runs, free } = bounded({ maxRuns: 5, maxBytes: 1_000_000 });
+  const { calls } = store.counts;
+  for (let number = 0; number < 4; number++) await runs.create({ skillId: "quick" });
+  await Promise.allSettled([1, 2, 3].map(() => runs.create({ skillId: "quick" })));
+  expect(await store.countRuns("small", {})).toBe(5);
+  for (let number = 0; number < 20; number++) {
+    await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ details: { runs: 5, maxRuns: 5 } });
+  }
+  expect(calls.usage).toBe(1);
+  clock.at += 5_000;
+  await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "quota_exceeded" });
+  expect(calls.usage).toBe(2);
+
+  await free.create({ skillId: "quick" });
+  expect(calls.usage).toBe(2);
+});
+
+test("a birth that is not written takes no room", async () => {
+  const { store, runs } = bounded({ maxRuns: 3 });
+  await runs.create({ skillId: "quick", runId: "a" });
+  for (let number = 0; number < 5; number++) {
+    await expect(runs.create({ skillId: "quick", runId: "a" })).rejects.toMatchObject({ code: "conflict" });
+  }
+  await runs.create({ skillId: "quick", runId: "b" });
+  await runs.create({ skillId: "quick", runId: "c" });
+  await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "quota_exceeded" });
+  // Runs alone are counted, which looks at no body.
+  expect([store.counts.calls.usage, store.counts.calls.countRuns]).toEqual([0, 1]);
+});
+
+test("a failed reading fails the birth that waited for it, and the next one reads again", async () => {
+  const store = memoryStore();
+  let failures = 1;
+  const failing: Store = {
+    ...store,
+    usage: (tenant) => (failures-- > 0 ? Promise.reject(new Error("away")) : store.usage(tenant)),
+  };
+  const runs = createRuntime({ store: failing, skills: [quick], quota: () => ({ maxBytes: 1_000_000 }) }).for("small");
+  await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "store_failed" });
+  await runs.create({ skillId: "quick" });
+});
+
+test("an import that passes the quota on its way is refused, and what it has left can be deleted", async () => {
+  const { store, runs, free } = bounded({ maxBytes: 4_000_000 });
+  await free.create({ skillId: "quick", runId: "large" });
+  for (let number = 0; number < 12; number++) {
+    const { state } = await free.loadCheckpoint("large", (await free.get("large")).checkpointHead ?? "");
+    const vars = { text: `${number}`.padEnd(500_000, "x") };
+    await free.saveCheckpoint("large", { kind: "saved", state: { ...state, vars } });
+  }
+  const lines = await linesOf(free, "large");
+  await expect(importRun(runs, lines)).rejects.toMatchObject({ code: "quota_exceeded" });
+  const { bytes } = await store.usage("small");
+  expect(bytes).toBeLessThanOrEqual(4_000_000);
+  expect(bytes).toBeGreaterThan(0);
+  await runs.delete("large");
+  expect(await store.usage("small")).toMatchObject({ runs: 0 });
+  await runs.create({ skillId: "quick" });
+});

@@ -1,0 +1,167 @@
+import { describe, expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { readEntry } from "../../src/codec/entry.ts";
+import type { RunId } from "../../src/ids.ts";
+import { createRuntime, defineSkill, isDurableError, type Run, type Runs } from "../../src/index.ts";
+import { fitEntry } from "../../src/journal/room.ts";
+import { utf8Length } from "../../src/json.ts";
+import { event } from "../../src/record/event.ts";
+import { maxRowBytes } from "../../src/store.ts";
+
+// Rows keep a reserve: whatever was accepted can be leased, take signals, wait, fail, be canceled, copied and deleted.
+
+interface Inputs {
+  readonly result?: string;
+  readonly message?: string;
+}
+
+const ends = defineSkill<Inputs>({
+  id: "ends",
+  version: "1",
+  run: async (step, { result, message }) => {
+    await step.waitForApproval("ask");
+    if (message !== undefined) throw new Error(message);
+    return { result };
+  },
+});
+
+function home() {
+  const store = memoryStore();
+  const runtime = createRuntime({ store, skills: [ends], onError: () => {} });
+  return { store, runtime, runs: runtime.for("alpha") };
+}
+
+/** The largest metadata that a birth takes, to the byte. */
+async function fullest(): Promise<{ text: string }> {
+  const { runs } = home();
+  let [fits, isTooMuch] = [0, maxRowBytes];
+  for (let number = 0; isTooMuch - fits > 1; number++) {
+    const length = Math.floor((fits + isTooMuch) / 2);
+    const metadata = { text: "x".repeat(length) };
+    const error: unknown = await runs
+      .start({ skillId: "ends", runId: `r${number}`.padEnd(200, "-"), metadata })
+      .then(() => undefined)
+      .catch((error: unknown) => error);
+    if (error === undefined) fits = length;
+    else {
+      expect(error).toMatchObject({ code: "too_large" });
+      isTooMuch = length;
+    }
+  }
+  return { text: "x".repeat(fits) };
+}
+
+/** A run whose row is as full as it gets from outside: it has the fullest metadata and the fullest inbox. */
+async function full(runs: Runs, runId: string, metadata: Run["metadata"], inputs: Inputs): Promise<void> {
+  await runs.start({ skillId: "ends", runId, metadata, inputs: { ...inputs } });
+  for (let bytes = 60_000; bytes > 10; ) {
+    try {
+      await runs.signal(runId, { name: "n".repeat(200), payload: "x".repeat(bytes) });
+    } catch (error) {
+      expect(isDurableError(error) && error.code).toMatch(/inbox_full|too_large/);
+      bytes = Math.floor(bytes / 2);
+    }
+  }
+}
+
+/** Half of all characters of a text that JSON escapes: it takes six bytes each. */
+const escaped = "\u0001".repeat(4_000);
+const notes = "n".repeat(2_000);
+
+describe("a run with the largest metadata that is accepted, and a full inbox,", () => {
+  test.each<[string, Inputs, Run["status"]]>([
+    ["completes", { result: "r".repeat(100) }, "completed"],
+    ["completes with a result that is just small enough for the row", { result: "r".repeat(65_000) }, "completed"],
+    ["completes with a large result", { result: "r".repeat(300_000) }, "completed"],
+    ["completes with a result of many bytes and few characters", { result: "漢".repeat(60_000) }, "completed"],
+    ["fails with a long message, each of whose characters is escaped", { message: escaped }, "failed"],
+    ["fails with a message of megabytes", { message: "漢".repeat(2_000_000) }, "failed"],
+  ])("%s", async (_what, inputs, status) => {
+    const { runs, runtime } = home();
+    const metadata = await fullest();
+    await full(runs, "r", metadata, inputs);
+    await runtime.idle();
+    await runs.approve("r", { approver: "ann", notes });
+    await runtime.idle();
+    const run = await runs.get("r");
+    expect([run.status, run.error?.code]).toEqual([status, status === "failed" ? run.error?.code : undefined]);
+    if (status === "failed") expect(run.error?.message.slice(0, 100)).toBe(inputs.message?.slice(0, 100));
+    else expect(run.result).toEqual({ result: inputs.result });
+    expect(run.metadata).toEqual(metadata);
+    await runs.delete("r");
+  });
+
+  test("is canceled, resumed and deleted", async () => {
+    const { runs, runtime } = home();
+    await full(runs, "r", await fullest(), {});
+    await runtime.idle();
+    expect((await runs.cancel("r")).status).toBe("canceled");
+    expect((await runs.resume("r")).run.status).toBe("running");
+    await runtime.idle();
+    expect((await runs.deny("r", { approver: "ann", notes: "n".repeat(20_000) })).status).toBe("canceled");
+    await runs.delete("r");
+    expect((await runs.list()).runs).toEqual([]);
+  });
+
+  test("is replayed and forked, and its forks are, again and again", async () => {
+    const { runs, runtime } = home();
+    await full(runs, "r", await fullest(), {});
+    await runtime.idle();
+    let source = "r";
+    for (let generation = 0; generation < 5; generation++) {
+      await runs.replay(source, { newRunId: `replay ${generation}`.padEnd(200, "-") });
+      source = (await runs.fork(source, { newRunId: `fork ${generation}`.padEnd(200, "-") })).run.runId;
+      await runtime.idle();
+    }
+  });
+
+  test("is set aside where its skill is missing, and taken over where its executor died", async () => {
+    const { store, runs, runtime } = home();
+    await full(runs, "r", await fullest(), {});
+    await runtime.stop();
+    const errors: unknown[] = [];
+    const later = { now: () => Date.now() + 3_600_000, sleep: async () => {} };
+    const without = createRuntime({ store, skills: [], clock: later, onError: (error) => errors.push(error) });
+    await without.drain();
+    expect(errors).toEqual([]);
+    expect((await store.dueRuns({ now: later.now(), limit: 10 })).length).toBe(0);
+    const muchLater = { now: () => Date.now() + 36_000_000, sleep: async () => {} };
+    const other = createRuntime({ store, skills: [ends], clock: muchLater, onError: (error) => errors.push(error) });
+    await other.drain();
+    expect(errors).toEqual([]);
+    expect((await runs.get("r")).status).toBe("waiting_for_human");
+  });
+});
+
+test("metadata is refused before anything is written where it would leave too little room", async () => {
+  const { runs } = home();
+  for (const runId of ["a", "b"]) {
+    const metadata = { text: "x".repeat(235_000) };
+    await expect(runs.start({ skillId: "ends", runId, metadata })).rejects.toMatchObject({ code: "too_large" });
+    await expect(runs.create({ skillId: "ends", runId, metadata })).rejects.toMatchObject({ code: "too_large" });
+  }
+  expect(await runs.count()).toBe(0);
+});
+
+test("the messages of many failures are cut until all of them fit one entry", () => {
+  const failures = Array.from({ length: 80 }, (_, index) =>
+    event("step.failed", 0, { step_id: `step ${index}`, uses: "u", error: `${index} ${"e".repeat(5_000)}` }),
+  );
+  const body = fitEntry("r" as RunId, { nonce: "n", events: [...failures, event("run.failed", 0, { message: "m" })] });
+  expect(utf8Length(body)).toBeLessThanOrEqual(maxRowBytes);
+  const { events } = readEntry({ tenant: "t", runId: "r", revision: 1, body });
+  expect(events.length).toBe(81);
+  expect(events[7]?.payload).toMatchObject({ step_id: "step 7", error: expect.stringMatching(/^7 e{90,}.*…$/) });
+  const short = [event("step.failed", 0, { step_id: "s", error: "e".repeat(4_000) })];
+  const kept = readEntry({
+    tenant: "t",
+    runId: "r",
+    revision: 1,
+    body: fitEntry("r" as RunId, { nonce: "n", events: short }),
+  });
+  expect(kept.events).toEqual(short);
+  const names = Array.from({ length: 3_000 }, () => event("step.failed", 0, { step_id: "n".repeat(200) }));
+  expect(() => fitEntry("r" as RunId, { nonce: "n", events: names })).toThrow(
+    expect.objectContaining({ code: "too_large" }),
+  );
+});

@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+import { countingStore } from "../../src/conformance/faults.ts";
+import {
+  createRuntime,
+  defineCapability,
+  defineGraphSkill,
+  localNotifier,
+  type Presence,
+  type Store,
+} from "../../src/index.ts";
+import { memoryHarness } from "../support/memory-harness.ts";
+import { type ActorOptions, type Scene, scene, tenant, turn, until } from "../support/scene.ts";
+
+const played = (play: (scene: Scene) => Promise<void>) => () => scene(memoryHarness, play);
+const one = defineGraphSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work" }] });
+const nap = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleepMs: 3_600_000 }] });
+
+/** Counts who works side by side. The first calls wait for each other, until there are as many as expected. */
+function crowd(expected = 1) {
+  const seen = { now: 0, most: 0, calls: 0 };
+  const work = defineCapability({ id: "work", version: "1" }, async () => {
+    seen.calls++;
+    seen.now++;
+    seen.most = Math.max(seen.most, seen.now);
+    await until(() => seen.most >= expected);
+    for (let n = 0; n < 3; n++) await turn();
+    seen.now--;
+  });
+  const options: ActorOptions = { skills: [one, nap], capabilities: [work] };
+  return { seen, options };
+}
+
+/** How many due queries there are at once, and how many there were. */
+function askedOnce(store: Store) {
+  const asked = { now: 0, most: 0, calls: 0 };
+  const asking: Store = {
+    ...store,
+    async dueRuns(query) {
+      asked.calls++;
+      asked.now++;
+      asked.most = Math.max(asked.most, asked.now);
+      await turn();
+      const rows = await store.dueRuns(query);
+      asked.now--;
+      return rows;
+    },
+  };
+  return { asked, asking };
+}
+
+const allAlive: Presence = {
+  prefix: "tab_",
+  announce: async () => {},
+  isGone: async () => false,
+  whenGone: (_, signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+  release: () => {},
+};
+
+describe("serve", () => {
+  test.each([{}, { concurrency: 4 }])(
+    "executes 150 due runs, no more than its bound side by side, with one due query at a time: %o",
+    async (bound) => {
+      await scene(memoryHarness, async ({ actor, store }) => {
+        const { seen, options } = crowd(bound.concurrency ?? 16);
+        const { asked, asking } = askedOnce(store);
+        const clerk = actor({ ...options, executes: false });
+        for (let n = 0; n < 150; n++) await clerk.begin({}, "one");
+        const server = actor({ ...options, store: asking });
+        const stop = new AbortController();
+        const serving = server.runtime.serve({ signal: stop.signal, everyMs: 10_000, ...bound });
+        await until(() => seen.calls === 150);
+        await server.runtime.idle();
+        stop.abort();
+        await serving;
+        expect(seen).toEqual({ now: 0, most: bound.concurrency ?? 16, calls: 150 });
+        expect(asked.most).toBe(1);
+        expect(await clerk.runs.count({ status: "completed" })).toBe(150);
+      });
+    },
+  );
+
+  test(
+    "gives a tenant that comes later its turn before another's backlog",
+    played(async ({ actor }) => {
+      const { seen, options } = crowd();
+      const clerk = actor({ ...options, executes: false });
+      for (let n = 0; n < 100; n++) await clerk.begin({}, "one");
+      const stop = new AbortController();
+      const serving = actor(options).runtime.serve({ signal: stop.signal, everyMs: 10_000, concurrency: 2 });
+      await until(() => seen.calls >= 2);
+      const late = clerk.runtime.for("late");
+      const { run } = await late.start({ skillId: "one" });
+      await until(async () => (await late.get(run.runId)).status === "completed");
+      expect(seen.calls).toBeLessThan(50);
+      stop.abort();
+      await serving;
+    }),
+  );
+
+  test("asks what is due a few times a second, however many notifications come", async () => {
+    const notifier = localNotifier();
+    await scene(memoryHarness, async ({ store }) => {
+      const counting = countingStore(store);
+      for (const presence of [undefined, allAlive]) {
+        const runtime = createRuntime({
+          store: counting,
+          skills: [one],
+          notifier,
+          presence,
+          capabilities: [...(crowd().options.capabilities ?? [])],
+        });
+        const stop = new AbortController();
+        const before = { ...counting.counts.calls };
+        const beganAt = performance.now();
+        const serving = runtime.serve({ signal: stop.signal, tenant });
+        for (let n = 0; n < 1_000; n++) {
+          notifier.notify({ tenant, runId: `r ${n % 7}`, executor: "another" });
+          if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        const seconds = (performance.now() - beganAt) / 1_000;
+        stop.abort();
+        await serving;
+        const { calls } = counting.counts;
+        const asked = calls.dueRuns + calls.listRuns - before.dueRuns - before.listRuns;
+        expect(asked).toBeGreaterThan(1);
+        expect(asked).toBeLessThanOrEqual(4 * seconds + 2);
+      }
+    });
+  });
+
+  test(
+    "does not look at what other tenants do, nor reads the sleepers beside a busy page",
+    played(async ({ actor, store }) => {
+      const { options } = crowd();
+      const notifier = localNotifier();
+      const busy = actor({ ...options, notifier, presence: allAlive });
+      for (let n = 0; n < 300; n++) await busy.start({}, "nap");
+      const counting = countingStore(store);
+      const idle = actor({ ...options, notifier, presence: allAlive, store: counting });
+      const stop = new AbortController();
+      const serving = idle.runtime.serve({ signal: stop.signal, everyMs: 10_000, tenant });
+      await turn();
+      for (let n = 0; n < 20; n++) await busy.start({}, "one");
+      await turn();
+      const { calls, rowsRead } = counting.counts;
+      expect(calls.listRuns).toBe(0);
+      expect(rowsRead).toBeLessThan(50);
+      const before = calls.dueRuns;
+      for (let n = 0; n < 20; n++) {
+        notifier.notify({ tenant: "another", runId: "r" });
+        await turn();
+      }
+      expect(calls.dueRuns).toBeLessThanOrEqual(before + 1);
+      stop.abort();
+      await serving;
+    }),
+  );
+});

@@ -1,0 +1,2 @@
+import "../../examples/testing/reminder.test.ts";
+import "../../examples/testing/order.test.ts";

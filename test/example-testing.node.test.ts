@@ -1,2 +1,0 @@
-import "../examples/testing/reminder.test.ts";
-import "../examples/testing/order.test.ts";

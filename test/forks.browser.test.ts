@@ -1,4 +1,0 @@
-import { testForks } from "./support/forks-suite.ts";
-import { indexedDbHarness } from "./support/indexeddb-harness.ts";
-
-testForks("IndexedDB", indexedDbHarness);

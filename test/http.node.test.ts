@@ -1,4 +1,0 @@
-import { memoryHome } from "./support/http-memory-home.ts";
-import { testHttp } from "./support/http-suite.ts";
-
-testHttp(memoryHome());

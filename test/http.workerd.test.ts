@@ -1,5 +1,0 @@
-import { env } from "cloudflare:workers";
-import { d1Home } from "./support/http-d1-home.ts";
-import { testHttp } from "./support/http-suite.ts";
-
-testHttp(d1Home(env.DB));

@@ -1,0 +1,162 @@
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { bundle } from "../../scripts/size.ts";
+import type { RunStatus } from "../../src/index.ts";
+import { createClient, type WatchOptions, type WatchState } from "../../worker/client/index.ts";
+import { messagesOf } from "../../worker/client/messages.ts";
+import type { EventAnswer, RunAnswer } from "../../worker/http/contract/records.ts";
+
+describe("the client's types", () => {
+  const client = createClient("http://orca.test", { fetch: () => Response.json({}) });
+
+  test("refuse bodies, queries and names that no route takes", async () => {
+    // @ts-expect-error: a run is of a skill
+    await client.create({ inputs: {} });
+    // @ts-expect-error: ids are texts
+    await client.create({ skill_id: 7 });
+    // @ts-expect-error: inputs are an object
+    await client.start("skill", "inputs");
+    // @ts-expect-error: a signal has a name
+    await client.signal("run", { payload: 1 });
+    // @ts-expect-error: no run has this status
+    await client.list({ status: "asleep" });
+    // @ts-expect-error: a limit is a number
+    await client.list({ limit: "ten" });
+    // @ts-expect-error: there is no such query
+    await client.list({ colour: "red" });
+    // @ts-expect-error: an edit is an object
+    await client.fork("run", { edit: "vars" });
+    // @ts-expect-error: a checkpoint has a state
+    await client.saveCheckpoint("run", { kind: "k" });
+    // @ts-expect-error: there is no such route
+    client.routes.v1.nothing;
+  });
+
+  test("know what each route answers", () => {
+    expectTypeOf(client.get).returns.resolves.toHaveProperty("status").toEqualTypeOf<RunStatus>();
+    expectTypeOf(client.get).returns.resolves.toHaveProperty("checkpoint_head").toEqualTypeOf<string | null>();
+    expectTypeOf(client.import).returns.resolves.toEqualTypeOf<RunAnswer>();
+    expectTypeOf(client.cancel).returns.resolves.toHaveProperty("run_id").toEqualTypeOf<string>();
+    expectTypeOf(client.resume).returns.resolves.toHaveProperty("resume");
+    expectTypeOf(client.delete).returns.resolves.toEqualTypeOf<void>();
+    expectTypeOf(client.lineage).returns.resolves.toHaveProperty("ancestors");
+    expectTypeOf(client.watch).returns.toEqualTypeOf<AsyncGenerator<EventAnswer, RunStatus | undefined, undefined>>();
+  });
+});
+
+describe("the client's bundle", () => {
+  test("has nothing of the app in it, and no validation", async () => {
+    const { modules, size } = await bundle(["worker/client/index.ts"]);
+    const own = modules.filter((id) => !id.includes("node_modules/hono/"));
+    expect(own.map((id) => id.replace(/^.*?\/(src|worker)\//, "$1/")).sort()).toEqual([
+      "src/errors.ts",
+      "worker/client/calls.ts",
+      "worker/client/failure.ts",
+      "worker/client/index.ts",
+      "worker/client/messages.ts",
+      "worker/client/requests.ts",
+      "worker/client/watch.ts",
+    ]);
+    expect(size).toBeLessThanOrEqual(6_000);
+  });
+});
+
+describe("a stream of messages", () => {
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  const read = async (chunks: readonly Uint8Array[]) => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk);
+        controller.close();
+      },
+    });
+    const retries: number[] = [];
+    const messages = [];
+    for await (const message of messagesOf(body, (ms) => retries.push(ms))) messages.push(message);
+    return { messages, retries };
+  };
+  const text =
+    'retry: 1000\n\nid: 1-0\ndata: {"a":"é 🐋"}\n\n: heartbeat\n\nid: 1-1\r\ndata:two\r\ndata: lines\r\n\r\nevent: end\rdata\r\rid: 2-0\ndata: cut o';
+  const expected = {
+    messages: [
+      { event: "", id: "1-0", data: '{"a":"é 🐋"}' },
+      { event: "", id: "1-1", data: "two\nlines" },
+      { event: "end", data: "" },
+    ],
+    retries: [1000],
+  };
+
+  test("is the same however it is cut into chunks, and what is not whole is dropped", async () => {
+    const bytes = bytesOf(text);
+    expect(await read([bytes])).toEqual(expected);
+    // In the middle of letters too.
+    for (let size = 1; size < 40; size++) {
+      const count = Math.ceil(bytes.length / size);
+      const chunks = Array.from({ length: count }, (_, index) => bytes.slice(index * size, (index + 1) * size));
+      expect(await read(chunks)).toEqual(expected);
+    }
+  });
+
+  test("that says nothing of use has no messages", async () => {
+    for (const odd of ["", "\n\n\n", "no colon\n\n", "retry: soon\n\n", ":\n\n", "id: 1\n\n", "data: unfinished\n"]) {
+      expect(await read([bytesOf(odd)])).toEqual({ messages: [], retries: [] });
+    }
+  });
+});
+
+describe("what a watch says of its connections", () => {
+  const event = (id: string) => `id: ${id}\ndata: {"event_id":"r:${id.replace("-", ":")}"}\n\n`;
+
+  /** The states and the events of a watch over these answers of the service, in the order in which they come. */
+  async function seen(answers: readonly (() => Response)[], options: WatchOptions = {}): Promise<readonly unknown[]> {
+    const rest = [...answers];
+    const client = createClient("http://orca.test", {
+      fetch: () => {
+        const answer = rest.shift();
+        if (answer === undefined) throw new Error("nothing more was expected to be asked");
+        return answer();
+      },
+    });
+    const all: unknown[] = [];
+    const onState = (state: WatchState) =>
+      all.push(state.kind === "connected" ? state.kind : [state.kind, state.error.code, state.error.message]);
+    const watch = client.watch("r", { retryMs: 1, ...options, onState });
+    for await (const { event_id } of watch) all.push(event_id);
+    return all;
+  }
+  const end = 'event: end\ndata: {"status":"completed"}\n\n';
+  const silent = () =>
+    new Response(new ReadableStream({ start: (one) => one.enqueue(new TextEncoder().encode("\n")) }));
+
+  test("is when one is there, and why one failed", async () => {
+    const away = () => {
+      throw new TypeError("no network");
+    };
+    const answers = [away, () => new Response("", { status: 503 }), () => new Response(event("1-0") + end)];
+    expect(await seen(answers)).toEqual([
+      ["reconnecting", "upstream_failure", "GET http://orca.test/v1/runs/r/stream was not answered"],
+      ["reconnecting", "upstream_failure", "the answer is 503"],
+      "connected",
+      "r:1:0",
+    ]);
+  });
+
+  test("tells one that is silent for too long from one that is closed in good order", async () => {
+    const answers = [() => new Response(event("1-0")), silent, () => new Response(event("1-1") + end)];
+    expect(await seen(answers, { idleMs: 20 })).toEqual([
+      "connected",
+      "r:1:0",
+      "connected",
+      ["reconnecting", "upstream_failure", "the stream of events broke off"],
+      "connected",
+      "r:1:1",
+    ]);
+  });
+
+  test("ends with what the caller's function throws", async () => {
+    const client = createClient("http://orca.test", { fetch: () => new Response(event("1-0")) });
+    const onState = () => {
+      throw new RangeError("no place to show it");
+    };
+    await expect(client.watch("r", { onState }).next()).rejects.toThrow("no place to show it");
+  });
+});

@@ -1,0 +1,4 @@
+import { memoryHome } from "../support/http-memory-home.ts";
+import { testHttp } from "./contract/suite.ts";
+
+testHttp(memoryHome());

@@ -1,0 +1,235 @@
+import { describe, expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { createRuntime, type Runs, type Store } from "../../src/index.ts";
+import { createClient } from "../../worker/client/index.ts";
+import { chunkStream } from "../../worker/http/chunks.ts";
+import { createApp, type StreamOptions } from "../../worker/http/index.ts";
+import { sentEvents } from "../support/http-home.ts";
+import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
+
+/** An app with a pending run in it, which nothing happens to, and all that was asked of its store. */
+async function serving(stream: StreamOptions, isSpent: () => boolean = () => false) {
+  const asked: string[] = [];
+  const memory = memoryStore();
+  const store = new Proxy(memory, {
+    get: (target, name: keyof Store) => {
+      const call = target[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        asked.push(name);
+        return call.apply(target, args);
+      };
+    },
+  });
+  const runtime = createRuntime({ store, skills: httpSkills, capabilities: httpCapabilities, isSpent });
+  const runs = runtime.for("alpha");
+  let left = () => {};
+  const isLeft = new Promise<void>((resolve) => {
+    left = resolve;
+  });
+  const signals: AbortSignal[] = [];
+  const watched = new Proxy(runs, {
+    get: (target, name: keyof Runs) => {
+      if (name === "watch") {
+        return (...args: Parameters<Runs["watch"]>) => {
+          if (args[1]?.signal !== undefined) signals.push(args[1].signal);
+          return leaving(target.watch(...args), left);
+        };
+      }
+      const call = target[name] as unknown as (...args: unknown[]) => unknown;
+      return call.bind(target);
+    },
+  });
+  const told: unknown[] = [];
+  const app = createApp({
+    authenticate: () => ({ tenant: "alpha", role: "admin" }),
+    runs: () => watched,
+    onError: (error) => told.push(error),
+    stream,
+  });
+  const { run } = await runs.create({ skillId: "http.chain" });
+  const open = async (init: RequestInit = {}) =>
+    app.fetch(new Request(`http://orca.test/v1/runs/${run.runId}/stream`, init));
+  const fetch = async (request: Request) => app.fetch(request);
+  return { open, fetch, asked, told, isLeft, runs, signals, runId: run.runId as string, store: memory };
+}
+
+async function* leaving<T, R>(
+  watch: AsyncGenerator<T, R, undefined>,
+  left: () => void,
+): AsyncGenerator<T, R, undefined> {
+  try {
+    return yield* watch;
+  } finally {
+    left();
+  }
+}
+
+/** The text of a stream up to and with these words. */
+async function readUpTo(response: Response, words: string) {
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  for (let text = ""; ; ) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the stream ended without ${words}: ${text}`);
+    text += decoder.decode(value, { stream: true });
+    if (text.includes(words)) return { text, reader };
+  }
+}
+
+describe("a stream of events", () => {
+  test("shows by comments that it lives", async () => {
+    const { open, isLeft } = await serving({ heartbeatMs: 1 });
+    const { text, reader } = await readUpTo(await open(), ": heartbeat\n\n: heartbeat\n\n");
+    expect(sentEvents(text)).toHaveLength(2);
+    await reader.cancel();
+    await isLeft;
+  });
+
+  test("whose reader goes away asks the store nothing more", async () => {
+    const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1 });
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    await reader.cancel();
+    await isLeft;
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked).toHaveLength(before);
+  });
+
+  test("fires no event within the call by which its reader goes away", async () => {
+    const { open, signals, isLeft } = await serving({});
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    const left = reader.cancel();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await left;
+    await isLeft;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  test("whose reader goes away before it has read anything leaves nothing behind", async () => {
+    const { open, told, asked, signals } = await serving({ pollMs: 1, maxPollMs: 1, heartbeatMs: 1 });
+    await (await open()).body?.cancel();
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(asked).toHaveLength(before);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(told).toEqual([]);
+  });
+
+  test("closes without an end when all streams of the app are ended, and a client goes on elsewhere", async () => {
+    const ending = new AbortController();
+    const { open, fetch, isLeft, runs, runId } = await serving({ signal: ending.signal });
+    const later = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
+    const asked: string[] = [];
+    const client = createClient("http://orca.test", {
+      fetch: (request) => {
+        if (request.url.endsWith("/stream")) asked.push(ending.signal.aborted ? "the later" : "the first");
+        return ending.signal.aborted ? later.fetch(request) : fetch(request);
+      },
+    });
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    const seen: string[] = [];
+    for await (const { event_id, event_type } of client.watch(runId, { retryMs: 1 })) {
+      seen.push(event_id);
+      if (event_type === "checkpoint.saved" && !ending.signal.aborted) {
+        ending.abort();
+        await runs.cancel(runId);
+      }
+    }
+    await isLeft;
+    while (!(await reader.read()).done);
+    expect(asked).toEqual(["the first", "the later"]);
+    expect(seen).toEqual((await runs.events(runId)).map(({ eventId }) => eventId));
+    // One that is opened afterwards says no more than that.
+    expect(sentEvents(await (await open({ headers: { "last-event-id": "0-0" } })).text())).toEqual([]);
+  });
+
+  test("ends with the request that asked for it", async () => {
+    const { open, isLeft } = await serving({});
+    const left = new AbortController();
+    const response = await open({ signal: left.signal });
+    const { reader } = await readUpTo(response, "checkpoint.saved");
+    left.abort();
+    await isLeft;
+    while (!(await reader.read()).done);
+  });
+
+  test("closes without an end when its time is over", async () => {
+    const { open, isLeft } = await serving({ maxMs: 20 });
+    const text = await (await open()).text();
+    await isLeft;
+    expect(sentEvents(text).map(({ event }) => event)).toEqual([undefined, undefined]);
+  });
+
+  test("closes without an end when the platform soon allows no more queries", async () => {
+    const spent = { is: false };
+    const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1 }, () => spent.is);
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    spent.is = true;
+    while (!(await reader.read()).done);
+    await isLeft;
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
+  test("reads no history as long as nothing happens", async () => {
+    const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1, heartbeatMs: 1 });
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    const seen = () => asked.slice(from);
+    const from = asked.length;
+    while (seen().filter((name) => name === "getRun").length < 10) await reader.read();
+    await reader.cancel();
+    await isLeft;
+    expect(seen().filter((name) => name !== "getRun").length).toBeLessThanOrEqual(1);
+  });
+
+  test("breaks off where the store fails, and the log is told", async () => {
+    const { open, told, isLeft, store } = await serving({ pollMs: 1, maxPollMs: 1 });
+    const { reader } = await readUpTo(await open(), "checkpoint.saved");
+    await store.close();
+    let rest = "";
+    for (let done = false; !done; ) {
+      const part = await reader.read();
+      rest += new TextDecoder().decode(part.value);
+      done = part.done;
+    }
+    await isLeft;
+    expect(rest).not.toContain("event:");
+    expect(told).toMatchObject([{ code: "store_failed" }]);
+  });
+});
+
+describe("a body made of chunks", () => {
+  async function* counting(on: { ended: boolean }, failure?: Error): AsyncGenerator<string, void, undefined> {
+    try {
+      for (let count = 0; ; count++) {
+        if (failure !== undefined && count === 1) throw failure;
+        yield `${count};`;
+      }
+    } finally {
+      on.ended = true;
+    }
+  }
+
+  test("is made as fast as it is read, and ended a microtask after its reader left", async () => {
+    const on = { ended: false };
+    let left = 0;
+    const reader = chunkStream(
+      counting(on),
+      (error) => expect.unreachable(String(error)),
+      () => left++,
+    ).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("0;");
+    const gone = reader.cancel();
+    expect([on.ended, left]).toEqual([false, 0]);
+    await gone;
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([on.ended, left]).toEqual([true, 1]);
+  });
+
+  test("breaks off where it fails, and says why once", async () => {
+    const failure = new Error("no more");
+    const told: unknown[] = [];
+    const body = chunkStream(counting({ ended: false }, failure), (error) => told.push(error));
+    await expect(new Response(body).text()).rejects.toThrow();
+    expect(told).toEqual([failure]);
+  });
+});

@@ -1,0 +1,232 @@
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { d1Store } from "../../adapters/d1/index.ts";
+import { createRuntime, defineGraphSkill, defineSkill } from "../../src/index.ts";
+import { createWorker } from "../../worker/cloudflare/index.ts";
+import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
+
+const headers = { "x-api-key": "test-key" };
+const url = (path: string) => `http://orca.test${path}`;
+
+async function reached(runId: string, status: string): Promise<Record<string, unknown>> {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const response = await exports.default.fetch(url(`/v1/runs/${runId}`), { headers });
+    const run = (await response.json()) as Record<string, unknown>;
+    if (run.status === status) return run;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`run ${runId} is not ${status}`);
+}
+
+// Failures that are the Worker's own are logged, and here they are meant.
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
+
+describe("the deployed Worker", () => {
+  test("serves the sample skill behind its key", async () => {
+    const text =
+      "Durable runs keep what they know. A durable run that dies goes on where it was. Bread is baked in the morning.";
+    const body = JSON.stringify({ inputs: { text, max_length: 60 } });
+    const path = "/v1/skills/text.simple-summarize/execute/async";
+    const started = await exports.default.fetch(url(path), { method: "POST", headers, body });
+    expect(started.status).toBe(202);
+    const { run_id } = (await started.json()) as { run_id: string };
+    const run = await reached(run_id, "completed");
+    expect(run).toMatchObject({
+      tenant_id: "default",
+      result: { summary: "A durable run that dies goes on where it was." },
+    });
+    expect((await exports.default.fetch(url("/v1/runs"))).status).toBe(401);
+    expect((await exports.default.fetch(url("/v1/health"))).status).toBe(200);
+  });
+
+  test("refuses inputs that the skill's schema does not take, and names the place", async () => {
+    const body = JSON.stringify({ skill_id: "text.simple-summarize", inputs: { text: 7 } });
+    const refused = await exports.default.fetch(url("/run_async"), { method: "POST", headers, body });
+    expect(refused.status).toBe(400);
+    const { error } = (await refused.json()) as { error: { message: string } };
+    expect(error.message).toMatch(/^inputs\.text: /);
+  });
+});
+
+describe("a Worker of one's own", () => {
+  const worker = createWorker({ skills: httpSkills, capabilities: httpCapabilities });
+  const call = async (request: Request, bindings: Partial<typeof env> & { LEASE_MS?: string }) => {
+    const context = createExecutionContext();
+    const response = await worker.fetch(request, { DB: env.DB, ...bindings }, context);
+    await waitOnExecutionContext(context);
+    return response;
+  };
+
+  test("executes behind its answer, within waitUntil", async () => {
+    const body = JSON.stringify({ skill_id: "http.chain", run_id: "behind", inputs: { value: 1 } });
+    const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+    const response = await call(request, { API_KEY: "k" });
+    expect(response.status).toBe(201);
+    const run = await call(new Request(url("/v1/runs/behind"), { headers: { "x-api-key": "k" } }), { API_KEY: "k" });
+    expect(await run.json()).toMatchObject({ status: "completed", result: { value: 1 } });
+  });
+
+  test("gives its bindings to capabilities that need them", async () => {
+    const asked: unknown[] = [];
+    const bound = createWorker({
+      skills: httpSkills,
+      capabilities: (bindings) => {
+        asked.push(bindings);
+        return httpCapabilities;
+      },
+    });
+    const bindings = { DB: env.DB, API_KEY: "k" };
+    const request = new Request(url("/v1/runs"), { headers: { "x-api-key": "k" } });
+    expect((await bound.fetch(request, bindings, createExecutionContext())).status).toBe(200);
+    expect(asked).toEqual([bindings]);
+  });
+
+  test.each([undefined, ""])("serves nothing without a key (%j), but its health", async (key) => {
+    const bindings = key === undefined ? {} : { API_KEY: key };
+    for (const headers of [{}, { "x-api-key": "" }, { "x-api-key": "undefined" }] as Record<string, string>[]) {
+      const response = await call(new Request(url("/v1/runs"), { headers }), bindings);
+      expect(response.status).toBe(500);
+      expect(await response.json()).toMatchObject({
+        error: { message: "no API key is configured, so nothing is served" },
+      });
+    }
+    expect((await call(new Request(url("/v1/health")), bindings)).status).toBe(200);
+  });
+
+  test.each(["soon", "0", "-1", "Infinity"])("refuses the lease %s", async (LEASE_MS) => {
+    const response = await call(new Request(url("/v1/runs"), { headers: { "x-api-key": "k" } }), {
+      API_KEY: "k",
+      LEASE_MS,
+    });
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining("LEASE_MS") } });
+  });
+
+  test("takes due runs along with a start", async () => {
+    const elsewhere = createRuntime({
+      store: d1Store(env.DB),
+      skills: httpSkills,
+      capabilities: httpCapabilities,
+      executes: false,
+    });
+    await elsewhere.for("default").start({ skillId: "http.chain", runId: "left by another" });
+    const body = JSON.stringify({ skill_id: "http.chain" });
+    const request = new Request(url("/run_async"), { method: "POST", headers: { "x-api-key": "k" }, body });
+    expect((await call(request, { API_KEY: "k" })).status).toBe(202);
+    expect(await elsewhere.for("default").get("left by another")).toMatchObject({ status: "completed" });
+  });
+
+  test("begins no step after its time, in a run that it took late as in one that it took at once", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const begunAt = new Map<string, number[]>();
+      const last = (count: number, ms: number) =>
+        defineSkill({
+          id: `lasts-${count}x${ms}`,
+          version: "1.0.0",
+          run: async (step) => {
+            for (let index = 0; index < count; index++) {
+              await step.do(`${index}`, async () => {
+                const name = `${count}x${ms}`;
+                begunAt.set(name, [...(begunAt.get(name) ?? []), Date.now() - start]);
+                vi.setSystemTime(Date.now() + ms);
+              });
+            }
+          },
+        });
+      const skills = [last(1, 20_000), last(4, 6_000), ...httpSkills];
+      const elsewhere = createRuntime({
+        store: d1Store(env.DB),
+        skills,
+        capabilities: httpCapabilities,
+        executes: false,
+      });
+      for (const id of ["lasts-1x20000", "lasts-4x6000"])
+        await elsewhere.for("default").start({ skillId: id, runId: id });
+      const start = Date.now();
+      const slow = createWorker({ skills, capabilities: httpCapabilities });
+      const body = JSON.stringify({ skill_id: "http.chain", start: false });
+      const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+      const context = createExecutionContext();
+      // With few queries runs are executed one by one.
+      const bindings = { DB: env.DB, API_KEY: "k", D1_QUERY_LIMIT: "400", LEASE_MS: "60000" };
+      expect((await slow.fetch(request, bindings, context)).status).toBe(201);
+      await waitOnExecutionContext(context);
+      expect([...begunAt]).toEqual([
+        ["1x20000", [0]],
+        ["4x6000", [20_000]],
+      ]);
+      expect(await elsewhere.for("default").get("lasts-1x20000")).toMatchObject({ status: "completed" });
+      // Handed over: due for the next.
+      expect(await d1Store(env.DB).dueRuns({ now: Date.now(), limit: 10 })).toMatchObject([{ runId: "lasts-4x6000" }]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("keeps to the queries that an invocation may make, and leaves the rest of a run to the next", async () => {
+    const steps = Array.from({ length: 30 }, (_, index) => ({
+      id: `step-${index}`,
+      uses: "http.count",
+      output: `outputs.step${index}`,
+    }));
+    const long = createWorker({
+      skills: [defineGraphSkill({ id: "long", version: "1.0.0", steps })],
+      capabilities: httpCapabilities,
+    });
+    // Each statement is prepared once for each time that it is sent.
+    let queries = 0;
+    const DB = new Proxy(env.DB, {
+      get(db, key: keyof D1Database) {
+        if (key === "prepare") queries += 1;
+        return (db[key] as (...args: unknown[]) => unknown).bind(db);
+      },
+    });
+    const bindings = { DB, API_KEY: "k", D1_QUERY_LIMIT: "50" };
+    const body = JSON.stringify({ skill_id: "long", run_id: "long" });
+    const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+    const counts: number[] = [];
+    const invoke = async (call: (context: ExecutionContext) => unknown) => {
+      queries = 0;
+      const context = createExecutionContext();
+      await call(context);
+      await waitOnExecutionContext(context);
+      counts.push(queries);
+    };
+    const runs = createRuntime({ store: d1Store(env.DB) }).for("default");
+    await invoke((context) => long.fetch(request, bindings, context));
+    while ((await runs.get("long")).status === "running" && counts.length < 30) {
+      await invoke((context) => long.scheduled(createScheduledController(), bindings, context));
+    }
+    expect(await runs.get("long")).toMatchObject({
+      status: "completed",
+      result: Object.fromEntries(steps.map((_, index) => [`step${index}`, 1])),
+    });
+    expect(counts.length).toBeGreaterThan(2);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(50);
+  });
+
+  test("takes due runs of every tenant when it is scheduled", async () => {
+    const elsewhere = createRuntime({
+      store: d1Store(env.DB),
+      skills: httpSkills,
+      capabilities: httpCapabilities,
+      executes: false,
+    });
+    const ids = ["default", "another"].map((tenant) => [tenant, `due of ${tenant}`] as const);
+    for (const [tenant, runId] of ids) {
+      const { run } = await elsewhere.for(tenant).start({ skillId: "http.chain", runId, inputs: { value: tenant } });
+      expect(run.status).toBe("running");
+    }
+    const context = createExecutionContext();
+    worker.scheduled(createScheduledController(), { DB: env.DB }, context);
+    await waitOnExecutionContext(context);
+    for (const [tenant, runId] of ids) {
+      expect(await elsewhere.for(tenant).get(runId)).toMatchObject({ status: "completed", result: { value: tenant } });
+    }
+  });
+});

@@ -1,4 +1,0 @@
-import { testLedger } from "./support/ledger-suite.ts";
-import { memoryHarness } from "./support/memory-harness.ts";
-
-testLedger("memory", memoryHarness);

@@ -1,0 +1,4 @@
+import { harness, medium } from "#medium";
+import { testStore } from "../support/store-suite.ts";
+
+testStore(medium, harness);

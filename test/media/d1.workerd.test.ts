@@ -1,0 +1,345 @@
+import { env } from "cloudflare:workers";
+import type { D1Database, D1DatabaseSession, D1Meta, D1PreparedStatement } from "@cloudflare/workers-types";
+import { describe, expect, test } from "vitest";
+import { d1Store } from "../../adapters/d1/index.ts";
+import { intercepted } from "../../src/conformance/faults.ts";
+import { createRuntime, defineSkill } from "../../src/index.ts";
+import type { ClaimRow, Commit, RunFilter, RunRow } from "../../src/store.ts";
+
+function run(tenant: string, revision: number, over: Partial<RunRow> = {}): RunRow {
+  const fixed = { tenant, runId: "run", createdAt: 1, status: "running", skillId: "skill", sourceRunId: "source" };
+  return { ...fixed, revision, dueAt: 1_000, body: `body ${revision}`, ...over };
+}
+
+function step(tenant: string, revision: number, over: Partial<RunRow> = {}): Commit {
+  const entry = { body: "record", checkpointId: `c${revision}`, keyframe: revision, snapshot: "state".repeat(2_000) };
+  return { run: run(tenant, revision, over), entry, now: 1 };
+}
+
+/** A D1 that keeps what was bound to its statements and what they cost. */
+function watched(db: D1Database) {
+  const bound: { readonly sql: string; readonly values: readonly unknown[] }[] = [];
+  const cost = { read: 0, written: 0 };
+  const originals = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
+  const add = ({ rows_read, rows_written }: D1Meta) => {
+    cost.read += rows_read;
+    cost.written += rows_written;
+  };
+  const watch = (statement: D1PreparedStatement): D1PreparedStatement => {
+    const outer: Pick<D1PreparedStatement, "all"> = {
+      all: async <T>() => {
+        const result = await statement.all<T>();
+        add(result.meta);
+        return result;
+      },
+    };
+    originals.set(outer as D1PreparedStatement, statement);
+    return outer as D1PreparedStatement;
+  };
+  const session: D1DatabaseSession = {
+    prepare: (sql) => {
+      const bind = (...values: unknown[]) => {
+        bound.push({ sql, values });
+        return watch(db.prepare(sql).bind(...values));
+      };
+      return { bind } as D1PreparedStatement;
+    },
+    batch: async <T>(statements: D1PreparedStatement[]) => {
+      const results = await db.batch<T>(statements.map((statement) => originals.get(statement) ?? statement));
+      for (const { meta } of results) add(meta);
+      return results;
+    },
+    getBookmark: () => null,
+  };
+  const costOf = async (work: () => Promise<unknown>) => {
+    const before = { ...cost };
+    await work();
+    return { read: cost.read - before.read, written: cost.written - before.written };
+  };
+  return { store: d1Store(session), bound, costOf };
+}
+
+async function count(table: string, tenant: string): Promise<number | null> {
+  return env.DB.prepare(`SELECT count(*) AS count FROM ${table} WHERE tenant = ?`).bind(tenant).first<number>("count");
+}
+
+describe("the rows that D1 bills", () => {
+  test("a step writes three rows and reads four, late in a long run too", async () => {
+    const { store, costOf } = watched(env.DB);
+    await store.commit(step("steps", 1));
+    for (let revision = 2; revision < 100; revision += 1) {
+      expect(await costOf(() => store.commit(step("steps", revision)))).toEqual({ read: 4, written: 3 });
+    }
+  });
+
+  test("a step that moves the due time writes two more", async () => {
+    const { store, costOf } = watched(env.DB);
+    await store.commit(step("due", 1));
+    expect(await costOf(() => store.commit(step("due", 2, { dueAt: 2_000 })))).toEqual({ read: 4, written: 5 });
+  });
+
+  test("a heartbeat, a row with another due time and no entry, writes three", async () => {
+    const { store, costOf } = watched(env.DB);
+    await store.commit(step("heartbeat", 1));
+    const heartbeat = { run: run("heartbeat", 2, { dueAt: 2_000 }), now: 1 };
+    expect(await costOf(() => store.commit(heartbeat))).toEqual({ read: 4, written: 3 });
+  });
+
+  test("a step that is executed writes at most three rows, five where the lease is renewed, and reads at most four", async () => {
+    const { store, costOf } = watched(env.DB);
+    const steps: { read: number; written: number; isRenewal: boolean }[] = [];
+    const leaseMs = 10_000;
+    let dueAt: number | undefined;
+    const measured = intercepted(store, async ({ commit }, proceed) => {
+      if (commit === undefined) return proceed();
+      let answer = proceed;
+      const cost = await costOf(() => {
+        const answered = proceed();
+        answer = () => answered;
+        return answered;
+      });
+      if (commit.entry?.body.includes('"kind":"step_completed"') === true) {
+        steps.push({ ...cost, isRenewal: commit.run.dueAt !== dueAt });
+      }
+      dueAt = commit.run.dueAt;
+      return answer();
+    });
+    const growing = defineSkill({
+      id: "growing",
+      version: "1",
+      run: async (step) => {
+        for (let number = 1; number <= 60; number++) await step.do(`step ${number}`, async () => "x".repeat(1_000));
+      },
+    });
+    let now = 1_800_000_000_000;
+    const sleep = (_: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (signal === undefined || signal.aborted) setTimeout(resolve, 0);
+        else signal.addEventListener("abort", () => resolve());
+      });
+    // So much time passes at each look at the clock that the lease is renewed every few steps.
+    const clock = { now: () => (now += 100), sleep };
+    const runtime = createRuntime({ store: measured, skills: [growing], clock, leaseMs });
+    const runs = runtime.for("executed");
+    await runs.start({ skillId: "growing", runId: "run" });
+    await runtime.idle();
+    expect((await runs.get("run")).status).toBe("completed");
+    await runtime.stop();
+    expect(steps.length).toBe(60);
+    const [renewals, others] = [steps.filter((one) => one.isRenewal), steps.filter((one) => !one.isRenewal)];
+    expect(renewals.length).toBeGreaterThan(3);
+    expect(others.length).toBeGreaterThan(20);
+    expect(Math.max(...others.map(({ written }) => written))).toBeLessThanOrEqual(3);
+    expect(Math.max(...renewals.map(({ written }) => written))).toBeLessThanOrEqual(5);
+    expect(Math.max(...steps.map(({ read }) => read))).toBeLessThanOrEqual(4);
+    expect(Math.min(...steps.map(({ written }) => written))).toBeGreaterThan(0);
+  });
+
+  test("a birth writes its row with its key, its checkpoint, and an index row for each list and the due runs", async () => {
+    const { store, costOf } = watched(env.DB);
+    expect(await costOf(() => store.commit(step("birth", 1)))).toEqual({ read: 0, written: 9 });
+  });
+
+  test("a run's row takes little more room than its texts, where a table without rowid would give it a page besides", async () => {
+    const store = d1Store(env.DB);
+    const size = async () => (await env.DB.prepare("SELECT 1").run()).meta.size_after;
+    const [before, count] = [await size(), 500];
+    for (let index = 0; index < count; index++) {
+      await store.commit({ run: run("roomy", 1, { runId: `run ${index}`, body: "x".repeat(1_200) }), now: 1 });
+    }
+    const bytes = (await size()) - before;
+    expect(bytes / count).toBeGreaterThan(1_200);
+    expect(bytes / count).toBeLessThan(2_400);
+  });
+
+  test("a step of a kilobyte takes some five kilobytes, since its entry takes a page besides", async () => {
+    const store = d1Store(env.DB);
+    const size = async () => (await env.DB.prepare("SELECT 1").run()).meta.size_after;
+    const entry = { body: "x".repeat(650), snapshot: "y".repeat(1_200), keyframe: 1 };
+    await store.commit({ run: run("paged", 1), entry: { ...entry, checkpointId: "c1" }, now: 1 });
+    const [before, count] = [await size(), 400];
+    for (let revision = 2; revision <= count + 1; revision++) {
+      await store.commit({ run: run("paged", revision), entry: { ...entry, checkpointId: `c${revision}` }, now: 1 });
+    }
+    const bytes = (await size()) - before;
+    expect(bytes / count).toBeGreaterThan(4_096);
+    expect(bytes / count).toBeLessThan(5_500);
+  });
+
+  test("a due query reads no run that is not due", async () => {
+    const { store, costOf } = watched(env.DB);
+    const rows = Array.from({ length: 50 }, (_, index) => run("mostly idle", 1, { runId: `run ${index}` }));
+    for (const row of rows) await store.commit({ run: { ...row, dueAt: 1_000_000 }, now: 1 });
+    await store.commit({ run: run("mostly idle", 1, { dueAt: -1 }), now: 1 });
+    const { read } = await costOf(() => store.dueRuns({ tenant: "mostly idle", now: 0, limit: 10 }));
+    expect(read).toBeLessThanOrEqual(3);
+  });
+
+  test("a page of a history reads as many entries as it gives", async () => {
+    const { store, costOf } = watched(env.DB);
+    for (let revision = 1; revision <= 40; revision += 1) await store.commit(step("history", revision));
+    const { read } = await costOf(() => store.listEntries("history", "run", { after: 20, limit: 10 }));
+    expect(read).toBeLessThanOrEqual(11);
+  });
+});
+
+describe("a page of 100,000 runs reads as many rows as one of 1,000", () => {
+  const insert = `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, source_run_id, due_at, body)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
+    SELECT ?1, 'run ' || i, 1, i / 3, CASE WHEN i % 10 = 0 THEN 'running' ELSE 'completed' END,
+      'skill ' || i % 7, 'source ' || i % 100, NULL, '' FROM n`;
+  const filters: readonly RunFilter[] = [
+    {},
+    { status: "running" },
+    { status: "completed" },
+    { skillId: "skill 3" },
+    { sourceRunId: "source 42" },
+  ];
+
+  test("first or later, ascending or descending, for each filter", { timeout: 120_000 }, async () => {
+    const { store, costOf } = watched(env.DB);
+    await env.DB.prepare(insert).bind("few", 1_000).run();
+    await env.DB.prepare(insert).bind("many", 100_000).run();
+    for (const filter of filters) {
+      for (const order of ["ascending", "descending"] as const) {
+        for (const after of [undefined, { createdAt: 100, runId: "run 300" }]) {
+          const query = { ...filter, order, limit: 3, ...(after && { after }) };
+          const few = await costOf(() => store.listRuns("few", query));
+          const many = await costOf(() => store.listRuns("many", query));
+          expect(many, JSON.stringify(query)).toEqual(few);
+          expect(many.read).toBeLessThanOrEqual(2 * query.limit + 1);
+        }
+      }
+    }
+  });
+});
+
+describe("the limits of D1", () => {
+  const fiveMegabytes = "state \u{1f600} é € ".repeat(300_000);
+  const bytes = (text: string) => new TextEncoder().encode(text).length;
+
+  test("a snapshot of five megabytes is split over rows within the limits, and comes back", async () => {
+    const { store, bound } = watched(env.DB);
+    const checkpoint = { ...step("big", 1).entry, body: "b".repeat(256 * 1024), snapshot: fiveMegabytes };
+    await store.commit({ run: run("big", 1), entry: checkpoint, now: 1 });
+    expect(bytes(fiveMegabytes)).toBeGreaterThan(5_000_000);
+    expect(await store.getSnapshots("big", "run", 1, 1)).toEqual([{ revision: 1, body: fiveMegabytes }]);
+    expect(await count("snapshot_parts", "big")).toBe(2);
+    for (const { sql, values } of bound) {
+      const texts = values.filter((value) => typeof value === "string");
+      expect(texts.map(bytes).reduce((sum, each) => sum + each, 0)).toBeLessThan(2_000_000);
+      expect(values.length).toBeLessThanOrEqual(100);
+      expect(bytes(sql)).toBeLessThan(100_000);
+    }
+  });
+
+  test("of a commit that is refused no part of the snapshot stays", async () => {
+    const store = d1Store(env.DB);
+    await store.commit(step("refused", 1));
+    const big = { ...step("refused", 2).entry, body: "record", snapshot: fiveMegabytes };
+    expect(await store.commit({ run: run("refused", 3), entry: big, now: 1 })).toEqual({ kind: "conflict" });
+    const repeated = { run: run("refused", 2), entry: { ...big, checkpointId: "c1" }, now: 1 };
+    await expect(store.commit(repeated)).rejects.toMatchObject({ code: "store_failed" });
+    expect(await count("snapshot_parts", "refused")).toBe(0);
+    expect(await store.getRun("refused", "run")).toEqual(run("refused", 1));
+  });
+
+  test("a body that fits no row is too large before anything is written", async () => {
+    const { store, bound } = watched(env.DB);
+    const body = "€".repeat(670_000);
+    const commits: readonly Commit[] = [
+      { run: run("large", 1, { body }), now: 1 },
+      { run: run("large", 1), entry: { body }, now: 1 },
+      { run: run("large", 1), claims: [{ kind: "k", key: "a", body }], now: 1 },
+    ];
+    for (const commit of commits) await expect(store.commit(commit)).rejects.toMatchObject({ code: "too_large" });
+    expect(bound).toEqual([]);
+  });
+});
+
+describe("what the database says", () => {
+  test("a fault that is no outcome rejects with what was tried and why it failed", async () => {
+    const lost = new Error("D1_ERROR: Network connection lost.");
+    const session: D1DatabaseSession = {
+      prepare: (sql) => env.DB.prepare(sql),
+      batch: () => Promise.reject(lost),
+      getBookmark: () => null,
+    };
+    const fault = d1Store(session).commit(step("lost", 1));
+    await expect(fault).rejects.toMatchObject({ code: "store_failed", cause: lost });
+    await expect(fault).rejects.toThrow("commit failed on D1: D1_ERROR: Network connection lost.");
+  });
+
+  test("a claim whose owner is erased between the refusal and the look at it is free after all", async () => {
+    const store = d1Store(env.DB);
+    const claims = [{ kind: "k", key: "a", body: "claim" }];
+    await store.commit({ run: run("released", 1, { runId: "owner" }), claims, now: 1 });
+    let batches = 0;
+    const session: D1DatabaseSession = {
+      prepare: (sql) => env.DB.prepare(sql),
+      batch: async <T>(statements: D1PreparedStatement[]) => {
+        batches += 1;
+        const tombstone = { tenant: "released", runId: "owner", revision: 2, createdAt: 1, body: "" };
+        if (batches === 2) await store.commit({ run: tombstone, erase: true, now: 1 });
+        return env.DB.batch<T>(statements);
+      },
+      getBookmark: () => null,
+    };
+    const outcome = await d1Store(session).commit({ run: run("released", 1, { runId: "next" }), claims, now: 1 });
+    expect(outcome).toEqual({ kind: "committed" });
+    expect((await store.getClaim("released", "k", "a"))?.runId).toBe("next");
+  });
+
+  test("many claims are written by a few statements, and the first that is held is named", async () => {
+    const statements: number[] = [];
+    const session: D1DatabaseSession = {
+      prepare: (sql) => env.DB.prepare(sql),
+      batch: async <T>(batch: D1PreparedStatement[]) => {
+        statements.push(batch.length);
+        return env.DB.batch<T>(batch);
+      },
+      getBookmark: () => null,
+    };
+    const store = d1Store(session);
+    const claims = Array.from({ length: 3_000 }, (_, index) => ({
+      kind: "k",
+      key: `${index}`.padStart(4, "0"),
+      ...(index % 2 === 0 ? { lapsesAt: 10 } : {}),
+      body: `é "${index}" \\ `,
+    }));
+    expect(await store.commit({ run: run("claims", 1), claims, now: 1 })).toEqual({ kind: "committed" });
+    expect(statements).toEqual([5]);
+    const kept = [];
+    for (let after: ClaimRow | undefined; ; ) {
+      const page = await store.listClaims("claims", "run", { limit: 1_000, ...(after && { after }) });
+      kept.push(...page);
+      after = page.at(-1);
+      if (page.length < 1_000) break;
+    }
+    expect(kept).toEqual(claims.map((claim) => ({ tenant: "claims", runId: "run", ...claim })));
+    const other = run("claims", 1, { runId: "other" });
+    const wanted = claims.toReversed();
+    expect(await store.commit({ run: other, claims: wanted, now: 1 })).toEqual({ kind: "claimed", claim: kept.at(-1) });
+    // Those that have lapsed by then are free, and the others are not.
+    expect(await store.commit({ run: other, claims: wanted, now: 10 })).toMatchObject({ claim: { key: "2999" } });
+    const free = wanted.filter(({ lapsesAt }) => lapsesAt !== undefined);
+    expect(await store.commit({ run: other, claims: free, now: 10 })).toEqual({ kind: "committed" });
+    expect((await store.getClaim("claims", "k", "0000"))?.runId).toBe("other");
+  });
+
+  test("numbers come back as the integers they were, to the edge of what is exact", async () => {
+    const store = d1Store(env.DB);
+    const times = { createdAt: Number.MAX_SAFE_INTEGER, dueAt: -Number.MAX_SAFE_INTEGER };
+    await store.commit({ run: run("numbers", 1, times), now: 1 });
+    expect(await store.getRun("numbers", "run")).toEqual(run("numbers", 1, times));
+    const kept = await env.DB.prepare("SELECT typeof(created_at) AS type FROM runs WHERE tenant = 'numbers'").first();
+    expect(kept).toEqual({ type: "integer" });
+  });
+
+  test("a session of the database is a store as well", async () => {
+    const store = d1Store(env.DB.withSession("first-primary"));
+    expect(await store.commit(step("session", 1))).toEqual({ kind: "committed" });
+    expect(await store.commit(step("session", 1))).toEqual({ kind: "conflict" });
+    expect((await store.getEntry("session", "run", "c1"))?.revision).toBe(1);
+  });
+});

@@ -1,0 +1,172 @@
+import { describe, expect, test } from "vitest";
+import {
+  createRuntime,
+  encodeRun,
+  encodeState,
+  exportRun,
+  type JsonObject,
+  type Runs,
+  type Store,
+  writeCheckpointRecord,
+  writeRun,
+  writeState,
+} from "../../../src/index.ts";
+import { someNoon, virtualClock } from "../clock.ts";
+import { storedSkills } from "./skills.ts";
+
+/** What one released version has stored. */
+export interface Stored {
+  readonly version: string;
+  /** An export of each run, by its id. */
+  readonly exports: ReadonlyMap<string, string>;
+  /** What the runs looked like from outside. */
+  readonly seen: readonly SeenRun[];
+  readonly indexedDb: IndexedDbDump;
+  readonly d1: D1Dump;
+}
+
+interface SeenRun {
+  readonly run: JsonObject;
+  readonly checkpoints: readonly { readonly record: JsonObject; readonly state: JsonObject }[];
+  readonly events: readonly JsonObject[];
+}
+
+export interface IndexedDbDump {
+  readonly version: number;
+  readonly stores: readonly {
+    readonly name: string;
+    readonly keyPath: string[];
+    readonly autoIncrement: boolean;
+    readonly indexes: readonly {
+      readonly name: string;
+      readonly keyPath: string | string[];
+      readonly unique: boolean;
+      readonly multiEntry: boolean;
+    }[];
+    readonly records: readonly unknown[];
+  }[];
+}
+
+export interface D1Dump {
+  readonly statements: readonly string[];
+  readonly tables: readonly {
+    readonly name: string;
+    readonly rows: readonly Readonly<Record<string, string | number | null>>[];
+  }[];
+}
+
+const files = import.meta.glob("../../fixtures/stored/*/*", { query: "?raw", import: "default", eager: true });
+const versions = [...new Set(Object.keys(files).map((path) => path.split("/").at(-2) ?? ""))];
+
+/** Of every released version, the oldest first. */
+export const storedVersions: readonly Stored[] = versions.map((version) => {
+  const textOf = (name: string) => files[`../../fixtures/stored/${version}/${name}`] ?? "";
+  const names = Object.keys(files).flatMap(
+    (path) => /\/([a-z-]+)\.ndjson$/.exec(path.replace(`/${version}/`, "//"))?.[1] ?? [],
+  );
+  return {
+    version,
+    exports: new Map(names.map((runId) => [runId, textOf(`${runId}.ndjson`)])),
+    seen: JSON.parse(textOf("seen.json")) as SeenRun[],
+    indexedDb: JSON.parse(textOf("indexeddb.json")) as IndexedDbDump,
+    d1: JSON.parse(textOf("d1.json")) as D1Dump,
+  };
+});
+
+const tenant = "acme";
+
+/** A runtime over what was stored, at the time at which it was. */
+export function homeOver(store: Store) {
+  const clock = virtualClock(someNoon + 60_000);
+  const { options, ...skills } = storedSkills();
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const runtime = createRuntime({ store, clock, holdMs: 0, executor: "later", onError, ...options });
+  return { ...skills, store, clock, runtime, errors, runs: runtime.for(tenant) };
+}
+
+async function seen(runs: Runs, runId: string): Promise<SeenRun> {
+  const checkpoints = [];
+  for (const { checkpointId } of (await runs.listCheckpoints(runId)).checkpoints) {
+    const { record, state } = await runs.loadCheckpoint(runId, checkpointId);
+    checkpoints.push({ record: writeCheckpointRecord(record), state: writeState(encodeState(state)) });
+  }
+  const events = (await runs.events(runId)) as unknown as readonly JsonObject[];
+  return { run: writeRun(encodeRun(await runs.get(runId))), checkpoints, events };
+}
+
+async function textOf(lines: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const line of lines) text += line;
+  return text;
+}
+
+/** What must hold wherever the runs of a released version are. `open` gives them, fresh at each call. */
+export function storedCases(stored: Stored, where: string, open: () => Promise<Store>): void {
+  describe(`what ${stored.version} stored in ${where}`, () => {
+    test.each(stored.seen.map((one) => [one.run.run_id as string, one] as const))(
+      "the run %s is as it was",
+      async (runId, expected) => {
+        const store = await open();
+        const { runs } = homeOver(store);
+        // Compared as text, in which an own __proto__ is a member like any other.
+        expect(JSON.stringify(await seen(runs, runId))).toBe(JSON.stringify(expected));
+        expect(await textOf(exportRun(runs, runId))).toBe(stored.exports.get(runId));
+        await store.close();
+      },
+    );
+
+    test("the runs are listed, counted and due as they were", async () => {
+      const store = await open();
+      const { runs } = homeOver(store);
+      const ids = stored.seen.map(({ run }) => run.run_id);
+      expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId).sort()).toEqual([...ids].sort());
+      expect(await runs.count({ status: "pending" })).toBe(
+        stored.seen.filter(({ run }) => run.status === "pending").length,
+      );
+      expect(await runs.count({ sourceRunId: "completed" })).toBe(1);
+      expect((await store.dueRuns({ now: someNoon + 1e9, limit: 9 })).map(({ runId }) => runId)).toEqual(["waiting"]);
+      await store.close();
+    });
+
+    test("the runs go on where they were", async () => {
+      const store = await open();
+      const { runs, runtime, clock, repair, sent, hourMs, errors } = homeOver(store);
+      repair();
+      await runs.signal("waiting", { name: "go", payload: { word: "now" } });
+      await runtime.idle();
+      await runs.approve("waiting", { approver: "ann" });
+      await runtime.idle();
+      expect((await runs.get("waiting")).status).toBe("running");
+      await clock.advance(hourMs);
+      await runtime.drain();
+      expect(await runs.get("waiting")).toMatchObject({ status: "completed", result: { published: "published" } });
+      expect(sent).toEqual(['{"word":"now"}']);
+      for (const runId of ["failed", "fork", "saved"]) {
+        await runs.resume(runId);
+        await runtime.idle();
+        expect((await runs.get(runId)).status, runId).toBe("completed");
+      }
+      const before = sent.length;
+      await runs.replay("completed", { newRunId: "replay" });
+      const start = (await runs.listCheckpoints("completed")).checkpoints[0]?.checkpointId ?? "";
+      await runs.replay("completed", { checkpointId: start, newRunId: "replay from the start" });
+      await runtime.idle();
+      const { result } = await runs.get("completed");
+      expect(await runs.get("replay from the start")).toMatchObject({ status: "completed", result });
+      expect(sent.length).toBe(before);
+      expect(errors).toEqual([]);
+      await store.close();
+    });
+
+    test("idempotency keys hold until they lapse", async () => {
+      const store = await open();
+      const { runs, clock, hourMs } = homeOver(store);
+      const request = { skillId: "letters", idempotencyKey: "a key", inputs: { words: [] } };
+      await expect(runs.start(request)).rejects.toMatchObject({ code: "idempotency_conflict" });
+      await clock.advance(24 * hourMs);
+      expect((await runs.start(request)).isRepeat).toBe(false);
+      await store.close();
+    });
+  });
+}

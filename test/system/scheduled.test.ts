@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { applyMigrations, type LocalWorker, startWorker } from "../../scripts/local-worker.ts";
+
+interface Call {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly idempotencyKey: string;
+}
+
+const key = "key-of-the-scheduled-test";
+const leaseMs = 1_500;
+const place = { persistTo: await mkdtemp(join(tmpdir(), "orca-durable-scheduled-")), cwd: "test/support/scheduled" };
+
+// What the Worker's steps call. It leaves a step named "held" without an answer until it is told otherwise.
+const calls: Call[] = [];
+const unanswered: ServerResponse[] = [];
+let isHolding = true;
+const outside = createServer(async (request, response) => {
+  let text = "";
+  for await (const chunk of request) text += chunk;
+  const call = JSON.parse(text) as Call;
+  calls.push(call);
+  if (call.stepId === "held" && isHolding) unanswered.push(response);
+  else response.end(JSON.stringify(`${call.stepId} done`));
+});
+await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
+const { port } = outside.address() as AddressInfo;
+const vars = { API_KEY: key, LEASE_MS: String(leaseMs), OUTSIDE_URL: `http://127.0.0.1:${port}` };
+
+const workers: LocalWorker[] = [];
+afterAll(async () => {
+  await Promise.all(workers.map((worker) => worker.stop()));
+  outside.closeAllConnections();
+  outside.close();
+  await rm(place.persistTo, { recursive: true, force: true });
+});
+
+async function serve(): Promise<LocalWorker> {
+  const worker = await startWorker({ ...place, vars });
+  workers.push(worker);
+  return worker;
+}
+
+async function ask(worker: LocalWorker, path: string, body?: unknown): Promise<Record<string, unknown>> {
+  const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const response = await fetch(worker.url + path, { headers: { "x-api-key": key }, ...init });
+  return (await response.json()) as Record<string, unknown>;
+}
+
+const called = (stepId: string) => calls.filter((call) => call.stepId === stepId);
+const soon = { timeout: 20_000, interval: 50 };
+
+test("after kill -9 in mid-run one scheduled event ends every run, with no request about any of them", async () => {
+  await applyMigrations(place);
+  const first = await serve();
+  const ids: string[] = [];
+  for (const skill_id of ["graph", "body", "sleeper"]) {
+    ids.push(String((await ask(first, "/v1/run_async", { skill_id })).run_id));
+  }
+  await expect.poll(() => [called("held").length, called("before").length], soon).toEqual([2, 3]);
+  const [, , sleeper = ""] = ids;
+  const slept = async () => JSON.stringify(await ask(first, `/v1/runs/${sleeper}/history`));
+  await expect.poll(slept, soon).toContain("step.sleeping");
+  await first.kill("SIGKILL");
+  isHolding = false;
+
+  const second = await serve();
+  // Until the leases have lapsed and the sleep is over.
+  await new Promise((resolve) => setTimeout(resolve, 6_500));
+  expect(called("after")).toEqual([]);
+  await second.cron();
+  await expect.poll(() => called("after").length, soon).toBe(3);
+
+  const done = { before: "before done", held: "held done", after: "after done" };
+  for (const runId of ids) {
+    const result = runId === sleeper ? { before: done.before, after: done.after } : done;
+    await expect.poll(() => ask(second, `/v1/runs/${runId}`), soon).toMatchObject({ status: "completed", result });
+  }
+  // What was recorded was not done again; what was cut off was, under the same key.
+  expect(called("before")).toHaveLength(3);
+  expect(called("held")).toHaveLength(4);
+  expect(new Set(called("held").map(({ idempotencyKey }) => idempotencyKey)).size).toBe(2);
+}, 90_000);

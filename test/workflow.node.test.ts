@@ -1,4 +1,0 @@
-import { memoryHarness } from "./support/memory-harness.ts";
-import { testWorkflows } from "./support/workflow-suite.ts";
-
-testWorkflows("memory", memoryHarness);
