@@ -27,6 +27,7 @@ export {
   stateSnapshotRef,
 } from "./record/checkpoint.ts";
 export { type EventType, eventTypes, type RunEvent } from "./record/event.ts";
+export type { Precondition } from "./record/lifecycle.ts";
 export {
   type LifecycleEvent,
   type LifecycleEventType,
@@ -34,7 +35,6 @@ export {
   type Transition,
   transition,
 } from "./record/lifecycle.ts";
-export type { Precondition } from "./record/precondition.ts";
 export {
   type ApprovalRequest,
   isTerminal,

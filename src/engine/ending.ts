@@ -5,7 +5,7 @@ import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";
 import { withoutLease } from "../record/lease.ts";
-import { moved } from "../record/moved.ts";
+import { moved } from "../record/lifecycle.ts";
 import type { RunError, RunRecord, Wait } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";

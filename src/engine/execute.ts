@@ -3,7 +3,7 @@ import { isDurableError } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 import type { Json } from "../json.ts";
 import { event } from "../record/event.ts";
-import { moved } from "../record/moved.ts";
+import { moved } from "../record/lifecycle.ts";
 import { contextOf } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { runningState } from "../record/state.ts";

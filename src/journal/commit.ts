@@ -3,7 +3,7 @@ import { readEntry } from "../codec/entry.ts";
 import { readRunBody, writeTombstone } from "../codec/run.ts";
 import { writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
-import { newCheckpointId, randomHex } from "../ids.ts";
+import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
@@ -11,8 +11,8 @@ import { listedSource } from "../record/lineage.ts";
 import { dueAt, type RunRecord } from "../record/run.ts";
 import type { Commit, RunRow } from "../store.ts";
 import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
-import { heldRow } from "./held.ts";
-import type { JournalHost } from "./host.ts";
+import { getRun, heldRow } from "./held.ts";
+import type { JournalHost, JournalScope } from "./host.ts";
 import { checkState, fitEntry, fitRow } from "./room.ts";
 
 /** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
@@ -241,4 +241,49 @@ function checkpointRecord(
     createdAt: createdAt ?? isoTime(now),
     pendingWrites: pendingWrites ?? [],
   };
+}
+
+/** What a decision answers, with what it wants written, if anything. */
+export interface Decided<T> {
+  readonly change?: Change;
+  readonly answer: T;
+}
+
+export interface Changed<T> {
+  readonly held: Held;
+  readonly answer: T;
+  readonly checkpoint?: SavedCheckpoint;
+}
+
+const decideTries = 100;
+
+/**
+ * Reads a run, decides, commits, and decides again over the new row where somebody else was first. That is safe since
+ * deciding changes nothing: a refusal is thrown, and then nothing was written.
+ *
+ * @throws `not_found` where the run is missing, `conflict` where the race goes on for too long.
+ */
+export async function change<T>(
+  scope: JournalScope,
+  runId: RunId,
+  decide: (held: Held, now: number) => Decided<T> | Promise<Decided<T>>,
+): Promise<Changed<T>> {
+  const { host } = scope;
+  let base = await getRun(scope, runId);
+  for (let attempt = 1; attempt <= decideTries; attempt++) {
+    const { change, answer } = await decide(base, host.clock.now());
+    if (change === undefined) return { held: base, answer };
+    const outcome = await write(host, base, change);
+    switch (outcome.kind) {
+      case "committed":
+        return { ...outcome, answer };
+      case "claimed":
+        throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
+      case "conflict":
+        // A row that was read before the pause is stale after it, and then every try fails while others write.
+        await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
+        base = await getRun(scope, runId);
+    }
+  }
+  throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
 }

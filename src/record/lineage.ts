@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json } from "../json.ts";
 import { present } from "../present.ts";
@@ -115,4 +115,12 @@ export function selected({ run }: RunRecord<Json>, checkpointId: string | undefi
     });
   }
   return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
+}
+
+/** @throws `conflict` where the run is a fork whose edit was never saved: it would do what was to be changed. */
+export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
+  if (isEditPending !== true) return;
+  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
+    hint: "fork the source again",
+  });
 }

@@ -2,17 +2,16 @@ import { isoTime } from "../clock.ts";
 import { encodeFields } from "../codec/values.ts";
 import type { Host } from "../engine/host.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
-import { DurableError } from "../errors.ts";
 import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
+import { change } from "../journal/commit.ts";
 import { getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
-import { change } from "../journal/journal.ts";
 import type { Json } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
-import { type DescentKind, descendant, selected } from "../record/lineage.ts";
-import { demand, type Precondition } from "../record/precondition.ts";
+import { demand, type Precondition } from "../record/lifecycle.ts";
+import { type DescentKind, descendant, refuseUnedited, selected } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { bindSkill, versionOf } from "../skills/binding.ts";
@@ -169,14 +168,6 @@ async function origin(scope: Scope, runId: RunId, descent: Descent, precondition
   const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
   refuseUnedited(source.record);
   return { source, checkpoint };
-}
-
-/** @throws `conflict` where the run is a fork whose edit was never saved: it would do what was to be changed. */
-export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
-  if (isEditPending !== true) return;
-  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
-    hint: "fork the source again",
-  });
 }
 
 function born(

@@ -1,8 +1,8 @@
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
+import { type Changed, change, type Decided } from "../journal/commit.ts";
 import { getRun } from "../journal/held.ts";
-import { type Changed, change, type Decided } from "../journal/journal.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { present } from "../present.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";

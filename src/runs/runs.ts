@@ -8,7 +8,7 @@ import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../present.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
-import type { Precondition } from "../record/precondition.ts";
+import type { Precondition } from "../record/lifecycle.ts";
 import { isTerminal, type Run, type RunStatus, runStatuses } from "../record/run.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { RunPosition, RunRow } from "../store.ts";
