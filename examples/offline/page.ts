@@ -10,13 +10,14 @@ import { type Actions, page } from "./view.ts";
 
 const mostFileBytes = 5 * 1024 * 1024;
 
+// A step's failure is its run's, which says so itself.
 const { runs } = createPage({
   ...home,
   skills: [fileReport],
   capabilities: [],
   serviceWorker: "/service-worker.js",
   registration: { type: "module" },
-  onError: complain,
+  onError: (failure, context) => (context?.stepId === undefined ? complain(failure) : console.error(failure)),
 });
 
 let settings = usualSettings;
@@ -114,6 +115,7 @@ function sourceOf(run: Run | undefined): string | undefined {
 
 async function act(work: () => Promise<unknown>): Promise<void> {
   error = undefined;
+  refresh();
   try {
     await work();
   } catch (failure) {
