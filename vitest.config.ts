@@ -39,9 +39,11 @@ const inBrowser = {
 
 export default defineConfig(async () => ({
   test: {
-    // For machines with two busy cores; a test that is slow on a quiet one is still a slow test.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For machines with two cores that are busy with other suites; a test that is slow on a quiet one is still a slow test.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Without it, what is polled for would have to come about within a second.
+    expect: { poll: { timeout: 25_000 } },
     // A forgotten `only` would hide the rest.
     allowOnly: false,
     // Of `npm run fuzz`.

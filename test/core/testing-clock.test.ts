@@ -18,7 +18,7 @@ describe("a virtual clock", () => {
     const began = performance.now();
     await clock.sleep(24 * hour);
     expect(clock.now()).toBe(noon + 24 * hour);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(25_000);
   });
 
   test("stands still where nobody sleeps", async () => {

@@ -135,7 +135,7 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
       runner.kill("SIGKILL");
       await exited;
     }
-    await expect.poll(() => processesWith(profile), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => processesWith(profile), { timeout: 25_000 }).toEqual([]);
     house.told();
   });
 });

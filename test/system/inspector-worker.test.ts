@@ -98,7 +98,7 @@ test("a stream that breaks off is taken up again, and no event is lost or shown 
     await route.fulfill({ status: 200, contentType: "text/event-stream", body: body.join("") });
   });
   await page.reload();
-  await page.locator(".title .badge").filter({ hasText: "Completed" }).waitFor({ timeout: 28_000 });
+  await page.locator(".title .badge").filter({ hasText: "Completed" }).waitFor();
   const { events } = await home.ask<{ events: readonly unknown[] }>(`/v1/runs/${runId}/events?limit=500`);
   await expect
     .poll(() => page.getByRole("grid", { name: "Events" }).getAttribute("aria-rowcount"))

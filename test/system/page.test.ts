@@ -163,7 +163,7 @@ describe("a page that a newer version of it has outdated", { timeout: 60_000 }, 
     await settled(old, told("store_outdated", "Reload"));
     await old.waitForTimeout(500);
     expect(await errors(old)).toEqual([told("store_outdated", "Reload")]);
-    expect((await locks(old)).held).toHaveLength(2);
+    await expect.poll(async () => (await locks(old)).held, patience).toHaveLength(2);
   });
 });
 
@@ -189,6 +189,6 @@ describe("a page that is stopped", { timeout: 60_000 }, () => {
     await page.evaluate(() => window.tried.stop());
     await settled(page, expect.objectContaining({ code: "unsupported", message: "this page was stopped" }));
     expect(await errors(page)).toEqual([]);
-    expect(await locks(page)).toEqual({ held: [], pending: 0 });
+    await expect.poll(() => locks(page), patience).toEqual({ held: [], pending: 0 });
   });
 });

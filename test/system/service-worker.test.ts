@@ -322,11 +322,11 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
   });
 
   test("it takes no further step once its time is over, and a page goes on from there", async () => {
-    const worker: WorkerSettings = { passMs: 2_500 };
+    const worker: WorkerSettings = { passMs: 5_000 };
     const client = await open("client", { worker });
     const runId = await start(client, "shown.held", { latch: "x" });
     await called(client, runId, ["service worker"]);
-    await client.waitForTimeout(2_600);
+    await client.waitForTimeout(5_100);
     await openLatch(client, "x");
     const handedOver = (events: readonly string[]) => count(events, "step.completed");
     await expect.poll(async () => handedOver((await look(client, runId)).events), patience).toBe(2);
@@ -380,11 +380,11 @@ describe("a run that is watched, with no page that executes,", { timeout: 60_000
   const watched = (page: Page, runId: string) => page.evaluate((runId) => window.site.watch(runId), runId);
 
   test("goes on when the time of the request that started it is over", async () => {
-    const client = await open("client", { worker: { passMs: 1_000 } });
+    const client = await open("client", { worker: { passMs: 4_000 } });
     const runId = await start(client, "shown.held", { latch: "x" });
     await called(client, runId, ["service worker"]);
     const seen = watched(client, runId);
-    await client.waitForTimeout(2_500);
+    await client.waitForTimeout(5_500);
     await openLatch(client, "x");
     const ids = await seen;
     const { events, ...run } = await look(client, runId);

@@ -5,7 +5,7 @@ import { finishedReport, freshId, type InspectorHome, startRun, until } from "./
 
 /** What the inspector promises, asked in a browser of the one that a service hands out. */
 export function testInspector(home: () => InspectorHome): void {
-  const soon = { timeout: 15_000, interval: 50 };
+  const soon = { timeout: 25_000, interval: 50 };
   const eventually = <T>(look: () => Promise<T>) => expect.poll(look, soon);
   const row = (page: Page, name: string) => page.getByRole("row").filter({ hasText: name });
   const status = (page: Page, name: string) => page.locator(".title .badge").filter({ hasText: name });
@@ -36,7 +36,7 @@ export function testInspector(home: () => InspectorHome): void {
         await page.getByLabel("Status").selectOption("failed");
         await row(page, failed).getByText("Failed", { exact: true }).waitFor();
         await eventually(() => row(page, waiting).count()).toBe(0);
-        expect(page.url()).toContain("#/runs?status=failed");
+        await eventually(async () => page.url()).toContain("#/runs?status=failed");
         await page.getByLabel("Skill", { exact: true }).selectOption("order.ship");
         await page.getByText("No run is like this").waitFor();
         await page.getByRole("button", { name: "Show all runs" }).click();
@@ -73,9 +73,9 @@ export function testInspector(home: () => InspectorHome): void {
         await page.keyboard.press("ArrowDown");
         await page.keyboard.press("ArrowUp");
         const selected = page.locator("[role=row][aria-selected=true]");
-        expect(await selected.textContent()).toContain(runId);
+        await eventually(() => selected.textContent()).toContain(runId);
         const active = await page.getByRole("grid").getAttribute("aria-activedescendant");
-        expect(await selected.getAttribute("id")).toBe(active);
+        await eventually(() => selected.getAttribute("id")).toBe(active);
         await page.keyboard.press("Enter");
         await page.getByRole("heading", { name: runId }).waitFor();
       });
@@ -114,8 +114,8 @@ export function testInspector(home: () => InspectorHome): void {
         expect(await bars("reviews", "backoff")).toHaveLength(1);
         expect(await bars("reviews", "attempt")).toHaveLength(1);
         expect(await bars("send", "approval")).toHaveLength(1);
-        expect(await row(page, "announce").getByTitle("side effect recorded").count()).toBe(1);
-        expect(await row(page, "reviews").textContent()).toContain("2 attempts");
+        await eventually(() => row(page, "announce").getByTitle("side effect recorded").count()).toBe(1);
+        await eventually(() => row(page, "reviews").textContent()).toContain("2 attempts");
       });
     });
 
@@ -129,12 +129,12 @@ export function testInspector(home: () => InspectorHome): void {
           tree.getByRole("treeitem").filter({ has: page.locator(".key", { hasText: new RegExp(`^${name}$`) }) });
         // The step's own result is opened, and marked as changed.
         await tree.getByRole("treeitem").filter({ hasText: "step_results" }).waitFor();
-        expect(await node("sales").last().getAttribute("data-changed")).not.toBeNull();
+        await eventually(() => node("sales").last().getAttribute("data-changed")).not.toBeNull();
         await node("vars").click();
-        expect(await node("vars").getAttribute("aria-expanded")).toBe("false");
+        await eventually(() => node("vars").getAttribute("aria-expanded")).toBe("false");
         await tree.focus();
         await page.keyboard.press("ArrowRight");
-        expect(await node("vars").getAttribute("aria-expanded")).toBe("true");
+        await eventually(() => node("vars").getAttribute("aria-expanded")).toBe("true");
 
         await page.getByRole("tab", { name: "Changes" }).click();
         const change = page.getByRole("region", { name: "Changes" }).getByRole("listitem").filter({ hasText: "vars" });
@@ -146,7 +146,7 @@ export function testInspector(home: () => InspectorHome): void {
         await slider.focus();
         await page.keyboard.press("ArrowLeft");
         await eventually(() => slider.getAttribute("aria-valuetext")).not.toBe(place);
-        expect(page.url()).toContain("checkpoint=");
+        await eventually(async () => page.url()).toContain("checkpoint=");
         await page.getByRole("tab", { name: "About" }).click();
         await page.getByText("checkpoint://").waitFor();
       });
@@ -159,7 +159,7 @@ export function testInspector(home: () => InspectorHome): void {
         const first = await events();
         await eventually(events).toBeGreaterThan(first);
         await page.getByText("Live").waitFor();
-        await status(page, "Completed").waitFor({ timeout: 25_000 });
+        await status(page, "Completed").waitFor();
         const all = await home().ask<{ events: unknown[] }>(`/v1/runs/${runId}/events?limit=500`);
         await eventually(events).toBe(all.events.length);
         await page.keyboard.press("End");
@@ -184,12 +184,12 @@ export function testInspector(home: () => InspectorHome): void {
       await open(`/runs/${runId}/lineage`, async (page) => {
         const nodes = page.getByRole("region", { name: "Lineage" }).getByRole("link");
         await eventually(() => nodes.count()).toBe(4);
-        expect(await page.locator(".kinship").count()).toBe(3);
+        await eventually(() => page.locator(".kinship").count()).toBe(3);
         await nodes.filter({ hasText: second }).click();
         await page.getByRole("heading", { name: second }).waitFor();
         // Its line goes back to the first, and the replay is no kin of it.
         await eventually(() => nodes.count()).toBe(3);
-        expect(await nodes.filter({ hasText: second }).getAttribute("aria-current")).toBe("true");
+        await eventually(() => nodes.filter({ hasText: second }).getAttribute("aria-current")).toBe("true");
       });
     });
   });
@@ -261,7 +261,7 @@ export function testInspector(home: () => InspectorHome): void {
       const runId = await startRun(home(), "order.ship");
       await open(`/runs/${runId}`, async (page) => {
         await page.getByRole("button", { name: "Send it" }).click();
-        expect(await dialog(page).getByLabel("Name").inputValue()).toBe("paid");
+        await eventually(() => dialog(page).getByLabel("Name").inputValue()).toBe("paid");
         await dialog(page).getByLabel("Payload").fill('{ "amount": 30 }');
         await dialog(page).getByRole("button", { name: "Send" }).click();
         await status(page, "Completed").waitFor();
@@ -290,7 +290,7 @@ export function testInspector(home: () => InspectorHome): void {
         await page.getByRole("heading", { name: "Step completed collect" }).waitFor();
         await page.getByRole("button", { name: "Fork" }).click();
         const inputs = dialog(page).getByLabel("Inputs");
-        expect(JSON.parse(await inputs.inputValue())).toMatchObject({ title: "Week 47" });
+        await eventually(async () => JSON.parse(await inputs.inputValue())).toMatchObject({ title: "Week 47" });
         await inputs.fill(JSON.stringify({ week: 47, title: "Another title", pace_ms: 5, to: "desk@example.com" }));
         await dialog(page).getByLabel("Id of the new run").fill(fork);
         await dialog(page).getByRole("button", { name: "Fork" }).click();
