@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -6,6 +7,8 @@ import { chromiumLaunchOptions } from "../support/chromium.ts";
 // Real pages of one origin, in one browser, over one IndexedDB.
 
 let server: ViteDevServer;
+/** Calls that the server leaves without an answer: a page that makes one synchronously is blocked. */
+const unanswered: ServerResponse[] = [];
 let browser: Browser;
 let context: BrowserContext;
 
@@ -15,6 +18,13 @@ beforeAll(async () => {
     root: "test/support/presence",
     cacheDir: `${process.cwd()}/node_modules/.vite/presence`,
     optimizeDeps: { include: ["idb"] },
+    plugins: [
+      {
+        name: "block",
+        configureServer: ({ middlewares }) =>
+          void middlewares.use("/block", (_, response) => void unanswered.push(response)),
+      },
+    ],
     // Nobody may reload these pages but the test.
     server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
     logLevel: "error",
@@ -144,18 +154,16 @@ describe("two pages that serve one tenant", { timeout: 60_000 }, () => {
     const bothAsk = () => heir.evaluate(async () => (await navigator.locks.query()).pending?.length);
     await expect.poll(bothAsk, patience).toBe(2);
     const isBlocked = blocked.evaluate(() => {
-      for (const end = Date.now() + 15_000; Date.now() < end; );
+      const call = new XMLHttpRequest();
+      call.open("POST", "/block", false);
+      call.send();
     });
-    let isAwake = false;
-    void isBlocked.then(() => {
-      isAwake = true;
-    });
-    await heir.waitForTimeout(200);
+    await expect.poll(() => unanswered, patience).toHaveLength(1);
     await dying.close();
     await called(heir, runId, ["dying", "heir"]);
-    expect(isAwake).toBe(false);
     await go(heir);
     await ends(heir, runId, "heir");
+    unanswered.pop()?.end();
     await isBlocked;
   });
 
