@@ -18,8 +18,8 @@ export const bills: Bench = {
       ],
       rows: operations.map((operation) => ({ ...operation })),
       notes: [
-        `From the \`meta\` of every result, in runs of ${steps[scale]} steps of a kilobyte. A step is all between the call of its handler and that of the next.`,
-        "Start, fork, resume, replay and cancel are those calls alone, in a runtime that executes nothing.",
+        `From the \`meta\` of every result, in runs of ${steps[scale]} steps of a kilobyte. A step is everything between the call of its handler and the call of the next.`,
+        "Start, fork, resume, replay and cancel are only those calls, in a runtime that executes nothing.",
       ],
     };
   },

@@ -34,7 +34,7 @@ const sizes: Readonly<Record<Scale, { readonly items: number; readonly rounds: n
 
 export const codec: Bench = {
   id: "e",
-  title: "The codec of values, beside JSON and devalue",
+  title: "The codec of values, next to JSON and devalue",
   async measure(_media, scale) {
     const { items, rounds } = sizes[scale];
     const rows: Record<string, Cell>[] = [];
@@ -60,8 +60,8 @@ export const codec: Bench = {
       ],
       rows,
       notes: [
-        "Megabytes of its own text per second; the number in parentheses is the slowest round. JSON gives back only the plain value, and checks nothing.",
-        "Ours refuses what it could not give back, and numbers that JSON would change, so it looks at every value on the way in, and through the text and at every value on the way out.",
+        "Megabytes of the codec's own text per second; the number in parentheses is the slowest round. JSON returns only the plain value, and checks nothing.",
+        "Ours rejects values that it could not decode again, and numbers that JSON would change. To encode it looks at every value; to decode it scans the text and looks at every value.",
       ],
     };
   },

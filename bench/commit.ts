@@ -12,7 +12,7 @@ const effort = {
 
 export const commit: Bench = {
   id: "b",
-  title: "One checkpoint's commit, beside a bare transaction of the same bytes",
+  title: "The commit of one checkpoint, next to a bare transaction of the same bytes",
   async measure(media, scale) {
     const page = await media.page();
     const worker = await media.worker();
@@ -37,7 +37,7 @@ export const commit: Bench = {
       rows,
       notes: [
         "A commit checks the revision, and writes the run's row, the entry and the snapshot with their indexes. The bare transaction writes the same bodies under the same keys, and neither checks nor indexes: in IndexedDB by idb into three object stores, on D1 as a batch of two statements.",
-        "Each round is a batch of commits one after another, since the clocks in there are coarse.",
+        "Each round is a batch of commits one after another, because the clocks there are coarse.",
       ],
     };
   },

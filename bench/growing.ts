@@ -74,9 +74,9 @@ export const growing: Bench = {
       ],
       rows,
       notes: [
-        "“stored” is the bytes of all bodies in UTF-8 or binary, without keys and indexes; “of the results” is that by the kilobytes that the steps returned.",
-        "Of a peer, “states” are its checkpoints, and “history” is the writes beside them (LangGraph) or the recorded attempts (OpenWorkflow).",
-        "“a step” is the time from the call of the first handler to that of the last, by the steps in between: a handler is called once the step before is stored.",
+        "“stored” is the bytes of all bodies in UTF-8 or binary, without keys and indexes. “of the results” is “stored” divided by the bytes that the steps returned.",
+        "For other systems, “states” are their checkpoints, and “history” is their other writes (LangGraph) or their recorded attempts (OpenWorkflow).",
+        "“a step” is the time from the call of the first handler to the call of the last, divided by the number of steps in between. A handler is called once the step before it is stored.",
         `OpenWorkflow takes at most ${openWorkflowStepLimit} steps in a run, so it has none of 1,600.`,
         ...failures,
       ],

@@ -51,7 +51,7 @@ export const inspector: Bench = {
         ],
         rows,
         notes: [
-          `${frames} frames of ${pixels} pixels each in headless Chromium, which draws 60 times in a second and without a graphics card; the service is in the memory of the same machine.`,
+          `${frames} frames of ${pixels} pixels each in headless Chromium, which draws 60 times a second without a graphics card. The service is in the memory of the same machine.`,
         ],
       };
     } finally {

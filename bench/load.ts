@@ -50,8 +50,8 @@ export const load: Bench = {
       ],
       rows,
       notes: [
-        "A load is `loadCheckpoint` of the head by a runtime that has just been made. A step is a signal to the waiting run, by such a runtime, until the handler of the next step is called: its body is executed from its beginning, and every recorded step answers.",
-        "Calls are of the store, and of the step all until the run waits again. Bytes are of snapshots.",
+        "A load is `loadCheckpoint` of the head by a new runtime. A step is the time from a signal to the waiting run, sent by a new runtime, to the call of the next step's handler: the body is executed from its beginning, and every recorded step answers.",
+        "Calls are calls of the store; for a step they are all calls until the run waits again. Bytes are the bytes of snapshots.",
       ],
     };
   },

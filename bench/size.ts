@@ -42,7 +42,7 @@ export const size: Bench = {
       ],
       rows,
       notes: [
-        "Bundled by rolldown for browsers with everything that it exports, and the packages that it needs. Of a peer, what is named alone; of an app, what defines and runs a skill.",
+        "Each is bundled by rolldown for browsers, with everything that it exports and the packages that it needs. For other systems, only the named exports are bundled; for an app, what defines and runs a skill.",
       ],
     };
   },

@@ -14,7 +14,7 @@ export function summaryOf(report: Report): Pick<Table, "columns" | "rows"> {
   const columns: Column[] = [
     { key: "what", title: "what" },
     { key: "ours", title: "orca-durable" },
-    { key: "beside", title: "beside it" },
+    { key: "beside", title: "for comparison" },
   ];
   return {
     columns,
@@ -40,14 +40,14 @@ function linesOf(report: Report): readonly Line[] {
     cell("a", key, { medium, steps, name });
   return [
     {
-      what: "stored of a run of 1,600 steps of a kilobyte, on SQLite",
+      what: "bytes stored for a run of 1,600 steps of a kilobyte, on SQLite",
       unit: "bytes",
       ours: grown("bytes", "SQLite", 1_600),
       beside: grown("bytes", "SQLite", 1_600, "LangGraph SqliteSaver"),
       besideWhat: "by LangGraph.js",
     },
     {
-      what: "the same, where LangGraph.js has a DeltaChannel (beta)",
+      what: "the same, if LangGraph.js uses its DeltaChannel (beta)",
       unit: "bytes",
       ours: grown("bytes", "SQLite", 1_600),
       beside: grown("bytes", "SQLite", 1_600, "LangGraph SqliteSaver, DeltaChannel"),
@@ -72,7 +72,7 @@ function linesOf(report: Report): readonly Line[] {
       unit: "ms",
       ours: grown("stepMs", "SQLite", 400),
       beside: grown("stepMs", "SQLite", 400, "OpenWorkflow"),
-      besideWhat: "by OpenWorkflow, which keeps no states",
+      besideWhat: "by OpenWorkflow, which stores no states",
     },
     ...(["IndexedDB, strict", "D1"] as const).map((medium) => ({
       what: `a checkpoint's commit of 18 kB, ${medium}`,
