@@ -6,7 +6,7 @@ export interface Message {
 }
 
 /**
- * The messages of a stream as they arrive whole; what was cut off in the middle is dropped. `onRetry` is told of the pause
+ * The messages of a stream as they arrive whole; what was cut off in the middle is dropped. `onRetry` is called with the pause
  * for which the server asks before another connection, in milliseconds.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
@@ -40,7 +40,7 @@ export async function* messagesOf(
       }
     }
   } finally {
-    // Whoever takes no more ends the connection too.
+    // A reader that stops ends the connection too.
     reader.cancel().catch(() => {});
   }
 }

@@ -113,7 +113,7 @@ async function exportRun({ app, runId }: RunPage): Promise<void> {
   }
 }
 
-/** What the run is about right now, where somebody should know or act. */
+/** What the run is about right now, if it is something to know or to act on. */
 function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing {
   const { app } = page;
   const { approval_request: gate, error, status } = run;
