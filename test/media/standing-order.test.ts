@@ -1,7 +1,14 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { intercepted } from "../../src/conformance/faults.ts";
-import { DurableError, defineCapability, defineTelemetry, type Store, type WorkflowBody } from "../../src/index.ts";
+import {
+  DurableError,
+  defineCapability,
+  defineTelemetry,
+  type StepConfig,
+  type Store,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import { queryBudget } from "../../worker/cloudflare/query-budget.ts";
 import { recorder } from "../support/recorder.ts";
 import { leaseMs, type Scene, turn, until } from "../support/scene.ts";
@@ -367,16 +374,21 @@ function testStandingOrder(): void {
       }
     });
 
-    for (const limit of [400, 1_000]) {
+    const budgets: readonly (readonly [limit: number, count: number, what: string, config: StepConfig])[] = [
+      [400, 500, "steps", once],
+      [1_000, 500, "steps", once],
+      // Each is entered in the ledger before it is called, and no person is asked whether it happened.
+      [400, 100, "actions", { ...once, sideEffects: "external_action", isIdempotent: false }],
+    ];
+    for (const [limit, count, what, config] of budgets) {
       played(
-        `side by side, under a budget of ${limit} queries, are called once each, and the run ends`,
+        `that are ${count} ${what} side by side, under a budget of ${limit} queries, are called once each, and the run ends`,
         async (scene) => {
           const { actor, store } = scene;
-          const count = 500;
           const calls = new Map<number, number>();
           const body: WorkflowBody = async (step) => {
             const all = Array.from({ length: count }, (_, n) =>
-              step.do(`item ${n}`, once, async () => {
+              step.do(`item ${n}`, config, async () => {
                 calls.set(n, (calls.get(n) ?? 0) + 1);
                 await turn();
                 return n;

@@ -11,8 +11,8 @@ export interface QueryBudget {
 
 /** What one run may still need once the budget is spent: the end of its step, and to be handed over. */
 const reservePerRun = 20;
-/** What a step in flight may still need: looks into the ledger, its entry there, and the commit of its result. */
-const reservePerStep = 8;
+/** What a step in flight may still need: two looks into the ledger, its entry there (4), and the commit of its result (5). */
+const reservePerStep = 12;
 /** Below this limit runs are executed one by one. */
 const limitForMany = 500;
 const manyRuns = 8;
