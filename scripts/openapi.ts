@@ -3,46 +3,12 @@ import { fileURLToPath } from "node:url";
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { type ErrorCode, httpStatus, type Json, type JsonObject } from "../src/index.ts";
-import { checkpoint, checkpointList, comparison } from "../worker/http/contract/checkpoints.ts";
-import { eventPage, historyPage, lineage, lineageNode, trace } from "../worker/http/contract/histories.ts";
-import { apiKeyList, issuedApiKey } from "../worker/http/contract/keys.ts";
-import { type Operation, operations, roleOf } from "../worker/http/contract/operations.ts";
-import { checkpointRecord, failureAnswer, markedRun, run, runEvent } from "../worker/http/contract/records.ts";
-import { runList, runPage } from "../worker/http/contract/runs.ts";
-import { skillList } from "../worker/http/contract/service.ts";
-import { startedRun } from "../worker/http/contract/starts.ts";
-import { executionState } from "../worker/http/contract/state.ts";
-import { id, jsonObject, jsonValue, newId, state } from "../worker/http/contract/values.ts";
+import { type Operation, operations, roleOf, schemas } from "../worker/http/contract/operations.ts";
+import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
 import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
 const pageFile = fileURLToPath(new URL("../worker/http/contract/reference.generated.ts", import.meta.url));
-
-/** The parts that have a name in the document. */
-const schemas: Readonly<Record<string, v.GenericSchema>> = {
-  Id: id,
-  NewId: newId,
-  Run: run,
-  MarkedRun: markedRun,
-  StartedRun: startedRun,
-  RunList: runList,
-  RunPage: runPage,
-  Event: runEvent,
-  EventPage: eventPage,
-  HistoryPage: historyPage,
-  Trace: trace,
-  LineageNode: lineageNode,
-  Lineage: lineage,
-  CheckpointRecord: checkpointRecord,
-  CheckpointList: checkpointList,
-  Checkpoint: checkpoint,
-  Comparison: comparison,
-  ExecutionState: executionState,
-  SkillList: skillList,
-  ApiKeyList: apiKeyList,
-  IssuedApiKey: issuedApiKey,
-  Failure: failureAnswer,
-};
 
 const headers = {
   TraceId: { description: "Names this request in the server's log.", schema: { type: "string" } },

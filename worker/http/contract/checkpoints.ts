@@ -53,6 +53,9 @@ export const comparison = v.object({
   changes: v.array(change),
 });
 
+/** Those that have a name in the document. */
+export const checkpointSchemas = { CheckpointList: checkpointList, Checkpoint: checkpoint, Comparison: comparison };
+
 export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
 export type CheckpointAnswer = v.InferOutput<typeof checkpoint>;
 export type ComparisonAnswer = v.InferOutput<typeof comparison>;

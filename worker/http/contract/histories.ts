@@ -71,6 +71,15 @@ export const lineage = v.object({
   has_more: v.boolean(),
 });
 
+/** Those that have a name in the document. */
+export const historySchemas = {
+  EventPage: eventPage,
+  HistoryPage: historyPage,
+  Trace: trace,
+  LineageNode: lineageNode,
+  Lineage: lineage,
+};
+
 export type HistoryAnswer = v.InferOutput<typeof historyPage>;
 export type EventPageAnswer = v.InferOutput<typeof eventPage>;
 export type TraceAnswer = v.InferOutput<typeof trace>;

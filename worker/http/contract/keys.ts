@@ -28,6 +28,9 @@ export const apiKeyList = v.object({ keys: v.array(apiKey) });
 
 export const issuedApiKey = extended(keyFields, { key: v.pipe(text, v.description("Shown this once.")) });
 
+/** Those that have a name in the document. */
+export const keySchemas = { ApiKeyList: apiKeyList, IssuedApiKey: issuedApiKey };
+
 export type KeyAnswer = v.InferOutput<typeof apiKey>;
 export type KeyListAnswer = v.InferOutput<typeof apiKeyList>;
 export type IssuedKeyAnswer = v.InferOutput<typeof issuedApiKey>;

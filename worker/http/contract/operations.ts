@@ -1,14 +1,18 @@
-import { checkpointOperations } from "./checkpoints.ts";
+import type * as v from "valibot";
+import { checkpointOperations, checkpointSchemas } from "./checkpoints.ts";
 import { continuationOperations } from "./continuation.ts";
 import { descentOperations } from "./descents.ts";
-import { historyOperations } from "./histories.ts";
-import { keyOperations } from "./keys.ts";
+import { historyOperations, historySchemas } from "./histories.ts";
+import { keyOperations, keySchemas } from "./keys.ts";
 import { legacyOperations } from "./legacy.ts";
 import type { Operation } from "./operation.ts";
-import { runOperations } from "./runs.ts";
-import { serviceOperations } from "./service.ts";
-import { startOperations } from "./starts.ts";
+import { recordSchemas } from "./records.ts";
+import { runOperations, runSchemas } from "./runs.ts";
+import { serviceOperations, serviceSchemas } from "./service.ts";
+import { startOperations, startSchemas } from "./starts.ts";
+import { stateSchemas } from "./state.ts";
 import { transferOperations } from "./transfers.ts";
+import { valueSchemas } from "./values.ts";
 
 export { type Operation, roleOf } from "./operation.ts";
 
@@ -25,3 +29,16 @@ export const operations: readonly Operation[] = [
   ...checkpointOperations,
   ...legacyOperations,
 ];
+
+/** The parts of the document that have a name in it. */
+export const schemas: Readonly<Record<string, v.GenericSchema>> = {
+  ...valueSchemas,
+  ...recordSchemas,
+  ...stateSchemas,
+  ...serviceSchemas,
+  ...keySchemas,
+  ...startSchemas,
+  ...runSchemas,
+  ...historySchemas,
+  ...checkpointSchemas,
+};

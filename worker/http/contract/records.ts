@@ -93,6 +93,15 @@ export const failureAnswer = v.object({
   trace_id: text,
 });
 
+/** Those that have a name in the document. */
+export const recordSchemas = {
+  Run: run,
+  MarkedRun: markedRun,
+  Event: runEvent,
+  CheckpointRecord: checkpointRecord,
+  Failure: failureAnswer,
+};
+
 export type RunAnswer = v.InferOutput<typeof run>;
 export type MarkedRunAnswer = v.InferOutput<typeof markedRun>;
 export type CheckpointRecordAnswer = v.InferOutput<typeof checkpointRecord>;

@@ -41,6 +41,9 @@ export const runPage = v.object({
   }),
 });
 
+/** Those that have a name in the document. */
+export const runSchemas = { RunList: runList, RunPage: runPage };
+
 export type RunListAnswer = v.InferOutput<typeof runList>;
 export type RunPageAnswer = v.InferOutput<typeof runPage>;
 

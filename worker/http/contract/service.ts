@@ -22,6 +22,9 @@ export const skillList = v.object({
   ),
 });
 
+/** Those that have a name in the document. */
+export const serviceSchemas = { SkillList: skillList };
+
 export type HealthAnswer = v.InferOutput<typeof health>;
 export type WhoamiAnswer = v.InferOutput<typeof whoami>;
 export type SkillListAnswer = v.InferOutput<typeof skillList>;

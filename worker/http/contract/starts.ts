@@ -45,6 +45,9 @@ export const startedRun = v.object({
   idempotent_replay: replayMark,
 });
 
+/** Those that have a name in the document. */
+export const startSchemas = { StartedRun: startedRun };
+
 export type StartedRunAnswer = v.InferOutput<typeof startedRun>;
 
 export const startOperations: readonly Operation[] = [

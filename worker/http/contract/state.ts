@@ -93,3 +93,6 @@ export const executionState = v.pipe(
     "Everything a run knows at one checkpoint. Absent fields take their defaults, and unknown ones are kept.",
   ),
 );
+
+/** Those that have a name in the document. */
+export const stateSchemas = { ExecutionState: executionState };

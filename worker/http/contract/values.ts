@@ -40,6 +40,9 @@ export const stepId = v.pipe(
 /** The checkpoint on which a continuation or a descendant stands. */
 export const basis = v.pipe(v.nullish(id), v.description("The run's head where absent."));
 
+/** Those that have a name in the document. */
+export const valueSchemas = { Id: id, NewId: newId };
+
 /**
  * An object with further fields. A spread would do, but bundlers keep one at the top of a module, and with it in every app the
  * schemas of answers.
