@@ -35,6 +35,7 @@ const refusals: readonly string[] = [
   "idempotency_conflict",
   "inbox_full",
   "too_large",
+  "quota_exceeded",
   "unsupported",
 ];
 
@@ -164,7 +165,7 @@ export class Clients {
         return run.runId;
       }
       case "approve": {
-        const gates = gatesOf(life.commits.at(-1));
+        const gates = life.commits.at(-1)?.gates ?? [];
         const stepId = draw.chance(0.7) ? draw.pick([...gates, undefined]) : undefined;
         return (await runs.approve(runId, { approver: token, ...(stepId === undefined ? {} : { stepId }) })).run.status;
       }
@@ -321,11 +322,6 @@ function born(asked: Asked, { run, isRepeat }: { run: CurrentRun; isRepeat: bool
 function checkpointsOf({ commits }: Life): readonly (string | undefined)[] {
   const ids = commits.flatMap(({ entry }) => entry?.checkpoint?.checkpointId ?? []);
   return ids.length === 0 ? [undefined] : ids;
-}
-
-export function gatesOf(commit: Accepted | undefined): readonly string[] {
-  const waits = commit?.record?.waits ?? [];
-  return waits.flatMap((wait) => (wait.kind === "approval" && wait.decision === undefined ? [wait.stepId] : []));
 }
 
 function fits(kind: OperationKind, { record, row }: Accepted): boolean {

@@ -3,6 +3,7 @@ import {
   type Accepted,
   eventTypes,
   type History,
+  isMigration,
   ledgerEntry,
   passKinds,
   type Record_,
@@ -10,7 +11,7 @@ import {
 } from "./history.ts";
 import type { Act } from "./outside.ts";
 import type { Subject } from "./subject.ts";
-import type { World } from "./world.ts";
+import { healthy, type World } from "./world.ts";
 
 /** Codes with which a run of a generated skill may fail. None of them is the engine's own fault. */
 const honestFailures: readonly string[] = [
@@ -48,6 +49,8 @@ interface Facts {
    * before the run fails."
    */
   failsRun(runKey: string, stepId: string): boolean;
+  /** How many runs a tenant may have. */
+  readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
   retriesOf(skillId: string, stepId: string): number;
 }
@@ -229,6 +232,7 @@ export class CommitJudge {
   #birth(commit: Accepted): void {
     const { history } = this.#facts;
     const { record, tenant } = commit;
+    this.#quota(commit);
     const { source_run_id: source, source_checkpoint_id: checkpoint } = record?.run.metadata ?? {};
     if (typeof source !== "string") return;
     const origin = history.lives
@@ -250,6 +254,20 @@ export class CommitJudge {
     }
   }
 
+  /** A runtime lets no more in than fit; those of others, born within five seconds and what the medium takes, it may not know. */
+  #quota(commit: Accepted): void {
+    const { mostRuns, history } = this.#facts;
+    const { tenant, process, at } = commit;
+    if (mostRuns?.tenant !== tenant || process.name === healthy) return;
+    const others = [...history.lives.values()].filter(({ key, commits }) => {
+      const [birth, last] = [commits[0], commits.at(-1)];
+      const isKnown = birth !== undefined && (birth.process === process || birth.at < at - 30_000);
+      return isKnown && key.startsWith(`${tenant}/`) && key !== commit.runKey && last?.record !== undefined;
+    });
+    if (others.length < mostRuns.runs) return;
+    this.#violate("quotas-are-kept", commit, `is born beside ${others.length} runs, of at most ${mostRuns.runs}`);
+  }
+
   #lifecycle(commit: Accepted, from: Record_, to: Record_): void {
     const [before, after] = [from.run.status, to.run.status];
     if (before === after && !(before === "completed" && commit.entry !== undefined)) return;
@@ -264,7 +282,7 @@ export class CommitJudge {
     const isNew = has !== undefined && has.executor !== had?.executor;
     if (isNew && to.epoch <= from.epoch)
       this.#violate("each-hold-has-its-epoch", commit, "takes a lease under an old epoch");
-    if (isNew && commit.process.isStopped) {
+    if (isNew && commit.isStopped) {
       this.#violate("stop-means-stopped", commit, "takes a lease after stop() resolved");
     }
     if (to.epoch > from.epoch && has !== undefined && has.executor !== executor) {
@@ -315,7 +333,7 @@ export class CommitJudge {
     }
     if (state === undefined || before?.state === undefined) return;
     if (checkpoint.kind === "run_resumed") {
-      const id = to.run.resumeFromCheckpointId;
+      const id = isMigration(entry) ? from.run.checkpointHead : to.run.resumeFromCheckpointId;
       const life = this.#facts.history.lives.get(commit.runKey)?.commits ?? [];
       const origin = life.find((other) => other.entry?.checkpoint?.checkpointId === id)?.state;
       if (origin === undefined || !isDeepStrictEqual(resultsOf(origin), resultsOf(state))) {

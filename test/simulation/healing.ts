@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import { gatesOf, inputsOf } from "./clients.ts";
+import { inputsOf } from "./clients.ts";
 import type { History, Life } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { signalNames } from "./program.ts";
@@ -79,7 +79,7 @@ export class Healing {
     for (const life of open) {
       const { tenant, runId, commits } = life;
       const last = commits.at(-1);
-      const [gate] = gatesOf(last);
+      const gate = last?.gates[0];
       if (gate !== undefined && statusOf(life) === "waiting_for_human") {
         await runtime.for(tenant).approve(runId, { approver: `healer${round}`, stepId: gate });
         acted = true;

@@ -5,6 +5,7 @@ import type { Json } from "../../src/json.ts";
 import type { RunRecord } from "../../src/record/run.ts";
 import type { Commit, NewClaim, RunRow, Store } from "../../src/store.ts";
 import type { Subject } from "./subject.ts";
+import { unversioned } from "./versions.ts";
 import type { Process, World } from "./world.ts";
 
 export type Record_ = RunRecord<Json>;
@@ -24,10 +25,14 @@ export interface Accepted {
   /** The executor that the process is known by in leases. */
   readonly executor: string | undefined;
   readonly operation: number | undefined;
+  /** True where `stop()` had resolved when it was sent. One that was sent before may still arrive. */
+  readonly isStopped: boolean;
   readonly row: RunRow;
   readonly before: Accepted | undefined;
   /** Absent on a tombstone. */
   readonly record: Record_ | undefined;
+  /** The gates that are open, under the names that they are stored by; everything else is under those of the first version. */
+  readonly gates: readonly string[];
   readonly entry: Entry | undefined;
   /** The state at this commit: its own where it wrote a checkpoint, else that of the one before. */
   readonly state: State | undefined;
@@ -38,6 +43,9 @@ export interface Accepted {
    */
   readonly line: number;
 }
+
+/** Who sent a commit to the medium. */
+export type Sender = Pick<Accepted, "process" | "operation" | "isStopped">;
 
 /** One run's life, in order. */
 export interface Life {
@@ -57,9 +65,12 @@ export class History {
   readonly #subject: Subject;
   readonly #world: World;
   readonly #store: Store;
+  readonly #hasVersions: boolean;
 
-  constructor(world: World, subject: Subject, store: Store) {
+  /** `hasVersions` is true where skills have two, so that steps have two names. */
+  constructor(world: World, subject: Subject, store: Store, hasVersions: boolean) {
     this.#world = world;
+    this.#hasVersions = hasVersions;
     this.#subject = subject;
     this.#store = store;
   }
@@ -69,7 +80,7 @@ export class History {
   }
 
   /** Reads what a commit has written, as any reader would. */
-  async accept(commit: Commit, process: Process, operation: number | undefined): Promise<Accepted> {
+  async accept(commit: Commit, { process, operation, isStopped }: Sender): Promise<Accepted> {
     const { row, before, runKey } = this.#placeOf(commit);
     const { tenant, runId, revision } = row;
     const read = <T>(what: string, work: () => T): T | undefined => {
@@ -80,14 +91,16 @@ export class History {
         return undefined;
       }
     };
-    const record = read("the row", () => this.#subject.readRunBody(row.body, `run "${runId}"`))?.record;
+    const same = <T>(value: T): T => (this.#hasVersions ? unversioned(value) : value);
+    const stored = read("the row", () => this.#subject.readRunBody(row.body, `run "${runId}"`))?.record;
+    const record = same(stored);
     const written = commit.entry;
     const entryRow = written && { ...written, tenant, runId, revision };
-    const entry = entryRow && read("the entry", () => this.#subject.readEntry(entryRow));
+    const entry = same(entryRow && read("the entry", () => this.#subject.readEntry(entryRow)));
     let state = before?.state;
     if (written?.snapshot !== undefined) {
       const rows = await this.#store.getSnapshots(tenant, runId, written.keyframe ?? revision, revision);
-      state = read("the state", (): Snapshot => this.#subject.readSnapshot(rows, runKey))?.state;
+      state = same(read("the state", (): Snapshot => this.#subject.readSnapshot(rows, runKey))?.state);
     }
     const accepted: Accepted = {
       runKey,
@@ -98,13 +111,17 @@ export class History {
       decidedAt: commit.now,
       process,
       executor: this.executors.get(process),
+      isStopped,
       operation,
       row,
       before,
       record,
+      gates: (stored?.waits ?? []).flatMap((wait) =>
+        wait.kind === "approval" && wait.decision === undefined ? [wait.stepId] : [],
+      ),
       entry,
       state,
-      claims: commit.claims ?? [],
+      claims: same(commit.claims ?? []),
       line: lineOf(before, record, entry),
     };
     const life = this.lives.get(runKey) ?? { key: runKey, tenant, runId, commits: [] };
@@ -153,11 +170,17 @@ function lineOf(before: Accepted | undefined, record: Record_ | undefined, entry
   const kind = entry?.checkpoint?.kind;
   if (kind === undefined || record === undefined) return before.line;
   if (kind === "run_resumed") {
+    if (isMigration(entry)) return before.line;
     const from = record.run.resumeFromCheckpointId;
     const isFromHead = from === before.record?.run.checkpointHead && before.record?.run.status !== "failed";
     return isFromHead ? before.line : before.line + 1;
   }
   return passKinds.has(kind) ? before.line : before.line + 1;
+}
+
+/** True for a checkpoint of the head's state under another version of the skill, which goes back to nothing. */
+export function isMigration(entry: Entry | undefined): boolean {
+  return entry?.checkpoint?.kind === "run_resumed" && !entry.events.some(({ type }) => type === "run.resumed");
 }
 
 /** The checkpoints that a pass writes, and nobody else. */

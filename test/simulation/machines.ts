@@ -8,7 +8,8 @@ import type { Plan, Role } from "./plan.ts";
 import { type Random, random } from "./random.ts";
 import { bind } from "./skills.ts";
 import type { Subject } from "./subject.ts";
-import { Process, type World } from "./world.ts";
+import type { Version } from "./versions.ts";
+import { healthy, Process, type World } from "./world.ts";
 
 /** How long an invocation at the edge lives, in milliseconds. */
 const invocationMs = 30_000;
@@ -41,6 +42,8 @@ interface Surroundings {
 export class Machines {
   readonly all: readonly Machine[];
   readonly #around: Surroundings;
+  /** Of the skills that a process has which begins now. */
+  #version: Version = "1";
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -128,20 +131,29 @@ export class Machines {
     world.schedule(process, 0, "begin", () => world.context.run({ process }, work));
   }
 
+  /** Takes the new version of the skills to some of the machines: the others have it once they boot again. */
+  deploy(): void {
+    this.#version = "2";
+    for (const machine of this.all) if (machine.place % 2 === 0) this.stop(machine, 0);
+  }
+
   runtime(process: Process, executes: boolean, budget?: Budget): Runtime {
     const { world, subject, plan, history, medium, outside, neighbours } = this.#around;
-    const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, programs } = plan;
+    const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, programs, mostRuns } = plan;
     const chance = random(`${seed}/${process.name}`);
     const executor = `${hasPresence ? "tab_" : ""}${process.name}`;
     history.executors.set(process, executor);
     return subject.core.createRuntime({
       store: medium.handle(process, budget),
-      ...bind(subject, outside, process, programs),
+      ...bind(subject, outside, process, programs, this.#version),
       executor,
       leaseMs,
       holdMs,
       bodyQuietMs,
       executes,
+      ...(mostRuns === undefined || process.name === healthy
+        ? {}
+        : { quota: (tenant) => (tenant === mostRuns.tenant ? { maxRuns: mostRuns.runs } : {}) }),
       clock: world.clockOf(process),
       random: (length) => chance.bytes(length),
       notifier: neighbours.notifierOf(process),

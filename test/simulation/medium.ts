@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Commit, CommitOutcome, RunRow, Store } from "../../src/store.ts";
-import { type Accepted, type History, keyOf, ledgerEntry } from "./history.ts";
+import { type Accepted, type History, keyOf, ledgerEntry, type Sender } from "./history.ts";
 import type { Random } from "./random.ts";
 import { Process, type World } from "./world.ts";
 
@@ -105,9 +105,10 @@ export class Medium {
   #commit(process: Process, budget: Budget | undefined, commit: Commit): Promise<CommitOutcome> {
     const { runId, revision, tenant } = commit.run;
     const operation = this.#world.context.getStore()?.operation;
+    const { isStopped } = process;
     const work = async () => {
       const outcome = await this.#store.commit(commit);
-      await this.#judge(commit, outcome, process, operation);
+      await this.#judge(commit, outcome, { process, operation, isStopped });
       return outcome;
     };
     return this.#call(process, budget, `commit ${runId}@${revision}`, "commit", work, (outcome) => {
@@ -250,7 +251,7 @@ export class Medium {
     return row;
   }
 
-  async #judge(commit: Commit, outcome: CommitOutcome, process: Process, operation: number | undefined): Promise<void> {
+  async #judge(commit: Commit, outcome: CommitOutcome, sender: Sender): Promise<void> {
     const { tenant, runId, revision } = commit.run;
     const last = this.#history.last(keyOf(commit.run));
     const fits = revision === (last?.revision ?? 0) + 1;
@@ -276,6 +277,6 @@ export class Medium {
       const kept = await this.#store.getClaim(tenant, claim.kind, claim.key);
       if (kept?.runId !== runId || kept.body !== claim.body) violate(`left no claim ${claim.kind} ${claim.key}`);
     }
-    this.#watcher.accepted(await this.#history.accept(commit, process, operation));
+    this.#watcher.accepted(await this.#history.accept(commit, sender));
   }
 }

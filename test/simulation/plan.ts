@@ -86,6 +86,10 @@ export interface Plan {
   readonly programs: readonly Program[];
   readonly items: readonly Item[];
   readonly endsAt: number;
+  /** When the second version of the skills comes; absent where there is none. */
+  readonly deployedAt: number | undefined;
+  /** How many runs a tenant may have; absent where there is no bound. */
+  readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
 }
 
 /** Without faults; with faults, under clocks that agree; with everything. */
@@ -133,7 +137,15 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
       });
     }
   }
+  // From a source of its own, so that a seed plays the same otherwise.
+  const more = random.fork("more");
+  const deployedAt = more.chance(0.25) ? endsAt * (0.1 + 0.7 * more.fraction()) : undefined;
+  const mostRuns = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
+  if (deployedAt !== undefined) count(counts, "two versions");
+  if (mostRuns !== undefined) count(counts, "quota");
   return {
+    deployedAt,
+    mostRuns,
     seed,
     leaseMs: random.pick([4_000, 10_000, 30_000]),
     holdMs: random.pick([0, 1_000, 5_000, 5_000]),

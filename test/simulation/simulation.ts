@@ -13,7 +13,7 @@ import { ProgramFacts } from "./program-facts.ts";
 import { type Random, random } from "./random.ts";
 import { strike } from "./strike.ts";
 import type { Subject } from "./subject.ts";
-import { Process, type Violation, World } from "./world.ts";
+import { healthy, Process, type Violation, World } from "./world.ts";
 
 /** What one seed came to. */
 export interface Outcome {
@@ -80,7 +80,7 @@ class Simulation {
     this.#birth = this.#world.now;
     this.#store = subject.memoryStore();
     this.#facts = new ProgramFacts(plan.programs);
-    this.#history = new History(this.#world, subject, this.#store);
+    this.#history = new History(this.#world, subject, this.#store, plan.deployedAt !== undefined);
     this.#medium = new Medium(this.#world, this.#random.fork("medium"), this.#store, this.#history, {
       accepted: (commit) => this.#judge.judge(commit),
     });
@@ -91,10 +91,14 @@ class Simulation {
       history: this.#history,
       acts: this.#outside.acts,
       hasPresence: plan.hasPresence,
-      promptness: plan.isCalm && !plan.hasPresence ? { heldMs: 2_500, sleepMs: plan.everyMs + 3_000 } : undefined,
+      promptness:
+        plan.isCalm && !plan.hasPresence && plan.deployedAt === undefined
+          ? { heldMs: 2_500, sleepMs: plan.everyMs + 3_000 }
+          : undefined,
       isFailing: (runKey) => this.#facts.isGraph(this.#skillOf(runKey)) && this.#outside.isFailing(runKey),
       failsRun: (runKey, stepId) => this.#facts.failsRun(this.#skillOf(runKey), stepId),
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
+      mostRuns: plan.mostRuns,
       retriesOf: (skillId, stepId) => this.#facts.retriesOf(skillId, stepId),
     });
     this.#neighbours = new Neighbours(this.#world, this.#random.fork("neighbours"));
@@ -128,6 +132,10 @@ class Simulation {
             strike({ world, machines, medium, neighbours: this.#neighbours, history: this.#history }, item, machine);
           }
         });
+      }
+      const { deployedAt } = this.#plan;
+      if (deployedAt !== undefined) {
+        this.#world.schedule(this.#fate, deployedAt, "deploy", () => this.#machines.deploy());
       }
       const end = this.#birth + this.#plan.endsAt;
       await this.#world.run(() => this.#world.now >= end || this.#world.turns > mostTurns);
@@ -177,7 +185,7 @@ class Simulation {
     this.#machines.killAll();
     // Whatever is on its way to the medium arrives.
     await this.#until(this.#world.delay(this.#fate, 60_000, "peace"));
-    const process = new Process("healthy");
+    const process = new Process(healthy);
     let done = false;
     this.#machines.within(process, async () => {
       const healing = new Healing({

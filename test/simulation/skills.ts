@@ -2,6 +2,7 @@ import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
 import type { Subject } from "./subject.ts";
+import { migrationsOf, nameIn, timeNameOf, unversioned, type Version } from "./versions.ts";
 import type { Process } from "./world.ts";
 
 /** What a runtime of one process executes: the generated programs as skills, and what they use. */
@@ -10,6 +11,7 @@ export function bind(
   outside: Outside,
   process: Process,
   programs: readonly Program[],
+  version: Version = "1",
 ): { readonly skills: readonly Skill[]; readonly capabilities: readonly AnyCapability[] } {
   const { defineSkill, defineGraphSkill } = subject.core;
   const capabilities = new Map<string, AnyCapability>();
@@ -19,17 +21,18 @@ export function bind(
     return id;
   };
   const skills = programs.map((program) => {
-    const definition = { id: program.id, version: "1" };
+    const definition = { id: program.id, version, migrations: migrationsOf(program, version) };
     if (program.form === "graph") {
       return defineGraphSkill({
         ...definition,
-        steps: program.steps.map((step) => graphStep(subject, step, capability)),
+        steps: program.steps.map((step) => graphStep(subject, step, version, capability)),
       });
     }
     usedIn(program.body, capability);
     return defineSkill<Readonly<Record<string, unknown>>, unknown>({
       ...definition,
-      run: (step, inputs, context) => new Body(outside, process, context.runId, step).run(program.body, inputs),
+      run: (step, inputs, context) =>
+        new Body(outside, process, context.runId, step, version).run(program.body, inputs),
     });
   });
   return { skills, capabilities: [...capabilities.values()] };
@@ -54,9 +57,9 @@ function defined(subject: Subject, outside: Outside, process: Process, id: strin
     (input, { runId, stepId, attempt, idempotencyKey, signal }) =>
       outside.call(process, {
         runId,
-        stepId,
+        stepId: unversioned(stepId),
         attempt,
-        idempotencyKey,
+        idempotencyKey: unversioned(idempotencyKey),
         signal,
         plan: input.plan,
         pass: undefined,
@@ -65,12 +68,17 @@ function defined(subject: Subject, outside: Outside, process: Process, id: strin
   );
 }
 
-function graphStep(subject: Subject, step: GraphStepPlan, capability: (plan: StepPlan) => string): GraphStep {
+function graphStep(
+  subject: Subject,
+  step: GraphStepPlan,
+  version: Version,
+  capability: (plan: StepPlan) => string,
+): GraphStep {
   const { id, dependsOn, when, onFailure, does } = step;
   const base = {
-    id,
+    id: nameIn(version, id),
     onFailure,
-    ...(dependsOn === undefined ? {} : { dependsOn }),
+    ...(dependsOn === undefined ? {} : { dependsOn: dependsOn.map((other) => nameIn(version, other)) }),
     ...(when === undefined
       ? {}
       : { when: ({ vars }: { vars: Readonly<Record<string, unknown>> }) => isOdd(vars[when.of]) === when.isOdd }),
@@ -120,11 +128,11 @@ class Body {
   readonly #seen: string[] = [];
   readonly #asked = new Map<string, number>();
 
-  constructor(outside: Outside, process: Process, runId: string, step: WorkflowStep) {
+  constructor(outside: Outside, process: Process, runId: string, step: WorkflowStep, version: Version) {
     this.#outside = outside;
     this.#process = process;
     this.#runId = runId;
-    this.#step = counting(step, (name) => this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1));
+    this.#step = versioned(step, version, (name) => this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1));
     this.#pass = outside.begin(process, runId);
   }
 
@@ -153,8 +161,8 @@ class Body {
           return;
         }
         const at = await this.#see(
-          `${name} until`,
-          step.do(`${name} until`, async () => this.#outside.timeOf(this.#process) + ms),
+          timeNameOf(name),
+          step.do(timeNameOf(name), async () => this.#outside.timeOf(this.#process) + ms),
         );
         return this.#see(name, step.sleepUntil(name, at));
       }
@@ -222,6 +230,7 @@ class Body {
     return this.#step.do(name, configOf(plan), ({ step: { count }, ...context }) =>
       this.#outside.call(this.#process, {
         ...context,
+        idempotencyKey: unversioned(context.idempotencyKey),
         runId: this.#runId,
         stepId: stepId(name, count),
         plan,
@@ -249,20 +258,21 @@ class Body {
     }
   }
 
-  #note(text: string): void {
+  #note(told: string): void {
+    const text = unversioned(told);
     this.#seen.push(text);
     this.#outside.saw(this.#pass, text);
   }
 }
 
-/** The step of a body, which says of each step that it asks for it. */
-function counting(step: WorkflowStep, asked: (name: string) => void): WorkflowStep {
+/** The step of a body, which says of each step that it asks for it, and asks under the name that it has in that version. */
+function versioned(step: WorkflowStep, version: Version, asked: (name: string) => void): WorkflowStep {
   return new Proxy(step, {
     get(target, key) {
       const method = Reflect.get(target, key) as (name: string, ...rest: unknown[]) => unknown;
       return (name: string, ...rest: unknown[]) => {
         asked(name);
-        return method.call(target, name, ...rest);
+        return method.call(target, nameIn(version, name), ...rest);
       };
     },
   });

@@ -21,6 +21,9 @@ export class Process {
   }
 }
 
+/** The name of the process that heals a world. No quota binds it. */
+export const healthy = "healthy";
+
 /** Which process, and which operation of a client, the code that is running belongs to. */
 export interface Context {
   readonly process: Process;
