@@ -173,7 +173,7 @@ function piece(random: Random, room: Room, depth: number): Piece {
   const name = newName(random);
   const inner = () => block(random, room, depth + 1);
   const branches = () => Array.from({ length: random.between(2, 3) }, inner);
-  const racing = () => branches().map((branch) => (endsInAStep(branch) ? branch : withStep(branch)));
+  const racing = () => branches().map((branch) => throwsAfterStep(endsInAStep(branch) ? branch : withStep(branch)));
   const isDeep = depth >= 3 || room.left <= 0;
   const kind = random.weighted<Piece["kind"]>([
     [8, "do"],
@@ -262,19 +262,6 @@ function endsInAStep(piece: Piece): boolean {
   }
 }
 
-function withStep(piece: Piece): Piece {
-  return { kind: "sequence", of: [piece, { kind: "do", name: "last", plan: reliable }] };
-}
-
-/** Below, at and above what a pass waits out, and so long that a client has to do with it. */
-function sleepMs(random: Random): number {
-  return random.pick([0, 1, 50, 300, 1_000, 2_000, 4_999, 5_000, 5_001, 8_000, 30_000]);
-}
-
-function timeoutMs(random: Random): number | undefined {
-  return random.pick([undefined, 100, 1_000, 3_000, 7_000, 60_000]);
-}
-
 const reliable: StepPlan = {
   workMs: 0,
   failures: 0,
@@ -289,6 +276,49 @@ const reliable: StepPlan = {
   needsConfirmation: false,
   isAbortable: false,
 };
+
+const last: Piece = { kind: "do", name: "last", plan: reliable };
+
+function withStep(piece: Piece): Piece {
+  return { kind: "sequence", of: [piece, last] };
+}
+
+/** The same where pure work ends in a throw: that comes after a step. */
+function throwsAfterStep(piece: Piece): Piece {
+  return hasPure(piece) ? beforeThrows(piece) : piece;
+}
+
+function beforeThrows(piece: Piece): Piece {
+  switch (piece.kind) {
+    case "throw":
+      return { kind: "sequence", of: [last, piece] };
+    case "sequence":
+    case "all":
+    case "race":
+    case "any":
+    case "allSettled":
+      return { ...piece, of: piece.of.map(beforeThrows) };
+    case "float":
+      return { ...piece, of: beforeThrows(piece.of), meanwhile: beforeThrows(piece.meanwhile) };
+    case "catch":
+      return { ...piece, of: beforeThrows(piece.of), otherwise: beforeThrows(piece.otherwise) };
+    case "repeat":
+      return { ...piece, of: beforeThrows(piece.of) };
+    case "choice":
+      return { ...piece, odd: beforeThrows(piece.odd), even: beforeThrows(piece.even) };
+    default:
+      return piece;
+  }
+}
+
+/** Below, at and above what a pass waits out, and so long that a client has to do with it. */
+function sleepMs(random: Random): number {
+  return random.pick([0, 1, 50, 300, 1_000, 2_000, 4_999, 5_000, 5_001, 8_000, 30_000]);
+}
+
+function timeoutMs(random: Random): number | undefined {
+  return random.pick([undefined, 100, 1_000, 3_000, 7_000, 60_000]);
+}
 
 function stepPlan(random: Random, counts: Counts): StepPlan {
   const effect = random.weighted<StepPlan["effect"]>([
