@@ -6,6 +6,7 @@ import { dirname, join, normalize, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { applyMigrations, startWorker } from "../../scripts/local-worker.ts";
+import { httpStatus } from "../../src/errors.ts";
 
 const pages = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
@@ -166,6 +167,13 @@ test("every link within the package leads to a file of the package", { timeout: 
   expect(packed.filter(({ target }) => !files.has(target))).toEqual([]);
 });
 
+test("every test that a command in the docs runs is there", () => {
+  const commands = blocks.filter(({ language }) => language === "sh");
+  const named = commands.flatMap(({ text }) => [...text.matchAll(/\btest\/[\w./-]+/g)].map(([name]) => name));
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => !existsSync(name))).toEqual([]);
+});
+
 test("every file that the docs name is there", () => {
   const named = pages.flatMap((page) =>
     [...readFileSync(page, "utf8").matchAll(/`((?:src|adapters|worker|test|examples|scripts|docs)\/[^`{*\s]*)`/g)].map(
@@ -174,6 +182,11 @@ test("every file that the docs name is there", () => {
   );
   expect(named.length).toBeGreaterThan(10);
   expect(named.filter((name) => !existsSync(name))).toEqual([]);
+});
+
+test("the table of error codes has every code with its status", () => {
+  const rows = [...readFileSync("docs/errors.md", "utf8").matchAll(/^\| `(\w+)` \| (\d+) \|/gm)];
+  expect(Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))).toEqual(httpStatus);
 });
 
 function has(command: string): boolean {
