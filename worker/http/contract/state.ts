@@ -29,7 +29,7 @@ export const traceMetrics = v.looseObject({
  * A state in the ORCA v1 form, for the document alone: it is the core that reads and writes states. Fields that are not
  * here are kept.
  */
-export const executionState = v.pipe(
+const executionState = v.pipe(
   v.object({
     _checkpoint_version: v.optional(v.literal(1)),
     skill_id: text,

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 
-const script = fileURLToPath(new URL("../scripts/walk.ts", import.meta.url));
+const script = fileURLToPath(new URL("../../scripts/walk.ts", import.meta.url));
 
 /** How many files one request may enter. Whoever follows it reads as many; so this may go down, and not up. */
 const mostFiles = 38;
