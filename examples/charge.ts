@@ -44,7 +44,7 @@ const { approvalRequest } = await runs.get(run.runId);
 const events = await runs.events(run.runId);
 const asked = events.find(({ eventType }) => eventType === "step.waiting")?.payload.reason;
 await runs.approve(run.runId, { stepId: "charge", approver: "ada" });
-const { result } = await runs.finished(run.runId);
+const { result } = await runs.settled(run.runId);
 console.log(JSON.stringify({ asks: approvalRequest?.stepId, asked, result, left: answers.length }));
 await runtime.stop();
 bank.close();

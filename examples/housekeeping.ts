@@ -56,7 +56,7 @@ const other = createRuntime({ store: memoryStore(), skills: [second], capabiliti
 await importRun(other.for("acme"), exportRun(runs, run.runId));
 await other.for("acme").signal(run.runId, { name: "go" });
 await other.drain(); // takes what is due, and migrates it
-console.log((await other.for("acme").finished(run.runId)).result); // { receipt: 'sent to Alice' }
+console.log((await other.for("acme").settled(run.runId)).result); // { receipt: 'sent to Alice' }
 
 // One checkpoint in the ORCA v1 form, for others to read.
 const { head = "" } = await runs.listCheckpoints(run.runId);
@@ -74,7 +74,7 @@ try {
 
 await runs.signal(run.runId, { name: "go" });
 await runtime.drain();
-await runs.finished(run.runId);
+await runs.settled(run.runId);
 await runs.delete(run.runId); // its id stays taken
 
 /** Deletes what ended a month ago, and keeps the hundred newest in any case. */

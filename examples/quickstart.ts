@@ -23,6 +23,6 @@ await morning.stop();
 const evening = createRuntime({ store, skills: [letter] }); // a later process with the same store
 const runs = evening.for("acme");
 await runs.approve(run.runId, { approver: "Bob" });
-const ended = await runs.finished(run.runId);
+const ended = await runs.settled(run.runId);
 if (ended.status !== "completed") throw new Error(`run ${ended.runId} ${ended.status}: ${ended.error?.message}`);
 console.log(ended.result); // sent “Dear Alice, …” for Bob under the key acme/run_…

@@ -32,5 +32,5 @@ const runs = runtime.for("example");
 const { run } = await runs.start({ skillId: "article", inputs: { question: "Who was first?" } });
 await runtime.idle(); // it waits for its editor
 await runs.approve(run.runId, { stepId: "editor", approver: "ada" });
-console.log(JSON.stringify((await runs.finished(run.runId)).result));
+console.log(JSON.stringify((await runs.settled(run.runId)).result));
 await runtime.stop();

@@ -46,7 +46,7 @@ export {
 } from "./record/run.ts";
 export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./record/state.ts";
 export type { RetryPolicy } from "./retry.ts";
-export type { NewRun } from "./runs/birth.ts";
+export type { NewRun, StartOptions } from "./runs/birth.ts";
 export type {
   CheckpointPage,
   CheckpointQuery,
@@ -71,9 +71,12 @@ export type {
   DescentOutcome,
   ListQuery,
   ResumeOutcome,
+  Returned,
   RunPage,
   Runs,
+  StartArguments,
   Started,
+  WaitOptions,
 } from "./runs/runs.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";

@@ -5,11 +5,13 @@ import { at } from "./json.ts";
  * What we need of a schema of any library that follows Standard Schema v1 (valibot, zod, arktype and others).
  * Source: https://standardschema.dev
  */
-export interface Schema<Output = unknown> {
+export interface Schema<Output = unknown, Input = unknown> {
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    /** For types alone; no value has it. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 }
 

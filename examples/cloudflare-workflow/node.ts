@@ -7,7 +7,7 @@ const runs = runtime.for("example");
 
 const { run } = await runs.start({ skillId: "order", inputs: { item: "kettle", cents: 4_200 } });
 await runs.signal(run.runId, { name: "paid", payload: { reference: "p-17" } });
-const { status, result } = await runs.finished(run.runId);
+const { status, result } = await runs.settled(run.runId);
 
 console.log(JSON.stringify({ status, result }));
 await runtime.stop();

@@ -33,7 +33,7 @@ const runs = runtime.for("example");
 const { run } = await runs.start({ skillId: "refund", inputs: { to: "ada", cents: 4_200 } });
 await runtime.idle(); // it waits for its manager
 await runs.approve(run.runId, { approver: "bob" });
-const { result } = await runs.finished(run.runId);
+const { result } = await runs.settled(run.runId);
 
 // Again from its first checkpoint: the payment is taken from the ledger, the mail asks first.
 const { checkpoints } = await runs.listCheckpoints(run.runId);

@@ -2,16 +2,16 @@ import { expect, test } from "vitest";
 import { assertSkill, checkSkill, mockCapabilities, type SkillCheck } from "../../src/testing/index.ts";
 import { chargeCard } from "./card.ts";
 import { sendMail } from "./mail.ts";
-import { order, repairedOrder } from "./order.ts";
+import { type Cart, order, repairedOrder } from "./order.ts";
 
-const check: SkillCheck = {
+const check = {
   inputs: { customer: "alice@example.com", amount: 12 },
   // The mocks read the key, as the real handlers do.
   capabilities: mockCapabilities([chargeCard, sendMail], {
     "card.charge": (_payment, { idempotencyKey }) => ({ receipt: idempotencyKey.length }),
     "mail.send": (_mail, { idempotencyKey }) => void idempotencyKey,
   }),
-};
+} satisfies SkillCheck<Cart>;
 
 test("the order survives every crash", async () => {
   await assertSkill(repairedOrder, check);

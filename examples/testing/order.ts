@@ -1,6 +1,6 @@
 import { defineSkill } from "../../src/index.ts";
 
-interface Cart {
+export interface Cart {
   readonly customer: string;
   readonly amount: number;
 }

@@ -29,7 +29,7 @@ test("a customer who has paid is not reminded", async () => {
   const runtime = createRuntime({ store: memoryStore(), skills: [mocked], capabilities: [sendMail] });
   const runs = runtime.for("test");
   const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
-  expect((await runs.finished(run.runId)).result).toEqual({ paid: 12, reminded: false });
+  expect((await runs.settled(run.runId)).result).toEqual({ paid: 12, reminded: false });
 });
 
 test("a crash at any commit sends no mail twice", async () => {

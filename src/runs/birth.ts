@@ -18,17 +18,21 @@ import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { NewClaim } from "../store.ts";
-import { expectTexts } from "./argument.ts";
+import { expectObject, expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
 /** What a run is made from. */
-export interface NewRun {
+export interface NewRun extends StartOptions {
   readonly skillId: string;
-  /** The version registered last where absent. */
+  /** The version registered last if absent. */
   readonly skillVersion?: string;
   readonly inputs?: Fields;
-  /** A random one where absent. */
+}
+
+/** What may be said of a run at its birth, beside its skill and inputs. */
+export interface StartOptions {
+  /** A random one if absent. */
   readonly runId?: string;
   readonly traceId?: string;
   readonly threadId?: string;
@@ -40,6 +44,23 @@ export interface NewRun {
    * `idempotency_conflict`. Scoped by tenant and operation.
    */
   readonly idempotencyKey?: string;
+}
+
+/** The request of a start, whether it names its skill by id or by the skill itself. */
+export function birthOf(given: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
+  if (inputs === undefined && options === undefined && !isSkill(given)) return given;
+  if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill makes them");
+  expectObject(options ?? {}, "options");
+  return {
+    ...options,
+    skillId: given.id,
+    skillVersion: given.version,
+    ...present({ inputs: inputs as Fields | undefined }),
+  };
+}
+
+function isSkill(given: NewRun | Skill): given is Skill {
+  return typeof given === "object" && given !== null && "body" in given && "id" in given;
 }
 
 /** A run that was born, or found under its idempotency key. */

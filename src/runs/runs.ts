@@ -10,10 +10,10 @@ import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/lifecycle.ts";
 import { isTerminal, type Run, type RunStatus, runStatuses } from "../record/run.ts";
-import type { Skill } from "../skills/skill.ts";
+import type { InputsOf, Skill } from "../skills/skill.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
-import { createRun, type NewRun, startRun } from "./birth.ts";
+import { birthOf, createRun, type NewRun, type StartOptions, startRun } from "./birth.ts";
 import {
   type CheckpointPage,
   type CheckpointQuery,
@@ -54,6 +54,23 @@ export interface CurrentRun extends Run {
    */
   readonly isDamaged?: true;
 }
+
+/** How to wait for the end of a run. */
+export interface WaitOptions {
+  /** Ends the wait, and nothing else. */
+  readonly signal?: AbortSignal;
+  /** How often a run that is executed elsewhere is read, in milliseconds. Default 200. */
+  readonly pollMs?: number;
+}
+
+/** The inputs of a skill, which may be left out if they need not be there, and what else may be said of its run. */
+export type StartArguments<Inputs> =
+  object extends InputsOf<Inputs>
+    ? [inputs?: InputsOf<Inputs>, options?: StartOptions]
+    : [inputs: InputsOf<Inputs>, options?: StartOptions];
+
+/** What a run stores of what its body returned: nothing is stored as `null`. */
+export type Returned<Result> = Result extends undefined | void ? null : Result;
 
 /** A run that was made, or found again under its idempotency key. */
 export interface Started {
@@ -118,15 +135,34 @@ export class Runs {
     setScope(this, scope);
   }
 
-  /** Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. */
-  async create(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await createRun(this.#scope, request);
+  /**
+   * Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. It takes what
+   * {@link Runs.start} takes.
+   */
+  create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
+  create(request: NewRun): Promise<Started>;
+  async create(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
+    const { held, isRepeat } = await createRun(this.#scope, birthOf(skill, inputs, options));
     return { run: currentRun(held), isRepeat };
   }
 
-  /** Creates a run and begins to execute it. Resolves once the start is committed. */
-  async start(request: NewRun): Promise<Started> {
-    const { held, isRepeat } = await startRun(this.#scope, request);
+  /**
+   * Creates a run and begins to execute it. Resolves once the start is committed. A skill checks the types of its inputs; by
+   * its id, as a service gets it, it is not known.
+   *
+   * @example
+   * ```ts
+   * const { run } = await runs.start(letter, { to: "Alice" }, { idempotencyKey: "letter 7" });
+   * await runs.start({ skillId: "letter", inputs: { to: "Alice" } });
+   * ```
+   *
+   * @throws `not_found` if the skill is not registered here; `invalid_request` that names the place, such as `inputs.to`;
+   * `idempotency_conflict`; `quota_exceeded`.
+   */
+  start<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
+  start(request: NewRun): Promise<Started>;
+  async start(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
+    const { held, isRepeat } = await startRun(this.#scope, birthOf(skill, inputs, options));
     return { run: currentRun(held), isRepeat };
   }
 
@@ -274,14 +310,36 @@ export class Runs {
   }
 
   /**
-   * The run once it is completed, failed or canceled, wherever it is executed. Polls where it is not executed here.
+   * What the run ends with, once it is completed, wherever it is executed. With the skill, its type is that of the skill.
    *
-   * @throws the signal's reason as soon as it aborts, whatever the run does then; `invalid_request` for `pollMs`.
+   * @example
+   * ```ts
+   * const { run } = await runs.start(letter, { to: "Alice" });
+   * const { sent } = await runs.result(letter, run.runId);
+   * ```
+   *
+   * @throws `run_failed` if the run failed, with the run's error as its message, and its code and step in `details`;
+   * `run_canceled`; what {@link Runs.settled} throws; `invalid_request` if the run is of another skill.
    */
-  async finished(
-    runId: string,
-    options: { readonly signal?: AbortSignal; readonly pollMs?: number } = {},
-  ): Promise<CurrentRun> {
+  result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
+  result(runId: string, options?: WaitOptions): Promise<unknown>;
+  async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
+    const [runId, options] = (typeof given === "string" ? [given, rest[0]] : rest) as [string, WaitOptions?];
+    const run = await this.settled(runId, options);
+    if (typeof given !== "string" && run.skillId !== given.id) {
+      throw invalidRequest("skill", `run "${run.runId}" is of skill "${run.skillId}", not "${given.id}"`);
+    }
+    return resultOf(run);
+  }
+
+  /**
+   * The run once it is completed, failed or canceled, wherever it is executed. It polls if the run is not executed here.
+   * {@link Runs.result} throws for a run that did not complete.
+   *
+   * @throws the signal's reason as soon as it aborts, whatever the run does then; `not_found`; `invalid_request` for `pollMs`.
+   */
+  async settled(runId: string, options: WaitOptions = {}): Promise<CurrentRun> {
+    expectObject(options, "options");
     const { signal } = options;
     const pollMs = lengthOption(options.pollMs, "pollMs", 200);
     for (;;) {
@@ -291,6 +349,18 @@ export class Runs {
       await unlessAborted(signal, () => pass ?? this.#scope.host.clock.sleep(pollMs, signal));
     }
   }
+}
+
+/** The result of a run that has ended. */
+function resultOf({ runId, status, result, error }: CurrentRun): unknown {
+  if (status === "completed") return result;
+  if (status === "canceled") {
+    throw new DurableError("run_canceled", `run "${runId}" was canceled`, { details: { runId } });
+  }
+  const { code, message = "it failed without an error", stepId } = error ?? {};
+  throw new DurableError("run_failed", `run "${runId}" failed: ${message}`, {
+    details: { runId, ...present({ code, stepId }) },
+  });
 }
 
 /** The work's outcome; the signal's reason as soon as it aborts, and then the outcome is of no interest. */

@@ -1,5 +1,5 @@
 import { maxDurationMs } from "../duration.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { checkRetryPolicy, type RetryPolicy } from "../retry.ts";
@@ -120,9 +120,30 @@ export class CapabilityRegistry {
     return this.#byId.get(id);
   }
 
+  /**
+   * The capability that is registered under that id, or under the id of the one that is given; else the one that is given.
+   *
+   * @throws `not_found` if there is neither; `invalid_request` for what is no capability.
+   */
+  resolve(asked: string | AnyCapability, path: string): Capability {
+    if (typeof asked === "string") {
+      const found = this.find(asked);
+      if (found !== undefined) return found;
+      throw notFound("capability", `capability "${asked}" is not registered here`);
+    }
+    if (!isCapability(asked)) throw invalidRequest(path, "expected a capability, or the id of one");
+    return this.find(asked.definition.id) ?? asUntyped(asked);
+  }
+
   all(): readonly Capability[] {
     return [...this.#byId.values()];
   }
+}
+
+/** True for what {@link defineCapability} makes. */
+export function isCapability(given: unknown): given is AnyCapability {
+  if (typeof given !== "object" || given === null || !("definition" in given) || !("handler" in given)) return false;
+  return typeof given.definition === "object" && given.definition !== null && typeof given.handler === "function";
 }
 
 function asUntyped(capability: AnyCapability): Capability {

@@ -3,14 +3,21 @@ import { DurableError, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { at } from "../json.ts";
 import { present } from "../present.ts";
-import type { ExecutionState } from "../record/state.ts";
+import type { ExecutionState, Fields } from "../record/state.ts";
 import type { Schema } from "../schema.ts";
 import type { CapabilityRegistry } from "./capability.ts";
 import type { WorkflowBody } from "./code/workflow.ts";
 import type { Graph } from "./graph/graph.ts";
 
-/** What a run executes. Made by `defineSkill` or `defineGraphSkill`. */
-export interface Skill {
+declare const types: unique symbol;
+
+/**
+ * What a run executes. Made by `defineSkill` or `defineGraphSkill`. `Inputs` is what a start of it takes, `Result` what a run
+ * of it ends with; `Skill` alone is a skill of any types.
+ */
+export interface Skill<Inputs = never, Result = unknown> {
+  /** For types alone; no value has it. */
+  readonly [types]?: (inputs: Inputs) => Result;
   readonly id: string;
   readonly version: string;
   readonly description?: string;
@@ -18,6 +25,9 @@ export interface Skill {
   readonly migrations: readonly Migration[];
   readonly body: SkillBody;
 }
+
+/** The inputs of a skill; any fields if its type does not say which. */
+export type InputsOf<Inputs> = [Inputs] extends [never] ? Fields : Inputs;
 
 /** Carries the state of a run from one version of a skill to a later one. */
 export interface Migration {
@@ -51,13 +61,13 @@ type SkillForm =
   | { readonly kind: "code"; readonly run: WorkflowBody };
 
 /** What skills of both forms are defined by. */
-export interface SkillDefinition<Inputs> {
+export interface SkillDefinition<Inputs, Given = unknown> {
   /** Printable ASCII, such as `text.digest`. */
   readonly id: string;
   readonly version: string;
   readonly description?: string;
   /** Checked when a run is created. */
-  readonly inputs?: Schema<Inputs>;
+  readonly inputs?: Schema<Inputs, Given>;
   /** How runs of earlier versions go on with this one. Without a migration they need their own version registered. */
   readonly migrations?: readonly Migration[];
 }
@@ -134,7 +144,8 @@ export class SkillRegistry {
       this.#byId.set(skill.id, versions.set(skill.version, skill));
       if (skill.body.kind !== "graph") continue;
       for (const { id, does } of skill.body.graph.steps) {
-        if (does.kind === "capability" && capabilities.find(does.capabilityId) === undefined) {
+        if (does.kind !== "capability" || does.capability !== undefined) continue;
+        if (capabilities.find(does.capabilityId) === undefined) {
           throw new DurableError(
             "invalid_definition",
             `skill "${skill.id}": step "${id}" uses capability "${does.capabilityId}", which is not registered`,

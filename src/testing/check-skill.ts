@@ -6,7 +6,7 @@ import { present } from "../present.ts";
 import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";
-import type { Skill } from "../skills/skill.ts";
+import type { InputsOf, Skill } from "../skills/skill.ts";
 import type { ObservedCall } from "./observed.ts";
 import { problemKinds, reportText, type SkillProblem, type SkillReport, type StepReport } from "./skill-report.ts";
 import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./trial.ts";
@@ -14,8 +14,8 @@ import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./tr
 /** The lines of a run, as `exportRun` makes them. */
 export type ExportedRun = Iterable<string> | AsyncIterable<string>;
 
-export interface SkillCheck {
-  readonly inputs: Fields;
+export interface SkillCheck<Inputs = Fields> {
+  readonly inputs: Inputs;
   /**
    * What the skill uses; with mocks for what acts on the world, since each handler is called very often. A function makes
    * fresh ones for each run, for mocks that count.
@@ -56,7 +56,10 @@ const longestDelayMs = 50;
  * const report = await checkSkill(skill, { inputs: { order: 7 }, capabilities });
  * expect(report.problems).toEqual([]);
  */
-export async function checkSkill(skill: Skill, check: SkillCheck): Promise<SkillReport> {
+export async function checkSkill<Inputs>(
+  skill: Skill<Inputs>,
+  check: SkillCheck<InputsOf<Inputs>>,
+): Promise<SkillReport> {
   const {
     capabilities = [],
     inputs,
@@ -69,7 +72,7 @@ export async function checkSkill(skill: Skill, check: SkillCheck): Promise<Skill
   const trial: Trial = {
     skill,
     capabilities: typeof capabilities === "function" ? capabilities : () => capabilities,
-    inputs,
+    inputs: inputs as Fields,
     approve,
     signals,
     mostWaits,
@@ -103,7 +106,10 @@ export async function checkSkill(skill: Skill, check: SkillCheck): Promise<Skill
  * @example
  * test("the order survives every crash", () => assertSkill(order, { inputs: { order: 7 }, capabilities }));
  */
-export async function assertSkill(skill: Skill, check: SkillCheck): Promise<SkillReport> {
+export async function assertSkill<Inputs>(
+  skill: Skill<Inputs>,
+  check: SkillCheck<InputsOf<Inputs>>,
+): Promise<SkillReport> {
   const report = await checkSkill(skill, check);
   if (report.problems.length > 0) throw new Error(report.text);
   return report;

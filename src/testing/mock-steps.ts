@@ -2,6 +2,7 @@ import { encodeValue } from "../codec/values.ts";
 import type { Action } from "../engine/attempt.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
+import type { Capability } from "../skills/capability.ts";
 import { capabilityAction } from "../skills/capability-action.ts";
 import type { BodyRun } from "../skills/code/body-run.ts";
 import { codeBody } from "../skills/code/skill.ts";
@@ -28,7 +29,7 @@ export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
  *
  * @throws `invalid_definition` for a graph skill; mock its capabilities instead.
  */
-export function mockSteps(skill: Skill, mocks: StepMocks): Skill {
+export function mockSteps<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: StepMocks): Skill<Inputs, Result> {
   checkMocks(mocks);
   const { body } = skill;
   if (body.kind === "graph") {
@@ -85,11 +86,12 @@ function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: S
         answerOf(mock, undefined, context, { real: () => callback(context), timeout: attemptTimeout });
       return step.do(name, config, answer as typeof callback, ...more);
     },
-    use<T>(name: string, capabilityId: string, input: unknown = {}): Promise<T> {
+    use<T>(name: string, asked: string | Capability, input: unknown = {}): Promise<T> {
       const mock = mockOf(name);
-      const capability = run.pass.host.capabilities.find(capabilityId);
-      if (mock === undefined || capability === undefined) return step.use<T>(name, capabilityId, input);
+      if (mock === undefined) return step.use(name, asked as string, input);
       return handled(async () => {
+        const capability = run.pass.host.capabilities.resolve(asked, `${name}.capability`);
+        const capabilityId = capability.definition.id;
         const action = capabilityAction(mocked(capability, mock), encodeValue(input, "input"));
         return call<T>(run, name, capabilityId, () => action, action.input);
       });

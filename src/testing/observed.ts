@@ -1,7 +1,13 @@
 import { encodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
 import { stepId } from "../record/step-id.ts";
-import type { AnyCapability, Capability, SideEffects, StepContext } from "../skills/capability.ts";
+import {
+  type AnyCapability,
+  type Capability,
+  isCapability,
+  type SideEffects,
+  type StepContext,
+} from "../skills/capability.ts";
 import { codeBody } from "../skills/code/skill.ts";
 import type { StepConfig, WorkflowBody, WorkflowStep, WorkflowStepContext } from "../skills/code/workflow.ts";
 import { codeRuns } from "../skills/code/workflow-step.ts";
@@ -50,17 +56,19 @@ export function observedCapabilities(
   capabilities: readonly AnyCapability[],
   observer: Observer,
 ): readonly AnyCapability[] {
-  return capabilities.map((capability): Capability => {
-    const { definition, handler } = capability as unknown as Capability;
-    const { id, sideEffects, isIdempotent = true } = definition;
-    return Object.freeze({
-      definition,
-      handler: (input: unknown, context: StepContext) => {
-        const { runId, stepId } = context;
-        const declared = { runId, stepId, uses: id, sideEffects, isIdempotent };
-        return observed(observer, declared, context, (watched) => handler(input, watched));
-      },
-    });
+  return capabilities.map((capability) => observedCapability(capability, observer));
+}
+
+function observedCapability(capability: AnyCapability, observer: Observer): Capability {
+  const { definition, handler } = capability as unknown as Capability;
+  const { id, sideEffects, isIdempotent = true } = definition;
+  return Object.freeze({
+    definition,
+    handler: (input: unknown, context: StepContext) => {
+      const { runId, stepId } = context;
+      const declared = { runId, stepId, uses: id, sideEffects, isIdempotent };
+      return observed(observer, declared, context, (watched) => handler(input, watched));
+    },
   });
 }
 
@@ -97,7 +105,7 @@ function observedSteps(step: WorkflowStep, runId: string, observer: Observer): W
       };
       return step.do(name, config, watched, ...more);
     },
-    use<T>(name: string, capabilityId: string, input?: unknown): Promise<T> {
+    use<T>(name: string, asked: string | Capability, input?: unknown): Promise<T> {
       try {
         encodeValue(input, "input");
       } catch (error) {
@@ -106,7 +114,7 @@ function observedSteps(step: WorkflowStep, runId: string, observer: Observer): W
           observer.values.push({ stepId: name, path: error.path ?? "input", message: error.message });
         }
       }
-      return step.use<T>(name, capabilityId, input);
+      return step.use<T>(name, (isCapability(asked) ? observedCapability(asked, observer) : asked) as string, input);
     },
   };
 }

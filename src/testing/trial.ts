@@ -51,6 +51,16 @@ export type Ended =
   /** It goes on for ever, or for very long. */
   | { readonly kind: "endless"; readonly run: CurrentRun };
 
+/** What the skill calls: what is registered, and what the steps of its graph bring along. */
+function capabilitiesOf({ skill, capabilities }: Trial): readonly AnyCapability[] {
+  const registered = capabilities();
+  const ids = new Set(registered.map(({ definition }) => definition.id));
+  const own = skill.body.kind === "graph" ? skill.body.graph.steps : [];
+  const brought = own.flatMap(({ does }) => (does.kind === "capability" && does.capability ? [does.capability] : []));
+  const distinct = new Map(brought.map((capability) => [capability.definition.id, capability]));
+  return [...registered, ...[...distinct.values()].filter(({ definition }) => !ids.has(definition.id))];
+}
+
 /** A medium, a clock, and the processes that live on them one after the other. */
 export class World {
   readonly calls: ObservedCall[] = [];
@@ -170,7 +180,7 @@ export class World {
       // So that each wait is seen from outside, and answered or waited for as the trial has it.
       holdMs: 0,
       skills: [observedSkill(this.#trial.skill, observer)],
-      capabilities: observedCapabilities(this.#trial.capabilities(), observer),
+      capabilities: observedCapabilities(capabilitiesOf(this.#trial), observer),
       onError: (error, context) => {
         if (!isDurableError(error, "invalid_output")) return;
         const { cause, message } = error;

@@ -105,7 +105,7 @@ test.each([
   });
   const runs = createRuntime({ store: memoryStore(), skills: [skill], capabilities: [work], onError() {} }).for("t");
   const { run } = await runs.start({ skillId: "graph" });
-  expect(await runs.finished(run.runId)).toMatchObject({
+  expect(await runs.settled(run.runId)).toMatchObject({
     status: "failed",
     error: { code: "invalid_request", stepId: "a" },
   });
@@ -117,7 +117,7 @@ test.each(["no", 1, null, Symbol("no")])("isIdempotent: %s is refused, wherever 
   expect(() => defineCapability({ id: "c", version: "1", ...config }, () => 1)).toThrow(/isIdempotent/);
   const { runs } = office((step) => step.do("a", config, async () => 1).catch((error) => error.code));
   const { run } = await runs.start({ skillId: "body" });
-  expect((await runs.finished(run.runId)).result).toBe("invalid_request");
+  expect((await runs.settled(run.runId)).result).toBe("invalid_request");
 });
 
 test("a value that cannot even be read is refused by its path", async () => {

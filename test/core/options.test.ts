@@ -55,6 +55,6 @@ describe("the options of serve", () => {
 test("finished refuses what is no pollMs, by name", async () => {
   const runs = runtimeWith().for("me");
   for (const pollMs of [...notANumber, 0, -1]) {
-    await expect(runs.finished("r", { pollMs }), String(pollMs)).rejects.toEqual(refused("pollMs"));
+    await expect(runs.settled("r", { pollMs }), String(pollMs)).rejects.toEqual(refused("pollMs"));
   }
 });

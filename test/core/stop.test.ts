@@ -235,13 +235,13 @@ describe("finished", () => {
       const runId = await begin({}, "one");
       await until(() => calls.length === 1);
       const given = new AbortController();
-      const finished = runs.finished(runId, { signal: given.signal });
+      const finished = runs.settled(runId, { signal: given.signal });
       await turn();
       given.abort(new Error("enough"));
       await expect(finished).rejects.toThrow("enough");
-      await expect(runs.finished(runId, { signal: given.signal })).rejects.toThrow("enough");
+      await expect(runs.settled(runId, { signal: given.signal })).rejects.toThrow("enough");
       calls[0]?.();
-      expect(await runs.finished(runId)).toMatchObject({ status: "completed" });
+      expect(await runs.settled(runId)).toMatchObject({ status: "completed" });
     }));
 
   test("rejects with its signal at once, while the medium does not answer and between two polls", () =>
@@ -250,7 +250,7 @@ describe("finished", () => {
       const runId = await actor({ ...options, executes: false }).begin({}, "one");
       for (const silent of [store, { ...store, getRun: () => new Promise<never>(() => {}) }]) {
         const given = new AbortController();
-        const finished = actor({ store: silent }).runs.finished(runId, { signal: given.signal, pollMs: 60_000 });
+        const finished = actor({ store: silent }).runs.settled(runId, { signal: given.signal, pollMs: 60_000 });
         await turn();
         given.abort(new Error("enough"));
         await expect(finished).rejects.toThrow("enough");

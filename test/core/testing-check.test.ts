@@ -347,7 +347,7 @@ describe("histories", () => {
     const runtime = createRuntime({ store: memoryStore(), skills: [old] });
     const runs = runtime.for("someone");
     const { run } = await runs.start({ skillId: "checked", inputs });
-    await runs.finished(run.runId);
+    await runs.settled(run.runId);
     await runtime.idle();
     const lines: string[] = [];
     for await (const line of exportRun(runs, run.runId)) lines.push(line);

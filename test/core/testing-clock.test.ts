@@ -169,7 +169,7 @@ describe("a runtime on a virtual clock", () => {
     const serving = new AbortController();
     const served = runtime.serve({ signal: serving.signal, everyMs: hour / 2 });
     const { run } = await runs.start({ skillId: "slow" });
-    const done = await runs.finished(run.runId, { pollMs: hour });
+    const done = await runs.settled(run.runId, { pollMs: hour });
     serving.abort();
     await served;
     expect(done).toMatchObject({ status: "completed", result: { work: "worked" } });

@@ -415,7 +415,7 @@ describe("room for a run", () => {
     expect(await runs.get("r")).toMatchObject({ status: "waiting_for_signal" });
     await overrideQuota();
     await send();
-    expect(await runs.finished("r")).toMatchObject({ status: "completed", result: payload.length + 5 });
+    expect(await runs.settled("r")).toMatchObject({ status: "completed", result: payload.length + 5 });
     await runtime.stop();
   });
 

@@ -115,7 +115,7 @@ export class Client {
     }
   }
 
-  async finished(skillId: string, inputs: JsonObject = {}): Promise<string> {
+  async settled(skillId: string, inputs: JsonObject = {}): Promise<string> {
     const runId = await this.start(skillId, inputs);
     await this.reached(runId, "completed");
     return runId;
@@ -123,7 +123,7 @@ export class Client {
 
   /** Lets the steps go on that hold until this latch is open. */
   async release(latch: string): Promise<void> {
-    await this.finished("http.release", { latch });
+    await this.settled("http.release", { latch });
   }
 
   async checkpoints(runId: string): Promise<readonly JsonObject[]> {

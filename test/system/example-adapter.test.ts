@@ -33,7 +33,7 @@ test("a run over SQLite waits in the file and goes on over another connection", 
   const runs = createRuntime({ store: after, skills: [skill], capabilities: [shout] }).for("t");
   expect((await runs.get(run.runId)).status).toBe("waiting_for_human");
   await runs.approve(run.runId);
-  expect((await runs.finished(run.runId)).result).toEqual({ text: "hello!" });
+  expect((await runs.settled(run.runId)).result).toEqual({ text: "hello!" });
   await after.close();
   await rm(folder, { recursive: true });
 });

@@ -4,20 +4,37 @@ import { runCode } from "./run.ts";
 import type { WorkflowBody } from "./workflow.ts";
 
 /** A skill as an async function over durable steps. */
-export interface CodeSkillDefinition<Inputs, Result> extends SkillDefinition<Inputs> {
+export interface CodeSkillDefinition<Inputs, Result, Given = Inputs> extends SkillDefinition<Inputs, Given> {
   readonly run: WorkflowBody<Inputs, Result>;
 }
 
 /**
- * Defines a skill as an async function over durable steps. `defineGraphSkill` makes one of a graph.
+ * Defines a skill as an async function over durable steps. `defineGraphSkill` makes one of a graph. The skill remembers its
+ * types: `runs.start(skill, inputs)` checks the inputs, and `runs.result(skill, runId)` has the type of what `run` returns.
+ * If `inputs` is a schema that transforms, a start takes what goes into the schema, and `run` gets what comes out of it.
+ *
+ * @example
+ * ```ts
+ * import { defineSkill } from "orca-durable";
+ *
+ * export const letter = defineSkill({
+ *   id: "letter",
+ *   version: "1",
+ *   async run(step, { to }: { to: string }) {
+ *     const text = await step.do("draft", async () => `Dear ${to}, …`);
+ *     await step.waitForApproval("sign");
+ *     return step.do("send", { sideEffects: "external_action" }, async () => ({ sent: text }));
+ *   },
+ * });
+ * ```
  *
  * @throws `invalid_definition` that names the place.
  */
-export function defineSkill<Inputs = unknown, Result = unknown>(
-  definition: CodeSkillDefinition<Inputs, Result>,
-): Skill {
+export function defineSkill<Inputs = unknown, Result = unknown, Given = Inputs>(
+  definition: CodeSkillDefinition<Inputs, Result, Given>,
+): Skill<Given, Result> {
   const { run } = definition;
-  return skillWith(definition, (path) => {
+  const skill = skillWith(definition, (path) => {
     if (typeof run !== "function") {
       throw new DurableError("invalid_definition", `${path}: expected a run function`, {
         hint: "a graph of steps is defined by defineGraphSkill",
@@ -25,6 +42,7 @@ export function defineSkill<Inputs = unknown, Result = unknown>(
     }
     return codeBody(asUntyped(run));
   });
+  return ofTypes(skill);
 }
 
 /** The body of a code-first skill. */
@@ -35,4 +53,9 @@ export function codeBody(run: WorkflowBody): SkillBody {
 // A run's inputs were checked by the skill's schema, or are what its author says they are.
 function asUntyped<I, R>(run: WorkflowBody<I, R>): WorkflowBody {
   return run as unknown as WorkflowBody;
+}
+
+// The types of a skill are those of its definition; the value has none.
+function ofTypes<Inputs, Result>(skill: Skill): Skill<Inputs, Result> {
+  return skill as unknown as Skill<Inputs, Result>;
 }

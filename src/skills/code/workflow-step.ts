@@ -16,7 +16,7 @@ import type { Json } from "../../json.ts";
 import { present } from "../../present.ts";
 import type { StepResult } from "../../record/state.ts";
 import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
-import type { StepContext } from "../capability.ts";
+import type { Capability, StepContext } from "../capability.ts";
 import { capabilityAction } from "../capability-action.ts";
 import { type BodyRun, never } from "./body-run.ts";
 import { withinCall } from "./step-call.ts";
@@ -55,16 +55,11 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         checkConfig(name, config);
         return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, config, callback));
       }),
-    use: <T>(name: string, capabilityId: string, input: unknown = {}) =>
+    use: <T>(name: string, asked: string | Capability, input: unknown = {}) =>
       handled(async () => {
         checkName(name);
-        const { host } = run.pass;
-        const capability = host.capabilities.find(capabilityId);
-        if (capability === undefined) {
-          throw new DurableError("not_found", `capability "${capabilityId}" is not registered here`, {
-            missing: "capability",
-          });
-        }
+        const capability = run.pass.host.capabilities.resolve(asked, `${name}.capability`);
+        const capabilityId = capability.definition.id;
         const action = capabilityAction(capability, encodeValue(input, "input"));
         return call<T>(run, name, capabilityId, () => action, action.input);
       }),

@@ -1,5 +1,5 @@
 import type { Duration } from "../../duration.ts";
-import type { ReplayPolicy, SideEffects } from "../capability.ts";
+import type { Capability, ReplayPolicy, SideEffects } from "../capability.ts";
 
 /**
  * What a code-first skill is written with. The types are those of Cloudflare's `WorkflowStep`, so that one function runs
@@ -15,7 +15,21 @@ export interface WorkflowStep {
     callback: (context: WorkflowStepContext) => Promise<T>,
     rollback?: undefined,
   ): Promise<T>;
-  /** Calls a registered capability, under its own policies. */
+  /**
+   * Calls a capability, under its own policies. The capability itself knows its input and output; its id is for one that is
+   * registered elsewhere. The one that the runtime has registered under that id is called, such as a mock; if there is none,
+   * the one that is given here.
+   *
+   * @example
+   * ```ts
+   * const { messageId } = await step.use("send", sendMail, { to: "alice@example.com" });
+   * ```
+   */
+  use<Input, Output>(
+    name: string,
+    capability: Capability<Input, Output>,
+    ...input: undefined extends Input ? [input?: Input] : [input: Input]
+  ): Promise<Output>;
   use<T = unknown>(name: string, capabilityId: string, input?: unknown): Promise<T>;
   sleep(name: string, duration: Duration): Promise<void>;
   /** `timestamp` is a Date or milliseconds since 1970. */

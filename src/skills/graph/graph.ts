@@ -6,6 +6,7 @@ import { at, getOwn, type Json, type JsonObject, withMember } from "../../json.t
 import { present } from "../../present.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import { checkRetryPolicy, type RetryPolicy } from "../../retry.ts";
+import { type AnyCapability, isCapability } from "../capability.ts";
 
 /** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
 export type Source = string | Literal;
@@ -50,7 +51,11 @@ interface StepBase {
 
 /** A step that uses a capability. */
 export interface CapabilityStep extends StepBase {
-  readonly uses: string;
+  /**
+   * The capability, or its id if it is registered elsewhere. The one that the runtime has registered under that id is called; if
+   * there is none, the one that is given here.
+   */
+  readonly uses: string | AnyCapability;
   /** One source for the whole input, or a source for each of its properties. */
   readonly input?: Source | Readonly<Record<string, Source>>;
   readonly retry?: Partial<RetryPolicy>;
@@ -94,6 +99,8 @@ export type StepAction =
   | {
       readonly kind: "capability";
       readonly capabilityId: string;
+      /** Called if none is registered under the id. */
+      readonly capability?: AnyCapability;
       readonly input: InputMapping;
       readonly retry?: Partial<RetryPolicy>;
       readonly timeoutMs?: number;
@@ -218,12 +225,16 @@ function parseAction(step: GraphStep, place: string): StepAction {
   const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
   if (given.length !== 1) throw fault(place, "expected one of uses, waitFor and sleepMs");
   if ("uses" in step && step.uses !== undefined) {
-    if (!isId(step.uses)) throw fault(`${place}.uses`, "expected the id of a capability");
+    const { uses } = step;
+    const given = isCapability(uses) ? uses : undefined;
+    const capabilityId = given === undefined ? uses : given.definition.id;
+    if (!isId(capabilityId)) throw fault(`${place}.uses`, "expected a capability, or the id of one");
     if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
     checkDuration(step.timeoutMs, `${place}.timeoutMs`);
     return {
       kind: "capability",
-      capabilityId: step.uses,
+      capabilityId,
+      ...present({ capability: given }),
       input: parseInput(step.input, `${place}.input`),
       ...(step.retry === undefined ? {} : { retry: Object.freeze({ ...step.retry }) }),
       ...present({ timeoutMs: step.timeoutMs }),

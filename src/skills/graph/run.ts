@@ -106,9 +106,6 @@ function useCapability(
   spec: StepSpec,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
-  const capability = pass.host.capabilities.find(does.capabilityId);
-  if (capability === undefined) {
-    throw new DurableError("not_found", `capability "${does.capabilityId}" is not registered here`);
-  }
+  const capability = pass.host.capabilities.resolve(does.capability ?? does.capabilityId, "uses");
   return act(pass, spec, capabilityAction(capability, resolveInput(does.input, pass.state), does), signal);
 }

@@ -1,20 +1,60 @@
+import type { Fields } from "../../record/state.ts";
+import type { Capability } from "../capability.ts";
 import { type Skill, type SkillDefinition, skillWith } from "../skill.ts";
-import { type GraphStep, parseGraph } from "./graph.ts";
+import { type GraphStep, parseGraph, type Source } from "./graph.ts";
 import { runGraph } from "./run.ts";
 
 /** A skill as a graph of steps. */
-export interface GraphSkillDefinition extends SkillDefinition<unknown> {
+export interface GraphSkillDefinition<Given = unknown> extends SkillDefinition<unknown, Given> {
   readonly steps: readonly GraphStep[];
 }
 
 /**
+ * Steps whose mappings fit what their capabilities declare, as far as types can say: a step that uses a capability itself and
+ * not its id maps each property of its input, no other, and no property that its output has not.
+ */
+export type CheckedSteps<Steps extends readonly GraphStep[]> = {
+  readonly [Index in keyof Steps]: Checked<Steps[Index]>;
+};
+
+type Checked<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
+  ? Step & {
+      readonly input?: Source | Mapping<Input, Step extends { readonly input: infer Given } ? Given : unknown>;
+      readonly output?: string | Targets<Output, Step extends { readonly output: infer Given } ? Given : unknown>;
+    }
+  : Step;
+
+type Mapping<Input, Given> = { readonly [Name in keyof Input]: Source } & Without<Exclude<keyof Given, keyof Input>>;
+type Targets<Output, Given> = { readonly [Name in keyof Output]?: string } & Without<
+  Exclude<keyof Given, keyof Output>
+>;
+type Without<Names extends PropertyKey> = { readonly [Name in Names]?: never };
+
+/**
  * Defines a skill as a graph of steps. The graph is checked here, so that a run never meets an unknown reference or a cycle.
+ * A run of it ends with its outputs.
+ *
+ * @example
+ * ```ts
+ * import { defineCapability, defineGraphSkill } from "orca-durable";
+ *
+ * const draft = defineCapability({ id: "draft", version: "1" }, ({ to }: { to: string }) => ({ text: `Dear ${to}, …` }));
+ *
+ * export const letter = defineGraphSkill({
+ *   id: "letter",
+ *   version: "1",
+ *   steps: [{ id: "draft", uses: draft, input: { to: "inputs.to" }, output: { text: "outputs.text" } }],
+ * });
+ * ```
  *
  * @throws `invalid_definition` that names the place.
  */
-export function defineGraphSkill(definition: GraphSkillDefinition): Skill {
-  return skillWith(definition, (path) => {
+export function defineGraphSkill<const Steps extends readonly GraphStep[], Given = Fields>(
+  definition: SkillDefinition<unknown, Given> & { readonly steps: Steps & CheckedSteps<Steps> },
+): Skill<Given, Fields> {
+  const skill: Skill = skillWith(definition, (path) => {
     const graph = parseGraph(definition.steps, `${path}.steps`);
     return { kind: "graph", graph, execute: (pass) => runGraph(pass, graph) };
   });
+  return skill as Skill<Given, Fields>;
 }

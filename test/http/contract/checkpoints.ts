@@ -53,7 +53,7 @@ export function testCheckpoints(home: HttpHome): void {
 
   test("a run started with 5 MB of inputs keeps them", async () => {
     const notes = Array.from({ length: 50_000 }, (_, index) => ({ index, text: "x".repeat(80) }));
-    const runId = await client.finished("http.chain", { value: 1, notes });
+    const runId = await client.settled("http.chain", { value: 1, notes });
     const head = (await client.run(runId)).checkpoint_head as string;
     const { state } = await client.expect(200, client.get(runPath(runId, "checkpoints", head)));
     expect((state as JsonObject).inputs).toEqual({ value: 1, notes });

@@ -8,7 +8,7 @@ export function testClient(home: HttpHome): void {
   const raw = new Client(home);
   const client = createClient("http://orca.test/", { apiKey: keyOf("alpha"), fetch: (request) => home.fetch(request) });
 
-  const finished = async (inputs: JsonObject) => raw.finished("http.chain", inputs);
+  const finished = async (inputs: JsonObject) => raw.settled("http.chain", inputs);
   const failure = (call: Promise<unknown>): Promise<DurableError> =>
     call.then(
       () => {

@@ -130,7 +130,7 @@ export function testConditions(home: HttpHome): void {
     const key = (text: string) => ({ headers: { "idempotency-key": text } });
 
     test.each(["replay", "fork"])("on a %s gives back the run of the first call", async (name) => {
-      const runId = await client.finished("http.chain", { value: name });
+      const runId = await client.settled("http.chain", { value: name });
       const path = runPath(runId, name);
       const first = await client.expect(200, client.post(path, {}, key(`once ${name}`)));
       expect(first).not.toHaveProperty("idempotent_replay");
@@ -212,9 +212,9 @@ export function testConditions(home: HttpHome): void {
     });
 
     test("is of its operation and its tenant", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const beta = new Client(home, "beta");
-      const own = await beta.finished("http.chain", { value: 1 });
+      const own = await beta.settled("http.chain", { value: 1 });
       const made = [
         await client.expect(200, client.post(runPath(runId, "replay"), {}, key("shared"))),
         await client.expect(200, client.post(runPath(runId, "fork"), {}, key("shared"))),
@@ -224,7 +224,7 @@ export function testConditions(home: HttpHome): void {
     });
 
     test("of ten forks at once makes one", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const body = { edit: { inputs: { value: 2 } } };
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => client.post(runPath(runId, "fork"), body, key("ten at once"))),
@@ -236,7 +236,7 @@ export function testConditions(home: HttpHome): void {
     });
 
     test("outlives the source: the fork is still found", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const first = await client.expect(200, client.post(runPath(runId, "fork"), {}, key("of a deleted one")));
       await client.expect(204, client.call("DELETE", runPath(runId)));
       const again = await client.expect(200, client.post(runPath(runId, "fork"), {}, key("of a deleted one")));
@@ -247,7 +247,7 @@ export function testConditions(home: HttpHome): void {
     test.each(["replay", "fork", "resume", "approve", "deny", "signal"])(
       "that is too long, or empty, is a 400 of %s",
       async (name) => {
-        const runId = await client.finished("http.chain", { value: 1 });
+        const runId = await client.settled("http.chain", { value: 1 });
         for (const wrong of ["x".repeat(1001), ""]) {
           const call = client.post(runPath(runId, name), { name: "go" }, key(wrong));
           expect((await client.refusal("invalid_request", call)).message).toContain("idempotency_key");

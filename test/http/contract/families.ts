@@ -31,7 +31,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test("has forks and replays of forks, parents before children and the nearest ancestor first", async () => {
-      const root = await client.finished("http.chain", { value: 1 });
+      const root = await client.settled("http.chain", { value: 1 });
       const fork = await descend(root, "fork");
       const replay = await descend(root, "replay");
       const grandchild = await descend(fork, "replay");
@@ -54,7 +54,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test("shows an ancestor that was deleted, and what is left of its family", async () => {
-      const root = await client.finished("http.chain", { value: 1 });
+      const root = await client.settled("http.chain", { value: 1 });
       const fork = await descend(root, "fork");
       const child = await descend(fork, "fork");
       await client.expect(204, client.call("DELETE", runPath(fork)));
@@ -89,7 +89,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test("is of one tenant alone", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const beta = new Client(home, "beta");
       await beta.refusal("not_found", beta.get(runPath(runId, "lineage")));
       const metadata = { source_run_id: runId };
@@ -103,7 +103,7 @@ export function testFamilies(home: HttpHome): void {
 
   describe("an edited fork", () => {
     test("goes on from the edited state, and shows the edit as a difference", async () => {
-      const runId = await client.finished("http.chain", { value: "old", other: 1 });
+      const runId = await client.settled("http.chain", { value: "old", other: 1 });
       const first = (await client.checkpoints(runId))[0]?.checkpoint_id as string;
       const edit = { inputs: { value: { $durable: ["date", "2026-03-26T12:00:00.000Z"] } }, vars: { note: "mine" } };
       const forkId = await descend(runId, "fork", { checkpoint_id: first, edit });
@@ -143,7 +143,7 @@ export function testFamilies(home: HttpHome): void {
       client.get(`${runPath(runId, "checkpoints", to, "diff")}${query}`);
 
     test("of a run tells what each step did", async () => {
-      const runId = await client.finished("http.chain", { value: "x" });
+      const runId = await client.settled("http.chain", { value: "x" });
       const ids = (await client.checkpoints(runId)).map(({ checkpoint_id }) => checkpoint_id as string);
       const [first = "", one = "", two = ""] = ids;
       const changes = async (to: string, query = "") =>
@@ -253,7 +253,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test("of one source have its forks and replays, and their total", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const forks = [await descend(runId, "fork"), await descend(runId, "replay")];
       const page = await client.expect(200, client.get(`/v1/runs?source_run_id=${runId}`));
       expect((idsOf(page.runs) as string[]).sort()).toEqual(forks.sort());
@@ -261,7 +261,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test("of checkpoints add up to the whole list", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const whole = await client.checkpoints(runId);
       for (const limit of [1, 2, 500]) {
         const paged: JsonObject[] = [];
@@ -282,7 +282,7 @@ export function testFamilies(home: HttpHome): void {
 
   describe("a trace", () => {
     test("has the steps of the head, in the names of the state", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const trace = await client.expect(200, client.get(runPath(runId, "trace")));
       const run = await client.run(runId);
       expect(trace).toMatchObject({ run_id: runId, trace_id: run.trace_id, status: "completed" });

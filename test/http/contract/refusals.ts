@@ -82,7 +82,7 @@ export function testRefusals(home: HttpHome): void {
       async (operation) => {
         const runId = await client.start("http.failing-first");
         await client.reached(runId, "failed");
-        const elsewhere = await client.finished("http.chain");
+        const elsewhere = await client.settled("http.chain");
         const id = (await client.checkpoints(elsewhere))[0]?.checkpoint_id;
         for (const checkpoint_id of ["chk_nothing", id, "__proto__"]) {
           const error = await client.refusal("not_found", client.post(runPath(runId, operation), { checkpoint_id }));
@@ -157,7 +157,7 @@ export function testRefusals(home: HttpHome): void {
       ["pending", () => client.create("http.chain")],
       ["waiting_for_human", () => started("http.gated", "waiting_for_human")],
       ["waiting_for_signal", () => started("http.listening", "waiting_for_signal")],
-      ["completed", () => client.finished("http.chain")],
+      ["completed", () => client.settled("http.chain")],
       ["failed", () => started("http.failing-first", "failed")],
       [
         "canceled",
@@ -202,7 +202,7 @@ export function testRefusals(home: HttpHome): void {
     }
 
     test("the older cancel refuses as the newer does", async () => {
-      const runId = await client.finished("http.chain");
+      const runId = await client.settled("http.chain");
       for (const path of ["/run_cancel", "/v1/run_cancel"]) {
         await client.refusal("invalid_transition", client.post(`${path}/${runId}`));
       }
@@ -232,7 +232,7 @@ export function testRefusals(home: HttpHome): void {
     });
 
     test("a finished run takes no checkpoint, but the same again", async () => {
-      const runId = await client.finished("http.chain");
+      const runId = await client.settled("http.chain");
       const fresh = { kind: "k", state };
       const error = await client.refusal("conflict", client.post(runPath(runId, "checkpoints"), fresh));
       expect(error.message).toContain("completed");
@@ -301,7 +301,7 @@ export function testRefusals(home: HttpHome): void {
 
   test("no refusal changes anything", async () => {
     const own = new Client(home, "unchanged");
-    const runId = await own.finished("http.chain");
+    const runId = await own.settled("http.chain");
     const look = async () => [
       await own.expect(200, own.get("/v1/runs?limit=500")),
       await own.expect(200, own.get(`${runPath(runId, "history")}?limit=500`)),

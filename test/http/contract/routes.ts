@@ -67,7 +67,7 @@ export function testRoutes(home: HttpHome): void {
         odd: [{ $durable: ["number", "-0"] }, { $durable: ["number", "NaN"] }],
         escaped: { $$durable: "data of mine" },
       };
-      const runId = await client.finished("http.chain", { value });
+      const runId = await client.settled("http.chain", { value });
       expect((await client.run(runId)).result).toEqual({ value });
     });
 
@@ -127,7 +127,7 @@ export function testRoutes(home: HttpHome): void {
     test("a status filters both the page and the total", async () => {
       const listed = new Client(home, "listed");
       const pending = await listed.create("http.chain");
-      await listed.finished("http.chain", { value: 1 });
+      await listed.settled("http.chain", { value: 1 });
       const page = await listed.expect(200, listed.get("/v1/runs?status=pending&limit=500"));
       expect(page).toMatchObject({ runs: [{ run_id: pending }], pagination: { total: 1, has_more: false } });
       const all = await listed.expect(200, listed.get("/v1/runs"));
@@ -137,14 +137,14 @@ export function testRoutes(home: HttpHome): void {
 
   describe("a run", () => {
     test("GET answers with every field of the contract", async () => {
-      const run = await client.run(await client.finished("http.chain", { value: 1 }));
+      const run = await client.run(await client.settled("http.chain", { value: 1 }));
       const times = ["created_at", "started_at", "finished_at"];
       for (const time of times) expect(run[time]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       expect(run).toMatchObject({ current_step_id: "three", versions: {}, metadata: {}, approval_request: null });
     });
 
     test("a result too large for a list is in GET", async () => {
-      const runId = await client.finished("http.large", { length: 100_000 });
+      const runId = await client.settled("http.large", { length: 100_000 });
       const { text } = (await client.run(runId)).result as { text: string };
       expect(text).toHaveLength(100_000);
     });
@@ -176,7 +176,7 @@ export function testRoutes(home: HttpHome): void {
     });
 
     test("history tells what happened, in order and in pages", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const whole = await client.expect(200, client.get(runPath(runId, "history")));
       const history = whole.history as readonly {
         revision: number;
@@ -220,7 +220,7 @@ export function testRoutes(home: HttpHome): void {
 
   describe("checkpoints", () => {
     test("a run lists its own, in their order, with its head", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const body = await client.expect(200, client.get(runPath(runId, "checkpoints")));
       const checkpoints = body.checkpoints as readonly JsonObject[];
       const kinds = ["run_started", "step_completed", "step_completed", "step_completed", "run_finished"];
@@ -238,7 +238,7 @@ export function testRoutes(home: HttpHome): void {
     });
 
     test("one of them is read with its state", async () => {
-      const runId = await client.finished("http.chain", { value: "x" });
+      const runId = await client.settled("http.chain", { value: "x" });
       const record = (await client.checkpoints(runId))[2];
       const id = record?.checkpoint_id as string;
       const { state, ...rest } = await client.expect(200, client.get(runPath(runId, "checkpoints", id)));
@@ -318,7 +318,7 @@ export function testRoutes(home: HttpHome): void {
     });
 
     test("a replay is a new run with its lineage, and the source stays as it was", async () => {
-      const source = await client.finished("http.chain", { value: "again" });
+      const source = await client.settled("http.chain", { value: "again" });
       const before = [await client.run(source), await client.events(source)];
       const [started] = await client.checkpoints(source);
       const id = started?.checkpoint_id;
@@ -341,7 +341,7 @@ export function testRoutes(home: HttpHome): void {
     });
 
     test("a fork is a new pending run that waits to be resumed", async () => {
-      const source = await client.finished("http.chain", { value: "branch" });
+      const source = await client.settled("http.chain", { value: "branch" });
       const id = (await client.checkpoints(source))[1]?.checkpoint_id as string;
       const body = { checkpoint_id: id, run_id: `branch of ${source}` };
       const { run, fork } = await client.expect(200, client.post(runPath(source, "fork"), body));
@@ -357,7 +357,7 @@ export function testRoutes(home: HttpHome): void {
     });
 
     test("without a checkpoint they stand on the head, and generated ids are unique", async () => {
-      const source = await client.finished("http.chain");
+      const source = await client.settled("http.chain");
       const head = (await client.run(source)).checkpoint_head;
       const ids = new Set<unknown>();
       for (const operation of ["replay", "fork", "replay", "fork"]) {
@@ -476,7 +476,7 @@ export function testRoutes(home: HttpHome): void {
 
   describe("routes of older clients", () => {
     test.each(["/run_status", "/v1/run_status"])("GET %s shows a canceled run as failed", async (path) => {
-      const done = await client.finished("http.chain", { value: 1 });
+      const done = await client.settled("http.chain", { value: 1 });
       expect(await client.expect(200, client.get(`${path}/${done}`))).toEqual(await client.run(done));
       const canceled = await client.create("http.chain");
       await client.expect(200, client.post(runPath(canceled, "cancel")));

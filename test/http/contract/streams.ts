@@ -15,7 +15,7 @@ export function testStreams(home: HttpHome): void {
 
   describe("events", () => {
     test("come in pages that add up to the history", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const events = await allEvents(runId);
       expect(events.map(({ event_type }) => event_type)).toEqual(await client.events(runId));
       for (const limit of [1, 3, 500]) {
@@ -61,7 +61,7 @@ export function testStreams(home: HttpHome): void {
 
   describe("a stream", () => {
     test("of an ended run has all its events, and its end", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const answer = await client.get(runPath(runId, "stream"));
       expect(answer.status).toBe(200);
       expect(answer.text.startsWith("retry: 1000\n\n")).toBe(true);
@@ -72,7 +72,7 @@ export function testStreams(home: HttpHome): void {
     });
 
     test("begins after the place that it is told, in the header before the query", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const events = await allEvents(runId);
       for (const [index, event] of events.slice(0, -1).entries()) {
         const headers = { "last-event-id": placeOf(event) };
@@ -85,7 +85,7 @@ export function testStreams(home: HttpHome): void {
     });
 
     test("is not begun again where the run has ended and nothing is new", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const last = (await allEvents(runId)).at(-1) as JsonObject;
       for (const place of [placeOf(last), last.event_id as string, "999999-0"]) {
         const answer = await client.get(runPath(runId, "stream"), { headers: { "last-event-id": place } });

@@ -26,7 +26,7 @@ export function testTransfers(home: HttpHome): void {
     });
 
     test("comes back byte by byte after a deletion by another name, and twice is once", async () => {
-      const runId = await client.finished("http.chain", { value: "é 🐋" });
+      const runId = await client.settled("http.chain", { value: "é 🐋" });
       const lines = await exported(runId);
       await client.expect(201, client.post("/v1/import", lines));
       await beta.expect(201, beta.post("/v1/import", lines));
@@ -46,7 +46,7 @@ export function testTransfers(home: HttpHome): void {
     });
 
     test("may be left in the middle", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const headers = { "x-api-key": keyOf("alpha") };
       const { body } = await home.fetch(new Request(`http://orca.test${runPath(runId, "export")}`, { headers }));
       const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -95,7 +95,7 @@ export function testTransfers(home: HttpHome): void {
     });
 
     test("that is damaged is a 400 that names the line, and leaves no run", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const lines = await exported(runId);
       await client.expect(204, client.call("DELETE", runPath(runId)));
       const all = lines.trimEnd().split("\n");
@@ -149,7 +149,7 @@ export function testTransfers(home: HttpHome): void {
 
   describe("DELETE", () => {
     test("takes the run and everything of it, for good", async () => {
-      const runId = await client.finished("http.chain", { value: 1 });
+      const runId = await client.settled("http.chain", { value: 1 });
       const head = (await client.run(runId)).checkpoint_head as string;
       await client.expect(204, client.call("DELETE", runPath(runId)));
       for (const rest of [[], ["history"], ["events"], ["stream"], ["trace"], ["export"], ["checkpoints", head]]) {

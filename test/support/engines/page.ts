@@ -114,7 +114,7 @@ async function read({ runs: started, saved }: Task & { do: "read" }): Promise<vo
   const served = runtime.serve({ tenant, everyMs: 50, signal: serving.signal });
   const statuses: Record<string, number> = {};
   for (const runId of there) {
-    const { status, result } = await runs.finished(runId);
+    const { status, result } = await runs.settled(runId);
     statuses[status] = (statuses[status] ?? 0) + 1;
     const recorded = (await runs.events(runId, { limit: 500 })).filter(
       ({ eventType }) => eventType === "step.completed",

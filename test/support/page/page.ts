@@ -83,7 +83,7 @@ const tried: TriedPage = {
   ready: () => ready,
   run: () =>
     page.runs.start({ skillId: "one" }).then(
-      async ({ run }) => (await page.runs.finished(run.runId)).result,
+      async ({ run }) => (await page.runs.settled(run.runId)).result,
       (error) => told(error),
     ),
   stop: () => page.stop(),
