@@ -16,13 +16,11 @@ const letter = defineSkill({
 const store = memoryStore(); // or indexedDbStore() in a page, or d1Store(env.DB) in a Worker
 
 const morning = createRuntime({ store, skills: [letter] });
-const { run } = await morning.for("acme").start({ skillId: "letter", inputs: { to: "Alice" } });
+const { run } = await morning.for("acme").start(letter, { to: "Alice" });
 await morning.idle(); // the draft is committed; the run now waits for a person and needs no process
 await morning.stop();
 
 const evening = createRuntime({ store, skills: [letter] }); // a later process with the same store
 const runs = evening.for("acme");
 await runs.approve(run.runId, { approver: "Bob" });
-const ended = await runs.settled(run.runId);
-if (ended.status !== "completed") throw new Error(`run ${ended.runId} ${ended.status}: ${ended.error?.message}`);
-console.log(ended.result); // sent “Dear Alice, …” for Bob under the key acme/run_…
+console.log(await runs.result(letter, run.runId)); // sent “Dear Alice, …” for Bob under the key acme/run_…
