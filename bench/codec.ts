@@ -1,5 +1,5 @@
 import * as devalue from "devalue";
-import { decodeValue, encodeValue, parseJson } from "../src/index.ts";
+import { decodeValue, encodeValue, parseJson } from "../src/codec/index.ts";
 import type { Bench, Scale } from "./bench.ts";
 import { kilobyte, utf8 } from "./programs/growing.ts";
 import { interleaved, type Spread, spreadOf } from "./spread.ts";

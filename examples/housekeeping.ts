@@ -1,14 +1,13 @@
 import { memoryStore } from "../adapters/memory/index.ts";
+import { encodeState, writeState } from "../src/codec/index.ts";
 import {
   createRuntime,
   defineCapability,
   defineGraphSkill,
-  encodeState,
   exportRun,
   importRun,
   isDurableError,
   pruneRuns,
-  writeState,
 } from "../src/index.ts";
 
 const send = defineCapability({ id: "letter.send", version: "1" }, ({ to }: { to: string }) => `sent to ${to}`);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Json, JsonObject } from "../src/index.ts";
+import type { Json, JsonObject } from "../src/codec/index.ts";
 
 // The reference page: the OpenAPI document as HTML. It has no script and loads nothing, so that it is readable without a
 // network and under a policy that allows its one style and nothing else.

@@ -63,9 +63,9 @@ async function bundleOf(
   return { size: gzipSync(bytes, { level: 9 }).length, modules: modules.filter((id) => !id.startsWith("\0")) };
 }
 
-/** The bytes of the core together with one adapter, such as `./d1`. */
+/** The bytes of the whole core, by all of its doors, together with one adapter, such as `./d1`. */
 export async function coreWith(adapter: string): Promise<number> {
-  return bundleSize([sourceOf("."), sourceOf(adapter)]);
+  return bundleSize([".", "./codec", "./telemetry", adapter].map(sourceOf));
 }
 
 /** The names by which an app defines and runs skills of one form. */

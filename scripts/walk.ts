@@ -50,7 +50,7 @@ async function walkOfStep(): Promise<readonly string[]> {
   });
   const runtime: Runtime = createRuntime({ store: memoryStore(), skills: [skill] });
   const { run } = await runtime.for("acme").start({ skillId: "walked" });
-  await runtime.for("acme").finished(run.runId);
+  await runtime.for("acme").settled(run.runId);
   return walk;
 }
 

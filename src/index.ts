@@ -1,80 +1,31 @@
-export { type Clock, systemClock } from "./clock.ts";
-export { writeCheckpointRecord } from "./codec/entry.ts";
-export { encodeRun, writeRun } from "./codec/run.ts";
-export { decodeState, encodeState, initialState, readState, writeState } from "./codec/state.ts";
-export { decodeValue, encodeValue } from "./codec/values.ts";
+// What is needed to write skills and to run them. Add nothing that a program can do without: the types of requests and
+// answers stand in ./types, what tools and adapters need in ./codec, ./store and ./telemetry.
 export type { Duration } from "./duration.ts";
 export { NonRetryableError, NothingHappenedError } from "./engine/attempt.ts";
-export { type Presence, webLocksPresence } from "./engine/presence.ts";
-export {
-  DurableError,
-  type ErrorCode,
-  type ErrorContext,
-  httpStatus,
-  isDurableError,
-  type MissingKind,
-  type OnError,
-} from "./errors.ts";
-export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
-export { broadcastNotifier, type Changed, localNotifier, type Notifier } from "./journal/notifier.ts";
-export { type Json, type JsonObject, parseJson } from "./json.ts";
-export {
-  type Checkpoint,
-  type CheckpointKind,
-  type CheckpointRecord,
-  checkpointKinds,
-  type ListedCheckpoint,
-  stateSnapshotRef,
-} from "./record/checkpoint.ts";
-export { type EventType, eventTypes, type RunEvent } from "./record/event.ts";
+export { webLocksPresence } from "./engine/presence.ts";
+export { DurableError, type ErrorCode, isDurableError, type OnError } from "./errors.ts";
+export { broadcastNotifier, localNotifier } from "./journal/notifier.ts";
+export type { Checkpoint, CheckpointRecord } from "./record/checkpoint.ts";
+export type { RunEvent } from "./record/event.ts";
 export type { Precondition } from "./record/lifecycle.ts";
-export {
-  type LifecycleEvent,
-  type LifecycleEventType,
-  lifecycle,
-  type Transition,
-  transition,
-} from "./record/lifecycle.ts";
-export {
-  type ApprovalRequest,
-  isTerminal,
-  type Run,
-  type RunError,
-  type RunStatus,
-  runStatuses,
-  terminalStatuses,
-} from "./record/run.ts";
-export type { ExecutionState, Fields, RuntimeEvent, StepResult } from "./record/state.ts";
+export { isTerminal, type RunError, type RunStatus } from "./record/run.ts";
+export type { ExecutionState } from "./record/state.ts";
 export type { RetryPolicy } from "./retry.ts";
 export type { NewRun, StartOptions } from "./runs/birth.ts";
-export type {
-  CheckpointPage,
-  CheckpointQuery,
-  HistoryEntry,
-  HistoryQuery,
-  NewCheckpointRequest,
-} from "./runs/checkpoints.ts";
-export { type Comparison, compareCheckpoints } from "./runs/comparison.ts";
-export { type GateDecision, maxInboxBytes, type NewSignal, type Resumption } from "./runs/continuation.ts";
-export type { Descent, ForkDescent, StateEdit } from "./runs/descent.ts";
-export type { Difference } from "./runs/difference.ts";
-export type { Drained } from "./runs/drain.ts";
-export { type EventQuery, eventPosition, type WatchOptions } from "./runs/events.ts";
+export { compareCheckpoints } from "./runs/comparison.ts";
+export type { GateDecision, NewSignal, Resumption } from "./runs/continuation.ts";
+export type { Descent, ForkDescent } from "./runs/descent.ts";
 export { exportRun } from "./runs/export.ts";
 export { importRun } from "./runs/import.ts";
-export { type Lineage, type LineageNode, type MissingRun, type RelatedRun, readLineage } from "./runs/lineage.ts";
-export { type Pruned, type PruneRequest, pruneRuns } from "./runs/prune.ts";
-export type { Quota } from "./runs/quota.ts";
+export { readLineage } from "./runs/lineage.ts";
+export { pruneRuns } from "./runs/prune.ts";
 export type {
-  ChangedRun,
   CurrentRun,
   DescentOutcome,
   ListQuery,
   ResumeOutcome,
-  Returned,
   RunPage,
   Runs,
-  StartArguments,
   Started,
   WaitOptions,
 } from "./runs/runs.ts";
@@ -86,48 +37,18 @@ export {
   type CapabilityDefinition,
   capabilityDigest,
   defineCapability,
-  type Handler,
-  type ReplayPolicy,
-  type SideEffects,
   type StepContext,
 } from "./skills/capability.ts";
-export { type CodeSkillDefinition, defineSkill } from "./skills/code/skill.ts";
+export { defineSkill } from "./skills/code/skill.ts";
 export {
   type Approval,
-  type DelayFunction,
   fromWorkflow,
   type RunContext,
   type StepConfig,
   type WorkflowBody,
-  type WorkflowEvent,
   type WorkflowStep,
   type WorkflowStepContext,
-  type WorkflowStepEvent,
 } from "./skills/code/workflow.ts";
-export {
-  type CapabilityStep,
-  type GraphStep,
-  type Literal,
-  literal,
-  type Scope,
-  type SignalStep,
-  type SleepStep,
-  type Source,
-} from "./skills/graph/graph.ts";
-export { defineGraphSkill, type GraphSkillDefinition } from "./skills/graph/skill.ts";
+export { type GraphStep, literal } from "./skills/graph/graph.ts";
+export { defineGraphSkill } from "./skills/graph/skill.ts";
 export type { Skill } from "./skills/skill.ts";
-export type * from "./store.ts";
-export type { Telemetry } from "./telemetry/instrumentation.ts";
-export { defineTelemetry } from "./telemetry/observation.ts";
-export {
-  type Attributes,
-  type Failure,
-  type Instrument,
-  type InstrumentName,
-  instruments,
-  type RemoteSpan,
-  type SpanEnd,
-  type SpanParent,
-  type SpanStart,
-  type TelemetryHooks,
-} from "./telemetry/telemetry.ts";

@@ -1,7 +1,7 @@
 import { openDB } from "idb";
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
 import type { ListKey, Schema } from "../../adapters/indexeddb/schema.ts";
-import type { Commit } from "../../src/index.ts";
+import type { Commit } from "../../src/store.ts";
 import { type BareWrite, type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { loadCosts, takeIn } from "../programs/load.ts";
 import { type Filled, pageTimes, runRows } from "../programs/pages.ts";

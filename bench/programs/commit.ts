@@ -1,6 +1,6 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
-import type { Commit, Store } from "../../src/index.ts";
+import type { Commit, Store } from "../../src/store.ts";
 import { interleaved, timed } from "../spread.ts";
 import { growDurable, utf8 } from "./growing.ts";
 

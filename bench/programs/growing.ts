@@ -1,4 +1,6 @@
-import { createRuntime, defineSkill, encodeState, type Runs, type Store, writeState } from "../../src/index.ts";
+import { encodeState, writeState } from "../../src/codec/index.ts";
+import { createRuntime, defineSkill, type Runs } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 
 export const tenant = "bench";
 

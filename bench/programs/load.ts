@@ -1,5 +1,6 @@
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill, exportRun, importRun, type Store } from "../../src/index.ts";
+import { createRuntime, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { timed } from "../spread.ts";
 import { kilobyte, tenant } from "./growing.ts";
 

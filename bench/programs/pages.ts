@@ -1,4 +1,4 @@
-import type { RunPosition, RunRow, Store } from "../../src/index.ts";
+import type { RunPosition, RunRow, Store } from "../../src/store.ts";
 import { interleaved, timed } from "../spread.ts";
 
 export const pageSize = 10;

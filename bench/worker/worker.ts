@@ -1,7 +1,7 @@
 import type { D1Database } from "@cloudflare/workers-types";
 import { CloudflareD1Saver } from "langgraph-checkpoint-cloudflare-d1";
 import { d1Store } from "../../adapters/d1/index.ts";
-import type { Commit } from "../../src/index.ts";
+import type { Commit } from "../../src/store.ts";
 import { type Channel, growLangGraph, saverBytes } from "../peers/langgraph.ts";
 import { type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { type Grown, growDurable } from "../programs/growing.ts";

@@ -1,13 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
-import {
-  type ClaimRow,
-  type Commit,
-  type CommitOutcome,
-  DurableError,
-  type RunFilter,
-  type Store,
-  type StoreUsage,
-} from "../../src/index.ts";
+import { DurableError } from "../../src/index.ts";
+import type { ClaimRow, Commit, CommitOutcome, RunFilter, Store, StoreUsage } from "../../src/store.ts";
 
 // Columns are named after the fields of the contract's rows.
 const schema = `

@@ -1,5 +1,6 @@
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import { createRuntime, type HistoryEntry, isTerminal, type Run } from "../../src/index.ts";
+import { createRuntime, isTerminal } from "../../src/index.ts";
+import type { HistoryEntry, Run } from "../../src/types.ts";
 import { digestCapabilities, textDigest } from "../text-digest/skill.ts";
 import { calls, noteCall, notePageLoad, pageLoads } from "./notes.ts";
 import { show, type View } from "./view.ts";

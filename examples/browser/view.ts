@@ -1,4 +1,5 @@
-import type { HistoryEntry, Run, RunEvent } from "../../src/index.ts";
+import type { RunEvent } from "../../src/index.ts";
+import type { HistoryEntry, Run } from "../../src/types.ts";
 import type { Call } from "./notes.ts";
 
 /** Everything that the page shows. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../src/index.ts";
+import type { JsonObject } from "../../src/codec/index.ts";
 
 /** What the Worker answered. */
 export interface Answer<Body> {

@@ -1,5 +1,6 @@
 import { render } from "lit";
-import { broadcastNotifier, type Run } from "../../src/index.ts";
+import { broadcastNotifier } from "../../src/index.ts";
+import type { Run } from "../../src/types.ts";
 import { createPage } from "../../worker/browser/page.ts";
 import { readReport } from "./files.ts";
 import { home } from "./home.ts";

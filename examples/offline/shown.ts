@@ -1,4 +1,5 @@
-import type { CheckpointRecord, ExecutionState, HistoryEntry, Run, Runs } from "../../src/index.ts";
+import type { CheckpointRecord, ExecutionState, Runs } from "../../src/index.ts";
+import type { HistoryEntry, Run } from "../../src/types.ts";
 import type { Chart } from "./chart.ts";
 import type { SavedReport } from "./files.ts";
 import type { Phrase } from "./phrases.ts";

@@ -1,5 +1,6 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
-import type { CheckpointRecord, Run } from "../../src/index.ts";
+import type { CheckpointRecord } from "../../src/index.ts";
+import type { Run } from "../../src/types.ts";
 import type { Chart } from "./chart.ts";
 import type { Settings } from "./settings.ts";
 import type { Shown, ShownStep } from "./shown.ts";

@@ -8,7 +8,13 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { type Attributes, defineTelemetry, instruments, type SpanParent, type Telemetry } from "../../src/index.ts";
+import {
+  type Attributes,
+  defineTelemetry,
+  instruments,
+  type SpanParent,
+  type Telemetry,
+} from "../../src/telemetry/index.ts";
 
 const kinds = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER };
 

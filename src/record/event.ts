@@ -60,3 +60,20 @@ export interface RunEvent<V = unknown> {
 export function event<V = Json>(type: EventType, at: number, payload: Fields<V> = {}): NewEvent<V> {
   return { type, at: isoTime(at), payload };
 }
+
+/** The place of an event in its run: the revision of its entry, and its index there. */
+export interface Position {
+  readonly revision: number;
+  readonly index: number;
+}
+
+export function positionOf({ eventId }: RunEvent): Position {
+  const [revision, index] = eventId.split(":").slice(-2);
+  return { revision: Number(revision), index: Number(index) };
+}
+
+/** The place of an event in its run, `<revision>-<index>`: what a stream's `Last-Event-ID` is. */
+export function eventPosition(event: RunEvent): string {
+  const { revision, index } = positionOf(event);
+  return `${revision}-${index}`;
+}

@@ -169,6 +169,9 @@ export interface Signal<V = unknown> {
   readonly receivedAt: string;
 }
 
+/** How many bytes of signals may wait in a run's inbox. */
+export const maxInboxBytes = 64 * 1024;
+
 export const terminalStatuses = ["completed", "failed", "canceled"] as const satisfies readonly RunStatus[];
 
 /** True where nothing happens to the run any more unless somebody asks for it. */

@@ -15,7 +15,7 @@ import { type Gate, openGates } from "../record/gate.ts";
 import { refuseLive, released } from "../record/lease.ts";
 import { type Decision, demand, moved, type Precondition } from "../record/lifecycle.ts";
 import { refuseUnedited, selected } from "../record/lineage.ts";
-import { isTerminal, type RunRecord, type Wait } from "../record/run.ts";
+import { isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
 import { isOver } from "../record/waits.ts";
@@ -259,9 +259,6 @@ export interface NewSignal {
   /** A second call with this key within 24 hours delivers nothing, and answers as the first did. */
   readonly idempotencyKey?: string;
 }
-
-/** How many bytes of signals may wait in a run's inbox. */
-export const maxInboxBytes = 64 * 1024;
 
 /** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
 export async function signalRun(

@@ -4,6 +4,7 @@ import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunEvent } from "../record/event.ts";
+import { type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
 import { entryPage, shownEntry } from "./checkpoints.ts";
 import type { Scope } from "./scope.ts";
@@ -27,18 +28,7 @@ export interface WatchOptions {
   readonly maxPollMs?: number;
 }
 
-interface Position {
-  readonly revision: number;
-  readonly index: number;
-}
-
 const pageSize = 200;
-
-/** The place of an event in its run, `<revision>-<index>`: what a stream's `Last-Event-ID` is. */
-export function eventPosition(event: RunEvent): string {
-  const { revision, index } = positionOf(event);
-  return `${revision}-${index}`;
-}
 
 /** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
 export function parsePosition(runId: RunId, after: string): Position {
@@ -47,11 +37,6 @@ export function parsePosition(runId: RunId, after: string): Position {
   const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
   if (found === null) throw invalidRequest("after", "expected the id of an event of this run, or <revision>-<index>");
   return { revision: Number(found[1]), index: Number(found[2]) };
-}
-
-function positionOf({ eventId }: RunEvent): Position {
-  const [revision, index] = eventId.split(":").slice(-2);
-  return { revision: Number(revision), index: Number(index) };
 }
 
 /** The run's events after a place, in order. */

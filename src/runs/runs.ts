@@ -70,7 +70,7 @@ export type StartArguments<Inputs> =
     : [inputs: InputsOf<Inputs>, options?: StartOptions];
 
 /** What a run stores of what its body returned: nothing is stored as `null`. */
-export type Returned<Result> = Result extends undefined | void ? null : Result;
+export type Returned<Result> = Result extends void ? null : Result;
 
 /** A run that was made, or found again under its idempotency key. */
 export interface Started {

@@ -1,4 +1,5 @@
 /** Tools for tests of skills and of what is built on runs: time that skips, mocks, and stores that fail. */
+export { systemClock } from "../clock.ts";
 export {
   type Crash,
   countingStore,

@@ -1,13 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import {
-  type Commit,
-  createRuntime,
-  defineSkill,
-  type Runs,
-  type RuntimeOptions,
-  type Store,
-} from "../../src/index.ts";
+import { createRuntime, defineSkill, type Runs, type RuntimeOptions } from "../../src/index.ts";
+import type { Commit, Store } from "../../src/store.ts";
 
 const gated = defineSkill({
   id: "gated",

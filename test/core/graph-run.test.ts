@@ -4,12 +4,10 @@ import {
   defineCapability,
   defineGraphSkill,
   type GraphStep,
-  type Handler,
   literal,
-  type Run,
   type Runs,
-  type Scope,
 } from "../../src/index.ts";
+import type { Handler, Run, Scope } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type ActorOptions, type Scene, scene, until } from "../support/scene.ts";
 

@@ -8,8 +8,8 @@ import {
   exportRun,
   importRun,
   readLineage,
-  type Store,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 
 const skills = [defineGraphSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleepMs: 3_600_000 }] })];
 

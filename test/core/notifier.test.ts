@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
-import { broadcastNotifier, type Changed, localNotifier, type Notifier } from "../../src/index.ts";
+import { broadcastNotifier, localNotifier } from "../../src/index.ts";
+import type { Changed, Notifier } from "../../src/types.ts";
 
 const changed: Changed = { tenant: "t", runId: "r", executor: "tab_a" };
 

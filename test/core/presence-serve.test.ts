@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { defineCapability, defineGraphSkill, localNotifier, type Presence, type Store } from "../../src/index.ts";
+import { defineCapability, defineGraphSkill, localNotifier } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import type { Presence } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, turn, until } from "../support/scene.ts";
 

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill, exportRun, importRun, type Quota, type Store } from "../../src/index.ts";
+import { createRuntime, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import type { Quota } from "../../src/types.ts";
 
 const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });
 

@@ -2,11 +2,12 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { readEntry } from "../../src/codec/entry.ts";
 import type { RunId } from "../../src/ids.ts";
-import { createRuntime, defineSkill, isDurableError, type Run, type Runs } from "../../src/index.ts";
+import { createRuntime, defineSkill, isDurableError, type Runs } from "../../src/index.ts";
 import { fitEntry } from "../../src/journal/room.ts";
 import { utf8Length } from "../../src/json.ts";
 import { event } from "../../src/record/event.ts";
 import { maxRowBytes } from "../../src/store.ts";
+import type { Run } from "../../src/types.ts";
 
 // Rows keep a reserve: whatever was accepted can be leased, take signals, wait, fail, be canceled, copied and deleted.
 

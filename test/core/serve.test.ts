@@ -1,13 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { countingStore } from "../../src/conformance/faults.ts";
-import {
-  createRuntime,
-  defineCapability,
-  defineGraphSkill,
-  localNotifier,
-  type Presence,
-  type Store,
-} from "../../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill, localNotifier } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import type { Presence } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type ActorOptions, type Scene, scene, tenant, turn, until } from "../support/scene.ts";
 

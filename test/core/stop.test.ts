@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { intercepted } from "../../src/conformance/faults.ts";
-import { defineCapability, defineGraphSkill, type Runs, type Store } from "../../src/index.ts";
+import { defineCapability, defineGraphSkill, type Runs } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { leaseMs, scene, turn, until } from "../support/scene.ts";
 

@@ -6,13 +6,13 @@ import {
   defineCapability,
   defineGraphSkill,
   defineSkill,
-  type Run,
   type Runs,
   type Schema,
   type Skill,
   type WorkflowBody,
 } from "../../src/index.ts";
 import { mockCapabilities, mockSteps, virtualClock } from "../../src/testing/index.ts";
+import type { Run } from "../../src/types.ts";
 
 const version = "1.0.0";
 

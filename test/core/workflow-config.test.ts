@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { durationMs } from "../../src/duration.ts";
 import {
-  type DelayFunction,
   type Duration,
   NonRetryableError,
   type StepConfig,
-  systemClock,
   type WorkflowBody,
   type WorkflowStepContext,
 } from "../../src/index.ts";
+import { systemClock } from "../../src/testing/index.ts";
+import type { DelayFunction } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type Actor, type Scene, scene } from "../support/scene.ts";
 

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crashingStore } from "../../src/conformance/faults.ts";
-import type { Run, WorkflowStep } from "../../src/index.ts";
+import type { WorkflowStep } from "../../src/index.ts";
+import type { Run } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type Actor, leaseMs, scene, turn } from "../support/scene.ts";
 

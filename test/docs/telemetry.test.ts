@@ -13,7 +13,7 @@ import {
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from "@opentelemetry/semantic-conventions";
 import { expect, test } from "vitest";
-import { instruments } from "../../src/index.ts";
+import { instruments } from "../../src/telemetry/index.ts";
 
 const page = readFileSync("docs/observability.md", "utf8");
 const sources = [

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, DurableError, type ErrorCode, httpStatus } from "../../src/index.ts";
+import { httpStatus } from "../../src/codec/index.ts";
+import { createRuntime, DurableError, type ErrorCode } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 

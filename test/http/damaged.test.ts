@@ -1,19 +1,10 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import {
-  createRuntime,
-  defineSkill,
-  type EntryRow,
-  exportRun,
-  type HistoryEntry,
-  type JsonObject,
-  pruneRuns,
-  type RunEvent,
-  type RunRow,
-  readLineage,
-  type Store,
-} from "../../src/index.ts";
+import type { JsonObject } from "../../src/codec/index.ts";
+import { createRuntime, defineSkill, exportRun, pruneRuns, type RunEvent, readLineage } from "../../src/index.ts";
+import type { EntryRow, RunRow, Store } from "../../src/store.ts";
+import type { HistoryEntry } from "../../src/types.ts";
 import { checkpointList } from "../../worker/http/contract/checkpoints.ts";
 import { eventPage, historyPage } from "../../worker/http/contract/histories.ts";
 import { createApp } from "../../worker/http/index.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, initialState } from "../../src/index.ts";
+import { initialState } from "../../src/codec/index.ts";
+import { createRuntime } from "../../src/index.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
+import { type JsonObject, parseJson } from "../../src/codec/index.ts";
 import {
   createRuntime,
   defineCapability,
@@ -7,8 +8,6 @@ import {
   defineSkill,
   isDurableError,
   isTerminal,
-  type JsonObject,
-  parseJson,
 } from "../../src/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 

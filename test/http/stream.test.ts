@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, type Runs, type Store } from "../../src/index.ts";
+import { createRuntime, type Runs } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { chunkStream } from "../../worker/http/chunks.ts";
 import { createApp, type StreamOptions } from "../../worker/http/index.ts";

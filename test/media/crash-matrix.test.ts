@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { harness, isThorough, lanes, medium } from "#medium";
 import type { Medium } from "../../src/conformance/index.ts";
-import { createRuntime, type Run, type Runs, type Store } from "../../src/index.ts";
+import { createRuntime, type Runs } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { countingStore, failingStore, lostAnswerStore, type StrikesWhen } from "../../src/testing/index.ts";
+import type { Run } from "../../src/types.ts";
 import {
   afterCommit,
   type Faulty,

@@ -1,16 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { countingStore, intercepted } from "../../src/conformance/faults.ts";
-import {
-  type AnyCapability,
-  DurableError,
-  defineCapability,
-  defineGraphSkill,
-  type Presence,
-  type RunRow,
-  type Skill,
-  type Store,
-} from "../../src/index.ts";
+import { type AnyCapability, DurableError, defineCapability, defineGraphSkill, type Skill } from "../../src/index.ts";
+import type { RunRow, Store } from "../../src/store.ts";
+import type { Presence } from "../../src/types.ts";
 import { queryBudget } from "../../worker/cloudflare/query-budget.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, turn, until } from "../support/scene.ts";
 

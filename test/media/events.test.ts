@@ -1,13 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
-import {
-  defineCapability,
-  defineGraphSkill,
-  eventPosition,
-  eventTypes,
-  localNotifier,
-  type RunEvent,
-} from "../../src/index.ts";
+import { eventPosition, eventTypes } from "../../src/codec/index.ts";
+import { defineCapability, defineGraphSkill, localNotifier, type RunEvent } from "../../src/index.ts";
 import { type Actor, type Scene, scene, until } from "../support/scene.ts";
 
 /** A skill of steps that return when they are let go, a few at a time. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { failingStore } from "../../src/conformance/faults.ts";
-import { type Capability, defineCapability, defineGraphSkill, type StateEdit } from "../../src/index.ts";
+import { type Capability, defineCapability, defineGraphSkill } from "../../src/index.ts";
+import type { StateEdit } from "../../src/types.ts";
 import { type ActorOptions, type Scene, scene, tenant } from "../support/scene.ts";
 
 /** A skill that writes a letter, asks a person, and sends it. */

@@ -1,17 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { harness } from "#medium";
+import { encodeState, initialState, writeState } from "../../src/codec/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
 import {
   defineCapability,
   defineGraphSkill,
   defineSkill,
   type ExecutionState,
-  encodeState,
   exportRun,
   importRun,
-  initialState,
   type Runtime,
-  writeState,
 } from "../../src/index.ts";
 import { onStage, refusalOf, rowsOf, type Stage } from "../support/stage.ts";
 

@@ -2,7 +2,8 @@ import { env } from "cloudflare:workers";
 import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudflare/workers-types";
 import { describe, expect, test } from "vitest";
 import { d1Store } from "../../adapters/d1/index.ts";
-import { initialState, type Store } from "../../src/index.ts";
+import { initialState } from "../../src/codec/index.ts";
+import type { Store } from "../../src/store.ts";
 import { d1Harness } from "../support/d1-harness.ts";
 import { onStage, refusalOf, rowsOf } from "../support/stage.ts";
 

@@ -8,8 +8,8 @@ import {
   type ExecutionState,
   isDurableError,
   type Skill,
-  type Store,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import {
   checkpointAfter,
   checkpointOfKind,

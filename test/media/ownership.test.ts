@@ -1,14 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { countingStore } from "../../src/conformance/faults.ts";
-import {
-  defineCapability,
-  defineGraphSkill,
-  localNotifier,
-  type Runs,
-  type Store,
-  type WorkflowBody,
-} from "../../src/index.ts";
+import { defineCapability, defineGraphSkill, localNotifier, type Runs, type WorkflowBody } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { leaseMs, type Scene, scene, stillClock, tenant, until } from "../support/scene.ts";
 import { slow } from "../support/slow-step.ts";
 

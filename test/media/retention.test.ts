@@ -1,14 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { harness } from "#medium";
+import { initialState } from "../../src/codec/index.ts";
 import { countingStore, intercepted, lostAnswerStore } from "../../src/conformance/faults.ts";
-import {
-  defineCapability,
-  defineGraphSkill,
-  exportRun,
-  initialState,
-  pruneRuns,
-  type RunStatus,
-} from "../../src/index.ts";
+import { defineCapability, defineGraphSkill, exportRun, pruneRuns, type RunStatus } from "../../src/index.ts";
 import {
   checkpointAfter,
   completed,

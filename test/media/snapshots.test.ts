@@ -2,31 +2,30 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { harness, isThorough } from "#medium";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { countingStore, intercepted } from "../../src/conformance/faults.ts";
-import type { Host } from "../../src/engine/host.ts";
 import {
-  type Clock,
-  createRuntime,
-  defineSkill,
-  type ExecutionState,
   encodeState,
   encodeValue,
   initialState,
-  isDurableError,
   type Json,
   type JsonObject,
-  localNotifier,
-  type RunId,
-  type Runs,
-  type SnapshotRow,
-  type Store,
-  type TenantId,
   writeState,
+} from "../../src/codec/index.ts";
+import { countingStore, intercepted } from "../../src/conformance/faults.ts";
+import type { Host } from "../../src/engine/host.ts";
+import {
+  createRuntime,
+  defineSkill,
+  type ExecutionState,
+  isDurableError,
+  localNotifier,
+  type Runs,
 } from "../../src/index.ts";
 import type { Held } from "../../src/journal/change.ts";
 import { write } from "../../src/journal/commit.ts";
 import { getCheckpoint, getRun } from "../../src/journal/held.ts";
 import { canonicalJson } from "../../src/json.ts";
+import type { SnapshotRow, Store } from "../../src/store.ts";
+import type { Clock, RunId, TenantId } from "../../src/types.ts";
 import { someNoon, virtualClock } from "../support/clock.ts";
 import { checkpointAfter, completed, kindsOf, onStage, rowsOf, type Stage } from "../support/stage.ts";
 import { workshop } from "../support/workshop.ts";

@@ -1,14 +1,9 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { intercepted } from "../../src/conformance/faults.ts";
-import {
-  DurableError,
-  defineCapability,
-  defineTelemetry,
-  type StepConfig,
-  type Store,
-  type WorkflowBody,
-} from "../../src/index.ts";
+import { DurableError, defineCapability, type StepConfig, type WorkflowBody } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import { defineTelemetry } from "../../src/telemetry/index.ts";
 import { queryBudget } from "../../worker/cloudflare/query-budget.ts";
 import { recorder } from "../support/recorder.ts";
 import { leaseMs, type Scene, turn, until } from "../support/scene.ts";

@@ -1,16 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { harness } from "#medium";
-import {
-  createRuntime,
-  defineCapability,
-  defineGraphSkill,
-  defineTelemetry,
-  instruments,
-  type Runtime,
-  type Store,
-  type Telemetry,
-  type TelemetryHooks,
-} from "../../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill, type Runtime } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import { defineTelemetry, instruments, type Telemetry, type TelemetryHooks } from "../../src/telemetry/index.ts";
 import { failingStore } from "../../src/testing/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 import { type RecordedSpan, type Recorder, recorder } from "../support/recorder.ts";

@@ -1,7 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { defineTelemetry } from "../../src/index.ts";
+import { defineTelemetry } from "../../src/telemetry/index.ts";
 import { createWorker } from "../../worker/cloudflare/index.ts";
 import { d1Harness } from "../support/d1-harness.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { harness } from "#medium";
 import { memoryStore } from "../../adapters/memory/index.ts";
+import { initialState, type Json, type JsonObject } from "../../src/codec/index.ts";
 import { countingStore, crashingStore, intercepted, lostAnswerStore } from "../../src/conformance/faults.ts";
 import {
   DurableError,
@@ -8,14 +9,11 @@ import {
   defineSkill,
   exportRun,
   importRun,
-  initialState,
   isDurableError,
-  type Json,
-  type JsonObject,
   type Runs,
   type RuntimeOptions,
-  type Store,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { type VirtualClock, virtualClock } from "../support/clock.ts";
 import { leaseMs, onStage, refusalOf, rowsOf, type Stage, until } from "../support/stage.ts";
 

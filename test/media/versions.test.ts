@@ -12,8 +12,8 @@ import {
   type Runs,
   type RuntimeOptions,
   type Skill,
-  type Store,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import {
   checkpointAfter,
   checkpointOfKind,

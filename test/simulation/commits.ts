@@ -271,7 +271,7 @@ export class CommitJudge {
   #lifecycle(commit: Accepted, from: Record_, to: Record_): void {
     const [before, after] = [from.run.status, to.run.status];
     if (before === after && !(before === "completed" && commit.entry !== undefined)) return;
-    const allowed: readonly string[] = Object.values(this.#facts.subject.core.lifecycle[before]);
+    const allowed: readonly string[] = Object.values(this.#facts.subject.codec.lifecycle[before]);
     if (!allowed.includes(after)) this.#violate("lifecycle-is-kept", commit, `takes a run from ${before} to ${after}`);
   }
 

@@ -1,4 +1,4 @@
-import type { Changed, Notifier, Presence } from "../../src/index.ts";
+import type { Changed, Notifier, Presence } from "../../src/types.ts";
 import type { Random } from "./random.ts";
 import type { Process, World } from "./world.ts";
 

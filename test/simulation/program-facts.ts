@@ -1,4 +1,4 @@
-import type { Run } from "../../src/index.ts";
+import type { Run } from "../../src/types.ts";
 import { hasFloat, hasPure, isOfFloat, type Piece, type Program, partsOf } from "./program.ts";
 
 /** What follows from the programs of a world for the runs of their skills. */

@@ -1,5 +1,6 @@
 import type * as memory from "../../adapters/memory/index.ts";
 import type * as entry from "../../src/codec/entry.ts";
+import type * as codec from "../../src/codec/index.ts";
 import type * as row from "../../src/codec/run.ts";
 import type * as snapshot from "../../src/codec/snapshot.ts";
 import type * as core from "../../src/index.ts";
@@ -7,6 +8,7 @@ import type * as core from "../../src/index.ts";
 /** The implementation that is tried: the package's own, or a copy with a planted bug. */
 export interface Subject {
   readonly core: typeof core;
+  readonly codec: typeof codec;
   readonly memoryStore: (typeof memory)["memoryStore"];
   /** What reads stored bodies, so that the history of the medium can be judged. */
   readonly readEntry: (typeof entry)["readEntry"];
@@ -21,5 +23,12 @@ export async function loadSubject(folder: URL = new URL("../../", import.meta.ur
   const { readEntry } = await load<typeof entry>("src/codec/entry.ts");
   const { readRunBody } = await load<typeof row>("src/codec/run.ts");
   const { readSnapshot } = await load<typeof snapshot>("src/codec/snapshot.ts");
-  return { core: await load<typeof core>("src/index.ts"), memoryStore, readEntry, readRunBody, readSnapshot };
+  return {
+    core: await load<typeof core>("src/index.ts"),
+    codec: await load<typeof codec>("src/codec/index.ts"),
+    memoryStore,
+    readEntry,
+    readRunBody,
+    readSnapshot,
+  };
 }

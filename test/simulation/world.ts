@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
-import type { Clock } from "../../src/index.ts";
+import type { Clock } from "../../src/types.ts";
 import { hash, type Random } from "./random.ts";
 
 /** A machine, tab or invocation: it has a clock of its own, may be frozen, and may die between any two turns. */

@@ -1,14 +1,8 @@
 import { intercepted } from "../../src/conformance/faults.ts";
-import {
-  createRuntime,
-  isDurableError,
-  isTerminal,
-  type Run,
-  type Runs,
-  type Runtime,
-  type Store,
-} from "../../src/index.ts";
+import { createRuntime, isDurableError, isTerminal, type Runs, type Runtime } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { timelessStore, type VirtualClock, virtualClock } from "../../src/testing/index.ts";
+import type { Run } from "../../src/types.ts";
 import { crashInputs, crashSkills } from "./crash-skills.ts";
 import type { World } from "./crash-world.ts";
 

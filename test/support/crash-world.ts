@@ -1,6 +1,6 @@
 import { readEntry } from "../../src/codec/entry.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
-import type { Store } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 
 /** A call that reached the world outside. */
 interface Sent {

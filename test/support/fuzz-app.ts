@@ -1,4 +1,5 @@
-import { createRuntime, type Store } from "../../src/index.ts";
+import { createRuntime } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import type { KeyStore } from "../../worker/http/auth/keys.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
 import type { FuzzHome } from "./fuzz.ts";

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import { type ErrorCode, httpStatus, type JsonObject } from "../../src/index.ts";
+import { httpStatus, type JsonObject } from "../../src/codec/index.ts";
+import type { ErrorCode } from "../../src/index.ts";
 import { type Role, roles } from "../../worker/http/auth/caller.ts";
 import { type FuzzRequest, type FuzzWorld, fuzzRequests, gateNames } from "./fuzz-requests.ts";
 import { keyOf, type Tenant } from "./http-home.ts";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { expect } from "vitest";
-import { httpStatus, type Json, type JsonObject, terminalStatuses } from "../../src/index.ts";
+import { httpStatus, type Json, type JsonObject, terminalStatuses } from "../../src/codec/index.ts";
 import { type Caller, type Role, roles } from "../../worker/http/auth/caller.ts";
 import { type Operation, operations } from "../../worker/http/contract/operations.ts";
 import { failureAnswer, runEvent } from "../../worker/http/contract/records.ts";

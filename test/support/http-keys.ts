@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/index.ts";
+import type { JsonObject } from "../../src/codec/index.ts";
 import type { KeyStore } from "../../worker/http/auth/keys.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { type Answer, Client, type HttpHome, homeKeys } from "./http-home.ts";

@@ -1,4 +1,4 @@
-import type { Attributes, Failure, SpanStart, TelemetryHooks } from "../../src/index.ts";
+import type { Attributes, Failure, SpanStart, TelemetryHooks } from "../../src/telemetry/index.ts";
 
 /** A span as it was told. */
 export interface RecordedSpan {

@@ -1,17 +1,16 @@
 import type { StoreHarness } from "../../src/conformance/index.ts";
 import {
   type AnyCapability,
-  type Clock,
   createRuntime,
   defineSkill,
-  type Run,
   type Runs,
   type Runtime,
   type RuntimeOptions,
   type Skill,
-  type Store,
   type WorkflowBody,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import type { Clock, Run } from "../../src/types.ts";
 
 /** Time that stands still until a test moves it. Pauses of half a second and less pass at once, and move nothing. */
 export interface StillClock extends Clock {

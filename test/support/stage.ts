@@ -4,14 +4,14 @@ import {
   createRuntime,
   isDurableError,
   type OnError,
-  type Run,
   type RunEvent,
   type RunStatus,
   type Runs,
   type Runtime,
   type RuntimeOptions,
-  type Store,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import type { Run } from "../../src/types.ts";
 import { type VirtualClock, virtualClock } from "./clock.ts";
 import { type Workshop, workshop } from "./workshop.ts";
 

@@ -1,6 +1,7 @@
 import { test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import { type Runs, systemClock } from "../../src/index.ts";
+import type { Runs } from "../../src/index.ts";
+import { systemClock } from "../../src/testing/index.ts";
 import { type ActorOptions, type Scene, scene } from "./scene.ts";
 
 /** Declares cases that are played on one medium. */

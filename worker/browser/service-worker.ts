@@ -1,14 +1,14 @@
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
+import { systemClock } from "../../src/clock.ts";
+import { httpStatus } from "../../src/codec/index.ts";
 import {
   type AnyCapability,
   broadcastNotifier,
   createRuntime,
-  httpStatus,
   type OnError,
   type Runtime,
   type RuntimeOptions,
   type Skill,
-  systemClock,
   webLocksPresence,
 } from "../../src/index.ts";
 import { present } from "../../src/present.ts";

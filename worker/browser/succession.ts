@@ -1,4 +1,4 @@
-import { systemClock } from "../../src/index.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { ServiceWorkerScope, ServiceWorkerVersion } from "./service-worker-scope.ts";
 
 /**

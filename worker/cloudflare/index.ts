@@ -7,8 +7,8 @@ import {
   type OnError,
   type Runtime,
   type Skill,
-  type Telemetry,
 } from "../../src/index.ts";
+import type { Telemetry } from "../../src/telemetry/index.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { inspectorPage } from "../inspector/page.ts";

@@ -1,4 +1,4 @@
-import type { Commit, Store } from "../../src/index.ts";
+import type { Commit, Store } from "../../src/store.ts";
 
 /** A store that counts what it asks of the database, and knows when an invocation has little left. */
 export interface QueryBudget {

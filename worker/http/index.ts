@@ -1,8 +1,9 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { DurableError, type OnError, type Runs, type Telemetry } from "../../src/index.ts";
+import { DurableError, type OnError, type Runs } from "../../src/index.ts";
 import { defaultMaxValues } from "../../src/json.ts";
 import { countOption, numberOption } from "../../src/runs/options.ts";
+import type { Telemetry } from "../../src/telemetry/index.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";

@@ -1,15 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import * as v from "valibot";
+import { decodeValue, type Json, type JsonObject, parseJson } from "../../src/codec/index.ts";
 import { invalidRequest } from "../../src/errors.ts";
-import {
-  type CurrentRun,
-  DurableError,
-  decodeValue,
-  type Json,
-  type JsonObject,
-  type Precondition,
-  parseJson,
-} from "../../src/index.ts";
+import { type CurrentRun, DurableError, type Precondition } from "../../src/index.ts";
 import { at, isJsonObject } from "../../src/json.ts";
 import { type AppEnv, traceHeader } from "./call.ts";
 

@@ -50,7 +50,7 @@ export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
  * A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends there, without
  * an exception in the body.
  */
-export class CodeRun implements BodyRun {
+class CodeRun implements BodyRun {
   readonly pass: Pass;
   /** Aborts the steps in flight when the run is lost or has failed. */
   readonly siblings: AbortController;

@@ -10,7 +10,7 @@ import {
   type StepSpec,
   sleep,
 } from "../../engine/kernel.ts";
-import { DurableError, invalidRequest } from "../../errors.ts";
+import { invalidRequest } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
 import { present } from "../../present.ts";

@@ -3,7 +3,7 @@ import { complete, fail, handOver, park, siblingController } from "../../engine/
 import { Flights } from "../../engine/flights.ts";
 import { act, guarded, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
-import { DurableError, invalidRequest } from "../../errors.ts";
+import { invalidRequest } from "../../errors.ts";
 import { capabilityAction } from "../capability-action.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "./graph.ts";
 

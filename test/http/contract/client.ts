@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { DurableError, JsonObject } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
+import type { DurableError } from "../../../src/index.ts";
 import { createClient } from "../../../worker/client/index.ts";
 import { Client, type HttpHome, keyOf } from "../../support/http-home.ts";
 

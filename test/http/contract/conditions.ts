@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
 import { Client, type HttpHome, runPath } from "../../support/http-home.ts";
 
 /** What holds of a run only as long as it is as its caller has read it. */

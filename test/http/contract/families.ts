@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
 import { Client, type HttpHome, runPath } from "../../support/http-home.ts";
 import { httpSkills } from "../../support/http-skills.ts";
 

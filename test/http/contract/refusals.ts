@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
 import { operations } from "../../../worker/http/contract/operations.ts";
 import { type Answer, Client, type HttpHome, runPath } from "../../support/http-home.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
 import { Client, type HttpHome, keyOf, runPath, type SentEvent, sentEvents } from "../../support/http-home.ts";
 
 /** What happened to a run, page by page and as it happens. */

@@ -7,7 +7,7 @@ import {
   readState,
   stateSnapshotRef,
   writeState,
-} from "../../../src/index.ts";
+} from "../../../src/codec/index.ts";
 import { orcaFixtures } from "../../support/fixtures.ts";
 import { completed, deferred, kindsOf, leaseMs, type OnStage, refusalOf, rowsOf, until } from "../../support/stage.ts";
 

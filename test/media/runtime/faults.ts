@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { initialState } from "../../../src/codec/index.ts";
 import { crashingStore, failingStore, lostAnswerStore } from "../../../src/conformance/faults.ts";
-import { initialState, type Runs, type Store } from "../../../src/index.ts";
+import type { Runs } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import {
   checkpointOfKind,
   completed,

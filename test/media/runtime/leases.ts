@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { initialState, type Store } from "../../../src/index.ts";
+import { initialState } from "../../../src/codec/index.ts";
+import type { Store } from "../../../src/store.ts";
 import {
   deferred,
   eventsOf,

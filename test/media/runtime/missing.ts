@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { initialState } from "../../../src/codec/index.ts";
 import { writeTombstone } from "../../../src/codec/run.ts";
-import { initialState, type Runs, type Store } from "../../../src/index.ts";
+import type { Runs } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import { completed, type OnStage, refusalOf, rowsOf, type Stage } from "../../support/stage.ts";
 
 type Operation = (runs: Runs, runId: string, checkpointId?: string) => Promise<unknown>;

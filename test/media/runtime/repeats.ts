@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { lostAnswerStore } from "../../../src/conformance/faults.ts";
-import { defineSkill, type ResumeOutcome, type Runs, type Store } from "../../../src/index.ts";
+import { defineSkill, type ResumeOutcome, type Runs } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import { eventsOf, leaseMs, type OnStage, refusalOf, rowsOf, type Stage, untilStatus } from "../../support/stage.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

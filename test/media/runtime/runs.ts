@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { NewRun, Runs, Store } from "../../../src/index.ts";
+import type { NewRun, Runs } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import { eventTypesOf, kindsOf, type OnStage, refusalOf, rowsOf, untilStatus } from "../../support/stage.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { initialState } from "../../../src/codec/index.ts";
 import { crashingStore } from "../../../src/conformance/faults.ts";
-import { initialState, type Runs } from "../../../src/index.ts";
+import type { Runs } from "../../../src/index.ts";
 import { virtualClock } from "../../support/clock.ts";
 import {
   deferred,

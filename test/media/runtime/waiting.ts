@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { maxInboxBytes, systemClock } from "../../../src/index.ts";
+import { maxInboxBytes } from "../../../src/codec/index.ts";
+import { systemClock } from "../../../src/testing/index.ts";
 import {
   checkpointOfKind,
   deferred,

@@ -1,12 +1,6 @@
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
-import {
-  createRuntime,
-  DurableError,
-  defineSkill,
-  initialState,
-  type Runs,
-  webLocksPresence,
-} from "../../../src/index.ts";
+import { initialState } from "../../../src/codec/index.ts";
+import { createRuntime, DurableError, defineSkill, type Runs, webLocksPresence } from "../../../src/index.ts";
 import { callers, openLatch } from "../service-worker/notes.ts";
 
 /** What a page of the house is to do. */

@@ -4,9 +4,9 @@ import {
   createRuntime,
   defineCapability,
   defineGraphSkill,
-  type Run,
   webLocksPresence,
 } from "../../../src/index.ts";
+import type { Run } from "../../../src/types.ts";
 
 /** What a test can do with a page that is an executor. The page's address says how it is made. */
 export interface ExecutorPage {

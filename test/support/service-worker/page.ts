@@ -1,5 +1,6 @@
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
-import { createRuntime, type Run } from "../../../src/index.ts";
+import { createRuntime } from "../../../src/index.ts";
+import type { Run } from "../../../src/types.ts";
 import { createPage } from "../../../worker/browser/page.ts";
 import { createClient } from "../../../worker/client/index.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";

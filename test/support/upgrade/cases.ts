@@ -1,16 +1,14 @@
 import { describe, expect, test } from "vitest";
 import {
-  createRuntime,
   encodeRun,
   encodeState,
-  exportRun,
   type JsonObject,
-  type Runs,
-  type Store,
   writeCheckpointRecord,
   writeRun,
   writeState,
-} from "../../../src/index.ts";
+} from "../../../src/codec/index.ts";
+import { createRuntime, exportRun, type Runs } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import { someNoon, virtualClock } from "../clock.ts";
 import { storedSkills } from "./skills.ts";
 

@@ -8,19 +8,15 @@ import { d1Store } from "../../../adapters/d1/index.ts";
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
 import { memoryStore } from "../../../adapters/memory/index.ts";
 import {
-  createRuntime,
   encodeRun,
   encodeState,
-  exportRun,
-  importRun,
   initialState,
-  type Runs,
-  type Runtime,
-  type Store,
   writeCheckpointRecord,
   writeRun,
   writeState,
-} from "../../../src/index.ts";
+} from "../../../src/codec/index.ts";
+import { createRuntime, exportRun, importRun, type Runs, type Runtime } from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import { virtualClock } from "../clock.ts";
 import { storedSkills } from "./skills.ts";
 

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type ErrorCode, eventTypes, httpStatus, runStatuses } from "../../../src/index.ts";
+import { eventTypes, httpStatus, runStatuses } from "../../../src/codec/index.ts";
+import type { ErrorCode } from "../../../src/index.ts";
 import { damagedEntry } from "../../../src/record/event.ts";
 import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
 

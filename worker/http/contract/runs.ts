@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { runStatuses } from "../../../src/index.ts";
+import { runStatuses } from "../../../src/codec/index.ts";
 import { type Operation, ofRun, reading, saving } from "./operation.ts";
 import { run } from "./records.ts";
 import { id, text, whole, wholeNumber } from "./values.ts";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { Json, JsonObject } from "../../../src/index.ts";
+import type { Json, JsonObject } from "../../../src/codec/index.ts";
 import { isJsonObject } from "../../../src/json.ts";
 
 // The schemas of which requests and answers are made. In requests, unknown fields are ignored, and `null` is the same as

@@ -1,19 +1,13 @@
 import {
-  type Comparison,
   encodeRun,
   encodeValue,
-  type HistoryEntry,
   type Json,
   type JsonObject,
-  type Lineage,
-  type LineageNode,
-  type ListedCheckpoint,
-  type Run,
-  type RunEvent,
-  type Skill,
   writeCheckpointRecord,
   writeRun,
-} from "../../../src/index.ts";
+} from "../../../src/codec/index.ts";
+import type { RunEvent, Skill } from "../../../src/index.ts";
+import type { Comparison, HistoryEntry, Lineage, LineageNode, ListedCheckpoint, Run } from "../../../src/types.ts";
 import type { ComparisonAnswer } from "./checkpoints.ts";
 import type { HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
 import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";

@@ -1,6 +1,8 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { DurableError, type ErrorContext, httpStatus, isDurableError } from "../../../src/index.ts";
+import { httpStatus } from "../../../src/codec/index.ts";
+import { DurableError, isDurableError } from "../../../src/index.ts";
+import type { ErrorContext } from "../../../src/types.ts";
 import type { AppEnv } from "../call.ts";
 import type { FailureAnswer } from "../contract/records.ts";
 

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
-import type { OnError, Telemetry } from "../../../src/index.ts";
+import type { OnError } from "../../../src/index.ts";
+import type { Telemetry } from "../../../src/telemetry/index.ts";
 import { checkTelemetry } from "../../../src/telemetry/instrumentation.ts";
 import { observerOf, type RemoteSpan } from "../../../src/telemetry/telemetry.ts";
 import { type AppEnv, routeOf } from "../call.ts";

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
-import { compareCheckpoints, decodeState, readState } from "../../../src/index.ts";
+import { decodeState, readState } from "../../../src/codec/index.ts";
+import { compareCheckpoints } from "../../../src/index.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
 import type { AppEnv } from "../call.ts";
 import {

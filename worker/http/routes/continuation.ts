@@ -1,5 +1,7 @@
 import { type Context, Hono } from "hono";
-import { type ChangedRun, type CurrentRun, decodeValue, type ResumeOutcome } from "../../../src/index.ts";
+import { decodeValue } from "../../../src/codec/index.ts";
+import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
+import type { ChangedRun } from "../../../src/types.ts";
 import type { AppEnv } from "../call.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";

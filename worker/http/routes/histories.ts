@@ -1,5 +1,6 @@
 import { Hono } from "hono";
-import { eventPosition, readLineage } from "../../../src/index.ts";
+import { eventPosition } from "../../../src/codec/index.ts";
+import { readLineage } from "../../../src/index.ts";
 import { readEventPage, readHistoryPage } from "../../../src/runs/pages.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
 import type { AppEnv } from "../call.ts";

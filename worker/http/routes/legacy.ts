@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { Run } from "../../../src/index.ts";
+import type { Run } from "../../../src/types.ts";
 import type { AppEnv } from "../call.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";

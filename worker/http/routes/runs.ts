@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { invalidRequest } from "../../../src/errors.ts";
 import { isId } from "../../../src/ids.ts";
-import type { RunPosition } from "../../../src/index.ts";
+import type { RunPosition } from "../../../src/store.ts";
 import { type AppEnv, needs } from "../call.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer } from "../contract/wire.ts";

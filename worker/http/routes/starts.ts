@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
-import type { JsonObject, NewRun } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/codec/index.ts";
+import type { NewRun } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";

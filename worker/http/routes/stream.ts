@@ -1,5 +1,6 @@
 import { Hono } from "hono";
-import { eventPosition, isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
+import { eventPosition } from "../../../src/codec/index.ts";
+import { isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
 import { chunkStream } from "../chunks.ts";
 import { streamQuery } from "../contract/histories.ts";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { memoryStore } from "../adapters/memory/index.ts";
+import { memoryStore } from "../../adapters/memory/index.ts";
 import {
   createRuntime,
   defineCapability,
@@ -8,8 +8,8 @@ import {
   defineSkill,
   isDurableError,
   type Skill,
-} from "../src/index.ts";
-import { assertSkill, mockCapabilities } from "../src/testing/index.ts";
+} from "../../src/index.ts";
+import { assertSkill, mockCapabilities } from "../../src/testing/index.ts";
 
 // What is said of types here is checked by `npm run typecheck`: a line marked as an error fails it once it is none.
 

@@ -1,0 +1,30 @@
+// The names of the types in the signatures of the main door, for programs that annotate.
+export type { Clock } from "./clock.ts";
+export type { Presence } from "./engine/presence.ts";
+export type { ErrorContext, MissingKind } from "./errors.ts";
+export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
+export type { Changed, Notifier } from "./journal/notifier.ts";
+export type { ListedCheckpoint } from "./record/checkpoint.ts";
+export type { ApprovalRequest, Run } from "./record/run.ts";
+export type { Fields } from "./record/state.ts";
+export type {
+  CheckpointPage,
+  CheckpointQuery,
+  HistoryEntry,
+  HistoryQuery,
+  NewCheckpointRequest,
+} from "./runs/checkpoints.ts";
+export type { Comparison } from "./runs/comparison.ts";
+export type { StateEdit } from "./runs/descent.ts";
+export type { Difference } from "./runs/difference.ts";
+export type { Drained } from "./runs/drain.ts";
+export type { EventQuery, WatchOptions } from "./runs/events.ts";
+export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runs/lineage.ts";
+export type { Pruned, PruneRequest } from "./runs/prune.ts";
+export type { Quota } from "./runs/quota.ts";
+export type { ChangedRun, Returned, StartArguments } from "./runs/runs.ts";
+export type { Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
+export type { CodeSkillDefinition } from "./skills/code/skill.ts";
+export type { DelayFunction, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
+export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source } from "./skills/graph/graph.ts";
+export type { GraphSkillDefinition } from "./skills/graph/skill.ts";
