@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join, normalize, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
 import { applyMigrations, startWorker } from "../../scripts/local-worker.ts";
 import { httpStatus } from "../../src/errors.ts";
+import { createRuntime } from "../../src/index.ts";
 
 const pages = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
@@ -182,6 +184,19 @@ test("every file that the docs name is there", () => {
   );
   expect(named.length).toBeGreaterThan(10);
   expect(named.filter((name) => !existsSync(name))).toEqual([]);
+});
+
+test("the page about the runtime has every operation and every option", () => {
+  const page = readFileSync("docs/runtime.md", "utf8");
+  const { prototype } = createRuntime({ store: memoryStore() }).for("acme").constructor;
+  const operations = Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
+  expect(operations.length).toBeGreaterThan(15);
+  expect(operations.filter((name) => !page.includes(`| \`${name}(`))).toEqual([]);
+  const options = /interface RuntimeOptions \{(.*?)^\}/ms.exec(readFileSync("src/runtime.ts", "utf8"))?.[1] ?? "";
+  const names = [...options.matchAll(/^ {2}readonly (\w+)/gm)].map(([, name = ""]) => name);
+  expect(names.length).toBeGreaterThan(15);
+  const rows = page.slice(page.indexOf("## Options"));
+  expect(names.filter((name) => !rows.includes(`\`${name}\``))).toEqual([]);
 });
 
 test("the table of error codes has every code with its status", () => {
