@@ -1,5 +1,6 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
+import { intercepted } from "../../src/conformance/faults.ts";
 import { defineGraphSkill, localNotifier, type WorkflowBody } from "../../src/index.ts";
 import { type ActorOptions, leaseMs, type Scene, tenant, turn, until } from "../support/scene.ts";
 import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
@@ -152,6 +153,25 @@ function testStandingWaits(): void {
         result: ["slept", "timeout", "attempt 2", "ada"],
       });
       expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+    });
+
+    played("takes those that are over", async (scene) => {
+      const { runId } = await leftBehind(scene);
+      // A medium that takes its time: the run must not park while what was over is being recorded.
+      const slow = intercepted(scene.store, async ({ method }, proceed) => {
+        if (method === "commit") await pureWork(5);
+        return proceed();
+      });
+      const second = scene.actor({ body: body(false), store: slow });
+      expect(await second.later(60 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
+      expect(new Set(await recordedSteps(second.runs, runId))).toEqual(
+        new Set(["work", "nap", "word", "flaky", "late"]),
+      );
+      await second.runs.approve(runId, { stepId: "gate" });
+      expect(await second.settled(runId)).toMatchObject({
+        status: "completed",
+        result: ["slept", "timeout", "attempt 2", "ada"],
+      });
     });
 
     played("that never comes to them parks, and is not due again and again", async (scene) => {

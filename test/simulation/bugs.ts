@@ -231,6 +231,36 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-11",
   },
   {
+    name: "a migration leaves waits under their old names",
+    file: "src/skills/renaming.ts",
+    find: "waits: record.waits.map(named),",
+    replace: "waits: record.waits,",
+  },
+  {
+    name: "a migration leaves what a body asked for under its old names",
+    file: "src/skills/renaming.ts",
+    find: "extensions: renamedAsks(state.extensions, rename),",
+    replace: "extensions: state.extensions,",
+  },
+  {
+    name: "a migration makes other actions of steps that it renames",
+    file: "src/skills/renaming.ts",
+    find: "return known === undefined ? id : renamedId(known.form, known.names, id);",
+    replace: "return id;",
+  },
+  {
+    name: "one run more than its quota is let in",
+    file: "src/runs/quota.ts",
+    find: "if (runs < maxRuns &&",
+    replace: "if (runs <= maxRuns &&",
+  },
+  {
+    name: "births of one runtime pass a quota together",
+    file: "src/runs/quota.ts",
+    find: "reading.moreRuns += born;",
+    replace: "",
+  },
+  {
     name: "the store accepts any later revision",
     file: "adapters/memory/index.ts",
     find: "if (over !== (previous?.row.revision ?? 0))",

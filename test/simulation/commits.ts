@@ -416,8 +416,7 @@ export class CommitJudge {
     for (const result of newResults(commit)) {
       const until = this.#ends.get(`${runKey}/${line}/sleep/${result.stepId}`);
       const timeout = this.#ends.get(`${runKey}/${line}/signal/${result.stepId}`);
-      const now = this.#facts.world.now + process.skewMs;
-      // The commit was decided a little before it reached the medium.
+      const now = process.latestMs;
       const end = until ?? timeout;
       if (end !== undefined && !this.#isResting) this.#late(commit, result.stepId, end);
       if (until !== undefined && now < until - 1) {

@@ -9,6 +9,8 @@ export class Process {
   /** What its clock shows beyond the true time, in milliseconds. */
   skewMs: number;
   isDead = false;
+  /** The latest time that its clock has shown; what is over by that stays over when the clock is set back. */
+  latestMs = 0;
   frozenUntil = 0;
   /** After so many more of its turns it dies. */
   turnsToLive = Number.POSITIVE_INFINITY;
@@ -135,7 +137,11 @@ export class World {
   /** The clock of a process. */
   clockOf(process: Process): Clock {
     return {
-      now: () => this.now + process.skewMs,
+      now: () => {
+        const now = this.now + process.skewMs;
+        process.latestMs = Math.max(process.latestMs, now);
+        return now;
+      },
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted) return resolve();

@@ -415,9 +415,9 @@ class CodeRun implements BodyRun {
     const flights = this.#flights;
     const { moves } = flights;
     for (let quietMs = graceMs; quietMs < this.#mostQuietMs; quietMs += graceMs) {
-      if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;
-      // A wait that this pass has may be over meanwhile.
+      // The body has come to one, or a wait that this pass has may be over meanwhile.
       if (flights.moves !== moves || flights.isHeld || this.pass.isSpent) return false;
+      if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;
       await flights.still(graceMs);
     }
     return flights.moves === moves;
