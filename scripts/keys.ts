@@ -39,7 +39,7 @@ const place = { isRemote: values.remote, ...(persistTo === undefined ? {} : { pe
 async function issue(): Promise<void> {
   const { tenant } = values;
   const { success, output, issues } = v.safeParse(newApiKey, { role: values.role, name: values.name });
-  if (!isId(tenant)) return refuse("--tenant: expected 1 to 200 characters of printable ASCII");
+  if (!isId(tenant)) return refuse("--tenant: expected 1 to 200 printable ASCII characters");
   if (!success) return refuse(`--${v.getDotPath(issues[0])}: ${issues[0].message}`);
   const { key, record } = await newKey({ tenant, ...output }, Date.now());
   await execute(addStatement(record));

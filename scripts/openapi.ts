@@ -12,21 +12,24 @@ const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.js
 const pageFile = fileURLToPath(new URL("../worker/http/contract/reference.generated.ts", import.meta.url));
 
 const headers = {
-  TraceId: { description: "Names this request in the server's log.", schema: { type: "string" } },
+  TraceId: { description: "Identifies this request in the server's log.", schema: { type: "string" } },
   Traceparent: {
-    description: "The caller's trace, or a new one, with this request as the parent of what follows.",
+    description: "The caller's trace, or a new one. Its parent id is this request.",
     schema: { type: "string" },
   },
-  AllowOrigin: { description: "Where the page that asks is on the service's list.", schema: { type: "string" } },
-  ExposeHeaders: { description: "Beside the one before it: what the page may read.", schema: { type: "string" } },
-  Vary: { description: "`origin`, where the service has a list of pages.", schema: { type: "string" } },
-  Authenticate: { description: "How a key may be sent.", schema: { type: "string", const: "Bearer" } },
+  AllowOrigin: { description: "The origin of the page, if the service allows it.", schema: { type: "string" } },
+  ExposeHeaders: {
+    description: "The headers that the page may read. Sent with Access-Control-Allow-Origin.",
+    schema: { type: "string" },
+  },
+  Vary: { description: "`origin`, if the service has a list of allowed origins.", schema: { type: "string" } },
+  Authenticate: { description: "The authentication scheme.", schema: { type: "string", const: "Bearer" } },
   RetryAfter: {
-    description: "After how many seconds the same request may succeed.",
+    description: "The number of seconds after which the same request may succeed.",
     schema: { type: "integer", minimum: 0 },
   },
   ETag: {
-    description: "The revision of the run's last history entry. No heartbeat moves it.",
+    description: "The revision of the last history entry of the run. Heartbeats do not change it.",
     schema: { type: "string", pattern: '^"[0-9]+"$' },
   },
 };
@@ -35,52 +38,54 @@ const parameters = {
   TraceId: {
     name: "x-trace-id",
     in: "header",
-    description: "Taken where it is 1 to 200 characters of printable ASCII, and echoed.",
+    description:
+      "An id for this request, 1 to 200 printable ASCII characters; the answer repeats it. Any other value is ignored.",
     schema: { type: "string" },
   },
   Traceparent: {
     name: "traceparent",
     in: "header",
-    description: "The caller's trace, which names a run that is started where `x-trace-id` does not.",
+    description:
+      "The caller's trace. If there is no `x-trace-id`, its trace id becomes the trace id of the request and of a started run.",
     schema: { type: "string" },
   },
   IdempotencyKey: {
     name: "Idempotency-Key",
     in: "header",
-    description: "A second request with this key within 24 hours changes nothing, and is answered as the first was.",
+    description: "A second request with this key within 24 hours changes nothing and gets the answer of the first.",
     schema: { type: "string", minLength: 1, maxLength: 1000 },
   },
   IfMatch: {
     name: "If-Match",
     in: "header",
-    description: "The ETag of the run that the path names; where it is another by now, nothing is done.",
+    description: "The ETag of the run in the path. If the run has another ETag by now, nothing changes.",
     schema: { type: "string" },
   },
   IfNoneMatch: {
     name: "If-None-Match",
     in: "header",
-    description: "The ETag of the run as the caller has it.",
+    description: "The ETag of the run that the caller already has.",
     schema: { type: "string" },
   },
   LastEventId: {
     name: "Last-Event-ID",
     in: "header",
-    description: "The place of the last event that was received, as `EventSource` sends it.",
+    description: "The id of the last event received, as `EventSource` sends it.",
     schema: { type: "string" },
   },
 };
 
 const tags = [
-  { name: "runs", description: "Executions of skills, and everything that can be done to them" },
-  { name: "checkpoints", description: "What a run knew, and where it can continue" },
-  { name: "keys", description: "Who may call: each key is of one tenant and one role" },
-  { name: "legacy", description: "Routes of older clients" },
+  { name: "runs", description: "Executions of skills, and the operations on them" },
+  { name: "checkpoints", description: "The saved states of a run, from which it can continue" },
+  { name: "keys", description: "API keys: each belongs to one tenant and has one role" },
+  { name: "legacy", description: "Routes for older clients" },
   { name: "service", description: "The service itself" },
 ];
 
-/** What holds for every route, and no operation can say. */
+/** What applies to every route and is not part of any operation. */
 const manners =
-  "Every route of `GET` answers `HEAD` too; a method that a path does not have is 405 `method_not_allowed`, with those that it has as `Allow`; and pages of other origins are answered, and their preflights, where the service has them on its list (CORS).";
+  "Every `GET` route also answers `HEAD`. A method that a path does not support is a 405 `method_not_allowed`, whose `Allow` header lists the supported methods. Pages of other origins can call the service if it allows their origin (CORS).";
 
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument(): JsonObject {
@@ -151,7 +156,7 @@ function parametersOf({ path, query, isIdempotent, isConditional, headers = [] }
   return [...inPath, ...inQuery, ...trace, ...idempotencyKey, ...ifMatch, ...further];
 }
 
-/** Headers of every answer. Those that tell a browser what not to do with it say nothing to a client. */
+/** The headers of every answer. Security headers for browsers are left out: a client has no use for them. */
 const everywhere = {
   "x-trace-id": reference("headers", "TraceId"),
   traceparent: reference("headers", "Traceparent"),
@@ -160,7 +165,7 @@ const everywhere = {
   Vary: reference("headers", "Vary"),
 };
 
-/** The answers of an operation by status. Failures are put among the shared ones, by their status and codes. */
+/** The answers of an operation by status. Failures are added to the shared responses, named by their status and codes. */
 function responsesOf(operation: Operation, shared: Record<string, JsonObject>): JsonObject {
   const { status, summary, answer, answerType, also = {}, hasETag, errors } = operation;
   const tagged = hasETag ? { ...everywhere, ETag: reference("headers", "ETag") } : everywhere;
@@ -224,7 +229,7 @@ function reference(
   return { $ref: `#/components/${kind}/${name}` };
 }
 
-/** The JSON Schema of a part; named parts in it are referred to. */
+/** The JSON Schema of a part; schemas with a name are references. */
 function schemaOf(schema: v.GenericSchema, typeMode: "input" | "output"): JsonObject {
   const {
     $schema: _,
@@ -256,7 +261,7 @@ function asJson(schema: object): Json {
   return schema as JsonObject;
 }
 
-/** `anyOf` of a simple type and null, in the shorter form. */
+/** Merges an `anyOf` of a simple type and null into the shorter form. */
 function nullsMerged(json: Json): Json {
   if (Array.isArray(json)) return json.map(nullsMerged);
   if (typeof json !== "object" || json === null) return json;
@@ -269,12 +274,12 @@ function nullsMerged(json: Json): Json {
   return isSimple ? { ...first, type: [first.type as string, "null"], ...rest } : { anyOf, ...rest };
 }
 
-/** The document as its file holds it. */
+/** The content of the document's file. */
 export function openApiText(): string {
   return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 }
 
-/** The page of the document, as its file holds it. */
+/** The content of the file of the document's page. */
 export function referencePageText(): string {
   return referenceText(openApiDocument(), Object.keys(everywhere));
 }

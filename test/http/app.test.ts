@@ -46,10 +46,9 @@ describe("a failure", () => {
     expect(await response.json()).toEqual({
       error: {
         code: "internal_error",
-        message: "the request failed for a reason that is not told here",
+        message: "internal error; the server logs the cause under this trace id",
         type: "DurableError",
         status: 500,
-        hint: "the server's log has the reason under this trace id",
       },
       trace_id: "t-1",
     });
@@ -137,7 +136,7 @@ describe("the app", () => {
     expect(small.status).toBe(202);
     const large = await app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { a: "x".repeat(60) } }));
     expect(large.status).toBe(413);
-    expect(await large.json()).toMatchObject({ error: { message: "the body: at most 60 bytes are taken" } });
+    expect(await large.json()).toMatchObject({ error: { message: "the body: expected at most 60 bytes" } });
   });
 });
 
@@ -223,7 +222,7 @@ describe("API keys", () => {
       const response = await app.fetch(get("/v1/runs", headers));
       expect(response.status).toBe(500);
       expect(await response.json()).toMatchObject({
-        error: { code: "internal_error", message: "no API key is configured, so nothing is served" },
+        error: { code: "internal_error", message: "no API key is configured, so the service rejects every call" },
       });
     }
     expect((await app.fetch(get("/v1/health"))).status).toBe(200);

@@ -99,7 +99,7 @@ describe("an authentication of one's own", () => {
       ["DELETE", "/v1/keys/x"],
     ] as const) {
       const { status, body } = await answer(() => caller, path, method);
-      expect([status, body.error]).toMatchObject([404, { message: "no API keys are issued here" }]);
+      expect([status, body.error]).toMatchObject([404, { message: "this service issues no API keys" }]);
     }
   });
 

@@ -133,8 +133,8 @@ describe("what a watch says of its connections", () => {
     };
     const answers = [away, () => new Response("", { status: 503 }), () => new Response(event("1-0") + end)];
     expect(await seen(answers)).toEqual([
-      ["reconnecting", "upstream_failure", "GET http://orca.test/v1/runs/r/stream was not answered"],
-      ["reconnecting", "upstream_failure", "the answer is 503"],
+      ["reconnecting", "upstream_failure", "GET http://orca.test/v1/runs/r/stream received no response"],
+      ["reconnecting", "upstream_failure", "the service answered with the HTTP status 503"],
       "connected",
       "r:1:0",
     ]);
@@ -146,7 +146,7 @@ describe("what a watch says of its connections", () => {
       "connected",
       "r:1:0",
       "connected",
-      ["reconnecting", "upstream_failure", "the stream of events broke off"],
+      ["reconnecting", "upstream_failure", "the event stream was interrupted"],
       "connected",
       "r:1:1",
     ]);

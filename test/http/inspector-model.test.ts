@@ -334,7 +334,11 @@ describe("a problem", () => {
   test("of a page in the service's place has its status", async () => {
     const service = serviceOf(() => new Response("<h1>Bad gateway</h1>", { status: 502 }));
     const problem = problemOf(await service.get("r").catch((error) => error));
-    expect(problem).toMatchObject({ code: "upstream_failure", message: "the answer is 502", status: 502 });
+    expect(problem).toMatchObject({
+      code: "upstream_failure",
+      message: "the service answered with the HTTP status 502",
+      status: 502,
+    });
   });
 
   test("that the client does not know is the inspector's own", () => {

@@ -112,7 +112,7 @@ describe("a limit of calls", () => {
     const app = appWith({
       admit(caller, { request }) {
         seen.push([caller, new URL(request.url).pathname]);
-        throw new DurableError("rate_limited", "there were too many requests", { retryAfterMs: 9_500 });
+        throw new DurableError("rate_limited", "too many requests", { retryAfterMs: 9_500 });
       },
       runs() {
         throw new Error("not called");

@@ -44,7 +44,7 @@ describe("the Worker and its keys", () => {
   test("serves nothing without any, and by issued keys alone once there is one", async () => {
     expect(await ask("/v1/runs")).toMatchObject({
       status: 500,
-      body: { error: { message: "no API key is configured, so nothing is served" } },
+      body: { error: { message: "no API key is configured, so the service rejects every call" } },
     });
     for (const path of ["/v1/health", "/openapi.json", "/reference"]) {
       const open = await worker.fetch(new Request(`http://orca.test${path}`), { DB: env.DB }, createExecutionContext());

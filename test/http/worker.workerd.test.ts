@@ -91,7 +91,7 @@ describe("a Worker of one's own", () => {
       const response = await call(new Request(url("/v1/runs"), { headers }), bindings);
       expect(response.status).toBe(500);
       expect(await response.json()).toMatchObject({
-        error: { message: "no API key is configured, so nothing is served" },
+        error: { message: "no API key is configured, so the service rejects every call" },
       });
     }
     expect((await call(new Request(url("/v1/health")), bindings)).status).toBe(200);

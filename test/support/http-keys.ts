@@ -81,7 +81,7 @@ export function testHttpKeys(keys: KeyStore, runs: Parameters<typeof createApp>[
       const missing = "0000000000000000";
       const foreign = shape(await beta.call("DELETE", `/v1/keys/${String(key_id)}`), String(key_id));
       expect(foreign).toBe(shape(await beta.call("DELETE", `/v1/keys/${missing}`), missing));
-      expect(foreign).toContain("there is no API key");
+      expect(foreign).toContain("unknown API key id");
       expect((await as(key, "GET", "/v1/whoami")).status).toBe(200);
     });
 

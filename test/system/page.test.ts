@@ -79,7 +79,7 @@ describe("a service worker", { timeout: 60_000 }, () => {
       "invalid_definition",
       allowed,
     ],
-    ["whose script is missing", { worker: "/missing/script.js" }, "invalid_definition", "must be there"],
+    ["whose script is missing", { worker: "/missing/script.js" }, "invalid_definition", "must exist"],
     ["that fails to be installed", { worker: "/fails.js" }, "invalid_definition", ""],
   ])("%s: ready says so, once, and the page executes all the same", async (_, made, code, hint) => {
     const page = await open(made);

@@ -269,7 +269,7 @@ describe("a browser that lacks something", { timeout: 60_000 }, () => {
     await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "serviceWorker"));
     const complaint = page.waitForEvent("pageerror");
     await page.goto(`${site.url}/?serves=yes&worker=/service-worker.js`);
-    expect(await complaint).toMatchObject({ message: expect.stringContaining("no service workers") });
+    expect(await complaint).toMatchObject({ message: expect.stringContaining("service workers are not available") });
     expect(await page.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name))).toContain(
       "orca-durable/serves/me",
     );

@@ -37,31 +37,33 @@ export async function controlled(
         "store_outdated",
         "the service worker is older than the database, which a page has upgraded",
         {
-          hint: "Deploy the service worker's script together with the pages.",
+          hint: "deploy the service worker's script together with the pages",
         },
       );
     }
-    throw new DurableError("invalid_definition", "the service worker did not take this page under its control", {
-      hint: "Its script calls `createServiceWorker(…).listen()` while it is first evaluated.",
+    throw new DurableError("invalid_definition", "the service worker does not control this page", {
+      hint: "the script must call `createServiceWorker(…).listen()` when it is first evaluated",
     });
   }
 }
 
 function serviceWorkers(): ServiceWorkerContainer {
-  const hint = "They need https or localhost, no sandboxed frame, and some browsers have none in a private window.";
+  const hint =
+    "use https or localhost, outside a sandboxed frame; some browsers have no service workers in a private window";
   let container: ServiceWorkerContainer | undefined;
   try {
     container = (globalThis as { navigator?: Partial<Navigator> }).navigator?.serviceWorker;
   } catch (cause) {
-    throw new DurableError("unsupported", "this page has no service workers", { hint, cause });
+    throw new DurableError("unsupported", "service workers are not available to this page", { hint, cause });
   }
-  if (container === undefined) throw new DurableError("unsupported", "this page has no service workers", { hint });
+  if (container === undefined)
+    throw new DurableError("unsupported", "service workers are not available to this page", { hint });
   return container;
 }
 
 const scopeHint =
-  'Serve its script from the root of the site. Where it lies deeper, send it with the header "Service-Worker-Allowed: /" ' +
-  '(in Vite: server: { headers: { "Service-Worker-Allowed": "/" } }) and pass registration: { scope: "/" }.';
+  'serve the script from the root of the site; if it is deeper, send it with the header "Service-Worker-Allowed: /" ' +
+  '(in Vite: server: { headers: { "Service-Worker-Allowed": "/" } }) and pass registration: { scope: "/" }';
 
 async function registered(
   container: ServiceWorkerContainer,
@@ -74,13 +76,13 @@ async function registered(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DurableError("invalid_definition", `the service worker ${script} cannot be registered: ${reason}`, {
       cause,
-      hint: `The script must be there, be JavaScript, and run; a module needs \`type: "module"\`. ${scopeHint}`,
+      hint: `the script must exist, be JavaScript and run without an error; a module needs \`type: "module"\`; ${scopeHint}`,
     });
   }
 }
 
 function notCovered(scope: string): DurableError {
-  const message = `the service worker serves the pages below ${scope}, and this page is not one of them`;
+  const message = `this page is outside the scope of the service worker, ${scope}`;
   return new DurableError("invalid_definition", message, { hint: scopeHint });
 }
 
@@ -97,7 +99,10 @@ function activated(registration: ServiceWorkerRegistration, signal: AbortSignal)
     const look = () => {
       if (version.state === "activating" || version.state === "activated") end(resolve);
       if (version.state !== "redundant") return;
-      const error = new DurableError("invalid_definition", "the service worker's script failed while it was installed");
+      const error = new DurableError(
+        "invalid_definition",
+        "the service worker's script failed during its installation",
+      );
       end(() => reject(error));
     };
     version.addEventListener("statechange", look, { signal: listening.signal });

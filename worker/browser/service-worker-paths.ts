@@ -13,10 +13,14 @@ export interface ServedPaths {
 /** @throws `invalid_definition` where a base path could match no request. */
 export function checkBasePath(basePath: string): void {
   if (basePath === "" || /^(\/[^/?#]+)+$/.test(basePath)) return;
-  throw new DurableError("invalid_definition", `basePath: "${basePath.slice(0, 200)}" is not a path`, {
-    path: "basePath",
-    hint: 'It begins with a slash and ends without one, such as "/durable".',
-  });
+  throw new DurableError(
+    "invalid_definition",
+    `basePath: expected a path such as "/durable", not "${basePath.slice(0, 200)}"`,
+    {
+      path: "basePath",
+      hint: "begin the path with a slash, and end it without one",
+    },
+  );
 }
 
 /**

@@ -10,11 +10,15 @@ export async function failureOf(response: Response): Promise<DurableError> {
   const { error, trace_id } = failureAnswer(text);
   const traceId = trace_id ?? response.headers.get("x-trace-id");
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return new DurableError(codeOf(error?.code, response.status), error?.message ?? `the answer is ${response.status}`, {
-    ...(error?.hint === undefined ? {} : { hint: error.hint }),
-    ...(Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {}),
-    details: { status: response.status, ...(traceId === null ? {} : { traceId }) },
-  });
+  return new DurableError(
+    codeOf(error?.code, response.status),
+    error?.message ?? `the service answered with the HTTP status ${response.status}`,
+    {
+      ...(error?.hint === undefined ? {} : { hint: error.hint }),
+      ...(Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {}),
+      details: { status: response.status, ...(traceId === null ? {} : { traceId }) },
+    },
+  );
 }
 
 function failureAnswer(text: string): Partial<FailureAnswer> {

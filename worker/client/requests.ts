@@ -36,7 +36,7 @@ export function requests(options: ClientOptions): Send {
       response = await send(asked);
     } catch (cause) {
       asked.signal.throwIfAborted();
-      throw new DurableError("upstream_failure", `${asked.method} ${asked.url} was not answered`, { cause });
+      throw new DurableError("upstream_failure", `${asked.method} ${asked.url} received no response`, { cause });
     }
     if (response.ok || response.status === 304) return response;
     throw await failureOf(response);
@@ -54,5 +54,5 @@ export function said({ signal, idempotencyKey, ifMatch }: CallOptions): RequestI
 /** An id as a segment of a path. No URL can name the empty one, and those of dots lead elsewhere. */
 export function segment(id: string): string {
   if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
-  throw new DurableError("invalid_request", `"${id}" is no id that a path can name`);
+  throw new DurableError("invalid_request", `invalid id "${id}": a URL path cannot contain it`);
 }

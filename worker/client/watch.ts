@@ -96,7 +96,7 @@ export async function* watch(
 }
 
 function brokenOff(cause: unknown): DurableError {
-  return new DurableError("upstream_failure", "the stream of events broke off", { cause });
+  return new DurableError("upstream_failure", "the event stream was interrupted", { cause });
 }
 
 /** A place is a revision and an index in it; an event's id has both at its end. */

@@ -30,9 +30,9 @@ export function d1Keys(db: D1Database): KeyStore {
     try {
       return await work(statement);
     } catch (cause) {
-      throw new DurableError("store_failed", "the API keys cannot be reached on D1", {
+      throw new DurableError("store_failed", "cannot read or write the API keys in D1", {
         cause,
-        hint: "where the table api_keys is missing, `wrangler d1 migrations apply` makes it",
+        hint: "if the table api_keys is missing, run `wrangler d1 migrations apply`",
       });
     }
   }

@@ -17,14 +17,14 @@ export async function countCall(
   onError: (error: unknown) => void,
 ): Promise<void> {
   if (limit === undefined || (await isWithin(limit, key, onError))) return;
-  throw new DurableError("rate_limited", "there were too many requests", { retryAfterMs: ratePeriodMs });
+  throw new DurableError("rate_limited", "too many requests", { retryAfterMs: ratePeriodMs });
 }
 
 async function isWithin(limit: RateLimit, key: string, onError: (error: unknown) => void): Promise<boolean> {
   try {
     return (await limit.limit({ key })).success;
   } catch (cause) {
-    onError(new DurableError("upstream_failure", "a rate limit cannot be asked, and the call is let pass", { cause }));
+    onError(new DurableError("upstream_failure", "the rate limiter failed, so the call was allowed", { cause }));
     return true;
   }
 }

@@ -56,7 +56,7 @@ export function routeOf(c: Context<AppEnv>): { readonly method: string; readonly
 /** @throws `internal_error` where this is nobody: what authenticates is code of the deployment, and may be wrong. */
 export function checkCaller(caller: Caller): Caller {
   if (isId(caller?.tenant) && roles.includes(caller.role)) return caller;
-  throw new DurableError("internal_error", "the authentication names no tenant and role");
+  throw new DurableError("internal_error", "authenticate() must return a caller with a tenant id and a role");
 }
 
 /** What the gates of {@link needs} demand, so that a caller is told at once and not of a lesser role first. */
@@ -86,7 +86,10 @@ export function checkRoute(c: Context<AppEnv>): void {
 
 function checkRole(caller: Caller, needed: Role): void {
   if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
-  throw new DurableError("forbidden", `this needs the role "${needed}", and the caller has "${caller.role}"`);
+  throw new DurableError(
+    "forbidden",
+    `this call requires the role "${needed}"; the caller has the role "${caller.role}"`,
+  );
 }
 
 // Whoever calls `fetch` passes the bindings that the app was created for.

@@ -96,7 +96,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   };
   const app = new Hono<AppEnv>();
   app.onError((error, c) => answerOf(c, error));
-  app.notFound((c) => failure(c, new DurableError("not_found", `there is no ${shownPath(c)}`)));
+  app.notFound((c) => failure(c, new DurableError("not_found", `unknown path: ${shownPath(c)}`)));
   app.use(async (c, next) => {
     const { traceId, traceparent } = traceOf(c.req.raw);
     c.set("traceId", traceId);
@@ -143,7 +143,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       app,
       onMethodNotAllowed: (c, methods) => {
         c.header("allow", [...methods].sort().join(", "));
-        return failure(c, new DurableError("method_not_allowed", `there is no ${c.req.method} ${shownPath(c)}`));
+        return failure(c, new DurableError("method_not_allowed", `${c.req.method} is not allowed on ${shownPath(c)}`));
       },
     }),
   );
@@ -181,7 +181,7 @@ function checkPath(request: Request): void {
   try {
     decodeURIComponent(new URL(request.url).pathname);
   } catch (cause) {
-    throw new DurableError("invalid_request", "the path is not percent-encoded UTF-8", { cause });
+    throw new DurableError("invalid_request", "invalid path: expected percent-encoded UTF-8", { cause });
   }
 }
 

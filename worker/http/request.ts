@@ -80,12 +80,12 @@ function decodeText(decoder: TextDecoder, chunk?: Uint8Array): string {
   try {
     return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
   } catch (cause) {
-    throw invalidRequest("", "the body: this is not UTF-8", { cause });
+    throw invalidRequest("", "the body: expected UTF-8", { cause });
   }
 }
 
 function tooLarge(maxBytes: number): DurableError {
-  return new DurableError("too_large", `the body: at most ${maxBytes} bytes are taken`);
+  return new DurableError("too_large", `the body: expected at most ${maxBytes} bytes`);
 }
 
 /** A schema of something that a request carries. */
@@ -161,7 +161,7 @@ export function preconditionOf(c: Context<AppEnv>): Precondition {
   if (given === undefined || given.trim() === "*") return {};
   if (!tagList.test(given)) {
     throw invalidRequest("If-Match", 'expected * or the ETag of a run, such as "12"', {
-      hint: "the quotation marks are part of it",
+      hint: "send the ETag as the service sent it, with its quotation marks",
     });
   }
   const revisions = [...given.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, text = ""]) =>

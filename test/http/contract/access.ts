@@ -86,7 +86,10 @@ export function testAccess(home: HttpHome): void {
         else {
           expect(answer.status, `${role}: ${text}`).toBe(403);
           expect(JSON.parse(text)).toMatchObject({
-            error: { code: "forbidden", message: `this needs the role "${needed}", and the caller has "${role}"` },
+            error: {
+              code: "forbidden",
+              message: `this call requires the role "${needed}"; the caller has the role "${role}"`,
+            },
           });
         }
       }

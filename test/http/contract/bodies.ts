@@ -58,7 +58,7 @@ export function testBodies(home: HttpHome): void {
     });
     const response = await home.fetch(request);
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { message: "the body: this is not UTF-8" } });
+    expect(await response.json()).toMatchObject({ error: { message: "the body: expected UTF-8" } });
   });
 
   test.each(["resume", "replay", "fork"])(
@@ -78,12 +78,12 @@ export function testBodies(home: HttpHome): void {
     [execute, { inputs: [] }, "inputs: expected an object, not an array"],
     [execute, { inputs: "x" }, "inputs: expected an object, not a string"],
     [execute, { inputs: {}, trace_id: 7 }, "trace_id: expected a string, not a number"],
-    [execute, { inputs: {}, trace_id: "" }, "trace_id: expected 1 to 200 characters of printable ASCII"],
-    [execute, { inputs: {}, trace_id: "é" }, "trace_id: expected 1 to 200 characters of printable ASCII"],
+    [execute, { inputs: {}, trace_id: "" }, "trace_id: expected 1 to 200 printable ASCII characters"],
+    [execute, { inputs: {}, trace_id: "é" }, "trace_id: expected 1 to 200 printable ASCII characters"],
     [execute, { inputs: {}, options: [] }, "options: expected an object, not an array"],
     ["/v1/run_async", {}, "skill_id: is missing"],
     ["/run_async", { skill_id: 1 }, "skill_id: expected a string, not a number"],
-    ["/run_async", { skill_id: "" }, "skill_id: expected 1 to 200 characters of printable ASCII"],
+    ["/run_async", { skill_id: "" }, "skill_id: expected 1 to 200 printable ASCII characters"],
     ["/run_async", { skill_id: "http.chain", inputs: 1 }, "inputs: expected an object, not a number"],
     ["/v1/runs", { skill_id: null }, "skill_id: expected a string, not null"],
     ["/v1/runs", { skill_id: "x".repeat(201) }, "skill_id: expected 1 to 200"],
@@ -266,7 +266,7 @@ export function testBodies(home: HttpHome): void {
 
     test.each(withBody)("POST %s is a 413 that names the limit", async (path) => {
       const error = await client.refusal("too_large", client.post(path, `${padding}{}`));
-      expect(error.message).toBe("the body: at most 10485760 bytes are taken");
+      expect(error.message).toBe("the body: expected at most 10485760 bytes");
     });
 
     test("is refused without having been read, also where it does not tell its length", async (context) => {

@@ -122,7 +122,7 @@ export function testRefusals(home: HttpHome): void {
 
     test("a route that is not there is a 404, and so is a method that its path does not have", async () => {
       const error = await client.refusal("not_found", client.get("/v1/nothing/here"));
-      expect(error.message).toBe("there is no /v1/nothing/here");
+      expect(error.message).toBe("unknown path: /v1/nothing/here");
       for (const path of [
         "/",
         "/v1",
@@ -144,7 +144,7 @@ export function testRefusals(home: HttpHome): void {
         const answer = await client.call(method, path);
         expect(answer.body.error, path).toMatchObject({
           code: "method_not_allowed",
-          message: `there is no ${method} ${path}`,
+          message: `${method} is not allowed on ${path}`,
         });
         expect(answer.headers.get("allow")).toBe(allowed);
       }

@@ -93,13 +93,13 @@ export function apiKeys(
     const caller = key === undefined ? undefined : await callerOf(key);
     if (caller !== undefined) return caller;
     if (known.length === 0 && (await issued?.isEmpty()) !== false) {
-      throw new DurableError("internal_error", "no API key is configured, so nothing is served", {
-        hint: "configure one, for the Worker with `wrangler secret put API_KEY` or `npm run keys -- issue`",
+      throw new DurableError("internal_error", "no API key is configured, so the service rejects every call", {
+        hint: "configure a key; for the Worker, run `wrangler secret put API_KEY` or `npm run keys -- issue`",
       });
     }
     if (key !== undefined) throw new DurableError("forbidden", "this API key is not valid");
-    throw new DurableError("unauthorized", "this needs an API key", {
-      hint: "send it as the header x-api-key, or as Authorization: Bearer",
+    throw new DurableError("unauthorized", "the call has no API key", {
+      hint: "send the key in the header x-api-key, or as Authorization: Bearer",
     });
   };
 }

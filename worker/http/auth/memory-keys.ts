@@ -10,7 +10,7 @@ export function memoryKeys(): KeyStore {
         .filter((record) => record.tenant === tenant)
         .sort((a, b) => a.createdAt - b.createdAt || (a.keyId < b.keyId ? -1 : 1)),
     async add(record) {
-      if (records.has(record.keyId)) throw new Error(`there is a key ${record.keyId}`);
+      if (records.has(record.keyId)) throw new Error(`duplicate key id "${record.keyId}"`);
       records.set(record.keyId, record);
     },
     async revoke(tenant, keyId, now) {

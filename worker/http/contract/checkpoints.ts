@@ -3,12 +3,12 @@ import { type Operation, ofRun, saving } from "./operation.ts";
 import { checkpointRecord } from "./records.ts";
 import { id, jsonValue, newId, state, stepId, text, textOrNull, whole, wholeNumber } from "./values.ts";
 
-/** The most records of a list of checkpoints: clients of the contract, which know no pages, get as many as that at once. */
+/** The most checkpoints in one list. Clients of the contract do not know pages and get up to this many at once. */
 const maxCheckpoints = 1_000;
 
 /** `GET /v1/runs/{run_id}/checkpoints` */
 export const checkpointQuery = v.object({
-  after: v.pipe(v.optional(id), v.description("The checkpoint after which the page begins.")),
+  after: v.pipe(v.optional(id), v.description("The id of a checkpoint. The page starts after it.")),
   limit: wholeNumber(1, maxCheckpoints, maxCheckpoints),
 });
 
@@ -23,7 +23,10 @@ export const newCheckpoint = v.object({
 
 /** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */
 export const comparisonQuery = v.object({
-  against: v.pipe(v.optional(id), v.description("Another checkpoint of the run. The one before where absent.")),
+  against: v.pipe(
+    v.optional(id),
+    v.description("The id of another checkpoint of the run. Default: the previous checkpoint."),
+  ),
 });
 
 export const checkpointList = v.object({
@@ -31,7 +34,7 @@ export const checkpointList = v.object({
   checkpoints: v.array(checkpointRecord),
   total: whole,
   checkpoint_head: textOrNull,
-  next_after: v.pipe(v.optional(text), v.description("The `after` of the next page; absent on the last.")),
+  next_after: v.pipe(v.optional(text), v.description("The `after` of the next page. Absent on the last page.")),
 });
 
 export const checkpoint = v.object({ record: checkpointRecord, state });
@@ -40,20 +43,20 @@ const change = v.pipe(
   v.object({
     op: v.picklist(["add", "remove", "replace"]),
     path: v.pipe(text, v.description("A JSON pointer into the state.")),
-    before: v.pipe(v.optional(jsonValue), v.description("Of `remove` and `replace`.")),
-    after: v.pipe(v.optional(jsonValue), v.description("Of `add` and `replace`.")),
+    before: v.pipe(v.optional(jsonValue), v.description("Present on `remove` and `replace`.")),
+    after: v.pipe(v.optional(jsonValue), v.description("Present on `add` and `replace`.")),
   }),
-  v.description("One place in which the two states differ."),
+  v.description("One difference between the two states."),
 );
 
 export const comparison = v.object({
   run_id: text,
-  from: v.pipe(textOrNull, v.description("Null where `to` is the first checkpoint.")),
+  from: v.pipe(textOrNull, v.description("Null if `to` is the first checkpoint.")),
   to: text,
   changes: v.array(change),
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const checkpointSchemas = { CheckpointList: checkpointList, Checkpoint: checkpoint, Comparison: comparison };
 
 export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
@@ -66,8 +69,8 @@ export const checkpointOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/checkpoints",
     tag: "checkpoints",
-    summary: "The checkpoints of a run, in the order in which they were written",
-    description: "At most 1,000 at once; where there are more, `next_after` leads to the next page.",
+    summary: "List the checkpoints of a run, oldest first",
+    description: "Returns at most 1,000 checkpoints. If there are more, `next_after` leads to the next page.",
     query: checkpointQuery,
     status: 200,
     answer: checkpointList,
@@ -80,7 +83,7 @@ export const checkpointOperations: readonly Operation[] = [
     tag: "checkpoints",
     summary: "Save a checkpoint with its state",
     description:
-      "It becomes the head of the run and never changes its status. The same again is accepted and changes nothing; other content under the same id is a `conflict`.",
+      "The checkpoint becomes the head of the run. The status of the run does not change. Saving the same checkpoint again changes nothing; other content under the same id is a `conflict`.",
     body: newCheckpoint,
     isConditional: true,
     status: 201,
@@ -92,7 +95,7 @@ export const checkpointOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}",
     tag: "checkpoints",
-    summary: "A checkpoint with its state",
+    summary: "Get a checkpoint with its state",
     status: 200,
     answer: checkpoint,
     errors: ofRun,
@@ -102,7 +105,7 @@ export const checkpointOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff",
     tag: "checkpoints",
-    summary: "What changed up to a checkpoint, since the one before it or another one",
+    summary: "Compare a checkpoint with the previous one or with another one",
     query: comparisonQuery,
     status: 200,
     answer: comparison,

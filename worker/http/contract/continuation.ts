@@ -10,7 +10,7 @@ export const resumption = v.object({ checkpoint_id: basis });
 export const gateDecision = v.object({
   approver: v.nullish(text),
   notes: v.nullish(text),
-  step_id: v.pipe(v.nullish(stepId), v.description("The gate of that step. The first gate where absent.")),
+  step_id: v.pipe(v.nullish(stepId), v.description("The step whose gate is decided. Default: the first open gate.")),
 });
 
 /** `POST /v1/runs/{run_id}/signal` */
@@ -43,7 +43,8 @@ export const continuationOperations: readonly Operation[] = [
     path: "/v1/runs/{run_id}/resume",
     tag: "runs",
     summary: "Continue the same run from a checkpoint",
-    description: "Where somebody executes the run, `conflict` with the seconds after which its lease may be taken.",
+    description:
+      "If an executor holds the lease of the run, the answer is a `conflict` whose `Retry-After` says when the lease ends.",
     body: resumption,
     isBodyOptional: true,
     isConditional: true,
@@ -58,9 +59,9 @@ export const continuationOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs/{run_id}/approve",
     tag: "runs",
-    summary: "Open the gate at which a run waits, and resume it",
+    summary: "Approve what a run waits for, and resume it",
     description:
-      "Without a `step_id` it is the first open gate. To open no later one by a call that comes late or twice, name the `step_id`, or send an Idempotency-Key or the ETag of the run as it was shown.",
+      "Without a `step_id` the first open gate is approved. A late or repeated call could approve a later gate: to prevent this, name the `step_id`, or send an Idempotency-Key or the ETag of the run.",
     body: gateDecision,
     isBodyOptional: true,
     isConditional: true,
@@ -75,7 +76,7 @@ export const continuationOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs/{run_id}/deny",
     tag: "runs",
-    summary: "Refuse what a run waits for, and cancel it",
+    summary: "Deny what a run waits for, and cancel it",
     body: gateDecision,
     isBodyOptional: true,
     isConditional: true,
@@ -90,7 +91,7 @@ export const continuationOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs/{run_id}/signal",
     tag: "runs",
-    summary: "Send a run a message, which one step will consume",
+    summary: "Send a signal to a run; one step consumes it",
     body: newSignal,
     isConditional: true,
     isIdempotent: true,

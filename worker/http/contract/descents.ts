@@ -3,7 +3,7 @@ import { descending, type Operation } from "./operation.ts";
 import { replayMark, run } from "./records.ts";
 import { basis, jsonObject, newId, text } from "./values.ts";
 
-const birthId = v.pipe(v.nullish(newId), v.description("The id of the new run. A generated one where absent."));
+const birthId = v.pipe(v.nullish(newId), v.description("The id of the new run. Default: a generated id."));
 
 /** `POST /v1/runs/{run_id}/replay` */
 export const descent = v.object({ checkpoint_id: basis, run_id: birthId });
@@ -13,9 +13,9 @@ export const fork = v.object({
   checkpoint_id: basis,
   run_id: birthId,
   edit: v.pipe(
-    // An object of valibot's may be an array.
+    // `v.object` alone would also accept an array.
     v.nullish(v.intersect([jsonObject, v.object({ inputs: v.nullish(jsonObject), vars: v.nullish(jsonObject) })])),
-    v.description("Values that replace those of the same names in the fork's state."),
+    v.description("Values that replace the values of the same names in the state of the fork."),
   ),
 });
 
@@ -50,7 +50,7 @@ export const descentOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs/{run_id}/replay",
     tag: "runs",
-    summary: "Execute a new run from a checkpoint of this one",
+    summary: "Replay a run: execute a new run from one of its checkpoints",
     body: descent,
     isBodyOptional: true,
     isConditional: true,
@@ -64,9 +64,9 @@ export const descentOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs/{run_id}/fork",
     tag: "runs",
-    summary: "Make a new pending run that stands on a checkpoint of this one",
+    summary: "Fork a run: create a new pending run from one of its checkpoints",
     description:
-      "With an `edit` the checkpoint is copied as it is, and the edited state is a second one, the head; old approvals are not taken along.",
+      "With an `edit`, the fork has two checkpoints: an unchanged copy, and the edited state as its head. An edited fork does not keep earlier approvals.",
     body: fork,
     isBodyOptional: true,
     isConditional: true,

@@ -13,13 +13,19 @@ export const historyQuery = v.object({
 
 /** `GET /v1/runs/{run_id}/events` */
 export const eventQuery = v.object({
-  after: v.pipe(v.optional(text), v.description("The id of an event, or its place, `<revision>-<index>`.")),
+  after: v.pipe(
+    v.optional(text),
+    v.description("The id of an event, or its position, `<revision>-<index>`. The page starts after it."),
+  ),
   limit: wholeNumber(1, 500, 100),
 });
 
 /** `GET /v1/runs/{run_id}/stream` */
 export const streamQuery = v.object({
-  after: v.pipe(v.optional(text), v.description("As in the events; the header Last-Event-ID wins.")),
+  after: v.pipe(
+    v.optional(text),
+    v.description("The id or the position of an event, as in `getEvents`. The header Last-Event-ID takes precedence."),
+  ),
 });
 
 export const historyPage = v.object({
@@ -41,7 +47,7 @@ export const eventPage = v.object({
   pagination: v.object({
     limit: whole,
     has_more: v.boolean(),
-    next_after: v.pipe(v.optional(text), v.description("The `after` of the next page; absent on the last.")),
+    next_after: v.pipe(v.optional(text), v.description("The `after` of the next page. Absent on the last page.")),
   }),
 });
 
@@ -56,22 +62,22 @@ export const trace = v.object({
 export const lineageNode = v.object({
   run_id: text,
   source_run_id: textOrNull,
-  checkpoint_id: v.pipe(textOrNull, v.description("The checkpoint of the source on which it stands.")),
+  checkpoint_id: v.pipe(textOrNull, v.description("The checkpoint of the source from which this run started.")),
   kind: v.nullable(v.picklist(["fork", "replay"])),
   skill_id: textOrNull,
   status: v.nullable(v.picklist(runStatuses)),
   created_at: textOrNull,
-  is_missing: v.pipe(v.optional(v.literal(true)), v.description("Present where the run is not there, or no longer.")),
+  is_missing: v.pipe(v.optional(v.literal(true)), v.description("Present if the run does not exist or was deleted.")),
 });
 
 export const lineage = v.object({
   run: lineageNode,
-  ancestors: v.pipe(v.array(lineageNode), v.description("The nearest first.")),
-  descendants: v.pipe(v.array(lineageNode), v.description("Parents before children.")),
+  ancestors: v.pipe(v.array(lineageNode), v.description("Nearest first.")),
+  descendants: v.pipe(v.array(lineageNode), v.description("Each parent comes before its children.")),
   has_more: v.boolean(),
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const historySchemas = {
   EventPage: eventPage,
   HistoryPage: historyPage,
@@ -92,7 +98,7 @@ export const historyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/history",
     tag: "runs",
-    summary: "What happened to a run, commit by commit",
+    summary: "List the history of a run, one entry per commit",
     query: historyQuery,
     status: 200,
     answer: historyPage,
@@ -103,7 +109,7 @@ export const historyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/events",
     tag: "runs",
-    summary: "What happened to a run, event by event",
+    summary: "List the events of a run",
     query: eventQuery,
     status: 200,
     answer: eventPage,
@@ -114,14 +120,14 @@ export const historyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/stream",
     tag: "runs",
-    summary: "What happens to a run, as server-sent events",
+    summary: "Stream the events of a run as server-sent events",
     description:
-      "Each event has its place as `id`, `<revision>-<index>`, and is sent once and in order; comments in between are heartbeats. When the run has ended, an event `end` with its status comes last. A stream may close before that: connect again with the last id as `Last-Event-ID`.",
+      "Each event is sent once, in order, with its position `<revision>-<index>` as `id`. Comments between events are heartbeats. When the run ends, the last message is an event `end` with its status. The stream may close earlier: connect again and send the last id as `Last-Event-ID`.",
     headers: ["LastEventId"],
     query: streamQuery,
     status: 200,
     answerType: "text/event-stream",
-    also: { 204: "The run has ended, and nothing happened after that place" },
+    also: { 204: "The run has ended, and there is no event after that position" },
     errors: ofRun,
   },
   {
@@ -129,7 +135,7 @@ export const historyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/trace",
     tag: "runs",
-    summary: "The steps that a run has executed, as its head tells them",
+    summary: "List the steps that a run has executed, as its head records them",
     status: 200,
     answer: trace,
     errors: ofRun,
@@ -139,8 +145,8 @@ export const historyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}/lineage",
     tag: "runs",
-    summary: "The runs from which a run descends, and those that descend from it",
-    description: "At most 500 beside the run itself.",
+    summary: "List the ancestors and descendants of a run",
+    description: "Returns at most 500 runs besides the run itself.",
     status: 200,
     answer: lineage,
     errors: ofRun,

@@ -7,7 +7,7 @@ import { extended, text, textOrNull } from "./values.ts";
 export const newApiKey = v.object({
   name: v.pipe(
     text,
-    v.regex(/^[ -~\u00a0-\ud7ff\ue000-\uffff]{1,200}$/, "expected 1 to 200 characters, and no control character"),
+    v.regex(/^[ -~\u00a0-\ud7ff\ue000-\uffff]{1,200}$/, "expected 1 to 200 characters without control characters"),
   ),
   role: v.picklist(roles, `expected one of ${roles.join(", ")}`),
 });
@@ -19,16 +19,18 @@ const keyFields = {
   tenant: text,
   created_at: text,
   revoked_at: textOrNull,
-  hint: v.pipe(text, v.description("The end of the key.")),
+  hint: v.pipe(text, v.description("The last characters of the key.")),
 };
 
 const apiKey = v.object(keyFields);
 
 export const apiKeyList = v.object({ keys: v.array(apiKey) });
 
-export const issuedApiKey = extended(keyFields, { key: v.pipe(text, v.description("Shown this once.")) });
+export const issuedApiKey = extended(keyFields, {
+  key: v.pipe(text, v.description("The key itself. No other answer contains it.")),
+});
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const keySchemas = { ApiKeyList: apiKeyList, IssuedApiKey: issuedApiKey };
 
 export type KeyAnswer = v.InferOutput<typeof apiKey>;
@@ -41,7 +43,7 @@ export const keyOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/keys",
     tag: "keys",
-    summary: "The API keys of the caller's tenant, revoked ones too",
+    summary: "List the API keys of the caller's tenant, including revoked keys",
     role: "admin",
     status: 200,
     answer: apiKeyList,
@@ -53,7 +55,7 @@ export const keyOperations: readonly Operation[] = [
     path: "/v1/keys",
     tag: "keys",
     summary: "Issue an API key for the caller's tenant",
-    description: "The key is in this answer and nowhere else: what is kept is its hash.",
+    description: "Only this answer contains the key: the service stores its hash.",
     role: "admin",
     body: newApiKey,
     status: 201,
@@ -65,7 +67,7 @@ export const keyOperations: readonly Operation[] = [
     method: "delete",
     path: "/v1/keys/{key_id}",
     tag: "keys",
-    summary: "Revoke an API key of the caller's tenant, at once and for good",
+    summary: "Revoke an API key of the caller's tenant, immediately and permanently",
     role: "admin",
     status: 204,
     errors: administering,

@@ -2,41 +2,41 @@ import type * as v from "valibot";
 import type { ErrorCode } from "../../../src/index.ts";
 import type { Role } from "../auth/caller.ts";
 
-/** One route as the OpenAPI document describes it. The app does not need it; a test holds the two against each other. */
+/** One route as the OpenAPI document describes it. The app does not use it; a test checks that both agree. */
 export interface Operation {
   readonly id: string;
   readonly method: "get" | "post" | "delete";
-  /** With its parameters in braces. */
+  /** The path, with its parameters in braces. */
   readonly path: string;
   readonly tag: "runs" | "checkpoints" | "keys" | "legacy" | "service";
   readonly summary: string;
   readonly description?: string;
-  /** True where it answers without a key. */
+  /** True if the route needs no key. */
   readonly isOpen?: true;
-  /** Where it needs more than its method says: "read" for GET, "execute" for the others. */
+  /** The role that the route requires. Default: `read` for GET, `execute` for other methods. */
   readonly role?: Role;
   readonly isDeprecated?: true;
-  /** True where it takes an Idempotency-Key. */
+  /** True if the route accepts an Idempotency-Key. */
   readonly isIdempotent?: true;
-  /** True where it takes If-Match, the ETag of the run that it changes or descends from. */
+  /** True if the route accepts If-Match: the ETag of the run that it changes or descends from. */
   readonly isConditional?: true;
-  /** True where the answer is a run, with its ETag. */
+  /** True if the answer is a run with its ETag. */
   readonly hasETag?: true;
-  /** Further headers that it takes. */
+  /** Other headers that the route accepts. */
   readonly headers?: readonly ("IfNoneMatch" | "LastEventId")[];
   readonly query?: { readonly entries: Readonly<Record<string, v.GenericSchema>> };
   readonly body?: v.GenericSchema;
-  /** `application/json` where absent. */
+  /** Default: `application/json`. */
   readonly bodyType?: "application/x-ndjson";
-  /** True where every field of the body may be missing, and so the body. */
+  /** True if every field of the body is optional, so that the body is optional too. */
   readonly isBodyOptional?: true;
   /** 204 has no body. */
   readonly status: 200 | 201 | 202 | 204;
-  /** What the answer is, where it is not JSON. */
+  /** The media type of the answer, if it is not JSON. */
   readonly answerType?: AnswerType;
-  /** Absent for any JSON, and for text. */
+  /** Absent if the answer is arbitrary JSON or text. */
   readonly answer?: v.GenericSchema;
-  /** Answers without a body that are no failures, and what each says. */
+  /** Successful answers without a body, with their descriptions. */
   readonly also?: { readonly [status in 204 | 304]?: string };
   readonly errors: readonly ErrorCode[];
 }

@@ -30,7 +30,7 @@ export const operations: readonly Operation[] = [
   ...legacyOperations,
 ];
 
-/** The parts of the document that have a name in it. */
+/** The schemas that have a name in the document. */
 export const schemas: Readonly<Record<string, v.GenericSchema>> = {
   ...valueSchemas,
   ...recordSchemas,

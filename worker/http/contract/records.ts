@@ -4,8 +4,8 @@ import type { ErrorCode } from "../../../src/index.ts";
 import { damagedEntry } from "../../../src/record/event.ts";
 import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
 
-// What the routes of several families answer. An app carries none of it: a route takes the types alone, and a test holds
-// every answer against its schema.
+// Answers that several families of routes share. An app does not bundle these schemas: a route imports the types only, and a
+// test checks every answer against its schema.
 
 const approvalRequest = v.object({
   step_id: text,
@@ -39,16 +39,16 @@ const runFields = {
   versions: jsonObject,
   metadata: jsonObject,
   approval_request: v.nullable(approvalRequest),
-  result: v.pipe(jsonValue, v.description("Null until the run completed; in lists also where it is large.")),
+  result: v.pipe(jsonValue, v.description("Null until the run completes. In lists it is also null if it is large.")),
   error: v.nullable(runError),
 };
 
-export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO-8601 in UTC."));
+export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO 8601 in UTC."));
 
 export const replayMark = v.pipe(
   v.optional(v.literal(true)),
   v.description(
-    "Present where an earlier call with the same Idempotency-Key had done this, and this one changed nothing.",
+    "Present if an earlier call with the same Idempotency-Key did the work, so that this call changed nothing.",
   ),
 );
 
@@ -56,7 +56,7 @@ export const markedRun = extended(runFields, { idempotent_replay: replayMark });
 
 export const damageMark = v.pipe(
   v.optional(v.literal(true)),
-  v.description("Present where the stored entry cannot be read: the ids are what is known of it."),
+  v.description("Present if the stored entry cannot be read. Only its ids are known."),
 );
 
 export const checkpointRecord = v.object({
@@ -75,7 +75,9 @@ export const runEvent = v.object({
   event_version: v.literal(1),
   event_type: v.pipe(
     v.picklist([...eventTypes, damagedEntry]),
-    v.description("`entry.damaged` stands for an entry that cannot be read; its payload has a `code` and a `message`."),
+    v.description(
+      "`entry.damaged` replaces the events of an entry that cannot be read. Its payload has a `code` and a `message`.",
+    ),
   ),
   occurred_at: text,
   run_id: text,
@@ -94,7 +96,7 @@ export const failureAnswer = v.object({
   trace_id: text,
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const recordSchemas = {
   Run: run,
   MarkedRun: markedRun,

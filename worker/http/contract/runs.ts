@@ -8,16 +8,16 @@ import { id, text, whole, wholeNumber } from "./values.ts";
 export const runQuery = v.object({
   status: v.optional(v.picklist(runStatuses, `expected one of ${runStatuses.join(", ")}`)),
   skill_id: v.optional(id),
-  source_run_id: v.pipe(v.optional(id), v.description("Replays and forks of this run.")),
+  source_run_id: v.pipe(v.optional(id), v.description("Only the replays and forks of this run.")),
   order: v.pipe(
     v.optional(v.picklist(["ascending", "descending"], "expected ascending or descending")),
-    v.metadata({ default: "descending", description: "By the time at which the runs were made." }),
+    v.metadata({ default: "descending", description: "The order, by the time at which the runs were created." }),
   ),
   limit: wholeNumber(1, 500, 100),
   offset: wholeNumber(0, Number.MAX_SAFE_INTEGER, 0),
   cursor: v.pipe(
     v.optional(text),
-    v.description("Empty for the first page, and the `next_cursor` of each page for the next."),
+    v.description("Empty for the first page; the `next_cursor` of a page for the page after it."),
   ),
 });
 
@@ -37,11 +37,11 @@ export const runPage = v.object({
   pagination: v.object({
     limit: whole,
     has_more: v.boolean(),
-    next_cursor: v.pipe(v.optional(text), v.description("The `cursor` of the next page; absent on the last.")),
+    next_cursor: v.pipe(v.optional(text), v.description("The `cursor` of the next page. Absent on the last page.")),
   }),
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const runSchemas = { RunList: runList, RunPage: runPage };
 
 export type RunListAnswer = v.InferOutput<typeof runList>;
@@ -53,9 +53,9 @@ export const runOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs",
     tag: "runs",
-    summary: "The runs, newest first unless told otherwise",
+    summary: "List runs, newest first by default",
     description:
-      "Pages by `offset` tell the total. With `cursor`, empty for the first page, each page leads to the next whatever is created meanwhile, and costs the same however many runs there are.",
+      "Pages by `offset` include the total. Pages by `cursor` do not shift when runs are created between two calls, and each costs the same however many runs there are.",
     query: runQuery,
     status: 200,
     answer: v.union([runList, runPage]),
@@ -66,10 +66,10 @@ export const runOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run_id}",
     tag: "runs",
-    summary: "A run",
+    summary: "Get a run",
     hasETag: true,
     headers: ["IfNoneMatch"],
-    also: { 304: "The run is still of that ETag" },
+    also: { 304: "The run still has this ETag" },
     status: 200,
     answer: run,
     errors: ofRun,
@@ -79,7 +79,7 @@ export const runOperations: readonly Operation[] = [
     method: "delete",
     path: "/v1/runs/{run_id}",
     tag: "runs",
-    summary: "Delete a run for good; its id stays taken",
+    summary: "Delete a run permanently; its id cannot be used again",
     role: "admin",
     isConditional: true,
     status: 204,

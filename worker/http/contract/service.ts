@@ -11,18 +11,18 @@ export const skillList = v.object({
   skills: v.array(
     v.object({
       skill_id: text,
-      versions: v.pipe(v.array(text), v.description("The last is what a run gets that names none.")),
+      versions: v.pipe(v.array(text), v.description("The last version is the default of a new run.")),
       description: textOrNull,
       form: v.picklist(["graph", "code"]),
       steps: v.pipe(
         v.optional(v.array(v.object({ step_id: text, depends_on: v.array(text) }))),
-        v.description("Of a graph."),
+        v.description("Present if the form is `graph`."),
       ),
     }),
   ),
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const serviceSchemas = { SkillList: skillList };
 
 export type HealthAnswer = v.InferOutput<typeof health>;
@@ -35,7 +35,7 @@ export const serviceOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/health",
     tag: "service",
-    summary: "Whether the service is up",
+    summary: "Check that the service is up",
     isOpen: true,
     status: 200,
     answer: health,
@@ -46,7 +46,7 @@ export const serviceOperations: readonly Operation[] = [
     method: "get",
     path: "/openapi.json",
     tag: "service",
-    summary: "This document",
+    summary: "Get this document",
     isOpen: true,
     status: 200,
     errors: always,
@@ -56,7 +56,7 @@ export const serviceOperations: readonly Operation[] = [
     method: "get",
     path: "/reference",
     tag: "service",
-    summary: "This document as a page",
+    summary: "Get this document as a page",
     isOpen: true,
     status: 200,
     answerType: "text/html",
@@ -67,7 +67,7 @@ export const serviceOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/whoami",
     tag: "service",
-    summary: "For whom the caller is taken",
+    summary: "Get the tenant and the role of the caller",
     status: 200,
     answer: whoami,
     errors: keyed,
@@ -77,7 +77,7 @@ export const serviceOperations: readonly Operation[] = [
     method: "get",
     path: "/v1/skills",
     tag: "service",
-    summary: "The skills that are served here",
+    summary: "List the skills of this service",
     status: 200,
     answer: skillList,
     errors: keyed,

@@ -32,7 +32,10 @@ export const newRun = v.object({
   metadata: v.nullish(jsonObject),
   start: v.pipe(
     v.nullish(v.boolean("expected a boolean")),
-    v.metadata({ default: true, description: "False makes a pending run that executes nothing until it is resumed." }),
+    v.metadata({
+      default: true,
+      description: "`false` creates a pending run, which executes nothing until it is resumed.",
+    }),
   ),
 });
 
@@ -45,7 +48,7 @@ export const startedRun = v.object({
   idempotent_replay: replayMark,
 });
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const startSchemas = { StartedRun: startedRun };
 
 export type StartedRunAnswer = v.InferOutput<typeof startedRun>;
@@ -57,7 +60,8 @@ export const startOperations: readonly Operation[] = [
     path: "/v1/skills/{skill_id}/execute/async",
     tag: "runs",
     summary: "Start a run of a skill",
-    description: "The answer comes once the start is durable; the run is executed behind it. `options` is ignored.",
+    description:
+      "The service answers when the start is durable, and then executes the run in the background. `options` is ignored.",
     isIdempotent: true,
     body: execution,
     status: 202,
@@ -94,9 +98,9 @@ export const startOperations: readonly Operation[] = [
     method: "post",
     path: "/v1/runs",
     tag: "runs",
-    summary: "Create a run, and start it unless told otherwise",
+    summary: "Create a run, and start it by default",
     description:
-      "With `start: false` the run is pending; its skill need not be known here, and checkpoints may be saved.",
+      "With `start: false` the run is pending: the service need not know its skill, and checkpoints can be saved to it.",
     isIdempotent: true,
     body: newRun,
     hasETag: true,

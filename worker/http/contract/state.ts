@@ -26,7 +26,7 @@ export const traceMetrics = v.looseObject({
 });
 
 /**
- * A state in the ORCA v1 form, for the document alone: it is the core that reads and writes states. Fields that are not
+ * A state in the ORCA v1 form. It is used by the document only: the core reads and writes states. Fields that are not listed
  * here are kept.
  */
 const executionState = v.pipe(
@@ -36,7 +36,7 @@ const executionState = v.pipe(
     inputs: jsonObject,
     vars: v.optional(jsonObject),
     outputs: v.optional(jsonObject),
-    step_results: v.pipe(v.optional(jsonObject), v.description("By step id.")),
+    step_results: v.pipe(v.optional(jsonObject), v.description("The result of each step, by step id.")),
     written_targets: v.optional(texts),
     events: v.optional(v.array(jsonObject)),
     started_at: v.nullish(text),
@@ -82,7 +82,7 @@ const executionState = v.pipe(
       }),
     ),
     extensions: v.optional(jsonObject),
-    state_version: v.pipe(v.optional(text), v.description("Of major version 1.")),
+    state_version: v.pipe(v.optional(text), v.description("The major version is 1.")),
     skill_version: v.nullish(text),
     iteration: v.optional(v.number()),
     current_step: v.nullish(text),
@@ -90,9 +90,9 @@ const executionState = v.pipe(
     updated_at: v.nullish(text),
   }),
   v.description(
-    "Everything a run knows at one checkpoint. Absent fields take their defaults, and unknown ones are kept.",
+    "The whole state of a run at one checkpoint. Absent fields take their defaults; unknown fields are kept.",
   ),
 );
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const stateSchemas = { ExecutionState: executionState };

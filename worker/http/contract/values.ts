@@ -2,57 +2,54 @@ import * as v from "valibot";
 import type { Json, JsonObject } from "../../../src/codec/index.ts";
 import { isJsonObject } from "../../../src/json.ts";
 
-// The schemas of which requests and answers are made. In requests, unknown fields are ignored, and `null` is the same as
-// absent. A message says what was expected; `decode` adds what was found.
+// The schemas from which requests and answers are built. In requests, unknown fields are ignored, and `null` means absent. A
+// message says what was expected; `decode` adds what was found.
 
 export const text = v.string("expected a string");
 export const textOrNull = v.nullable(text);
 export const whole = v.pipe(v.number(), v.integer());
 
-/** Any JSON, as values travel: what JSON cannot say is a `$durable` tag. */
+/** Any JSON: a value in its wire form. What JSON cannot express is a `$durable` tag. */
 export const jsonValue = v.custom<Json>(() => true);
 
-/** Values by name. A record of valibot's would drop names such as `__proto__`. */
+/** Values by name. `v.record` would drop names such as `__proto__`. */
 export const jsonObject = v.custom<JsonObject>(isJsonObject, "expected an object");
 
-/** The ORCA v1 form of a state; the core reads it and names what is wrong. */
+/** The ORCA v1 form of a state. The core reads it and reports what is wrong. */
 export const state = v.custom<JsonObject>(isJsonObject, "expected an object");
 
-/** Printable ASCII of 1 to 200 characters. */
-export const id = v.pipe(text, v.regex(/^[\x20-\x7e]{1,200}$/, "expected 1 to 200 characters of printable ASCII"));
+/** 1 to 200 printable ASCII characters. */
+export const id = v.pipe(text, v.regex(/^[\x20-\x7e]{1,200}$/, "expected 1 to 200 printable ASCII characters"));
 
-// A URL cannot name the segments "." and "..", escaped or not.
+// A URL cannot contain the segments "." and "..", escaped or not.
 export const newId = v.pipe(
   text,
-  v.regex(
-    /^(?!\.{1,2}$)[\x20-\x7e]{1,200}$/,
-    'expected 1 to 200 characters of printable ASCII other than "." and ".."',
-  ),
+  v.regex(/^(?!\.{1,2}$)[\x20-\x7e]{1,200}$/, 'expected 1 to 200 printable ASCII characters other than "." and ".."'),
 );
 
-/** The id of a step: its name, which is any text of 1 to 256 characters, and the number of its call where a body calls it again. */
+/** The id of a step: its name (any text of 1 to 256 characters), followed by the number of the call if a body calls it again. */
 export const stepId = v.pipe(
   text,
   v.minLength(1, "expected 1 to 300 characters"),
   v.maxLength(300, "expected 1 to 300 characters"),
 );
 
-/** The checkpoint on which a continuation or a descendant stands. */
-export const basis = v.pipe(v.nullish(id), v.description("The run's head where absent."));
+/** The checkpoint from which a run continues, or a new run starts. */
+export const basis = v.pipe(v.nullish(id), v.description("The id of the checkpoint. Default: the head of the run."));
 
-/** Those that have a name in the document. */
+/** The schemas that have a name in the document. */
 export const valueSchemas = { Id: id, NewId: newId };
 
 /**
- * An object with further fields. A spread would do, but bundlers keep one at the top of a module, and with it in every app the
- * schemas of answers.
+ * An object with more fields. A spread at the top of a module would do the same, but bundlers keep it, and with it the
+ * schemas of answers in every app.
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function extended<A extends v.ObjectEntries, B extends v.ObjectEntries>(fields: A, more: B) {
   return v.object({ ...fields, ...more });
 }
 
-/** A number in a query, in decimal digits and nothing else. */
+/** A number in a query, in decimal digits only. */
 export function wholeNumber(from: number, to: number, otherwise: number) {
   const problem = `expected a whole number from ${from} to ${to}`;
   return v.pipe(

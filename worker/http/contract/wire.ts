@@ -13,14 +13,14 @@ import type { HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } fro
 import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";
 import type { SkillListAnswer } from "./service.ts";
 
-// How the core's records look on the wire. The core writes them; here they get the types of the answers, which the
-// tests hold against the schemas.
+// The wire form of the core's records. The core writes it; the functions here add the types of the answers, which tests check
+// against the schemas.
 
 export function runAnswer(run: Run): RunAnswer {
   return asAnswer(writeRun(encodeRun(run)));
 }
 
-/** The mark of an answer to a call that its idempotency key had made before. */
+/** Marks an answer to a call that was already made with the same idempotency key. */
 export function replayMark({ isRepeat }: { readonly isRepeat?: boolean }): { idempotent_replay?: true } {
   return isRepeat ? { idempotent_replay: true } : {};
 }
@@ -109,7 +109,7 @@ export function skillListAnswer(skills: readonly Skill[]): SkillListAnswer {
   };
 }
 
-// The tests hold every answer against its schema, so that what the core writes is of the answer's type.
+// Tests check every answer against its schema, so what the core writes has the type of the answer.
 function asAnswer<T>(json: JsonObject): T {
   return json as T;
 }

@@ -30,9 +30,7 @@ export function failure(c: Context<AppEnv>, error: unknown): Response {
 }
 
 function unknownError(): DurableError {
-  return new DurableError("internal_error", "the request failed for a reason that is not told here", {
-    hint: "the server's log has the reason under this trace id",
-  });
+  return new DurableError("internal_error", "internal error; the server logs the cause under this trace id");
 }
 
 /** True for a failure that its caller cannot have caused, and that the server's log should show. */

@@ -21,13 +21,15 @@ export const keyRoutes = new Hono<AppEnv>()
   .delete("/v1/keys/:key_id", needs("admin"), async (c) => {
     const keyId = c.req.param("key_id");
     if (await keysOf(c).revoke(c.var.caller.tenant, keyId, Date.now())) return c.body(null, 204);
-    throw new DurableError("not_found", `there is no API key "${keyId.slice(0, 200)}"`);
+    throw new DurableError("not_found", `unknown API key id "${keyId.slice(0, 200)}"`);
   });
 
 function keysOf(c: Context<AppEnv>): KeyStore {
   const { keys } = c.var;
   if (keys !== undefined) return keys;
-  throw new DurableError("not_found", "no API keys are issued here", { hint: "callers are told by a login elsewhere" });
+  throw new DurableError("not_found", "this service issues no API keys", {
+    hint: "its callers sign in in another way",
+  });
 }
 
 function keyAnswer({ keyId, name, role, tenant, createdAt, revokedAt, hint }: KeyRecord): KeyAnswer {

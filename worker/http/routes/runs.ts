@@ -60,10 +60,10 @@ function cursorOf({ createdAt, runId }: RunPosition): string {
  * @throws `invalid_request` where it is none of ours, or an offset is asked for beside it.
  */
 function parseCursor(cursor: string, offset: number): RunPosition | undefined {
-  if (offset > 0) throw invalidRequest("offset", "pages by cursor have none");
+  if (offset > 0) throw invalidRequest("offset", "expected no offset beside a cursor");
   if (cursor === "") return undefined;
   const [, createdAt = "", runId] = /^(\d{1,15}):(.+)$/.exec(textOf(cursor)) ?? [];
-  if (!isId(runId)) throw invalidRequest("cursor", "this is no cursor of ours");
+  if (!isId(runId)) throw invalidRequest("cursor", "expected an empty text or the next_cursor of a page");
   return { createdAt: Number(createdAt), runId };
 }
 
