@@ -7,7 +7,7 @@ export { DurableError, type ErrorCode, isDurableError, type OnError } from "./er
 export { broadcastNotifier, localNotifier } from "./journal/notifier.ts";
 export type { Checkpoint, CheckpointRecord } from "./record/checkpoint.ts";
 export type { RunEvent } from "./record/event.ts";
-export type { Precondition } from "./record/lifecycle.ts";
+export type { Precondition } from "./record/precondition.ts";
 export { isTerminal, type RunError, type RunStatus } from "./record/run.ts";
 export type { ExecutionState } from "./record/state.ts";
 export type { RetryPolicy } from "./retry.ts";

@@ -10,7 +10,7 @@ import { present } from "../present.ts";
 import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
 import { refuseLive, released } from "../record/lease.ts";
-import { demand, type Precondition } from "../record/lifecycle.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { EntryRow } from "../store.ts";
@@ -19,7 +19,7 @@ import { type Page, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
 
 /** A checkpoint that a caller brings. */
-export interface NewCheckpointRequest {
+export interface NewCheckpointRequest extends Precondition {
   /** `chk_…` where absent. */
   readonly checkpointId?: string;
   readonly stepId?: string;
@@ -57,7 +57,6 @@ export async function saveCheckpoint(
   scope: Scope,
   runId: RunId,
   request: NewCheckpointRequest,
-  precondition: Precondition,
 ): Promise<CheckpointRecord> {
   const { host, executor, tenant } = scope;
   const { kind, stepId, pendingWrites = [] } = request;
@@ -67,7 +66,7 @@ export async function saveCheckpoint(
   const state = encodeState(request.state);
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, runId, async (held, now) => {
     const { record } = held;
-    demand(record, precondition);
+    demand(record, request);
     if (state.skillId !== record.run.skillId) {
       throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
     }

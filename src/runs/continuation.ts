@@ -13,8 +13,9 @@ import { present } from "../present.ts";
 import { event } from "../record/event.ts";
 import { type Gate, openGates } from "../record/gate.ts";
 import { refuseLive, released } from "../record/lease.ts";
-import { type Decision, demand, moved, type Precondition } from "../record/lifecycle.ts";
+import { type Decision, moved } from "../record/lifecycle.ts";
 import { refuseUnedited, selected } from "../record/lineage.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
@@ -39,7 +40,7 @@ export interface Repeatable {
 }
 
 /** How a run is to go on. */
-export interface Resumption {
+export interface Resumption extends Precondition {
   /** The run's head where absent. */
   readonly checkpointId?: string;
   /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
@@ -53,17 +54,13 @@ interface Continuation {
 }
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
-export async function resumeRun(
-  scope: Scope,
-  runId: RunId,
-  { checkpointId, idempotencyKey }: Resumption,
-  precondition: Precondition,
-): Promise<Resumed> {
+export async function resumeRun(scope: Scope, runId: RunId, request: Resumption): Promise<Resumed> {
   const { host, executor } = scope;
+  const { checkpointId, idempotencyKey } = request;
   const content = [runId, checkpointId ?? null];
   const claim = await idempotencyClaim("resume", idempotencyKey, content, host.clock.now());
   const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
-    demand(record, precondition);
+    demand(record, request);
     const from = await getCheckpoint(scope, runId, selected(record, checkpointId));
     refuseLive(record, now, "cancel it first, or wait until its lease lapses");
     refuseUnedited(record);
@@ -112,7 +109,7 @@ function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
 }
 
 /** Who decided at a gate, and about which. */
-export interface GateDecision {
+export interface GateDecision extends Precondition {
   readonly approver?: string;
   readonly notes?: string;
   /**
@@ -138,17 +135,13 @@ async function decisionClaim(
 type Opened = Continuation | { readonly head: CheckpointId };
 
 /** Opens a gate, and resumes the run where it waits; other steps of it may still be in flight. */
-export async function approveRun(
-  scope: Scope,
-  runId: RunId,
-  request: GateDecision,
-  precondition: Precondition,
-): Promise<Resumed> {
+export async function approveRun(scope: Scope, runId: RunId, request: GateDecision): Promise<Resumed> {
   const { host, executor } = scope;
-  const { stepId, idempotencyKey: _, ...by } = request;
+  const { stepId, approver, notes } = request;
+  const by = present({ approver, notes });
   const claim = await decisionClaim("approve", host, runId, request);
   const approved = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
-    demand(record, precondition);
+    demand(record, request);
     const gate = gateOf(record, stepId, "approve");
     const { capabilityId } = gate;
     const decision = decisionOf(gate, by);
@@ -193,17 +186,13 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 }
 
 /** Closes a gate for good: the run is canceled. */
-export async function denyRun(
-  scope: Scope,
-  runId: RunId,
-  request: GateDecision,
-  precondition: Precondition,
-): Promise<Repeatable> {
+export async function denyRun(scope: Scope, runId: RunId, request: GateDecision): Promise<Repeatable> {
   const { host, executor } = scope;
-  const { stepId, idempotencyKey: _, ...by } = request;
+  const { stepId, approver, notes } = request;
+  const by = present({ approver, notes });
   const claim = await decisionClaim("deny", host, runId, request);
   const { held, isRepeat } = await changeOnce(scope, runId, claim, ({ record }, now) => {
-    demand(record, precondition);
+    demand(record, request);
     const decision = decisionOf(gateOf(record, stepId, "deny"), by);
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
@@ -218,7 +207,7 @@ function decisionPayload(decision: Decision): Record<string, Json> {
   return { step_id: decision.stepId, approver: decision.approver ?? null, notes: decision.notes ?? null };
 }
 
-function decisionOf({ stepId, capabilityId, since }: Gate, by: Omit<GateDecision, "stepId">): Decision {
+function decisionOf({ stepId, capabilityId, since }: Gate, by: Pick<GateDecision, "approver" | "notes">): Decision {
   return { ...by, stepId, requestedAt: isoTime(since), ...present({ capabilityId }) };
 }
 
@@ -240,10 +229,10 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
-export async function cancelRun(scope: Scope, runId: RunId, precondition: Precondition): Promise<Held> {
+export async function cancelRun(scope: Scope, runId: RunId, request: Precondition): Promise<Held> {
   const { executor } = scope;
   const { held } = await change(scope, runId, ({ record }, now) => {
-    demand(record, precondition);
+    demand(record, request);
     const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
     return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
   });
@@ -252,7 +241,7 @@ export async function cancelRun(scope: Scope, runId: RunId, precondition: Precon
 }
 
 /** A message to a run. */
-export interface NewSignal {
+export interface NewSignal extends Precondition {
   /** Printable ASCII, 1 to 200 characters. */
   readonly name: string;
   readonly payload?: unknown;
@@ -261,13 +250,9 @@ export interface NewSignal {
 }
 
 /** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
-export async function signalRun(
-  scope: Scope,
-  runId: RunId,
-  { name, payload, idempotencyKey }: NewSignal,
-  precondition: Precondition,
-): Promise<Repeatable> {
+export async function signalRun(scope: Scope, runId: RunId, request: NewSignal): Promise<Repeatable> {
   const { host, executor } = scope;
+  const { name, payload, idempotencyKey } = request;
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
   const encoded = encodeValue(payload ?? null, "payload");
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
@@ -275,7 +260,7 @@ export async function signalRun(
   }
   const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
   const signaled = await changeOnce<Awakened | undefined>(scope, runId, claim, async ({ record }, now) => {
-    demand(record, precondition);
+    demand(record, request);
     const { run } = record;
     if (isTerminal(run.status)) {
       throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {

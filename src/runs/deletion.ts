@@ -5,7 +5,7 @@ import { erase } from "../journal/commit.ts";
 import { heldRow, missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { refuseLive } from "../record/lease.ts";
-import { demand, type Precondition } from "../record/lifecycle.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { RunRow } from "../store.ts";
 import type { Scope } from "./scope.ts";

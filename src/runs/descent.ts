@@ -10,8 +10,8 @@ import type { Json } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
-import { demand, type Precondition } from "../record/lifecycle.ts";
 import { type DescentKind, descendant, refuseUnedited, selected } from "../record/lineage.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { bindSkill, versionOf } from "../skills/binding.ts";
@@ -21,8 +21,8 @@ import { type Born, earlierRun, settle } from "./birth.ts";
 import { idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
-/** Where a descendant begins, and what it is called. */
-export interface Descent {
+/** Where a descendant begins, and what it is called. It is written only if its source fulfils the precondition. */
+export interface Descent extends Precondition {
   /** The source's head where absent. */
   readonly checkpointId?: string;
   /** `replay_…` or `fork_…` where absent. */
@@ -53,17 +53,12 @@ export interface Descended {
 }
 
 /** Makes a new run that executes from a checkpoint's state. The source is only read. */
-export async function replayRun(
-  scope: Scope,
-  runId: RunId,
-  descent: Descent,
-  precondition: Precondition,
-): Promise<Descended> {
+export async function replayRun(scope: Scope, runId: RunId, descent: Descent): Promise<Descended> {
   const { host, executor } = scope;
   const claim = await descentClaim("replay", host, runId, descent);
   const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return descended(earlier);
-  const { source, checkpoint } = await origin(scope, runId, descent, precondition);
+  const { source, checkpoint } = await origin(scope, runId, descent);
   // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
   const { skill, state } = bindSkill(executor.skills, source.record, checkpoint);
   const now = host.clock.now();
@@ -81,30 +76,19 @@ export async function replayRun(
 }
 
 /** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
-export async function forkRun(
-  scope: Scope,
-  runId: RunId,
-  descent: ForkDescent,
-  precondition: Precondition,
-): Promise<Descended> {
+export async function forkRun(scope: Scope, runId: RunId, descent: ForkDescent): Promise<Descended> {
   const { host } = scope;
   const { edit } = descent;
   const encoded = edit === undefined ? undefined : encodedEdit(edit);
   const claim = await descentClaim("fork", host, runId, descent, encoded);
   const earlier = await earlierRun(scope, claim);
-  const fork = earlier ?? (await bornFork(scope, runId, descent, claim, precondition));
+  const fork = earlier ?? (await bornFork(scope, runId, descent, claim));
   return descended(encoded === undefined ? fork : await withEdit(scope, fork, encoded));
 }
 
-async function bornFork(
-  scope: Scope,
-  runId: RunId,
-  descent: ForkDescent,
-  claim: NewClaim | undefined,
-  precondition: Precondition,
-): Promise<Born> {
+async function bornFork(scope: Scope, runId: RunId, descent: ForkDescent, claim: NewClaim | undefined): Promise<Born> {
   const { host } = scope;
-  const { source, checkpoint } = await origin(scope, runId, descent, precondition);
+  const { source, checkpoint } = await origin(scope, runId, descent);
   const now = host.clock.now();
   const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
   const record = born("fork", host, source.record, checkpoint, descent, now);
@@ -162,9 +146,9 @@ function descended({ held, isRepeat }: Born): Descended {
   return { held, checkpointId: parseCheckpointId(held.record.run.metadata.source_checkpoint_id), isRepeat };
 }
 
-async function origin(scope: Scope, runId: RunId, descent: Descent, precondition: Precondition) {
+async function origin(scope: Scope, runId: RunId, descent: Descent) {
   const source = await getRun(scope, runId);
-  demand(source.record, precondition);
+  demand(source.record, descent);
   const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
   refuseUnedited(source.record);
   return { source, checkpoint };

@@ -8,7 +8,7 @@ import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../present.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
-import type { Precondition } from "../record/lifecycle.ts";
+import type { Precondition } from "../record/precondition.ts";
 import { isTerminal, type Run, type RunStatus, runStatuses } from "../record/run.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import type { RunPosition, RunRow } from "../store.ts";
@@ -124,8 +124,8 @@ export interface RunPage {
  *
  * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
  * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed. What
- * writes a run takes a {@link Precondition}, as HTTP's `If-Match` is one; the newborn of a replay or fork is written where its
- * source fulfils it.
+ * writes a run has a {@link Precondition} among its options, as HTTP's `If-Match` is one; the newborn of a replay or fork is
+ * written if its source fulfils it.
  */
 export class Runs {
   readonly #scope: Scope;
@@ -214,13 +214,9 @@ export class Runs {
   }
 
   /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
-  async saveCheckpoint(
-    runId: string,
-    request: NewCheckpointRequest,
-    precondition: Precondition = {},
-  ): Promise<CheckpointRecord> {
+  async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
     expectTexts(request, ["stepId"]);
-    return saveCheckpoint(this.#scope, parseRunId(runId), request, precondition);
+    return saveCheckpoint(this.#scope, parseRunId(runId), request);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
@@ -235,52 +231,56 @@ export class Runs {
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
-  async resume(runId: string, options: Resumption = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
+  async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectObject(options, "options");
-    return resumed(await resumeRun(this.#scope, id, options, precondition));
+    return resumed(await resumeRun(this.#scope, id, options));
   }
 
   /** Makes a new run that executes from a checkpoint of this one. */
-  async replay(runId: string, descent: Descent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
+  async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
-    return descended(id, await replayRun(this.#scope, id, descent, precondition));
+    return descended(id, await replayRun(this.#scope, id, descent));
   }
 
   /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
-  async fork(runId: string, descent: ForkDescent = {}, precondition: Precondition = {}): Promise<DescentOutcome> {
+  async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
-    return descended(id, await forkRun(this.#scope, id, descent, precondition));
+    return descended(id, await forkRun(this.#scope, id, descent));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
-  async approve(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ResumeOutcome> {
+  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectTexts(decision, ["approver", "notes", "stepId"]);
-    return resumed(await approveRun(this.#scope, id, decision, precondition));
+    return resumed(await approveRun(this.#scope, id, decision));
   }
 
   /** Refuses what the run waits for; the run is canceled. */
-  async deny(runId: string, decision: GateDecision = {}, precondition: Precondition = {}): Promise<ChangedRun> {
+  async deny(runId: string, decision: GateDecision = {}): Promise<ChangedRun> {
     expectTexts(decision, ["approver", "notes", "stepId"]);
-    return changedRun(await denyRun(this.#scope, parseRunId(runId), decision, precondition));
+    return changedRun(await denyRun(this.#scope, parseRunId(runId), decision));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
-  async signal(runId: string, signal: NewSignal, precondition: Precondition = {}): Promise<ChangedRun> {
+  async signal(runId: string, signal: NewSignal): Promise<ChangedRun> {
     expectTexts(signal, ["name"]);
-    return changedRun(await signalRun(this.#scope, parseRunId(runId), signal, precondition));
+    return changedRun(await signalRun(this.#scope, parseRunId(runId), signal));
   }
 
-  async cancel(runId: string, precondition: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await cancelRun(this.#scope, parseRunId(runId), precondition));
+  async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
+    const id = parseRunId(runId);
+    expectObject(options, "options");
+    return currentRun(await cancelRun(this.#scope, id, options));
   }
 
   /** Deletes a run for good; its id stays taken. What descends from it goes on. */
-  async delete(runId: string, precondition: Precondition = {}): Promise<void> {
-    return deleteRun(this.#scope, parseRunId(runId), precondition);
+  async delete(runId: string, options: Precondition = {}): Promise<void> {
+    const id = parseRunId(runId);
+    expectObject(options, "options");
+    return deleteRun(this.#scope, id, options);
   }
 
   /** What happened to the run, in order. */

@@ -89,7 +89,7 @@ const others: readonly (readonly [keyof Runs, readonly unknown[], string])[] = [
   ["approve", ["gate", { approver: 42 }], "approver"],
   ["approve", ["gate", { notes: {} }], "notes"],
   ["approve", ["gate", { stepId: 1 }], "stepId"],
-  ["approve", ["gate", {}, { expectedRevision: "1" }], "expectedRevision"],
+  ["approve", ["gate", { expectedRevision: "1" }], "expectedRevision"],
   ["deny", ["gate", { approver: [] }], "approver"],
   ["deny", ["gate", { notes: 1 }], "notes"],
   ["signal", ["gate", { name: 1 }], "name"],

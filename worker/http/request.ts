@@ -170,6 +170,11 @@ export function preconditionOf(c: Context<AppEnv>): Precondition {
   return { expectedRevision: revisions };
 }
 
+/** What the request's headers say of a call that may be repeated: its key, and its demand on the run. */
+export function conditionsOf(c: Context<AppEnv>): Precondition & { readonly idempotencyKey?: string } {
+  return { ...preconditionOf(c), ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
+}
+
 /** True where the caller has the run as it is. */
 export function isKnown(c: Context<AppEnv>, { revision }: CurrentRun): boolean {
   const given = c.req.header("if-none-match");

@@ -162,7 +162,7 @@ export function repeatCases(on: OnStage): void {
       on(async ({ runs, home, clock }) => {
         await runs.create({ skillId: "signaled", runId: "r" });
         const { revision } = await runs.get("r");
-        const send = () => runs.signal("r", { name: "go", idempotencyKey: "key" }, { expectedRevision: revision });
+        const send = () => runs.signal("r", { name: "go", idempotencyKey: "key", expectedRevision: revision });
         await send();
         await runs.resume("r");
         await home.idle();
@@ -203,7 +203,7 @@ export function repeatCases(on: OnStage): void {
   describe("an approval that comes late, or twice", () => {
     const late: Readonly<Record<string, (runs: Runs, revision: number) => Promise<unknown>>> = {
       "that names its gate": (runs) => runs.approve("r", { stepId: "first" }),
-      "that names the revision": (runs, expectedRevision) => runs.approve("r", {}, { expectedRevision }),
+      "that names the revision": (runs, expectedRevision) => runs.approve("r", { expectedRevision }),
       "that has a key": (runs) => runs.approve("r", { idempotencyKey: "key" }),
     };
     test.each(Object.keys(late))("%s opens no gate that was asked after the first was decided", (name) =>

@@ -37,9 +37,10 @@ export const checkpointRoutes = new Hono<AppEnv>()
     const request = {
       kind,
       state: decodeState(readState(state)),
+      ...preconditionOf(c),
       ...given({ checkpointId: checkpoint_id, stepId: step_id, pendingWrites: pending_writes }),
     };
-    const record = await c.var.runs.saveCheckpoint(c.req.param("run_id"), request, preconditionOf(c));
+    const record = await c.var.runs.saveCheckpoint(c.req.param("run_id"), request);
     return c.json(checkpointRecordAnswer(record), 201);
   })
   .get("/v1/runs/:run_id/checkpoints/:checkpoint_id", async (c) => {

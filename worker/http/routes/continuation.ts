@@ -6,7 +6,7 @@ import type { AppEnv } from "../call.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { body, given, idempotencyKeyOf, preconditionOf, tag } from "../request.ts";
+import { body, conditionsOf, given, preconditionOf, tag } from "../request.ts";
 
 /** Routes by which a run goes on, or goes on no more. */
 export const continuationRoutes = new Hono<AppEnv>()
@@ -15,24 +15,23 @@ export const continuationRoutes = new Hono<AppEnv>()
   )
   .post("/v1/runs/:run_id/resume", body(resumption), async (c) => {
     const { checkpoint_id } = c.req.valid("json");
-    const options = given({ checkpointId: checkpoint_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options, preconditionOf(c))));
+    const options = given({ checkpointId: checkpoint_id, ...conditionsOf(c) });
+    return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options)));
   })
   .post("/v1/runs/:run_id/approve", body(gateDecision), async (c) => {
     const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision, preconditionOf(c))));
+    const decision = given({ approver, notes, stepId: step_id, ...conditionsOf(c) });
+    return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision)));
   })
   .post("/v1/runs/:run_id/deny", body(gateDecision), async (c) => {
     const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, idempotencyKey: idempotencyKeyOf(c) });
-    return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision, preconditionOf(c))));
+    const decision = given({ approver, notes, stepId: step_id, ...conditionsOf(c) });
+    return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision)));
   })
   .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
     const { name, payload = null } = c.req.valid("json");
-    const sent = { name, payload: decodeValue(payload, "payload") };
-    const signal = { ...sent, ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
-    return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal, preconditionOf(c))));
+    const signal = { name, payload: decodeValue(payload, "payload"), ...conditionsOf(c) };
+    return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal)));
   });
 
 function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {

@@ -4,13 +4,13 @@ import { descentMode } from "../../../src/record/lineage.ts";
 import type { AppEnv } from "../call.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { body, decodeFields, given, idempotencyKeyOf, preconditionOf } from "../request.ts";
+import { body, conditionsOf, decodeFields, given } from "../request.ts";
 
 /** Routes by which runs come of others. */
 export const descentRoutes = new Hono<AppEnv>()
   .post("/v1/runs/:run_id/replay", body(descent), async (c) => {
     const from = descentOf(c, c.req.valid("json"));
-    const replay = await c.var.runs.replay(c.req.param("run_id"), from, preconditionOf(c));
+    const replay = await c.var.runs.replay(c.req.param("run_id"), from);
     const answer: ReplayedRunAnswer = {
       run: runAnswer(replay.run),
       replay: {
@@ -30,7 +30,7 @@ export const descentRoutes = new Hono<AppEnv>()
       vars: decodeFields(edit.vars ?? {}, "edit.vars"),
     };
     const from = { ...descentOf(c, request), ...given({ edit: edited }) };
-    const made = await c.var.runs.fork(c.req.param("run_id"), from, preconditionOf(c));
+    const made = await c.var.runs.fork(c.req.param("run_id"), from);
     const answer: ForkedRunAnswer = {
       run: runAnswer(made.run),
       fork: {
@@ -53,6 +53,6 @@ function descentOf(c: Context<AppEnv>, { checkpoint_id, run_id }: DescentRequest
   return given({
     checkpointId: checkpoint_id,
     newRunId: run_id,
-    idempotencyKey: idempotencyKeyOf(c),
+    ...conditionsOf(c),
   });
 }

@@ -1,0 +1,30 @@
+import { DurableError, invalidRequest } from "../errors.ts";
+import type { RunRecord } from "./run.ts";
+
+/** What a caller demands of a run before it is changed: an option of every call that writes one. */
+export interface Precondition {
+  /**
+   * The revision that the caller read, or several of which the run must have one. It is compared with the very row over
+   * which the commit is made; where it is another, the call fails with `precondition_failed`.
+   */
+  readonly expectedRevision?: number | readonly number[];
+}
+
+/** @throws `precondition_failed` where the run is of another revision than was expected. */
+export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRevision }: Precondition): void {
+  if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;
+  throw new DurableError("precondition_failed", `run "${run.runId}" is at revision ${entryRevision} by now`, {
+    hint: "read it again, and decide again",
+  });
+}
+
+/**
+ * The revisions of which a run must have one.
+ *
+ * @throws `invalid_request` if they are neither a number nor an array of numbers, also for callers without types.
+ */
+export function revisionsOf(expected: number | readonly number[]): readonly number[] {
+  const revisions = Array.isArray(expected) ? expected : [expected];
+  if (revisions.every((revision) => typeof revision === "number")) return revisions;
+  throw invalidRequest("expectedRevision", "expected a number, or an array of numbers");
+}
