@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { memoryStore } from "../adapters/memory/index.ts";
 import { createRuntime, defineCapability, defineSkill, NothingHappenedError } from "../src/index.ts";
 
-// Stands for a bank that knows no idempotency keys. It is busy first, and then the connection breaks: did it charge?
+// Stands for a bank without idempotency keys. First it is busy, and then the connection breaks: did it charge the card?
 const answers = [429, undefined, 200];
 const bank = createServer((_, response) => {
   const status = answers.shift();
@@ -23,7 +23,7 @@ const charge = defineCapability(
   },
   async ({ cents }: { cents: number }, { signal }) => {
     const response = await fetch(charges, { method: "POST", body: JSON.stringify({ cents }), signal });
-    // Turned away before any money moved. Any other error leaves it open, and a person is asked before the next attempt.
+    // The bank rejected the request before any money moved. After any other error a person is asked before the next attempt.
     if (response.status === 429) throw new NothingHappenedError("the bank is busy");
     if (!response.ok) throw new Error(`the bank answered ${response.status}`);
     return response.json();
@@ -39,7 +39,7 @@ const order = defineSkill({
 const runtime = createRuntime({ store: memoryStore(), skills: [order], capabilities: [charge], onError: () => {} });
 const runs = runtime.for("example");
 const { run } = await runs.start({ skillId: "order", inputs: { cents: 4_200 } });
-await runtime.idle(); // tried again after the 429; now it asks a person, who looks at the bank's books
+await runtime.idle(); // the 429 was retried; now the run asks a person, who looks at the bank's books
 const { approvalRequest } = await runs.get(run.runId);
 const events = await runs.events(run.runId);
 const asked = events.find(({ eventType }) => eventType === "step.waiting")?.payload.reason;

@@ -4,12 +4,12 @@ import { createClient } from "../worker/client/index.ts";
 const { ORCA_URL = "http://127.0.0.1:8787", ORCA_KEY = "dev-key" } = process.env; // as `npm run dev` serves it
 const client = createClient(ORCA_URL, { apiKey: ORCA_KEY });
 
-// With a key of its own a start is safe to send twice: the second is answered with the run of the first.
+// With an idempotency key a start is safe to send twice: the second call is answered with the run of the first.
 const text = "Alice fell down a well. The well was deep. Down, down, down.";
 const idempotencyKey = crypto.randomUUID();
 const { run_id } = await client.start("text.simple-summarize", { text, max_length: 30 }, { idempotencyKey });
 
-// Each event once and in order until the run has ended, over as many connections as it takes.
+// Each event arrives once and in order until the run has ended, over as many connections as that takes.
 for await (const { event_type } of client.watch(run_id)) console.log(event_type);
 const { status, result, checkpoint_head: head } = await client.get(run_id);
 console.log(status, result);
@@ -17,7 +17,7 @@ console.log(status, result);
 // What changed at the end.
 if (head !== null) console.log((await client.compare(run_id, head)).changes);
 
-// A fork from the beginning, with another input. It is resumed only as it was when it was looked at.
+// A fork from the beginning, with another input. It is resumed only if it has not changed since it was read.
 const [first] = (await client.checkpoints(run_id, { limit: 1 })).checkpoints;
 const { run: fork } = await client.fork(run_id, {
   checkpoint_id: first?.checkpoint_id,
@@ -29,7 +29,7 @@ try {
   await client.cancel(fork.run_id, { ifMatch });
 } catch (error) {
   if (!isDurableError(error, "precondition_failed")) throw error;
-  console.log(error.message); // the run moved on meanwhile; here it was the resume
+  console.log(error.message); // the run has changed since `ifMatch` was read: here by the resume
 }
 for await (const _ of client.watch(fork.run_id));
 console.log("The fork:", (await client.get(fork.run_id)).result);

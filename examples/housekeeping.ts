@@ -21,7 +21,7 @@ const first = defineGraphSkill({
   ],
 });
 
-// Version 2 calls an input and a step by other names. Runs of version 1 that are under way go on with it.
+// Version 2 has other names for an input and a step. Runs of version 1 in progress continue with version 2.
 const second = defineGraphSkill({
   id: "letter",
   version: "2",
@@ -50,7 +50,7 @@ await yesterday.stop();
 const runtime = createRuntime({ store, skills: [second], capabilities: [send], maxStateBytes: 1_000_000 });
 const runs = runtime.for("acme");
 
-// Another medium takes the run as it is, with its history, its effects and its waits.
+// Another medium takes the whole run, with its history, its effects and its waits.
 const other = createRuntime({ store: memoryStore(), skills: [second], capabilities: [send] });
 await importRun(other.for("acme"), exportRun(runs, run.runId));
 await other.for("acme").signal(run.runId, { name: "go" });
@@ -63,7 +63,7 @@ const { state } = await runs.loadCheckpoint(run.runId, head);
 const json = JSON.stringify(writeState(encodeState(state)));
 console.log(json.slice(0, 44)); // {"_checkpoint_version":1,"skill_id":"letter"
 
-// A state that is too large is refused by its code, and nothing is written.
+// A state that is too large is rejected with a code, and nothing is written.
 try {
   await runs.create({ skillId: "letter", inputs: { recipient: "x".repeat(2_000_000) } });
 } catch (error) {
@@ -76,7 +76,7 @@ await runtime.drain();
 await runs.settled(run.runId);
 await runs.delete(run.runId); // its id stays taken
 
-/** Deletes what ended a month ago, and keeps the hundred newest in any case. */
+/** Deletes ended runs that were created more than a month ago, and keeps the newest hundred in any case. */
 async function cleanUp(): Promise<number> {
   const olderThan = new Date(Date.now() - 30 * 24 * 60 * 60 * 1000);
   for (let deleted = 0; ; ) {
@@ -86,6 +86,6 @@ async function cleanUp(): Promise<number> {
   }
 }
 
-console.log(await cleanUp()); // 0: nothing is that old
+console.log(await cleanUp()); // 0: there is nothing that old
 await runtime.stop();
 await other.stop();

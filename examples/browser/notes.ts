@@ -1,10 +1,10 @@
-/** A handler was called, or came to its end. */
+/** A handler was called, or has ended. */
 export interface Call {
   readonly stepId: string;
   readonly moment: "begins" | "ends";
 }
 
-// Outside the database, and by the handlers themselves: what the runtime says of a run can be held against it.
+// The handlers write these notes themselves, outside the database, so that what the runtime says of a run can be compared.
 
 export function noteCall(runId: string, stepId: string, moment: Call["moment"]): void {
   append(`calls:${runId}`, { stepId, moment });

@@ -22,7 +22,7 @@ const runtime = createRuntime({
       return (await fetch(address)).text();
     },
     async publish(report, { idempotencyKey }) {
-      // Written under the step's idempotency key, so that doing it twice is doing it once.
+      // Written under the step's idempotency key, so that writing it twice has the same effect as writing it once.
       localStorage.setItem(`published:${idempotencyKey}`, report);
       return { place: "localStorage of this origin", bytes: new TextEncoder().encode(report).length };
     },
@@ -33,7 +33,7 @@ const runtime = createRuntime({
     },
     paceMs: { short: 500, long: 3_500 },
   }),
-  // Short, so that a reloaded page need not wait for long until the run of the page before it is free.
+  // Short, so that a reloaded page does not wait long until the run of the previous page is free.
   leaseMs,
   onError: complain,
 });
@@ -91,7 +91,7 @@ async function act(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Does the work again and again, with a pause in between; a failure is shown, and does not end it. */
+/** Repeats the work with a pause in between; a failure is shown and does not end the loop. */
 async function every(pauseMs: number, work: () => Promise<unknown>): Promise<never> {
   for (;;) {
     await work().catch(complain);

@@ -25,7 +25,7 @@ const steps = [
 
 type StepState = "waiting" | "executing" | "cut off" | "retrying" | "your turn" | "done";
 
-/** Brings the page up to date; `undefined` where there is no run yet. */
+/** Updates the page; `undefined` if there is no run yet. */
 export function show(view: View | undefined): void {
   const state = element("#state");
   state.dataset.status = view?.run.status ?? "none";
@@ -142,7 +142,7 @@ function eventText({ eventType, payload }: RunEvent): string {
   }
 }
 
-/** Puts the children in place where they differ from what is there, so that nothing flickers. */
+/** Replaces the children only if they differ, so that nothing flickers. */
 function replace(parent: HTMLElement, children: readonly HTMLElement[]): void {
   const html = children.map((child) => child.outerHTML).join("");
   if (parent.innerHTML !== html) parent.replaceChildren(...children);

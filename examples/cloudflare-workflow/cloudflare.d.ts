@@ -1,4 +1,4 @@
-// In a project of Cloudflare's own, `wrangler types` declares this module. Here its globals would contradict the DOM's.
+// In a Cloudflare project, `wrangler types` declares this module. Here its globals would conflict with those of the DOM.
 declare module "cloudflare:workers" {
   import type { CloudflareWorkersModule } from "@cloudflare/workers-types";
 

@@ -1,6 +1,6 @@
 import type { CloudflareWorkersModule } from "@cloudflare/workers-types";
 
-// In a project of Cloudflare's own, from "cloudflare:workers".
+// In a Cloudflare project these types come from "cloudflare:workers".
 type WorkflowEvent<T> = CloudflareWorkersModule.WorkflowEvent<T>;
 type WorkflowStep = CloudflareWorkersModule.WorkflowStep;
 
@@ -13,7 +13,7 @@ export interface Payment {
   readonly reference: string;
 }
 
-/** The `run` of a Cloudflare Workflow. It knows nothing of where it is executed. */
+/** The `run` of a Cloudflare Workflow. It does not depend on where it is executed. */
 export async function run(event: Readonly<WorkflowEvent<Order>>, step: WorkflowStep) {
   const { item, cents } = event.payload;
 

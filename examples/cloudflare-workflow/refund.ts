@@ -1,9 +1,9 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, defineCapability, defineSkill } from "../../src/index.ts";
 
-// What Cloudflare's WorkflowStep lacks: approvals, registered capabilities, and the ledger of side effects.
+// What Cloudflare's WorkflowStep does not have: approvals, registered capabilities, and the ledger of side effects.
 
-/** Stands for a bank: what it has paid out, by idempotency key. */
+/** Stands for a bank: its payments, by idempotency key. */
 const paid = new Map<string, string>();
 const mails: string[] = [];
 
@@ -35,7 +35,7 @@ await runtime.idle(); // it waits for its manager
 await runs.approve(run.runId, { approver: "bob" });
 const { result } = await runs.settled(run.runId);
 
-// Again from its first checkpoint: the payment is taken from the ledger, the mail asks first.
+// A replay from the first checkpoint: the payment comes from the ledger, and the mail asks a person first.
 const { checkpoints } = await runs.listCheckpoints(run.runId);
 const first = checkpoints[0]?.checkpointId ?? "";
 const { run: replay } = await runs.replay(run.runId, { checkpointId: first });

@@ -17,7 +17,7 @@ export class OrderWorkflow extends WorkflowEntrypoint<Env, Order> {
 }
 
 export default {
-  /** `POST /` starts an order, `POST /<id>` says that it is paid, `GET /<id>` tells how it is. */
+  /** `POST /` starts an order, `POST /<id>` reports its payment, `GET /<id>` returns its status. */
   async fetch(request: Request, { ORDERS }: Env): Promise<Response> {
     const id = new URL(request.url).pathname.slice(1);
     if (id === "") return Response.json({ id: (await ORDERS.create({ params: await request.json() })).id });

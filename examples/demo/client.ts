@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../src/codec/index.ts";
 
-/** What the Worker answered. */
+/** The answer of the Worker. */
 export interface Answer<Body> {
   readonly status: number;
   readonly body: Body;

@@ -21,7 +21,7 @@ function tell(text: string): void {
 
 const claims: [claim: string, holds: boolean][] = [];
 
-/** Something that must hold at this moment; the demo fails at its end where it does not. */
+/** Something that must hold at this moment; if it does not, the demo fails at its end. */
 function claim(text: string, holds: boolean): void {
   claims.push([text, holds]);
 }
@@ -78,12 +78,12 @@ async function checkpointAfter(client: Client, runId: string, stepId: string): P
   return found.checkpoint_id;
 }
 
-/** All that the Worker tells about a run. */
+/** Everything that the Worker returns about a run. */
 async function portrait(client: Client, runId: string): Promise<string> {
   return JSON.stringify([await client.run(runId), await client.checkpoints(runId), await client.events(runId)]);
 }
 
-/** Posts, and insists on the status. */
+/** Posts, and requires the status. */
 async function post<Body>(client: Client, path: string, status: number, body: unknown = {}): Promise<Body> {
   const answer = await client.call<Body>("POST", path, body);
   if (answer.status !== status)
@@ -138,7 +138,7 @@ interface ResumeAnswer {
   readonly resume: { readonly checkpoint_id: string };
 }
 
-/** Prints how often each handler was called in each run, beside which that must be so. */
+/** Prints how often each handler was called in each run, and checks the numbers. */
 function tabulate(rows: readonly [name: string, runId: string, expected: readonly number[]][]): void {
   console.log("\nHow often each handler was called, as it told a server that was not killed:");
   console.log(["".padEnd(18), ...steps].join("  "));
@@ -231,7 +231,7 @@ try {
   await worker?.stop();
   outside.close();
   await rm(persistTo, { recursive: true, force: true });
-  // A killed wrangler does not clear up after itself.
+  // A killed wrangler does not clean up.
   await rm(join(import.meta.dirname, ".wrangler"), { recursive: true, force: true });
 }
 

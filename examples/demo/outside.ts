@@ -8,11 +8,11 @@ export interface Call {
   readonly runId: string;
   readonly stepId: string;
   readonly attempt: number;
-  /** When it was told, in milliseconds. */
+  /** When it was reported, in milliseconds. */
   readonly at: number;
 }
 
-/** What the skill meets outside of its Worker, and who counts there what was really executed: kills do not reach it. */
+/** The world outside the Worker, which counts what was really executed. The kill does not affect it. */
 export interface Outside {
   readonly url: string;
   readonly calls: readonly Call[];

@@ -1,7 +1,7 @@
 import { createWorker, type Env } from "../../worker/cloudflare/index.ts";
 import { digestCapabilities, type Surroundings, textDigest } from "../text-digest/skill.ts";
 
-/** The Worker's own bindings, and where the server outside of it listens. */
+/** The bindings of the Worker, and the address of the server outside it. */
 interface DemoEnv extends Env {
   readonly OUTSIDE_URL: string;
 }

@@ -10,7 +10,7 @@ interface Env {
 }
 
 function runtimeOf(env: Env, background: (work: Promise<unknown>) => void) {
-  // A Worker may go on for 30 seconds after its answer: before that, a run is handed over to the cron trigger.
+  // A Worker may run for 30 seconds after its response. Before that, a run is handed over to the cron trigger.
   return createRuntime({ store: d1Store(env.DB), skills, capabilities, background, passMs: 25_000 });
 }
 

@@ -10,7 +10,7 @@ export interface Chart {
 
 const bins = 10;
 
-/** The distribution of a table's most spread column of numbers; the key phrases where there is none. */
+/** The distribution of the column of numbers that varies most; the key phrases if there is none. */
 export function chartOf(content: Content, statistics: Statistics, phrases: readonly Phrase[]): Chart {
   if (content.kind === "table" && statistics.kind === "table") {
     const column = mostSpread(statistics.columns.filter((column) => column.type === "number"));
@@ -39,7 +39,7 @@ function histogram({ name, min, max }: NumberColumn, numbers: readonly number[])
   return { title: `How often ${name} is …`, bars };
 }
 
-/** A number in as few digits as tell it from its like. */
+/** A number in as few digits as distinguish it from the others. */
 export function shortNumber(number: number): string {
   return new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false }).format(number);
 }

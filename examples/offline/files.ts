@@ -6,7 +6,7 @@ export interface SavedReport {
 
 const folder = "reports";
 
-/** Writes a report into the files of this origin, under a name that the key gives: a second time replaces the first. */
+/** Writes a report into the files of this origin. Its name follows from the key, so writing it again replaces it. */
 export async function saveReport(key: string, name: string, report: string): Promise<SavedReport> {
   const fileName = `${name.replace(/\.\w+$/, "")}-${await shortHash(key)}.md`;
   const bytes = new TextEncoder().encode(report);

@@ -1,2 +1,2 @@
-/** Where the runs of this example live: the page and its service worker share it. */
+/** Where the runs of this example are stored; the page and its service worker share it. */
 export const home = { database: "orca-durable-offline", tenant: "visitor" } as const;

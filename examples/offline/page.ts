@@ -11,7 +11,7 @@ import { type Actions, page } from "./view.ts";
 
 const mostFileBytes = 5 * 1024 * 1024;
 
-// A step's failure is its run's, which says so itself.
+// The failure of a step is shown with its run.
 const { runs } = createPage({
   ...home,
   skills: [fileReport],
@@ -70,7 +70,7 @@ function select(runId: string): void {
 let isStale = false;
 let isRefreshing = false;
 
-/** Shows what is stored now. Changes that come while it reads are read next. */
+/** Shows what is stored now. Changes that arrive during a read are read next. */
 function refresh(): void {
   isStale = true;
   if (isRefreshing) return;
@@ -98,7 +98,7 @@ async function show(): Promise<void> {
   if (app !== null) render(page({ runs: list, selected, source, settings, error }, actions), app);
 }
 
-/** The run with all that is shown of it; nothing where it was deleted, as one can in the inspector. */
+/** The run with everything that is shown of it; nothing if it was deleted, for example in the inspector. */
 async function found(runId: string | undefined): Promise<Shown | undefined> {
   if (runId === undefined) return undefined;
   try {

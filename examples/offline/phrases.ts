@@ -7,7 +7,7 @@ export interface Phrase {
   readonly count: number;
 }
 
-/** Words and pairs of words that say what a text is about, the most telling first. */
+/** Words and pairs of words that say what a text is about, the most significant first. */
 export function keyPhrases(content: Content, { phrases, minLetters }: Settings): readonly Phrase[] {
   const counts = new Map<string, number>();
   const count = (phrase: string) => counts.set(phrase, (counts.get(phrase) ?? 0) + 1);
@@ -21,7 +21,7 @@ export function keyPhrases(content: Content, { phrases, minLetters }: Settings):
       if (next !== undefined && isTelling(next)) count(`${word} ${next}`);
     });
   }
-  // A pair says more than a word of it.
+  // A pair says more than one of its words.
   const weight = ({ phrase, count }: Phrase) => count * (phrase.includes(" ") ? 1.5 : 1);
   return [...counts]
     .map(([phrase, count]) => ({ phrase, count }))

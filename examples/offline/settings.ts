@@ -2,15 +2,15 @@
 export interface Settings {
   /** How many key phrases the report names. */
   readonly phrases: number;
-  /** Words of fewer letters are no key phrase. */
+  /** Words with fewer letters are not key phrases. */
   readonly minLetters: number;
-  /** Each step takes at least so long, in milliseconds: the work itself is done before anybody could watch it. */
+  /** The shortest time of a step, in milliseconds. The work itself is too fast to watch. */
   readonly paceMs: number;
 }
 
 export const usualSettings: Settings = { phrases: 8, minLetters: 4, paceMs: 900 };
 
-/** The file as the run takes it in. */
+/** The file in the form of the run's input. */
 export interface Inputs {
   readonly name: string;
   readonly text: string;

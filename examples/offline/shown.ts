@@ -11,7 +11,7 @@ export interface Shown {
   readonly inputs: Inputs;
   readonly steps: readonly ShownStep[];
   readonly checkpoints: readonly CheckpointRecord[];
-  /** How often an executor that was gone was replaced. */
+  /** How often another executor took the run over. */
   readonly recoveries: number;
   readonly phrases: readonly Phrase[] | undefined;
   readonly chart: Chart | undefined;

@@ -9,7 +9,7 @@ import type { Shown, ShownStep } from "./shown.ts";
 export interface View {
   readonly runs: readonly Run[];
   readonly selected: Shown | undefined;
-  /** The run from which the selected one descends, where it is there. */
+  /** The run from which the selected one descends, if it exists. */
   readonly source: Shown | undefined;
   readonly settings: Settings;
   readonly error: string | undefined;

@@ -5,7 +5,7 @@ import { defineConfig, type Plugin } from "vite";
 const samples = fileURLToPath(new URL("./samples", import.meta.url));
 const serviceWorker = "service-worker.js";
 
-/** Tells the service worker what the page is made of. A new build is a new list, and so a new worker. */
+/** Passes the list of the page's files to the service worker. A new build has a new list, and so a new worker. */
 const shell: Plugin = {
   name: "shell",
   generateBundle: {

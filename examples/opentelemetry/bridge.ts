@@ -18,7 +18,7 @@ import {
 
 const kinds = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER };
 
-/** Hands what is measured to OpenTelemetry. */
+/** Passes spans and measurements to OpenTelemetry. */
 export function openTelemetry(tracer: Tracer, meter: Meter, dbSystem: string): Telemetry {
   const records = new Map<string, (value: number, attributes: Attributes) => void>();
   for (const [name, { kind, unit, description }] of Object.entries(instruments)) {

@@ -12,12 +12,12 @@ import { createRuntime, defineCapability, defineGraphSkill } from "../../src/ind
 import { createApp } from "../../worker/http/index.ts";
 import { openTelemetry } from "./bridge.ts";
 
-// A program would export to a collector instead, by OTLP.
+// A real program would export to a collector, by OTLP.
 const spans = new InMemorySpanExporter();
 const metrics = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 const tracers = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
 const meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: metrics })] });
-// With it, what a handler traces is below its attempt, and a request's calls of the store are below the request.
+// With it, the spans of a handler are children of its attempt, and the store calls of a request are children of the request.
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 
 const tracer = tracers.getTracer("letters");

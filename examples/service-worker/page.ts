@@ -10,9 +10,9 @@ const page = createPage({
   serviceWorker,
   registration: { type: "module" },
 });
-await page.ready; // from here on fetch("/v1/…") is answered on this device
+await page.ready; // from here on, fetch("/v1/…") is answered on this device
 
-const client = createClient(location.origin); // it would speak to the edge just so
+const client = createClient(location.origin); // the same client that calls a service at the edge
 const [form, list] = [element<HTMLFormElement>("form"), element("ol")];
 
 form.addEventListener("submit", async (event) => {

@@ -2,7 +2,7 @@ import { DurableError } from "../../src/index.ts";
 import { createServiceWorker } from "../../worker/browser/service-worker.ts";
 import { capabilities, skills } from "../edge/skill.ts";
 
-// The other way: several people who share a browser, each with runs of their own. Their pages send the name, and serve it.
+// For several people who share a browser, each with their own runs. Their pages send the user's name, and serve that tenant.
 createServiceWorker({
   authenticate({ request }) {
     const user = request.headers.get("x-user");

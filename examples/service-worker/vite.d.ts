@@ -1,4 +1,4 @@
-/** What Vite makes of a worker's file: a bundle of its own, and the address of it. */
+/** The address of the bundle that Vite makes of a worker's file. */
 declare module "*?worker&url" {
   const url: string;
   export default url;

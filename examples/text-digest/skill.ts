@@ -12,13 +12,13 @@ import {
   statistics,
 } from "./text.ts";
 
-/** What the skill needs from the place it is executed in: a Worker in the demo, a page in the browser example. */
+/** What the skill needs from where it is executed: a Worker in the demo, a page in the browser example. */
 export interface Surroundings {
   read(address: string, context: StepContext): Promise<string>;
   publish(report: string, context: StepContext): Promise<Receipt>;
-  /** Told by each handler when it begins and when it ends, so that somebody outside knows what was really executed. */
+  /** Called by each handler when it begins and when it ends, so that what was really executed is known outside. */
   witness(moment: "begins" | "ends", context: StepContext): Promise<void>;
-  /** How long a step takes at least. The computing takes a millisecond, and nobody could watch that. */
+  /** The shortest time of a step. The computation takes a millisecond, which is too short to watch. */
   readonly paceMs: { readonly short: number; readonly long: number };
 }
 
@@ -71,11 +71,11 @@ export const textDigest = defineGraphSkill({
   ],
 });
 
-/** The capabilities that the skill uses, bound to their surroundings. */
+/** The capabilities that the skill uses, bound to where it is executed. */
 export function digestCapabilities(surroundings: Surroundings): readonly AnyCapability[] {
   const { read, publish, witness, paceMs } = surroundings;
 
-  /** The handler, slowed down and witnessed. */
+  /** The handler, slowed down and reported. */
   function paced<Input, Output>(ms: number, handler: (input: Input, context: StepContext) => Output | Promise<Output>) {
     return async (input: Input, context: StepContext): Promise<Output> => {
       await witness("begins", context);

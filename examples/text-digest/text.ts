@@ -1,4 +1,4 @@
-/** A text as the later steps want it: no line breaks, no marks of emphasis, no ornaments. */
+/** The text for the later steps: without line breaks, marks of emphasis and ornaments. */
 export interface CleanText {
   readonly title: string;
   readonly paragraphs: readonly string[];
@@ -62,7 +62,7 @@ export function keyPhrases(text: CleanText, limit: number): readonly Phrase[] {
       if (next !== undefined && isTelling(word) && isTelling(next)) count(`${word} ${next}`);
     });
   }
-  // A pair says more than a word of it.
+  // A pair says more than one of its words.
   const weight = ({ phrase, count }: Phrase) => count * (phrase.includes(" ") ? 1.5 : 1);
   return [...counts]
     .map(([phrase, count]) => ({ phrase, count }))
