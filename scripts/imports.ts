@@ -36,7 +36,6 @@ const contract = /^worker\/http\/contract\/.+$/;
 const app = /^worker\/http\/.+$/;
 const inspectorState = /^worker\/inspector\/ui\/state\/.+$/;
 const inspectorViews = /^worker\/inspector\/ui\/views\/.+$/;
-const workersTypes = /^@cloudflare\/workers-types$/;
 
 const rooms: readonly Room[] = [
   { name: "data", holds: data, sees: nothing, packages: nothing },
@@ -75,12 +74,12 @@ const rooms: readonly Room[] = [
   },
   { name: "memory adapter", holds: /^adapters\/memory\/.+$/, sees: storeContract, packages: nothing },
   { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
-  { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: workersTypes },
+  { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: nothing },
   {
     name: "cloudflare",
     holds: /^worker\/(cloudflare\/.+|main\.ts)$/,
     sees: anyOf(core, app, /^worker\/(inspector\/page|skills\/.+)\.ts$/, /^adapters\/d1\/index\.ts$/),
-    packages: workersTypes,
+    packages: nothing,
   },
   { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },
   // A page must not carry the HTTP app.

@@ -1,7 +1,26 @@
-import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudflare/workers-types";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store, StoreUsage } from "../../src/store.ts";
+import type { D1Database, D1Migration, D1PreparedStatement } from "./database.ts";
+import { migrations } from "./migrations.generated.ts";
 import { type Value, writesOf } from "./writes.ts";
+
+export type { D1Database, D1Migration, D1PreparedStatement, D1Rows } from "./database.ts";
+
+/**
+ * The migrations of the database, in the order in which they are applied: the tables of {@link d1Store} and of the API keys.
+ * `wrangler d1 migrations apply` reads the same from `node_modules/orca-durable/adapters/d1/migrations`. This value is for
+ * programs and tests that apply them themselves, each migration once per database.
+ *
+ * @example
+ * ```ts
+ * import { type D1Database, d1Migrations } from "orca-durable/d1";
+ *
+ * export async function migrate(db: D1Database) {
+ *   for (const { queries } of d1Migrations) await db.batch(queries.map((query) => db.prepare(query)));
+ * }
+ * ```
+ */
+export const d1Migrations: readonly D1Migration[] = migrations;
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
   source_run_id AS sourceRunId, due_at AS dueAt, body`;
@@ -14,10 +33,20 @@ const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt,
  * D1 has no transaction to decide in, so a commit is one batch in which a statement fails where nothing may be written:
  * that, and not an UPDATE that matches no row, rolls a batch back. The outcome is what the database says of it.
  *
- * Give it the database itself. A session may read from a replica, which has the session's own commits but not at once
+ * Pass the database itself. A session may read from a replica, which has the session's own commits but not at once
  * those of others: weaker than what a store promises.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime, type Skill } from "orca-durable";
+ * import { type D1Database, d1Store } from "orca-durable/d1";
+ *
+ * export function runsOf(env: { readonly DB: D1Database }, skills: readonly Skill[]) {
+ *   return createRuntime({ store: d1Store(env.DB), skills }).for("acme");
+ * }
+ * ```
  */
-export function d1Store(db: D1Database | D1DatabaseSession): Store {
+export function d1Store(db: D1Database): Store {
   let closed = false;
 
   async function reach<T>(operation: string, work: () => Promise<T>): Promise<T> {

@@ -32,6 +32,8 @@ describe("the check of imports", () => {
     ["adapters/memory/index.ts", `import { openDB } from "idb";`],
     ["adapters/d1/index.ts", `import { memoryStore } from "../memory/index.ts";`],
     ["adapters/d1/index.ts", `import { app } from "../../worker/http/index.ts";`],
+    ["adapters/d1/database.ts", `import type { D1Database } from "@cloudflare/workers-types";`],
+    ["worker/cloudflare/platform.ts", `import type { RateLimit } from "@cloudflare/workers-types";`],
     ["adapters/indexeddb/index.ts", `import { Buffer } from "node:buffer";`],
     ["worker/http/index.ts", `import { d1Store } from "../../adapters/d1/index.ts";`],
     ["worker/http/routes/runs.ts", `import { env } from "cloudflare:workers";`],
@@ -107,10 +109,7 @@ describe("the check of imports", () => {
     ["src/runtime.ts", `import { a } from "./engine/pass.ts"; import { b } from "./store.ts";`],
     ["src/conformance/store/fence.ts", `import { a } from "../../store.ts"; import { b } from "../case.ts";`],
     ["adapters/indexeddb/index.ts", `import { openDB } from "idb"; import type { Store } from "../../src/store.ts";`],
-    [
-      "adapters/d1/index.ts",
-      `import type { D1Database } from "@cloudflare/workers-types"; import { a } from "./rows.ts";`,
-    ],
+    ["adapters/d1/index.ts", `import type { D1Database } from "./database.ts"; import { a } from "./writes.ts";`],
     [
       "worker/http/index.ts",
       `import { Hono } from "hono"; import { cors } from "hono/cors"; import { a } from "../../src/index.ts";`,

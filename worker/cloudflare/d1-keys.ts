@@ -1,4 +1,4 @@
-import type { D1Database, D1PreparedStatement } from "@cloudflare/workers-types";
+import type { D1Database, D1PreparedStatement } from "../../adapters/d1/index.ts";
 import { DurableError } from "../../src/index.ts";
 import type { Role } from "../http/auth/caller.ts";
 import type { KeyRecord, KeyStore } from "../http/auth/keys.ts";
@@ -52,7 +52,7 @@ export function d1Keys(db: D1Database): KeyStore {
     async add(record) {
       const places = keyColumns.map(() => "?").join(", ");
       const insert = prepare(`INSERT INTO api_keys (${columns}) VALUES (${places})`, ...valuesOf(record));
-      await reach((statement) => statement.run(), insert);
+      await reach((statement) => statement.all(), insert);
     },
     async revoke(tenant, keyId, now) {
       // RETURNING, and not the count of changes, tells whether there was such a row.

@@ -1,5 +1,4 @@
-import type { D1Database, ExecutionContext, RateLimit, ScheduledController } from "@cloudflare/workers-types";
-import { d1Store } from "../../adapters/d1/index.ts";
+import { type D1Database, d1Store } from "../../adapters/d1/index.ts";
 import {
   type AnyCapability,
   createRuntime,
@@ -13,8 +12,12 @@ import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Call
 import { logError } from "../http/middleware/failure.ts";
 import { inspectorPage } from "../inspector/page.ts";
 import { d1Keys } from "./d1-keys.ts";
+import type { ExecutionContext, RateLimit } from "./platform.ts";
 import { queryBudget } from "./query-budget.ts";
 import { addressKey, callerKey, countCall } from "./rate-limit.ts";
+
+export { d1Keys } from "./d1-keys.ts";
+export type { ExecutionContext, RateLimit } from "./platform.ts";
 
 /** The bindings that the Worker is deployed with. */
 export interface Env {
@@ -61,7 +64,8 @@ export interface WorkerOptions<Bindings extends Env> {
 /** What a Worker exports as its default. */
 export interface DurableWorker<Bindings extends Env = Env> {
   fetch(request: Request, env: Bindings, context: ExecutionContext): Response | Promise<Response>;
-  scheduled(controller: ScheduledController, env: Bindings, context: ExecutionContext): void;
+  /** Called by the cron trigger; what triggered it is not looked at. */
+  scheduled(controller: unknown, env: Bindings, context: ExecutionContext): void;
 }
 
 /** Callers are told by keys: the one that the deployment names, and those that were issued. */

@@ -1,6 +1,6 @@
-import type { RateLimit } from "@cloudflare/workers-types";
 import { DurableError } from "../../src/index.ts";
 import type { Caller } from "../http/auth/caller.ts";
+import type { RateLimit } from "./platform.ts";
 
 // The binding counts over 10 or 60 seconds and does not say which, so this is the longer one.
 const ratePeriodMs = 60_000;

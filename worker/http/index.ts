@@ -27,7 +27,8 @@ import { defaultMaxImportBytes, transferRoutes } from "./routes/transfers.ts";
 import { checkedStream, type OpenStream, type StreamOptions } from "./stream.ts";
 
 export type { Caller, Role } from "./auth/caller.ts";
-export { apiKeys } from "./auth/keys.ts";
+export { apiKeys, type KeyRecord, type KeyStore } from "./auth/keys.ts";
+export { memoryKeys } from "./auth/memory-keys.ts";
 export type { Call } from "./call.ts";
 export type { Access } from "./middleware/access.ts";
 export { accessLine } from "./middleware/access.ts";

@@ -146,7 +146,7 @@ const statements = schema
   .split(";")
   .map((one) => one.trim())
   .filter((one) => one !== "");
-for (const statement of statements) await DB.prepare(statement).run();
+for (const statement of statements) await DB.prepare(statement).all();
 
 for (const [name, store] of [
   ["indexeddb", indexedDbStore({ name: "stored" })],
