@@ -8,8 +8,8 @@ interface Counts {
 }
 
 /**
- * Prints how many points tests went through on all media, the counts of each project, the tests that
- * were skipped, what was not run and, as the last line of the process, the sum. A file that failed to load, an
+ * Prints the files that took longest, how many points tests went through on all media, the counts of each project, the tests
+ * that were skipped, what was not run and, as the last line of the process, the sum. A file that failed to load, an
  * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
@@ -20,6 +20,8 @@ export default class CountsReporter implements Reporter {
   #skipped: string[] = [];
   /** What tests said they went through, such as `crash matrix`, by the medium. */
   #points = new Map<string, Map<string, number>>();
+  /** How long each file took: to load, and to test. */
+  #durations = new Map<string, number>();
 
   /** The notes are lines about what this machine does not run, for the end of a run of the whole suite. */
   constructor(notes: readonly string[]) {
@@ -57,6 +59,9 @@ export default class CountsReporter implements Reporter {
 
   #add(module: TestModule): void {
     const counts = this.#of(module.project.name);
+    const { setupDuration, collectDuration, duration } = module.diagnostic();
+    const file = `${module.project.name} ${module.relativeModuleId}`;
+    this.#durations.set(file, setupDuration + collectDuration + duration);
     if (module.errors().length > 0) this.#fail(module.project.name);
     let tests = 0;
     for (const test of module.children.allTests()) {
@@ -95,12 +100,24 @@ export default class CountsReporter implements Reporter {
     process.exitCode = 1;
   }
 
+  /** A line for each of the files that took longest, where there are more than that. */
+  #slowest(count: number): string[] {
+    if (this.#durations.size <= count) return [];
+    const byDuration = [...this.#durations].toSorted(([, a], [, b]) => b - a);
+    const total = byDuration.reduce((sum, [, duration]) => sum + duration, 0);
+    const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+    const lines = byDuration.slice(0, count).map(([file, duration]) => `${seconds(duration).padStart(9)}  ${file}`);
+    return [`slowest of ${byDuration.length} files, which took ${seconds(total)} one by one:`, ...lines];
+  }
+
   #print(): void {
     const sum = { passed: 0, failed: 0, skipped: 0 };
-    const lines = [...this.#points].map(([what, media]) => {
+    const lines = this.#slowest(10);
+    for (const [what, media] of this.#points) {
       const total = [...media.values()].reduce((sum, points) => sum + points, 0);
-      return `${what}: ${total} points x media (${[...media].map(([medium, points]) => `${medium} ${points}`).join(", ")})`;
-    });
+      const each = [...media].map(([medium, points]) => `${medium} ${points}`);
+      lines.push(`${what}: ${total} points x media (${each.join(", ")})`);
+    }
     for (const [project, { passed, failed, skipped }] of this.#counts) {
       lines.push(`${project}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
       sum.passed += passed;
