@@ -1,24 +1,26 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime } from "../../src/index.ts";
-import { crashingStore, mockCapabilities, mockSteps, virtualClock } from "../../src/testing/index.ts";
+import {
+  crashingStore,
+  createTestRuntime,
+  mockCapabilities,
+  mockSteps,
+  virtualClock,
+} from "../../src/testing/index.ts";
 import { sendMail } from "./mail.ts";
 import { reminder } from "./reminder.ts";
 
 test("a customer who has not paid within a week is reminded", async () => {
-  const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
   const sent: string[] = [];
   const mails = mockCapabilities([sendMail], {
     "mail.send": (mail) => void sent.push((mail as { text: string }).text),
   });
-  const runtime = createRuntime({ store: memoryStore(), clock, skills: [reminder], capabilities: mails });
-  const runs = runtime.for("test");
+  const { runs, settle, advance } = createTestRuntime({ skills: [reminder], capabilities: mails });
 
   const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
-  await runtime.idle(); // the run waits for the payment, as data
-  await clock.advance(8 * 24 * 3_600_000);
-  await runtime.drain();
-  await runtime.idle();
+  await settle(); // the run waits for the payment, as data
+  await advance(8 * 24 * 3_600_000);
 
   expect((await runs.get(run.runId)).result).toEqual({ paid: 0, reminded: true });
   expect(sent).toEqual(["Your invoice is ready.", "Your invoice is a week old."]);
@@ -26,8 +28,7 @@ test("a customer who has not paid within a week is reminded", async () => {
 
 test("a customer who has paid is not reminded", async () => {
   const mocked = mockSteps(reminder, { write: { returns: null }, payment: { returns: 12 } });
-  const runtime = createRuntime({ store: memoryStore(), skills: [mocked], capabilities: [sendMail] });
-  const runs = runtime.for("test");
+  const { runs } = createTestRuntime({ skills: [mocked], capabilities: [sendMail] });
   const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
   expect((await runs.settled(run.runId)).result).toEqual({ paid: 12, reminded: false });
 });

@@ -16,5 +16,6 @@ export type { FixedMock, Mock, MockContext, MockFunction } from "./mock.ts";
 export { type CapabilityMocks, mockCapabilities } from "./mock-capabilities.ts";
 export { mockSteps, type StepMocks } from "./mock-steps.ts";
 export type { ProblemKind, SkillProblem, SkillReport, StepReport } from "./skill-report.ts";
+export { createTestRuntime, type TestRuntime, type TestRuntimeOptions } from "./test-runtime.ts";
 export { timelessStore } from "./timeless-store.ts";
 export { type VirtualClock, type VirtualClockOptions, virtualClock } from "./virtual-clock.ts";
