@@ -15,11 +15,13 @@ const notes = [
   ...notRun.map(({ engine, because }) => `${engine}: not run, ${because}`),
 ];
 
-// A test runs in Node. The tests of media run in every project, over its own medium. A name that says `node`, `workerd` or
-// `browser` before `.test.ts` is for that project alone.
+// A test runs in Node, in project `node` or, where it starts processes or browsers, in `system`. The tests of media run in
+// every other project, over its own medium. A name that says `node`, `workerd` or `browser` before `.test.ts` is for that
+// project alone.
 const alone = (...projects: string[]) => projects.map((project) => `test/**/*.${project}.test.ts`);
 const media = "test/media/**/*.test.ts";
-const nodeTests = { include: ["test/**/*.test.ts"], exclude: alone("workerd", "browser") };
+const system = ["test/system/**/*.test.ts", "test/docs/{code-blocks,size}.test.ts", "test/simulation/planted.test.ts"];
+const nodeTests = { include: ["test/**/*.test.ts"], exclude: [...system, ...alone("workerd", "browser")] };
 const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "browser") };
 const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "workerd") };
 
@@ -54,7 +56,12 @@ export default defineConfig(async () => ({
       {
         extends: true as const,
         resolve: over("node"),
-        test: { ...nodeTests, name: "node", environment: "node" },
+        // Files share a process and its modules: loading those anew for each file takes as long as half of the tests.
+        test: { ...nodeTests, name: "node", environment: "node", isolate: false },
+      },
+      {
+        extends: true as const,
+        test: { name: "system", environment: "node", include: system },
       },
       {
         extends: true as const,

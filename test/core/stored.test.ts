@@ -1,14 +1,12 @@
-import { expect, test, vi } from "vitest";
-import { memoryStore } from "../../adapters/memory/index.ts";
-import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill } from "../../src/index.ts";
-import { createApp } from "../../worker/http/index.ts";
+import { afterAll, expect, test, vi } from "vitest";
 
 // What is only passed on is not made into values on its way: a state of many values costs its text, and no more.
 
-const decoded = vi.hoisted(() => ({ values: 0, fields: 0 }));
+const decoded = { values: 0, fields: 0 };
 
-vi.mock("../../src/codec/values.ts", async (original) => {
+// Files share their modules: these are loaded anew, over a codec that counts, and so are those of the next file.
+vi.resetModules();
+vi.doMock("../../src/codec/values.ts", async (original) => {
   const real = await original<typeof import("../../src/codec/values.ts")>();
   return {
     ...real,
@@ -21,6 +19,16 @@ vi.mock("../../src/codec/values.ts", async (original) => {
       return real.decodeFields(...given);
     },
   };
+});
+
+const { memoryStore } = await import("../../adapters/memory/index.ts");
+const { countingStore } = await import("../../src/conformance/faults.ts");
+const { createRuntime, defineSkill } = await import("../../src/index.ts");
+const { createApp } = await import("../../worker/http/index.ts");
+
+afterAll(() => {
+  vi.doUnmock("../../src/codec/values.ts");
+  vi.resetModules();
 });
 
 const wide = defineSkill<{ many: readonly unknown[] }>({
