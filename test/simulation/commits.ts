@@ -10,6 +10,7 @@ import {
   type State,
 } from "./history.ts";
 import type { Act } from "./outside.ts";
+import type { Promptness } from "./promptness.ts";
 import type { Subject } from "./subject.ts";
 import { healthy, type World } from "./world.ts";
 
@@ -21,13 +22,6 @@ const honestFailures: readonly string[] = [
   "invalid_output",
   "nested_step",
 ];
-
-/** Wherever nothing goes wrong, what is due is done after so long at the latest, in milliseconds. */
-interface Promptness {
-  /** Of what comes to a run that a pass has. */
-  readonly heldMs: number;
-  readonly sleepMs: number;
-}
 
 /** What commits are judged by beside the history itself. */
 interface Facts {
@@ -41,14 +35,6 @@ interface Facts {
   readonly acts: readonly Act[];
   /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
-  /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
-  isFailing(runKey: string): boolean;
-  /**
-   * True where the failure of that step fails its run: of a graph, without `onFailure: "continue"`. Once its wait is over it has
-   * failed, and that is recorded when its siblings have settled: "Fail-fast aborts the siblings and records what they return
-   * before the run fails."
-   */
-  failsRun(runKey: string, stepId: string): boolean;
   /** How many runs a tenant may have. */
   readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
@@ -61,30 +47,11 @@ export class CommitJudge {
   /** The end of a wait, by run, line and step, as it was first written. */
   readonly #ends = new Map<string, number>();
   readonly #retries = new Map<string, number>();
-  /** Signals that a step waits for, by run and step, with the true time until when it must have them. */
-  readonly #expected = new Map<string, number>();
   /** Approvals that opened a gate, by run and revision. */
   readonly #used = new Set<string>();
-  #isResting = false;
 
   constructor(facts: Facts) {
     this.#facts = facts;
-  }
-
-  /** The last look before the world is healed: from then on nothing has to be in time. */
-  rest(): void {
-    const { history, promptness, world } = this.#facts;
-    if (promptness === undefined) return;
-    this.#isResting = true;
-    for (const { commits } of history.lives.values()) {
-      const last = commits.at(-1);
-      if (last?.record === undefined || !["running", "waiting_for_signal"].includes(last.record.run.status)) continue;
-      for (const wait of last.record.waits) {
-        if (wait.kind !== "sleep" && wait.kind !== "signal") continue;
-        if (wait.until === undefined || world.now <= wait.until + promptness.sleepMs) continue;
-        this.#late(last, wait.stepId, wait.until);
-      }
-    }
   }
 
   judge(commit: Accepted): void {
@@ -118,63 +85,7 @@ export class CommitJudge {
     this.#gates(commit);
     this.#decisions(commit, from, commit.record);
     this.#failures(commit, commit.record);
-    this.#prompt(commit, commit.record);
-  }
-
-  /** Wherever nothing goes wrong, a pass never stands still: what is due is done in time. */
-  #prompt(commit: Accepted, to: Record_): void {
-    const { promptness, world } = this.#facts;
-    if (promptness === undefined || this.#isResting) return;
-    const { runKey } = commit;
-    const isMoving = (record: Record_ | undefined) =>
-      ["running", "waiting_for_signal"].includes(record?.run.status ?? "");
-    // A pass hears of it at once; a run that rests is taken by whoever looks next.
-    const patience = to.lease === undefined ? promptness.sleepMs : promptness.heldMs;
-    for (const [key, deadline] of this.#expected) {
-      const [run, stepId] = JSON.parse(key) as [string, string];
-      const isHere = run === runKey;
-      const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
-      if (isHere && (!isWaiting || !isMoving(to) || this.#facts.hasEnded(runKey, to.epoch))) this.#expected.delete(key);
-      else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
-        this.#expected.set(key, world.now + patience);
-      } else if (this.#isLeaving(run)) {
-        this.#expected.delete(key);
-      } else if (world.now > deadline) {
-        this.#violate("a-pass-never-stands-still", commit, `comes, and "${stepId}" of ${run} still has not its signal`);
-      }
-    }
-    for (const wait of to.waits) {
-      const key = JSON.stringify([runKey, wait.stepId]);
-      if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
-      const isThere = to.inbox.some(({ name }) => name === wait.name);
-      const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
-      const isOver = wait.until !== undefined && wait.until <= world.now && this.#facts.failsRun(runKey, wait.stepId);
-      if (isThere && isOnly && !isOver) this.#expected.set(key, world.now + patience);
-    }
-  }
-
-  #isLeaving(runKey: string): boolean {
-    const epoch = this.#facts.history.last(runKey)?.record?.epoch ?? 0;
-    return this.#facts.hasEnded(runKey, epoch) || this.#facts.isFailing(runKey);
-  }
-
-  /** Sleeps and timeouts end in time. `until` is by the clock of whoever sleeps, and all clocks agree. */
-  #late(commit: Accepted, stepId: string, until: number): void {
-    const { promptness, world, history } = this.#facts;
-    if (promptness === undefined) return;
-    if (this.#isLeaving(commit.runKey) || this.#facts.failsRun(commit.runKey, stepId)) return;
-    const commits = history.lives.get(commit.runKey)?.commits ?? [];
-    const atEnd = commits.findLastIndex(({ at }) => at <= until);
-    const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);
-    // Under a lease its pass wakes by itself; else a drain does it, which looks once in a while.
-    if (world.now <= until + (isHeld ? promptness.heldMs : promptness.sleepMs)) return;
-    const first = commits.findIndex(({ record }) => record?.waits.some((wait) => wait.stepId === stepId));
-    const isHeldUp = commits.slice(Math.max(first, 0)).some(({ record, entry }) => {
-      const isElsewhere = !["running", "waiting_for_signal"].includes(record?.run.status ?? "");
-      return isElsewhere || entry?.events.some(({ type }) => type === "run.resumed");
-    });
-    if (isHeldUp) return;
-    this.#violate("a-pass-never-stands-still", commit, `has the wait at "${stepId}" ${world.now - until} ms late`);
+    this.#facts.promptness?.judge(commit, commit.record);
   }
 
   /** An approval opens one gate, and no gate opens without one. */
@@ -417,8 +328,8 @@ export class CommitJudge {
       const until = this.#ends.get(`${runKey}/${line}/sleep/${result.stepId}`);
       const timeout = this.#ends.get(`${runKey}/${line}/signal/${result.stepId}`);
       const now = process.latestMs;
-      const end = until ?? timeout;
-      if (end !== undefined && !this.#isResting) this.#late(commit, result.stepId, end);
+      if (until !== undefined) this.#facts.promptness?.ended(commit, "sleep", result.stepId, until);
+      if (timeout !== undefined) this.#facts.promptness?.ended(commit, "signal", result.stepId, timeout);
       if (until !== undefined && now < until - 1) {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }

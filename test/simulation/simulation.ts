@@ -10,6 +10,7 @@ import { Outside } from "./outside.ts";
 import { newPlan, type OperationItem, type Plan } from "./plan.ts";
 import { type Counts, count } from "./program.ts";
 import { ProgramFacts } from "./program-facts.ts";
+import { Promptness } from "./promptness.ts";
 import { type Random, random } from "./random.ts";
 import { strike } from "./strike.ts";
 import type { Subject } from "./subject.ts";
@@ -69,6 +70,7 @@ class Simulation {
   /** The world itself, for what no process does. */
   readonly #fate = new Process("fate");
   readonly #facts: ProgramFacts;
+  readonly #promptness: Promptness | undefined;
   readonly #judge: CommitJudge;
   readonly #store: Store;
 
@@ -85,18 +87,26 @@ class Simulation {
       accepted: (commit) => this.#judge.judge(commit),
     });
     this.#outside = new Outside(this.#world, this.#random.fork("outside"), this.#history, this.#medium, plan.isSane);
+    // Where nothing holds things up: no fault, and no machine that boots again with another version.
+    const isPrompt = plan.isCalm && !plan.hasPresence && plan.deployedAt === undefined;
+    this.#promptness = isPrompt
+      ? new Promptness({
+          heldMs: 2_500,
+          sleepMs: plan.everyMs + 3_000,
+          world: this.#world,
+          history: this.#history,
+          hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
+          isFailing: (runKey) => this.#facts.isGraph(this.#skillOf(runKey)) && this.#outside.isFailing(runKey),
+          failsRun: (runKey, stepId) => this.#facts.failsRun(this.#skillOf(runKey), stepId),
+        })
+      : undefined;
     this.#judge = new CommitJudge({
       world: this.#world,
       subject,
       history: this.#history,
       acts: this.#outside.acts,
       hasPresence: plan.hasPresence,
-      promptness:
-        plan.isCalm && !plan.hasPresence && plan.deployedAt === undefined
-          ? { heldMs: 2_500, sleepMs: plan.everyMs + 3_000 }
-          : undefined,
-      isFailing: (runKey) => this.#facts.isGraph(this.#skillOf(runKey)) && this.#outside.isFailing(runKey),
-      failsRun: (runKey, stepId) => this.#facts.failsRun(this.#skillOf(runKey), stepId),
+      promptness: this.#promptness,
       hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
       mostRuns: plan.mostRuns,
       retriesOf: (skillId, stepId) => this.#facts.retriesOf(skillId, stepId),
@@ -178,7 +188,7 @@ class Simulation {
 
   /** The faults are over: one healthy runtime brings everything to its end. */
   async #heal(): Promise<void> {
-    this.#judge.rest();
+    this.#promptness?.rest();
     this.#world.log("the faults are over");
     this.#medium.troubles.length = 0;
     this.#medium.losses.length = 0;

@@ -1,0 +1,110 @@
+import type { Accepted, History, Record_ } from "./history.ts";
+import type { World } from "./world.ts";
+
+/** What is held to be in time, where nothing goes wrong and all clocks agree. */
+interface Facts {
+  /** How long what comes to a run that a pass has may take, in milliseconds. */
+  readonly heldMs: number;
+  /** The same for a run that rests: it is taken by whoever looks next. */
+  readonly sleepMs: number;
+  readonly world: World;
+  readonly history: History;
+  /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
+  hasEnded(runKey: string, epoch: number): boolean;
+  /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
+  isFailing(runKey: string): boolean;
+  /**
+   * True where the failure of that step fails its run: of a graph, without `onFailure: "continue"`. Once its event is late it has
+   * failed, and that is recorded when its siblings have settled: "Fail-fast aborts the siblings and records what they return
+   * before the run fails."
+   */
+  failsRun(runKey: string, stepId: string): boolean;
+}
+
+/** A pass never stands still: where nothing goes wrong, what is due is done in time. */
+export class Promptness {
+  readonly #facts: Facts;
+  /** Signals that a step waits for, by run and step, with the true time until when it must have them. */
+  readonly #expected = new Map<string, number>();
+  #isResting = false;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  /** The last look before the world is healed: from then on nothing has to be in time. */
+  rest(): void {
+    const { history, world, sleepMs } = this.#facts;
+    for (const { commits } of history.lives.values()) {
+      const last = commits.at(-1);
+      if (last?.record === undefined || !isMoving(last.record)) continue;
+      for (const wait of last.record.waits) {
+        if ((wait.kind !== "sleep" && wait.kind !== "signal") || wait.until === undefined) continue;
+        if (world.now > wait.until + sleepMs) this.ended(last, wait.kind, wait.stepId, wait.until);
+      }
+    }
+    this.#isResting = true;
+  }
+
+  /** Signals arrive in time. */
+  judge(commit: Accepted, to: Record_): void {
+    const { world, heldMs, sleepMs, hasEnded, failsRun } = this.#facts;
+    if (this.#isResting) return;
+    const { runKey } = commit;
+    const patience = to.lease === undefined ? sleepMs : heldMs;
+    for (const [key, deadline] of this.#expected) {
+      const [run, stepId] = JSON.parse(key) as [string, string];
+      const isHere = run === runKey;
+      const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
+      if (isHere && (!isWaiting || !isMoving(to) || hasEnded(runKey, to.epoch))) this.#expected.delete(key);
+      else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
+        this.#expected.set(key, world.now + patience);
+      } else if (this.#isLeaving(run)) {
+        this.#expected.delete(key);
+      } else if (world.now > deadline) {
+        this.#violate(commit, `comes, and "${stepId}" of ${run} still has not its signal`);
+      }
+    }
+    for (const wait of to.waits) {
+      const key = JSON.stringify([runKey, wait.stepId]);
+      if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
+      const isThere = to.inbox.some(({ name }) => name === wait.name);
+      const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
+      const hasFailed = wait.until !== undefined && wait.until <= world.now && failsRun(runKey, wait.stepId);
+      if (isThere && isOnly && !hasFailed) this.#expected.set(key, world.now + patience);
+    }
+  }
+
+  /** Sleeps and timeouts end in time. `until` is by the clock of whoever waits, and all clocks agree. */
+  ended(commit: Accepted, kind: "sleep" | "signal", stepId: string, until: number): void {
+    const { world, history, heldMs, sleepMs, failsRun } = this.#facts;
+    if (this.#isResting || this.#isLeaving(commit.runKey)) return;
+    if (kind === "signal" && failsRun(commit.runKey, stepId)) return;
+    const commits = history.lives.get(commit.runKey)?.commits ?? [];
+    const atEnd = commits.findLastIndex(({ at }) => at <= until);
+    const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);
+    // Under a lease its pass wakes by itself; else a drain does it, which looks once in a while.
+    if (world.now <= until + (isHeld ? heldMs : sleepMs)) return;
+    const first = commits.findIndex(({ record }) => record?.waits.some((wait) => wait.stepId === stepId));
+    const isHeldUp = commits
+      .slice(Math.max(first, 0))
+      .some(({ record, entry }) => !isMoving(record) || entry?.events.some(({ type }) => type === "run.resumed"));
+    if (isHeldUp) return;
+    this.#violate(commit, `has the wait at "${stepId}" ${world.now - until} ms late`);
+  }
+
+  #isLeaving(runKey: string): boolean {
+    const epoch = this.#facts.history.last(runKey)?.record?.epoch ?? 0;
+    return this.#facts.hasEnded(runKey, epoch) || this.#facts.isFailing(runKey);
+  }
+
+  #violate({ runKey, revision, process }: Accepted, what: string): void {
+    const where = `revision ${revision} of ${runKey}, by ${process.name},`;
+    this.#facts.world.violate("a-pass-never-stands-still", `${where} ${what}`);
+  }
+}
+
+/** True where the run goes on by itself: what waits for a person waits as long as that takes. */
+function isMoving(record: Record_ | undefined): boolean {
+  return ["running", "waiting_for_signal"].includes(record?.run.status ?? "");
+}
