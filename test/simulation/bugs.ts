@@ -235,30 +235,21 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/renaming.ts",
     find: "waits: record.waits.map(named),",
     replace: "waits: record.waits,",
-  },
-  {
-    name: "a migration leaves what a body asked for under its old names",
-    file: "src/skills/renaming.ts",
-    find: "extensions: renamedAsks(state.extensions, rename),",
-    replace: "extensions: state.extensions,",
-  },
-  {
-    name: "a migration makes other actions of steps that it renames",
-    file: "src/skills/renaming.ts",
-    find: "return known === undefined ? id : renamedId(known.form, known.names, id);",
-    replace: "return id;",
+    seed: "planted-8",
   },
   {
     name: "one run more than its quota is let in",
     file: "src/runs/quota.ts",
     find: "if (runs < maxRuns &&",
     replace: "if (runs <= maxRuns &&",
+    seed: "planted-2",
   },
   {
     name: "births of one runtime pass a quota together",
     file: "src/runs/quota.ts",
     find: "reading.moreRuns += born;",
     replace: "",
+    seed: "planted-12",
   },
   {
     name: "the store accepts any later revision",

@@ -45,7 +45,7 @@ export class Medium {
   readonly losses: Loss[] = [];
   /** How often each fault was met. */
   readonly met = new Map<string, number>();
-  /** The newest row under each epoch that a process has committed and knows of, by process, run and epoch. */
+  /** The newest row under each epoch that a process has committed, or has read under its lease, by process, run and epoch. */
   readonly known = new Map<Process, Map<string, Map<number, Accepted>>>();
   /** Ledger entries that a process has read or written, by process and by key. */
   readonly knownEffects = new Map<Process, Map<string, string>>();
@@ -129,8 +129,8 @@ export class Medium {
     const epochs = runs.get(runKey) ?? new Map<number, Accepted>();
     runs.set(runKey, epochs);
     const { epoch, lease } = commit.record;
-    // A commit whose answer was lost is known again by a row that others have written over it since.
-    const isFound = !epochs.has(epoch) && lease?.executor === this.#history.executors.get(process);
+    // A commit whose answer was lost is known by a row that others have written over it since, with the lease that it had.
+    const isFound = lease?.executor === this.#history.executors.get(process);
     if (commit.process !== process && !isFound) return;
     if ((epochs.get(epoch)?.revision ?? 0) < revision) epochs.set(epoch, commit);
   }

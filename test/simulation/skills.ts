@@ -1,6 +1,6 @@
 import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "../../src/index.ts";
 import type { Outside } from "./outside.ts";
-import { type GraphStepPlan, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
+import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
 import type { Subject } from "./subject.ts";
 import { migrationsOf, nameIn, timeNameOf, unversioned, type Version } from "./versions.ts";
 import type { Process } from "./world.ts";
@@ -201,7 +201,8 @@ class Body {
         if (of.kind === "do") {
           const floating = this.#call(of);
           const before = await this.#do(meanwhile);
-          return isAwaited ? [before, await this.#see(of.name, floating)] : before;
+          // Seen once the work beside it is done: where that is none of steps, its place is no way that the body takes.
+          return isAwaited ? [before, await this.#see(of.name, floating, !hasPure(meanwhile))] : before;
         }
         const floating = this.#do(of);
         floating.catch(() => {});
@@ -247,21 +248,21 @@ class Body {
   }
 
   /** Notes an answer in the very turn in which the body gets it. */
-  async #see<T>(name: string, answer: Promise<T>): Promise<T> {
+  async #see<T>(name: string, answer: Promise<T>, isInOrder = true): Promise<T> {
     try {
       const value = await answer;
-      this.#note(`${name} = ${shown(value)}`);
+      this.#note(`${name} = ${shown(value)}`, isInOrder);
       return value;
     } catch (error) {
-      this.#note(`${name} threw ${(error as Error).message}`);
+      this.#note(`${name} threw ${(error as Error).message}`, isInOrder);
       throw error;
     }
   }
 
-  #note(told: string): void {
+  #note(told: string, isInOrder: boolean): void {
     const text = unversioned(told);
     this.#seen.push(text);
-    this.#outside.saw(this.#pass, text);
+    if (isInOrder) this.#outside.saw(this.#pass, text);
   }
 }
 
