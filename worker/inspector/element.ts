@@ -6,19 +6,19 @@ import { run } from "./ui/views/styles/run.ts";
 import { runs } from "./ui/views/styles/runs.ts";
 import { tokens } from "./ui/views/styles/tokens.ts";
 
-// Without a document, as where a server draws pages, the class can be imported, and is no element.
+// Without a document, for example on a server, the class can be imported but is not an element.
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
- * `<orca-inspector>`: the runs of a service, what happened to each, and what may be done with them.
+ * `<orca-inspector>`: the runs of a service, their history, and the actions on them.
  *
- * It is a client of the HTTP API and of nothing else. Attributes:
- * - `base`: what stands before `/v1` in the service's addresses, such as `https://runs.example.com` or `/orca`. Default: the
- *   page's own origin.
- * - `api-key`: the key to send. Without one, a person is asked for it where the service wants one, and it is kept for the tab.
- * - `routing`: `hash`, the default, shows in the fragment of the page's address what is open; `none` leaves the address alone.
+ * It uses the HTTP API only. Attributes:
+ * - `base`: the part of the service's URLs before `/v1`, such as `https://runs.example.com` or `/orca`. Default: the origin of
+ *   the page.
+ * - `api-key`: the key to send. Without it, the inspector asks for one if the service requires it, and keeps it for the tab.
+ * - `routing`: `hash`, the default, keeps what is open in the fragment of the page's URL; `none` leaves the URL unchanged.
  *
- * It is as large as its place in the page lets it be, and at least 380 pixels high.
+ * It fills its place in the page, and is at least 380 pixels high.
  */
 export class OrcaInspector extends Base {
   static readonly observedAttributes: readonly string[] = ["base", "api-key", "routing"];
@@ -54,7 +54,7 @@ export class OrcaInspector extends Base {
 
 let sheet: CSSStyleSheet | undefined;
 
-// Made by the script, so that a page's Content-Security-Policy need not allow styles for it.
+// The script creates the style sheet, so that the Content-Security-Policy of a page need not allow inline styles.
 function stylesheet(): CSSStyleSheet {
   if (sheet === undefined) {
     sheet = new CSSStyleSheet();
@@ -63,7 +63,7 @@ function stylesheet(): CSSStyleSheet {
   return sheet;
 }
 
-// A page may load the script twice, from two places.
+// A page may load the script twice, from two URLs.
 if (globalThis.customElements?.get("orca-inspector") === undefined) {
   globalThis.customElements?.define("orca-inspector", OrcaInspector);
 }

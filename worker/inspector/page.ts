@@ -3,7 +3,7 @@ import type { InspectorPage } from "./routes.ts";
 
 export type { InspectorPage } from "./routes.ts";
 
-// The page's addresses are relative, so that it works wherever the service is mounted.
+// The URLs in the page are relative, so that it works wherever the service is mounted.
 const html = `<!doctype html>
 <html lang="en">
 <head>
@@ -22,11 +22,11 @@ const html = `<!doctype html>
 </html>
 `;
 
-// The ground is there before the script, so that nothing flashes in the dark.
+// The background is set before the script loads, so that a dark page does not flash.
 const style = `:root { color-scheme: light dark; background: light-dark(#f6f7f9, #090b0f) }
 html, body { height: 100%; margin: 0 }
 orca-inspector { height: 100dvh }
 `;
 
-/** The inspector, for `createApp({ inspector: inspectorPage })`. */
+/** The inspector page, for `createApp({ inspector: inspectorPage })`. */
 export const inspectorPage: InspectorPage = { html, script, style };

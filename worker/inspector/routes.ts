@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 
-/** The inspector as a service hands it out: a page, its script and its style. */
+/** The files of the inspector that a service serves: a page, its script and its style. */
 export interface InspectorPage {
   readonly html: string;
   readonly script: string;
@@ -21,7 +21,7 @@ const policy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** The routes of the inspector's page. They are open: what they hand out is the same for everybody, and knows no run. */
+/** The routes of the inspector's page. They need no key: their content is the same for every caller and contains no runs. */
 export function inspectorRoutes({ html, script, style }: InspectorPage): Hono {
   const [pagePath, scriptPath, stylePath] = inspectorPaths;
   const files = [

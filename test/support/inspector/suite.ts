@@ -38,7 +38,7 @@ export function testInspector(home: () => InspectorHome): void {
         await eventually(() => row(page, waiting).count()).toBe(0);
         await eventually(async () => page.url()).toContain("#/runs?status=failed");
         await page.getByLabel("Skill", { exact: true }).selectOption("order.ship");
-        await page.getByText("No run is like this").waitFor();
+        await page.getByText("No matching runs").waitFor();
         await page.getByRole("button", { name: "Show all runs" }).click();
         await row(page, waiting).waitFor();
       });
@@ -85,7 +85,7 @@ export function testInspector(home: () => InspectorHome): void {
       await open("/runs", async (page) => {
         await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
         await page.keyboard.press("?");
-        await dialog(page).getByRole("heading", { name: "Keys" }).waitFor();
+        await dialog(page).getByRole("heading", { name: "Keyboard shortcuts" }).waitFor();
         await page.keyboard.press("Escape");
         await dialog(page).waitFor({ state: "detached" });
       });
@@ -169,7 +169,7 @@ export function testInspector(home: () => InspectorHome): void {
 
     test("that is not there is said to be missing", async () => {
       await open("/runs/never-was", async (page) => {
-        await page.getByRole("heading", { name: "There is no such run" }).waitFor();
+        await page.getByRole("heading", { name: "Run not found" }).waitFor();
         await page.getByText("not_found").waitFor();
         await page.getByText("trace", { exact: false }).first().waitFor();
       });
@@ -204,7 +204,7 @@ export function testInspector(home: () => InspectorHome): void {
         await dialog(page).getByLabel("Inputs").fill("{ no json");
         await dialog(page).getByLabel("Run id").fill(taken);
         await dialog(page).getByRole("button", { name: "Start" }).click();
-        await dialog(page).getByText("This is no JSON").waitFor();
+        await dialog(page).getByText("Invalid JSON").waitFor();
         await dialog(page).getByLabel("Inputs").fill('{ "parcel": 1 }');
         await dialog(page).getByRole("button", { name: "Start" }).click();
         const refusal = dialog(page).getByRole("alert");
@@ -260,7 +260,7 @@ export function testInspector(home: () => InspectorHome): void {
     test("send the signal that a run waits for", async () => {
       const runId = await startRun(home(), "order.ship");
       await open(`/runs/${runId}`, async (page) => {
-        await page.getByRole("button", { name: "Send it" }).click();
+        await page.getByRole("button", { name: "Send signal" }).click();
         await eventually(() => dialog(page).getByLabel("Name").inputValue()).toBe("paid");
         await dialog(page).getByLabel("Payload").fill('{ "amount": 30 }');
         await dialog(page).getByRole("button", { name: "Send" }).click();
@@ -295,7 +295,7 @@ export function testInspector(home: () => InspectorHome): void {
         await dialog(page).getByLabel("Id of the new run").fill(fork);
         await dialog(page).getByRole("button", { name: "Fork" }).click();
         await page.getByRole("heading", { name: fork }).waitFor();
-        await page.getByText("Nothing is executed yet").waitFor();
+        await page.getByText("Not started yet").waitFor();
         await page.getByRole("link", { name: runId }).waitFor();
         await page.getByRole("button", { name: "Resume" }).click();
         await dialog(page).getByRole("button", { name: "Resume" }).click();
@@ -322,7 +322,7 @@ export function testInspector(home: () => InspectorHome): void {
         await page.getByRole("heading", { name: replay }).waitFor();
         await status(page, "Completed").waitFor();
         await row(page, "announce").getByTitle("recorded effect reused").waitFor();
-        await row(page, "collect").getByText("came with the state").waitFor();
+        await row(page, "collect").getByText("from the source run").waitFor();
       });
     });
 
@@ -351,7 +351,7 @@ export function testInspector(home: () => InspectorHome): void {
         expect(lines.every((line) => typeof JSON.parse(line) === "object")).toBe(true);
         await page.getByRole("button", { name: "Delete" }).click();
         await dialog(page).getByText("This cannot be undone").waitFor();
-        await dialog(page).getByRole("button", { name: "Delete for good" }).click();
+        await dialog(page).getByRole("button", { name: "Delete permanently" }).click();
         await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
         await eventually(() => row(page, runId).count()).toBe(0);
       });

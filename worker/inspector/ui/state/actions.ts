@@ -3,9 +3,9 @@ import { fieldText, jsonObjectOf, jsonOf, optional } from "./form.ts";
 import type { Inspector } from "./inspector.ts";
 
 /**
- * Does what a dialog was confirmed for, shows what came of it, and resolves with what was done.
+ * Performs the action of a dialog, shows its outcome, and resolves with a message.
  *
- * @throws FieldError where a field does not hold what it should.
+ * @throws FieldError if a field has an invalid value.
  */
 export async function perform(
   app: Inspector,
@@ -27,7 +27,7 @@ export async function perform(
       const call = { idempotencyKey: idempotencyKey() };
       app.took((await service.resume(runId, { checkpoint_id: checkpointId }, call)).run);
       const { route } = app;
-      // The checkpoints that follow are of interest now.
+      // Show the checkpoints that follow.
       app.go({ page: "run", runId, tab: route.page === "run" ? route.tab : "timeline" }, "replace");
       return "The run was resumed.";
     }
@@ -47,7 +47,7 @@ export async function perform(
         ...(Object.keys(edit).length === 0 ? {} : { edit }),
       };
       show((await service.fork(action.runId, body, { idempotencyKey: idempotencyKey() })).run.run_id);
-      return "The fork was made. It begins when it is resumed.";
+      return "The fork was created. Resume it to start it.";
     }
     case "approve":
     case "deny": {
@@ -56,7 +56,7 @@ export async function perform(
       const call = { idempotencyKey: idempotencyKey() };
       if (kind === "approve") app.took((await service.approve(runId, body, call)).run);
       else app.took(await service.deny(runId, body, call));
-      return kind === "deny" ? "Denied. The run is canceled." : "Approved. The run goes on.";
+      return kind === "deny" ? "Denied. The run is canceled." : "Approved. The run continues.";
     }
     case "signal": {
       const body = { name: fieldText(data, "name"), payload: jsonOf(data, "payload") };

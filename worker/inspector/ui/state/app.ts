@@ -9,17 +9,17 @@ import { type Service, serviceAt } from "./service.ts";
 import type { Role, RunAnswer, SkillSummary, Whoami } from "./wire.ts";
 
 export interface AppOptions {
-  /** What stands before `/v1`. */
+  /** The part of the URL before `/v1`. */
   readonly base: string;
-  /** The key to send; without one the session's is taken, and where that is missing a person is asked. */
+  /** The key to send. Default: the key of the session; if there is none, the inspector asks for one. */
   readonly apiKey: string | undefined;
-  /** Whether the address of the page says what is shown. */
+  /** Whether the URL of the page shows what is open. */
   readonly isRouted: boolean;
-  /** Draws it as it is now. */
+  /** Draws the current state. */
   readonly draw: (app: App) => void;
 }
 
-/** Where the inspector stands with its service. */
+/** The state of the connection to the service. */
 type Connection =
   | { readonly kind: "connecting" }
   | { readonly kind: "keyless"; readonly refusal?: Problem }
@@ -28,19 +28,19 @@ type Connection =
 
 const reach: Readonly<Record<Role, number>> = { read: 0, execute: 1, admin: 2 };
 
-/** The inspector of one service: what it knows, and the one place from which it is drawn. */
+/** The inspector of one service: its state, and the only place from which it is drawn. */
 export class App implements Inspector {
   readonly root: ShadowRoot;
   readonly dialogs: Dialogs;
   connection: Connection = { kind: "connecting" };
   route: Route;
   service: Service;
-  /** The key that is sent. */
+  /** The key that requests carry. */
   key: string | undefined;
   runs: RunsPage | undefined;
   run: RunPage | undefined;
   skills: readonly SkillSummary[] = [];
-  /** The time that ages are counted from; it moves by seconds. */
+  /** The current time for ages; it is updated every second. */
   now = Date.now();
   #options: AppOptions;
   #stopping = new AbortController();
@@ -66,7 +66,7 @@ export class App implements Inspector {
   start(): void {
     const { signal } = this;
     const onHash = () => {
-      // Whatever was asked was asked of another place.
+      // An open dialog belongs to the previous page.
       this.dialogs.dismiss();
       this.#show(parseRoute(location.hash));
     };
@@ -121,7 +121,7 @@ export class App implements Inspector {
     }
   }
 
-  /** Follows a link of the inspector where the address of the page is not the inspector's. */
+  /** Follows a link of the inspector if the URL of the page is not used for routing. */
   follow(event: MouseEvent): void {
     if (this.#options.isRouted || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href^='#/']") : null;
@@ -199,10 +199,10 @@ export class App implements Inspector {
     this.update();
   }
 
-  /** The focus goes along: else it would be left on what is no longer there. */
+  /** Moves the focus too: otherwise it would stay on an element that is gone. */
   #focusPlace(): void {
     const title = this.root.querySelector("h1");
-    // A run that is still read has none yet.
+    // A run that is still loading has no title yet.
     if (title === null) return;
     this.#isFocusDue = false;
     if (this.route.page === "runs" && (this.runs?.list.active ?? -1) >= 0) this.runs?.list.focus();

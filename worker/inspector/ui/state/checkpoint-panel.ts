@@ -8,7 +8,7 @@ export const panelTabs = ["state", "changes", "about"] as const;
 export type PanelTab = (typeof panelTabs)[number];
 
 const changesPage = 100;
-/** How soon after one head the next is read. */
+/** The pause between two reads of a moving head. */
 const paceMs = 250;
 
 export interface ShownCheckpoint {
@@ -16,15 +16,15 @@ export interface ShownCheckpoint {
   readonly diff: ComparisonAnswer;
 }
 
-/** The checkpoint that is shown: its state, what it changed, and what may be done from it. */
+/** The shown checkpoint: its state, its changes, and the actions on it. */
 export class CheckpointPanel {
   readonly tree: JsonTree;
   tab: PanelTab = "state";
   shown: ShownCheckpoint | undefined;
   problem: Problem | undefined;
-  /** The event that was chosen, if one was. */
+  /** The selected event, if there is one. */
   event: RunEvent | undefined;
-  /** How many of the changes are drawn. */
+  /** The number of changes that are drawn. */
   changesShown = changesPage;
   readonly #app: Inspector;
   readonly #runId: string;
@@ -38,12 +38,15 @@ export class CheckpointPanel {
     this.tree = new JsonTree(app);
   }
 
-  /** The id of the checkpoint to show; another is shown while it is read. */
+  /** The id of the checkpoint to show. Until it is read, the previous one stays visible. */
   get id(): string | undefined {
     return this.#id;
   }
 
-  /** `isFollowed` where it is the head of a run that goes on: there will be another soon, and what is on its way is let come. */
+  /**
+   * `isFollowed` is true for the head of a run that continues: another head will follow soon, so a read in progress is not
+   * aborted.
+   */
   show(id: string | undefined, isFollowed: boolean): void {
     if (id === this.#id) return;
     this.#id = id;
@@ -101,7 +104,7 @@ export class CheckpointPanel {
     }
     this.#isReading = false;
     this.#app.update();
-    // The head has moved on meanwhile.
+    // The head has moved during the read.
     if (this.#id !== undefined && this.#id !== id) setTimeout(() => this.#readNext(signal), paceMs);
   }
 

@@ -2,13 +2,13 @@ import { FieldError } from "./form.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import type { Json } from "./wire.ts";
 
-/** What is done to a run, or makes one, once a dialog has been filled in and confirmed. */
+/** An action on a run, or one that creates a run. It is performed when its dialog is submitted. */
 export type Action =
   | { readonly kind: "start" }
-  /** `skipped` checkpoints come after this one, and are not used. */
+  /** `skipped` is the number of later checkpoints, which are not used. */
   | { readonly kind: "resume"; readonly runId: string; readonly checkpointId: string; readonly skipped: number }
   | { readonly kind: "replay"; readonly runId: string; readonly checkpointId: string }
-  /** With the inputs and vars of the checkpoint, as texts of JSON. */
+  /** `inputs` and `vars` are those of the checkpoint, as JSON text. */
   | {
       readonly kind: "fork";
       readonly runId: string;
@@ -21,23 +21,23 @@ export type Action =
   | { readonly kind: "cancel"; readonly runId: string }
   | { readonly kind: "delete"; readonly runId: string; readonly checkpoints: number };
 
-/** What a dialog is about. What is no action only shows something. */
+/** What a dialog shows. A dialog that is not an action has nothing to submit. */
 export type Dialog =
   | Action
   | { readonly kind: "help" }
   | { readonly kind: "problem"; readonly title: string; readonly problem: Problem }
   | { readonly kind: "value"; readonly path: string; readonly value: Json };
 
-/** Does what a dialog was confirmed for, and resolves with what was done. The key is the same whenever it is tried again. */
+/** Performs the action of a dialog and resolves with a message. Every retry uses the same idempotency key. */
 export type Perform = (action: Action, data: FormData, idempotencyKey: () => string) => Promise<string>;
 
 const noticeMs = 8_000;
 
-/** The one dialog that may be open, and the notice at the bottom. */
+/** The one dialog that can be open, and the notice at the bottom. */
 export class Dialogs {
   open: Dialog | undefined;
   isBusy = false;
-  /** Why it could not be done. */
+  /** Why the action failed. */
   problem: Problem | undefined;
   fieldError: FieldError | undefined;
   notice: string | undefined;
@@ -52,10 +52,10 @@ export class Dialogs {
     this.#perform = perform;
   }
 
-  /** For the directive `ref` of the dialog's element. */
+  /** For the `ref` directive on the dialog element. */
   readonly attach = (element?: Element): void => {
     this.#element = element instanceof HTMLDialogElement ? element : undefined;
-    // Modal: the rest of the page is inert, Escape closes it, and the focus goes back to where it was.
+    // Modal: the rest of the page is inert, Escape closes the dialog, and the focus returns to where it was.
     queueMicrotask(() => {
       if (this.#element?.isConnected && !this.#element.open) this.#element.showModal();
     });
@@ -70,7 +70,7 @@ export class Dialogs {
     this.#update();
   }
 
-  /** Shows what was done, for some seconds. */
+  /** Shows the message of an action for a few seconds. */
   say(text: string): void {
     this.notice = text;
     clearTimeout(this.#noticeTimer);
@@ -84,11 +84,11 @@ export class Dialogs {
   copy(text: string): void {
     navigator.clipboard.writeText(text).then(
       () => this.say("Copied."),
-      () => this.show({ kind: "value", path: "Copy it from here", value: text }),
+      () => this.show({ kind: "value", path: "Copy this text", value: text }),
     );
   }
 
-  /** Closes what is open, unless it is being done. */
+  /** Closes the open dialog, unless its action is in progress. */
   dismiss(): void {
     if (this.open !== undefined && !this.isBusy) this.close();
   }

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "./wire.ts";
 
-/** What is wrong with what stands in a field. */
+/** A field with an invalid value. */
 export class FieldError extends Error {
   override readonly name: string;
 
@@ -11,9 +11,9 @@ export class FieldError extends Error {
 }
 
 /**
- * The JSON of a field; an empty object for an empty field.
+ * The JSON of a field. An empty field is an empty object.
  *
- * @throws FieldError where it is none.
+ * @throws FieldError if it is not valid.
  */
 export function jsonOf(data: FormData, name: string): Json {
   const text = fieldText(data, name).trim();
@@ -21,31 +21,31 @@ export function jsonOf(data: FormData, name: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    throw new FieldError(name, `This is no JSON: ${error instanceof Error ? error.message : error}`);
+    throw new FieldError(name, `Invalid JSON: ${error instanceof Error ? error.message : error}`);
   }
 }
 
 /**
  * The JSON object of a field.
  *
- * @throws FieldError where it is none.
+ * @throws FieldError if it is not valid.
  */
 export function jsonObjectOf(data: FormData, name: string): JsonObject {
   const value = jsonOf(data, name);
   if (isObject(value)) return value;
-  throw new FieldError(name, 'This is no JSON object, such as { "name": 1 }.');
+  throw new FieldError(name, 'Expected a JSON object, such as { "name": 1 }.');
 }
 
 function isObject(value: Json): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The text of a field as it stands there. */
+/** The text of a field, unchanged. */
 export function fieldText(data: FormData, name: string): string {
   return String(data.get(name) ?? "");
 }
 
-/** The field by its name, unless it is empty. */
+/** The field under its name, unless it is empty. */
 export function optional<Name extends string>(data: FormData, name: Name): { readonly [Field in Name]?: string } {
   const text = fieldText(data, name).trim();
   return (text === "" ? {} : { [name]: text }) as { [Field in Name]?: string };

@@ -4,30 +4,30 @@ import type { Route } from "./route.ts";
 import type { Service } from "./service.ts";
 import type { Role, RunAnswer, SkillSummary } from "./wire.ts";
 
-/** The inspector of one service, as its parts and its views see it. */
+/** The inspector of one service, as its parts and views see it. */
 export interface Inspector {
   readonly root: ShadowRoot;
   readonly service: Service;
   readonly dialogs: Dialogs;
   readonly route: Route;
-  /** The list of runs as it was last shown. */
+  /** The list of runs, as it was last shown. */
   readonly listRoute: Route;
   readonly skills: readonly SkillSummary[];
-  /** The time that ages are counted from; it moves by seconds. */
+  /** The current time for ages; it is updated every second. */
   readonly now: number;
-  /** Aborts when the inspector is taken out of the page. */
+  /** Aborts when the inspector is removed from the page. */
   readonly signal: AbortSignal;
-  /** Whether the reader's key may do this. */
+  /** Whether the role of the key allows this. */
   can(role: Role): boolean;
   go(route: Route, how?: "push" | "replace"): void;
-  /** Draws again before the browser paints. */
+  /** Draws again before the next paint. */
   update(): void;
-  /** Draws again when the promise has settled. Failures are the promise's own to show. */
+  /** Draws again when the promise settles. The promise handles its own failure. */
   updateAfter(work: Promise<unknown>): void;
-  /** A failure that is not of one action: without a key one is asked for, and a service that is away is asked again. */
+  /** Handles a failure that does not belong to an action: asks for a missing key, or tries again later. */
   failed(problem: Problem): void;
-  /** The run as an action answered with it, which is newer than what was read. */
+  /** Takes the run from the answer to an action; it is newer than the run that was read. */
   took(run: RunAnswer): void;
-  /** The run was deleted, and is not read any more. */
+  /** The run was deleted: stops reading it. */
   erased(runId: string): void;
 }

@@ -4,7 +4,7 @@ import { RowList } from "./row-list.ts";
 import type { Change, Json, JsonObject } from "./wire.ts";
 
 const rowHeight = 25;
-/** As long a text as fits beside its name, more or less; what is longer can be opened. */
+/** The approximate length of a text that fits beside its name. Longer texts can be expanded. */
 const longText = 60;
 
 export interface TreeRow {
@@ -14,7 +14,7 @@ export interface TreeRow {
   readonly value: Json;
 }
 
-/** A state as a tree that opens and closes, of which only the rows in view are drawn. */
+/** A state as a tree whose branches open and close. Only the visible rows are drawn. */
 export class JsonTree {
   readonly list: RowList;
   readonly #app: Inspector;
@@ -35,7 +35,7 @@ export class JsonTree {
     this.#rows = undefined;
   }
 
-  /** Opens the way to a place, and goes there once it is drawn. */
+  /** Opens the branches down to a path, and scrolls there after the next drawing. */
   reveal(segments: readonly string[]): void {
     const path = `/${segments.map(escaped).join("/")}`;
     for (const prefix of prefixes(path)) this.#open.add(prefix);
@@ -58,12 +58,12 @@ export class JsonTree {
     return this.#changed.has(path);
   }
 
-  /** Shows the value as a whole, beside the tree. */
+  /** Shows the whole value in a dialog. */
   showWhole({ path, value }: TreeRow): void {
     this.#app.dialogs.show({ kind: "value", path, value });
   }
 
-  /** A row that was clicked opens, or closes. */
+  /** Opens or closes the clicked row. */
   click(index: number): void {
     this.list.active = index;
     this.#toggle(index);
@@ -97,7 +97,7 @@ export class JsonTree {
     this.#app.update();
   }
 
-  /** Those that are open, whether in view or not. */
+  /** All rows of open branches, visible or not. */
   get rows(): readonly TreeRow[] {
     if (this.#rows !== undefined) return this.#rows;
     const rows: TreeRow[] = [];
@@ -115,7 +115,7 @@ export class JsonTree {
   }
 }
 
-/** Whether a row is of a text that is cut. */
+/** Whether the text of the row is cut. */
 export function isLong({ value }: TreeRow): boolean {
   return typeof value === "string" && value.length > longText;
 }

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from "./wire.ts";
 
-// What JSON cannot say travels as an object with the one key `$durable`, and an array that names its kind.
+// What JSON cannot express is encoded as an object with the single key `$durable`, whose value is an array that starts with
+// the kind.
 
 type ValueKind = "null" | "boolean" | "number" | "string" | "array" | "object" | "tag";
 
@@ -16,7 +17,7 @@ function tagOf(value: JsonObject): readonly Json[] | undefined {
   return Array.isArray(tag) && Object.keys(value).length === 1 ? tag : undefined;
 }
 
-/** The members of an array, an object, or of what a tag holds. */
+/** The members of an array, of an object, or of a tag's content. */
 export function membersOf(value: Json): readonly (readonly [name: string, member: Json])[] {
   if (value === null || typeof value !== "object") return [];
   if (Array.isArray(value)) return value.map((member, index) => [String(index), member as Json] as const);
@@ -31,14 +32,14 @@ export function hasMembers(value: Json): boolean {
   return membersOf(value).length > 0;
 }
 
-/** True where there is nothing to see all the way down. */
+/** True if every nested value is empty. */
 export function isEmptyValue(value: Json): boolean {
   if (value === null || value === "" || value === 0) return true;
   if (typeof value !== "object" || (kindOf(value) === "tag" && !hasMembers(value))) return false;
   return membersOf(value).every(([, member]) => isEmptyValue(member));
 }
 
-/** The value on one line. */
+/** The value in one line. */
 export function previewOf(value: Json, isOpen = false): string {
   switch (kindOf(value)) {
     case "array": {

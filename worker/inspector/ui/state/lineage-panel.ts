@@ -4,7 +4,7 @@ import type { LineageAnswer } from "./wire.ts";
 
 const freshMs = 5_000;
 
-/** The run with those it came from and those that came of it. */
+/** The run with its ancestors and descendants. */
 export class LineagePanel {
   readonly runId: string;
   answer: LineageAnswer | undefined;
@@ -33,7 +33,7 @@ export class LineagePanel {
     );
   }
 
-  /** Reads it again, unless that was done just now. */
+  /** Reads the lineage again, unless it was read just now. */
   refresh(): void {
     if (Date.now() - this.#readAt > freshMs) this.read();
   }

@@ -1,6 +1,6 @@
 import { isDurableError } from "../../../../src/errors.ts";
 
-/** What went wrong, as it is shown. */
+/** A failure, as it is shown. */
 export interface Problem {
   readonly code: string;
   readonly message: string;
@@ -10,14 +10,17 @@ export interface Problem {
   readonly traceId?: string;
 }
 
-/** What was thrown, in the service's own words if it answered. What the client did not throw is a fault of the inspector. */
+/**
+ * The thrown error as a problem, in the words of the service if it answered. An error that the client did not throw is a
+ * fault of the inspector.
+ */
 export function problemOf(thrown: unknown): Problem {
   if (!isDurableError(thrown)) {
     return { code: "inspector_error", message: thrown instanceof Error ? thrown.message : String(thrown) };
   }
   const { code, message, hint, details: { status, traceId } = {} } = thrown;
   if (code === "upstream_failure" && status === undefined) {
-    return { code, message: "The service cannot be reached.", hint: "It is asked again by itself." };
+    return { code, message: "The service cannot be reached.", hint: "The inspector tries again automatically." };
   }
   return {
     code,

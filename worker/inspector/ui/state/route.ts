@@ -4,12 +4,12 @@ import type { Status } from "./wire.ts";
 export const runTabs = ["timeline", "events", "lineage"] as const;
 export type RunTab = (typeof runTabs)[number];
 
-/** What is shown, as the fragment of the address says it. */
+/** What is shown, as the fragment of the URL encodes it. */
 export type Route =
   | { readonly page: "runs"; readonly status?: Status; readonly skill?: string }
   | { readonly page: "run"; readonly runId: string; readonly tab: RunTab; readonly checkpoint?: string };
 
-/** The route of a fragment; the list of runs for one that is not the inspector's. */
+/** The route of a fragment. An unknown fragment is the list of runs. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#/, "").split("?", 2);
   const parameters = new URLSearchParams(query);

@@ -9,16 +9,16 @@ import {
 
 export interface RowListOptions {
   readonly rowHeight: number;
-  /** Where the first row begins below the top of what scrolls. */
+  /** The offset of the first row below the top of the scrolling element. */
   readonly paddingStart?: number;
-  /** Draws again: other rows are in view. */
+  /** Called to draw again when other rows come into view. */
   readonly onChange: () => void;
   readonly onOpen?: (index: number) => void;
 }
 
-/** The rows of a long list that are in view, and the one that the keyboard is at. */
+/** The visible rows of a long list, and the row that the keyboard is on. */
 export class RowList {
-  /** -1 for none. */
+  /** -1 if there is none. */
   active = -1;
   #count = 0;
   readonly #options: RowListOptions;
@@ -32,7 +32,7 @@ export class RowList {
     this.#unmount = this.#virtualizer._didMount();
   }
 
-  /** For the directive `ref` of the element that scrolls. */
+  /** For the `ref` directive on the scrolling element. */
   readonly attach = (element?: Element): void => {
     const next = element instanceof HTMLElement ? element : null;
     if (next === this.#element) return;
@@ -45,7 +45,7 @@ export class RowList {
     this.#options.onChange();
   };
 
-  /** The rows to draw out of so many. */
+  /** The rows to draw, out of `count`. */
   rows(count: number): readonly VirtualItem[] {
     if (count !== this.#count) {
       this.#count = count;
@@ -60,12 +60,12 @@ export class RowList {
     return this.#virtualizer.getTotalSize();
   }
 
-  /** Of what scrolls, in pixels. */
+  /** The height of the scrolled content, in pixels. */
   get width(): number {
     return this.#virtualizer.scrollRect?.width ?? 0;
   }
 
-  /** Keeps the rows in view where they are when so many come in above them. */
+  /** Keeps the visible rows in place when `count` rows are added above them. */
   shift(rows: number): void {
     if (this.active >= 0) this.active += rows;
     if (this.#element !== null && this.#element.scrollTop > 0)
@@ -79,7 +79,7 @@ export class RowList {
     this.#options.onChange();
   }
 
-  /** Scrolls the row into view, if need be. */
+  /** Scrolls the row into view if needed. */
   reveal(index: number): void {
     this.#virtualizer.scrollToIndex(index, { align: "auto" });
   }
@@ -93,7 +93,7 @@ export class RowList {
     this.#element?.focus();
   }
 
-  /** True where the key was one of the list's. */
+  /** True if the list handled the key. */
   onKey({ key, shiftKey }: KeyboardEvent): boolean {
     const page = Math.max(1, Math.floor((this.#element?.clientHeight ?? 0) / this.#options.rowHeight) - 1);
     const moves: Readonly<Record<string, number>> = {

@@ -6,14 +6,14 @@ export interface RunBookFilter {
   readonly skill?: string;
 }
 
-/** A place in the list, and the cursor that goes on from there. */
+/** A position in the list, and the cursor that continues from it. */
 interface Bookmark {
   readonly cursor: string;
-  /** The last run before it; absent at the beginning. */
+  /** The last run before the position; absent at the beginning. */
   readonly after?: RunAnswer;
 }
 
-/** Some runs in a row, and the cursor behind them. */
+/** Consecutive runs, and the cursor after them. */
 interface Page {
   readonly runs: readonly RunAnswer[];
   readonly next: string | undefined;
@@ -25,12 +25,12 @@ const pageSize = 100;
 /**
  * The runs that were read so far under one filter, newest first.
  *
- * Pages are read by cursors, each a place in an order that never changes. So a stretch of the list is read again by
- * replacing exactly the runs between two places, and what came or went elsewhere disturbs nothing.
+ * Pages are read by cursors. A cursor is a position in an order that never changes. So a stretch of the list is read again by
+ * replacing exactly the runs between two positions, and changes elsewhere do not affect it.
  */
 export class RunBook {
   runs: readonly RunAnswer[] = [];
-  /** True where there are no more runs behind those that were read. */
+  /** True if there are no older runs. */
   isComplete = false;
   readonly filter: RunBookFilter;
   readonly #service: Service;
@@ -50,8 +50,8 @@ export class RunBook {
   }
 
   /**
-   * Reads the newest runs again, and those from one index to another. Answers how many runs came in at the top, since the
-   * reader may be looking at what is below.
+   * Reads the newest runs again, and those between two indexes. Resolves with the number of runs that were added at the top,
+   * since the reader may be looking at runs below them.
    */
   async refresh(from: number, to: number, signal: AbortSignal): Promise<number> {
     const top = this.runs[0];
@@ -60,7 +60,8 @@ export class RunBook {
     if (isGap) this.runs = [];
     const end = this.#place(beginning, page);
     if (isGap && end !== undefined) {
-      // More came than a page holds: what was read before begins somewhere further down, and is read as it is scrolled to.
+      // More new runs than one page: the runs that were read before start further down, and are read when the reader scrolls
+      // there.
       this.#bookmarks = [end];
       this.isComplete = false;
     }
@@ -85,7 +86,7 @@ export class RunBook {
     return index === -1 ? this.runs.length : index;
   }
 
-  /** Puts a page where it belongs: it is all that lies behind the mark, up to its own last run. Answers where it ends. */
+  /** Inserts a page: it replaces all runs between the position and its own last run. Returns where it ends. */
   #place(mark: Bookmark, { runs, next }: Page): Bookmark | undefined {
     const last = runs.at(-1);
     const isOutside = (run: RunAnswer) =>
@@ -108,7 +109,7 @@ export class RunBook {
   }
 }
 
-// The order of the list: by time of birth, then by id, the greater first.
+// The order of the list: by creation time, then by id, descending.
 function newestFirst(a: RunAnswer, b: RunAnswer): number {
   if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1;
   return a.run_id === b.run_id ? 0 : a.run_id < b.run_id ? 1 : -1;

@@ -5,20 +5,20 @@ import type { Service } from "./service.ts";
 import { isTerminal, type RunAnswer, type RunEvent } from "./wire.ts";
 
 export interface RunFeedListener {
-  /** New events are in the log, or the run is another. */
+  /** Called when the log has new events or the run has changed. */
   changed(): void;
   /** Whether events arrive as they happen. */
   connected(isLive: boolean): void;
   failed(problem: Problem): void;
 }
 
-/** How often a run that has ended is looked at, and how soon it is asked again after a failure. */
+/** How often an ended run is read, and the delay before a retry after a failure. */
 const lookMs = 3_000;
 const burstMs = 300;
 
 /**
- * Keeps a run and its log up to date: reads the history once, then follows the events by the client's watch, which connects
- * again by itself. A run that has ended is looked at from time to time, since it may be resumed.
+ * Keeps a run and its log up to date. It reads the history once and then follows the events with the client's watch, which
+ * reconnects automatically. A run that has ended is read from time to time, since it may be resumed.
  */
 export class RunFeed {
   run: RunAnswer | undefined;
@@ -45,7 +45,7 @@ export class RunFeed {
       try {
         await this.#readRun();
         await this.#readHistory();
-        // The history may be newer than the run that was read before it, and the events are followed from behind the history.
+        // The history may be newer than the run that was read before it, and the watch starts after the history.
         await this.#readRun();
         if (this.run !== undefined && isTerminal(this.run.status)) await this.#rest();
         else await this.#follow();
@@ -66,7 +66,7 @@ export class RunFeed {
     this.#wake();
   }
 
-  /** The run as an action answered with it, which is newer than what was read. What comes of it is looked for at once. */
+  /** Takes the run from the answer to an action; it is newer than the run that was read. Its events are read immediately. */
   took(run: RunAnswer): void {
     this.run = run;
     this.#listener.changed();
@@ -96,7 +96,7 @@ export class RunFeed {
       const query = { after: String(Math.max(0, last - 1)), limit: 500 };
       const { history, pagination } = await this.#service.history(this.#runId, query, { signal });
       const events = history.flatMap((entry) => entry.events) as readonly RunEvent[];
-      // One that was read before, and nothing else, is the end.
+      // If the only event was read before, the end is reached.
       const added = events.filter((event) => this.#log.add(event)).length;
       if (added > 0) this.#listener.changed();
       isMore = pagination.has_more && added > 0;
@@ -123,7 +123,7 @@ export class RunFeed {
     if (state.kind === "reconnecting") this.#listener.failed(problemOf(state.error));
   }
 
-  // Events come in bursts, and the run is asked for once in each.
+  // Events arrive in bursts. Each burst reads the run once.
   #readRunSoon(): void {
     if (this.#isRunDue) return;
     this.#isRunDue = true;

@@ -1,6 +1,6 @@
 import { type RunEvent, textOf } from "./wire.ts";
 
-/** A checkpoint as the history tells of it. */
+/** A checkpoint in the history. */
 export interface LoggedCheckpoint {
   readonly id: string;
   readonly kind: string;
@@ -10,22 +10,22 @@ export interface LoggedCheckpoint {
   readonly revision: number;
 }
 
-/** What happened to a run, in order, each event once. */
+/** The events of a run, in order and without duplicates. */
 export class RunLog {
   readonly events: RunEvent[] = [];
   readonly checkpoints: LoggedCheckpoint[] = [];
-  /** Raised by every event, so that what is derived from them can be kept until then. */
+  /** Incremented by every event, so that derived values can be cached until the next one. */
   version = 0;
   #revision = 0;
   #index = -1;
   #stepOfRevision: string | undefined;
 
-  /** The place of the last event, as a stream takes it up; undefined before the first. */
+  /** The position of the last event, from which a stream continues; undefined before the first event. */
   get position(): string | undefined {
     return this.#index === -1 ? undefined : `${this.#revision}-${this.#index}`;
   }
 
-  /** Adds an event, unless it is one that is there already. Answers whether it is new. */
+  /** Adds an event unless it is already there. Returns whether it was added. */
   add(event: RunEvent): boolean {
     const [revision, index] = placeOf(event);
     if (revision < this.#revision || (revision === this.#revision && index <= this.#index)) return false;

@@ -12,7 +12,7 @@ import { isTerminal, type RunAnswer, type TraceStep } from "./wire.ts";
 export const stepRowHeight = 34;
 const eventRowHeight = 30;
 
-/** One run: what is known of it, and what of it is chosen. */
+/** One run: its data, and what the reader selected. */
 export class RunPage {
   readonly app: Inspector;
   readonly runId: string;
@@ -23,13 +23,13 @@ export class RunPage {
   readonly panel: CheckpointPanel;
   readonly lineage: LineagePanel;
   tab: RunTab = "timeline";
-  /** The checkpoint that the reader chose; undefined where it follows the head. */
+  /** The selected checkpoint; undefined while the page follows the head. */
   chosen: string | undefined;
   problem: Problem | undefined;
   isLive = false;
-  /** Whether the axis shows the whole run or the steps in view; undefined for what suits their number. */
+  /** Whether the axis shows the whole run or the steps in view. If undefined, the number of steps decides. */
   zoom: "run" | "view" | undefined;
-  /** The events that say what they carry. */
+  /** The events in the list. */
   readonly openEvents = new Set<string>();
   #trace: readonly TraceStep[] = [];
   #traceHead: string | null | undefined;
@@ -88,14 +88,14 @@ export class RunPage {
     return this.#timeline;
   }
 
-  /** Where the checkpoint that is shown stands among all of them; -1 where there is none. */
+  /** The index of the shown checkpoint; -1 if there is none. */
   get place(): number {
     const { checkpoints } = this.log;
     if (this.chosen === undefined) return checkpoints.length - 1;
     return checkpoints.findLastIndex(({ id }) => id === this.chosen);
   }
 
-  /** Shows the checkpoint; the last one is followed as new ones come. */
+  /** Shows the checkpoint. The last one is followed when new ones arrive. */
   choose(place: number): void {
     const { checkpoints } = this.log;
     const index = Math.max(0, Math.min(place, checkpoints.length - 1));
@@ -150,7 +150,7 @@ export class RunPage {
     return true;
   }
 
-  /** The step to which the shown checkpoint belongs. */
+  /** The step of the shown checkpoint. */
   get shownStep(): StepRow | undefined {
     const { stepId } = this.log.checkpoints[this.place] ?? {};
     return stepId === undefined ? undefined : this.timeline.rows.find((row) => row.stepId === stepId);
@@ -164,14 +164,14 @@ export class RunPage {
 
   #follow(): void {
     const checkpoint = this.log.checkpoints[this.place];
-    // A descendant's first checkpoint is in no event of its own: it came with it.
+    // The first checkpoint of a descendant has no event of its own: it was copied from the source.
     const id = checkpoint?.id ?? this.chosen ?? this.run?.checkpoint_head ?? undefined;
     this.panel.show(id, this.chosen === undefined);
     if (this.run !== undefined) this.#followStep();
     this.app.update();
   }
 
-  /** Goes along with the step that ended last, as long as the reader does. */
+  /** Follows the step that ended last, as long as the reader does not select another. */
   #followStep(): void {
     const before = this.#lastStep;
     this.#lastStep = this.timeline.rows.findLastIndex(({ segments }) => segments.length > 0);
@@ -179,7 +179,7 @@ export class RunPage {
     if (before >= 0 && this.steps.isInView(before)) queueMicrotask(() => this.steps.reveal(this.#lastStep));
   }
 
-  /** What the events do not tell: steps that came from another run, and when the one that failed began. */
+  /** Reads what the events do not contain: steps from another run, and when the failed step began. */
   #readTrace(): void {
     const { run } = this;
     const isTold = run !== undefined && (isTerminal(run.status) || typeof run.metadata.source_run_id === "string");

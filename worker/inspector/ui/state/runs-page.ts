@@ -8,18 +8,18 @@ import type { RunAnswer } from "./wire.ts";
 const refreshMs = 2_000;
 const runRowHeight = 52;
 
-/** The list of runs: what is read of it, what is looked for, and keeping it fresh. */
+/** The list of runs: its data, its search, and its updates. */
 export class RunsPage {
   readonly app: Inspector;
   readonly list: RowList;
   book: RunBook;
-  /** What the reader looks for, in ids and skills. */
+  /** The search text, which matches ids and skills. */
   search = "";
-  /** The run whose whole id was typed, wherever in the list it is. */
+  /** The run whose complete id was typed, wherever it is in the list. */
   found: RunAnswer | undefined;
   problem: Problem | undefined;
   isReading = false;
-  /** The rows in view at the last drawing. */
+  /** The visible rows of the last drawing. */
   inView: readonly [from: number, to: number] = [0, 0];
   #work = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -52,7 +52,7 @@ export class RunsPage {
     this.#schedule(isSame ? 0 : refreshMs);
   }
 
-  /** Reads no more until it is shown again. */
+  /** Stops reading until it is shown again. */
   pause(): void {
     clearTimeout(this.#timer);
   }
@@ -89,7 +89,7 @@ export class RunsPage {
     );
   }
 
-  /** Looks on through older runs, for what is searched. */
+  /** Searches older runs. */
   lookFurther(): void {
     this.readMore(500);
   }
@@ -137,7 +137,7 @@ export class RunsPage {
       const run = await this.app.service.get(id, { signal });
       if (this.search.trim() === id) this.found = run;
     } catch (error) {
-      // Most texts are no run's id.
+      // Most texts are not the id of a run.
       if (!signal.aborted && problemOf(error).code !== "not_found") this.#failed(error, signal);
     }
     this.app.update();

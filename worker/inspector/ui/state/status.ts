@@ -1,6 +1,6 @@
 import type { Status } from "./wire.ts";
 
-/** What each status is called here. */
+/** The displayed name of each status. */
 export const statusNames: Readonly<Record<Status, string>> = {
   pending: "Pending",
   running: "Running",

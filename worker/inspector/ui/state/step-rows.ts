@@ -37,7 +37,7 @@ export type StepStatus =
   | "carried"
   | "to_come";
 
-/** One step on the timeline: all that happened to it, in every pass over it. */
+/** One step on the timeline: everything that happened to it, in all passes. */
 export interface StepRow {
   readonly stepId: string;
   uses: string;
@@ -49,7 +49,7 @@ export interface StepRow {
   readonly checkpoints: string[];
 }
 
-/** A moment of the whole run, such as its resumption. */
+/** A moment of the whole run, such as a resume. */
 export interface RunMoment {
   readonly at: number;
   readonly type: string;
@@ -60,7 +60,7 @@ export interface Timeline {
   readonly rows: readonly StepRow[];
   readonly moments: readonly RunMoment[];
   readonly from: number;
-  /** The last moment that is known of. */
+  /** The latest known moment. */
   readonly to: number;
 }
 
@@ -76,7 +76,7 @@ const momentLabels: Readonly<Record<string, string>> = {
   "signal.received": "Signal",
 };
 
-/** The steps of a run by what its events tell, in the order in which they began. */
+/** The steps of a run, derived from its events, in the order in which they began. */
 export function timelineOf(
   log: RunLog,
   run: RunAnswer,
@@ -170,7 +170,7 @@ class TimelineReader {
         row.status = "sleeping";
         return;
       case "run.waiting_for_human":
-        segments.push({ kind: "approval", from: at, to: undefined, note: "waits for a person" });
+        segments.push({ kind: "approval", from: at, to: undefined, note: "waiting for approval" });
         row.status = "waiting";
         return;
       case "run.waiting_for_signal":
@@ -178,7 +178,7 @@ class TimelineReader {
           kind: "signal",
           from: at,
           to: undefined,
-          note: `waits for the signal “${textOf(payload, "name")}”`,
+          note: `waiting for the signal “${textOf(payload, "name")}”`,
         });
         row.status = "waiting";
         return;
@@ -194,7 +194,7 @@ class TimelineReader {
     }
   }
 
-  /** Steps that came with the state from another run, and the beginnings of those that failed their run. */
+  /** Adds the steps that came from another run, and the beginnings of those that failed their run. */
   enrich(trace: readonly TraceStep[]): void {
     const carried: StepRow[] = [];
     for (const step of trace) {
@@ -217,7 +217,7 @@ class TimelineReader {
     for (const [stepId, row] of own) this.#rows.set(stepId, row);
   }
 
-  /** The steps of a graph that are still to come; those that nothing keeps from beginning are under way. */
+  /** Adds the steps of a graph that have not started. A step with no open dependency is shown as running. */
   foresee(steps: NonNullable<SkillSummary["steps"]>, run: RunAnswer): void {
     const isSettled = (stepId: string) => settled.has(this.#rows.get(stepId)?.status ?? "to_come");
     const isExecuting = run.status === "running" || run.status === "replaying";
@@ -230,12 +230,12 @@ class TimelineReader {
         continue;
       }
       const began = Math.max(Date.parse(run.started_at ?? run.created_at), this.#endOf(before), this.#lastResume());
-      row.segments.push({ kind: "now", from: began, to: undefined, note: "under way" });
+      row.segments.push({ kind: "now", from: began, to: undefined, note: "running" });
       row.status = "running";
     }
   }
 
-  /** Nothing goes on in a run that has ended. */
+  /** Ends every open stretch of a run that has ended. */
   close(isCanceled: boolean): void {
     for (const row of this.#rows.values()) {
       const isOpen = row.segments.some(({ to }) => to === undefined);

@@ -2,8 +2,8 @@ import type { Calls } from "../../../client/calls.ts";
 import type { ComparisonAnswer } from "../../../http/contract/checkpoints.ts";
 import type { EventAnswer } from "../../../http/contract/records.ts";
 
-// What the service answers, by the names that the inspector has for it. Values of JSON in events and changes are of the
-// contract's own type: what the client derives from the routes has for them a type that is wider.
+// The answers of the service, under the names that the inspector uses. For JSON values in events and changes it uses the
+// types of the contract: those that the client derives from the routes are wider.
 
 export type { ComparisonAnswer } from "../../../http/contract/checkpoints.ts";
 
@@ -25,12 +25,12 @@ export type Change = ComparisonAnswer["changes"][number];
 export type LineageNode = LineageAnswer["run"];
 export type TraceStep = Answer<"trace">["steps"][number];
 
-/** Statuses after which a run goes on only when it is asked to. */
+/** True for a status in which a run stays until it is resumed on request. */
 export function isTerminal(status: Status): boolean {
   return status === "completed" || status === "failed" || status === "canceled";
 }
 
-/** The text of a payload's field, where it is one. */
+/** The field of a payload, if it is a text. */
 export function textOf(payload: JsonObject, name: string): string | undefined {
   const value = payload[name];
   return typeof value === "string" ? value : undefined;

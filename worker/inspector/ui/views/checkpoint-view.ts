@@ -12,7 +12,7 @@ import { treeView } from "./tree-view.ts";
 
 const tabNames: Readonly<Record<PanelTab, string>> = { state: "State", changes: "Changes", about: "About" };
 
-/** The checkpoint that is shown: its state, what it changed, and what may be done from it. */
+/** The shown checkpoint: its state, its changes, and the actions on it. */
 export function checkpointView(page: RunPage): TemplateResult {
   const { panel } = page;
   const { checkpoints } = page.log;
@@ -20,11 +20,11 @@ export function checkpointView(page: RunPage): TemplateResult {
   const isLate = shown !== undefined && shown.checkpoint.record.checkpoint_id !== panel.id;
   return html`<aside class="panel" aria-label="Checkpoint" data-keys @keydown=${(event: KeyboardEvent) => panel.onKey(event)}>
     <div class="scrubber">
-      <button class="ghosted" aria-label="The checkpoint before" title="The checkpoint before  [" ?disabled=${page.place <= 0} @click=${() => page.choose(page.place - 1)}>${icon("back")}</button>
+      <button class="ghosted" aria-label="Previous checkpoint" title="Previous checkpoint  [" ?disabled=${page.place <= 0} @click=${() => page.choose(page.place - 1)}>${icon("back")}</button>
       <input type="range" min="0" max=${Math.max(0, checkpoints.length - 1)} .value=${String(Math.max(0, page.place))} ?disabled=${checkpoints.length < 2}
-        aria-label="Checkpoint" aria-valuetext=${page.place < 0 ? "the checkpoint it came with" : `${page.place + 1} of ${checkpoints.length}`}
+        aria-label="Checkpoint" aria-valuetext=${page.place < 0 ? "the checkpoint from the source run" : `${page.place + 1} of ${checkpoints.length}`}
         @input=${(event: Event) => page.choose(Number((event.target as HTMLInputElement).value))} />
-      <button class="ghosted" aria-label="The next checkpoint" title="The next checkpoint  ]" ?disabled=${page.place < 0 || page.place >= checkpoints.length - 1} @click=${() => page.choose(page.place + 1)}>${icon("next")}</button>
+      <button class="ghosted" aria-label="Next checkpoint" title="Next checkpoint  ]" ?disabled=${page.place < 0 || page.place >= checkpoints.length - 1} @click=${() => page.choose(page.place + 1)}>${icon("next")}</button>
       <span class="number">${page.place < 0 ? "–" : (page.place + 1).toLocaleString("en")} / ${checkpoints.length.toLocaleString("en")}</span>
     </div>
     ${shown === undefined ? missing(panel) : head(page, shown)}
@@ -64,9 +64,9 @@ function head(
     ${
       app.can("execute")
         ? html`<div class="actions" role="group" aria-label="From this checkpoint">
-      <button ?disabled=${isOver} title=${isOver ? "A completed run is replayed or forked" : "Continue this run from here"} @click=${() => app.dialogs.show({ kind: "resume", runId, checkpointId: id, skipped: place < 0 ? 0 : log.checkpoints.length - 1 - place })}>${icon("resume")}Resume</button>
+      <button ?disabled=${isOver} title=${isOver ? "A completed run can only be replayed or forked" : "Continue this run from here"} @click=${() => app.dialogs.show({ kind: "resume", runId, checkpointId: id, skipped: place < 0 ? 0 : log.checkpoints.length - 1 - place })}>${icon("resume")}Resume</button>
       <button title="Execute a new run from here" @click=${() => app.dialogs.show({ kind: "replay", runId, checkpointId: id })}>${icon("replay")}Replay</button>
-      <button title="Make a new run that stands here" @click=${() => app.dialogs.show({ kind: "fork", runId, checkpointId: id, ...editable(state as JsonObject) })}>${icon("fork")}Fork</button>
+      <button title="Create a new pending run from here" @click=${() => app.dialogs.show({ kind: "fork", runId, checkpointId: id, ...editable(state as JsonObject) })}>${icon("fork")}Fork</button>
     </div>`
         : nothing
     }
@@ -75,10 +75,10 @@ function head(
 
 function missing({ id, problem }: CheckpointPanel): TemplateResult {
   if (problem !== undefined) return html``;
-  return html`<div class="empty small" role="status">${id === undefined ? "This run has no checkpoint yet." : "Reading the checkpoint…"}</div>`;
+  return html`<div class="empty small" role="status">${id === undefined ? "This run has no checkpoint yet." : "Loading the checkpoint…"}</div>`;
 }
 
-/** Facts of the checkpoint, of its step, and of the event that was chosen. */
+/** The facts of the checkpoint, its step and the selected event. */
 function about(page: RunPage, { checkpoint: { record, state } }: ShownCheckpoint): TemplateResult {
   const row = page.shownStep;
   const { event } = page.panel;
@@ -94,7 +94,7 @@ function about(page: RunPage, { checkpoint: { record, state } }: ShownCheckpoint
       row === undefined
         ? nothing
         : html`<h3>Step</h3><dl class="sheet">${fact("step", row.stepId)}${row.uses === "" ? nothing : fact("capability", row.uses)}${fact("status", stepNames[row.status])}${row.attempts > 0 ? fact("attempts", row.attempts) : nothing}
-      ${typeof result?.latency_ms === "number" ? fact("took", duration(result.latency_ms)) : nothing}${row.error === undefined ? nothing : fact("error", row.error)}
+      ${typeof result?.latency_ms === "number" ? fact("duration", duration(result.latency_ms)) : nothing}${row.error === undefined ? nothing : fact("error", row.error)}
       ${value("input", result?.resolved_input)}${value("output", result?.produced_output)}</dl>`
     }
     <h3>Checkpoint</h3><dl class="sheet">${fact("id", record.checkpoint_id)}${fact("kind", record.kind)}${fact("saved", record.created_at)}${fact("state", record.state_snapshot_ref)}${record.pending_writes.length > 0 ? fact("pending writes", record.pending_writes.join(", ")) : nothing}</dl>
@@ -110,7 +110,7 @@ function moveTab({ app, panel }: RunPage, event: KeyboardEvent): void {
   queueMicrotask(() => app.root.querySelector<HTMLElement>(`#panel-tab-${next}`)?.focus());
 }
 
-/** What a fork may change, as texts of JSON. */
+/** What a fork can change, as JSON text. */
 function editable({ inputs = {}, vars = {} }: JsonObject): { readonly inputs: string; readonly vars: string } {
   return { inputs: pretty(inputs), vars: pretty(vars) };
 }
@@ -119,8 +119,8 @@ const kindNames: Readonly<Record<string, string>> = {
   run_created: "Created",
   run_started: "Started",
   step_completed: "Step completed",
-  run_waiting_for_human: "Waits for a person",
-  waiting_for_signal: "Waits for a signal",
+  run_waiting_for_human: "Waiting for approval",
+  waiting_for_signal: "Waiting for a signal",
   run_resumed: "Resumed",
   run_finished: "Finished",
   run_failed: "Failed",

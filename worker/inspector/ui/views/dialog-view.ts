@@ -8,30 +8,30 @@ import { shortId } from "./format.ts";
 import { icon } from "./icon.ts";
 
 const keys: readonly (readonly [keys: readonly (string | TemplateResult)[], what: string])[] = [
-  [["/"], "search the runs"],
+  [["/"], "search runs"],
   [[icon("up"), icon("down")], "move through runs, steps, events or the state"],
-  [[icon("enter")], "open the run, or choose the step"],
-  [[icon("left"), icon("right")], "close and open a branch of the state"],
-  [["[", "]"], "the checkpoint before, the next one"],
-  [["Esc"], "back to the runs, close a dialog"],
-  [["?"], "this help"],
+  [[icon("enter")], "open a run, or select a step"],
+  [[icon("left"), icon("right")], "collapse or expand a branch of the state"],
+  [["[", "]"], "previous or next checkpoint"],
+  [["Esc"], "go back to the runs, or close a dialog"],
+  [["?"], "show this help"],
 ];
 
 const mostText = 500_000;
 
-/** What a dialog says and asks. Without an `action` it only shows something. */
+/** The content of a dialog. Without an `action` it only shows something. */
 interface Form {
   readonly title: string;
   readonly body: TemplateResult;
   readonly action?: Action;
-  /** What the button says that does it. */
+  /** The label of the button that performs the action. */
   readonly submit?: string;
   readonly dismiss?: string;
   readonly isDangerous?: boolean;
   readonly isWide?: boolean;
 }
 
-/** The dialog that is open, and the notice at the bottom. */
+/** The open dialog, and the notice at the bottom. */
 export function dialogView(app: Inspector): TemplateResult {
   const { open, notice } = app.dialogs;
   return html`${open === undefined ? nothing : dialog(app, formOf(app, open))}
@@ -43,7 +43,7 @@ function formOf(app: Inspector, dialog: Dialog): Form {
   switch (dialog.kind) {
     case "help":
       return {
-        title: "Keys",
+        title: "Keyboard shortcuts",
         body: html`<dl class="keys-list">${keys.map(([names, what]) => html`<div><dt>${names.map((name) => html`<kbd>${name}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>`,
       };
     case "problem":
@@ -72,8 +72,8 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         submit: "Resume",
         action: dialog,
         body: html`${fromCheckpoint(dialog.checkpointId)}
-        <p>The same run goes on from this checkpoint: what is completed in it is not executed again, what comes after is.
-        ${dialog.skipped > 0 ? html`<b>The ${dialog.skipped === 1 ? "checkpoint" : `${dialog.skipped} checkpoints`} after it stay in the history, and are not used.</b>` : nothing}</p>`,
+        <p>The same run continues from this checkpoint. Steps that are completed in it are not executed again; later steps are.
+        ${dialog.skipped > 0 ? html`<b>${dialog.skipped === 1 ? "The checkpoint after it stays in the history but is" : `The ${dialog.skipped} checkpoints after it stay in the history but are`} not used.</b>` : nothing}</p>`,
       };
     case "replay":
       return {
@@ -81,7 +81,7 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         submit: "Replay",
         action: dialog,
         body: html`${fromCheckpoint(dialog.checkpointId)}
-        <p>A new run executes from this checkpoint. This run stays as it is. Recorded effects are used again where their policy says so.</p>
+        <p>A new run executes from this checkpoint. This run does not change. Recorded effects are reused if their policy allows it.</p>
         ${newIdField("Id of the new run")}`,
       };
     case "fork":
@@ -91,7 +91,7 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         action: dialog,
         isWide: true,
         body: html`${fromCheckpoint(dialog.checkpointId)}
-        <p>A new run stands on this checkpoint and executes nothing until it is resumed. What you change here is its first step away from its source.</p>
+        <p>A new run starts from this checkpoint and executes nothing until you resume it. Changes to inputs and vars apply to the new run only.</p>
         <div class="columns">${jsonArea("Inputs", "inputs", dialog.inputs, fieldError)}${jsonArea("Vars", "vars", dialog.vars, fieldError)}</div>
         ${newIdField("Id of the new run")}`,
       };
@@ -100,7 +100,7 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         title: "Approve",
         submit: "Approve",
         action: dialog,
-        body: html`<p>The run goes on with <span class="mono">${dialog.stepId}</span>. What it does may not be taken back.</p>${gateFields}`,
+        body: html`<p>The run continues with <span class="mono">${dialog.stepId}</span>. Its effects may be irreversible.</p>${gateFields}`,
       };
     case "deny":
       return {
@@ -108,14 +108,14 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         submit: "Deny",
         action: dialog,
         isDangerous: true,
-        body: html`<p><span class="mono">${dialog.stepId}</span> is not executed, and the run is canceled. It can only be resumed by hand then.</p>${gateFields}`,
+        body: html`<p><span class="mono">${dialog.stepId}</span> is not executed, and the run is canceled. To continue it later, resume it from a checkpoint.</p>${gateFields}`,
       };
     case "signal":
       return {
         title: "Send a signal",
         submit: "Send",
         action: dialog,
-        body: html`<p>One step of the run takes it, now or when it comes to it.</p>
+        body: html`<p>One step of the run consumes the signal, now or when the run reaches it.</p>
         ${field("Name", html`<input name="name" required .value=${dialog.name} autocomplete="off" spellcheck="false" maxlength="200" />`)}
         ${jsonArea("Payload", "payload", "null", fieldError)}`,
       };
@@ -126,16 +126,16 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         dismiss: "Keep it",
         action: dialog,
         isDangerous: true,
-        body: html`<p><span class="mono">${shortId(dialog.runId, 48)}</span> stops. A step that is under way is told to end; what it has done already stays done. A canceled run can be resumed by hand.</p>`,
+        body: html`<p><span class="mono">${shortId(dialog.runId, 48)}</span> stops. A step in progress is aborted; its effects so far remain. You can resume a canceled run from a checkpoint.</p>`,
       };
     case "delete":
       return {
         title: "Delete the run?",
-        submit: "Delete for good",
+        submit: "Delete permanently",
         dismiss: "Keep it",
         action: dialog,
         isDangerous: true,
-        body: html`<p>All that is stored of <span class="mono">${shortId(dialog.runId, 48)}</span> is erased: its history, its ${dialog.checkpoints} checkpoints and its result. <b>This cannot be undone.</b> Its forks and replays stay.</p>`,
+        body: html`<p>This erases all stored data of <span class="mono">${shortId(dialog.runId, 48)}</span>: its history, its ${dialog.checkpoints} checkpoints and its result. <b>This cannot be undone.</b> Its forks and replays are kept.</p>`,
       };
   }
 }
@@ -145,7 +145,8 @@ function dialog({ dialogs }: Inspector, form: Form): TemplateResult {
   const { dismiss = submit === undefined ? "Close" : "Not now" } = form;
   const { isBusy, problem } = dialogs;
   const onClick = ({ target, currentTarget }: Event) => {
-    // Only its backdrop is the dialog's own, and what is filled in is not closed by a slip.
+    // A click on the dialog element itself is on its backdrop. A form stays open, so that a slip does not lose what was
+    // filled in.
     if (target === currentTarget && action === undefined) dialogs.dismiss();
   };
   const onSubmit = async (event: SubmitEvent) => {
@@ -179,7 +180,7 @@ function skillField({ skills }: Inspector): TemplateResult {
 function newIdField(label: string): TemplateResult {
   return field(
     label,
-    html`<input name="run_id" autocomplete="off" spellcheck="false" placeholder="made up where empty" maxlength="200" />`,
+    html`<input name="run_id" autocomplete="off" spellcheck="false" placeholder="generated if empty" maxlength="200" />`,
   );
 }
 

@@ -9,7 +9,7 @@ const mostLines = 12;
 const signs = { add: "+", remove: "−", replace: "~" } as const;
 const words = { add: "added", remove: "removed", replace: "changed" } as const;
 
-/** What a checkpoint changed in the state of the one before it. */
+/** The changes of the state since the previous checkpoint. */
 export function diffView(
   app: Inspector,
   { changes, from }: ComparisonAnswer,
@@ -17,14 +17,14 @@ export function diffView(
   showMore: () => void,
 ): TemplateResult {
   if (changes.length === 0) {
-    return html`<div class="empty small">${from === null ? "There is no checkpoint before this one." : "The state is the same as before."}</div>`;
+    return html`<div class="empty small">${from === null ? "This is the first checkpoint." : "The state did not change."}</div>`;
   }
-  return html`<div class="diff" tabindex="0" role="region" aria-label="Changes since the checkpoint before">
+  return html`<div class="diff" tabindex="0" role="region" aria-label="Changes since the previous checkpoint">
     <p class="against">Since <span class="mono">${from ?? "the beginning"}</span></p>
     <ul>
       ${changes.slice(0, shown).map((change) => entry(app, change))}
     </ul>
-    ${changes.length > shown ? html`<button class="more" @click=${showMore}>Show more, of ${plural(changes.length - shown, "further change")}</button>` : nothing}
+    ${changes.length > shown ? html`<button class="more" @click=${showMore}>Show more (${plural(changes.length - shown, "further change")})</button>` : nothing}
   </div>`;
 }
 
@@ -32,7 +32,7 @@ function entry(app: Inspector, change: Change): TemplateResult {
   const { op, path, before, after } = change;
   return html`<li class="change" data-op=${op}>
     <div class="path"><i aria-hidden="true">${signs[op]}</i><span class="unseen">${words[op]}</span>${crumbs(path)}
-      <button class="ghosted whole" aria-label="Show the change of ${path} whole" title="Show it whole" @click=${() => app.dialogs.show({ kind: "value", path, value: (op === "remove" ? before : after) ?? null })}>${icon("expand")}</button></div>
+      <button class="ghosted whole" aria-label="Show the whole change of ${path}" title="Show the whole value" @click=${() => app.dialogs.show({ kind: "value", path, value: (op === "remove" ? before : after) ?? null })}>${icon("expand")}</button></div>
     ${op === "add" ? nothing : side("before", before)}${op === "remove" ? nothing : side("after", after)}
   </li>`;
 }

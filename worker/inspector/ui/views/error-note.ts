@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import type { Problem } from "../state/problem.ts";
 
-/** What the service said, as it said it. */
+/** The message of the service, unchanged. */
 export function errorNote({ code, message, hint, status, traceId }: Problem): TemplateResult {
   return html`<div class="problem" role="alert">
     <p><b>${message}</b></p>

@@ -5,7 +5,7 @@ import type { RunPage } from "../state/run-page.ts";
 import type { RunEvent } from "../state/wire.ts";
 import { clock, dateTime } from "./format.ts";
 
-/** What happened to the run, the latest last. */
+/** The events of the run, oldest first. */
 export function eventsView(page: RunPage): TemplateResult {
   const { log, events } = page;
   const rows = events.rows(log.events.length);
@@ -22,7 +22,7 @@ export function eventsView(page: RunPage): TemplateResult {
         },
       )}
     </div>
-    ${log.events.length === 0 ? html`<div class="empty small">Nothing has happened yet.</div>` : nothing}
+    ${log.events.length === 0 ? html`<div class="empty small">No events yet.</div>` : nothing}
   </div>`;
 }
 
@@ -37,7 +37,7 @@ function eventRow(page: RunPage, event: RunEvent, index: number, start: number):
   </div>`;
 }
 
-/** What of the payload tells one event from another of its type. */
+/** The parts of the payload that distinguish events of one type. */
 function said({ payload }: RunEvent): string {
   const names = [
     "step_id",

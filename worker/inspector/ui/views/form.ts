@@ -5,7 +5,7 @@ export function field(label: string, control: TemplateResult, note = ""): Templa
   return html`<label class="field"><span>${label}</span>${control}${note === "" ? nothing : html`<small>${note}</small>`}</label>`;
 }
 
-/** A field for JSON. */
+/** A text area for JSON. */
 export function jsonArea(label: string, name: string, value: string, error: FieldError | undefined): TemplateResult {
   const isWrong = error?.name === name;
   return html`<label class="field"><span>${label} <small>JSON</small></span>

@@ -3,7 +3,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** A length of time in the two units that matter: `820 ms`, `1.42 s`, `3 min 4 s`, `2 d 5 h`. */
+/** A length of time in its two largest units: `820 ms`, `1.42 s`, `3 min 4 s`, `2 d 5 h`. */
 export function duration(ms: number): string {
   const rounded = Math.max(0, Math.round(ms));
   if (rounded < second) return `${rounded} ms`;
@@ -31,20 +31,20 @@ export function age(ms: number): string {
 const clockFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dateFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
-/** The time of day with milliseconds, where the reader is. */
+/** The local time of day, with milliseconds. */
 export function clock(iso: string): string {
   const time = Date.parse(iso);
   if (Number.isNaN(time)) return iso;
   return `${clockFormat.format(time)}.${String(new Date(time).getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Date and time, where the reader is. */
+/** The local date and time. */
 export function dateTime(iso: string): string {
   const time = Date.parse(iso);
   return Number.isNaN(time) ? iso : dateFormat.format(time);
 }
 
-/** A long id without its middle; both ends tell ids apart. */
+/** A long id without its middle: both ends help to tell ids apart. */
 export function shortId(id: string, length = 28): string {
   if (id.length <= length) return id;
   const tail = Math.floor((length - 1) * 0.4);

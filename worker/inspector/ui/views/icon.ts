@@ -1,6 +1,6 @@
 import { html, type TemplateResult } from "lit/html.js";
 
-// Strokes on a grid of 16.
+// Strokes on a 16 x 16 grid.
 const paths = {
   search: "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.4 10.4l3.1 3.1",
   play: "M5 3.2v9.6l7.6-4.8z",
@@ -30,7 +30,7 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
-/** A sign beside a word, which says the same; it is hidden from screen readers. */
+/** An icon beside a word with the same meaning; screen readers skip it. */
 export function icon(name: IconName): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${paths[name]}></path></svg>`;
 }

@@ -10,15 +10,15 @@ import { age, plural, shortId } from "./format.ts";
 
 const box = { width: 218, height: 58 };
 const gap = { across: 86, down: 18 };
-/** Below this width the tree grows downwards, each run under the one it came from. */
+/** Below this width the tree grows downwards, with each run below its source. */
 const narrow = 720;
 const indent = 26;
 
-/** The run with those it came from and those that came of it, as a drawn tree. */
+/** The run with its ancestors and descendants, drawn as a tree. */
 export function lineageView({ app, lineage }: RunPage): TemplateResult {
   const { answer, problem } = lineage;
   if (problem !== undefined) return html`<div class="strip">${errorNote(problem)}</div>`;
-  if (answer === undefined) return html`<div class="empty small" role="status">Reading the lineage…</div>`;
+  if (answer === undefined) return html`<div class="empty small" role="status">Loading the lineage…</div>`;
   queueMicrotask(() => lineage.refresh());
   const { ancestors, descendants, has_more: hasMore } = answer;
   const isNarrow = app.root.host.clientWidth < narrow;
@@ -30,11 +30,11 @@ export function lineageView({ app, lineage }: RunPage): TemplateResult {
   return html`<div class="lineage" tabindex="0" data-scroll role="region" aria-label="Lineage">
     <p class="against">${
       nodes.length === 1
-        ? "This run came of no other, and none came of it. Replay or fork it from a checkpoint, and the new run is drawn here."
+        ? "This run has no ancestors and no descendants. Replays and forks of it appear here."
         : [
-            ...(ancestors.length > 0 ? [`It stands on ${plural(ancestors.length, "run")}.`] : []),
-            ...(descendants.length > 0 ? [`${plural(descendants.length, "run")} came of it.`] : []),
-            ...(hasMore ? ["There are more, which are not drawn."] : []),
+            ...(ancestors.length > 0 ? [`It has ${plural(ancestors.length, "ancestor")}.`] : []),
+            ...(descendants.length > 0 ? [`It has ${plural(descendants.length, "descendant")}.`] : []),
+            ...(hasMore ? ["Not all runs are shown."] : []),
           ].join(" ")
     }</p>
     <svg width=${width + 2} height=${height + 2} viewBox="-1 ${top - 1} ${width + 2} ${height + 2}" role="group" aria-label="Tree of runs">
@@ -50,7 +50,7 @@ function kin(app: Inspector, runId: string, { data, x, y }: HierarchyPointNode<L
   const words = isMissing
     ? "deleted"
     : `${status === null ? "" : statusNames[status]}${created === null ? "" : ` · ${age(app.now - Date.parse(created))}`}`;
-  // It begins with what can be read, for those who speak to their browser.
+  // The name starts with the visible text, so that voice control can find it.
   const name = `${shortId(id, 22)} ${words} ${kind ?? ""}${isOwn ? ", this run" : ""}`;
   const body = svg`<rect x=".5" y=".5" width=${box.width - 1} height=${box.height - 1} rx="9"></rect>
     <circle cx="17" cy="20" r="4.5" class="dot" data-status=${status ?? "canceled"}></circle>
@@ -85,7 +85,7 @@ function layout(answer: LineageAnswer): HierarchyPointNode<LineageNode> {
 function downwards(answer: LineageAnswer): HierarchyPointNode<LineageNode> {
   const root = layout(answer);
   let row = 0;
-  // The drawing has its x downwards, as the layout has.
+  // As in the layout, x is the vertical axis here.
   root.eachBefore((node) => {
     node.x = row++ * (box.height + gap.down);
     node.y = node.depth * indent;

@@ -15,7 +15,7 @@ import { timelineView } from "./timeline-view.ts";
 
 const tabNames: Readonly<Record<RunTab, string>> = { timeline: "Timeline", events: "Events", lineage: "Lineage" };
 
-/** One run as it is drawn. */
+/** The page of one run. */
 export function runView(page: RunPage): TemplateResult {
   const { app, run, runId, tab, problem } = page;
   const back = hashOf(app.listRoute);
@@ -23,8 +23,8 @@ export function runView(page: RunPage): TemplateResult {
     return html`<main class="run"><nav class="crumbs" aria-label="Place"><a href=${back}>${icon("back")}Runs</a></nav>
       ${
         problem === undefined
-          ? html`<div class="empty" role="status"><div class="ghost"></div><div class="ghost"></div><div class="ghost"></div><span class="unseen">Reading the run…</span></div>`
-          : html`<div class="empty"><h2>${problem.code === "not_found" ? "There is no such run" : "The run cannot be read"}</h2>${errorNote(problem)}<a class="button" href=${back}>Back to the runs</a></div>`
+          ? html`<div class="empty" role="status"><div class="ghost"></div><div class="ghost"></div><div class="ghost"></div><span class="unseen">Loading the run…</span></div>`
+          : html`<div class="empty"><h2>${problem.code === "not_found" ? "Run not found" : "The run cannot be read"}</h2>${errorNote(problem)}<a class="button" href=${back}>Back to the runs</a></div>`
       }</main>`;
   }
   return html`<main class="run" aria-labelledby="run-title">
@@ -78,7 +78,7 @@ function facts(page: RunPage, run: RunAnswer): TemplateResult {
   return html`<dl class="facts">
     ${fact("Skill", html`<a href=${hashOf({ page: "runs", skill: run.skill_id })}>${run.skill_id}</a>${run.skill_version === null ? nothing : html` <i>${run.skill_version}</i>`}`)}
     ${fact("Created", `${age(now - Date.parse(run.created_at))}${now - Date.parse(run.created_at) < 5_000 ? "" : " ago"}`, dateTime(run.created_at))}
-    ${fact("Took", took(run, now))}
+    ${fact("Duration", took(run, now))}
     ${fact("Checkpoints", page.log.checkpoints.length.toLocaleString("en"))}
     ${run.current_step_id === null ? nothing : fact("Last step", html`<span class="mono">${run.current_step_id}</span>`)}
     ${typeof source === "string" ? fact(originOf(run) === "fork" ? "Fork of" : "Replay of", html`<a class="mono" href=${hashOf({ page: "run", runId: source, tab: "timeline", ...(typeof from === "string" ? { checkpoint: from } : {}) })}>${shortId(source)}</a>`, source) : nothing}
@@ -105,23 +105,23 @@ async function exportRun({ app, runId }: RunPage): Promise<void> {
     link.href = URL.createObjectURL(await new Response(await app.service.export(runId)).blob());
     link.download = `${runId.replace(/[^\w.-]/g, "_")}.ndjson`;
     link.click();
-    // The download holds on to its own copy once it has begun.
+    // A download that has begun keeps its own copy.
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    app.dialogs.say("The run was exported.");
+    app.dialogs.say("Run exported.");
   } catch (error) {
     app.dialogs.show({ kind: "problem", title: "The run could not be exported", problem: problemOf(error) });
   }
 }
 
-/** What the run is about right now, if it is something to know or to act on. */
+/** What the reader should know or do now, if there is anything. */
 function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing {
   const { app } = page;
   const { approval_request: gate, error, status } = run;
   if (status === "waiting_for_human" && gate !== null) {
     const ask = (kind: "approve" | "deny") => app.dialogs.show({ kind, runId: page.runId, stepId: gate.step_id });
     return html`<section class="callout" data-status=${status} aria-label="Approval">
-      <div><h2><span class="mono">${gate.step_id}</span> needs a person</h2>
-        <p>${gate.capability_id === null ? "The step asks a question" : html`<span class="mono">${gate.capability_id}</span> runs only when it is allowed`}; it has waited since ${dateTime(gate.requested_at)}.</p></div>
+      <div><h2><span class="mono">${gate.step_id}</span> needs approval</h2>
+        <p>${gate.capability_id === null ? "The step asks for a decision" : html`<span class="mono">${gate.capability_id}</span> runs only after approval`}. Waiting since ${dateTime(gate.requested_at)}.</p></div>
       ${
         app.can("execute")
           ? html`<div class="actions"><button class="primary" @click=${() => ask("approve")}>${icon("check")}Approve…</button>
@@ -132,8 +132,8 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
   if (status === "waiting_for_signal") {
     const name = signalName(page);
     return html`<section class="callout" data-status=${status} aria-label="Signal">
-      <div><h2>Waits for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>It goes on when the signal comes.</p></div>
-      ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.show({ kind: "signal", runId: page.runId, name })}>${icon("signal")}Send it…</button></div>` : nothing}
+      <div><h2>Waiting for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>The run continues when it receives the signal.</p></div>
+      ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.show({ kind: "signal", runId: page.runId, name })}>${icon("signal")}Send signal…</button></div>` : nothing}
     </section>`;
   }
   if (status === "failed" && error !== null) {
@@ -143,7 +143,7 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
   }
   if (status === "pending") {
     return html`<section class="callout" data-status=${status} aria-label="Pending">
-      <div><h2>Nothing is executed yet</h2><p>The run begins when it is resumed${originOf(run) === "fork" ? ", and goes on from the checkpoint of its source" : ""}.</p></div></section>`;
+      <div><h2>Not started yet</h2><p>Resume the run to start it${originOf(run) === "fork" ? " from the checkpoint of its source" : ""}.</p></div></section>`;
   }
   if (status === "canceled" && gate?.status === "denied") {
     return html`<section class="callout" data-status=${status} aria-label="Denial">

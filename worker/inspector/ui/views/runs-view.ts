@@ -12,20 +12,20 @@ import { icon } from "./icon.ts";
 import { originOf, took } from "./run-facts.ts";
 import { statusBadge } from "./status-badge.ts";
 
-/** The list of runs as it is drawn. */
+/** The page with the list of runs. */
 export function runsView(page: RunsPage): TemplateResult {
   const { app, list, book } = page;
   const runs = page.rows;
   const rows = list.rows(runs.length);
   const last = rows.at(-1)?.index ?? 0;
   page.inView = [rows[0]?.index ?? 0, last];
-  // Asked for before the end is reached. Behind a search it is asked for by hand: the matches may be far apart.
+  // More runs are loaded before the end is reached. A search loads more only on request: the matches may be far apart.
   if (last >= runs.length - 30 && page.search === "" && page.problem === undefined)
     queueMicrotask(() => page.readMore());
   return html`<main class="runs" aria-labelledby="runs-title">
     <header class="heading">
       <h1 id="runs-title" tabindex="-1">Runs</h1>
-      <span class="live" title="Read again every two seconds"><i></i>Live</span>
+      <span class="live" title="Updated every two seconds"><i></i>Live</span>
       <span class="gap"></span>
       ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.show({ kind: "start" })}>${icon("play")}Start a run</button>` : nothing}
     </header>
@@ -55,7 +55,7 @@ export function runsView(page: RunsPage): TemplateResult {
       ${ref(list.attach)}>
       <div class="row head" role="row" aria-rowindex="1">
         <span role="columnheader">Status</span><span role="columnheader">Run</span>
-        <span role="columnheader">Progress</span><span role="columnheader" class="end">Took</span>
+        <span role="columnheader">Progress</span><span role="columnheader" class="end">Duration</span>
         <span role="columnheader" class="end">Age</span>
       </div>
       <div class="space" role="presentation" .style=${`height:${list.height}px`}>
@@ -72,8 +72,8 @@ export function runsView(page: RunsPage): TemplateResult {
     </div>
     <footer class="foot">
       <span>${page.search === "" ? `${plural(runs.length, "run")}${book.isComplete ? "" : " so far"}` : `${plural(runs.length, "match", "matches")} in ${plural(book.runs.length, "run")}`}</span>
-      ${page.isReading && runs.length > 0 ? html`<span class="busy">Reading…</span>` : nothing}
-      ${page.search !== "" && !book.isComplete ? html`<button class="plain" ?disabled=${page.isReading} @click=${() => page.lookFurther()}>Look further back</button>` : nothing}
+      ${page.isReading && runs.length > 0 ? html`<span class="busy">Loading…</span>` : nothing}
+      ${page.search !== "" && !book.isComplete ? html`<button class="plain" ?disabled=${page.isReading} @click=${() => page.lookFurther()}>Search older runs</button>` : nothing}
       <span class="gap"></span>
       <span class="keys" aria-hidden="true"><kbd>${icon("up")}</kbd><kbd>${icon("down")}</kbd> move <kbd>${icon("enter")}</kbd> open <kbd>?</kbd> keys</span>
     </footer>
@@ -100,7 +100,7 @@ function runRow(app: Inspector, run: RunAnswer, index: number, start: number, is
 
 function progress(app: Inspector, { skill_id, current_step_id: current, status, error }: RunAnswer): TemplateResult {
   const steps = app.skills.find((skill) => skill.skill_id === skill_id)?.steps ?? [];
-  // The current step of a run that waits is the one it waits in; of any other, the last that ended.
+  // For a waiting run the current step is the one that waits; for any other run it is the last one that ended.
   const isWaiting = status === "waiting_for_human" || status === "waiting_for_signal";
   const last = steps.findIndex((step) => step.step_id === current) + (isWaiting ? 0 : 1);
   const place = status === "completed" ? steps.length : last;
@@ -120,18 +120,18 @@ function emptiness(page: RunsPage): TemplateResult {
       <button @click=${() => page.readMore()}>${isUnsupported ? "Try once more" : "Try again"}</button></div>`;
   }
   if (page.isReading || (!book.isComplete && page.search === "")) {
-    return html`<div class="empty" role="status">${Array.from({ length: 8 }, () => html`<div class="ghost"></div>`)}<span class="unseen">Reading the runs…</span></div>`;
+    return html`<div class="empty" role="status">${Array.from({ length: 8 }, () => html`<div class="ghost"></div>`)}<span class="unseen">Loading the runs…</span></div>`;
   }
   if (page.search !== "") {
     return html`<div class="empty" role="status"><h2>No run matches “${page.search}”</h2>
-      <p>${book.isComplete ? "All runs were looked at." : `The newest ${plural(book.runs.length, "run")} were looked at. A whole run id is found anywhere.`}</p>
+      <p>${book.isComplete ? "All runs were searched." : `The newest ${plural(book.runs.length, "run")} were searched. A complete run id is also found in older runs.`}</p>
       <button @click=${() => page.lookFor("")}>Clear the search</button></div>`;
   }
   if (book.filter.status !== undefined || book.filter.skill !== undefined) {
-    return html`<div class="empty" role="status"><h2>No run is like this</h2><p>Nothing matches the filter right now.</p>
+    return html`<div class="empty" role="status"><h2>No matching runs</h2><p>No run matches the filter.</p>
       <button @click=${() => app.go({ page: "runs" })}>Show all runs</button></div>`;
   }
-  return html`<div class="empty" role="status"><h2>No runs yet</h2><p>A run that is started appears here at once.</p>
+  return html`<div class="empty" role="status"><h2>No runs yet</h2><p>New runs appear here immediately.</p>
     ${app.can("execute") ? html`<button class="primary" @click=${() => app.dialogs.show({ kind: "start" })}>Start a run</button>` : nothing}</div>`;
 }
 

@@ -8,7 +8,7 @@ import { icon } from "./icon.ts";
 import { runView } from "./run-view.ts";
 import { runsView } from "./runs-view.ts";
 
-/** All of the inspector. */
+/** The whole inspector. */
 export function shell(app: App): TemplateResult {
   const { connection } = app;
   return html`<div class="app" @click=${(event: MouseEvent) => app.follow(event)}>
@@ -16,7 +16,7 @@ export function shell(app: App): TemplateResult {
       <a class="brand" href=${hashOf({ page: "runs" })}>${mark}<b>orca</b><span>inspector</span></a>
       <span class="gap"></span>
       ${connection.kind === "ready" ? who(app, connection.who) : nothing}
-      <button class="ghosted" aria-label="Keys" title="Keys  ?" @click=${() => app.dialogs.show({ kind: "help" })}>${icon("help")}</button>
+      <button class="ghosted" aria-label="Keyboard shortcuts" title="Keyboard shortcuts  ?" @click=${() => app.dialogs.show({ kind: "help" })}>${icon("help")}</button>
     </header>
     ${content(app)}
     ${dialogView(app)}
@@ -27,7 +27,7 @@ export function shell(app: App): TemplateResult {
 const mark = html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17.5c5.2-.6 7.8-6.5 7.2-13 5 1.6 8.3 6.5 8.6 13z"></path><path class="water" d="M2 20.5c1.7-1.3 3.3-1.3 5 0s3.3 1.3 5 0 3.3-1.3 5 0 3.3 1.3 5 0"></path></svg>`;
 
 function who(app: App, { tenant, role }: { readonly tenant: string; readonly role: string }): TemplateResult {
-  return html`<span class="who-am-i"><span class="unseen">Signed in to </span>${tenant}<i title="What this key may do">${role}</i></span>
+  return html`<span class="who-am-i"><span class="unseen">Signed in to </span>${tenant}<i title="The role of this key">${role}</i></span>
     ${app.key === undefined ? nothing : html`<button class="ghosted" aria-label="Use another key" title="Use another key" @click=${() => app.useKey(undefined)}>${icon("key")}</button>`}`;
 }
 
@@ -57,7 +57,7 @@ function keyForm(app: App, refusal: Problem | undefined): TemplateResult {
   };
   return html`<main class="hello"><form class="card" @submit=${submit}>
     ${mark}<h1>Sign in with an API key</h1>
-    <p>The service asks for a key. It is kept for this tab alone, until the tab is closed.</p>
+    <p>The service requires a key. This tab keeps it until you close the tab.</p>
     ${refusal === undefined ? nothing : errorNote(refusal)}
     <label class="field"><span>API key</span>
       <input name="key" type="password" autocomplete="off" spellcheck="false" required autofocus aria-invalid=${refusal !== undefined} /></label>

@@ -6,7 +6,7 @@ const ring = svg`<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor
 const disc = svg`<circle cx="8" cy="8" r="7" fill="currentColor"></circle>`;
 const stroke = (d: string) => svg`<path class="ink" d=${d}></path>`;
 
-// Shape tells what color tells, for those who do not see the color.
+// The shape repeats what the color says, for readers who cannot see the color.
 const glyphs: Readonly<Record<Status, SVGTemplateResult>> = {
   pending: svg`<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2.6 2.3"></circle>`,
   running: svg`<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-opacity=".28" stroke-width="1.75"></circle>
@@ -23,7 +23,7 @@ function statusIcon(status: Status): TemplateResult {
   return html`<svg class="glyph" data-status=${status} viewBox="0 0 16 16" aria-hidden="true">${glyphs[status]}</svg>`;
 }
 
-/** The status as a sign and a word. */
+/** The status as an icon and a word. */
 export function statusBadge(status: Status): TemplateResult {
   return html`<span class="badge" data-status=${status} title=${status}>${statusIcon(status)}${statusNames[status]}</span>`;
 }

@@ -1,16 +1,16 @@
 import type { StepStatus } from "../state/step-rows.ts";
 
-/** What the status of a step is called here. */
+/** The displayed name of each step status. */
 export const stepNames: Readonly<Record<StepStatus, string>> = {
   completed: "completed",
   degraded: "degraded",
   skipped: "skipped",
   failed: "failed",
-  running: "under way",
+  running: "running",
   backing_off: "backing off",
   sleeping: "sleeping",
   waiting: "waiting",
   canceled: "canceled",
   carried: "carried over",
-  to_come: "to come",
+  to_come: "not started",
 };

@@ -9,24 +9,24 @@ interface Piece extends Interval {
   readonly isFold: boolean;
 }
 
-/** A time axis from 0 to 1 in which long stretches without anything to see are folded. Times are in milliseconds. */
+/** A time axis from 0 to 1 that folds long stretches without activity. Times are in milliseconds. */
 export interface TimeScale {
   readonly domain: Interval;
   at(time: number): number;
   readonly folds: readonly { readonly at: number; readonly width: number; readonly ms: number }[];
-  /** Round times since the beginning, not nearer to each other than `gap`, a part of the axis. */
+  /** Round times since the beginning, at least `gap` apart, where `gap` is a part of the axis. */
   ticks(gap: number): readonly { readonly at: number; readonly ms: number }[];
 }
 
 const foldWidth = 0.07;
-/** From here on a tick has no room for words on its right. */
+/** After this position a tick has no room for text on its right. */
 export const lateFrom = 0.9;
 const steps = [
   1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000,
   1_800_000, 3_600_000, 7_200_000, 21_600_000, 43_200_000, 86_400_000, 604_800_000,
 ];
 
-/** The axis for these stretches of activity. Moments are stretches of no length. */
+/** The axis for these stretches of activity. A moment is a stretch of length 0. */
 export function timeScale(domain: Interval, activity: readonly Interval[]): TimeScale {
   const length = Math.max(domain.to - domain.from, 1);
   const gaps = foldableGaps(domain, activity);
@@ -68,7 +68,7 @@ export function timeScale(domain: Interval, activity: readonly Interval[]): Time
   };
 }
 
-/** The stretches in which nothing happens and that would take most of the axis; the longest five at most. */
+/** The stretches without activity that would take most of the axis: at most the five longest. */
 function foldableGaps(domain: Interval, activity: readonly Interval[]): readonly Interval[] {
   const sorted = [...activity].sort((a, b) => a.from - b.from);
   const gaps: Interval[] = [];
@@ -97,7 +97,7 @@ function ticks(pieces: readonly Piece[], origin: number, gapMs: number, gap: num
     for (let ms = first; ms <= to - origin && to > from; ms += step) {
       const place = start + ((ms + origin - from) / (to - from)) * (end - start);
       const previous = found.at(-1);
-      // The last one has its words on its left.
+      // The last tick has its text on its left.
       const needed = gap * (place > lateFrom ? 1.8 : 0.9);
       if (previous === undefined || place - previous.at >= needed) found.push({ at: place, ms });
     }

@@ -10,9 +10,9 @@ import { icon } from "./icon.ts";
 import { stepNames } from "./step-names.ts";
 import { type Interval, lateFrom, type TimeScale, timeScale } from "./time-scale.ts";
 
-/** So many steps are shown on the axis of the whole run; with more, the axis follows the steps in view. */
+/** Up to this many steps the axis shows the whole run; beyond it, the axis follows the steps in view. */
 const wholeRunSteps = 60;
-/** About what a tick's words and the names of the steps take. */
+/** The approximate widths of a tick's text and of the step names. */
 const tickPixels = 62;
 const namesPixels = 200;
 
@@ -40,7 +40,7 @@ export function timelineView(page: RunPage): TemplateResult {
       aria-activedescendant=${isRow ? `step-${steps.active}` : nothing} ${ref(steps.attach)}>
       <div class="space" role="presentation" .style=${`height:${steps.height + (scale.folds.length > 0 ? 26 : 0)}px`}>
         <div class="lines" role="presentation" aria-hidden="true"><div class="track">
-          ${scale.folds.map(({ at, width, ms }) => html`<div class="fold" title="Nothing happens for ${duration(ms)}" .style=${`left:${at * 100}%;width:${width * 100}%`}><b>${duration(ms)}</b></div>`)}
+          ${scale.folds.map(({ at, width, ms }) => html`<div class="fold" title="No activity for ${duration(ms)}" .style=${`left:${at * 100}%;width:${width * 100}%`}><b>${duration(ms)}</b></div>`)}
           ${timeline.moments.slice(-40).map(({ at, type, label }) => (isInside(at, scale) ? html`<i class="moment" data-type=${type} title=${label} .style=${`left:${scale.at(at) * 100}%`}></i>` : nothing))}
           ${chosen !== undefined && isInside(chosen.at, scale) ? html`<i class="chosen" .style=${`left:${scale.at(chosen.at) * 100}%`}></i>` : nothing}
         </div></div>
@@ -53,7 +53,7 @@ export function timelineView(page: RunPage): TemplateResult {
           },
         )}
       </div>
-      ${timeline.rows.length === 0 ? html`<div class="empty small">No step has begun.</div>` : nothing}
+      ${timeline.rows.length === 0 ? html`<div class="empty small">No step has started.</div>` : nothing}
     </div>
     ${legend(timeline)}
   </div>`;
@@ -81,7 +81,7 @@ function stepRow(
     <span class="track" role="gridcell">
       ${row.segments.map((segment) => bar(segment, scale, now))}
       ${row.marks.map(({ kind, at }) => html`<i class="mark" data-kind=${kind} title=${markNames[kind]} .style=${`left:${scale.at(at) * 100}%`}>${markSigns[kind]}<span class="unseen">${markNames[kind]}</span></i>`)}
-      ${row.status === "carried" ? html`<span class="say">came with the state</span>` : row.status === "to_come" ? html`<span class="say">to come</span>` : nothing}
+      ${row.status === "carried" ? html`<span class="say">from the source run</span>` : row.status === "to_come" ? html`<span class="say">not started</span>` : nothing}
       ${busy.length > 0 && !isReused ? html`<span class="took number" ?data-left=${place > 82} .style=${place > 82 ? `right:${100 - scale.at(row.segments[0]?.from ?? end) * 100}%` : `left:${place}%`}>${duration(ms)}</span>` : nothing}
     </span>
   </div>`;
@@ -109,7 +109,7 @@ function viewScale(rows: readonly StepRow[], timeline: Timeline, now: number): T
   return timeScale({ from, to: Math.max(to, from + 1) }, busy);
 }
 
-// A wait is no activity: that is what is folded.
+// A wait is not activity, so it is folded.
 function activityOf({ segments }: StepRow, now: number): readonly Interval[] {
   return segments.flatMap(({ kind, from, to = now }) => {
     const isWait = kind === "approval" || kind === "signal" || kind === "sleep" || kind === "backoff";
@@ -124,7 +124,7 @@ function activityOf({ segments }: StepRow, now: number): readonly Interval[] {
 
 const mostMarks = 120;
 
-/** The checkpoints on the axis; where many are near each other, one stands for all of them. */
+/** The checkpoints on the axis. One mark stands for several that are close together. */
 function checkpointMarks(
   checkpoints: readonly LoggedCheckpoint[],
   scale: TimeScale,
@@ -184,9 +184,9 @@ const segmentNames: Readonly<Record<SegmentKind, string>> = {
   skipped: "skipped",
   backoff: "backoff",
   sleep: "sleep",
-  approval: "waits for a person",
-  signal: "waits for a signal",
-  now: "under way",
+  approval: "waiting for approval",
+  signal: "waiting for a signal",
+  now: "running",
 };
 
 const markNames = {

@@ -5,7 +5,7 @@ import { isLong, type JsonTree, type TreeRow } from "../state/json-tree.ts";
 import { hasMembers, kindOf, previewOf } from "../state/json-value.ts";
 import { icon } from "./icon.ts";
 
-/** A tree of JSON, of which only the rows in view are drawn. */
+/** A JSON tree that draws only the rows in view. */
 export function treeView(tree: JsonTree, label: string): TemplateResult {
   const { list, rows } = tree;
   const shown = list.rows(rows.length);
@@ -40,6 +40,6 @@ function treeNode(tree: JsonTree, row: TreeRow, index: number, start: number): T
       .style=${`transform:translateY(${start}px);padding-left:${8 + depth * 15}px`} @click=${() => tree.click(index)}>
       <i class="twist" ?data-open=${isOpen} ?data-none=${!isBranch}></i><span class="key">${name}</span>
       <span class="value" data-kind=${kindOf(value)}>${previewOf(value, isOpen)}</span>
-      ${isLong(row) || isBranch ? html`<button class="ghosted whole" tabindex="-1" aria-label="Show ${name} whole" title="Show it whole" @click=${showWhole}>${icon("expand")}</button>` : nothing}
+      ${isLong(row) || isBranch ? html`<button class="ghosted whole" tabindex="-1" aria-label="Show all of ${name}" title="Show the whole value" @click=${showWhole}>${icon("expand")}</button>` : nothing}
     </div>`;
 }
