@@ -31,12 +31,17 @@ const unitMs: { readonly [U in DurationUnit]: number } = {
 export function durationMs(duration: Duration, path: string): number {
   if (typeof duration === "number") {
     if (duration >= 0 && duration <= maxDurationMs) return duration;
-    throw invalidRequest(path, `expected a length of time in milliseconds, at most ${maxDurationMs}, not ${duration}`);
+    throw invalidRequest(path, `expected a duration of 0 to ${maxDurationMs} milliseconds, not ${duration}`);
   }
   const words = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/;
   const found = typeof duration === "string" ? words.exec(duration) : null;
-  if (found === null) throw invalidRequest(path, `"${String(duration)}" is not a length of time such as "3 days"`);
+  if (found === null)
+    throw invalidRequest(
+      path,
+      `invalid duration "${String(duration)}": expected milliseconds, or text such as "3 days"`,
+    );
   const ms = Number(found[1]) * unitMs[found[2] as DurationUnit];
-  if (ms > maxDurationMs) throw invalidRequest(path, `"${duration}" is longer than any time that a Date can hold`);
+  if (ms > maxDurationMs)
+    throw invalidRequest(path, `"${duration}" is too long: expected at most ${maxDurationMs} milliseconds`);
   return ms;
 }

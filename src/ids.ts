@@ -31,7 +31,7 @@ export function isStepName(text: unknown): text is string {
 function parseId(text: unknown, path: string): string {
   if (isId(text)) return text;
   const found = typeof text === "string" ? `${text.length} characters` : typeof text;
-  throw invalidRequest(path, `an id is 1 to ${maxIdLength} characters of printable ASCII, not ${found}`);
+  throw invalidRequest(path, `invalid id: expected 1 to ${maxIdLength} printable ASCII characters, not ${found}`);
 }
 
 /** @throws `invalid_request` that names `path`. */

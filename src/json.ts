@@ -210,7 +210,7 @@ export function parseJson(text: string, path = "", maxValues = defaultMaxValues)
     const before = text.slice(0, offset);
     const line = before.split("\n").length;
     const column = offset - before.lastIndexOf("\n");
-    throw invalidRequest(path, `this is not JSON: ${reason} at line ${line}, column ${column}`, {
+    throw invalidRequest(path, `invalid JSON: ${reason} at line ${line}, column ${column}`, {
       cause,
       details: { line, column },
     });
@@ -235,10 +235,10 @@ function nestedTooDeep(path: string): DurableError {
 }
 
 function tooManyValues(path: string, values: number, maxValues: number): DurableError {
-  const message = `${values} values are too many; at most ${maxValues} are taken`;
+  const message = `too many values: ${values}, at most ${maxValues} are allowed`;
   return new DurableError("too_large", path === "" ? message : `${path}: ${message}`, {
     path,
-    hint: "keep many numbers as one typed array, and large data as text or elsewhere",
+    hint: "store many numbers as one typed array, and large data as text or elsewhere",
   });
 }
 
@@ -337,7 +337,7 @@ class Walk {
     if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
     // What was sent must be what comes back: 2^60 has an exact number too, but that is written ...7000, not ...6976.
     if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(number) && String(number) !== literal) {
-      throw invalidRequest(path, `the integer ${shorten(literal)} has no exact number`, {
+      throw invalidRequest(path, `the integer ${shorten(literal)} cannot be represented exactly`, {
         hint: `send it as {"$durable":["bigint","${shorten(literal)}"]} or as a string`,
       });
     }
@@ -376,7 +376,7 @@ export async function sha256(text: string): Promise<string> {
 /** @throws `unsupported` where the platform hides WebCrypto, as browsers do on plain-http origins. */
 export function requireCrypto(): void {
   if (globalThis.crypto?.subtle === undefined) {
-    throw new DurableError("unsupported", "crypto.subtle is missing", {
+    throw new DurableError("unsupported", "crypto.subtle is not available", {
       hint: "serve the page over https or from localhost",
     });
   }

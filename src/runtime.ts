@@ -193,7 +193,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
     if (!executor.executes) {
-      const why = executor.stopped.aborted ? "was stopped" : "was created not to execute";
+      const why = executor.stopped.aborted ? "was stopped" : "was created with `executes: false`";
       throw new DurableError("unsupported", `this runtime ${why}`, { hint: "drain with another runtime" });
     }
     const done = work();
@@ -212,7 +212,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const idle = new AbortController();
       const answered = Promise.all([executor.idle(), Promise.allSettled(draining)]).then(() => idle.abort("idle"));
       await Promise.race([answered, host.clock.sleep(host.leaseMs, idle.signal)]);
-      if (!idle.signal.aborted) onError(new DurableError("store_failed", "the store did not answer before the stop"));
+      if (!idle.signal.aborted)
+        onError(new DurableError("store_failed", "the store did not answer before the runtime stopped"));
       presence?.release();
       host.notifier.close();
     },

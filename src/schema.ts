@@ -38,5 +38,5 @@ export async function validate<T>(schema: Schema<T>, value: unknown, path: strin
     const key = typeof part === "object" ? part.key : part;
     return at(place, typeof key === "number" ? key : String(key));
   }, path);
-  throw invalidRequest(place, first?.message ?? "does not fit its schema");
+  throw invalidRequest(place, first?.message ?? "does not match its schema");
 }

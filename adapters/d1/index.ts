@@ -50,7 +50,7 @@ export function d1Store(db: D1Database): Store {
   let closed = false;
 
   async function reach<T>(operation: string, work: () => Promise<T>): Promise<T> {
-    if (closed) throw new DurableError("store_failed", `${operation}: this D1 store is closed; make another.`);
+    if (closed) throw new DurableError("store_failed", `${operation}: this D1 store is closed: create another`);
     try {
       return await work();
     } catch (cause) {

@@ -120,7 +120,7 @@ function entering({ tenant, runId }: RunRow, entry: EarlierEntry): readonly Writ
 function expectFits(what: string, text: string): number {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes <= maxTextBytes) return bytes;
-  throw new DurableError("too_large", `commit: ${what} has ${bytes} bytes; D1 takes ${maxTextBytes} in one row.`);
+  throw new DurableError("too_large", `commit: ${what} has ${bytes} bytes; D1 allows ${maxTextBytes} in one row`);
 }
 
 /** The text cut between code points into pieces that fit a row each, the first into `firstBytes`. */

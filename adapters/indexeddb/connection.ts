@@ -46,13 +46,13 @@ export function connect<Schema extends DBSchema>(
 
   function open(): Promise<Database> {
     if (closed)
-      return Promise.reject(new DurableError("store_failed", `The store on ${name} is closed; make another.`));
+      return Promise.reject(new DurableError("store_failed", `the store on ${name} is closed: create another`));
     current ??= new Promise((resolve, reject) => {
       const opening = openDatabase(() =>
         // The request stays and is answered once the other tab lets go; until then every call gets this answer.
         reject(
-          new DurableError("store_blocked", `Another tab holds an older version of the database ${name} open.`, {
-            hint: "Close or reload the other tabs of this site.",
+          new DurableError("store_blocked", `another tab has an older version of the database ${name} open`, {
+            hint: "close or reload the other tabs of this site",
           }),
         ),
       );
@@ -203,8 +203,8 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
     case "QuotaExceededError":
       return outOfRoom(operation, cause);
     case "VersionError":
-      return new DurableError("store_outdated", "A newer version of this page has upgraded the database.", {
-        hint: "Reload this page.",
+      return new DurableError("store_outdated", "a newer version of this page has upgraded the database", {
+        hint: "reload this page",
         cause,
       });
     case "SecurityError":
@@ -215,19 +215,19 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
 }
 
 function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
-  return new DurableError("unsupported", "This page may have no IndexedDB.", {
-    hint: "A sandboxed frame needs allow-same-origin; a frame of another site, or a private window, may have no storage.",
+  return new DurableError("unsupported", "IndexedDB is not available on this page", {
+    hint: "a sandboxed frame needs allow-same-origin; a frame of another site, or a private window, may have no storage",
     ...options,
   });
 }
 
 async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {
-  const hint = "Erase runs that are no longer wanted, or ask for more with persistStorage().";
+  const hint = "delete runs that are no longer needed, or ask for more with persistStorage()";
   const room = await storageRoom();
-  const refusal = `${operation}: the browser gives this site no more room`;
-  if (room === undefined) return new DurableError("quota_exceeded", `${refusal}.`, { hint, cause });
+  const refusal = `${operation}: the browser allows this site no more storage`;
+  if (room === undefined) return new DurableError("quota_exceeded", refusal, { hint, cause });
   const { usage, quota } = room;
-  const message = `${refusal}; it uses ${usage} of ${quota} bytes.`;
+  const message = `${refusal}; it uses ${usage} of ${quota} bytes`;
   return new DurableError("quota_exceeded", message, { hint, cause, details: { usage, quota } });
 }
 

@@ -38,7 +38,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
 
   /** Answers a call in one synchronous step, so that no other call sees half of it; what it throws is a rejection. */
   async function answer<T>(operation: string, tenant: string, give: (rows: TenantRows) => T): Promise<T> {
-    if (closed) throw new DurableError("store_failed", `${operation}: this memory store is closed; make another.`);
+    if (closed) throw new DurableError("store_failed", `${operation}: this memory store is closed: create another`);
     return give(data.get(tenant) ?? { runs: new Map(), listed: [], claims: new Map() });
   }
 
@@ -126,7 +126,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
         const ids = entries.flatMap(({ checkpointId }) => checkpointId ?? []);
         const twice = ids.find((id, index) => ids.indexOf(id) < index || (!erase && previous?.checkpoints.has(id)));
         if (twice !== undefined) {
-          throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${twice}.`);
+          throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${twice}`);
         }
 
         // Nothing fails from here on, so nothing has to be undone.

@@ -298,5 +298,5 @@ function isTexts(json: Json | undefined): json is readonly string[] {
 }
 
 function misfit(): DurableError {
-  return new DurableError("corrupt_data", "a delta does not fit what it stands on");
+  return new DurableError("corrupt_data", "a delta does not match the state that it is based on");
 }

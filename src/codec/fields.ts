@@ -264,7 +264,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
 
 /** The refusal of an unknown field that would be written over one that is known. */
 export function isNoUnknownField(path: Path): Error {
-  return invalidRequest(path, "an unknown field has the name of a known one");
+  return invalidRequest(path, "an unknown field has the name of a known field");
 }
 
 function parts(value: object): { readonly unknownFields?: Fields; readonly [property: string]: unknown } {

@@ -226,7 +226,7 @@ export function writeTombstone(nonce: string): string {
 export function readBody<T>(body: string, place: string, read: (fields: JsonObject) => T): T {
   try {
     const json = JSON.parse(body) as Json;
-    if (!isJsonObject(json) || typeof json.format !== "number") throw new Error("it has no format number");
+    if (!isJsonObject(json) || typeof json.format !== "number") throw new Error("the body has no format number");
     if (json.format > bodyFormat) {
       throw new DurableError("unsupported_version", `${place} was written by a newer version (format ${json.format})`);
     }

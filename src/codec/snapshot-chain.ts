@@ -50,7 +50,7 @@ export class SnapshotChain {
   // One that leaves out fields is completed, since the deltas that follow say nothing of what they take for granted.
   #keyframe(row: SnapshotRow): CheckedSnapshot {
     const given = parseJson(row.body, "state", this.#maxValues);
-    if (isDelta(given)) throw new DurableError("corrupt_data", "the snapshot is a delta, and should be a keyframe");
+    if (isDelta(given)) throw new DurableError("corrupt_data", "expected a keyframe, not a delta");
     const state = readState(given);
     const whole = writeState(state);
     const isWhole = jsonEqual(given, whole);

@@ -110,7 +110,7 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
         cause,
       });
     }
-    throw new DurableError("corrupt_data", `${place} stands on a damaged or missing snapshot`, { cause });
+    throw new DurableError("corrupt_data", `${place} depends on a snapshot that is damaged or missing`, { cause });
   }
 }
 
@@ -122,13 +122,17 @@ function applied(json: Json, revision: number, row: SnapshotRow): Json {
 /** The delta in a snapshot that stands on that of another revision; `null` where nothing has changed. */
 export function deltaOf(row: SnapshotRow, revision: number): Json {
   const link = JSON.parse(row.body) as Json;
-  if (!isDelta(link)) throw new Error(`snapshot ${row.revision} is no delta`);
+  if (!isDelta(link)) throw new Error(`snapshot ${row.revision} is not a delta`);
   const { [deltaFormatKey]: format, base, delta } = link;
   if (typeof format !== "number" || format > deltaFormat) {
-    throw new DurableError("unsupported_version", `snapshot ${row.revision} is of format ${String(format)}`);
+    throw new DurableError(
+      "unsupported_version",
+      `snapshot ${row.revision} has the unsupported format ${String(format)}`,
+    );
   }
-  if (base !== revision) throw new Error(`snapshot ${row.revision} stands on ${String(base)}, not on ${revision}`);
-  if (delta === undefined) throw new Error(`snapshot ${row.revision} says nothing`);
+  if (base !== revision)
+    throw new Error(`snapshot ${row.revision} is based on revision ${String(base)}, not on ${revision}`);
+  if (delta === undefined) throw new Error(`snapshot ${row.revision} has no content`);
   return delta;
 }
 

@@ -164,14 +164,18 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
   const { [snapshotFormatKey]: format = snapshotFormat, ...fields } = json;
   if (format !== snapshotFormat) {
     const place = at(path, snapshotFormatKey);
-    throw new DurableError("unsupported_version", `${place}: this reads format ${snapshotFormat} only`, {
+    throw new DurableError("unsupported_version", `${place}: unsupported format, expected ${snapshotFormat}`, {
       path: place,
     });
   }
   const version = getOwn(fields, "state_version");
   if (typeof version === "string" && version.split(".")[0] !== stateVersion.split(".")[0]) {
     const place = at(path, "state_version");
-    throw new DurableError("unsupported_version", `${place}: ${version} is not a version 1 state`, { path: place });
+    throw new DurableError(
+      "unsupported_version",
+      `${place}: unsupported state version ${version}, expected version 1`,
+      { path: place },
+    );
   }
   return located(path, (path) => executionState.read(fields, path)) as ExecutionState<Json>;
 }

@@ -26,7 +26,7 @@ function readable<T>(path: Path, read: () => T): T {
     return read();
   } catch (cause) {
     if (isDurableError(cause)) throw cause;
-    throw invalidRequest(path, "this cannot be read", { cause });
+    throw invalidRequest(path, "this value cannot be decoded", { cause });
   }
 }
 
@@ -137,19 +137,19 @@ function encode(value: unknown, path: Path, ancestors: Ancestors): Json {
       return encodeBigint(value.toString(), path);
     case "function":
     case "symbol":
-      throw invalidRequest(path, `a ${typeof value} cannot be kept`);
+      throw invalidRequest(path, `a ${typeof value} cannot be stored`);
     case "object":
       return value === null ? null : encodeObject(value, path, ancestors);
   }
 }
 
 function encodeBigint(digits: string, path: Path): Json {
-  if (!bigintDigits.test(digits)) throw invalidRequest(path, `a bigint of ${digits.length} digits cannot be kept`);
+  if (!bigintDigits.test(digits)) throw invalidRequest(path, `a bigint of ${digits.length} digits cannot be stored`);
   return tag("bigint", digits);
 }
 
 function encodeObject(value: object, path: Path, ancestors: Ancestors): Json {
-  if (ancestors.has(value)) throw invalidRequest(path, "a cycle cannot be kept");
+  if (ancestors.has(value)) throw invalidRequest(path, "a cycle cannot be stored");
   if (ancestors.size >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
   ancestors.add(value);
   const encoded = encodeParts(value, path, ancestors);
@@ -192,8 +192,8 @@ function encodeParts(value: object, path: Path, inner: Ancestors): Json {
 }
 
 function unkept(value: object, path: Path): Error {
-  return invalidRequest(path, `${nameOf(value)} cannot be kept`, {
-    hint: "keep plain data, and build instances from it in the step that needs them",
+  return invalidRequest(path, `${nameOf(value)} cannot be stored`, {
+    hint: "store plain data, and build instances from it in the step that needs them",
   });
 }
 
@@ -201,13 +201,13 @@ function encodeArray(value: readonly unknown[], path: Path, inner: Ancestors): J
   // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
   if (!Array.isArray(Object.getPrototypeOf(value))) throw unkept(value, path);
   if (Object.keys(value).length !== value.length) {
-    throw invalidRequest(path, "an array with holes or with fields of its own cannot be kept");
+    throw invalidRequest(path, "an array with holes or with fields of its own cannot be stored");
   }
   return value.map((item, index) => encode(item, at(path, index), inner));
 }
 
 function encodeMembers(value: object, path: Path, inner: Ancestors, mayBeTag = false): JsonObject {
-  if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be kept");
+  if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be stored");
   const members: Record<string, Json> = {};
   const keys = Object.keys(value);
   const source = value as Readonly<Record<string, unknown>>;
@@ -330,7 +330,7 @@ function encodeText(text: unknown, path: Path): string {
 }
 
 function decodeTag(parts: Json, path: Path): unknown {
-  const wrong = () => invalidRequest(path, `this is not a ${tagKey} tag of any known kind`);
+  const wrong = () => invalidRequest(path, `unknown or malformed ${tagKey} tag`);
   if (!Array.isArray(parts)) throw wrong();
   const [kind, body, extra] = parts as readonly Json[];
   switch (kind) {
@@ -366,7 +366,9 @@ function decodeTag(parts: Json, path: Path): unknown {
       try {
         return new View(buffer);
       } catch (cause) {
-        throw invalidRequest(path, `${buffer.byteLength} bytes do not fill a ${body}`, { cause });
+        throw invalidRequest(path, `invalid ${body}: ${buffer.byteLength} bytes are not a whole number of elements`, {
+          cause,
+        });
       }
     }
     case "error":

@@ -45,7 +45,7 @@ export async function checkStore(harness: StoreHarness, options: CheckOptions = 
   const { exemptions = [], only, timeoutMs = 60_000 } = options;
   const known = new Set(storeCases.map((one) => one.id));
   for (const id of [...exemptions.map((exemption) => exemption.case), ...(only ?? [])]) {
-    if (!known.has(id)) throw new Error(`there is no case "${id}"`);
+    if (!known.has(id)) throw new Error(`unknown case "${id}"`);
   }
   const reasons = new Map(exemptions.map((exemption) => [exemption.case, exemption.because]));
   const results: CaseResult[] = [];

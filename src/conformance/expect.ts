@@ -36,8 +36,7 @@ function firstDifference(actual: unknown, expected: unknown, path: string): stri
   if (Array.isArray(actual) && Array.isArray(expected)) {
     for (let index = 0; index < Math.max(actual.length, expected.length); index += 1) {
       const difference = firstDifference(actual[index], expected[index], `${path}[${index}]`);
-      if (difference !== undefined)
-        return `${difference} (${actual.length} items where ${expected.length} are expected)`;
+      if (difference !== undefined) return `${difference} (${actual.length} items, expected ${expected.length})`;
     }
     return actual.length === expected.length ? undefined : `${path}: ${actual.length} items, not ${expected.length}`;
   }

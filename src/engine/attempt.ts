@@ -185,7 +185,7 @@ export function messageOf(thrown: unknown): string {
     const hasMessage = typeof thrown === "object" && thrown !== null && "message" in thrown;
     return String(hasMessage ? thrown.message : thrown);
   } catch {
-    return "what was thrown has no text";
+    return "the thrown value has no message";
   }
 }
 

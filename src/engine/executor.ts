@@ -61,7 +61,7 @@ export class Executor {
     if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();
     const key = executionKey(held);
     // One that had the run before: its own lease had lapsed.
-    this.#executions.get(key)?.pass.lose("the run was taken anew");
+    this.#executions.get(key)?.pass.lose("the run was taken again");
     const execution = execute(this.#host, skill, held, state, head);
     this.#executions.set(key, execution);
     const done = execution.done.then(() => {

@@ -218,7 +218,9 @@ async function succeeded(pass: Pass, started: Started, output: Json, effect: Eff
   if (effect === undefined) return settle(pass, started, "completed", output);
   const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
   if (!fitsLedger(claim)) {
-    const error = stepError(new Error("the result of an action is too large for the ledger; return a reference to it"));
+    const error = stepError(
+      new Error("the result of the action is too large for the ledger: return a reference to it"),
+    );
     return failed(pass, started, { ...error, code: "invalid_output" });
   }
   const recorded = event("side_effect.recorded", pass.host.clock.now(), {
@@ -301,7 +303,7 @@ export async function receiveSignal(
   // Fixed when it is first asked for: each later look at it would push it away again.
   const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;
   if (until !== undefined && until <= now) {
-    const error = stepError(new Error(`no signal "${name}" came in time`));
+    const error = stepError(new Error(`signal "${name}" did not arrive in time`));
     return failed(pass, started, { ...error, code: "step_timeout" });
   }
   const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };

@@ -138,7 +138,7 @@ export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: N
   if (kind !== claimKind) return false;
   const effect = readEffect({ runId, body });
   if (lapsesAt === undefined && key === (await claimKey(runId, effect))) return true;
-  throw new DurableError("corrupt_data", `the ledger entry is not of run "${runId}"`);
+  throw new DurableError("corrupt_data", `the ledger entry does not belong to run "${runId}"`);
 }
 
 /**
@@ -189,9 +189,13 @@ export async function inheritedEffects(
       const request = JSON.stringify([effect.stepId, effect.requestHash]);
       if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
       if (latest.size < maxClaims) continue;
-      throw new DurableError("too_large", `run "${source.run.runId}" has ${maxClaims} recorded effects or more`, {
-        hint: "a descendant inherits fewer: fork an earlier checkpoint, or do large batches in child runs",
-      });
+      throw new DurableError(
+        "too_large",
+        `run "${source.run.runId}" has ${maxClaims} recorded effects or more, which is the most that a descendant can inherit`,
+        {
+          hint: "fork an earlier checkpoint, or run large batches in child runs",
+        },
+      );
     }
     after = page.at(-1);
     if (after === undefined || page.length < pageSize) break;

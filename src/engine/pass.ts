@@ -170,7 +170,7 @@ export class Pass {
       // The commit may have been made. Without what it recorded, nothing may be written over it.
       if (change.checkpoint === undefined || !isDurableError(error, "store_failed")) throw error;
       this.host.onError(error, contextOf(this.record));
-      throw this.lose("whether a step was recorded could not be found out");
+      throw this.lose("it is unknown whether a step was recorded");
     }
   }
 
@@ -286,11 +286,11 @@ export class Pass {
     const { record } = held;
     if (record.epoch !== this.#epoch) {
       if (record.run.status === "canceled") throw this.lose("the run was canceled");
-      throw this.#taken("another executor took the run, or it was moved from outside");
+      throw this.#taken("another executor took the run, or another caller changed it");
     }
     // A checkpoint of this epoch that this pass does not know is one whose answer it lost.
     if (record.headRevision !== this.#head.revision)
-      throw this.#taken("the run has a checkpoint that is not known here");
+      throw this.#taken("the run has a checkpoint that this executor does not know");
     // Its own last commit lets the lease go too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
     if (isByOthers) for (const listener of this.#listeners) listener();

@@ -65,14 +65,14 @@ export function webLocksPresence(name = "orca-durable"): Presence | undefined {
   };
 }
 
-/** @throws `unsupported` where the browser refuses Web Locks to this page. */
+/** @throws `unsupported` where the browser does not allow Web Locks on this page. */
 async function asking<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (cause) {
     if (!isRefusal(cause)) throw cause;
-    throw new DurableError("unsupported", "the browser refuses Web Locks to this page", {
-      hint: "A sandboxed frame needs allow-same-origin; a frame of another site may have no storage.",
+    throw new DurableError("unsupported", "the browser does not allow Web Locks on this page", {
+      hint: "a sandboxed frame needs allow-same-origin; a frame of another site may have no storage",
       cause,
     });
   }

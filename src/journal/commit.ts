@@ -285,5 +285,5 @@ export async function change<T>(
         base = await getRun(scope, runId);
     }
   }
-  throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
+  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
 }

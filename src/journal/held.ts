@@ -51,7 +51,7 @@ export async function getCheckpoint(
   const record = readEntry(row).checkpoint;
   if (record === undefined) throw new DurableError("corrupt_data", `${place} has no record`);
   const snapshots = await host.store.getSnapshots(tenant, runId, row.keyframe ?? row.revision, row.revision);
-  if (snapshots.at(-1)?.revision !== row.revision) throw notFound("state", `the state of ${place} is gone`);
+  if (snapshots.at(-1)?.revision !== row.revision) throw notFound("state", `the state of ${place} is missing`);
   const snapshot = readSnapshot(snapshots, place);
   return { record, state: snapshot.state, snapshot };
 }

@@ -71,7 +71,7 @@ function openChannel(name: string): BroadcastChannel {
   try {
     return new BroadcastChannel(name);
   } catch (cause) {
-    throw new DurableError("unsupported", "this platform has no BroadcastChannel for this page", { cause });
+    throw new DurableError("unsupported", "BroadcastChannel is not available on this page", { cause });
   }
 }
 

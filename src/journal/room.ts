@@ -82,7 +82,7 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
     `the row of ${what}`,
     bytes,
     most,
-    "put large data into inputs or step results, which are kept in checkpoints",
+    "put large data into inputs or step results, which are stored in checkpoints",
   );
 }
 
@@ -95,7 +95,8 @@ export function checkRow({ run }: RunRecord<Json>, body: string): void {
   checkDepth(body, "the row of the run");
   const bytes = bytesOf(body);
   const most = maxRowBytes - (isTerminal(run.status) ? 0 : reserve.underWay / 2);
-  if (bytes > most) throw tooLarge("the row of the run", bytes, most, "let it end, or shorten its metadata");
+  if (bytes > most)
+    throw tooLarge("the row of the run", bytes, most, "shorten its metadata, or let the run end before it is moved");
 }
 
 /** The texts of events that say what went wrong or what a person noted. They are whole where they belong. */
@@ -115,7 +116,7 @@ export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
   checkDepth(body, what);
   const bytes = bytesOf(body);
   if (bytes <= maxRowBytes) return body;
-  throw tooLarge(what, bytes, maxRowBytes, "let fewer things happen at once, or give steps shorter names");
+  throw tooLarge(what, bytes, maxRowBytes, "let fewer steps end at the same time, or shorten the names of steps");
 }
 
 function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {
@@ -149,8 +150,8 @@ export function checkState(
   if (size.values > maxStateValues) {
     throw new DurableError(
       "too_large",
-      `${state} would have ${size.values} values; at most ${maxStateValues} are kept`,
-      { hint: "keep many numbers as one typed array, and large data elsewhere" },
+      `${state} would have ${size.values} values; at most ${maxStateValues} are allowed`,
+      { hint: "store many numbers as one typed array, and large data elsewhere" },
     );
   }
 }
@@ -170,5 +171,5 @@ function bytesOf(body: string): number {
 }
 
 function tooLarge(what: string, bytes: number, most: number, hint: string): DurableError {
-  return new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} fit`, { hint });
+  return new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} are allowed`, { hint });
 }

@@ -71,9 +71,9 @@ export type Transition<V> =
   | { readonly kind: "refused"; readonly error: DurableError };
 
 const hints: { readonly [S in RunStatus]?: string } = {
-  completed: "a finished run is replayed or forked",
-  failed: "a failed run goes on by an explicit resume",
-  canceled: "a canceled run goes on by an explicit resume",
+  completed: "replay or fork a completed run instead",
+  failed: "a failed run continues only after an explicit resume",
+  canceled: "a canceled run continues only after an explicit resume",
 };
 
 /** The run after the event, or a typed refusal that changes nothing. `at` is the time of the event, ISO-8601. */

@@ -13,8 +13,8 @@ export interface Precondition {
 /** @throws `precondition_failed` where the run is of another revision than was expected. */
 export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRevision }: Precondition): void {
   if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;
-  throw new DurableError("precondition_failed", `run "${run.runId}" is at revision ${entryRevision} by now`, {
-    hint: "read it again, and decide again",
+  throw new DurableError("precondition_failed", `run "${run.runId}" is now at revision ${entryRevision}`, {
+    hint: "read the run again, and decide again",
   });
 }
 

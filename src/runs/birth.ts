@@ -49,7 +49,7 @@ export interface StartOptions {
 /** The request of a start, whether it names its skill by id or by the skill itself. */
 export function birthOf(given: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
   if (inputs === undefined && options === undefined && !isSkill(given)) return given;
-  if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill makes them");
+  if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill returns it");
   expectObject(options ?? {}, "options");
   return {
     ...options,
@@ -107,7 +107,7 @@ function expectBirth(request: NewRun): void {
   expectTexts(request, ["traceId", "threadId", "sessionId", "environment", "idempotencyKey"]);
   for (const name of ["skillId", "skillVersion"] as const) {
     if (!isId(request[name]) && (name === "skillId" || request[name] !== undefined)) {
-      throw invalidRequest(name, "expected 1 to 200 characters of printable ASCII");
+      throw invalidRequest(name, "expected 1 to 200 printable ASCII characters");
     }
   }
 }
@@ -162,7 +162,7 @@ export async function settle(scope: Scope, claim: NewClaim | undefined, change: 
       // A call with the same key may have been first, under another run id or under this one.
       const first = await earlierRun(scope, claim);
       if (first !== undefined) return first;
-      throw new DurableError("conflict", `there already is, or was, a run "${change.record.run.runId}"`);
+      throw new DurableError("conflict", `run id "${change.record.run.runId}" is already taken`);
     }
   }
 }

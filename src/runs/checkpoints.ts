@@ -61,7 +61,7 @@ export async function saveCheckpoint(
   const { host, executor, tenant } = scope;
   const { kind, stepId, pendingWrites = [] } = request;
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
-  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a text that is not empty");
+  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a string that is not empty");
   expectItems(pendingWrites, "pendingWrites");
   const state = encodeState(request.state);
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, runId, async (held, now) => {
@@ -75,18 +75,18 @@ export async function saveCheckpoint(
       if (row !== undefined) {
         const saved = await getCheckpoint(scope, runId, checkpointId);
         if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
-        throw new DurableError("conflict", `run "${runId}" has another checkpoint "${checkpointId}"`, {
-          hint: "a checkpoint never changes: save it under a new id",
+        throw new DurableError("conflict", `run "${runId}" already has a different checkpoint "${checkpointId}"`, {
+          hint: "a checkpoint never changes: save this one under a new id",
         });
       }
     }
     const { status } = record.run;
     if (isTerminal(status)) {
-      throw new DurableError("conflict", `run "${runId}" is ${status}, and its history is closed`, {
+      throw new DurableError("conflict", `run "${runId}" is ${status}, so its history is closed`, {
         hint: "resume, replay or fork it first",
       });
     }
-    refuseLive(record, now, "wait until it rests, or cancel it");
+    refuseLive(record, now, "wait until it is no longer being executed, or cancel it");
     const over = await headSnapshot(scope, record);
     return {
       change: {

@@ -217,10 +217,10 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
   const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
   if (found !== undefined) return found;
   if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
-    throw invalidRequest("step_id", `run "${runId}" does not wait at step "${stepId}"`);
+    throw invalidRequest("step_id", `run "${runId}" has no open gate at step "${stepId}"`);
   }
   if (status === "running") {
-    throw new DurableError("invalid_transition", `run "${runId}" is running, and none of its gates is open`, {
+    throw new DurableError("invalid_transition", `run "${runId}" is running and has no open gate`, {
       details: { status, event: type },
     });
   }
@@ -253,17 +253,17 @@ export interface NewSignal extends Precondition {
 export async function signalRun(scope: Scope, runId: RunId, request: NewSignal): Promise<Repeatable> {
   const { host, executor } = scope;
   const { name, payload, idempotencyKey } = request;
-  if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 characters of printable ASCII");
+  if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 printable ASCII characters");
   const encoded = encodeValue(payload ?? null, "payload");
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
-    throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes fit`, { path: "payload" });
+    throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes are allowed`, { path: "payload" });
   }
   const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
   const signaled = await changeOnce<Awakened | undefined>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const { run } = record;
     if (isTerminal(run.status)) {
-      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status}, which takes no signals`, {
+      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status} and cannot receive signals`, {
         details: { status: run.status, event: "signal" },
       });
     }

@@ -25,7 +25,7 @@ export async function deleteRun(scope: Scope, runId: RunId, precondition: Precon
     if (record !== undefined) demand(record, precondition);
     // Of a damaged run, or what an import has left, nobody can say at which revision it is.
     else if (precondition.expectedRevision !== undefined) {
-      throw new DurableError("precondition_failed", `run "${runId}" has no revision that could be read`, {
+      throw new DurableError("precondition_failed", `run "${runId}" is damaged and has no readable revision`, {
         hint: "delete it without If-Match",
       });
     }
@@ -52,7 +52,7 @@ export async function eraseWhere(
       return true;
     }
   }
-  throw new DurableError("conflict", `run "${runId}" is changed too often at the moment`, { retryAfterMs: 1_000 });
+  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
 }
 
 // What an import that was given up has left, in no list.

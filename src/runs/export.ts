@@ -27,7 +27,7 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const { host, tenant } = scope;
   const { row, record } = await getRun(scope, parseRunId(runId));
   const now = host.clock.now();
-  refuseLive(record, now, "wait until it rests, or cancel it");
+  refuseLive(record, now, "wait until it is no longer being executed, or cancel it");
   const { revision, createdAt, body } = row;
   await expectReadable(host, tenant, row);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });

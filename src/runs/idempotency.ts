@@ -29,7 +29,7 @@ export async function idempotencyClaim(
 ): Promise<NewClaim | undefined> {
   if (key === undefined) return undefined;
   if (typeof key !== "string" || key.length === 0 || key.length > 1000) {
-    throw invalidRequest("idempotency_key", "expected 1 to 1000 characters");
+    throw invalidRequest("idempotency_key", "expected a string of 1 to 1000 characters");
   }
   return {
     kind: idempotency,
@@ -63,7 +63,7 @@ export async function earlierClaim(scope: Scope, claim: NewClaim | undefined): P
 /** @throws `idempotency_conflict` where the earlier call asked for something else. */
 export function demandSame(claim: NewClaim, earlier: ClaimRow): void {
   if (contentOf(earlier) === claim.body) return;
-  throw new DurableError("idempotency_conflict", "this idempotency key was used with other content", {
+  throw new DurableError("idempotency_conflict", "this idempotency key was used with different content", {
     hint: "use a new key for a new request",
   });
 }

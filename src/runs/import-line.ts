@@ -66,7 +66,7 @@ export class ImportLines {
     const { row, record } = this.header;
     const { tenant, runId } = row;
     const revision = numberOf(fields, "revision", place);
-    if (this.claims.length > 0) throw invalidRequest(place, "an entry after a claim");
+    if (this.claims.length > 0) throw invalidRequest(place, "unexpected entry after a claim");
     if (revision <= this.readTo) throw invalidRequest(place, "entries are out of order");
     if (revision > row.revision) throw invalidRequest(place, "the entry is newer than its run");
     checkGap(revision - this.readTo, place);
@@ -85,13 +85,16 @@ export class ImportLines {
     const { checkpointId } = checkpoint;
     const { keyframe } = fields;
     if (fields.checkpointId !== checkpointId || checkpoint.runId !== runId) {
-      throw invalidRequest(place, "the entry is of another checkpoint");
+      throw invalidRequest(place, "the entry belongs to another checkpoint");
     }
     if (this.#checkpointIds.has(checkpointId)) {
-      throw invalidRequest(place, `checkpoint "${checkpointId}" is there twice`);
+      throw invalidRequest(place, `duplicate checkpoint id "${checkpointId}"`);
     }
     if (typeof keyframe !== "number" || (keyframe !== revision && keyframe !== this.#keyframe)) {
-      throw invalidRequest(`${place}.keyframe`, "expected its own revision, or the keyframe of the checkpoint before");
+      throw invalidRequest(
+        `${place}.keyframe`,
+        "expected the revision of the entry, or the keyframe of the previous checkpoint",
+      );
     }
     this.#checkpointIds.add(checkpointId);
     this.#headRevision = revision;
@@ -121,7 +124,7 @@ export class ImportLines {
     const { row } = this.header;
     const now = this.#host.clock.now();
     const { claim: kind, key } = fields;
-    if (!isId(kind) || !isId(key)) throw invalidRequest(place, "a claim has a kind and a key");
+    if (!isId(kind) || !isId(key)) throw invalidRequest(place, "expected a claim with a kind and a key");
     const before = this.claims.at(-1);
     const isOrdered = before === undefined || before.kind < kind || (before.kind === kind && before.key < key);
     if (!isOrdered) throw invalidRequest(place, "claims are out of order");
@@ -129,10 +132,10 @@ export class ImportLines {
     const claim = { kind, key, body: bodyOf(fields, place), ...present({ lapsesAt }) };
     const isKnown =
       isIdempotencyClaim(claim, now) || (await isOwnEffect(parseRunId(row.runId), claim).catch(named(place)));
-    if (!isKnown) throw invalidRequest(place, "this is no claim that a run can have");
+    if (!isKnown) throw invalidRequest(place, "unexpected claim: a run cannot own it");
     if (lapsesAt !== undefined && lapsesAt <= now) return;
     if (this.claims.length >= maxClaims) {
-      throw new DurableError("too_large", `${place}: a run is taken in with at most ${maxClaims} claims`, {
+      throw new DurableError("too_large", `${place}: a run can be imported with at most ${maxClaims} claims`, {
         path: place,
       });
     }
@@ -147,7 +150,7 @@ export class ImportLines {
       record.checkpointCount === this.#checkpointIds.size &&
       record.headRevision === this.#headRevision &&
       record.run.checkpointHead === [...this.#checkpointIds].at(-1);
-    if (!isWhole) throw invalidRequest(place, "this is not the whole history of the run");
+    if (!isWhole) throw invalidRequest(place, "the history of the run is incomplete");
     checkGap(row.revision - this.readTo, place);
   }
 }
@@ -184,15 +187,17 @@ function reasonOf(error: DurableError): string {
 }
 
 function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: string): Header {
-  if (fields.kind !== exportKind) throw invalidRequest(place, "this is not the export of a run");
+  if (fields.kind !== exportKind) throw invalidRequest(place, "expected the export of a run");
   if (typeof fields.format !== "number" || fields.format > exportFormat) {
-    throw new DurableError("unsupported_version", `${place}: this reads format ${exportFormat} only`, { path: place });
+    throw new DurableError("unsupported_version", `${place}: unsupported format, expected ${exportFormat}`, {
+      path: place,
+    });
   }
   const runId = parseRunId(fields.runId, `${place}.runId`);
   const text = bodyOf(fields, place);
   const { nonce, record: read } = readRunBody(text, `run "${runId}"`);
-  if (read === undefined || read.run.runId !== runId) throw invalidRequest(place, "the row is not of this run");
-  refuseLive(read, host.clock.now(), "wait until it rests where it is");
+  if (read === undefined || read.run.runId !== runId) throw invalidRequest(place, "the row belongs to another run");
+  refuseLive(read, host.clock.now(), "wait until its run is no longer being executed there");
   // Unchanged within a tenant, so that the bytes stay the same.
   const isOwn = read.run.tenantId === tenant;
   const record = isOwn ? read : { ...read, run: { ...read.run, tenantId: tenant } };
@@ -217,9 +222,9 @@ function checkColumns(row: RunRow, record: RunRecord<Json>, place: string): void
   const inRecord = `${place}.body.record`;
   if (row.revision === 0) throw invalidRequest(`${place}.revision`, "expected a number above 0");
   if (Date.parse(record.run.createdAt) !== row.createdAt) {
-    throw invalidRequest(`${place}.createdAt`, "expected the time that the run says it was created at");
+    throw invalidRequest(`${place}.createdAt`, "expected the time at which the run was created");
   }
-  if (!isId(row.skillId)) throw invalidRequest(`${inRecord}.run.skill_id`, "expected the id of a skill");
+  if (!isId(row.skillId)) throw invalidRequest(`${inRecord}.run.skill_id`, "expected a skill id");
   for (const [index, { receivedAt }] of record.inbox.entries()) {
     checkTime(receivedAt, `${inRecord}.inbox[${index}].received_at`);
   }
@@ -250,7 +255,7 @@ function textOf(fields: JsonObject, name: string, place: string, maxBytes: numbe
   const value = fields[name];
   if (typeof value !== "string") throw invalidRequest(`${place}.${name}`, "expected a string");
   if (value.length * 3 > maxBytes && utf8Length(value) > maxBytes) {
-    throw new DurableError("too_large", `${place}.${name}: at most ${maxBytes} bytes fit`, {
+    throw new DurableError("too_large", `${place}.${name}: at most ${maxBytes} bytes are allowed`, {
       path: `${place}.${name}`,
     });
   }

@@ -36,7 +36,7 @@ export async function importRun(runs: Runs, lines: AsyncIterable<string> | Itera
     const place = `line ${++number}`;
     const fields = parseJson(text, place);
     if (!isJsonObject(fields)) throw invalidRequest(place, "expected an object");
-    if (isEnded) throw invalidRequest(place, "a line after the end");
+    if (isEnded) throw invalidRequest(place, "unexpected line after the end line");
     if (taking === undefined) {
       taking = new Import(host, new ImportLines(host, tenant, fields, place));
       await taking.find();
@@ -49,17 +49,18 @@ export async function importRun(runs: Runs, lines: AsyncIterable<string> | Itera
           await taking.lines.readClaim(fields, place);
           break;
         case "end":
-          if (numberOf(fields, "lines", place) !== number) throw invalidRequest(place, "lines are missing before it");
+          if (numberOf(fields, "lines", place) !== number)
+            throw invalidRequest(place, "lines are missing before this line");
           isEnded = true;
           break;
         default:
-          throw invalidRequest(place, `"${String(fields.kind)}" is not a kind of line`);
+          throw invalidRequest(place, `unknown kind of line "${String(fields.kind)}"`);
       }
     }
     if (taking.finished !== undefined) return currentRun(taking.finished);
   }
-  if (taking === undefined) throw invalidRequest("line 1", "there is nothing to import");
-  if (!isEnded) throw invalidRequest(`line ${number + 1}`, "the export ends too early");
+  if (taking === undefined) throw invalidRequest("line 1", "expected at least one line");
+  if (!isEnded) throw invalidRequest(`line ${number + 1}`, "the export is incomplete: expected an end line");
   taking.lines.checkWhole(`line ${number}`);
   return currentRun(await taking.finish());
 }
@@ -215,7 +216,7 @@ function samePresent(row: RunRow, present: RunRow): Held {
 }
 
 function exists(runId: string): DurableError {
-  return new DurableError("conflict", `there already is, or was, a run "${runId}" with another history`);
+  return new DurableError("conflict", `run id "${runId}" is already taken by another history`);
 }
 
 /** The lines of a text that comes in chunks of any size; empty ones are left out. */

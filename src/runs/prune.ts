@@ -39,9 +39,9 @@ export async function pruneRuns(
 ): Promise<Pruned> {
   const scope = scopeOf(runs);
   const before = olderThan.getTime();
-  if (Number.isNaN(before)) throw invalidRequest("olderThan", "this is not a time");
+  if (Number.isNaN(before)) throw invalidRequest("olderThan", "expected a valid time");
   const live = status.find((one) => !isTerminal(one));
-  if (live !== undefined) throw invalidRequest("status", `a run that is ${live} has not ended`);
+  if (live !== undefined) throw invalidRequest("status", `expected statuses of runs that have ended, not ${live}`);
   if (!Number.isSafeInteger(keep) || keep < 0) throw invalidRequest("keep", "expected a whole number of at least 0");
   if (!Number.isSafeInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
   const kept = await newest(scope, keep);

@@ -75,10 +75,10 @@ export class QuotaGuard implements Admission {
       }
       const hint = "delete or prune runs that have ended";
       if (runs >= maxRuns) {
-        const message = `there are ${runs} runs, and at most ${maxRuns} are allowed`;
+        const message = `the tenant has ${runs} runs; at most ${maxRuns} are allowed`;
         throw new DurableError("quota_exceeded", message, { hint, details: { runs, maxRuns } });
       }
-      const message = `${bytes} bytes are stored and run "${runId}" needs ${neededBytes}, and at most ${maxBytes} are allowed`;
+      const message = `the tenant stores ${bytes} bytes and run "${runId}" needs ${neededBytes} more; at most ${maxBytes} are allowed`;
       throw new DurableError("quota_exceeded", message, { hint, details: { bytes, neededBytes, maxBytes } });
     }
   }

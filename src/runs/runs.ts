@@ -190,7 +190,8 @@ export class Runs {
     expectOneOf(query.order, ["ascending", "descending"], "order");
     if (query.after !== undefined) expectPosition(query.after);
     const { limit = 100, order = "descending", ...rest } = query;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 500) throw invalidRequest("limit", "expected 1 to 500");
+    if (!Number.isInteger(limit) || limit < 1 || limit > 500)
+      throw invalidRequest("limit", "expected a whole number from 1 to 500");
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
       throw invalidRequest("offset", "expected a whole number of at least 0");
     }

@@ -24,7 +24,7 @@ export function setScope(runs: object, scope: Scope): void {
 export function scopeOf(runs: object): Scope {
   const scope = scopes.get(runs);
   if (scope === undefined) {
-    throw new DurableError("internal_error", "expected the runs of a tenant, as runtime.for(tenant) gives them");
+    throw new DurableError("internal_error", "expected the runs of a tenant, as runtime.for(tenant) returns them");
   }
   return scope;
 }

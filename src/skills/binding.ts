@@ -75,7 +75,7 @@ function atOnce(state: ExecutionState): ExecutionState {
   if (!(given instanceof Promise)) return state;
   // Whatever it comes to, it is too late, and no failure of the process.
   given.catch(() => undefined);
-  throw new TypeError("migrate: expected a state at once, not a promise");
+  throw new TypeError("migrate: expected a state, not a promise");
 }
 
 function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {

@@ -69,8 +69,12 @@ export function defineCapability<Input = unknown, Output = unknown>(
   const { id, version, retry, timeoutMs } = definition;
   const path = `capability "${id}"`;
   if (!isId(id))
-    throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
-  if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
+    throw new DurableError("invalid_definition", `${path}: invalid id: expected 1 to 200 printable ASCII characters`);
+  if (!isId(version))
+    throw new DurableError(
+      "invalid_definition",
+      `${path}: invalid version: expected 1 to 200 printable ASCII characters`,
+    );
   if (retry !== undefined) checkRetryPolicy(retry, `${path}.retry`);
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= maxDurationMs)) {
     const what = `a number of milliseconds above 0, at most ${maxDurationMs}`;
@@ -111,7 +115,7 @@ export class CapabilityRegistry {
   constructor(capabilities: readonly AnyCapability[]) {
     for (const capability of capabilities) {
       const { id } = capability.definition;
-      if (this.#byId.has(id)) throw new DurableError("invalid_definition", `capability "${id}" is there twice`);
+      if (this.#byId.has(id)) throw new DurableError("invalid_definition", `duplicate capability id "${id}"`);
       this.#byId.set(id, asUntyped(capability));
     }
   }
@@ -131,7 +135,7 @@ export class CapabilityRegistry {
       if (found !== undefined) return found;
       throw notFound("capability", `capability "${asked}" is not registered here`);
     }
-    if (!isCapability(asked)) throw invalidRequest(path, "expected a capability, or the id of one");
+    if (!isCapability(asked)) throw invalidRequest(path, "expected a capability or the id of a capability");
     return this.find(asked.definition.id) ?? asUntyped(asked);
   }
 

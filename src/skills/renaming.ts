@@ -35,7 +35,7 @@ export function renamedState(
   if (Object.keys(stepResults).length < results.length) {
     const ids = results.map(([id]) => id);
     const twice = ids.find((id, index) => ids.indexOf(id) < index);
-    throw new Error(`renames: two steps of the state would be named "${twice}"`);
+    throw new Error(`renames: two steps of the state would have the name "${twice}"`);
   }
   return {
     ...state,

@@ -81,8 +81,12 @@ export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: s
   const { id, version, description, inputs, migrations = [] } = definition;
   const path = `skill "${id}"`;
   if (!isId(id))
-    throw new DurableError("invalid_definition", `${path}: its id is not 1 to 200 printable ASCII characters`);
-  if (!isId(version)) throw new DurableError("invalid_definition", `${path}: it has no version`);
+    throw new DurableError("invalid_definition", `${path}: invalid id: expected 1 to 200 printable ASCII characters`);
+  if (!isId(version))
+    throw new DurableError(
+      "invalid_definition",
+      `${path}: invalid version: expected 1 to 200 printable ASCII characters`,
+    );
   checkMigrations(migrations, `${path}.migrations`);
   return Object.freeze({
     id,
@@ -110,23 +114,26 @@ function checkMigrations(migrations: readonly Migration[], path: string): void {
     const { from, to, renames = {}, migrate } = migration;
     if (!isId(from)) throw fault(at(place, "from"), "expected a version");
     if (to !== undefined && !isId(to)) throw fault(at(place, "to"), "expected a version");
-    if (from === to) throw fault(place, `it leads from version ${from} to that version`);
+    if (from === to) throw fault(place, `from and to are the same version, ${from}`);
     if (migrations.findIndex((other) => other.from === from) < index) {
-      throw fault(at(place, "from"), `another migration begins at version ${from}`);
+      throw fault(at(place, "from"), `duplicate migration from version ${from}`);
     }
     if (migrate !== undefined && typeof migrate !== "function")
       throw fault(at(place, "migrate"), "expected a function");
     if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
-      throw fault(at(place, "renames"), "expected an object of new names by old ones");
+      throw fault(at(place, "renames"), "expected an object from old step names to new step names");
     }
     const names = Object.entries(renames);
     for (const [old, name] of names) {
       if (!isName(old) || !isName(name)) {
-        throw fault(at(at(place, "renames"), old), `a step's name is a text of 1 to ${longestName} characters`);
+        throw fault(
+          at(at(place, "renames"), old),
+          `invalid step name: expected a string of 1 to ${longestName} characters`,
+        );
       }
     }
     const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
-    if (twice !== undefined) throw fault(at(place, "renames"), `two steps would be named "${twice}"`);
+    if (twice !== undefined) throw fault(at(place, "renames"), `two steps would have the name "${twice}"`);
   }
 }
 
@@ -139,7 +146,7 @@ export class SkillRegistry {
     for (const skill of skills) {
       const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
       if (versions.has(skill.version)) {
-        throw new DurableError("invalid_definition", `skill "${skill.id}" version ${skill.version} is there twice`);
+        throw new DurableError("invalid_definition", `duplicate skill "${skill.id}" version ${skill.version}`);
       }
       this.#byId.set(skill.id, versions.set(skill.version, skill));
       if (skill.body.kind !== "graph") continue;

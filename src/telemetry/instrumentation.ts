@@ -18,7 +18,7 @@ export interface Telemetry {
 /** @throws `invalid_definition` where it is none, such as bare hooks. */
 export function checkTelemetry(telemetry: Telemetry | undefined): void {
   if (telemetry === undefined || typeof telemetry[instrument] === "function") return;
-  throw new DurableError("invalid_definition", "telemetry: expected what defineTelemetry(hooks) gives", {
+  throw new DurableError("invalid_definition", "telemetry: expected the result of defineTelemetry(hooks)", {
     path: "telemetry",
   });
 }

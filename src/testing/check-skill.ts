@@ -83,7 +83,7 @@ export async function checkSkill<Inputs>(
   const plain = await checkAsIs(trial, { when: "undisturbed" }, mostCommits, findings);
   const scenarios = [plain];
   if (plain.hasRaced)
-    scenarios.push(await checkAsIs(trial, { when: "no signal came in time", isLate: true }, mostCommits, findings));
+    scenarios.push(await checkAsIs(trial, { when: "no signal arrived in time", isLate: true }, mostCommits, findings));
   for (const scenario of scenarios) {
     if (!isWorthDisturbing(scenario.ended)) continue;
     const disturbances = disturbancesOf(scenario, mostCommits);

@@ -18,7 +18,7 @@ export function mockCapabilities(
   checkMocks(mocks);
   const ids = capabilities.map(({ definition }) => definition.id);
   for (const id of Object.keys(mocks)) {
-    if (!ids.includes(id)) throw invalidMock(id, "there is no such capability among these");
+    if (!ids.includes(id)) throw invalidMock(id, "expected the id of one of these capabilities");
   }
   return capabilities.map((capability) => {
     const mock = getOwn(mocks, capability.definition.id);

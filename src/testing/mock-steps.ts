@@ -33,7 +33,7 @@ export function mockSteps<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: S
   checkMocks(mocks);
   const { body } = skill;
   if (body.kind === "graph") {
-    throw new DurableError("invalid_definition", `skill "${skill.id}" is a graph, whose steps are its capabilities`, {
+    throw new DurableError("invalid_definition", `skill "${skill.id}" is a graph, and its steps are capabilities`, {
       hint: "use mockCapabilities",
     });
   }
@@ -43,7 +43,7 @@ export function mockSteps<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: S
 function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
   return async (step, inputs, context) => {
     const run = codeRuns.get(step);
-    if (run === undefined) throw new DurableError("internal_error", "a mocked body runs in a runtime only");
+    if (run === undefined) throw new DurableError("internal_error", "a mocked body runs only in a runtime");
     const asked = new Set<string>();
     const steps = mockedStep(run, step, mocks, asked);
     codeRuns.set(steps, run);
@@ -57,7 +57,7 @@ function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
       };
     }
     const missed = Object.keys(mocks).find((name) => !asked.has(name));
-    if (missed !== undefined) return refuse(run, missed, "the body ended without asking for a step of that name");
+    if (missed !== undefined) return refuse(run, missed, "the body ended without calling a step of that name");
     return ended();
   };
 }
@@ -110,8 +110,8 @@ function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: S
 /** Gives an event as if it had come. */
 function eventAction({ pass }: BodyRun, id: string, type: string, mock: Mock): Action {
   const otherwise = {
-    real: () => Promise.reject(invalidMock(id, "an event is awaited once: it takes no times")),
-    timeout: () => new Error(`no signal "${type}" came in time`),
+    real: () => Promise.reject(invalidMock(id, "an event is awaited only once, so `times` is not allowed")),
+    timeout: () => new Error(`signal "${type}" did not arrive in time`),
   };
   return {
     policy: {},

@@ -47,7 +47,7 @@ export async function answerOf<Context extends MockContext>(
 
 /** What the step kernel throws when an attempt takes too long. */
 export function attemptTimeout(): DurableError {
-  return new DurableError("step_timeout", "the attempt was made to time out");
+  return new DurableError("step_timeout", "the mock made the attempt time out");
 }
 
 /** @throws `invalid_definition` where a mock is of no form, as it may be where nobody checks types. */

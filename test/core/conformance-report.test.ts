@@ -48,8 +48,8 @@ test("an exempt case is not run, and is reported with its reason", async () => {
 
 test("an id that names no case is an error", async () => {
   const exemptions = [{ case: "fence.gone", because: "it was renamed" }];
-  await expect(checkStore(memoryHarness, { exemptions })).rejects.toThrow('there is no case "fence.gone"');
-  await expect(checkStore(memoryHarness, { only: ["fence"] })).rejects.toThrow('there is no case "fence"');
+  await expect(checkStore(memoryHarness, { exemptions })).rejects.toThrow('unknown case "fence.gone"');
+  await expect(checkStore(memoryHarness, { only: ["fence"] })).rejects.toThrow('unknown case "fence"');
 });
 
 test("a case that never ends fails when its time is over", async () => {

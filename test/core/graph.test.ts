@@ -25,14 +25,14 @@ const work = { uses: "work" };
 
 describe("a graph that could go wrong is refused, with the place", () => {
   test.each<[string, readonly GraphStep[], readonly string[]]>([
-    ["no steps", [], ['skill "s".steps', "no steps"]],
+    ["no steps", [], ['skill "s".steps', "at least one step"]],
     [
       "an id twice",
       [
         { id: "a", ...work },
         { id: "a", ...work },
       ],
-      ['"a"', "twice"],
+      ['"a"', "duplicate"],
     ],
     ["an empty id", [{ id: "", ...work }], ["steps[0].id"]],
     ["an id that is no text", [{ id: 7 as never, ...work }], ["steps[0].id"]],
@@ -62,7 +62,7 @@ describe("a graph that could go wrong is refused, with the place", () => {
         { id: "a", ...work, input: "vars.x" },
         { id: "b", ...work, output: "vars.x" },
       ],
-      ['"a"', "vars.x", "before"],
+      ['"a"', "vars.x", "no earlier step"],
     ],
     [
       "a reference to what a parallel step writes",
@@ -254,7 +254,7 @@ describe("a skill", () => {
     ["with a name that is no text", [{ from: "1", renames: { a: 5 } }], "migrations[0].renames.a"],
     ["with an empty name", [{ from: "1", renames: { a: "" } }], "migrations[0].renames.a"],
     ["with a name that is too long", [{ from: "1", renames: { a: "x".repeat(257) } }], "migrations[0].renames.a"],
-    ["that make two steps one", [{ from: "1", renames: { a: "c", b: "c" } }], 'would be named "c"'],
+    ["that make two steps one", [{ from: "1", renames: { a: "c", b: "c" } }], 'would have the name "c"'],
   ])("with migrations %s is refused", (_name, migrations, part) => {
     const steps = [{ id: "a", ...work }];
     const error = refusal(() => defineGraphSkill({ id: "s", version: "2", migrations: migrations as never, steps }));
@@ -271,7 +271,9 @@ describe("a skill", () => {
 
   test("of one id and version twice is refused", () => {
     const skill = defined([{ id: "a", sleepMs: 1 }]);
-    expect(refusal(() => createRuntime({ store: memoryStore(), skills: [skill, skill] })).message).toContain("twice");
+    expect(refusal(() => createRuntime({ store: memoryStore(), skills: [skill, skill] })).message).toContain(
+      "duplicate skill",
+    );
   });
 
   test("cannot be changed", () => {

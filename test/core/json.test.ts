@@ -168,7 +168,7 @@ describe("the number of values", () => {
     ["members", '{"a":1,"b":[true,null],"c":"[,]"}', 6],
   ])("of %s is counted", (_name, text, values) => {
     expect(parseJson(text, "", values)).toEqual(JSON.parse(text));
-    if (values > 1) expect(() => parseJson(text, "body", values - 1)).toThrow(`body: ${values} values are too many`);
+    if (values > 1) expect(() => parseJson(text, "body", values - 1)).toThrow(`body: too many values: ${values}`);
   });
 
   test("is bounded before anything is made of the text", () => {

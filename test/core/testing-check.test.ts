@@ -268,7 +268,7 @@ describe("waits", () => {
     const report = await checkSkill(skill, { inputs, signals: { paid: 12 } });
     expect(report.run.result).toBe(12);
     expect(report.problems).toMatchObject([
-      { kind: "effect", stepId: "remind", when: expect.stringContaining("no signal came in time") },
+      { kind: "effect", stepId: "remind", when: expect.stringContaining("no signal arrived in time") },
     ]);
   });
 

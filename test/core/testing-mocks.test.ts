@@ -183,7 +183,7 @@ describe("mocked steps", () => {
       }
     });
     const { run } = await play(mockSteps(patient, { paid: { timesOut: true } }));
-    expect(run).toMatchObject({ status: "completed", result: 'no signal "payment" came in time' });
+    expect(run).toMatchObject({ status: "completed", result: 'signal "payment" did not arrive in time' });
   });
 
   test("are functions, which see the input of step.use and which attempt it is", async () => {

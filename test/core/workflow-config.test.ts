@@ -176,7 +176,7 @@ describe("a delay function", () => {
       "no idea",
     ],
     ["rejects", async () => Promise.reject(new Error("no idea")), "no idea"],
-    ["gives no length of time", () => "soon" as Duration, 'x.retries.delay: "soon"'],
+    ["gives no length of time", () => "soon" as Duration, 'x.retries.delay: invalid duration "soon"'],
     ["gives a negative one", () => -1, "x.retries.delay"],
   ])("that %s fails the step without another attempt", async (_, delay, message) => {
     await scene(memoryHarness, async (scene) => {
@@ -307,7 +307,9 @@ describe("real time", () => {
       const began = Date.now();
       expect(await start()).toMatchObject({ error: { code: "await_outside_step", stepId: "asked" } });
       expect(Date.now() - began).toBeGreaterThanOrEqual(1_400);
-      expect(errors.map(String)).toEqual([expect.stringContaining('for a second, after step "asked"')]);
+      expect(errors.map(String)).toEqual([
+        expect.stringContaining('for a second the body has awaited something that is not a step, after step "asked"'),
+      ]);
     }),
   );
 });

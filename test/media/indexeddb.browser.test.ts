@@ -107,7 +107,7 @@ describe("other tabs", () => {
     await openNewer(name);
     await expect(store.getRun("t", "r")).rejects.toMatchObject({
       code: "store_outdated",
-      hint: "Reload this page.",
+      hint: "reload this page",
     });
   });
 

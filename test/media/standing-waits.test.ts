@@ -24,7 +24,7 @@ function testStandingWaits(): void {
           step.waitForEvent("word", { type: "word", timeout: "1 second" }).catch((error: Error) => error.message),
       });
       const began = Date.now();
-      expect(await start()).toMatchObject({ status: "completed", result: 'no signal "word" came in time' });
+      expect(await start()).toMatchObject({ status: "completed", result: 'signal "word" did not arrive in time' });
       expect(Date.now() - began).toBeGreaterThanOrEqual(990);
     });
 

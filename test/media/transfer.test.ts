@@ -388,7 +388,7 @@ describe("an import that is checked", () => {
       const here = home(stage, stage.store);
       expect(await refusalOf(importRun(here.runs, forged))).toMatchObject({
         code: "invalid_request",
-        message: expect.stringContaining('the ledger entry is not of run "r"'),
+        message: expect.stringContaining('the ledger entry does not belong to run "r"'),
       });
       await expectHidden(here, "r");
     }),
@@ -877,7 +877,7 @@ describe("a line that is wrong", () => {
     ["an entry after the claims", (lines) => lines.toSpliced(-1, 0, lines[1] ?? ""), invalid, "line -2"],
     ["an end too early", (lines) => lines.toSpliced(-2, 1), invalid, "line -1"],
     ["an end that counts wrong", fields(-1, { lines: 3 }), invalid, "line -1"],
-    ["a line after the end", (lines) => [...lines, lines.at(-1) ?? ""], invalid, "line -1"],
+    ["unexpected line after the end line", (lines) => [...lines, lines.at(-1) ?? ""], invalid, "line -1"],
   ])("is named: %s", (_what, edit, code, path) =>
     on(async (stage) => {
       const first = home(stage, memoryStore());

@@ -193,12 +193,12 @@ describe(`steps on ${medium}`, () => {
     const refusals: readonly [(step: WorkflowStep) => Promise<unknown>, string][] = [
       [(step) => step.do("", async () => 1), "invalid_request: name"],
       [(step) => step.do("n".repeat(257), async () => 1), "invalid_request: name"],
-      [(step) => step.do("x", {}, undefined as never), 'invalid_request: x: step "x" has no callback'],
+      [(step) => step.do("x", {}, undefined as never), 'invalid_request: x: step "x": expected a callback'],
       [(step) => step.do("x", { timeout: "soon" as never }, async () => 1), "invalid_request: x.timeout"],
       [(step) => step.do("x", { timeout: 0 }, async () => 1), "invalid_request: x.timeout"],
       [(step) => step.do("x", { retries: { limit: -1, delay: 1 } }, async () => 1), "invalid_request: x.retries.limit"],
       [(step) => step.do("x", { retries: { limit: 1, delay: -1 } }, async () => 1), "invalid_request: x.retries.delay"],
-      [(step) => step.sleep("x", "a while" as never), 'invalid_request: x: "a while"'],
+      [(step) => step.sleep("x", "a while" as never), 'invalid_request: x: invalid duration "a while"'],
       [(step) => step.sleepUntil("x", new Date("never")), "invalid_request: x"],
       [(step) => step.use("x", "nobody.knows"), 'not_found: capability "nobody.knows" is not registered here'],
     ];
@@ -294,7 +294,7 @@ describe(`waiting on ${medium}`, () => {
     const { runId } = await start();
     expect(await later(90 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
     await later(1, runId);
-    expect(await settled(runId)).toMatchObject({ status: "completed", result: 'no signal "paid" came in time' });
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: 'signal "paid" did not arrive in time' });
   });
 
   played("without a timeout an event is waited for during 24 hours", async ({ actor }) => {
@@ -628,7 +628,7 @@ describe(`bodies that change their mind on ${medium}`, () => {
       error: {
         code: "nondeterminism",
         stepId: "call",
-        message: 'step "call" was recorded as a, and is asked for as b',
+        message: 'step "call" was recorded as a, but is now called as b',
       },
     });
   });

@@ -208,9 +208,9 @@ class CodeRun implements BodyRun {
     const count = (this.#counts.get(name) ?? 0) + 1;
     const id = stepId(name, count);
     if (outer !== undefined) {
-      const problem = `step "${id}" is asked for inside the callback of step "${outer}"; a step has no steps of its own`;
+      const problem = `step "${id}" was called inside the callback of step "${outer}"; steps cannot be nested`;
       throw new DurableError("nested_step", problem, {
-        hint: "ask for it in the body, before or after the other",
+        hint: "call it in the body, before or after the other step",
         details: { outer, inner: id },
       });
     }
@@ -222,9 +222,9 @@ class CodeRun implements BodyRun {
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
-          this.refuse(`step "${id}" was recorded as ${before.uses}, and is asked for as ${uses}`, id);
+          this.refuse(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
         } else if (this.#isOtherInput(before, input)) {
-          this.refuse(`step "${id}" was recorded with another input than it is asked for with`, id);
+          this.refuse(`step "${id}" was recorded with a different input than it is now called with`, id);
         }
       } else {
         // Of a body that has ended: what it left behind may begin nothing more.
@@ -400,7 +400,7 @@ class CodeRun implements BodyRun {
       if (quietMs >= reportedAfterMs && !this.#wasReported) {
         this.#wasReported = true;
         const { runId } = this.pass.record.run;
-        const message = `run "${runId}": the body has awaited something that is not a step for a second, ${this.#place}`;
+        const message = `run "${runId}": for a second the body has awaited something that is not a step, ${this.#place}`;
         onError(new Error(message), contextOf(this.pass.record, this.#lastStep));
       }
     }
@@ -536,7 +536,7 @@ class CodeRun implements BodyRun {
 function notAskedFor(stepId: string): RunError {
   return {
     code: "nondeterminism",
-    message: `step "${stepId}" is recorded, but the body did not ask for it again`,
+    message: `step "${stepId}" is recorded, but the body did not call it again`,
     stepId,
   };
 }

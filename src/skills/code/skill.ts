@@ -37,7 +37,7 @@ export function defineSkill<Inputs = unknown, Result = unknown, Given = Inputs>(
   const skill = skillWith(definition, (path) => {
     if (typeof run !== "function") {
       throw new DurableError("invalid_definition", `${path}: expected a run function`, {
-        hint: "a graph of steps is defined by defineGraphSkill",
+        hint: "use defineGraphSkill for a graph of steps",
       });
     }
     return codeBody(asUntyped(run));

@@ -51,7 +51,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
           run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
           return never<T>();
         }
-        if (typeof callback !== "function") throw invalidRequest(name, `step "${name}" has no callback`);
+        if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
         checkConfig(name, config);
         return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, config, callback));
       }),
@@ -153,16 +153,14 @@ export async function call<T>(
 }
 
 function checkName(name: string): void {
-  if (!isStepName(name)) throw invalidRequest("name", `a step's name is 1 to ${maxStepName} characters`);
+  if (!isStepName(name)) throw invalidRequest("name", `invalid step name: expected 1 to ${maxStepName} characters`);
 }
 
 function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
-  if (typeof options !== "object" || options === null) throw invalidRequest(name, `step "${name}" has no options`);
+  if (typeof options !== "object" || options === null)
+    throw invalidRequest(name, `step "${name}": expected an object of options`);
   if (!isId(options.type)) {
-    throw invalidRequest(
-      `${name}.type`,
-      "expected 1 to 200 characters of printable ASCII, as the name of a signal has",
-    );
+    throw invalidRequest(`${name}.type`, "expected 1 to 200 printable ASCII characters");
   }
   return options;
 }
@@ -170,7 +168,7 @@ function checkedOptions(name: string, options: { type: string; timeout?: Duratio
 // Before the step is asked for, so that the body is told in every pass.
 function checkConfig(name: string, config: StepConfig): void {
   if (typeof config !== "object" || config === null)
-    throw invalidRequest(name, `step "${name}": its options are no object`);
+    throw invalidRequest(name, `step "${name}": expected an object of options`);
   const { retries, timeout, sideEffects, replayPolicy, isIdempotent } = config;
   if (isIdempotent !== undefined && typeof isIdempotent !== "boolean") {
     throw invalidRequest(`${name}.isIdempotent`, "expected true or false");
@@ -185,7 +183,7 @@ function checkConfig(name: string, config: StepConfig): void {
     throw invalidRequest(`${name}.${place}`, `expected one of ${known.join(", ")}`);
   }
   if (timeout !== undefined && durationMs(timeout, `${name}.timeout`) === 0) {
-    throw invalidRequest(`${name}.timeout`, "expected more than no time");
+    throw invalidRequest(`${name}.timeout`, "expected a duration above 0");
   }
   if (retries === undefined) return;
   if (typeof retries !== "object" || retries === null) throw invalidRequest(`${name}.retries`, "expected an object");

@@ -139,12 +139,12 @@ function fault(path: string, problem: string): DurableError {
  */
 export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
   if (!Array.isArray(steps)) throw fault(path, "expected an array of steps");
-  if (steps.length === 0) throw fault(path, "there are no steps");
+  if (steps.length === 0) throw fault(path, "expected at least one step");
   const parsed = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
   const byId = new Map(parsed.map((step) => [step.id, step]));
   if (byId.size < parsed.length) {
     const ids = parsed.map((step) => step.id);
-    throw fault(path, `step "${ids.find((id, index) => ids.indexOf(id) < index)}" is there twice`);
+    throw fault(path, `duplicate step id "${ids.find((id, index) => ids.indexOf(id) < index)}"`);
   }
   const ordered = inOrder(parsed, byId, path);
   const comesBefore = precedence(ordered);
@@ -166,7 +166,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
       if (root === "inputs") continue;
       const target = `${root}.${name}`;
       if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
-        throw fault(path, `step "${step.id}" reads ${read}, which no step before it writes`);
+        throw fault(path, `step "${step.id}" reads ${read}, which no earlier step writes`);
       }
       // A reference to a whole root reads all that any step writes there.
       const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
@@ -174,7 +174,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
         const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
         if (writer === undefined) continue;
         const names = `step "${step.id}" reads ${read} while step "${writer.id}" may write ${key}`;
-        throw fault(path, `${names}: let one of them depend on the other`);
+        throw fault(path, `${names}: make one of them depend on the other`);
       }
     }
   }
@@ -190,11 +190,11 @@ type ParsedStep = Omit<PlannedStep, "hidden">;
 
 function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
   if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
-  if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a text of 1 to ${maxStepName} characters`);
+  if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a string of 1 to ${maxStepName} characters`);
   const place = `${path} "${step.id}"`;
   const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
   if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {
-    throw fault(`${place}.dependsOn`, "expected an array of the ids of steps");
+    throw fault(`${place}.dependsOn`, "expected an array of step ids");
   }
   if (onFailure !== "fail" && onFailure !== "continue") {
     throw fault(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
@@ -223,12 +223,12 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
 function parseAction(step: GraphStep, place: string): StepAction {
   const kinds = ["uses", "waitFor", "sleepMs"] as const;
   const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
-  if (given.length !== 1) throw fault(place, "expected one of uses, waitFor and sleepMs");
+  if (given.length !== 1) throw fault(place, "expected exactly one of uses, waitFor and sleepMs");
   if ("uses" in step && step.uses !== undefined) {
     const { uses } = step;
     const given = isCapability(uses) ? uses : undefined;
     const capabilityId = given === undefined ? uses : given.definition.id;
-    if (!isId(capabilityId)) throw fault(`${place}.uses`, "expected a capability, or the id of one");
+    if (!isId(capabilityId)) throw fault(`${place}.uses`, "expected a capability or the id of a capability");
     if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
     checkDuration(step.timeoutMs, `${place}.timeoutMs`);
     return {
@@ -242,7 +242,7 @@ function parseAction(step: GraphStep, place: string): StepAction {
   }
   if ("waitFor" in step && step.waitFor !== undefined) {
     if (typeof step.waitFor !== "object" || step.waitFor === null) {
-      throw fault(`${place}.waitFor`, "expected an object with the name of a signal");
+      throw fault(`${place}.waitFor`, "expected an object that names a signal");
     }
     const { signal, timeoutMs } = step.waitFor;
     if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
@@ -262,7 +262,7 @@ function checkDuration(value: number | undefined, path: string): void {
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
   if (input === undefined) return { kind: "properties", of: [] };
   if (typeof input !== "string" && (typeof input !== "object" || input === null)) {
-    throw fault(path, "expected a reference, literal(value), or one of them for each property");
+    throw fault(path, "expected a reference, literal(value), or an object of references and literals");
   }
   if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
   return {
@@ -288,7 +288,10 @@ function parseSource(source: Source, path: string): ParsedSource {
 function parseReference(text: string, path: string): Reference {
   const [root, ...keys] = text.split(".");
   if ((root !== "inputs" && root !== "vars" && root !== "outputs") || keys.includes("")) {
-    throw fault(path, `"${text}" is not a reference: expected inputs, vars or outputs and names, joined by dots`);
+    throw fault(
+      path,
+      `invalid reference "${text}": expected inputs, vars or outputs, then property names, separated by dots`,
+    );
   }
   return { kind: "reference", root, path: keys, text };
 }
@@ -296,13 +299,13 @@ function parseReference(text: string, path: string): Reference {
 function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
   if (output === undefined) return [];
   if (typeof output !== "string" && (typeof output !== "object" || output === null)) {
-    throw fault(`${place}.output`, "expected a target, or a target for each property");
+    throw fault(`${place}.output`, "expected a target, or an object with a target for each property");
   }
   const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
   return targets.map(([property, target]) => {
     const [root, name, ...rest] = typeof target === "string" ? target.split(".") : [];
     if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
-      throw fault(`${place}.output`, `"${String(target)}" is not a target: expected vars.<name> or outputs.<name>`);
+      throw fault(`${place}.output`, `invalid target "${String(target)}": expected vars.<name> or outputs.<name>`);
     }
     return { root, name, ...present({ property }) };
   });
@@ -319,7 +322,7 @@ function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedS
     if (state.get(step.id) === "done") return;
     if (state.get(step.id) === "open") {
       const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
-      throw fault(path, `the steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`);
+      throw fault(path, `steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`);
     }
     state.set(step.id, "open");
     for (const id of step.dependsOn) {

@@ -97,7 +97,7 @@ function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
   if (typeof (answer as { then?: unknown } | null | undefined)?.then !== "function") return Boolean(answer);
   // Whatever it comes to, it is too late, and no failure of the process.
   Promise.resolve(answer).catch(() => undefined);
-  throw invalidRequest("when", `step "${id}": expected an answer at once, not a promise`);
+  throw invalidRequest("when", `step "${id}": expected a value, not a promise`);
 }
 
 function useCapability(

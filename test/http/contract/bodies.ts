@@ -15,19 +15,19 @@ export function testBodies(home: HttpHome): void {
   ];
 
   const notBodies: readonly (readonly [body: string, message: string])[] = [
-    ["{", "this is not JSON: unexpected end at line 1, column 2"],
-    ['{"a": 1,\n "b": }', 'this is not JSON: unexpected "}" at line 2, column 7'],
-    ["{'a': 1}", 'this is not JSON: unexpected "\'" at line 1, column 2'],
-    ['{"a": 1} x', 'this is not JSON: unexpected "x" at line 1, column 10'],
-    ['{"a": undefined}', 'this is not JSON: unexpected "u" at line 1, column 7'],
-    ['{"a": "\u0001"}', "this is not JSON"],
-    ["\uFEFF{", "this is not JSON"],
+    ["{", "invalid JSON: unexpected end at line 1, column 2"],
+    ['{"a": 1,\n "b": }', 'invalid JSON: unexpected "}" at line 2, column 7'],
+    ["{'a': 1}", 'invalid JSON: unexpected "\'" at line 1, column 2'],
+    ['{"a": 1} x', 'invalid JSON: unexpected "x" at line 1, column 10'],
+    ['{"a": undefined}', 'invalid JSON: unexpected "u" at line 1, column 7'],
+    ['{"a": "\u0001"}', "invalid JSON"],
+    ["\uFEFF{", "invalid JSON"],
     ["[]", "the body: expected an object, not an array"],
     ["null", "the body: expected an object, not null"],
     ['"text"', "the body: expected an object, not a string"],
     ["17", "the body: expected an object, not a number"],
     ["true", "the body: expected an object, not a boolean"],
-    ['{"inputs": {"n": 9007199254740993}}', "inputs.n: the integer 9007199254740993 has no exact number"],
+    ['{"inputs": {"n": 9007199254740993}}', "inputs.n: the integer 9007199254740993 cannot be represented exactly"],
     ['{"a": [0, {"b c": -12345678901234567890}]}', 'a[1]["b c"]: the integer'],
     ['{"a": 1e400}', "a: the number 1e400 is too large"],
     [`{"a": ${"[".repeat(600)}${"]".repeat(600)}}`, "nested deeper than 500 levels"],
@@ -47,7 +47,7 @@ export function testBodies(home: HttpHome): void {
     { $durable: ["map", [1]] },
   ])("a malformed tag in the inputs is a 400 that names it: %j", async (e) => {
     const { message } = await client.refusal("invalid_request", client.post(execute, { inputs: { e } }));
-    expect(message).toContain("inputs.e: this is not a $durable tag");
+    expect(message).toContain("inputs.e: unknown or malformed $durable tag");
   });
 
   test("a body that is not UTF-8 is a 400", async () => {
@@ -110,8 +110,12 @@ export function testBodies(home: HttpHome): void {
     [runPath("r", "deny"), { notes: {} }, "notes: expected a string, not an object"],
     [runPath("r", "signal"), {}, "name: is missing"],
     [runPath("r", "signal"), { name: "" }, "name: expected 1 to 200"],
-    [runPath("r", "signal"), { name: "go", payload: { $durable: 1 } }, "payload: this is not a $durable tag"],
-    [runPath("r", "signal"), { name: "go", payload: [{ $durable: ["date", "?"] }] }, "payload[0]: this is not"],
+    [runPath("r", "signal"), { name: "go", payload: { $durable: 1 } }, "payload: unknown or malformed $durable tag"],
+    [
+      runPath("r", "signal"),
+      { name: "go", payload: [{ $durable: ["date", "?"] }] },
+      "payload[0]: unknown or malformed",
+    ],
     [runPath("r", "checkpoints"), {}, "kind: is missing"],
     [runPath("r", "checkpoints"), { kind: "" }, "kind: is empty"],
     [runPath("r", "checkpoints"), { kind: "k" }, "state: is missing"],
@@ -131,7 +135,7 @@ export function testBodies(home: HttpHome): void {
     [
       runPath("r", "checkpoints"),
       { kind: "k", state: { skill_id: "s", inputs: { list: [0, { $durable: ["bigint", "x"] }] } } },
-      "state.inputs.list[1]: this is not a $durable tag of any known kind",
+      "state.inputs.list[1]: unknown or malformed $durable tag",
     ],
     [
       runPath("r", "checkpoints"),
@@ -148,16 +152,20 @@ export function testBodies(home: HttpHome): void {
       { kind: "k", checkpoint_id: "..", state: { skill_id: "s", inputs: {} } },
       "checkpoint_id: expected 1 to 200",
     ],
-    [execute, { inputs: { items: [1, 2, 3, { $durable: ["regexp", "x"] }] } }, "inputs.items[3]: this is not"],
-    [execute, { inputs: { when: { $durable: ["date", "yesterday"] } } }, "inputs.when: this is not"],
+    [execute, { inputs: { items: [1, 2, 3, { $durable: ["regexp", "x"] }] } }, "inputs.items[3]: unknown or malformed"],
+    [execute, { inputs: { when: { $durable: ["date", "yesterday"] } } }, "inputs.when: unknown or malformed"],
     [
       execute,
       { inputs: { "odd key": { $durable: ["bytes", "Uint8Array", "***"] } } },
-      'inputs["odd key"]: this is not',
+      'inputs["odd key"]: unknown or malformed',
     ],
-    [execute, { inputs: { a: { $durable: ["bytes", "Float64Array", "AAEC"] } } }, "inputs.a: 3 bytes do not fill"],
-    ["/v1/runs", { skill_id: "s", metadata: { a: { $durable: [] } } }, "metadata.a: this is not"],
-    ["/v1/runs", { skill_id: "s", inputs: { a: { b: { $durable: null } } } }, "inputs.a.b: this is not"],
+    [
+      execute,
+      { inputs: { a: { $durable: ["bytes", "Float64Array", "AAEC"] } } },
+      "inputs.a: invalid Float64Array: 3 bytes",
+    ],
+    ["/v1/runs", { skill_id: "s", metadata: { a: { $durable: [] } } }, "metadata.a: unknown or malformed"],
+    ["/v1/runs", { skill_id: "s", inputs: { a: { b: { $durable: null } } } }, "inputs.a.b: unknown or malformed"],
   ];
   test.each(wrong)("POST %s refuses %j", async (path, body, message) => {
     const error = await client.refusal("invalid_request", client.post(path, body));
@@ -288,7 +296,7 @@ export function testBodies(home: HttpHome): void {
 
     test.each(withBody)("POST %s is a 413 where it has too many values, however short they are", async (path) => {
       const error = await client.refusal("too_large", client.post(path, `{"a": [${"[],".repeat(300_000)}0]}`));
-      expect(error.message).toContain("300003 values are too many; at most 250000 are taken");
+      expect(error.message).toContain("too many values: 300003, at most 250000 are allowed");
     });
 
     test("is counted in bytes, and a body of just the limit is taken", async () => {

@@ -65,7 +65,7 @@ export function testConditions(home: HttpHome): void {
       const before = await client.events(runId);
       for (const other of ['"0"', '"2"', `W/${etag}`, '"x"', '"0", "999999999999999"', '"99999999999999999999"']) {
         const error = await client.refusal("precondition_failed", call(runId, other) as ReturnType<typeof client.get>);
-        expect(error).toMatchObject({ message: `run "${runId}" is at revision 1 by now`, status: 412 });
+        expect(error).toMatchObject({ message: `run "${runId}" is now at revision 1`, status: 412 });
       }
       expect([await etagOf(runId), await client.events(runId)]).toEqual([etag, before]);
       const descendants = await client.expect(200, client.get(`/v1/runs?source_run_id=${runId}`));

@@ -129,7 +129,7 @@ export function testFamilies(home: HttpHome): void {
       [{ edit: "x" }, "edit: expected an object, not a string"],
       [{ edit: { inputs: 1 } }, "edit.inputs: expected an object, not a number"],
       [{ edit: { vars: [] } }, "edit.vars: expected an object, not an array"],
-      [{ edit: { vars: { a: { $durable: ["date", "?"] } } } }, "edit.vars.a: this is not"],
+      [{ edit: { vars: { a: { $durable: ["date", "?"] } } } }, "edit.vars.a: unknown or malformed"],
     ])("of %j is a 400", async (body, message) => {
       const runId = await client.create("http.chain");
       const error = await client.refusal("invalid_request", client.post(runPath(runId, "fork"), body));

@@ -100,13 +100,13 @@ export function testTransfers(home: HttpHome): void {
       await client.expect(204, client.call("DELETE", runPath(runId)));
       const all = lines.trimEnd().split("\n");
       const damaged: readonly (readonly [body: string, message: string])[] = [
-        ["", "line 1: there is nothing to import"],
-        ["{", "line 1: this is not JSON"],
+        ["", "line 1: expected at least one line"],
+        ["{", "line 1: invalid JSON"],
         ["[]\n", "line 1: expected an object"],
-        ['{"kind": "other"}\n', "line 1: this is not the export of a run"],
-        [all.slice(0, -1).join("\n"), `line ${all.length}: the export ends too early`],
+        ['{"kind": "other"}\n', "line 1: expected the export of a run"],
+        [all.slice(0, -1).join("\n"), `line ${all.length}: the export is incomplete`],
         [`${all[0]}\n{"kind": "?"}\n`, "line 2:"],
-        [`${lines}{}`, `line ${all.length + 1}: a line after the end`],
+        [`${lines}{}`, `line ${all.length + 1}: unexpected line after the end line`],
       ];
       const fresh = new Client(home, "paged");
       for (const [body, message] of damaged) {
