@@ -164,7 +164,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/flights.ts",
     find: "for (const { wait } of this.#parked.values()) nearest = Math.min(nearest, endOf(wait));",
     replace: "",
-    seed: "calm:planted-105",
+    seed: "calm:planted-63",
   },
   {
     name: "a change of the run by others wakes no pass",

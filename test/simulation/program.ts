@@ -79,6 +79,11 @@ export function pureMs(piece: Piece): number {
   return piece.kind === "repeat" ? piece.times * ofParts : ofParts;
 }
 
+/** True where branches may go on after it: those that float, that lost a race, or whose sibling has failed. */
+function leavesBehind(piece: Piece): boolean {
+  return ["float", "race", "any", "all"].includes(piece.kind) || partsOf(piece).some(leavesBehind);
+}
+
 export function hasFloat(piece: Piece): boolean {
   return piece.kind === "float" || partsOf(piece).some(hasFloat);
 }
@@ -141,8 +146,8 @@ function named(piece: Piece, prefix: string, counter: { floats: number }): Piece
     case "catch":
       return { ...piece, of: within(piece.of), otherwise: within(piece.otherwise) };
     case "repeat":
-      // Two rounds of what floats would be branches with one name between them.
-      return { ...piece, times: hasFloat(piece.of) ? 1 : piece.times, of: within(piece.of) };
+      // Two rounds of what a round leaves behind would be branches with one name between them.
+      return { ...piece, times: leavesBehind(piece.of) ? 1 : piece.times, of: within(piece.of) };
     case "choice":
       return { ...piece, on: within(piece.on), odd: within(piece.odd), even: within(piece.even) };
     case "pure":
