@@ -78,6 +78,8 @@ export default defineConfig(async () => ({
         test: {
           ...workerdTests,
           name: "workerd",
+          // Each test empties the one database, or has a tenant of its own.
+          isolate: false,
           setupFiles: ["./test/support/workerd-setup.ts"],
         },
       },
