@@ -41,7 +41,7 @@ const runs = runtime.for("example");
 const { run } = await runs.start({ skillId: "order", inputs: { cents: 4_200 } });
 await runtime.idle(); // the 429 was retried; now the run asks a person, who looks at the bank's books
 const { approvalRequest } = await runs.get(run.runId);
-const events = await runs.events(run.runId);
+const events = (await runs.events(run.runId)).items;
 const asked = events.find(({ eventType }) => eventType === "step.waiting")?.payload.reason;
 await runs.approve(run.runId, { stepId: "charge", approver: "ada" });
 const { result } = await runs.settled(run.runId);

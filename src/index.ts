@@ -24,7 +24,6 @@ export type {
   DescentOutcome,
   ListQuery,
   ResumeOutcome,
-  RunPage,
   Runs,
   Started,
   WaitOptions,

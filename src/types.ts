@@ -20,6 +20,7 @@ export type { Difference } from "./runs/difference.ts";
 export type { Drained } from "./runs/drain.ts";
 export type { EventQuery, WatchOptions } from "./runs/events.ts";
 export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runs/lineage.ts";
+export type { Page } from "./runs/page.ts";
 export type { Pruned, PruneRequest } from "./runs/prune.ts";
 export type { Quota } from "./runs/quota.ts";
 export type { ChangedRun, Returned, StartArguments } from "./runs/runs.ts";

@@ -77,7 +77,7 @@ async function operations(db: D1Database, steps: number): Promise<Operation[]> {
   await bill("start", () => clerk.start({ skillId: "billed", inputs: { steps } }));
   const { run } = await worker.start({ skillId: "billed", inputs: { steps } });
   await runtime.idle();
-  const { checkpoints } = await worker.listCheckpoints(run.runId);
+  const { items: checkpoints } = await worker.listCheckpoints(run.runId);
   const last = checkpoints.findLast(({ kind }) => kind === "step_completed");
   if (last === undefined) throw new Error("The run took no step.");
   const { checkpointId } = last;

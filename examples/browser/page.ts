@@ -57,12 +57,12 @@ void every(300, () => runtime.drain({ tenant }));
 void every(150, refresh);
 
 async function newest(): Promise<Run | undefined> {
-  return (await runs.list({ limit: 1 })).runs[0];
+  return (await runs.list({ limit: 1 })).items[0];
 }
 
 async function refresh(): Promise<void> {
   const run = await newest();
-  show(run === undefined ? undefined : viewOf(run, await runs.history(run.runId)));
+  show(run === undefined ? undefined : viewOf(run, (await runs.history(run.runId)).items));
   const isOpen = run !== undefined && !isTerminal(run.status);
   startButton.disabled = isOpen;
   reloadButton.hidden = !isOpen;

@@ -22,7 +22,7 @@ await show();
 setInterval(show, 200);
 
 async function newest() {
-  return (await runs.list({ limit: 1 })).runs[0];
+  return (await runs.list({ limit: 1 })).items[0];
 }
 
 async function show(): Promise<void> {

@@ -36,7 +36,7 @@ await runs.approve(run.runId, { approver: "bob" });
 const { result } = await runs.settled(run.runId);
 
 // A replay from the first checkpoint: the payment comes from the ledger, and the mail asks a person first.
-const { checkpoints } = await runs.listCheckpoints(run.runId);
+const { items: checkpoints } = await runs.listCheckpoints(run.runId);
 const first = checkpoints[0]?.checkpointId ?? "";
 const { run: replay } = await runs.replay(run.runId, { checkpointId: first });
 await runtime.idle();

@@ -90,7 +90,7 @@ function refresh(): void {
 }
 
 async function show(): Promise<void> {
-  const list = (await runs.list({ limit: 20 })).runs;
+  const list = (await runs.list({ limit: 20 })).items;
   selectedId ??= list[0]?.runId;
   const selected = await found(selectedId);
   const source = await found(sourceOf(selected?.run));

@@ -41,7 +41,7 @@ type StepId = keyof typeof plan;
 /** Reads what is stored of a run. */
 export async function shown(runs: Runs, runId: string): Promise<Shown> {
   const [run, history] = await Promise.all([runs.get(runId), runs.history(runId)]);
-  const checkpoints = history.flatMap(({ checkpoint }) => checkpoint ?? []);
+  const checkpoints = history.items.flatMap(({ checkpoint }) => checkpoint ?? []);
   const [born, head] = [checkpoints[0], checkpoints.at(-1)];
   if (born === undefined || head === undefined) throw new Error(`run ${runId} has no checkpoint`);
   const [atBirth, now] = await Promise.all([
@@ -54,7 +54,7 @@ export async function shown(runs: Runs, runId: string): Promise<Shown> {
     inputs: state.inputs as unknown as Inputs,
     steps: stepsOf(run, atBirth.state, state),
     checkpoints,
-    recoveries: recoveriesIn(history),
+    recoveries: recoveriesIn(history.items),
     phrases: outputOf(state, "phrases") as readonly Phrase[] | undefined,
     chart: outputOf(state, "chart") as Chart | undefined,
     report: outputOf(state, "report") as string | undefined,

@@ -15,7 +15,7 @@ import { isTerminal, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { EntryRow } from "../store.ts";
 import { expectCount } from "./argument.ts";
-import { type Page, readPage } from "./page.ts";
+import { type Page, type RowPage, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
 
 /** A checkpoint that a caller brings. */
@@ -43,9 +43,9 @@ export interface HistoryEntry {
 
 /** A part of a run's history. */
 export interface HistoryQuery {
-  /** Exclusive; from the beginning where absent. */
+  /** The revision after which the page begins; from the first entry if absent. */
   readonly after?: number;
-  /** At most so many entries; all where absent. */
+  /** At most so many entries, and fewer if they take more than some megabytes; all if absent. */
   readonly limit?: number;
 }
 
@@ -156,13 +156,11 @@ export interface CheckpointQuery {
   readonly limit?: number;
 }
 
-export interface CheckpointPage {
-  readonly checkpoints: readonly ListedCheckpoint[];
-  readonly head: string | undefined;
-  /** How many the run has. */
+export interface CheckpointPage extends Page<ListedCheckpoint> {
+  /** The id of the run's head; absent if the run has no checkpoint. */
+  readonly head?: string;
+  /** How many checkpoints the run has. */
   readonly total: number;
-  /** True where there are more behind the page. */
-  readonly isMore: boolean;
 }
 
 /** The run's checkpoints in the order in which they were written. */
@@ -180,22 +178,27 @@ export async function listCheckpoints(
     throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
   }
   const query = { after: place?.revision ?? 0, limit };
-  const { rows, isMore } = Number.isFinite(limit)
-    ? await entryPage(scope, runId, query, true)
-    : { rows: await entryRows(scope, runId, query, true), isMore: false };
-  const checkpoints = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
+  const { rows, isMore } = await entries(scope, runId, query, true);
+  const items = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
   const { checkpointHead: head } = record.run;
   // A page may be newer than the run that was read before it.
-  const total = Math.max(record.checkpointCount, checkpoints.length);
-  return { checkpoints, head, total, isMore };
+  const total = Math.max(record.checkpointCount, items.length);
+  const next = isMore ? items.at(-1)?.checkpointId : undefined;
+  return { items, total, ...present({ head, next }) };
 }
 
 /** What happened to the run, in order. */
-export async function readHistory(scope: Scope, runId: RunId, query: HistoryQuery): Promise<readonly HistoryEntry[]> {
-  expectCount(query.after, "after", 0);
-  if (query.limit !== undefined) expectLimit(query.limit);
+export async function readHistory(
+  scope: Scope,
+  runId: RunId,
+  { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
+): Promise<Page<HistoryEntry, number>> {
+  expectCount(after, "after", 0);
+  expectLimit(limit);
   const { run } = (await getRun(scope, runId)).record;
-  return (await entryRows(scope, runId, query, false)).map((row) => shownEntry(row, run.createdAt));
+  const { rows, isMore } = await entries(scope, runId, { after, limit }, false);
+  const items = rows.map((row) => shownEntry(row, run.createdAt));
+  return { items, ...present({ next: isMore ? items.at(-1)?.revision : undefined }) };
 }
 
 /** An entry as it is shown. One that cannot be read takes no other with it: it is shown as what is known of it. */
@@ -237,18 +240,18 @@ function expectLimit(limit: number): void {
   if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
 }
 
-/** All entries up to a limit, however much they take. */
-async function entryRows(
+/** A page of entries if there is a limit; all of them, however much they take, if there is none. */
+async function entries(
   scope: Scope,
   runId: RunId,
-  { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
+  { after, limit }: { readonly after: number; readonly limit: number },
   checkpointsOnly: boolean,
-): Promise<readonly EntryRow[]> {
+): Promise<RowPage<EntryRow>> {
   const rows: EntryRow[] = [];
   for (let last = after; ; last = rows.at(-1)?.revision ?? last) {
-    const page = await entryPage(scope, runId, { after: last, limit: limit - rows.length }, checkpointsOnly);
+    const page = await entryPage(scope, runId, { after: last, limit }, checkpointsOnly);
     rows.push(...page.rows);
-    if (!page.isMore || rows.length >= limit) return rows;
+    if (!page.isMore || Number.isFinite(limit)) return { rows, isMore: page.isMore };
   }
 }
 
@@ -258,7 +261,7 @@ export function entryPage(
   runId: RunId,
   { after, limit }: { readonly after: number; readonly limit: number },
   checkpointsOnly: boolean,
-): Promise<Page<EntryRow>> {
+): Promise<RowPage<EntryRow>> {
   const { host, tenant } = scope;
   return readPage(limit, (last, size) =>
     host.store.listEntries(tenant, runId, { after: last?.revision ?? after, limit: size, checkpointsOnly }),

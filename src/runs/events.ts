@@ -4,16 +4,18 @@ import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../present.ts";
 import type { RunEvent } from "../record/event.ts";
-import { type Position, positionOf } from "../record/event.ts";
+import { eventPosition, type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
+import { expectCount } from "./argument.ts";
 import { entryPage, shownEntry } from "./checkpoints.ts";
+import type { Page } from "./page.ts";
 import type { Scope } from "./scope.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
   /** After this event, by its id or its place `<revision>-<index>`; from the first where absent. */
   readonly after?: string;
-  /** At most so many events; default 1,000. */
+  /** At most so many events, and fewer if they take more than some megabytes; all if absent. */
   readonly limit?: number;
 }
 
@@ -31,7 +33,7 @@ export interface WatchOptions {
 const pageSize = 200;
 
 /** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
-export function parsePosition(runId: RunId, after: string): Position {
+function parsePosition(runId: RunId, after: string): Position {
   const prefix = `${runId}:`;
   const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
   const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
@@ -39,38 +41,40 @@ export function parsePosition(runId: RunId, after: string): Position {
   return { revision: Number(found[1]), index: Number(found[2]) };
 }
 
-/** The run's events after a place, in order. */
+/** The run's events after a place, in order: all of them, or a page if there is a limit. */
 export async function readEvents(
   scope: Scope,
   runId: RunId,
-  { after, limit = 1_000 }: EventQuery,
-): Promise<readonly RunEvent[]> {
-  if (!Number.isInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
+  { after, limit = Number.POSITIVE_INFINITY }: EventQuery,
+): Promise<Page<RunEvent>> {
+  if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
   const position = after === undefined ? undefined : parsePosition(runId, after);
   const { run } = (await getRun(scope, runId)).record;
-  const events: RunEvent[] = [];
+  const items: RunEvent[] = [];
   for (let from = position; ; ) {
-    const page = await eventsAfter(scope, run, from, limit - events.length);
-    events.push(...page.events);
-    if (!page.isMore || events.length >= limit) return events;
-    from = page.last;
+    const { events, isMore } = await eventsAfter(scope, run, from, limit);
+    items.push(...events);
+    const last = isMore ? items.at(-1) : undefined;
+    if (last === undefined || Number.isFinite(limit))
+      return { items, ...present({ next: last && eventPosition(last) }) };
+    from = positionOf(last);
   }
 }
 
 /** Events from some place on. */
-export interface EventPage {
+interface FoundEvents {
   readonly events: readonly RunEvent[];
   /** True where there are more behind them. */
   readonly isMore: boolean;
 }
 
 /** Events up to a limit, and fewer where they are large. */
-export async function eventsAfter(
+async function eventsAfter(
   scope: Scope,
   { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
   position: Position | undefined,
   limit: number,
-): Promise<EventPage & { readonly last?: Position }> {
+): Promise<FoundEvents> {
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
     // Each entry has an event at least. That of the position itself may have more behind it, or none.
     const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 }, false);
@@ -81,7 +85,7 @@ export async function eventsAfter(
     const events = found.slice(0, limit);
     const last = events.at(-1);
     if (last !== undefined || !isMore) {
-      return { events, isMore: isMore || found.length > limit, ...present({ last: last && positionOf(last) }) };
+      return { events, isMore: isMore || found.length > limit };
     }
     after = rows.at(-1)?.revision ?? after;
   }
@@ -112,7 +116,7 @@ export async function* watchRun(
       told = new AbortController();
       // The status first: whatever is read after it contains all that led to it.
       const { record } = await getRun(scope, runId);
-      const { events, isMore }: EventPage =
+      const { events, isMore }: FoundEvents =
         record.entryRevision === readUpTo
           ? { events: [], isMore: false }
           : await eventsAfter(scope, record.run, position, pageSize);

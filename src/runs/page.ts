@@ -1,5 +1,12 @@
+/** A part of a list, in the order of the list. */
+export interface Page<Item, Place = string> {
+  readonly items: readonly Item[];
+  /** The `after` of the next page; absent on the last. */
+  readonly next?: Place;
+}
+
 /** Rows of a list from some place on. */
-export interface Page<Row> {
+export interface RowPage<Row> {
   readonly rows: readonly Row[];
   /** True where there are more behind them. */
   readonly isMore: boolean;
@@ -18,7 +25,7 @@ const mostRead = 500;
 export async function readPage<Row extends { readonly body: string }>(
   limit: number,
   read: (after: Row | undefined, limit: number) => Promise<readonly Row[]>,
-): Promise<Page<Row>> {
+): Promise<RowPage<Row>> {
   const rows: Row[] = [];
   let length = 0;
   for (let size = firstRead; ; ) {

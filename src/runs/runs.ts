@@ -37,11 +37,12 @@ import {
   resumeRun,
   signalRun,
 } from "./continuation.ts";
+import { cursorOf, parseCursor } from "./cursor.ts";
 import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
 import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
 import { lengthOption } from "./options.ts";
-import { readPage } from "./page.ts";
+import { type Page, readPage } from "./page.ts";
 import { type Scope, setScope } from "./scope.ts";
 
 /** A run as it was read, or as it was written last. */
@@ -103,19 +104,13 @@ export interface ListQuery {
   readonly status?: RunStatus;
   readonly skillId?: string;
   readonly sourceRunId?: string;
-  /** The place after which the page begins, from the page before. */
-  readonly after?: RunPosition;
+  /** Where the page begins: the `next` of the page before. */
+  readonly after?: string;
   readonly offset?: number;
   /** At most so many, 1 to 500; default 100. A page ends earlier where its runs take more than 4 MiB. */
   readonly limit?: number;
   /** `descending` (newest first) by default. */
   readonly order?: "ascending" | "descending";
-}
-
-export interface RunPage {
-  readonly runs: readonly CurrentRun[];
-  /** Where the next page begins; absent on the last. */
-  readonly next?: RunPosition;
 }
 
 /**
@@ -180,32 +175,30 @@ export class Runs {
    * other with it: it is listed as what is known of it.
    *
    * @example for (let after; ; ) {
-   *   const { runs, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
+   *   const { items, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
    *   if (next === undefined) break;
    *   after = next;
    * }
    */
-  async list(query: ListQuery = {}): Promise<RunPage> {
+  async list(query: ListQuery = {}): Promise<Page<CurrentRun>> {
     expectFilter(query);
+    expectTexts(query, ["after"]);
     expectOneOf(query.order, ["ascending", "descending"], "order");
-    if (query.after !== undefined) expectPosition(query.after);
     const { limit = 100, order = "descending", ...rest } = query;
     if (!Number.isInteger(limit) || limit < 1 || limit > 500)
       throw invalidRequest("limit", "expected a whole number from 1 to 500");
     if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
       throw invalidRequest("offset", "expected a whole number of at least 0");
     }
-    const { offset, after, ...filter } = rest;
+    const { offset, after: cursor, ...filter } = rest;
+    const after = cursor === undefined ? undefined : parseCursor(cursor, "after");
     const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
       // By its place and not by their number, since others are born meanwhile.
       const from = last === undefined ? present({ offset, after }) : { after: positionOf(last) };
       return this.#scope.host.store.listRuns(this.#scope.tenant, { ...filter, ...from, limit: size, order });
     });
     const last = isMore ? rows.at(-1) : undefined;
-    return {
-      runs: rows.map(listedRun),
-      ...(last === undefined ? {} : { next: positionOf(last) }),
-    };
+    return { items: rows.map(listedRun), ...present({ next: last && cursorOf(last) }) };
   }
 
   /** How many runs there are under the filter, without deleted ones. */
@@ -284,14 +277,14 @@ export class Runs {
     return deleteRun(this.#scope, id, options);
   }
 
-  /** What happened to the run, in order. */
-  async history(runId: string, query: HistoryQuery = {}): Promise<readonly HistoryEntry[]> {
+  /** What happened to the run, in order, commit by commit: all of it, or a page. */
+  async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
     expectObject(query, "");
     return readHistory(this.#scope, parseRunId(runId), query);
   }
 
-  /** The run's events after a place, in order. */
-  async events(runId: string, query: EventQuery = {}): Promise<readonly RunEvent[]> {
+  /** The run's events, in order: all of them, or a page. */
+  async events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
     expectTexts(query, ["after"]);
     return readEvents(this.#scope, parseRunId(runId), query);
   }
@@ -381,11 +374,6 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Pro
 function expectFilter(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId">): void {
   expectTexts(filter, ["skillId", "sourceRunId"]);
   expectOneOf(filter.status, runStatuses, "status");
-}
-
-function expectPosition({ createdAt, runId }: RunPosition): void {
-  if (!Number.isSafeInteger(createdAt)) throw invalidRequest("after.createdAt", "expected a whole number");
-  parseRunId(runId, "after.runId");
 }
 
 function positionOf({ createdAt, runId }: RunRow): RunPosition {

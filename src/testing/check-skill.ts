@@ -183,7 +183,7 @@ async function checkReplays(
   findings: Findings,
 ): Promise<void> {
   await checkReplay(world, ended, `${when}, then replayed from its head`, findings);
-  const { checkpoints } = await world.runs.listCheckpoints(ended.run.runId);
+  const { items: checkpoints } = await world.runs.listCheckpoints(ended.run.runId);
   for (const place of spread(checkpoints.length, mostCheckpoints)) {
     const seen = `${when}, then replayed from checkpoint ${place} of ${checkpoints.length}`;
     await checkReplay(world, ended, seen, findings, checkpoints[place - 1]?.checkpointId);
@@ -213,8 +213,8 @@ async function checkHistory(trial: Trial, history: ExportedRun, number: number, 
   const world = new World(trial, { when });
   const run = await importRun(world.runs, history);
   const isSameVersion = run.skillVersion === trial.skill.version;
-  const { checkpoints } =
-    run.checkpointHead === undefined ? { checkpoints: [] } : await world.runs.listCheckpoints(run.runId);
+  const { items: checkpoints } =
+    run.checkpointHead === undefined ? { items: [] } : await world.runs.listCheckpoints(run.runId);
   for (const { checkpointId } of checkpoints) {
     const seen = `${when} (run ${run.runId}) was replayed from checkpoint ${checkpointId}`;
     const newRunId = world.nextRunId();

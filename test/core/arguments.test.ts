@@ -68,8 +68,10 @@ const others: readonly (readonly [keyof Runs, readonly unknown[], string])[] = [
   ["list", [{ order: "up" }], "order"],
   ["list", [{ limit: "10" }], "limit"],
   ["list", [{ offset: "1" }], "offset"],
-  ["list", [{ after: { createdAt: "1", runId: "r" } }], "after.createdAt"],
-  ["list", [{ after: { createdAt: 1, runId: 2 } }], "after.runId"],
+  ["list", [{ after: { createdAt: 1, runId: "r" } }], "after"],
+  ["list", [{ after: "" }], "after"],
+  ["list", [{ after: "r" }], "after"],
+  ["list", [{ after: btoa("1:ä") }], "after"],
   ["count", [{ status: "done" }], "status"],
   ["count", [{ skillId: [] }], "skillId"],
   ["loadCheckpoint", ["made", 1], "checkpoint_id"],
@@ -118,7 +120,7 @@ describe("an argument of the wrong type is refused by its path, and nothing is w
     expect(await untyped.create().catch((error: unknown) => error)).toMatchObject({ code: "invalid_request" });
     expect(await untyped.start().catch((error: unknown) => error)).toMatchObject({ code: "invalid_request" });
     expect(commits.length).toBe(before);
-    expect((await runs.list()).runs.length).toBe(2);
+    expect((await runs.list()).items.length).toBe(2);
   });
 
   test.each(others)("%s(%j): %s", async (operation, given, path) => {
@@ -128,7 +130,7 @@ describe("an argument of the wrong type is refused by its path, and nothing is w
     const error: unknown = await untyped[operation](...given).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "invalid_request", path });
     expect(commits.length).toBe(before);
-    expect((await runs.list()).runs.length).toBe(2);
+    expect((await runs.list()).items.length).toBe(2);
   });
 
   test.each<[string, (state: object) => object, string]>([

@@ -226,7 +226,7 @@ describe("a step that may fail", () => {
         writes: [],
       });
       expect(state.stepResults.a?.rawResult).toEqual(new RangeError("too far"));
-      const events = (await runs.events(run.runId)).filter(({ payload }) => payload.step_id === "a");
+      const events = (await runs.events(run.runId)).items.filter(({ payload }) => payload.step_id === "a");
       expect(events.map(({ eventType }) => eventType)).toEqual([
         "step.started",
         "step.retry_scheduled",
@@ -263,7 +263,7 @@ describe("a step that may fail", () => {
         ),
       );
       const runId = await begin({}, "graph");
-      await until(async () => (await runs.events(runId)).some(({ eventType }) => eventType === "step.failed"));
+      await until(async () => (await runs.events(runId)).items.some(({ eventType }) => eventType === "step.failed"));
       expect(signals.get("slow")?.aborted).toBe(false);
       go.resolve();
       const run = await settled(runId);
@@ -293,7 +293,7 @@ describe("retries", () => {
     let run = await start({}, "graph");
     const times = [0];
     while (run.status === "running") {
-      const last = (await runs.events(run.runId)).at(-1);
+      const last = (await runs.events(run.runId)).items.at(-1);
       const at = Date.parse(String(last?.payload.retry_at));
       run = await later(at - clock.now(), run.runId);
       times.push(at - began);
@@ -351,9 +351,9 @@ describe("retries", () => {
       }
       expect(await settled(runId)).toMatchObject({ status: "completed", result: { a: "third" } });
       expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, false]);
-      expect((await runs.events(runId)).filter(({ eventType }) => eventType === "step.retry_scheduled")).toHaveLength(
-        2,
-      );
+      expect(
+        (await runs.events(runId)).items.filter(({ eventType }) => eventType === "step.retry_scheduled"),
+      ).toHaveLength(2);
     }),
   );
 });

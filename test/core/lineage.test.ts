@@ -87,7 +87,7 @@ describe("an edited fork under a key", () => {
     await expect(runs.resume("fork")).rejects.toMatchObject({ code: "conflict" });
     expect(await call()).toMatchObject({ run: { runId: "fork" }, isRepeat: true, sourceRunId: run.runId });
     expect(await call()).toMatchObject({ run: { runId: "fork" }, isRepeat: true, checkpointId: run.checkpointHead });
-    const { checkpoints, head } = await runs.listCheckpoints("fork");
+    const { items: checkpoints, head } = await runs.listCheckpoints("fork");
     expect(checkpoints.map(({ kind }) => kind)).toEqual(["run_created", "state_edited"]);
     expect((await runs.loadCheckpoint("fork", head as string)).state.inputs).toEqual({ a: 2 });
   });
@@ -112,5 +112,5 @@ test("a source in metadata that is no id is kept there, is in no row, and travel
     }
   }
   await runs.create({ skillId: "quick", runId: "child", metadata: { source_run_id: "r0" } });
-  expect((await runs.list({ sourceRunId: "r0" })).runs.map(({ runId }) => runId)).toEqual(["child"]);
+  expect((await runs.list({ sourceRunId: "r0" })).items.map(({ runId }) => runId)).toEqual(["child"]);
 });

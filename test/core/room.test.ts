@@ -101,7 +101,7 @@ describe("a run with the largest metadata that is accepted, and a full inbox,", 
     await runtime.idle();
     expect((await runs.deny("r", { approver: "ann", notes: "n".repeat(20_000) })).status).toBe("canceled");
     await runs.delete("r");
-    expect((await runs.list()).runs).toEqual([]);
+    expect((await runs.list()).items).toEqual([]);
   });
 
   test("is replayed and forked, and its forks are, again and again", async () => {

@@ -43,7 +43,7 @@ describe("a runtime that is stopped while its store has not answered", () => {
       await stopped;
       expect(errors).toEqual([]);
       // What was under way was written, and nothing after it.
-      expect((await runs.events(runId)).at(-2)?.eventType).toBe("step.completed");
+      expect((await runs.events(runId)).items.at(-2)?.eventType).toBe("step.completed");
       expect(await runs.get(runId)).toMatchObject({ status: "running" });
     }));
 
@@ -62,11 +62,11 @@ describe("a runtime that is stopped while its store has not answered", () => {
 
       const other = actor({ skills, capabilities: work("the other") });
       expect(await other.later(0, runId)).toMatchObject({ status: "completed", result: { by: "the other" } });
-      const history = await other.runs.history(runId);
+      const history = (await other.runs.history(runId)).items;
       go();
       await arrived;
       await sleeper.runtime.idle();
-      expect(await other.runs.history(runId)).toEqual(history);
+      expect((await other.runs.history(runId)).items).toEqual(history);
       expect(sleeper.errors).toHaveLength(1);
     }));
 });

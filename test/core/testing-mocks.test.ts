@@ -26,7 +26,7 @@ async function play(
   const runs = runtime.for("tenant");
   const { run } = await runs.start({ skillId: skill.id });
   await runtime.idle();
-  const events = await runs.events(run.runId);
+  const events = (await runs.events(run.runId)).items;
   return { run: await runs.get(run.runId), runs, eventTypes: events.map((event) => event.eventType) };
 }
 

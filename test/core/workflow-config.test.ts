@@ -35,7 +35,7 @@ async function attemptTimes(
   const last = actor({ body });
   let run = await last.start();
   for (let tries = 0; run.status === "running" && tries < 20; tries++) {
-    const [waiting] = await last.runs.events(run.runId).then((events) => events.slice(-1));
+    const waiting = (await last.runs.events(run.runId)).items.at(-1);
     run = await last.later(Date.parse(String(waiting?.payload.retry_at)) - clock.now(), run.runId);
   }
   return { times, run };

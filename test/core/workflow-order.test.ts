@@ -96,7 +96,7 @@ test("a body takes the same way in every pass, wherever a pass ends, and again w
         const ended = await toItsEnd(last, run.runId);
         expect(ended).toMatchObject({ status: "completed" });
 
-        const { checkpoints } = await last.runs.listCheckpoints(run.runId);
+        const { items: checkpoints } = await last.runs.listCheckpoints(run.runId);
         const lastStep = checkpoints.findLast(({ kind }) => kind === "step_completed");
         if (lastStep === undefined) return;
         const { run: replay } = await last.runs.replay(run.runId, { checkpointId: lastStep.checkpointId });

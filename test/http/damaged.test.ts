@@ -47,7 +47,7 @@ describe.each(damages)("a row that is %s", (_what, damage, code) => {
   test("is listed as what is known of it, and takes no other with it", async () => {
     const { store, runs, get } = await home();
     const row = await overwrite(store, "b", damage);
-    const { runs: listed } = await runs.list();
+    const { items: listed } = await runs.list();
     expect(listed.map(({ runId }) => runId).sort()).toEqual(["a", "b", "c", "fork"]);
     const shown = listed.find(({ runId }) => runId === "b");
     expect(shown).toMatchObject({
@@ -59,7 +59,7 @@ describe.each(damages)("a row that is %s", (_what, damage, code) => {
     });
     expect(listed.filter(({ isDamaged }) => isDamaged).length).toBe(1);
     expect(await runs.count()).toBe(4);
-    expect((await runs.list({ status: "completed" })).runs.length).toBe(3);
+    expect((await runs.list({ status: "completed" })).items.length).toBe(3);
 
     const { status, body } = await get("/v1/runs");
     expect(status).toBe(200);
@@ -120,7 +120,7 @@ describe.each([
     const runtime = createRuntime({ store, skills: [two] });
     await runtime.for("alpha").start({ skillId: "two", runId: "r" });
     await runtime.idle();
-    const whole = await runtime.for("alpha").history("r");
+    const whole = (await runtime.for("alpha").history("r")).items;
     const entry = whole.find(({ checkpoint }) => checkpoint?.stepId === "one");
     if (entry?.checkpoint === undefined) throw new Error("there is no such entry");
     const runs = createRuntime({ store: withEntry(store, entry.revision, damage), skills: [two] }).for("alpha");
@@ -146,15 +146,15 @@ describe.each([
     const record = { checkpointId, runId, kind: "damaged", createdAt, pendingWrites: [], isDamaged: true } as const;
     const shown: HistoryEntry = { revision: entry.revision, events: [event], checkpoint: record, isDamaged: true };
     const expected = whole.map((one) => (one === entry ? shown : one));
-    expect(await runs.history("r")).toEqual(expected);
-    expect(await runs.events("r")).toEqual(expected.flatMap(({ events }) => events));
-    expect(await runs.events("r", { after: `${entry.revision}-0`, limit: 1 })).toEqual(
+    expect((await runs.history("r")).items).toEqual(expected);
+    expect((await runs.events("r")).items).toEqual(expected.flatMap(({ events }) => events));
+    expect((await runs.events("r", { after: `${entry.revision}-0`, limit: 1 })).items).toEqual(
       whole[whole.indexOf(entry) + 1]?.events.slice(0, 1),
     );
     const watched = [];
     for await (const one of runs.watch("r")) watched.push(one);
     expect(watched).toEqual(expected.flatMap(({ events }) => events));
-    const { checkpoints, total } = await runs.listCheckpoints("r");
+    const { items: checkpoints, total } = await runs.listCheckpoints("r");
     expect(checkpoints).toEqual(expected.flatMap(({ checkpoint }) => checkpoint ?? []));
     expect(total).toBe(checkpoints.length);
 
@@ -173,7 +173,7 @@ describe.each([
   test("fails what needs it by name, and nothing else", async () => {
     const { checkpointId, runs, get } = await damaged();
     await expect(runs.loadCheckpoint("r", checkpointId)).rejects.toMatchObject({ code });
-    const { checkpoints } = await runs.listCheckpoints("r");
+    const { items: checkpoints } = await runs.listCheckpoints("r");
     for (const { isDamaged, checkpointId: id } of checkpoints) {
       if (!isDamaged) expect((await runs.loadCheckpoint("r", id)).record.checkpointId).toBe(id);
     }
@@ -208,11 +208,11 @@ describe("a page of runs", () => {
     for (const order of ["ascending", "descending"] as const) {
       const seen: string[] = [];
       let pages = 0;
-      for (let after: { createdAt: number; runId: string } | undefined; ; ) {
+      for (let after: string | undefined; ; ) {
         const page = await runs.list({ limit: 500, order, ...(after === undefined ? {} : { after }) });
         pages++;
-        expect(JSON.stringify(page.runs).length).toBeLessThan(5 * 1024 * 1024);
-        seen.push(...page.runs.map(({ runId }) => runId));
+        expect(JSON.stringify(page.items).length).toBeLessThan(5 * 1024 * 1024);
+        seen.push(...page.items.map(({ runId }) => runId));
         after = page.next;
         if (after === undefined) break;
       }
@@ -236,10 +236,10 @@ describe("a page of runs", () => {
     };
     const runs = createRuntime({ store: counted, skills: [quick] }).for("alpha");
     for (let number = 0; number < 501; number++) await runs.create({ skillId: "quick" });
-    const { runs: page, next } = await runs.list({ limit: 500 });
+    const { items: page, next } = await runs.list({ limit: 500 });
     expect([page.length, next === undefined, queries]).toEqual([500, false, 2]);
     const rest = await runs.list({ limit: 500, offset: 500 });
-    expect([rest.runs.length, rest.next]).toEqual([1, undefined]);
+    expect([rest.items.length, rest.next]).toEqual([1, undefined]);
   });
 
   test("by offset says over HTTP where the next one begins", async () => {

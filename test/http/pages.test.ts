@@ -79,12 +79,12 @@ describe("an answer is bounded in bytes", () => {
       events.push(...page.events.map(({ event_id }) => event_id));
       after = page.pagination.next_after;
     }
-    expect(events).toEqual((await runs.events("r")).map(({ eventId }) => eventId));
+    expect(events).toEqual((await runs.events("r")).items.map(({ eventId }) => eventId));
     expect(Math.max(...lengths)).toBeLessThan(5 * mebibyte);
     expect(lengths.length).toBeGreaterThan(9);
     // Whoever calls without HTTP and without a limit gets all of it.
-    expect((await runs.history("r")).length).toBe(60);
-    expect((await runs.listCheckpoints("r")).checkpoints.length).toBe(60);
+    expect((await runs.history("r")).items.length).toBe(60);
+    expect((await runs.listCheckpoints("r")).items.length).toBe(60);
   });
 });
 

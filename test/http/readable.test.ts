@@ -140,8 +140,8 @@ describe("whatever a handler returns or throws, the run can be read", () => {
       await runs.start({ skillId: "into outputs", runId: `r${levels}`, inputs: { way: "plain", levels } });
     }
     await runtime.idle();
-    for (const { error } of (await runs.list({ status: "failed" })).runs) expect(error?.stepId).toBe("make");
-    expect((await runs.list()).runs.map(({ status }) => status)).toContain("failed");
+    for (const { error } of (await runs.list({ status: "failed" })).items) expect(error?.stepId).toBe("make");
+    expect((await runs.list()).items.map(({ status }) => status)).toContain("failed");
   });
 });
 
@@ -151,7 +151,7 @@ describe("what is given at birth or by a signal", () => {
     let refused = 0;
     for (const levels of depths) {
       for (const value of [nested(levels), mapped(levels)]) {
-        const before = (await runs.list({ limit: 500 })).runs.length;
+        const before = (await runs.list({ limit: 500 })).items.length;
         const error: unknown = await runs
           .create({ skillId: "by code", [name]: { value } })
           .then(({ run }) => read(`/v1/runs/${run.runId}/checkpoints/${run.checkpointHead}`))
@@ -163,7 +163,7 @@ describe("what is given at birth or by a signal", () => {
           levels,
           expect.stringMatching(/^(too_large|invalid_request)$/),
         ]);
-        expect((await runs.list({ limit: 500 })).runs.length).toBe(before);
+        expect((await runs.list({ limit: 500 })).items.length).toBe(before);
       }
     }
     await read("/v1/runs?limit=500");

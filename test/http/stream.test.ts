@@ -139,7 +139,7 @@ describe("a stream of events", () => {
     await isLeft;
     while (!(await reader.read()).done);
     expect(asked).toEqual(["the first", "the later"]);
-    expect(seen).toEqual((await runs.events(runId)).map(({ eventId }) => eventId));
+    expect(seen).toEqual((await runs.events(runId)).items.map(({ eventId }) => eventId));
     // One that is opened afterwards says no more than that.
     expect(sentEvents(await (await open({ headers: { "last-event-id": "0-0" } })).text())).toEqual([]);
   });

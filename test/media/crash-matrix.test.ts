@@ -219,10 +219,10 @@ describe("the crash matrix", { timeout: 300_000 }, () => {
       disturb(skillId, isThorough ? both : sparse, async (point, place) => {
         const { sleeper, slept, thaw } = await freeze(point, skillId, place);
         const run = await recover(point, skillId, sleeper.clock.now());
-        const history = await point.runs.history(runId);
+        const history = (await point.runs.history(runId)).items;
         thaw();
         await slept;
-        expect(await point.runs.history(runId)).toEqual(history);
+        expect((await point.runs.history(runId)).items).toEqual(history);
         expect(sleeper.errors).toEqual([]);
         return run;
       }));
@@ -281,7 +281,7 @@ async function runUndisturbed(point: Point, skillId: string): Promise<Undisturbe
   });
   const run = await driveCleanly(process, skillId);
   const outcome = await outcomeOf(point, run);
-  const ofSkill = (await point.runs.events(runId)).filter(({ eventType }) => !ofExecutors.test(`${eventType} `));
+  const ofSkill = (await point.runs.events(runId)).items.filter(({ eventType }) => !ofExecutors.test(`${eventType} `));
   const leastCommits = new Set(ofSkill.map(({ eventId }) => eventId.split(":").at(-2))).size;
   expectOnceEach(point.world);
   await point.close();
@@ -297,7 +297,7 @@ async function outcomeOf({ runs }: Point, { status, checkpointHead }: Run): Prom
     ({ stepId, uses, status, producedOutput }) => [stepId, { uses, status, producedOutput }] as const,
   );
   const { vars, outputs } = state;
-  const events = (await runs.events(runId))
+  const events = (await runs.events(runId)).items
     .map(({ eventType, payload }) => `${eventType} ${payload.step_id ?? ""}`)
     .filter((event) => !ofExecutors.test(event))
     .sort();

@@ -209,7 +209,7 @@ describe(`a drain on ${medium}`, () => {
     calls[0]?.();
     expect(await napper.settled(runId)).toMatchObject({ status: "completed" });
     expect(calls).toHaveLength(1);
-    expect((await napper.runs.events(runId)).map(({ eventType }) => eventType)).not.toContain("run.recovered");
+    expect((await napper.runs.events(runId)).items.map(({ eventType }) => eventType)).not.toContain("run.recovered");
   });
 
   played("takes all runs of a dead executor before their leases lapse, in pages", async (stage) => {

@@ -38,7 +38,7 @@ const ended = async ({ actor }: Scene) => {
   steps.open();
   const made = actor(steps.options);
   const { runId } = await made.start({}, "steps");
-  return { ...made, runId: runId as string, events: await made.runs.events(runId) };
+  return { ...made, runId: runId as string, events: (await made.runs.events(runId)).items };
 };
 
 describe(`events on ${medium}`, () => {
@@ -62,7 +62,7 @@ describe(`events on ${medium}`, () => {
       expect(eventPosition(event)).toBe(`${revision}-${index}`);
       before = place;
     }
-    const history = await runs.history(runId);
+    const history = (await runs.history(runId)).items;
     expect(history.flatMap(({ events }) => events)).toEqual(events);
   });
 
@@ -70,11 +70,11 @@ describe(`events on ${medium}`, () => {
     const { runId, events, runs } = await ended(scene);
     for (const [index, event] of events.entries()) {
       const rest = events.slice(index + 1);
-      expect(await runs.events(runId, { after: event.eventId })).toEqual(rest);
-      expect(await runs.events(runId, { after: eventPosition(event) })).toEqual(rest);
+      expect((await runs.events(runId, { after: event.eventId })).items).toEqual(rest);
+      expect((await runs.events(runId, { after: eventPosition(event) })).items).toEqual(rest);
     }
-    expect(await runs.events(runId, { after: "0-0" })).toEqual(events);
-    expect(await runs.events(runId, { after: "999999-0" })).toEqual([]);
+    expect((await runs.events(runId, { after: "0-0" })).items).toEqual(events);
+    expect((await runs.events(runId, { after: "999999-0" })).items).toEqual([]);
   });
 
   played("are given in pages of any size, which add up", async (scene) => {
@@ -82,7 +82,7 @@ describe(`events on ${medium}`, () => {
     for (const limit of [1, 2, 3, 7, 100]) {
       const pages: RunEvent[] = [];
       for (let after: string | undefined; ; after = pages.at(-1)?.eventId) {
-        const page = await runs.events(runId, { limit, ...(after === undefined ? {} : { after }) });
+        const page = (await runs.events(runId, { limit, ...(after === undefined ? {} : { after }) })).items;
         expect(page.length).toBeLessThanOrEqual(limit);
         pages.push(...page);
         if (page.length < limit) break;
@@ -117,7 +117,7 @@ describe(`a watch on ${medium}`, () => {
     }
     await watched;
     await settled(runId);
-    expect(seen).toEqual(await runs.events(runId));
+    expect(seen).toEqual((await runs.events(runId)).items);
     expect(seen.at(-2)?.eventType).toBe("run.completed");
   });
 
@@ -130,7 +130,7 @@ describe(`a watch on ${medium}`, () => {
     const watched = collect(other.runs.watch(runId, { pollMs: 10 }), seen);
     for (let step = 1; step <= 3; step++) await next();
     await watched;
-    expect(seen).toEqual(await runs.events(runId));
+    expect(seen).toEqual((await runs.events(runId)).items);
   });
 
   played("goes on after each of twenty cuts, with no gap and no repeat", async ({ actor }) => {
@@ -161,7 +161,7 @@ describe(`a watch on ${medium}`, () => {
     open();
     await collect(runs.watch(runId, { after: seen.at(-1)?.eventId ?? "" }), seen);
     await settled(runId);
-    expect(ids(seen)).toEqual(ids(await runs.events(runId)));
+    expect(ids(seen)).toEqual(ids((await runs.events(runId)).items));
   });
 
   played("of a run that has ended gives what is left, and ends", async (scene) => {
@@ -216,7 +216,7 @@ describe(`a watch on ${medium}`, () => {
     await runs.approve(runId);
     await has("run.completed");
     await watched;
-    expect(seen).toEqual(await runs.events(runId));
+    expect(seen).toEqual((await runs.events(runId)).items);
   });
 
   played("of a failed run ends, and one from there sees what a resume adds", async ({ actor }) => {
@@ -235,7 +235,7 @@ describe(`a watch on ${medium}`, () => {
     await runs.resume(runId);
     await collect(runs.watch(runId, { after: seen.at(-1)?.eventId ?? "" }), seen);
     await settled(runId);
-    expect(seen).toEqual(await runs.events(runId));
+    expect(seen).toEqual((await runs.events(runId)).items);
   });
 
   played("of a history of many pages misses nothing", async ({ actor }) => {
@@ -246,9 +246,12 @@ describe(`a watch on ${medium}`, () => {
     const seen: RunEvent[] = [];
     await collect(runs.watch(runId), seen);
     await settled(runId);
-    const pages = [await runs.events(runId)];
-    expect(pages[0]).toHaveLength(1_000);
-    pages.push(await runs.events(runId, { after: pages[0]?.at(-1)?.eventId ?? "" }));
+    const first = await runs.events(runId, { limit: 1_000 });
+    expect(first.items).toHaveLength(1_000);
+    const second = await runs.events(runId, { limit: 1_000, after: first.next ?? "" });
+    expect(second.next).toBeUndefined();
+    const pages = [first.items, second.items];
+    expect((await runs.events(runId)).items).toEqual(pages.flat());
     expect(ids(seen)).toEqual(pages.flatMap(ids));
     expect(seen).toHaveLength(2 + 3 * 450 + 2);
   });

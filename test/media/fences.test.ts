@@ -15,7 +15,7 @@ const lapsed = async (scene: Scene, skillId: string) => {
   await until(() => calls.length === 1);
   scene.clock.advance(leaseMs);
   const clerk = scene.actor({ ...options, executes: false });
-  const { checkpoints } = await clerk.runs.listCheckpoints(runId);
+  const { items: checkpoints } = await clerk.runs.listCheckpoints(runId);
   const first = checkpoints[0]?.checkpointId ?? "";
   return { calls, options, sleeper, clerk, runId, first };
 };

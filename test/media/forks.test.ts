@@ -38,7 +38,7 @@ const mailed = async ({ actor }: Scene) => {
   const { runId } = await home.start(inputs, "letter");
   await home.runs.approve(runId, { approver: "eve" });
   expect(await home.settled(runId)).toMatchObject({ status: "completed" });
-  const { checkpoints } = await home.runs.listCheckpoints(runId);
+  const { items: checkpoints } = await home.runs.listCheckpoints(runId);
   const written = checkpoints.find(({ stepId }) => stepId === "write");
   if (written === undefined) throw new Error("the letter was never written");
   return { ...home, options, sent, runId: runId as string, written, checkpointId: written.checkpointId };
@@ -56,7 +56,7 @@ describe(`an edited fork on ${medium}`, () => {
       status: "pending",
       metadata: { source_run_id: runId, source_checkpoint_id: checkpointId, fork_mode: "checkpoint_fork" },
     });
-    const { checkpoints, head } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints, head } = await runs.listCheckpoints(run.runId);
     expect(checkpoints).toHaveLength(2);
     const [copy, edited] = checkpoints;
     expect(copy).toEqual({ ...written, runId: run.runId });

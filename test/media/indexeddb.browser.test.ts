@@ -260,8 +260,8 @@ describe.each(["before", "after"] as const)("a connection that is killed %s a co
       await runs.start({ skillId: "three", runId: "r" });
       await runtime.idle();
       const { status, result } = await runs.get("r");
-      const kinds = (await runs.listCheckpoints("r")).checkpoints.map(({ kind, stepId }) => `${kind} ${stepId}`);
-      const revisions = (await runs.history("r")).map(({ revision }) => revision);
+      const kinds = (await runs.listCheckpoints("r")).items.map(({ kind, stepId }) => `${kind} ${stepId}`);
+      const revisions = (await runs.history("r")).items.map(({ revision }) => revision);
       await runtime.stop();
       return { seen: { status, result, kinds, revisions, calls }, connections: opened.length };
     };
@@ -421,9 +421,9 @@ describe("room for a run", () => {
 
   test("that is missing for a deletion, which writes a tombstone, is a quota_exceeded, and the run is whole", async () => {
     const { runtime, runs } = await full();
-    const before = await runs.history("r");
+    const before = (await runs.history("r")).items;
     await expect(runs.delete("r")).rejects.toMatchObject(outOfRoom);
-    expect(await runs.history("r")).toEqual(before);
+    expect((await runs.history("r")).items).toEqual(before);
     await overrideQuota();
     await runs.delete("r");
     await expect(runs.get("r")).rejects.toMatchObject({ code: "not_found" });

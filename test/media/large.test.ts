@@ -89,7 +89,7 @@ describe("a state over the limit", () => {
       expect(await refusalOf(runs.fork("r", { newRunId: "fork", edit: { vars: inputs } }))).toMatchObject({
         code: "too_large",
       });
-      expect((await runs.listCheckpoints("r")).checkpoints.length).toBe(1);
+      expect((await runs.listCheckpoints("r")).items.length).toBe(1);
     }),
   );
 

@@ -41,7 +41,7 @@ describe(`a ledger of too many effects on ${medium}`, () => {
 describe(`a recorded effect on ${medium}`, () => {
   played("is told of with the step that completed by it", async (scene) => {
     const { run, runs } = await published(scene, postOffice());
-    const events = await runs.events(run.runId);
+    const events = (await runs.events(run.runId)).items;
     const recorded = events.filter(({ eventType }) => eventType === "side_effect.recorded");
     expect(recorded.map(({ payload }) => payload)).toEqual([
       { step_id: "mail", uses: "mail", request_hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
@@ -65,13 +65,13 @@ describe(`a recorded effect on ${medium}`, () => {
     const { start, runs } = actor({ ...office, store: forged });
     const { runId } = await start(to, "news");
     expect(office.sent).toHaveLength(1);
-    expect((await runs.events(runId)).map(({ eventType }) => eventType)).not.toContain("side_effect.reused");
+    expect((await runs.events(runId)).items.map(({ eventType }) => eventType)).not.toContain("side_effect.reused");
   });
 
   played("is not done again by a replay, from whichever checkpoint", async (scene) => {
     const office = postOffice();
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     for (const { checkpointId, stepId } of checkpoints.slice(0, -1)) {
       const { run: replay } = await runs.replay(run.runId, { checkpointId });
       expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
@@ -87,7 +87,7 @@ describe(`a recorded effect on ${medium}`, () => {
     const { run, runs, settled } = await published(scene, office);
     let source = run.runId as string;
     for (let generation = 0; generation < 3; generation++) {
-      const { checkpoints } = await runs.listCheckpoints(source);
+      const { items: checkpoints } = await runs.listCheckpoints(source);
       const { run: replay } = await runs.replay(source, { checkpointId: checkpoints[0]?.checkpointId as string });
       expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: { mail: "sent" } });
       source = replay.runId;
@@ -99,7 +99,7 @@ describe(`a recorded effect on ${medium}`, () => {
     const office = postOffice();
     const { start, runs, settled } = actor({ ...office, capabilities: withFailing("after", office) });
     const { runId } = await start(to, "news");
-    const { checkpoints } = await runs.listCheckpoints(runId);
+    const { items: checkpoints } = await runs.listCheckpoints(runId);
     await runs.resume(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
     await settled(runId);
     expect(office.sent).toHaveLength(1);
@@ -113,7 +113,7 @@ describe(`a recorded effect on ${medium}`, () => {
   played("stays a replay's own when the source is deleted before it begins", async (scene) => {
     const office = postOffice();
     const { run, runs } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const checkpointId = checkpoints[0]?.checkpointId as string;
     // Born by a runtime that does not execute, so that it has everything yet to do.
     const { run: replay } = await scene.actor({ ...office, executes: false }).runs.replay(run.runId, { checkpointId });
@@ -127,7 +127,7 @@ describe(`a recorded effect on ${medium}`, () => {
   played("stays a replay's own, and its replay's, when the source is deleted", async (scene) => {
     const office = postOffice();
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const [first] = checkpoints;
     const { run: replay } = await runs.replay(run.runId, { checkpointId: first?.checkpointId as string });
     await settled(replay.runId);
@@ -142,7 +142,7 @@ describe(`a recorded effect on ${medium}`, () => {
     const { start, runs, settled } = actor(office);
     const { runId } = await start(to, "two mails");
     expect(office.delivered()).toBe(2);
-    const { checkpoints } = await runs.listCheckpoints(runId);
+    const { items: checkpoints } = await runs.listCheckpoints(runId);
     const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
     expect(await settled(run.runId)).toMatchObject({ status: "completed" });
     expect(office.sent).toHaveLength(2);
@@ -152,7 +152,7 @@ describe(`a recorded effect on ${medium}`, () => {
     const office = postOffice();
     const { start, runs, settled } = actor(office);
     const { runId } = await start(to, "early news");
-    const { checkpoints } = await runs.listCheckpoints(runId);
+    const { items: checkpoints } = await runs.listCheckpoints(runId);
     const { state } = await runs.loadCheckpoint(runId, checkpoints[0]?.checkpointId as string);
     for (const name of ["bob", "ada"]) {
       const edited = { ...state, inputs: { to: name } };
@@ -173,7 +173,7 @@ describe(`a recorded effect on ${medium}`, () => {
       const office = postOffice({ sideEffects });
       const { start, runs, settled } = actor(office);
       const { runId } = await start(to, "news");
-      const { checkpoints } = await runs.listCheckpoints(runId);
+      const { items: checkpoints } = await runs.listCheckpoints(runId);
       const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
       await settled(run.runId);
       expect([sideEffects, office.sent.length]).toEqual([sideEffects, calls]);
@@ -195,7 +195,7 @@ describe(`a recorded effect on ${medium}`, () => {
     });
     const run = await start();
     expect(run.result).toEqual(["sent to ada", "sent to bob"]);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const { run: replay } = await runs.replay(run.runId, { checkpointId: checkpoints[0]?.checkpointId as string });
     expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: run.result });
     expect(sent).toHaveLength(2);
@@ -220,7 +220,7 @@ describe(`policies on ${medium}`, () => {
   played("`reexecute` does it again, as a new entry under another key", async (scene) => {
     const office = postOffice({ replayPolicy: "reexecute" });
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const before = checkpoints[0]?.checkpointId as string;
     const replays: string[] = [];
     for (let n = 0; n < 2; n++) {
@@ -239,7 +239,7 @@ describe(`policies on ${medium}`, () => {
     const office = postOffice({ replayPolicy: "reexecute" });
     const { start, runs, settled } = actor({ ...office, capabilities: withFailing("after", office) });
     const { runId } = await start(to, "news");
-    const { checkpoints } = await runs.listCheckpoints(runId);
+    const { items: checkpoints } = await runs.listCheckpoints(runId);
     for (let n = 0; n < 2; n++) {
       await runs.resume(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
       await settled(runId);
@@ -250,7 +250,7 @@ describe(`policies on ${medium}`, () => {
   played("`require_human` waits, does it once it is approved, and never when it is denied", async (scene) => {
     const office = postOffice({ replayPolicy: "require_human" });
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const before = checkpoints[0]?.checkpointId as string;
     const { run: replay } = await runs.replay(run.runId, { checkpointId: before });
     expect(await settled(replay.runId)).toMatchObject({
@@ -279,7 +279,7 @@ describe(`policies on ${medium}`, () => {
         const policy = replayPolicy === undefined ? {} : { replayPolicy };
         const office = form === "graph" ? postOffice(policy) : codeOffice(policy);
         const { run, runs } = await published(scene, office);
-        const { checkpoints } = await runs.listCheckpoints(run.runId);
+        const { items: checkpoints } = await runs.listCheckpoints(run.runId);
         // Born by a runtime that does not execute, so that it has everything yet to do.
         const { run: replay } = await scene
           .actor({ ...office, executes: false })
@@ -305,7 +305,7 @@ describe(`policies on ${medium}`, () => {
     const { runId } = await start(to, "news");
     await runs.approve(runId);
     expect(await settled(runId)).toMatchObject({ status: "completed" });
-    const { checkpoints } = await runs.listCheckpoints(runId);
+    const { items: checkpoints } = await runs.listCheckpoints(runId);
     const { run } = await runs.replay(runId, { checkpointId: checkpoints[0]?.checkpointId as string });
     expect(await settled(run.runId)).toMatchObject({ status: "waiting_for_human" });
     expect(await gates(runs, run.runId)).toMatchObject([{ reason: "replay" }]);
@@ -317,7 +317,7 @@ describe(`a fork on ${medium}`, () => {
   played("from before the effect has its own, under its own key", async (scene) => {
     const office = postOffice();
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     for (let n = 0; n < 2; n++) {
       const { run: fork } = await runs.fork(run.runId, { checkpointId: checkpoints[0]?.checkpointId as string });
       await runs.resume(fork.runId);
@@ -330,7 +330,7 @@ describe(`a fork on ${medium}`, () => {
   played("from after the effect has it behind it, and so has its replay", async (scene) => {
     const office = postOffice();
     const { run, runs, settled } = await published(scene, office);
-    const { checkpoints } = await runs.listCheckpoints(run.runId);
+    const { items: checkpoints } = await runs.listCheckpoints(run.runId);
     const after = checkpoints.find(({ stepId }) => stepId === "mail")?.checkpointId as string;
     const { run: fork } = await runs.fork(run.runId, { checkpointId: after });
     await runs.resume(fork.runId);

@@ -129,9 +129,9 @@ describe("a run of an earlier version", () => {
         result: { sent: ["dear", "ann"] },
       });
       expect(calls).toEqual(["send"]);
-      const { checkpoints } = await runs.listCheckpoints("r");
-      expect(checkpoints.slice(0, before.checkpoints.length)).toEqual(before.checkpoints);
-      const resumed = await runs.loadCheckpoint("r", checkpoints[before.checkpoints.length]?.checkpointId ?? "");
+      const { items: checkpoints } = await runs.listCheckpoints("r");
+      expect(checkpoints.slice(0, before.items.length)).toEqual(before.items);
+      const resumed = await runs.loadCheckpoint("r", checkpoints[before.items.length]?.checkpointId ?? "");
       expect(resumed).toMatchObject({ record: { kind: "run_resumed" }, state: { skillVersion: "2" } });
       expect(resumed.state.vars).toEqual({ words: ["dear", "ann"] });
       expect(Object.keys(resumed.state.stepResults)).toEqual(["write"]);

@@ -195,7 +195,7 @@ describe(`others beside a step on ${medium}`, () => {
     expect(await settled(runId)).toMatchObject({ status: "completed", result: { slow: "undisturbed" } });
     expect(calls).toHaveLength(1);
     expect(calls[0]?.signal.aborted).toBe(false);
-    const events = await other.runs.events(runId);
+    const events = (await other.runs.events(runId)).items;
     expect(events.filter(({ eventType }) => eventType === "signal.received")).toHaveLength(5);
   });
 
@@ -455,11 +455,11 @@ async function revision({ store }: Scene, runId: string): Promise<number> {
 }
 
 async function eventsOf(runs: Runs, runId: string): Promise<string[]> {
-  return (await runs.events(runId)).map(({ eventType }) => eventType);
+  return (await runs.events(runId)).items.map(({ eventType }) => eventType);
 }
 
 async function stepsOf(runs: Runs, runId: string): Promise<unknown[]> {
-  const events = await runs.events(runId);
+  const events = (await runs.events(runId)).items;
   return events.filter(({ eventType }) => eventType === "step.completed").map(({ payload }) => payload.step_id);
 }
 

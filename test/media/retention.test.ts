@@ -47,7 +47,7 @@ async function expectErased({ store, tenant, runs }: Stage, runId: string, secre
   expect(claims?.filter(({ lapsesAt }) => lapsesAt === undefined)).toEqual([]);
   expect(JSON.stringify(rows)).not.toContain(secret);
   const listed = await runs.list({ limit: 500 });
-  expect(listed.runs.map((one) => one.runId)).not.toContain(runId);
+  expect(listed.items.map((one) => one.runId)).not.toContain(runId);
 }
 
 /** Runs that have ended so, an hour apart from each other, the oldest first. */
@@ -216,7 +216,7 @@ describe("delete", () => {
     on(async (stage) => {
       const { runs, store, tenant } = stage;
       await runs.create({ skillId: "gated", runId: "r" });
-      const { checkpoints } = await runs.listCheckpoints("r");
+      const { items: checkpoints } = await runs.listCheckpoints("r");
       const checkpointId = checkpoints[0]?.checkpointId ?? "";
       await runs.delete("r");
       const erased = await rowsOf(store, tenant, "r");
@@ -260,7 +260,7 @@ describe("delete", () => {
       await mailing.fork("source", { checkpointId, newRunId: "edited", edit: { vars: { mail: "edited" } } });
       await mailing.replay("source", { newRunId: "replay" });
       await home.idle();
-      const start = (await runs.listCheckpoints("source")).checkpoints[0]?.checkpointId ?? "";
+      const start = (await runs.listCheckpoints("source")).items[0]?.checkpointId ?? "";
       await mailing.replay("source", { checkpointId: start, newRunId: "replayed from the start" });
       await home.idle();
       const copied = await mailing.loadCheckpoint("fork", checkpointId);
@@ -358,7 +358,7 @@ describe("prune", () => {
       const olderThan = new Date((await runs.get(runIds[5] ?? "")).createdAt);
       expect(await pruneRuns(runs, { olderThan })).toEqual({ deleted: 4, isMore: false });
       const left = await runs.list({ order: "ascending" });
-      expect(left.runs.map(({ runId }) => runId)).toEqual([runIds[3], runIds[5], runIds[6]]);
+      expect(left.items.map(({ runId }) => runId)).toEqual([runIds[3], runIds[5], runIds[6]]);
       expect(await pruneRuns(runs, { olderThan })).toEqual({ deleted: 0, isMore: false });
       expect(await pruneRuns(runs, { olderThan: new Date(clock.now()) })).toEqual({ deleted: 2, isMore: false });
       expect(await home.for("other").count()).toBe(1);
@@ -377,7 +377,7 @@ describe("prune", () => {
         isMore: false,
       });
       expect(await pruneRuns(runs, { olderThan, status: [] })).toEqual({ deleted: 0, isMore: false });
-      expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId)).toEqual([runIds[0], runIds[2]]);
+      expect((await runs.list({ order: "ascending" })).items.map(({ runId }) => runId)).toEqual([runIds[0], runIds[2]]);
       for (const status of ["pending", "running", "waiting_for_human", "waiting_for_signal", "replaying"] as const) {
         const refusal = await refusalOf(pruneRuns(runs, { olderThan, status: ["completed", status] }));
         expect(refusal).toMatchObject({ code: "invalid_request", path: "status" });
@@ -414,7 +414,7 @@ describe("prune", () => {
         deleted: 3,
         isMore: false,
       });
-      const left = (await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId);
+      const left = (await runs.list({ order: "ascending" })).items.map(({ runId }) => runId);
       expect(left).toEqual([2, 4, 5, 6].map((index) => runIds[index]));
     }),
   );
@@ -432,7 +432,7 @@ describe("prune", () => {
       const request = { olderThan: new Date(clock.now()), limit: 4 };
       expect(await pruneRuns(pruner, request)).toEqual({ deleted: 4, isMore: true });
       expect(counting.counts.calls.commit).toBe(4);
-      expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId)).toEqual(runIds.slice(4));
+      expect((await runs.list({ order: "ascending" })).items.map(({ runId }) => runId)).toEqual(runIds.slice(4));
       expect(await pruneRuns(pruner, request)).toEqual({ deleted: 4, isMore: true });
       expect(await pruneRuns(pruner, request)).toEqual({ deleted: 2, isMore: false });
       expect(await runs.count()).toBe(0);

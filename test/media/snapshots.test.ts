@@ -191,7 +191,7 @@ async function outcomeOf(load: Promise<unknown>): Promise<{ code: string; messag
 async function outcomes(stage: Stage, store: Store): Promise<Record<string, string>> {
   const runs = stage.runtime({ store, executor: "reader" }).for(stage.tenant);
   const found: Record<string, string> = {};
-  for (const { checkpointId } of (await runs.listCheckpoints("r")).checkpoints.slice(1)) {
+  for (const { checkpointId } of (await runs.listCheckpoints("r")).items.slice(1)) {
     const outcome = await outcomeOf(runs.loadCheckpoint("r", checkpointId));
     found[checkpointId] = outcome === "loaded" ? "loaded" : outcome.code;
     if (outcome !== "loaded") expect(outcome.message).toContain(`checkpoint "${checkpointId}" of run "r"`);
@@ -518,7 +518,7 @@ describe("a damaged chain", () => {
       await others.saveCheckpoint("r", { checkpointId: "next", kind: "k", state: state({ again: 1 }) });
       expect((await chainOf(stage, "r")).at(-1)).toMatchObject({ keyframe: last + 1, revision: last + 1 });
       expect((await others.loadCheckpoint("r", "next")).state.vars).toEqual({ again: 1 });
-      expect((await runs.listCheckpoints("r")).checkpoints.length).toBe(chain.length + 2);
+      expect((await runs.listCheckpoints("r")).items.length).toBe(chain.length + 2);
     }),
   );
 

@@ -114,10 +114,10 @@ function testOneWayToFail(): void {
         body: (step) => step.do("a", once, async () => Promise.reject(new RangeError("too far"))),
       });
       const { runId } = await start();
-      const failed = (await runs.events(runId)).find(({ eventType }) => eventType === "step.failed");
+      const failed = (await runs.events(runId)).items.find(({ eventType }) => eventType === "step.failed");
       expect(failed?.payload).toMatchObject({ step_id: "a", error: "too far", error_name: "RangeError" });
       const { stepResults } = await headOf(runs, runId);
-      expect(JSON.stringify([stepResults, await runs.events(runId)])).not.toContain("standing-failures");
+      expect(JSON.stringify([stepResults, (await runs.events(runId)).items])).not.toContain("standing-failures");
     });
   });
 
@@ -172,7 +172,7 @@ function testOneWayToFail(): void {
       });
       const { runId, ...run } = await start();
       expect(run).toMatchObject({ status: "running" });
-      const last = (await runs.events(runId)).findLast(({ eventType }) => eventType === "step.retry_scheduled");
+      const last = (await runs.events(runId)).items.findLast(({ eventType }) => eventType === "step.retry_scheduled");
       expect(Number.isFinite(Date.parse(String(last?.payload.retry_at)))).toBe(true);
     });
 

@@ -207,7 +207,7 @@ function testStandingOrder(): void {
           long.resolve();
           const run = await settled(runId);
           expect(run).toMatchObject({ status: "completed", result: "winner" });
-          for (const { checkpointId } of (await runs.listCheckpoints(runId)).checkpoints) {
+          for (const { checkpointId } of (await runs.listCheckpoints(runId)).items) {
             const { run: replay } = await runs.replay(runId, { checkpointId });
             await runtime.idle();
             expect(await runs.get(replay.runId)).toMatchObject({ status: "completed", result: "winner" });

@@ -100,7 +100,7 @@ test("a run is measured: its pass, its attempts below it, its steps, commits, ev
   expect(told.count("orca.pass.duration", { "orca.skill.id": "letter", "orca.run.status": "completed" })).toBe(1);
   expect(told.count("orca.attempt.duration", { "orca.capability.id": "work" })).toBe(1);
   expect(told.count("orca.step.duration", { "orca.step.status": "completed", "orca.skill.id": "letter" })).toBe(2);
-  const history = await runs.history(run.runId, { limit: 100 });
+  const history = (await runs.history(run.runId, { limit: 100 })).items;
   const events = history.flatMap(({ events }) => events.map(({ eventType }) => eventType));
   expect(events).toContain("side_effect.recorded");
   for (const type of new Set(events)) {
@@ -137,7 +137,7 @@ test("a result that the ledger gives again is counted as such, and its handler i
   const { runtime, runs } = await scene(told);
   const { run } = await runs.start(start("letter", "well"));
   await runtime.idle();
-  const { checkpoints } = await runs.listCheckpoints(run.runId);
+  const { items: checkpoints } = await runs.listCheckpoints(run.runId);
   await runs.replay(run.runId, { checkpointId: checkpoints[0]?.checkpointId ?? "" });
   await runtime.idle();
   expect(told.count("orca.events", { "orca.event.type": "side_effect.reused" })).toBe(1);

@@ -94,8 +94,8 @@ async function* broken(lines: readonly string[]): AsyncGenerator<string, void, u
 async function expectHidden({ runs, runtime }: Home, runId: string): Promise<void> {
   expect(await refusalOf(runs.get(runId))).toMatchObject({ code: "not_found", missing: "run" });
   expect(await refusalOf(runs.listCheckpoints(runId))).toMatchObject({ code: "not_found" });
-  expect((await runs.list()).runs.map((run) => run.runId)).not.toContain(runId);
-  expect(await runs.count()).toBe((await runs.list()).runs.length);
+  expect((await runs.list()).items.map((run) => run.runId)).not.toContain(runId);
+  expect(await runs.count()).toBe((await runs.list()).items.length);
   expect(await runtime.drain()).toEqual({ taken: 0, passedOver: 0 });
 }
 
@@ -150,12 +150,12 @@ describe("an export", () => {
       const parsed = lines.map((line) => JSON.parse(line) as JsonObject);
       expect(parsed[0]).toMatchObject({ kind: "orca-durable/run", format: 1, runId: "r" });
       expect(parsed.at(-1)).toEqual({ kind: "end", lines: lines.length });
-      const { checkpoints } = await here.runs.listCheckpoints("r");
+      const { items: checkpoints } = await here.runs.listCheckpoints("r");
       const entries = parsed.filter(({ kind }) => kind === "entry");
       expect(entries.flatMap(({ checkpointId }) => checkpointId ?? [])).toEqual(
         checkpoints.map((one) => one.checkpointId),
       );
-      expect(entries.length).toBe((await here.runs.history("r")).length);
+      expect(entries.length).toBe((await here.runs.history("r")).items.length);
       expect(entries.some(({ keyframe, revision }) => keyframe !== revision && keyframe !== undefined)).toBe(true);
       const claims = parsed.filter(({ kind }) => kind === "claim").map(({ claim }) => claim);
       expect(claims).toEqual(["effect", "effect", "idempotency"]);
@@ -246,16 +246,16 @@ describe("an import", () => {
       const here = home(stage, stage.store);
       const run = await importRun(here.runs, await exported(first.runs, "r"));
       expect(run).toEqual(await first.runs.get("r"));
-      expect(await here.runs.history("r")).toEqual(await first.runs.history("r"));
+      expect((await here.runs.history("r")).items).toEqual((await first.runs.history("r")).items);
       expect(await here.runs.listCheckpoints("r")).toEqual(await first.runs.listCheckpoints("r"));
-      for (const { checkpointId } of (await first.runs.listCheckpoints("r")).checkpoints) {
+      for (const { checkpointId } of (await first.runs.listCheckpoints("r")).items) {
         const loaded = await here.runs.loadCheckpoint("r", checkpointId);
         expect(loaded).toEqual(await first.runs.loadCheckpoint("r", checkpointId));
       }
       await here.runs.signal("r", { name: "word", payload: "done" });
       await here.runtime.idle();
       expect(await here.runs.get("r")).toMatchObject({ status: "completed", result: "done after 0 mails" });
-      const { checkpoints } = await here.runs.listCheckpoints("r");
+      const { items: checkpoints } = await here.runs.listCheckpoints("r");
       await here.runs.replay("r", { checkpointId: checkpoints[0]?.checkpointId ?? "", newRunId: "again" });
       await here.runtime.idle();
       expect(here.sent).toEqual([]);
@@ -431,7 +431,7 @@ describe("an import that is checked", () => {
       await importRun(here.runs, gap);
       expect(counting.counts.calls.commit).toBe(1);
       expect(await exported(here.runs, "r")).toEqual(gap);
-      expect((await here.runs.history("r")).length).toBe((await there.runs.history("r")).length);
+      expect((await here.runs.history("r")).items.length).toBe((await there.runs.history("r")).items.length);
       await here.runs.signal("r", { name: "word", payload: "done" });
       await here.runtime.idle();
       expect(await here.runs.get("r")).toMatchObject({ status: "completed" });
@@ -469,7 +469,7 @@ describe("an import that is checked", () => {
       await runs.signal("r", { name: "word", payload: 3 });
       await here.idle();
       expect(await runs.get("r")).toMatchObject({ status: "completed", result: [1, 2, 3] });
-      for (const { checkpointId } of (await runs.listCheckpoints("r")).checkpoints) {
+      for (const { checkpointId } of (await runs.listCheckpoints("r")).items) {
         expect((await runs.loadCheckpoint("r", checkpointId)).state).toMatchObject({ skillId: "small", frame: {} });
       }
     }),

@@ -62,10 +62,10 @@ describe("what a newer version stored is refused, by name", () => {
     const store = await imported(newest);
     const inList = homeOver(newer(store, "listEntries", ({ body }) => ({ body: later(body) }))).runs;
     // Each is shown as one that cannot be read here, and takes no other with it.
-    const history = await inList.history("completed");
+    const history = (await inList.history("completed")).items;
     expect(history.length).toBeGreaterThan(3);
     expect(history.every(({ isDamaged }) => isDamaged === true)).toBe(true);
-    const { checkpoints } = await inList.listCheckpoints("completed");
+    const { items: checkpoints } = await inList.listCheckpoints("completed");
     expect(new Set(checkpoints.map(({ kind }) => kind))).toEqual(new Set(["damaged"]));
     const alone = homeOver(newer(store, "getEntry", ({ body }) => ({ body: later(body) }))).runs;
     await expect(alone.resume("fork")).rejects.toMatchObject({ code: "unsupported_version" });
@@ -112,7 +112,7 @@ describe("what a newer version stored is refused, by name", () => {
     });
     const { runs } = homeOver(newer(newer(await imported(newest), "getRun", added), "listEntries", added));
     expect((await runs.get("waiting")).status).toBe("waiting_for_human");
-    expect((await runs.history("waiting")).length).toBeGreaterThan(3);
+    expect((await runs.history("waiting")).items.length).toBeGreaterThan(3);
 
     const { runtime, clock, hourMs, errors } = homeOver(
       newer(await imported(newest), "getRun", ({ body }) => ({ body: later(body) })),

@@ -593,9 +593,9 @@ describe("a migration that fails", () => {
       await now.runs.signal("r", { name: "other" });
       await now.runs.signal("r", { name: "word", payload: 7 });
       await now.runtime.drain();
-      expect((await now.runs.list()).runs.map(({ runId }) => runId).sort()).toEqual(["r", "s"]);
+      expect((await now.runs.list()).items.map(({ runId }) => runId).sort()).toEqual(["r", "s"]);
       expect((await now.runs.listCheckpoints("r")).total).toBe(2);
-      expect((await now.runs.history("r")).length).toBeGreaterThan(2);
+      expect((await now.runs.history("r")).items.length).toBeGreaterThan(2);
       expect(await now.runs.fork("r", { newRunId: "fork" })).toMatchObject({ run: { status: "pending" } });
       expect(await now.runs.cancel("s")).toMatchObject({ status: "canceled" });
       await now.runs.delete("s");

@@ -427,7 +427,7 @@ describe(`waiting on ${medium}`, () => {
       body: async (step) => Promise.all([step.sleep("nap", "1 hour"), step.do("slow", () => promise)]),
     });
     const runId = await begin();
-    await until(async () => (await runs.events(runId)).some(({ eventType }) => eventType === "step.sleeping"));
+    await until(async () => (await runs.events(runId)).items.some(({ eventType }) => eventType === "step.sleeping"));
     expect(await runs.get(runId)).toMatchObject({ status: "running" });
     resolve();
     await settled(runId);
@@ -469,7 +469,7 @@ describe(`bodies and crashes on ${medium}`, () => {
         result: ["one", "two", "three", "four"],
       });
       expect(calls).toEqual(["one", "two", "three", "three", "four"]);
-      const events = (await second.runs.events(runId)).map(({ eventType }) => eventType);
+      const events = (await second.runs.events(runId)).items.map(({ eventType }) => eventType);
       expect(events.filter((type) => type === "run.recovered")).toHaveLength(1);
     },
   );
@@ -768,7 +768,7 @@ describe(`failures on ${medium}`, () => {
 
 /** The ids of the steps that were recorded, in the order of their record. */
 async function steps(runs: Actor["runs"], runId: string): Promise<unknown[]> {
-  const events = await runs.events(runId);
+  const events = (await runs.events(runId)).items;
   return events.filter(({ eventType }) => eventType === "step.completed").map(({ payload }) => payload.step_id);
 }
 

@@ -121,7 +121,7 @@ export class Clients {
     }
     if (kind === "list") {
       for (const tenant of tenants) {
-        const { runs } = await runtime.for(tenant).list();
+        const { items: runs } = await runtime.for(tenant).list();
         const strange = runs.find((run) => !this.#history.lives.has(keyOf({ tenant, runId: run.runId })));
         if (strange) this.#world.violate("tenants-do-not-meet", `the list of ${tenant} has ${strange.runId}`);
       }
@@ -209,7 +209,7 @@ export class Clients {
         const checkpointId = draw.pick(checkpointsOf(life));
         if (checkpointId === undefined) return "";
         await runs.loadCheckpoint(runId, checkpointId);
-        await runs.history(runId);
+        (await runs.history(runId)).items;
         return "";
       }
       case "trespass": {

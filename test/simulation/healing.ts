@@ -112,8 +112,8 @@ export class Healing {
       if (inputs !== undefined && !isDeepStrictEqual(inputs, inputsOf(Number(token?.slice(5))))) {
         world.violate("values-come-back", `the inputs of ${runId} came back as ${shown(inputs)}`);
       }
-      const history = await runs.history(runId);
-      const { checkpoints } = await runs.listCheckpoints(runId);
+      const history = (await runs.history(runId)).items;
+      const { items: checkpoints } = await runs.listCheckpoints(runId);
       const written = commits.flatMap(({ entry }) => entry?.checkpoint?.checkpointId ?? []);
       const listed = checkpoints.map(({ checkpointId }) => checkpointId);
       if (!isDeepStrictEqual(listed, written)) {

@@ -122,12 +122,12 @@ export function withFailing(id: string, { capabilities }: PostOffice): readonly 
 
 /** What happened to the step, by the run's events. */
 export async function happened(runs: Runs, runId: string, stepId: string): Promise<string[]> {
-  const events = await runs.events(runId);
+  const events = (await runs.events(runId)).items;
   return events.filter(({ payload }) => payload.step_id === stepId).map(({ eventType }) => eventType);
 }
 
 /** The gates at which the run began to wait. */
 export async function gates(runs: Runs, runId: string): Promise<unknown[]> {
-  const events = await runs.events(runId);
+  const events = (await runs.events(runId)).items;
   return events.filter(({ eventType }) => eventType === "run.waiting_for_human").map(({ payload }) => payload);
 }

@@ -132,20 +132,20 @@ export async function refusalOf(call: Promise<unknown>) {
 
 /** The ids of the run's checkpoints by kind, in the order in which they were written. */
 export async function kindsOf(runs: Runs, runId: string): Promise<readonly string[]> {
-  const { checkpoints } = await runs.listCheckpoints(runId);
+  const { items: checkpoints } = await runs.listCheckpoints(runId);
   return checkpoints.map(({ kind, stepId }) => (kind === "step_completed" ? `${kind} ${stepId}` : kind));
 }
 
 /** The id of the checkpoint that was written when that step settled, for the nth time. */
 export async function checkpointAfter(runs: Runs, runId: string, stepId: string): Promise<string> {
-  const { checkpoints } = await runs.listCheckpoints(runId);
+  const { items: checkpoints } = await runs.listCheckpoints(runId);
   const found = checkpoints.find((one) => one.kind === "step_completed" && one.stepId === stepId);
   if (found === undefined) throw new Error(`run "${runId}" has no checkpoint after step "${stepId}"`);
   return found.checkpointId;
 }
 
 export async function checkpointOfKind(runs: Runs, runId: string, kind: string): Promise<string> {
-  const { checkpoints } = await runs.listCheckpoints(runId);
+  const { items: checkpoints } = await runs.listCheckpoints(runId);
   const found = checkpoints.find((one) => one.kind === kind);
   if (found === undefined) throw new Error(`run "${runId}" has no checkpoint "${kind}"`);
   return found.checkpointId;
@@ -158,7 +158,7 @@ export async function eventTypesOf(runs: Runs, runId: string): Promise<readonly 
 }
 
 export async function eventsOf(runs: Runs, runId: string): Promise<readonly RunEvent[]> {
-  return (await runs.history(runId)).flatMap((entry) => entry.events);
+  return (await runs.history(runId)).items.flatMap((entry) => entry.events);
 }
 
 /** Starts a run and waits until it is completed. */

@@ -23,13 +23,13 @@ export function pause(ms: number): Promise<void> {
 
 /** The ids of the steps that were recorded, in the order of their record. */
 export async function recordedSteps(runs: Runs, runId: string): Promise<unknown[]> {
-  const events = await runs.events(runId);
+  const events = (await runs.events(runId)).items;
   return events.filter(({ eventType }) => eventType === "step.completed").map(({ payload }) => payload.step_id);
 }
 
 /** How many events of that type the run has. */
 export async function countEvents(runs: Runs, runId: string, type: string): Promise<number> {
-  return (await runs.events(runId)).filter(({ eventType }) => eventType === type).length;
+  return (await runs.events(runId)).items.filter(({ eventType }) => eventType === type).length;
 }
 
 /** The state at the head of a run. */

@@ -68,10 +68,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state: given });
         expect((await runs.loadCheckpoint("r", "c")).state).toEqual(given);
         expect((await runs.get("r")).metadata).toEqual(odd);
-        const created = await runs.loadCheckpoint(
-          "r",
-          (await runs.listCheckpoints("r")).checkpoints[0]?.checkpointId ?? "",
-        );
+        const created = await runs.loadCheckpoint("r", (await runs.listCheckpoints("r")).items[0]?.checkpointId ?? "");
         expect(created.state.inputs).toEqual(odd);
       }),
     );
@@ -107,7 +104,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.saveCheckpoint("r", { kind: "imported", state: decodeState(readState(json)) });
         await runs.resume("r");
         await home.idle();
-        const { checkpoints } = await runs.listCheckpoints("r");
+        const { items: checkpoints } = await runs.listCheckpoints("r");
         for (const { checkpointId } of checkpoints.slice(1)) {
           const loaded = await runs.loadCheckpoint("r", checkpointId);
           expect(writeState(encodeState(loaded.state))).toMatchObject({ added_later: { a: [1] } });
@@ -275,7 +272,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.start({ skillId: "pair", runId: "r" });
         await home.idle();
         const before = await rowsOf(store, tenant, "r");
-        for (const { checkpointId } of (await runs.listCheckpoints("r")).checkpoints) {
+        for (const { checkpointId } of (await runs.listCheckpoints("r")).items) {
           const { record, state } = await runs.loadCheckpoint("r", checkpointId);
           expect(await runs.saveCheckpoint("r", { ...record, state })).toEqual(record);
         }
@@ -305,7 +302,7 @@ export function checkpointCases(on: OnStage): void {
         await Promise.all(
           ids.map((checkpointId) => runs.saveCheckpoint("r", { checkpointId, kind: "k", state: state() })),
         );
-        const { checkpoints, head } = await runs.listCheckpoints("r");
+        const { items: checkpoints, head } = await runs.listCheckpoints("r");
         expect(
           checkpoints
             .slice(1)
@@ -349,7 +346,7 @@ export function checkpointCases(on: OnStage): void {
       on(async (stage) => {
         const { runs } = stage;
         await completed(stage, "chain", "r", { text: "a" });
-        const { checkpoints } = await runs.listCheckpoints("r");
+        const { items: checkpoints } = await runs.listCheckpoints("r");
         const loaded = await Promise.all(checkpoints.map((record) => runs.loadCheckpoint("r", record.checkpointId)));
         expect(loaded.map(({ record }) => record)).toEqual(checkpoints);
         expect(loaded.map(({ state }) => [state.status, Object.keys(state.stepResults)])).toEqual([
@@ -411,7 +408,7 @@ export function checkpointCases(on: OnStage): void {
       on(async (stage) => {
         const { runs } = stage;
         await completed(stage, "pair", "r");
-        for (const record of (await runs.listCheckpoints("r")).checkpoints) {
+        for (const record of (await runs.listCheckpoints("r")).items) {
           expect(stateSnapshotRef(record)).toBe(`checkpoint://r/${record.checkpointId}`);
           const [, runId = "", checkpointId = ""] = /^checkpoint:\/\/(.+)\/(.+)$/.exec(stateSnapshotRef(record)) ?? [];
           expect((await runs.loadCheckpoint(runId, checkpointId)).record).toEqual(record);
@@ -462,7 +459,7 @@ export function checkpointCases(on: OnStage): void {
           "step_completed file",
           "run_finished",
         ]);
-        const { checkpoints, head } = await runs.listCheckpoints("r");
+        const { items: checkpoints, head } = await runs.listCheckpoints("r");
         expect(head).toBe(checkpoints.at(-1)?.checkpointId);
         expect(new Set(checkpoints.map(({ checkpointId }) => checkpointId)).size).toBe(7);
         expect(checkpoints[2]).toMatchObject({ stepId: "send", runId: "r", pendingWrites: [] });
@@ -478,7 +475,7 @@ export function checkpointCases(on: OnStage): void {
         const past = runtime({ clock: earlier });
         await past.for(tenant).resume("r");
         await past.idle();
-        const { checkpoints } = await runs.listCheckpoints("r");
+        const { items: checkpoints } = await runs.listCheckpoints("r");
         expect(checkpoints.map(({ kind }) => kind)).toEqual([
           "run_created",
           "run_resumed",
@@ -497,7 +494,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "chain", runId: "r" });
         const ids = Array.from({ length: 60 }, (_, n) => `c${n}`);
         for (const checkpointId of ids) await runs.saveCheckpoint("r", { checkpointId, kind: "k", state: state() });
-        const { checkpoints } = await runs.listCheckpoints("r");
+        const { items: checkpoints } = await runs.listCheckpoints("r");
         expect(checkpoints.map(({ checkpointId }) => checkpointId).slice(1)).toEqual(ids);
         expect((await store.listEntries(tenant, "r", { limit: 1_000, checkpointsOnly: true })).length).toBe(61);
       }),
@@ -510,8 +507,8 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "chain", runId: "b" });
         await home.for("neighbor").create({ skillId: "chain", runId: "a" });
         await runs.saveCheckpoint("b", { checkpointId: "c", kind: "k", state: state() });
-        expect((await runs.listCheckpoints("a")).checkpoints).toHaveLength(1);
-        expect((await runs.listCheckpoints("b")).checkpoints).toHaveLength(2);
+        expect((await runs.listCheckpoints("a")).items).toHaveLength(1);
+        expect((await runs.listCheckpoints("b")).items).toHaveLength(2);
       }),
     );
   });

@@ -225,7 +225,7 @@ export function descentCases(on: OnStage): void {
         expect(Object.keys(run.metadata)).toHaveLength(4);
         await home.idle();
         expect((await runs.loadCheckpoint(run.runId, checkpointId)).state.inputs).toEqual({ text: "a" });
-        expect((await runs.list({ sourceRunId: "r" })).runs.map(({ runId }) => runId)).toEqual([kind]);
+        expect((await runs.list({ sourceRunId: "r" })).items.map(({ runId }) => runId)).toEqual([kind]);
         const [born] = await eventsOf(runs, kind);
         expect(born).toMatchObject({
           eventType: "run.created",
@@ -280,7 +280,7 @@ export function descentCases(on: OnStage): void {
         const { runs, home, store, tenant } = stage;
         await completed(stage, "chain", "r", { text: "a" });
         const before = await rowsOf(store, tenant, "r");
-        for (const { checkpointId } of (await runs.listCheckpoints("r")).checkpoints) {
+        for (const { checkpointId } of (await runs.listCheckpoints("r")).items) {
           const { run } = await runs[kind]("r", { checkpointId });
           await home.idle();
           if (kind === "fork") await runs.resume(run.runId);

@@ -105,7 +105,7 @@ export function missingCases(on: OnStage): void {
           for (const make of [runs.create.bind(runs), runs.start.bind(runs)]) {
             expect((await refusalOf(make({ skillId: "pair", runId: "r" }))).code).toBe("conflict");
           }
-          expect(await runs.list()).toEqual({ runs: [] });
+          expect(await runs.list()).toEqual({ items: [] });
           expect(await runs.count()).toBe(0);
           expect(await home.drain({ tenant })).toEqual({ taken: 0, passedOver: 0 });
         }),
@@ -146,7 +146,7 @@ export function missingCases(on: OnStage): void {
       test.each(fromCheckpoint)("on %s", (name) =>
         on(async (stage) => {
           await stateless(stage);
-          const { checkpoints } = await stage.runs.listCheckpoints("r");
+          const { items: checkpoints } = await stage.runs.listCheckpoints("r");
           const [checkpointId = ""] = checkpoints.map((record) => record.checkpointId);
           expect(checkpointId).toMatch(/^chk_/);
           const found = await missingOf(stage, () => (operations[name] as Operation)(stage.runs, "r", checkpointId));
@@ -220,7 +220,7 @@ export function missingCases(on: OnStage): void {
         const state = initialState<unknown>(strange, { a: 2 });
         await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state });
         expect((await runs.loadCheckpoint("r", "c")).state.inputs).toEqual({ a: 2 });
-        expect((await runs.listCheckpoints("r")).checkpoints).toHaveLength(2);
+        expect((await runs.listCheckpoints("r")).items).toHaveLength(2);
         const { run } = await runs.fork("r", { newRunId: "f" });
         expect(run).toMatchObject({ status: "pending", skillId: strange, checkpointHead: "c" });
         await runs.signal("r", { name: "go" });

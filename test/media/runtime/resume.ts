@@ -93,10 +93,10 @@ export function resumeCases(on: OnStage): void {
         await failedAt(stage, "three");
         const { runs, home, store, tenant } = stage;
         const before = await rowsOf(store, tenant, "r");
-        const listed = (await runs.listCheckpoints("r")).checkpoints;
+        const listed = (await runs.listCheckpoints("r")).items;
         await runs.resume("r", { checkpointId: await checkpointAfter(runs, "r", "one") });
         await home.idle();
-        const { checkpoints, head } = await runs.listCheckpoints("r");
+        const { items: checkpoints, head } = await runs.listCheckpoints("r");
         expect(checkpoints.slice(0, listed.length)).toEqual(listed);
         expect(await kindsOf(runs, "r")).toEqual([
           "run_started",
@@ -427,10 +427,10 @@ export function resumeCases(on: OnStage): void {
       on(async (stage) => {
         await failedAt(stage, "three");
         const { runs, home } = stage;
-        const before = await runs.history("r");
+        const before = (await runs.history("r")).items;
         await runs.resume("r", { checkpointId: await checkpointAfter(runs, "r", "one") });
         await home.idle();
-        const after = await runs.history("r");
+        const after = (await runs.history("r")).items;
         expect(after.slice(0, before.length)).toEqual(before);
         const revisions = after.map((entry) => entry.revision);
         expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
@@ -463,8 +463,8 @@ export function resumeCases(on: OnStage): void {
       on(async (stage) => {
         const { runs } = stage;
         await completed(stage, "pair", "r");
-        const history = await runs.history("r");
-        const { checkpoints } = await runs.listCheckpoints("r");
+        const history = (await runs.history("r")).items;
+        const { items: checkpoints } = await runs.listCheckpoints("r");
         expect(history.flatMap((entry) => entry.checkpoint ?? [])).toEqual(checkpoints);
         const saved = history
           .flatMap((entry) => entry.events)
@@ -480,11 +480,11 @@ export function resumeCases(on: OnStage): void {
       on(async ({ runs, home }) => {
         await runs.start({ skillId: "chain", runId: "r", traceId: "trace" });
         await home.idle();
-        const whole = await runs.history("r");
+        const whole = (await runs.history("r")).items;
         expect(whole.flatMap((entry) => entry.events).every((event) => event.traceId === "trace")).toBe(true);
         const parts = [];
         for (let after = 0; ; ) {
-          const [entry] = await runs.history("r", { after, limit: 1 });
+          const [entry] = (await runs.history("r", { after, limit: 1 })).items;
           if (entry === undefined) break;
           parts.push(entry);
           after = entry.revision;

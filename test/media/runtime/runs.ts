@@ -77,7 +77,7 @@ export function runCases(on: OnStage): void {
         expect(run.startedAt).toBeUndefined();
         await home.drain({ tenant });
         expect(calls).toEqual([]);
-        const { checkpoints, head } = await runs.listCheckpoints("r");
+        const { items: checkpoints, head } = await runs.listCheckpoints("r");
         expect(checkpoints.map(({ kind }) => kind)).toEqual(["run_created"]);
         expect(head).toBe(checkpoints[0]?.checkpointId);
         expect((await runs.get("r")).checkpointHead).toBe(head);
@@ -175,7 +175,7 @@ export function runCases(on: OnStage): void {
         await runs.start({ skillId: "pair", runId: "r" });
         await home.idle();
         expect((await runs.get("r")).result).toEqual({ join: large });
-        expect((await runs.list()).runs).toMatchObject([{ runId: "r", status: "completed", result: null }]);
+        expect((await runs.list()).items).toMatchObject([{ runId: "r", status: "completed", result: null }]);
         await runs.replay("r", { newRunId: "again" });
         await home.idle();
         expect((await runs.get("again")).result).toEqual({ join: large });
@@ -211,11 +211,12 @@ export function runCases(on: OnStage): void {
       "are the newest first, or the oldest first, and go on after a place",
       on(async ({ runs, clock }) => {
         await births(runs, clock.advance, "c1", "p2", "c3", "p4");
-        const ids = async (query: Parameters<Runs["list"]>[0]) => (await runs.list(query)).runs.map((run) => run.runId);
+        const ids = async (query: Parameters<Runs["list"]>[0]) =>
+          (await runs.list(query)).items.map((run) => run.runId);
         expect(await ids({})).toEqual(["p4", "c3", "p2", "c1"]);
         expect(await ids({ order: "ascending" })).toEqual(["c1", "p2", "c3", "p4"]);
         const page = await runs.list({ limit: 2 });
-        expect(page.runs.map((run) => run.runId)).toEqual(["p4", "c3"]);
+        expect(page.items.map((run) => run.runId)).toEqual(["p4", "c3"]);
         expect(await ids({ limit: 2, ...(page.next && { after: page.next }) })).toEqual(["p2", "c1"]);
         expect((await runs.list({ limit: 4 })).next).toBeUndefined();
         expect(await ids({ offset: 1, limit: 2 })).toEqual(["c3", "p2"]);
@@ -239,7 +240,7 @@ export function runCases(on: OnStage): void {
           [{ skillId: "chain", status: "pending", sourceRunId: "c1" }, ["f"]],
         ];
         for (const [filter, expected] of table) {
-          expect((await runs.list(filter)).runs.map((run) => run.runId)).toEqual(expected);
+          expect((await runs.list(filter)).items.map((run) => run.runId)).toEqual(expected);
           expect(await runs.count(filter)).toBe(expected.length);
         }
       }),

@@ -110,7 +110,7 @@ async function read({ runs: started, saved }: Task & { do: "read" }): Promise<vo
   for (const runId of there) {
     const { status, result } = await runs.settled(runId);
     statuses[status] = (statuses[status] ?? 0) + 1;
-    const recorded = (await runs.events(runId, { limit: 500 })).filter(
+    const recorded = (await runs.events(runId, { limit: 500 })).items.filter(
       ({ eventType }) => eventType === "step.completed",
     );
     if (result !== runId || recorded.length !== steps.length)
@@ -134,7 +134,7 @@ async function fill(): Promise<void> {
   const start = { skillId: "waiting", runId: "r" };
   await runs.start(start);
   while ((await runs.get("r")).status !== "waiting_for_signal") await pause(10);
-  const before = JSON.stringify(await runs.history("r"));
+  const before = JSON.stringify((await runs.history("r")).items);
   const refused: Record<string, unknown> = {};
   let stored = 0;
   for (let numbers = 100_000; numbers >= 200; ) {
@@ -149,9 +149,9 @@ async function fill(): Promise<void> {
   );
   let listed = 0;
   let page = await runs.list({ limit: 100 });
-  for (; page.next !== undefined; page = await runs.list({ limit: 100, after: page.next })) listed += page.runs.length;
-  listed += page.runs.length;
-  const isWhole = JSON.stringify(await runs.history("r")) === before && listed === stored + 1;
+  for (; page.next !== undefined; page = await runs.list({ limit: 100, after: page.next })) listed += page.items.length;
+  listed += page.items.length;
+  const isWhole = JSON.stringify((await runs.history("r")).items) === before && listed === stored + 1;
   await tell({ kind: "filled", stored, refused, isWhole });
 }
 

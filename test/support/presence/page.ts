@@ -81,7 +81,7 @@ const executor: ExecutorPage = {
     const { status, result } = await runs.get(runId);
     return { status, result };
   },
-  events: async (runId) => (await runs.events(runId)).map(({ eventType }) => eventType),
+  events: async (runId) => (await runs.events(runId)).items.map(({ eventType }) => eventType),
   async watch(runId) {
     const seen: string[] = [];
     for await (const { eventType } of runs.watch(runId, { pollMs: hour })) seen.push(eventType);

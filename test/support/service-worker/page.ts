@@ -49,7 +49,7 @@ if (query.get("serves") === "yes") {
 const site: SitePage = {
   async look(runId) {
     const { status, result } = await looking.get(runId);
-    return { status, result, events: (await looking.events(runId)).map(({ eventType }) => eventType) };
+    return { status, result, events: (await looking.events(runId)).items.map(({ eventType }) => eventType) };
   },
   async watch(runId) {
     const ids: string[] = [];

@@ -85,11 +85,11 @@ export function homeOver(store: Store) {
 
 async function seen(runs: Runs, runId: string): Promise<SeenRun> {
   const checkpoints = [];
-  for (const { checkpointId } of (await runs.listCheckpoints(runId)).checkpoints) {
+  for (const { checkpointId } of (await runs.listCheckpoints(runId)).items) {
     const { record, state } = await runs.loadCheckpoint(runId, checkpointId);
     checkpoints.push({ record: writeCheckpointRecord(record), state: writeState(encodeState(state)) });
   }
-  const events = (await runs.events(runId)) as unknown as readonly JsonObject[];
+  const events = (await runs.events(runId)).items as unknown as readonly JsonObject[];
   return { run: writeRun(encodeRun(await runs.get(runId))), checkpoints, events };
 }
 
@@ -118,7 +118,7 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
       const store = await open();
       const { runs } = homeOver(store);
       const ids = stored.seen.map(({ run }) => run.run_id);
-      expect((await runs.list({ order: "ascending" })).runs.map(({ runId }) => runId).sort()).toEqual([...ids].sort());
+      expect((await runs.list({ order: "ascending" })).items.map(({ runId }) => runId).sort()).toEqual([...ids].sort());
       expect(await runs.count({ status: "pending" })).toBe(
         stored.seen.filter(({ run }) => run.status === "pending").length,
       );
@@ -147,7 +147,7 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
       }
       const before = sent.length;
       await runs.replay("completed", { newRunId: "replay" });
-      const start = (await runs.listCheckpoints("completed")).checkpoints[0]?.checkpointId ?? "";
+      const start = (await runs.listCheckpoints("completed")).items[0]?.checkpointId ?? "";
       await runs.replay("completed", { checkpointId: start, newRunId: "replay from the start" });
       await runtime.idle();
       const { result } = await runs.get("completed");

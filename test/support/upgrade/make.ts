@@ -58,7 +58,7 @@ async function makeRuns(runtime: Runtime, runs: Runs): Promise<readonly string[]
   await runs.start({ skillId: "failing", runId: "failed" });
   await runtime.idle();
 
-  const { checkpoints } = await runs.listCheckpoints("completed");
+  const { items: checkpoints } = await runs.listCheckpoints("completed");
   const checkpointId = checkpoints[2]?.checkpointId ?? "";
   await runs.fork("completed", { checkpointId, newRunId: "fork", edit: { vars: { edited: odd } } });
 
@@ -93,11 +93,11 @@ async function seen(runs: Runs, runIds: readonly string[]): Promise<unknown> {
   for (const runId of runIds) {
     const run = writeRun(encodeRun(await runs.get(runId)));
     const checkpoints = [];
-    for (const { checkpointId } of (await runs.listCheckpoints(runId)).checkpoints) {
+    for (const { checkpointId } of (await runs.listCheckpoints(runId)).items) {
       const { record, state } = await runs.loadCheckpoint(runId, checkpointId);
       checkpoints.push({ record: writeCheckpointRecord(record), state: writeState(encodeState(state)) });
     }
-    found.push({ run, checkpoints, events: await runs.events(runId) });
+    found.push({ run, checkpoints, events: (await runs.events(runId)).items });
   }
   return found;
 }

@@ -18,17 +18,16 @@ export const checkpointRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/checkpoints", query(checkpointQuery), async (c) => {
     const runId = c.req.param("run_id");
     const { after, limit } = c.req.valid("query");
-    const { checkpoints, head, total, isMore } = await c.var.runs.listCheckpoints(runId, {
+    const { items, head, total, next } = await c.var.runs.listCheckpoints(runId, {
       ...given({ after }),
       limit,
     });
-    const last = isMore ? checkpoints.at(-1) : undefined;
     const answer: CheckpointListAnswer = {
       run_id: runId,
-      checkpoints: checkpoints.map(checkpointRecordAnswer),
+      checkpoints: items.map(checkpointRecordAnswer),
       total,
       checkpoint_head: head ?? null,
-      ...(last === undefined ? {} : { next_after: last.checkpointId }),
+      ...(next === undefined ? {} : { next_after: next }),
     };
     return c.json(answer);
   })

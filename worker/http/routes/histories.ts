@@ -1,7 +1,5 @@
 import { Hono } from "hono";
-import { eventPosition } from "../../../src/codec/index.ts";
 import { readLineage } from "../../../src/index.ts";
-import { readEventPage, readHistoryPage } from "../../../src/runs/pages.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
 import type { AppEnv } from "../call.ts";
 import { type EventPageAnswer, eventQuery, type HistoryAnswer, historyQuery } from "../contract/histories.ts";
@@ -13,16 +11,15 @@ export const historyRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
     const { after, limit } = c.req.valid("query");
     const runId = c.req.param("run_id");
-    const { entries, isMore } = await readHistoryPage(c.var.runs, runId, { after, limit });
-    const last = isMore ? entries.at(-1) : undefined;
+    const { items, next } = await c.var.runs.history(runId, { after, limit });
     const answer: HistoryAnswer = {
       run_id: runId,
-      history: entries.map(historyEntryAnswer),
+      history: items.map(historyEntryAnswer),
       pagination: {
         after,
         limit,
-        has_more: last !== undefined,
-        ...(last === undefined ? {} : { next_after: last.revision }),
+        has_more: next !== undefined,
+        ...(next === undefined ? {} : { next_after: next }),
       },
     };
     return c.json(answer);
@@ -30,15 +27,14 @@ export const historyRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/events", query(eventQuery), async (c) => {
     const { after, limit } = c.req.valid("query");
     const runId = c.req.param("run_id");
-    const { events, isMore } = await readEventPage(c.var.runs, runId, { ...given({ after }), limit });
-    const last = isMore ? events.at(-1) : undefined;
+    const { items, next } = await c.var.runs.events(runId, { ...given({ after }), limit });
     const answer: EventPageAnswer = {
       run_id: runId,
-      events: events.map(eventAnswer),
+      events: items.map(eventAnswer),
       pagination: {
         limit,
-        has_more: last !== undefined,
-        ...(last === undefined ? {} : { next_after: eventPosition(last) }),
+        has_more: next !== undefined,
+        ...(next === undefined ? {} : { next_after: next }),
       },
     };
     return c.json(answer);

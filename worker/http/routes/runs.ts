@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { invalidRequest } from "../../../src/errors.ts";
-import { isId } from "../../../src/ids.ts";
-import type { RunPosition } from "../../../src/store.ts";
+import { parseCursor } from "../../../src/runs/cursor.ts";
 import { type AppEnv, needs } from "../call.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer } from "../contract/wire.ts";
@@ -14,13 +13,14 @@ export const runRoutes = new Hono<AppEnv>()
     const filter = given({ status, skillId: skill_id, sourceRunId: source_run_id });
     const part = { ...filter, ...given({ order }), limit };
     if (cursor !== undefined) {
-      const { runs, next } = await c.var.runs.list({ ...part, ...given({ after: parseCursor(cursor, offset) }) });
+      const after = checkedCursor(cursor, offset);
+      const { items, next } = await c.var.runs.list({ ...part, ...given({ after }) });
       const answer: RunPageAnswer = {
-        runs: runs.map(runAnswer),
+        runs: items.map(runAnswer),
         pagination: {
           limit,
           has_more: next !== undefined,
-          ...(next === undefined ? {} : { next_cursor: cursorOf(next) }),
+          ...(next === undefined ? {} : { next_cursor: next }),
         },
       };
       return c.json<RunPageAnswer | RunListAnswer>(answer);
@@ -28,13 +28,13 @@ export const runRoutes = new Hono<AppEnv>()
     const [page, total] = await Promise.all([c.var.runs.list({ ...part, offset }), c.var.runs.count(filter)]);
     const hasMore = page.next !== undefined;
     const answer: RunListAnswer = {
-      runs: page.runs.map(runAnswer),
+      runs: page.items.map(runAnswer),
       pagination: {
         offset,
         limit,
         total,
         has_more: hasMore,
-        ...(hasMore ? { next_offset: offset + page.runs.length } : {}),
+        ...(hasMore ? { next_offset: offset + page.items.length } : {}),
       },
     };
     return c.json<RunPageAnswer | RunListAnswer>(answer);
@@ -49,28 +49,14 @@ export const runRoutes = new Hono<AppEnv>()
     return c.body(null, 204);
   });
 
-/** The cursor of the page that begins after this place. Callers hand it back as it is. */
-function cursorOf({ createdAt, runId }: RunPosition): string {
-  return btoa(`${createdAt}:${runId}`).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-}
-
 /**
- * The place of a cursor; none of the empty one, with which the first page is asked for.
+ * The cursor of a request, as the runs take it; none of the empty one, with which the first page is asked for.
  *
- * @throws `invalid_request` where it is none of ours, or an offset is asked for beside it.
+ * @throws `invalid_request` if it is not one of ours, or an offset is asked for beside it.
  */
-function parseCursor(cursor: string, offset: number): RunPosition | undefined {
+function checkedCursor(cursor: string, offset: number): string | undefined {
   if (offset > 0) throw invalidRequest("offset", "expected no offset beside a cursor");
   if (cursor === "") return undefined;
-  const [, createdAt = "", runId] = /^(\d{1,15}):(.+)$/.exec(textOf(cursor)) ?? [];
-  if (!isId(runId)) throw invalidRequest("cursor", "expected an empty text or the next_cursor of a page");
-  return { createdAt: Number(createdAt), runId };
-}
-
-function textOf(cursor: string): string {
-  try {
-    return atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
-  } catch {
-    return "";
-  }
+  parseCursor(cursor, "cursor");
+  return cursor;
 }

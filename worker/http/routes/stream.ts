@@ -20,8 +20,8 @@ export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", qu
   const place = given({ after: c.req.header("last-event-id") || c.req.valid("query").after });
   // What is wrong with the request is told before the stream begins; in that order, so that no event falls in between.
   const { status } = await runs.get(runId);
-  const [next] = await runs.events(runId, { ...place, limit: 1 });
-  if (next === undefined && isTerminal(status)) return c.body(null, 204);
+  const { items } = await runs.events(runId, { ...place, limit: 1 });
+  if (items.length === 0 && isTerminal(status)) return c.body(null, 204);
   const ended = new AbortController();
   c.var.watched({ ended: ended.signal, close: () => ended.abort() });
   const ends = [c.req.raw.signal, ...(signal === undefined ? [] : [signal])];
