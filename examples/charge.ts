@@ -19,7 +19,7 @@ const charge = defineCapability(
     version: "1",
     sideEffects: "external_action",
     isIdempotent: false,
-    retry: { maxAttempts: 3, delayMs: 100 },
+    retries: { limit: 2, delay: 100 },
   },
   async ({ cents }: { cents: number }, { signal }) => {
     const response = await fetch(charges, { method: "POST", body: JSON.stringify({ cents }), signal });

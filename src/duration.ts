@@ -29,19 +29,32 @@ const unitMs: { readonly [U in DurationUnit]: number } = {
  * @throws `invalid_request` that names the place.
  */
 export function durationMs(duration: Duration, path: string): number {
+  const problem = durationProblem(duration);
+  if (problem !== undefined) throw invalidRequest(path, problem);
+  return msOf(duration);
+}
+
+/** What is wrong with a duration; `undefined` if nothing is. */
+export function durationProblem(duration: unknown): string | undefined {
   if (typeof duration === "number") {
-    if (duration >= 0 && duration <= maxDurationMs) return duration;
-    throw invalidRequest(path, `expected a duration of 0 to ${maxDurationMs} milliseconds, not ${duration}`);
+    if (duration >= 0 && duration <= maxDurationMs) return undefined;
+    return `expected a duration of 0 to ${maxDurationMs} milliseconds, not ${duration}`;
   }
-  const words = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/;
-  const found = typeof duration === "string" ? words.exec(duration) : null;
-  if (found === null)
-    throw invalidRequest(
-      path,
-      `invalid duration "${String(duration)}": expected milliseconds, or text such as "3 days"`,
-    );
-  const ms = Number(found[1]) * unitMs[found[2] as DurationUnit];
-  if (ms > maxDurationMs)
-    throw invalidRequest(path, `"${duration}" is too long: expected at most ${maxDurationMs} milliseconds`);
-  return ms;
+  if (typeof duration !== "string" || !words.test(duration)) {
+    return `invalid duration ${shown(duration)}: expected milliseconds, or text such as "3 days"`;
+  }
+  const isTooLong = msOf(duration as Duration) > maxDurationMs;
+  return isTooLong ? `"${duration}" is too long: expected at most ${maxDurationMs} milliseconds` : undefined;
+}
+
+const words = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/;
+
+function msOf(duration: Duration): number {
+  if (typeof duration === "number") return duration;
+  const [, count, unit] = words.exec(duration) ?? [];
+  return Number(count) * unitMs[unit as DurationUnit];
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : value === null ? "null" : `of type ${typeof value}`;
 }

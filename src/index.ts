@@ -10,7 +10,7 @@ export type { RunEvent } from "./record/event.ts";
 export type { Precondition } from "./record/precondition.ts";
 export { isTerminal, type RunError, type RunStatus } from "./record/run.ts";
 export type { ExecutionState } from "./record/state.ts";
-export type { RetryPolicy } from "./retry.ts";
+export type { Retries } from "./retry.ts";
 export type { NewRun, StartOptions } from "./runs/birth.ts";
 export { compareCheckpoints } from "./runs/comparison.ts";
 export type { GateDecision, NewSignal, Resumption } from "./runs/continuation.ts";

@@ -1,53 +1,78 @@
-import { maxDurationMs } from "./duration.ts";
-import { DurableError } from "./errors.ts";
-
-/** How often a step is tried, and how long it waits in between. */
-export interface RetryPolicy {
-  /** All attempts, the first one too. */
-  readonly maxAttempts: number;
-  /** Before the second attempt, in milliseconds. */
-  readonly delayMs: number;
-  /** By which the delay grows from attempt to attempt; 1 keeps it. */
-  readonly multiplier: number;
-  /** The longest delay, in milliseconds, before jitter. */
-  readonly maxDelayMs: number;
-  /** The share of the delay, 0 to 1, by which it varies at random to either side. */
-  readonly jitter: number;
-}
-
-/** One attempt. */
-export const noRetry: RetryPolicy = { maxAttempts: 1, delayMs: 1_000, multiplier: 2, maxDelayMs: 300_000, jitter: 0 };
+import { type Duration, durationMs, durationProblem, maxDurationMs } from "./duration.ts";
 
 /**
- * The delay before the next attempt after `attempts` failed ones, in whole milliseconds, or `undefined` where none is
- * left. `random` is in [0, 1).
+ * How often a failed step is tried again, and how long it waits in between: for capabilities, graphs and code alike, in the words
+ * of Cloudflare's Workflows. `maxDelay` and `jitter` are ours.
  */
-export function retryDelay(policy: RetryPolicy, attempts: number, random: number): number | undefined {
-  if (attempts >= policy.maxAttempts) return undefined;
-  // No delay is none after ever so many attempts, whose power overflows.
-  const delay =
-    policy.delayMs === 0 ? 0 : Math.min(policy.delayMs * policy.multiplier ** (attempts - 1), policy.maxDelayMs);
-  return Math.round(delay * (1 + policy.jitter * (2 * random - 1)));
+export interface Retries {
+  /** Further attempts after the first. Default 5. */
+  readonly limit?: number;
+  /** Before the second attempt. Default 10 seconds. */
+  readonly delay?: Duration;
+  /** How the delay grows from attempt to attempt: `exponential` (the default) doubles it. */
+  readonly backoff?: Backoff;
+  /** The longest delay, before jitter. Default: no bound. */
+  readonly maxDelay?: Duration;
+  /** The share of the delay, 0 to 1, by which it varies at random to either side. Default 0. */
+  readonly jitter?: number;
 }
 
-/** @throws `invalid_definition` that names the place. */
-export function checkRetryPolicy(policy: Partial<RetryPolicy>, path: string): void {
-  const isDuration = (value: number) => value >= 0 && value <= maxDurationMs / 2;
-  // Jitter may double a delay.
-  const aDuration = `a number of milliseconds from 0 to ${maxDurationMs / 2}`;
-  const rules: readonly [keyof RetryPolicy, (value: number) => boolean, string][] = [
-    ["maxAttempts", (value) => Number.isSafeInteger(value) && value >= 1, "a whole number of at least 1"],
-    ["delayMs", isDuration, aDuration],
-    ["multiplier", (value) => value >= 1 && Number.isFinite(value), "a number of at least 1"],
-    ["maxDelayMs", isDuration, aDuration],
-    ["jitter", (value) => value >= 0 && value <= 1, "a number from 0 to 1"],
-  ];
-  for (const [key, holds, what] of rules) {
-    const value = policy[key];
-    if (value !== undefined && !(typeof value === "number" && holds(value))) {
-      throw new DurableError("invalid_definition", `${path}.${key}: expected ${what}, not ${String(value)}`, {
-        path: `${path}.${key}`,
-      });
-    }
+export type Backoff = (typeof backoffs)[number];
+
+const backoffs = ["constant", "linear", "exponential"] as const;
+
+/** Source: https://developers.cloudflare.com/workflows/build/sleeping-and-retrying/ */
+export const defaultRetries = { limit: 5, delay: 10_000, backoff: "exponential" } as const satisfies Retries;
+
+/**
+ * The delay before the next attempt after `attempts` failed ones, in whole milliseconds, or `undefined` if none is left.
+ * `random` is in [0, 1).
+ */
+export function retryDelay(retries: Retries, attempts: number, random: number): number | undefined {
+  const { limit, delay, backoff, maxDelay = maxDurationMs, jitter = 0 } = { ...defaultRetries, ...retries };
+  if (attempts > limit) return undefined;
+  const delayMs = Math.min(durationMs(delay, "delay") * growth(backoff, attempts), durationMs(maxDelay, "maxDelay"));
+  // Jitter may double it.
+  return Math.min(Math.round(delayMs * (1 + jitter * (2 * random - 1))), maxDurationMs);
+}
+
+function growth(backoff: Backoff, attempts: number): number {
+  switch (backoff) {
+    case "constant":
+      return 1;
+    case "linear":
+      return attempts;
+    case "exponential":
+      // Finite, so that no delay is none after ever so many attempts.
+      return 2 ** Math.min(attempts - 1, 1_000);
   }
+}
+
+/** What is wrong with a retry policy, and at which member; `undefined` if nothing is. */
+export function retriesProblem(
+  retries: unknown,
+): { readonly at?: keyof Retries; readonly problem: string } | undefined {
+  if (typeof retries !== "object" || retries === null) return { problem: "expected an object" };
+  const { limit, delay, backoff, maxDelay, jitter } = retries as { [Name in keyof Retries]: unknown };
+  if (limit !== undefined && !isLimit(limit)) {
+    return { at: "limit", problem: `expected a whole number of at least 0, or Infinity, not ${String(limit)}` };
+  }
+  if (backoff !== undefined && !backoffs.some((word) => word === backoff)) {
+    return { at: "backoff", problem: `expected one of ${backoffs.join(", ")}` };
+  }
+  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    return { at: "jitter", problem: `expected a number from 0 to 1, not ${String(jitter)}` };
+  }
+  for (const [at, duration] of [
+    ["delay", delay],
+    ["maxDelay", maxDelay],
+  ] as const) {
+    const problem = duration === undefined ? undefined : durationProblem(duration);
+    if (problem !== undefined) return { at, problem };
+  }
+  return undefined;
+}
+
+function isLimit(limit: unknown): boolean {
+  return limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && (limit as number) >= 0);
 }

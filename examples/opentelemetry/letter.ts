@@ -25,7 +25,7 @@ const telemetry = openTelemetry(tracers.getTracer("orca-durable"), meters.getMet
 
 let failures = 1;
 const draft = defineCapability({ id: "letter.draft", version: "1" }, ({ to }: { to: string }) => `Dear ${to}, …`);
-const send = defineCapability({ id: "letter.send", version: "1", retry: { maxAttempts: 2, delayMs: 10 } }, () =>
+const send = defineCapability({ id: "letter.send", version: "1", retries: { limit: 1, delay: 10 } }, () =>
   tracer.startActiveSpan("smtp", async (span) => {
     span.end();
     if (failures-- > 0) throw new Error("the server is busy");

@@ -2,7 +2,7 @@ import { defineCapability } from "../../src/index.ts";
 
 /** Hands a mail to the service that sends it. */
 export const sendMail = defineCapability(
-  { id: "mail.send", version: "1", sideEffects: "external_action", retry: { maxAttempts: 3, delayMs: 60_000 } },
+  { id: "mail.send", version: "1", sideEffects: "external_action", retries: { limit: 2, delay: 60_000 } },
   async (mail: { to: string; text: string }, { idempotencyKey, signal }) => {
     const headers = { "idempotency-key": idempotencyKey };
     const body = JSON.stringify(mail);

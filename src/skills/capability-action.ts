@@ -1,23 +1,25 @@
+import { type Duration, durationMs } from "../duration.ts";
 import type { Action } from "../engine/attempt.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
-import { noRetry, type RetryPolicy, retryDelay } from "../retry.ts";
+import { type Retries, retryDelay } from "../retry.ts";
 import type { Capability } from "./capability.ts";
 
 /** The call of a capability under its own policies, as far as the step that calls it says no other. */
 export function capabilityAction(
   { definition, handler }: Capability,
   input: Json,
-  of: { readonly retry?: Partial<RetryPolicy> | undefined; readonly timeoutMs?: number | undefined } = {},
+  of: { readonly retries?: Retries | undefined; readonly timeout?: Duration | undefined } = {},
 ): Action {
-  const policy = { ...noRetry, ...definition.retry, ...of.retry };
+  // Without any there is one attempt.
+  const retries = { ...(definition.retries ?? of.retries ?? { limit: 0 }), ...of.retries };
+  const timeout = of.timeout ?? definition.timeout;
   return {
     policy: definition,
     input,
     inputSchema: definition.input,
     outputSchema: definition.output,
-    ...present({ timeoutMs: of.timeoutMs ?? definition.timeoutMs }),
+    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout, "timeout") }),
     call: handler,
-    retryDelay: (attempts, _, random) => retryDelay(policy, attempts, random),
+    retryDelay: (attempts, _, random) => retryDelay(retries, attempts, random),
   };
 }

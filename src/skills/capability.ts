@@ -1,8 +1,8 @@
-import { maxDurationMs } from "../duration.ts";
+import { type Duration, durationMs, durationProblem } from "../duration.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
-import { checkRetryPolicy, type RetryPolicy } from "../retry.ts";
+import { type Retries, retriesProblem } from "../retry.ts";
 import type { Schema } from "../schema.ts";
 
 /** What a capability does to the world. Source: the ORCA durability contract, section 5. */
@@ -31,9 +31,10 @@ export interface CapabilityDefinition<Input = unknown, Output = unknown> extends
   readonly description?: string;
   readonly input?: Schema<Input>;
   readonly output?: Schema<Output>;
-  readonly retry?: Partial<RetryPolicy>;
-  /** How long one attempt may take, in milliseconds. */
-  readonly timeoutMs?: number;
+  /** Absent for a single attempt. */
+  readonly retries?: Retries;
+  /** How long one attempt may take. Without it an attempt has no limit of time. */
+  readonly timeout?: Duration;
 }
 
 /** What a handler is told beside its input. */
@@ -66,7 +67,7 @@ export function defineCapability<Input = unknown, Output = unknown>(
   definition: CapabilityDefinition<Input, Output>,
   handler: Handler<Input, Output>,
 ): Capability<Input, Output> {
-  const { id, version, retry, timeoutMs } = definition;
+  const { id, version, retries, timeout } = definition;
   const path = `capability "${id}"`;
   if (!isId(id))
     throw new DurableError("invalid_definition", `${path}: invalid id: expected 1 to 200 printable ASCII characters`);
@@ -75,20 +76,40 @@ export function defineCapability<Input = unknown, Output = unknown>(
       "invalid_definition",
       `${path}: invalid version: expected 1 to 200 printable ASCII characters`,
     );
-  if (retry !== undefined) checkRetryPolicy(retry, `${path}.retry`);
-  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= maxDurationMs)) {
-    const what = `a number of milliseconds above 0, at most ${maxDurationMs}`;
-    throw new DurableError("invalid_definition", `${path}.timeoutMs: expected ${what}, not ${String(timeoutMs)}`);
-  }
+  checkTimes({ retries, timeout }, path);
   for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
     if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
     throw new DurableError("invalid_definition", `${path}.${name}: expected true or false`);
   }
   const frozen = Object.freeze({
     ...definition,
-    ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }) }),
+    ...(retries === undefined ? {} : { retries: Object.freeze({ ...retries }) }),
   });
   return Object.freeze({ definition: frozen, handler });
+}
+
+/**
+ * Checks how often something is tried and for how long.
+ *
+ * @throws `invalid_definition` that names the place.
+ */
+export function checkTimes(
+  { retries, timeout }: { readonly retries?: unknown; readonly timeout?: unknown },
+  path: string,
+): void {
+  const fault = (place: string, problem: string) =>
+    new DurableError("invalid_definition", `${place}: ${problem}`, { path: place });
+  const wrong = retries === undefined ? undefined : retriesProblem(retries);
+  if (wrong !== undefined) {
+    throw fault(wrong.at === undefined ? `${path}.retries` : `${path}.retries.${wrong.at}`, wrong.problem);
+  }
+  if (timeout === undefined) return;
+  const problem = durationProblem(timeout) ?? (msIsZero(timeout) ? "expected more than no time" : undefined);
+  if (problem !== undefined) throw fault(`${path}.timeout`, problem);
+}
+
+function msIsZero(duration: unknown): boolean {
+  return durationMs(duration as Duration, "timeout") === 0;
 }
 
 /**

@@ -14,21 +14,21 @@ const full: CapabilityDefinition = {
   sideEffects: "external_action",
   replayPolicy: "use_recorded_result",
   isIdempotent: false,
-  retry: { maxAttempts: 3, delayMs: 10 },
-  timeoutMs: 1_000,
+  retries: { limit: 2, delay: 10 },
+  timeout: 1_000,
   requiresConfirmation: true,
 };
 
 describe("a definition", () => {
   test("is frozen through and through, and no longer the caller's", () => {
-    const mine = { ...full, retry: { ...full.retry } };
+    const mine = { ...full, retries: { ...full.retries } };
     const { definition } = defineCapability(mine, () => 1);
     mine.version = "2";
-    mine.retry.maxAttempts = 99;
+    mine.retries.limit = 99;
     expect(definition.version).toBe("1.2.3");
-    expect(definition.retry?.maxAttempts).toBe(3);
+    expect(definition.retries?.limit).toBe(2);
     expect(() => Object.assign(definition, { version: "2" })).toThrow(TypeError);
-    expect(() => Object.assign(definition.retry ?? {}, { maxAttempts: 99 })).toThrow(TypeError);
+    expect(() => Object.assign(definition.retries ?? {}, { limit: 99 })).toThrow(TypeError);
   });
 
   test("and its handler stay together", () => {
@@ -40,9 +40,9 @@ describe("a definition", () => {
     ["without an id", { id: "" }, "id"],
     ["with an id beyond ASCII", { id: "é" }, "id"],
     ["without a version", { version: "" }, "version"],
-    ["with a wrong retry policy", { retry: { jitter: 2 } }, 'capability "mail.send".retry.jitter'],
-    ["with a timeout of nothing", { timeoutMs: 0 }, 'capability "mail.send".timeoutMs'],
-    ["with a timeout that is no number", { timeoutMs: Number.NaN }, 'capability "mail.send".timeoutMs'],
+    ["with a wrong retry policy", { retries: { jitter: 2 } }, 'capability "mail.send".retries.jitter'],
+    ["with a timeout of nothing", { timeout: 0 }, 'capability "mail.send".timeout'],
+    ["with a timeout that is no number", { timeout: Number.NaN }, 'capability "mail.send".timeout'],
   ])("%s is refused", (_name, over, place) => {
     try {
       defineCapability({ ...full, ...over }, () => 1);
@@ -73,8 +73,8 @@ describe("a digest", () => {
     [{ sideEffects: "write" }],
     [{ replayPolicy: "reexecute" }],
     [{ isIdempotent: true }],
-    [{ retry: { maxAttempts: 4, delayMs: 10 } }],
-    [{ timeoutMs: 1_001 }],
+    [{ retries: { limit: 3, delay: 10 } }],
+    [{ timeout: 1_001 }],
     [{ requiresConfirmation: false }],
     [{ input: schema("zod") }],
     [{ output: schema("valibot") }],

@@ -184,7 +184,7 @@ describe("`when`", () => {
       const options = graph(
         [
           { id: "a", uses: "do", when: () => asked++ > 0, output: "vars.a" },
-          { id: "nap", sleepMs: hour },
+          { id: "nap", sleep: hour },
           { id: "b", uses: "do", input: { a: "vars.a", text: "inputs.text" } },
         ],
         (input) => inputs.push(input),
@@ -205,7 +205,7 @@ describe("a step that may fail", () => {
       const { start, runs } = actor(
         graph(
           [
-            { id: "a", uses: "do", onFailure: "continue", output: "outputs.a", retry: { maxAttempts: 2, delayMs: 0 } },
+            { id: "a", uses: "do", onFailure: "continue", output: "outputs.a", retries: { limit: 1, delay: 0 } },
             { id: "b", uses: "do", output: "outputs.b" },
           ],
           (_, { stepId }) => {
@@ -305,13 +305,13 @@ describe("retries", () => {
   };
 
   test.each<[string, number, readonly number[]]>([
-    ["the middle", 0.5, [0, 60, 240, 540, 840]],
-    ["the least", 0, [0, 30, 120, 270, 420]],
-    ["almost the most", 1 - 2 ** -32, [0, 90, 360, 810, 1260]],
+    ["the middle", 0.5, [0, 60, 180, 420, 720]],
+    ["the least", 0, [0, 30, 90, 210, 360]],
+    ["almost the most", 1 - 2 ** -32, [0, 90, 270, 630, 1080]],
   ])("wait longer each time, up to the longest delay, give or take the jitter: %s", async (_, random, seconds) => {
     await scene(memoryHarness, async (scene) => {
-      const retry = { maxAttempts: 5, delayMs: minute, multiplier: 3, maxDelayMs: 5 * minute, jitter: 0.5 };
-      const { times, run } = await attempts(scene, graph([{ id: "a", uses: "do", retry }], failing), random);
+      const retries = { limit: 4, delay: minute, maxDelay: 5 * minute, jitter: 0.5 };
+      const { times, run } = await attempts(scene, graph([{ id: "a", uses: "do", retries }], failing), random);
       expect(times.map((time) => Math.round(time / 1_000))).toEqual(seconds);
       expect(run).toMatchObject({ status: "failed", error: { stepId: "a", message: "no" } });
     });
@@ -320,8 +320,8 @@ describe("retries", () => {
   test(
     "are the capability's, but for what the step says",
     played(async (scene) => {
-      const steps: GraphStep[] = [{ id: "a", uses: "do", retry: { multiplier: 1 } }];
-      const definition = { retry: { maxAttempts: 3, delayMs: minute, multiplier: 10 } };
+      const steps: GraphStep[] = [{ id: "a", uses: "do", retries: { backoff: "constant" } }];
+      const definition = { retries: { limit: 2, delay: minute } };
       const { times } = await attempts(scene, graph(steps, failing, definition), 0.5);
       expect(times).toEqual([0, minute, 2 * minute]);
     }),
@@ -333,7 +333,7 @@ describe("retries", () => {
       const signals: AbortSignal[] = [];
       const { begin, settled, runs } = actor(
         graph(
-          [{ id: "a", uses: "do", timeoutMs: minute, retry: { maxAttempts: 3, delayMs: 0 }, output: "outputs.a" }],
+          [{ id: "a", uses: "do", timeout: minute, retries: { limit: 2, delay: 0 }, output: "outputs.a" }],
           (_, context) => {
             signals.push(context.signal);
             return context.attempt < 3 ? new Promise(() => {}) : "third";
@@ -364,9 +364,9 @@ test(
     const tried: unknown[] = [];
     const steps: GraphStep[] = [
       { id: "price", uses: "do", input: literal(10), output: "vars.price" },
-      { id: "charge", uses: "do", input: { charged: "vars.price" }, retry: { maxAttempts: 3, delayMs: minute } },
+      { id: "charge", uses: "do", input: { charged: "vars.price" }, retries: { limit: 2, delay: minute } },
       { id: "rebate", uses: "do", input: literal(9), output: "vars.rebate", dependsOn: ["price"] },
-      { id: "nap", sleepMs: minute, dependsOn: ["rebate"] },
+      { id: "nap", sleep: minute, dependsOn: ["rebate"] },
       { id: "again", uses: "do", input: literal(8), output: "vars.again", dependsOn: ["nap"] },
     ];
     const options = graph(
@@ -396,10 +396,10 @@ describe("waiting beside work", () => {
       const calls: string[] = [];
       const options = graph(
         [
-          { id: "nap", sleepMs: 2 * hour, dependsOn: [] },
+          { id: "nap", sleep: 2 * hour, dependsOn: [] },
           { id: "a", uses: "do", dependsOn: [] },
           { id: "b", uses: "do", dependsOn: ["a"] },
-          { id: "short", sleepMs: hour, dependsOn: ["b"] },
+          { id: "short", sleep: hour, dependsOn: ["b"] },
           { id: "c", uses: "do", dependsOn: ["short"] },
           { id: "d", uses: "do", dependsOn: ["nap", "c"] },
         ],
@@ -427,8 +427,8 @@ describe("waiting beside work", () => {
         graph(
           [
             { id: "gated", uses: "do", dependsOn: [] },
-            { id: "nap", sleepMs: hour, dependsOn: [] },
-            { id: "listen", waitFor: { signal: "go", timeoutMs: 3 * hour }, dependsOn: ["nap"] },
+            { id: "nap", sleep: hour, dependsOn: [] },
+            { id: "listen", waitFor: { signal: "go", timeout: 3 * hour }, dependsOn: ["nap"] },
           ],
           (_, { stepId }) => calls.push(stepId),
           { requiresConfirmation: true },

@@ -93,22 +93,32 @@ describe("a graph that could go wrong is refused, with the place", () => {
     ["a literal that cannot be kept", [{ id: "a", ...work, input: { p: literal([() => 1]) } }], ['"a".input.p[0]']],
     ["a capability without a name", [{ id: "a", uses: "" }], ['"a".uses']],
     ["a signal without a name", [{ id: "a", waitFor: { signal: "" } }], ['"a".waitFor.signal']],
-    ["a negative sleep", [{ id: "a", sleepMs: -1 }], ['"a".sleepMs']],
-    ["an endless sleep", [{ id: "a", sleepMs: Number.POSITIVE_INFINITY }], ['"a".sleepMs']],
-    ["a timeout that is no number", [{ id: "a", ...work, timeoutMs: Number.NaN }], ['"a".timeoutMs']],
-    ["a wrong retry policy", [{ id: "a", ...work, retry: { maxAttempts: 0 } }], ['"a".retry.maxAttempts']],
-    ["a sleep that no Date can hold", [{ id: "a", sleepMs: Number.MAX_SAFE_INTEGER }], ['"a".sleepMs']],
+    ["a negative sleep", [{ id: "a", sleep: -1 }], ['"a".sleep']],
+    ["an endless sleep", [{ id: "a", sleep: Number.POSITIVE_INFINITY }], ['"a".sleep']],
+    ["a timeout that is no number", [{ id: "a", ...work, timeout: Number.NaN }], ['"a".timeout']],
+    ["a wrong retry policy", [{ id: "a", ...work, retries: { limit: -1 } }], ['"a".retries.limit']],
+    ["a sleep that no Date can hold", [{ id: "a", sleep: Number.MAX_SAFE_INTEGER }], ['"a".sleep']],
     [
       "a wait that no Date can hold",
-      [{ id: "a", waitFor: { signal: "go", timeoutMs: 8.64e15 } }],
-      ['"a".waitFor.timeoutMs'],
+      [{ id: "a", waitFor: { signal: "go", timeout: 8.64e15 } }],
+      ['"a".waitFor.timeout'],
     ],
-    ["a timeout that no Date can hold", [{ id: "a", ...work, timeoutMs: 1e300 }], ['"a".timeoutMs']],
-    ["a delay that no Date can hold", [{ id: "a", ...work, retry: { delayMs: 1e300 } }], ['"a".retry.delayMs']],
-    ["a longest delay that no Date can hold", [{ id: "a", ...work, retry: { maxDelayMs: 8e15 } }], ["maxDelayMs"]],
-    ["a sleep that is a text", [untyped({ id: "a", sleepMs: "5" })], ['"a".sleepMs']],
-    ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor and sleepMs"]],
-    ["a step that does two things", [untyped({ id: "a", ...work, sleepMs: 1 })], ['"a"', "uses, waitFor and sleepMs"]],
+    ["a timeout that no Date can hold", [{ id: "a", ...work, timeout: 1e300 }], ['"a".timeout']],
+    ["a delay that no Date can hold", [{ id: "a", ...work, retries: { delay: 1e300 } }], ['"a".retries.delay']],
+    [
+      "a longest delay that no Date can hold",
+      [{ id: "a", ...work, retries: { maxDelay: 8.64e15 } }],
+      ['"a".retries.maxDelay'],
+    ],
+    ["a member that no step has", [untyped({ id: "a", ...work, timeoutMs: 5 })], ["timeoutMs", "no such member"]],
+    [
+      "a member that no wait has",
+      [untyped({ id: "a", waitFor: { signal: "go", timeoutMs: 5 } })],
+      ["waitFor.timeoutMs"],
+    ],
+    ["a sleep that is a text", [untyped({ id: "a", sleep: "5" })], ['"a".sleep']],
+    ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor and sleep"]],
+    ["a step that does two things", [untyped({ id: "a", ...work, sleep: 1 })], ['"a"', "uses, waitFor and sleep"]],
     ["what is no step", [untyped(null)], ["steps[0]"]],
     ["dependencies that are a text", [untyped({ id: "a", ...work, dependsOn: "b" })], ['"a".dependsOn']],
     ["an unknown policy for failures", [untyped({ id: "a", ...work, onFailure: "skip" })], ['"a".onFailure', "skip"]],
@@ -133,7 +143,7 @@ describe("a step that reads what a step beside it may write is refused", () => {
     ["as its input", "vars.x", { id: "reader", ...work, dependsOn: ["first"], input: "vars.x" }],
     ["as a part of its input", "vars.x", { id: "reader", ...work, dependsOn: ["first"], input: { p: "vars.x.a.0" } }],
     ["as its condition", "vars.x", { id: "reader", ...work, dependsOn: ["first"], when: "vars.x.ok" }],
-    ["as the condition of a sleep", "outputs.y", { id: "reader", sleepMs: 1, dependsOn: ["first"], when: "outputs.y" }],
+    ["as the condition of a sleep", "outputs.y", { id: "reader", sleep: 1, dependsOn: ["first"], when: "outputs.y" }],
     ["in outputs", "outputs.y", { id: "reader", ...work, dependsOn: ["first"], input: { p: "outputs.y" } }],
     ["with all the others", "vars.other", { id: "reader", ...work, dependsOn: ["first"], input: { p: "vars" } }],
     ["with all outputs", "outputs.other", { id: "reader", ...work, dependsOn: ["first"], input: "outputs" }],
@@ -223,7 +233,7 @@ describe("a graph is accepted", () => {
       ],
     ],
     ["with whole inputs", [{ id: "a", ...work, input: "inputs" }]],
-    ["that sleeps for no time", [{ id: "a", sleepMs: 0 }]],
+    ["that sleeps for no time", [{ id: "a", sleep: 0 }]],
   ])("%s", (_name, steps) => {
     expect(defined(steps).id).toBe("s");
   });
@@ -270,7 +280,7 @@ describe("a skill", () => {
   });
 
   test("of one id and version twice is refused", () => {
-    const skill = defined([{ id: "a", sleepMs: 1 }]);
+    const skill = defined([{ id: "a", sleep: 1 }]);
     expect(refusal(() => createRuntime({ store: memoryStore(), skills: [skill, skill] })).message).toContain(
       "duplicate skill",
     );

@@ -11,7 +11,7 @@ import {
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 
-const skills = [defineGraphSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleepMs: 3_600_000 }] })];
+const skills = [defineGraphSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleep: 3_600_000 }] })];
 
 /** A store that fails at one commit, as one whose disk is full. */
 function failingOnce(store: Store) {

@@ -1,27 +1,29 @@
 import { describe, expect, test } from "vitest";
-import { isDurableError } from "../../src/errors.ts";
-import { checkRetryPolicy, noRetry, type RetryPolicy, retryDelay } from "../../src/retry.ts";
+import { maxDurationMs } from "../../src/duration.ts";
+import { type Retries, retriesProblem, retryDelay } from "../../src/retry.ts";
 
-const policy: RetryPolicy = { maxAttempts: 5, delayMs: 100, multiplier: 2, maxDelayMs: 500, jitter: 0 };
+const retries: Retries = { limit: 4, delay: 100, maxDelay: 500 };
 
 describe("the delay after so many failed attempts", () => {
-  test.each<[Partial<RetryPolicy>, number, number | undefined]>([
+  test.each<[Retries, number, number | undefined]>([
     [{}, 1, 100],
     [{}, 2, 200],
     [{}, 3, 400],
     [{}, 4, 500],
     [{}, 5, undefined],
     [{}, 6, undefined],
-    [{ maxAttempts: 1 }, 1, undefined],
-    [{ multiplier: 1 }, 4, 100],
-    [{ multiplier: 1.5 }, 3, 225],
-    [{ delayMs: 0 }, 3, 0],
-    [{ maxDelayMs: 0 }, 2, 0],
-    [{ maxDelayMs: 50 }, 1, 50],
-    [{ delayMs: 0.4 }, 1, 0],
-    [{ maxAttempts: 10_000, multiplier: 1e300 }, 5_000, 500],
+    [{ limit: 0 }, 1, undefined],
+    [{ backoff: "constant" }, 4, 100],
+    [{ backoff: "linear" }, 3, 300],
+    [{ backoff: "linear", maxDelay: "1 hour", delay: "1 minute" }, 3, 180_000],
+    [{ delay: 0 }, 3, 0],
+    [{ maxDelay: 0 }, 2, 0],
+    [{ maxDelay: 50 }, 1, 50],
+    [{ delay: 0.4 }, 1, 0],
+    [{ limit: Number.POSITIVE_INFINITY }, 5_000, 500],
+    [{ limit: Number.POSITIVE_INFINITY, delay: 0 }, 5_000, 0],
   ])("%j after %i: %s", (over, attempts, delay) => {
-    expect(retryDelay({ ...policy, ...over }, attempts, 0.5)).toBe(delay);
+    expect(retryDelay({ ...retries, ...over }, attempts, 0.5)).toBe(delay);
   });
 
   test.each([
@@ -29,45 +31,51 @@ describe("the delay after so many failed attempts", () => {
     [0.25, 75],
     [0.5, 100],
     [0.999999, 150],
-  ])("varies to either side with jitter: random %d gives %d", (random, delay) => {
-    expect(retryDelay({ ...policy, jitter: 0.5 }, 1, random)).toBe(delay);
+  ])("varies to either side with jitter: random %d makes it %d", (random, delay) => {
+    expect(retryDelay({ ...retries, jitter: 0.5 }, 1, random)).toBe(delay);
   });
 
-  test("without a policy there is one attempt", () => {
-    expect(retryDelay(noRetry, 1, 0.5)).toBeUndefined();
+  test("without a word about them there are five more attempts, from ten seconds on", () => {
+    const delays = [1, 2, 3, 4, 5, 6].map((attempts) => retryDelay({}, attempts, 0.5));
+    expect(delays).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, undefined]);
+  });
+
+  test("without a longest delay it stays a time that a Date can reach, jitter included", () => {
+    const endless = { limit: Number.POSITIVE_INFINITY, jitter: 1 };
+    expect(retryDelay(endless, 10_000, 1)).toBeLessThanOrEqual(maxDurationMs);
   });
 });
 
-describe("a policy that makes no sense is refused, with its path", () => {
+describe("retries that make no sense are refused, with their place", () => {
   test.each<[string, unknown]>([
-    ["maxAttempts", 0],
-    ["maxAttempts", 1.5],
-    ["maxAttempts", Number.POSITIVE_INFINITY],
-    ["maxAttempts", "3"],
-    ["delayMs", -1],
-    ["delayMs", Number.NaN],
-    ["delayMs", Number.POSITIVE_INFINITY],
-    ["multiplier", 0.5],
-    ["multiplier", Number.NaN],
-    ["maxDelayMs", -1],
-    ["maxDelayMs", Number.POSITIVE_INFINITY],
+    ["limit", -1],
+    ["limit", 1.5],
+    ["limit", Number.NaN],
+    ["limit", "3"],
+    ["delay", -1],
+    ["delay", Number.NaN],
+    ["delay", Number.POSITIVE_INFINITY],
+    ["delay", "soon"],
+    ["delay", null],
+    ["delay", Symbol("a minute")],
+    ["backoff", "quadratic"],
+    ["maxDelay", -1],
+    ["maxDelay", 8.64e15],
     ["jitter", -0.1],
     ["jitter", 1.1],
     ["jitter", null],
-  ])("%s %s", (key, value) => {
-    try {
-      checkRetryPolicy({ [key]: value } as Partial<RetryPolicy>, "retry");
-    } catch (error) {
-      expect(isDurableError(error, "invalid_definition") && error.path).toBe(`retry.${key}`);
-      return;
-    }
-    throw new Error("it was accepted");
+  ])("%s %s", (at, value) => {
+    expect(retriesProblem({ [at]: value })).toMatchObject({ at, problem: expect.any(String) });
   });
 
-  test.each<[Partial<RetryPolicy>]>([[{}], [policy], [noRetry], [{ jitter: 1, delayMs: 0, maxDelayMs: 0 }]])(
+  test.each([[undefined], [null], [3]])("%s", (given) => {
+    expect(retriesProblem(given)).toEqual({ problem: "expected an object" });
+  });
+
+  test.each<[Retries]>([[{}], [retries], [{ jitter: 1, delay: 0, maxDelay: 0 }], [{ limit: 0, delay: "3 days" }]])(
     "%j is accepted",
     (accepted) => {
-      expect(() => checkRetryPolicy(accepted, "retry")).not.toThrow();
+      expect(retriesProblem(accepted)).toBeUndefined();
     },
   );
 });

@@ -8,7 +8,7 @@ import { type ActorOptions, type Scene, scene, tenant, turn, until } from "../su
 
 const played = (play: (scene: Scene) => Promise<void>) => () => scene(memoryHarness, play);
 const one = defineGraphSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work" }] });
-const nap = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleepMs: 3_600_000 }] });
+const nap = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleep: 3_600_000 }] });
 
 /** Counts who works side by side. The first calls wait for each other, until there are as many as expected. */
 function crowd(expected = 1) {

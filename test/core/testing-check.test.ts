@@ -224,14 +224,14 @@ describe("values", () => {
 });
 
 describe("waits", () => {
-  const waiting = (timeoutMs?: number) =>
+  const waiting = (timeout?: number) =>
     defineGraphSkill({
       id: "checked",
       version: "1",
       steps: [
         {
           id: "payment",
-          waitFor: { signal: "paid", ...(timeoutMs === undefined ? {} : { timeoutMs }) },
+          waitFor: { signal: "paid", ...(timeout === undefined ? {} : { timeout }) },
           onFailure: "continue",
           output: "outputs.paid",
         },

@@ -143,19 +143,19 @@ describe("a runtime on a virtual clock", () => {
   test("sleeps for days, backs off for hours and times out, at once", async () => {
     const clock = virtualClock({ now: noon });
     const attempts: number[] = [];
-    const work = defineCapability({ id: "work", version: "1", timeoutMs: hour }, async (_, { attempt, signal }) => {
+    const work = defineCapability({ id: "work", version: "1", timeout: hour }, async (_, { attempt, signal }) => {
       attempts.push(attempt);
       if (attempt === 1) throw new Error("not yet");
       if (attempt === 2) await clock.sleep(2 * hour, signal);
       return "worked";
     });
-    const retry = { maxAttempts: 3, delayMs: hour, multiplier: 1, maxDelayMs: hour };
+    const retries = { limit: 2, delay: hour, backoff: "constant", maxDelay: hour } as const;
     const skill = defineGraphSkill({
       id: "slow",
       version: "1",
       steps: [
-        { id: "nap", sleepMs: 72 * hour },
-        { id: "work", uses: "work", retry, output: "outputs.work" },
+        { id: "nap", sleep: 72 * hour },
+        { id: "work", uses: "work", retries, output: "outputs.work" },
       ],
     });
     const runtime = createRuntime({

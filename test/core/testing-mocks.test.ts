@@ -6,6 +6,7 @@ import {
   defineCapability,
   defineGraphSkill,
   defineSkill,
+  type Retries,
   type Runs,
   type Schema,
   type Skill,
@@ -44,20 +45,20 @@ describe("mocked capabilities", () => {
     },
   };
   const send = defineCapability(
-    { id: "mail.send", version, sideEffects: "external_action", output: text, timeoutMs: 1_000 },
+    { id: "mail.send", version, sideEffects: "external_action", output: text, timeout: 1_000 },
     (input) => {
       sent.push(input);
       return "really sent";
     },
   );
   const format = defineCapability({ id: "format", version }, (input: { to: string }) => `to ${input.to}`);
-  const mail = (retry = {}) =>
+  const mail = (retries: Retries = { limit: 0 }) =>
     defineGraphSkill({
       id: "mail",
       version,
       steps: [
         { id: "format", uses: "format", input: "inputs", output: "vars.text" },
-        { id: "send", uses: "mail.send", input: "vars.text", output: "outputs.sent", retry },
+        { id: "send", uses: "mail.send", input: "vars.text", output: "outputs.sent", retries },
       ],
     });
   const formatted = { format: { returns: "to nobody" } };
@@ -85,7 +86,7 @@ describe("mocked capabilities", () => {
 
   test("time out without taking time, for so many attempts, and then do the real thing", async () => {
     const capabilities = mockCapabilities([send, format], { ...formatted, "mail.send": { timesOut: true, times: 2 } });
-    const { run, eventTypes } = await play(mail({ maxAttempts: 3 }), capabilities);
+    const { run, eventTypes } = await play(mail({ limit: 2, delay: 1_000 }), capabilities);
     expect(run).toMatchObject({ status: "completed", result: { sent: "really sent" } });
     expect(eventTypes.filter((type) => type === "step.retry_scheduled")).toHaveLength(2);
     expect(sent.splice(0)).toEqual(["to nobody"]);
@@ -130,7 +131,10 @@ describe("mocked capabilities", () => {
 });
 
 describe("mocked steps", () => {
-  const stock = defineCapability({ id: "stock.take", version, retry: { maxAttempts: 2 } }, () => "really taken");
+  const stock = defineCapability(
+    { id: "stock.take", version, retries: { limit: 1, delay: 1_000 } },
+    () => "really taken",
+  );
   const code = <R>(run: WorkflowBody<never, R>) => defineSkill({ id: "order", version, run });
   const order = code(async (step) => {
     const taken = await step.use<string>("take", "stock.take", { item: "pen" });
@@ -241,7 +245,7 @@ describe("mocked steps", () => {
   });
 
   test("are not for a graph", () => {
-    const graph = defineGraphSkill({ id: "g", version, steps: [{ id: "nap", sleepMs: 1 }] });
+    const graph = defineGraphSkill({ id: "g", version, steps: [{ id: "nap", sleep: 1 }] });
     expect(() => mockSteps(graph, {})).toThrow(expect.objectContaining({ code: "invalid_definition" }));
   });
 });

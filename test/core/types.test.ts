@@ -116,6 +116,10 @@ describe("a skill remembers its types", () => {
     // @ts-expect-error The output has no `words`.
     defineGraphSkill({ ...base, steps: [{ id: "a", uses: shout, input: { text: "inputs.text" }, output }] });
     defineGraphSkill({ ...base, steps: [{ id: "a", uses: "shout", input: { texts: "inputs.text" } }] });
+    const misspelt = [{ id: "a", uses: shout, input: { text: "inputs.x" }, retry: {} }] as const;
+    // @ts-expect-error A step has no `retry`.
+    const define = () => defineGraphSkill({ ...base, steps: misspelt });
+    expect(define).toThrow('skill "g".steps[0].retry: a step has no such member');
   });
 
   test("skills of any types stand in one list", () => {

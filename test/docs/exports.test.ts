@@ -74,7 +74,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Precondition",
     "type ResumeOutcome",
     "type Resumption",
-    "type RetryPolicy",
+    "type Retries",
     "type RunContext",
     "type RunError",
     "type RunEvent",

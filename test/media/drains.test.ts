@@ -11,7 +11,7 @@ const hourMs = 3_600_000;
 
 const one = (version = "1"): Skill =>
   defineGraphSkill({ id: "one", version, steps: [{ id: "only", uses: "work", output: "outputs.by" }] });
-const nap: Skill = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleepMs: hourMs }] });
+const nap: Skill = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleep: hourMs }] });
 const work = (call: () => unknown = () => "done"): readonly AnyCapability[] => [
   defineCapability({ id: "work", version: "1" }, call),
 ];

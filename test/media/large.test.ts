@@ -25,7 +25,7 @@ function state(vars: Readonly<Record<string, unknown>>): ExecutionState {
 function small(stage: Stage) {
   const calls: string[] = [];
   const large = (bytes: number) => "x".repeat(bytes);
-  const options = { version: "1", retry: { maxAttempts: 3 } };
+  const options = { version: "1", retries: { limit: 2, delay: 1_000 } };
   const capabilities = [
     defineCapability({ id: "large", ...options }, (input, { stepId }) => {
       calls.push(stepId);
@@ -291,7 +291,7 @@ function complaining(stage: Stage): Runtime {
       throw new Error("x".repeat(400_000));
     }),
   ];
-  const steps = [{ id: "loud", uses: "complain", retry: { maxAttempts: 2, delayMs: 0 } }];
+  const steps = [{ id: "loud", uses: "complain", retries: { limit: 1, delay: 0 } }];
   const skills = [defineGraphSkill({ id: "complaining", version: "1", steps })];
   return stage.runtime({ capabilities, skills, executor: "complaining" });
 }

@@ -81,7 +81,7 @@ describe(`an effect that was cut off on ${medium}`, () => {
   });
 
   played("by a timeout is tried again under the same key", async ({ actor, clock }) => {
-    const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 2, delayMs: 0 } });
+    const office = postOffice({ timeout: 60_000, retries: { limit: 1, delay: 0 } });
     office.afterwards = () => (office.sent.length === 1 ? new Promise(() => {}) : "sent");
     const { begin, settled } = actor(office);
     const runId = await begin(to, "news");
@@ -93,7 +93,7 @@ describe(`an effect that was cut off on ${medium}`, () => {
   });
 
   played("by a timeout asks a person where doing it twice does it twice", async ({ actor, clock }) => {
-    const office = postOffice({ timeoutMs: 60_000, retry: { maxAttempts: 3, delayMs: 0 }, isIdempotent: false });
+    const office = postOffice({ timeout: 60_000, retries: { limit: 2, delay: 0 }, isIdempotent: false });
     office.afterwards = () => new Promise(() => {});
     const { begin, settled, runs } = actor(office);
     const runId = await begin(to, "news");
@@ -112,7 +112,7 @@ describe(`an effect that was cut off on ${medium}`, () => {
       override readonly name = "NothingHappenedError";
     }
     for (const error of [new NothingHappenedError("declined"), new Theirs("declined")]) {
-      const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 2, delayMs: 0 } });
+      const office = postOffice({ isIdempotent: false, retries: { limit: 1, delay: 0 } });
       office.afterwards = () => {
         if (office.sent.length === 1) throw error;
         return "sent";
@@ -124,7 +124,7 @@ describe(`an effect that was cut off on ${medium}`, () => {
   });
 
   played("an error is no certainty: a connection may break after the mail was sent", async ({ actor }) => {
-    const office = postOffice({ isIdempotent: false, retry: { maxAttempts: 3, delayMs: 0 } });
+    const office = postOffice({ isIdempotent: false, retries: { limit: 2, delay: 0 } });
     office.afterwards = () => Promise.reject(new TypeError("fetch failed"));
     const { start, runs, settled } = actor(office);
     const { runId, status } = await start(to, "news");

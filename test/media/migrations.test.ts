@@ -42,7 +42,7 @@ function counted(state: ExecutionState): ExecutionState {
 }
 
 const wait = { id: "wait", waitFor: { signal: "go" } };
-const nap = { id: "nap", sleepMs: hourMs };
+const nap = { id: "nap", sleep: hourMs };
 const gate = { id: "gate", uses: "gate" };
 
 /** The letter in its first version: it writes a text, waits in one way or another, and sends. */

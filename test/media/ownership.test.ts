@@ -308,7 +308,7 @@ describe(`a short sleep, waited out with the lease held, on ${medium}`, () => {
     await step.sleep("nap", 3_000);
     return "woke";
   };
-  const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 3_000 }] })];
+  const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleep: 3_000 }] })];
 
   playedTwice("ends on time without another executor", async ({ actor, clock }, skillId) => {
     const { begin, settled, runs, runtime } = actor({ skills, body: nap, holdMs: 5_000 });
@@ -391,7 +391,7 @@ describe(`a pass that has had its time on ${medium}`, () => {
   });
 
   played("leaves a graph's sleep as long as it was", async ({ actor, clock }) => {
-    const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleepMs: 4_000 }] })];
+    const skills = [defineGraphSkill({ id: "graph", version: "1", steps: [{ id: "nap", sleep: 4_000 }] })];
     const first = actor({ skills, holdMs: 5_000, passMs: 3_000 });
     const runId = await first.begin({}, "graph");
     await until(async () => (await eventsOf(first.runs, runId)).includes("step.sleeping"));

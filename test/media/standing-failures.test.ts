@@ -267,7 +267,7 @@ function testOneWayToFail(): void {
       const started = Promise.withResolvers<void>();
       const { start, runs, settled } = actor({
         capabilities: [
-          defineCapability({ id: "fetch", version: "1", retry: { maxAttempts: 5, delayMs: 0 } }, async (_, context) => {
+          defineCapability({ id: "fetch", version: "1", retries: { limit: 4, delay: 0 } }, async (_, context) => {
             attempts.push(context.attempt);
             started.resolve();
             if (!isDown) return "data";

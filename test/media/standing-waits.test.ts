@@ -35,7 +35,7 @@ function testStandingWaits(): void {
           defineGraphSkill({
             id: "graph",
             version: "1",
-            steps: [{ id: "word", waitFor: { signal: "word", timeoutMs: 300 } }],
+            steps: [{ id: "word", waitFor: { signal: "word", timeout: 300 } }],
           }),
         ],
       });
@@ -250,7 +250,7 @@ function testStandingWaits(): void {
             id: "graph",
             version: "1",
             steps: [
-              { id: "nap", sleepMs: 1_500, dependsOn: [] },
+              { id: "nap", sleep: 1_500, dependsOn: [] },
               { id: "word", waitFor: { signal: "word" }, dependsOn: [], output: "outputs.word" },
             ],
           }),

@@ -40,7 +40,7 @@ async function scene(hooks: TelemetryHooks | undefined, { store, onWork, isFutur
     telemetry: hooks && defineTelemetry(hooks),
     onError: (error) => failures.push((error as Error).message),
     capabilities: [
-      defineCapability({ id: "work", version, retry: { maxAttempts: 3, delayMs: 0 } }, async (input) => {
+      defineCapability({ id: "work", version, retries: { limit: 2, delay: 0 } }, async (input) => {
         await onWork?.();
         if (input === "flaky" && ++calls < 3) throw new Error("not yet");
         if (input === "bad") throw new Error("never");
@@ -155,7 +155,7 @@ test("a drain tells how many runs it took, passed over and left", async () => {
     store,
     executes: false,
     clock: stillClock(),
-    skills: [defineGraphSkill({ id: "unknown", version, steps: [{ id: "nap", sleepMs: 1 }] })],
+    skills: [defineGraphSkill({ id: "unknown", version, steps: [{ id: "nap", sleep: 1 }] })],
   }).for("ann");
   await deciding.start({ runId: "0-first", skillId: "unknown", inputs: {} });
   for (const id of ids) await deciding.signal(id, { name: "go", payload: null });

@@ -75,8 +75,11 @@ function home(stage: Stage, skills: readonly Skill[], store: Store = stage.store
       if (fails[uses]-- > 0) throw new Error("not now");
       return `${uses} ${calls.length}`;
     });
-  const retry = { maxAttempts: 3, delayMs: dayMs };
-  const capabilities = [capability("charge", { sideEffects: "external_action", retry }), capability("ship", { retry })];
+  const retries = { limit: 2, delay: dayMs };
+  const capabilities = [
+    capability("charge", { sideEffects: "external_action", retries }),
+    capability("ship", { retries }),
+  ];
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const options = { store, skills, capabilities, onError, holdMs: 0, executor: undefined as never };
@@ -315,8 +318,8 @@ describe("a migration that renames steps", () => {
         version,
         migrations,
         steps: [
-          { id: names[0], sleepMs: 30 * dayMs, dependsOn: [] },
-          { id: names[1], waitFor: { signal: "word", timeoutMs: 40 * dayMs }, dependsOn: [], onFailure: "continue" },
+          { id: names[0], sleep: 30 * dayMs, dependsOn: [] },
+          { id: names[1], waitFor: { signal: "word", timeout: 40 * dayMs }, dependsOn: [], onFailure: "continue" },
           { id: names[2], uses: "ship", dependsOn: [] },
         ],
       }),

@@ -224,7 +224,7 @@ describe(`steps on ${medium}`, () => {
   played("`use` calls a registered capability under its own policies", async ({ actor }) => {
     const inputs: unknown[] = [];
     const add = defineCapability<{ a: number }>(
-      { id: "add", version: "1", retry: { maxAttempts: 2, delayMs: 0 }, requiresConfirmation: true },
+      { id: "add", version: "1", retries: { limit: 1, delay: 0 }, requiresConfirmation: true },
       (input, { attempt, stepId }) => {
         inputs.push([input, attempt, stepId]);
         if (attempt === 1) throw new Error("again");

@@ -85,12 +85,12 @@ function graphStep(
   };
   switch (does.kind) {
     case "sleep":
-      return { ...base, sleepMs: does.ms };
+      return { ...base, sleep: does.ms };
     case "signal":
       return {
         ...base,
         output: `outputs.${id}`,
-        waitFor: { signal: does.type, ...(does.timeoutMs === undefined ? {} : { timeoutMs: does.timeoutMs }) },
+        waitFor: { signal: does.type, ...(does.timeoutMs === undefined ? {} : { timeout: does.timeoutMs }) },
       };
     case "use": {
       const { plan, reads } = does;
@@ -102,8 +102,8 @@ function graphStep(
           ...Object.fromEntries(reads.map((read) => [read, `vars.${read}`])),
         },
         output: `vars.${id}`,
-        retry: { maxAttempts: plan.retries + 1, delayMs: plan.retryMs },
-        ...(plan.timeoutMs === undefined ? {} : { timeoutMs: plan.timeoutMs }),
+        retries: { limit: plan.retries, delay: plan.retryMs },
+        ...(plan.timeoutMs === undefined ? {} : { timeout: plan.timeoutMs }),
       };
     }
   }

@@ -62,7 +62,7 @@ function capabilities({ begin, send, sleep }: Hands): readonly AnyCapability[] {
       await begin(stepId);
       throw new Error("never");
     }),
-    defineCapability({ id: "slow", version, timeoutMs: 10 * slowMs }, async (_, { stepId }) => {
+    defineCapability({ id: "slow", version, timeout: 10 * slowMs }, async (_, { stepId }) => {
       await begin(stepId);
       await sleep(slowMs);
       return new Map([["took", slowMs]]);
@@ -83,7 +83,7 @@ const graph = defineGraphSkill({
       dependsOn: ["draft"],
       input: { text: "vars.draft" },
       output: { text: "vars.flaky" },
-      retry: { maxAttempts: 3, delayMs: retryMs },
+      retries: { limit: 2, delay: retryMs },
     },
     { id: "charge", uses: "charge", dependsOn: ["draft"], input: { sum: literal(12) }, output: "vars.charged" },
     { id: "slow", uses: "slow", dependsOn: ["draft"], output: "vars.slow" },
@@ -96,7 +96,7 @@ const graph = defineGraphSkill({
       output: "outputs.receipt",
     },
     { id: "listen", waitFor: { signal: "go" }, output: "vars.heard" },
-    { id: "nap", sleepMs: napMs },
+    { id: "nap", sleep: napMs },
     { id: "last", uses: "write", input: { text: "vars.heard" }, output: "outputs.last" },
   ],
 });

@@ -130,7 +130,7 @@ export const httpSkills: readonly Skill[] = [
     version,
     steps: [
       { id: "before", uses: "http.count" },
-      { id: "sleep", sleepMs: 3_600_000 },
+      { id: "sleep", sleep: 3_600_000 },
     ],
   }),
   defineGraphSkill({

@@ -133,7 +133,7 @@ const skills: readonly Skill[] = [
     version,
     steps: [
       { id: "before", ...work },
-      { id: "listen", waitFor: { signal: "go", timeoutMs: patienceMs } },
+      { id: "listen", waitFor: { signal: "go", timeout: patienceMs } },
     ],
   }),
   defineGraphSkill({
@@ -142,24 +142,24 @@ const skills: readonly Skill[] = [
     steps: [
       { id: "early", ...work },
       { id: "before", ...work },
-      { id: "nap", sleepMs: napMs },
+      { id: "nap", sleep: napMs },
       { id: "after", ...work },
     ],
   }),
   defineGraphSkill({
     id: "retrying",
     version,
-    steps: [{ id: "try", ...work, retry: { maxAttempts: 3, delayMs: 0 }, output: "outputs.tried" }],
+    steps: [{ id: "try", ...work, retries: { limit: 2, delay: 0 }, output: "outputs.tried" }],
   }),
   defineGraphSkill({
     id: "backing-off",
     version,
-    steps: [{ id: "try", ...work, retry: { maxAttempts: 3, delayMs: backoffMs } }],
+    steps: [{ id: "try", ...work, retries: { limit: 2, delay: backoffMs } }],
   }),
   defineGraphSkill({
     id: "timed",
     version,
-    steps: [{ id: "slow", ...work, timeoutMs: 10_000 }],
+    steps: [{ id: "slow", ...work, timeout: 10_000 }],
   }),
   defineGraphSkill({
     id: "degrading",

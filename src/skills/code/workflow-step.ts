@@ -1,5 +1,5 @@
 import { decodeValue, encodeValue } from "../../codec/values.ts";
-import { type Duration, durationMs, maxDurationMs } from "../../duration.ts";
+import { type Duration, durationMs } from "../../duration.ts";
 import type { Action, StepError } from "../../engine/attempt.ts";
 import {
   act,
@@ -15,18 +15,16 @@ import { isId, isStepName, maxStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
 import { present } from "../../present.ts";
 import type { StepResult } from "../../record/state.ts";
-import { noRetry, type RetryPolicy, retryDelay } from "../../retry.ts";
+import { defaultRetries, retriesProblem, retryDelay } from "../../retry.ts";
 import type { Capability, StepContext } from "../capability.ts";
 import { capabilityAction } from "../capability-action.ts";
 import { type BodyRun, never } from "./body-run.ts";
 import { withinCall } from "./step-call.ts";
-import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
+import type { Approval, StepConfig, StepRetries, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
 /** The longest time that a Date can hold, in milliseconds from 1970. */
 const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
-// Cloudflare's defaults. Source: https://developers.cloudflare.com/workflows/build/sleeping-and-retrying/
-const defaultRetries = { limit: 5, delay: 10_000, backoff: "exponential" } as const;
 const defaultTimeout = "10 minutes";
 /** What a step that calls back is, in records and in what is measured. */
 const callbackUses = "step.do";
@@ -176,7 +174,6 @@ function checkConfig(name: string, config: StepConfig): void {
   const words = [
     ["sideEffects", sideEffects, ["none", "read", "write", "external_action"]],
     ["replayPolicy", replayPolicy, ["use_recorded_result", "reexecute", "require_human"]],
-    ["retries.backoff", retries?.backoff, ["constant", "linear", "exponential"]],
   ] as const;
   for (const [place, word, known] of words) {
     if (word === undefined || (known as readonly string[]).includes(word)) continue;
@@ -186,15 +183,10 @@ function checkConfig(name: string, config: StepConfig): void {
     throw invalidRequest(`${name}.timeout`, "expected a duration above 0");
   }
   if (retries === undefined) return;
-  if (typeof retries !== "object" || retries === null) throw invalidRequest(`${name}.retries`, "expected an object");
-  const { limit, delay } = retries;
-  if (!(limit >= 0) || (!Number.isSafeInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
-    throw invalidRequest(
-      `${name}.retries.limit`,
-      `expected a whole number of at least 0, or Infinity, not ${String(limit)}`,
-    );
-  }
-  if (typeof delay !== "function") durationMs(delay, `${name}.retries.delay`);
+  const isFunction = typeof (retries as StepRetries | null)?.delay === "function";
+  const wrong = retriesProblem(isFunction ? { ...retries, delay: undefined } : retries);
+  if (wrong === undefined) return;
+  throw invalidRequest(wrong.at === undefined ? `${name}.retries` : `${name}.retries.${wrong.at}`, wrong.problem);
 }
 
 function specOf(id: string, uses: string): StepSpec {
@@ -245,35 +237,14 @@ function callbackAction<T>(
     timeoutMs: durationMs(timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
       if (attempts > limit) return undefined;
-      const base =
-        typeof delay === "function" ? await delay({ ctx: lastContext(attempts), error: asError(error) }) : delay;
-      return retryDelay(
-        policyOf(durationMs(base, `${name}.retries.delay`), limit, backoff, attempts),
-        attempts,
-        random,
-      );
+      if (typeof delay !== "function") return retryDelay({ ...retries, delay }, attempts, random);
+      const asked = await delay({ ctx: lastContext(attempts), error: asError(error) });
+      return retryDelay({ ...retries, delay: durationMs(asked, `${name}.retries.delay`) }, attempts, random);
     },
   };
 
   function lastContext(attempt: number): WorkflowStepContext {
     return contextOf({ attempt, idempotencyKey: id, signal: AbortSignal.abort() });
-  }
-}
-
-function policyOf(
-  delayMs: number,
-  limit: number,
-  backoff: "constant" | "linear" | "exponential",
-  attempts: number,
-): RetryPolicy {
-  const base = { ...noRetry, maxAttempts: limit + 1, delayMs, multiplier: 1, maxDelayMs: maxDurationMs };
-  switch (backoff) {
-    case "constant":
-      return base;
-    case "linear":
-      return { ...base, delayMs: delayMs * attempts };
-    case "exponential":
-      return { ...base, multiplier: 2 };
   }
 }
 

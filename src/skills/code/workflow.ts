@@ -1,4 +1,5 @@
 import type { Duration } from "../../duration.ts";
+import type { Retries } from "../../retry.ts";
 import type { Capability, ReplayPolicy, SideEffects } from "../capability.ts";
 
 /**
@@ -41,12 +42,8 @@ export interface WorkflowStep {
 }
 
 export interface StepConfig {
-  readonly retries?: {
-    /** Further attempts after the first. */
-    readonly limit: number;
-    readonly delay: Duration | DelayFunction;
-    readonly backoff?: "constant" | "linear" | "exponential";
-  };
+  /** Default: five more attempts, after 10 seconds, and then after twice the delay before. */
+  readonly retries?: StepRetries;
   /** How long one attempt may take. */
   readonly timeout?: Duration;
   readonly sensitive?: "output";
@@ -55,6 +52,11 @@ export interface StepConfig {
   readonly replayPolicy?: ReplayPolicy;
   /** False where doing it twice with one idempotency key does it twice. Default true. */
   readonly isIdempotent?: boolean;
+}
+
+/** How often a failed step is tried again; its delay may follow from the error. */
+export interface StepRetries extends Omit<Retries, "delay"> {
+  readonly delay?: Duration | DelayFunction;
 }
 
 /** The delay after a failed attempt. */

@@ -1,12 +1,12 @@
 import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "../../codec/values.ts";
-import { maxDurationMs } from "../../duration.ts";
+import { type Duration, durationMs, durationProblem } from "../../duration.ts";
 import { DurableError } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import { at, getOwn, type Json, type JsonObject, withMember } from "../../json.ts";
 import { present } from "../../present.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
-import { checkRetryPolicy, type RetryPolicy } from "../../retry.ts";
-import { type AnyCapability, isCapability } from "../capability.ts";
+import type { Retries } from "../../retry.ts";
+import { type AnyCapability, checkTimes, isCapability } from "../capability.ts";
 
 /** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
 export type Source = string | Literal;
@@ -58,18 +58,20 @@ export interface CapabilityStep extends StepBase {
   readonly uses: string | AnyCapability;
   /** One source for the whole input, or a source for each of its properties. */
   readonly input?: Source | Readonly<Record<string, Source>>;
-  readonly retry?: Partial<RetryPolicy>;
-  readonly timeoutMs?: number;
+  /** Overrides those of the capability, member by member. */
+  readonly retries?: Retries;
+  /** How long one attempt may take. Default: as the capability says. */
+  readonly timeout?: Duration;
 }
 
 /** A step whose output is the payload of a signal. */
 export interface SignalStep extends StepBase {
-  readonly waitFor: { readonly signal: string; readonly timeoutMs?: number };
+  readonly waitFor: { readonly signal: string; readonly timeout?: Duration };
 }
 
 /** A step that only takes time. */
 export interface SleepStep extends StepBase {
-  readonly sleepMs: number;
+  readonly sleep: Duration;
 }
 
 export type GraphStep = CapabilityStep | SignalStep | SleepStep;
@@ -102,8 +104,8 @@ export type StepAction =
       /** Called if none is registered under the id. */
       readonly capability?: AnyCapability;
       readonly input: InputMapping;
-      readonly retry?: Partial<RetryPolicy>;
-      readonly timeoutMs?: number;
+      readonly retries?: Retries;
+      readonly timeout?: Duration;
     }
   | { readonly kind: "signal"; readonly name: string; readonly timeoutMs?: number }
   | { readonly kind: "sleep"; readonly forMs: number };
@@ -190,6 +192,9 @@ type ParsedStep = Omit<PlannedStep, "hidden">;
 
 function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
   if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
+  const unknown = Object.keys(step).find((name) => !members.has(name));
+  if (unknown !== undefined)
+    throw fault(at(path, unknown), `a step has no such member; it has ${[...members].join(", ")}`);
   if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a string of 1 to ${maxStepName} characters`);
   const place = `${path} "${step.id}"`;
   const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
@@ -220,43 +225,53 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
   };
 }
 
+/** The members of steps of all kinds. */
+const members: ReadonlySet<string> = new Set<MemberOf<GraphStep>>([
+  ...(["id", "dependsOn", "when", "output", "onFailure"] as const),
+  ...(["uses", "input", "retries", "timeout", "waitFor", "sleep"] as const),
+]);
+
+type MemberOf<Step> = Step extends unknown ? keyof Step : never;
+
 function parseAction(step: GraphStep, place: string): StepAction {
-  const kinds = ["uses", "waitFor", "sleepMs"] as const;
+  const kinds = ["uses", "waitFor", "sleep"] as const;
   const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
-  if (given.length !== 1) throw fault(place, "expected exactly one of uses, waitFor and sleepMs");
+  if (given.length !== 1) throw fault(place, "expected exactly one of uses, waitFor and sleep");
   if ("uses" in step && step.uses !== undefined) {
     const { uses } = step;
     const given = isCapability(uses) ? uses : undefined;
     const capabilityId = given === undefined ? uses : given.definition.id;
     if (!isId(capabilityId)) throw fault(`${place}.uses`, "expected a capability or the id of a capability");
-    if (step.retry !== undefined) checkRetryPolicy(step.retry, `${place}.retry`);
-    checkDuration(step.timeoutMs, `${place}.timeoutMs`);
+    const { retries, timeout } = step;
+    checkTimes({ retries, timeout }, place);
     return {
       kind: "capability",
       capabilityId,
       ...present({ capability: given }),
       input: parseInput(step.input, `${place}.input`),
-      ...(step.retry === undefined ? {} : { retry: Object.freeze({ ...step.retry }) }),
-      ...present({ timeoutMs: step.timeoutMs }),
+      ...(retries === undefined ? {} : { retries: Object.freeze({ ...retries }) }),
+      ...present({ timeout }),
     };
   }
   if ("waitFor" in step && step.waitFor !== undefined) {
     if (typeof step.waitFor !== "object" || step.waitFor === null) {
       throw fault(`${place}.waitFor`, "expected an object that names a signal");
     }
-    const { signal, timeoutMs } = step.waitFor;
+    const { signal, timeout, ...rest } = step.waitFor;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined)
+      throw fault(`${place}.waitFor.${unknown}`, "expected signal and timeout, and nothing else");
     if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
-    checkDuration(timeoutMs, `${place}.waitFor.timeoutMs`);
-    return { kind: "signal", name: signal, ...present({ timeoutMs }) };
+    if (timeout === undefined) return { kind: "signal", name: signal };
+    return { kind: "signal", name: signal, timeoutMs: checkedMs(timeout, `${place}.waitFor.timeout`) };
   }
-  const { sleepMs } = step as SleepStep;
-  checkDuration(sleepMs, `${place}.sleepMs`);
-  return { kind: "sleep", forMs: sleepMs };
+  return { kind: "sleep", forMs: checkedMs((step as SleepStep).sleep, `${place}.sleep`) };
 }
 
-function checkDuration(value: number | undefined, path: string): void {
-  if (value === undefined || (typeof value === "number" && value >= 0 && value <= maxDurationMs)) return;
-  throw fault(path, `expected a number of milliseconds from 0 to ${maxDurationMs}, not ${String(value)}`);
+function checkedMs(duration: Duration, path: string): number {
+  const problem = durationProblem(duration);
+  if (problem !== undefined) throw fault(path, problem);
+  return durationMs(duration, path);
 }
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {

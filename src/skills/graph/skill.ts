@@ -17,7 +17,14 @@ export type CheckedSteps<Steps extends readonly GraphStep[]> = {
   readonly [Index in keyof Steps]: Checked<Steps[Index]>;
 };
 
-type Checked<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
+type Checked<Step> = [Unknown<Step>] extends [never] ? Fitting<Step> : Step & Without<Unknown<Step>>;
+
+/** Members that no step has: literals of a generic type are not looked at for them otherwise. */
+type Unknown<Step> = Exclude<keyof Step, MemberOf<GraphStep>>;
+
+type MemberOf<Step> = Step extends unknown ? keyof Step : never;
+
+type Fitting<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
   ? Step & {
       readonly input?: Source | Mapping<Input, Step extends { readonly input: infer Given } ? Given : unknown>;
       readonly output?: string | Targets<Output, Step extends { readonly output: infer Given } ? Given : unknown>;

@@ -129,7 +129,7 @@ export const capabilities: readonly AnyCapability[] = [
     1.6,
   ),
   defineCapability(
-    { id: "figures.reviews", version: "1.0.0", retry: { maxAttempts: 3, delayMs: 250 } },
+    { id: "figures.reviews", version: "1.0.0", retries: { limit: 2, delay: 250 } },
     async ({ paceMs = 0 }: Paced, { attempt }) => {
       await pause(paceMs * 0.7);
       if (attempt === 1) throw new Error("the review service answered 503");

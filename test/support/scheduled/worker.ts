@@ -31,7 +31,7 @@ const sleeper = defineGraphSkill({
   steps: [
     { id: "before", uses: "tell", output: "outputs.before" },
     // Longer than a Worker waits timers out.
-    { id: "nap", sleepMs: 6_000 },
+    { id: "nap", sleep: 6_000 },
     { id: "after", uses: "tell", output: "outputs.after" },
   ],
 });

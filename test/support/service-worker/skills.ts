@@ -39,7 +39,7 @@ export const shownSkills: readonly Skill[] = [
     id: "shown.sleeping",
     version,
     steps: [
-      { id: "sleep", sleepMs: 700 },
+      { id: "sleep", sleep: 700 },
       { id: "after", uses: "shown.work", output: "outputs.by" },
     ],
   }),
@@ -48,9 +48,9 @@ export const shownSkills: readonly Skill[] = [
     id: "shown.napping",
     version,
     steps: [
-      { id: "nap", sleepMs: 1_200 },
-      { id: "again", sleepMs: 1_200 },
-      { id: "once more", sleepMs: 1_200 },
+      { id: "nap", sleep: 1_200 },
+      { id: "again", sleep: 1_200 },
+      { id: "once more", sleep: 1_200 },
       { id: "after", uses: "shown.work", output: "outputs.by" },
     ],
   }),

@@ -36,9 +36,9 @@ export function storedSkills() {
       version: "1",
       steps: [
         { id: "publish", uses: "publish", dependsOn: [], output: "outputs.published" },
-        { id: "listen", waitFor: { signal: "go", timeoutMs: 100 * hourMs }, dependsOn: [], output: "vars.heard" },
-        { id: "nap", sleepMs: hourMs, dependsOn: [] },
-        { id: "try", uses: "flaky", dependsOn: [], retry: { maxAttempts: 5, delayMs: hourMs }, output: "vars.tried" },
+        { id: "listen", waitFor: { signal: "go", timeout: 100 * hourMs }, dependsOn: [], output: "vars.heard" },
+        { id: "nap", sleep: hourMs, dependsOn: [] },
+        { id: "try", uses: "flaky", dependsOn: [], retries: { limit: 4, delay: hourMs }, output: "vars.tried" },
         { id: "after", uses: "mail", dependsOn: ["publish", "listen", "nap", "try"], input: "vars.heard" },
       ],
     }),
