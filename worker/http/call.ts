@@ -6,22 +6,22 @@ import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
-/** One request, as the app hands it to whoever knows the platform. */
+/** One request, as the app passes it to the functions of the platform. */
 export interface Call<Bindings> {
   readonly request: Request;
-  /** What the platform's `fetch` was given beside the request. The app never looks into it. */
+  /** The second argument of the platform's `fetch`. The app never reads it. */
   readonly env: Bindings;
-  /** Names this call in logs, and the runs that it starts. */
+  /** Identifies this call in logs, and becomes the trace id of runs that it starts. */
   readonly traceId: string;
-  /** The header of that name for what is called on behalf of this call. Source: https://www.w3.org/TR/trace-context/ */
+  /** The `traceparent` header for requests made on behalf of this call. Source: https://www.w3.org/TR/trace-context/ */
   readonly traceparent: string;
-  /** Keeps the platform awake until the work is done, also after the answer. */
+  /** Keeps the platform awake until the work settles, also after the answer. */
   background(work: Promise<unknown>): void;
 }
 
-/** What the app knows of a request by the time a route sees it. */
+/** What the app knows about a request when it reaches a route. */
 export interface AppEnv {
-  // Hono's word for what the platform hands in; the routes must not know more of it.
+  // Hono's name for the second argument of `fetch`. Routes must not know more about it.
   readonly Bindings: object;
   readonly Variables: {
     traceId: string;
@@ -30,14 +30,14 @@ export interface AppEnv {
     maxBodyValues: number;
     maxImportBytes: number;
     stream: CheckedStream;
-    /** Tells the platform of a stream that begins. */
+    /** Reports a stream that begins to the platform. */
     watched(stream: OpenStream): void;
-    /** Tells the log of a failure that no answer can tell any more. */
+    /** Reports a failure to the log when no answer can carry it any more. */
     report(error: unknown): void;
     caller: Caller;
     /** The runs of the caller's tenant. */
     runs: Runs;
-    /** Absent where callers are not told by keys that are issued here. */
+    /** Absent if this service does not issue keys. */
     keys: KeyStore | undefined;
   };
 }
@@ -47,22 +47,25 @@ export function callOf<Bindings>(c: Context<AppEnv>): Call<Bindings> {
   return { request: c.req.raw, env: asBindings<Bindings>(c.env), traceId, traceparent, background: backgroundOf(c) };
 }
 
-/** The route that the request meets; undefined where there is none of its path and method. */
+/** The route that matches the request; undefined if no route has its path and method. */
 export function routeOf(c: Context<AppEnv>): { readonly method: string; readonly path: string } | undefined {
-  // Middleware is of all methods.
+  // Middleware matches all methods.
   return matchedRoutes(c).findLast(({ method }) => method !== "ALL");
 }
 
-/** @throws `internal_error` where this is nobody: what authenticates is code of the deployment, and may be wrong. */
+/** @throws `internal_error` if the caller is invalid: authentication is code of the deployment, and may be wrong. */
 export function checkCaller(caller: Caller): Caller {
   if (isId(caller?.tenant) && roles.includes(caller.role)) return caller;
   throw new DurableError("internal_error", "authenticate() must return a caller with a tenant id and a role");
 }
 
-/** What the gates of {@link needs} demand, so that a caller is told at once and not of a lesser role first. */
+/**
+ * The roles that the gates of {@link needs} require. {@link checkRoute} reads them first, so that a caller gets one answer,
+ * with the role that is really required.
+ */
 const neededBy = new WeakMap<object, Role>();
 
-/** For a route that needs more than its method says: `read` for GET, `execute` for any other. */
+/** For a route that requires a role other than the default: `read` for GET, `execute` for other methods. */
 export function needs(role: Role): MiddlewareHandler<AppEnv> {
   const gate: MiddlewareHandler<AppEnv> = async (c, next) => {
     checkRole(c.var.caller, role);
@@ -73,9 +76,9 @@ export function needs(role: Role): MiddlewareHandler<AppEnv> {
 }
 
 /**
- * Lets the caller pass to the route of the request; where there is none, that is told later.
+ * Checks the role of the caller for the route of the request. If there is no such route, that is reported later.
  *
- * @throws `forbidden` where the caller's role does not reach that far.
+ * @throws `forbidden` if the role of the caller does not allow the call.
  */
 export function checkRoute(c: Context<AppEnv>): void {
   const route = routeOf(c);
@@ -92,7 +95,7 @@ function checkRole(caller: Caller, needed: Role): void {
   );
 }
 
-// Whoever calls `fetch` passes the bindings that the app was created for.
+// The caller of `fetch` passes the bindings for which the app was created.
 function asBindings<Bindings>(env: object): Bindings {
   return env as Bindings;
 }
@@ -102,7 +105,7 @@ function backgroundOf(c: Context): (work: Promise<unknown>) => void {
     const { executionCtx } = c;
     return (work) => executionCtx.waitUntil(work);
   } catch {
-    // A platform without such a context, as Node: it stays awake by itself.
+    // A platform without an execution context, such as Node, stays awake by itself.
     return () => {};
   }
 }
@@ -110,16 +113,16 @@ function backgroundOf(c: Context): (work: Promise<unknown>) => void {
 export const traceHeader = "x-trace-id";
 export const parentHeader = "traceparent";
 
-/** By which ids a request is known, its own and those of the W3C. */
+/** The ids of a request: its own, and those of the W3C. */
 export interface Trace {
   readonly traceId: string;
-  /** As the header of that name: the caller's trace, with this request as the parent of what follows. */
+  /** The value of the `traceparent` header: the caller's trace, with this request as the parent. */
   readonly traceparent: string;
 }
 
 /**
- * What the caller sent of its trace where it can be echoed, else something new. The trace id is `x-trace-id`, or else
- * that of `traceparent`. Source: https://www.w3.org/TR/trace-context/
+ * The caller's trace if it is valid, or else a new one. The trace id is that of `x-trace-id`, or else that of `traceparent`.
+ * Source: https://www.w3.org/TR/trace-context/
  */
 export function traceOf({ headers }: Request): Trace {
   const given = headers.get(traceHeader);
@@ -129,16 +132,16 @@ export function traceOf({ headers }: Request): Trace {
   return { traceId, traceparent: `00-${w3c}-${hex(8)}-${parent?.flags ?? "00"}` };
 }
 
-/** A trace id that is the W3C's, or made from one. */
+/** A trace id of the W3C, or one that was made from it. */
 const ownForm = /^(?:trace_)?((?!0{32})[0-9a-f]{32})$/;
 
 interface Parent {
   readonly traceId: string;
-  /** Whether the trace is sampled; the other flags are not ours to pass on. */
+  /** Whether the trace is sampled. The other flags are not passed on. */
   readonly flags: "00" | "01";
 }
 
-// A later version may say more after what this one says; "ff" is none, and ids of zeros are no ids.
+// A later version may append fields. "ff" is not a version, and zeros are not an id.
 const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
 
 function parentOf(header: string | null): Parent | undefined {

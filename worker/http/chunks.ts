@@ -1,9 +1,9 @@
 /**
- * The body of an answer that is made chunk by chunk, as fast as it is read. A failure of `chunks` breaks the answer off, after
- * `report` was called with it. When the reader leaves, `leave` is called, and `chunks` is ended.
+ * The body of an answer, produced chunk by chunk as it is read. If `chunks` fails, `report` is called with the error and the
+ * answer breaks off. When the reader leaves, `leave` is called and `chunks` is ended.
  *
- * Nothing happens within the stream's own `cancel`, but a microtask later: in WebKit a service worker that fires an event there
- * hangs, and with it every request of its site. Source: https://bugs.webkit.org/show_bug.cgi?id=305769
+ * The work is done a microtask after the stream's own `cancel`, not in it: in WebKit a service worker that fires an event
+ * there hangs, and with it every request of its site. Source: https://bugs.webkit.org/show_bug.cgi?id=305769
  */
 export function chunkStream(
   chunks: AsyncGenerator<string, void, undefined>,

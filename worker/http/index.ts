@@ -34,53 +34,59 @@ export type { Access } from "./middleware/access.ts";
 export { accessLine } from "./middleware/access.ts";
 export type { OpenStream, StreamOptions } from "./stream.ts";
 
-/** What the app needs of the platform on which it runs. `Bindings` is what the platform's `fetch` passes along. */
+/**
+ * What the app needs from the platform on which it runs. `Bindings` is the type of the second argument of the platform's
+ * `fetch`.
+ */
 export interface AppOptions<Bindings extends object> {
   /**
-   * Who makes the call: for which tenant, and in which role.
+   * Returns the caller: the tenant and the role. See {@link apiKeys}.
    *
-   * @throws `unauthorized` or `forbidden` where it is made for nobody. See {@link apiKeys}.
+   * @throws `unauthorized` or `forbidden` if the caller is not allowed to call.
    */
   authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
-  /** The tenant's runs, for the time of this one call: what `runtime.for` gives, and nothing that stands in for it. */
+  /** Returns the tenant's runs for this one call. It must be the result of `runtime.for`, not a wrapper around it. */
   runs(tenant: string, call: Call<Bindings>): Runs;
-  /** The API keys that admins issue and revoke over HTTP, each for their own tenant. Without it those routes are a 404. */
+  /**
+   * Returns the store of the API keys that admins issue and revoke over HTTP, each for their own tenant. Without it, those
+   * routes answer 404.
+   */
   keys?(call: Call<Bindings>): KeyStore;
   /**
-   * Whether the call may be made now: the place for rate limits.
+   * Checks whether the call is allowed now. Use it for rate limits.
    *
-   * @throws `rate_limited` with `retryAfterMs` where it may not.
+   * @throws `rate_limited` with `retryAfterMs` if the call is not allowed now.
    */
   admit?(caller: Caller, call: Call<Bindings>): void | Promise<void>;
-  /** The origins whose pages may call, such as `https://app.example.com`; `*` is every origin. Default none. */
+  /** The origins whose pages can call, such as `https://app.example.com`; `*` allows every origin. Default: none. */
   corsOrigins?(call: Call<Bindings>): readonly string[];
-  /** The most bytes of a request's body. Default 10 MiB. */
+  /** The maximum number of bytes in the body of a request. Default: 10 MiB. */
   readonly maxBodyBytes?: number;
   /**
-   * The most values in a request's body: each object, array, text, number, boolean and null is one. They cost memory and time
-   * that the length of the text does not show. Default 250,000.
+   * The maximum number of values in the body of a request. Each object, array, text, number, boolean and null is a value.
+   * Values cost memory and time that the length of the text does not show. Default: 250,000.
    */
   readonly maxBodyValues?: number;
-  /** The most bytes of an import, which is read as it comes. Default 100 MiB. */
+  /** The maximum number of bytes in an import, which is read as a stream. Default: 100 MiB. */
   readonly maxImportBytes?: number;
-  /** The inspector at `/inspector`, which is `inspectorPage` of `orca-durable/inspector/page`. Without it there is none. */
+  /** The inspector at `/inspector`: `inspectorPage` of `orca-durable/inspector/page`. Default: no inspector. */
   readonly inspector?: InspectorPage | undefined;
-  /** How often streams of events look and show that they live, and when they close. */
+  /** The intervals at which event streams poll and send heartbeats, and the time after which they close. */
   readonly stream?: StreamOptions;
-  /** Called when a stream of events begins. */
+  /** Called when an event stream begins. */
   readonly onStream?: (stream: OpenStream, call: Call<Bindings>) => void;
-  /** Told of failures that are not the caller's, of which the answer tells little. Default `console.error`. */
+  /** Called with each failure that the caller did not cause. The answer shows only its code. Default: `console.error`. */
   readonly onError?: OnError;
-  /** Told of every request once it is answered. See {@link accessLine}. */
+  /** Called after every request is answered. See {@link accessLine}. */
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
-  /** Told how long requests take, in OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has an option of its own. */
+  /** Measures requests, under OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has its own option. */
   readonly telemetry?: Telemetry | undefined;
 }
 
 /**
- * The HTTP face of durable runs: Request in, Response out. Source: the ORCA durability contract, section 3.
+ * The HTTP API of durable runs: takes a Request and returns a Response. Source: the ORCA durability contract, section 3.
  *
- * @throws `invalid_request` that names the option, where a number is none.
+ * @throws `invalid_request` that names the option, if a number is out of range.
  */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
   const { onAccess } = options;
@@ -111,7 +117,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     await next();
     c.header(traceHeader, c.var.traceId);
     c.header(parentHeader, traceparent);
-    // The platform drops the body, but whatever writes it would go on writing.
+    // The platform drops the body of a HEAD answer, but its producer would go on writing.
     if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
   if (options.telemetry !== undefined) app.use(httpTelemetry(options.telemetry, onError));
@@ -122,7 +128,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     try {
       await next();
     } catch (thrown) {
-      // Hono hands errors to onError, and throws on what is thrown without being one.
+      // Hono passes instances of Error to onError, but rethrows any other thrown value.
       c.res = answerOf(c, thrown);
     }
   });
@@ -166,7 +172,7 @@ function bytesOption(value: number | undefined, name: string, otherwise: number)
   return numberOption(value, name, otherwise, "a number of bytes of at least 1", (given) => given >= 1);
 }
 
-/** The same, of which what it throws itself is printed: an answer does not fail because its failure could not be told. */
+/** Wraps `onError` so that an error that it throws is logged and the request is still answered. */
 function careful(onError: NonNullable<AppOptions<object>["onError"]>): NonNullable<AppOptions<object>["onError"]> {
   return (error, traceId) => {
     try {

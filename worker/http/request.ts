@@ -6,7 +6,7 @@ import { type CurrentRun, DurableError, type Precondition } from "../../src/inde
 import { at, isJsonObject } from "../../src/json.ts";
 import { type AppEnv, traceHeader } from "./call.ts";
 
-/** The most bytes that a request's body may have where the app is not told otherwise. */
+/** The default maximum number of bytes in the body of a request. */
 export const defaultMaxBodyBytes = 10 * 1024 * 1024;
 
 interface Validated<Target extends string, S extends RequestSchema> {
@@ -15,9 +15,9 @@ interface Validated<Target extends string, S extends RequestSchema> {
 }
 
 /**
- * Reads and checks the body of a request; the route finds it as `c.req.valid("json")`. An empty body is an empty object.
+ * Reads and validates the body of a request; the route gets it from `c.req.valid("json")`. An empty body is an empty object.
  *
- * @throws `too_large` before the whole body was read, or before its values were made; `invalid_request` that names the place.
+ * @throws `too_large` before the whole body is read, or before its values are created; `invalid_request` that names the path.
  */
 export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
   return async (c, next) => {
@@ -29,7 +29,7 @@ export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppE
   };
 }
 
-/** Checks the query of a request; the route finds it as `c.req.valid("query")`. */
+/** Validates the query of a request; the route gets it from `c.req.valid("query")`. */
 export function query<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"query", S>> {
   return async (c: Context<AppEnv>, next) => {
     c.req.addValidatedData("query", decode(schema, c.req.query()) as object);
@@ -44,9 +44,10 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
 }
 
 /**
- * The text of a body of at most `maxBytes` bytes, chunk by chunk. What a header says of its length is not enough to go by.
+ * The text of a body of at most `maxBytes` bytes, chunk by chunk. The bytes are counted, since the Content-Length header may
+ * be wrong or missing.
  *
- * @throws `too_large`, and `invalid_request` where it is not UTF-8.
+ * @throws `too_large`, and `invalid_request` if it is not UTF-8.
  */
 export async function* readChunks(request: Request, maxBytes: number): AsyncGenerator<string, void, undefined> {
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
@@ -65,13 +66,13 @@ export async function* readChunks(request: Request, maxBytes: number): AsyncGene
       yield decodeText(decoder, value);
     }
   } finally {
-    // The rest is of no interest. Whether it can still be stopped is not either.
+    // The rest of the body is not needed, so a failure to stop it does not matter.
     if (!isRead) reader.cancel().catch(() => {});
   }
 }
 
 async function streamOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
-  // Firefox knows no streams of requests, and does not even say null: the body is read whole there, in a service worker.
+  // Firefox has no streams of requests: `body` is undefined there, in a service worker, so the whole body is read.
   const body: Request["body"] | undefined = request.body;
   return body === undefined ? (await request.blob()).stream() : body;
 }
@@ -88,13 +89,13 @@ function tooLarge(maxBytes: number): DurableError {
   return new DurableError("too_large", `the body: expected at most ${maxBytes} bytes`);
 }
 
-/** A schema of something that a request carries. */
+/** A schema of a part of a request. */
 type RequestSchema = v.GenericSchema<unknown, unknown>;
 
 /**
- * The input as its schema gives it back.
+ * The output of the schema for the input.
  *
- * @throws `invalid_request` that names the place of the first fault, and never repeats what stands there.
+ * @throws `invalid_request` that names the path of the first fault, and never repeats the value.
  */
 export function decode<S extends RequestSchema>(schema: S, input: unknown, path = ""): v.InferOutput<S> {
   const result = v.safeParse(schema, input, { abortEarly: true });
@@ -102,12 +103,12 @@ export function decode<S extends RequestSchema>(schema: S, input: unknown, path 
   const [issue] = result.issues;
   const place = (issue.path ?? []).reduce((place, { key }) => at(place, key as string | number), path);
   if (issue.input === undefined) throw invalidRequest(place, "is missing");
-  // What a list of words does not have is told by the list; any other schema is one of a JSON type.
+  // The message of a picklist already lists what was expected. Any other schema expects a JSON type.
   const isOfType = issue.kind === "schema" && issue.type !== "picklist";
   throw invalidRequest(place, isOfType ? `${issue.message}, not ${nameOf(issue.input)}` : issue.message);
 }
 
-/** What JSON calls a value. */
+/** The JSON name of a type, with its article. */
 function nameOf(json: unknown): string {
   if (json === null) return "null";
   if (Array.isArray(json)) return "an array";
@@ -115,7 +116,7 @@ function nameOf(json: unknown): string {
 }
 
 /**
- * Values by name, live: each is encoded for itself, as in a state's `inputs`, so that a field may be called anything.
+ * Decoded values by name. Each is decoded separately, as in the `inputs` of a state, so that a field can have any name.
  *
  * @throws `invalid_request` that names the path of a malformed tag.
  */
@@ -125,18 +126,18 @@ export function decodeFields(json: JsonObject, path: string): Readonly<Record<st
   return Object.fromEntries(entries);
 }
 
-/** Fields without those that were not given: absent is `null` on the wire, and left out in code. */
+/** The fields without the absent ones: absent is `null` on the wire, and omitted in code. */
 export function given<T extends object>(fields: T): { readonly [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return asGiven<T>(Object.fromEntries(entries));
 }
 
-// What is left of T once its nulls are gone is T without them.
+// T without its nulls is what remains.
 function asGiven<T>(fields: object): { readonly [K in keyof T]?: NonNullable<T[K]> } {
   return fields as { readonly [K in keyof T]?: NonNullable<T[K]> };
 }
 
-/** The key under which a call is made once, if it has one. */
+/** The idempotency key of the call, if it has one. */
 export function idempotencyKeyOf(c: Context<AppEnv>): string | undefined {
   return c.req.header("idempotency-key");
 }
@@ -146,15 +147,15 @@ export function idempotencyKeyOf(c: Context<AppEnv>): string | undefined {
 const tagList =
   /^[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$/;
 
-/** Says in the answer at which revision the run is. */
+/** Sets the ETag of the answer to the revision of the run. */
 export function tag(c: Context<AppEnv>, { revision }: CurrentRun): void {
   c.header("etag", `"${revision}"`);
 }
 
 /**
- * What the request's If-Match demands of the run. A tag that no run can have demands something that never is.
+ * The precondition of the request's If-Match header. A tag that no run can have is a precondition that never holds.
  *
- * @throws `invalid_request` where it is no list of tags: a condition is not to be overlooked.
+ * @throws `invalid_request` if it is not a list of tags, so that a condition is never ignored.
  */
 export function preconditionOf(c: Context<AppEnv>): Precondition {
   const given = c.req.header("if-match");
@@ -175,17 +176,20 @@ export function conditionsOf(c: Context<AppEnv>): Precondition & { readonly idem
   return { ...preconditionOf(c), ...given({ idempotencyKey: idempotencyKeyOf(c) }) };
 }
 
-/** True where the caller has the run as it is. */
+/** True if the caller already has the current run. */
 export function isKnown(c: Context<AppEnv>, { revision }: CurrentRun): boolean {
   const given = c.req.header("if-none-match");
   if (given === undefined) return false;
   return given.trim() === "*" || (tagList.test(given) && given.match(/"[^"]*"/g)?.includes(`"${revision}"`) === true);
 }
 
-/** The trace id of a run that is started: the body's, which is then the request's too unless a header named another. */
+/**
+ * The trace id of a run that is started: the one in the body, if there is one. It is then also the trace id of the request,
+ * unless a header names another.
+ */
 export function startedTraceId(c: Context<AppEnv>, given: string | null | undefined): string {
   if (given === undefined || given === null) return c.var.traceId;
-  // A header loses the blanks at its ends, and then would say another id than the answer's body.
+  // A header loses leading and trailing blanks, and would then differ from the id in the answer.
   if (c.req.header(traceHeader) === undefined && given.trim() === given) c.set("traceId", given);
   return given;
 }

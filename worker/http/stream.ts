@@ -1,32 +1,32 @@
 import { present } from "../../src/present.ts";
 import { lengthOption } from "../../src/runs/options.ts";
 
-/** How a stream of events behaves. Times are in milliseconds. */
+/** The options of an event stream. Times are in milliseconds. */
 export interface StreamOptions {
-  /** How often the store is read while no notifier reports changes. Default 250. */
+  /** The interval at which the store is read while no notifier reports changes. Default: 250. */
   readonly pollMs?: number;
-  /** While nothing happens, the store is read less and less often, down to this. Default 5,000. */
+  /** While nothing happens, the polling interval grows up to this. Default: 5,000. */
   readonly maxPollMs?: number;
-  /** How often a comment shows that the stream lives. Default 15,000. */
+  /** The interval of heartbeat comments. Default: 15,000. */
   readonly heartbeatMs?: number;
-  /** After so long the stream closes, and the client connects again. Default five minutes. */
+  /** The time after which the stream closes and the client reconnects. Default: five minutes. */
   readonly maxMs?: number;
   /**
-   * Closes every stream of the app, such as before another version takes its place. Each closes without an `end`, so that its
-   * client connects again, to what serves by then.
+   * Closes every stream of the app when it aborts, for example before another version takes over. Each stream closes without
+   * an `end`, so that its client reconnects to the next version.
    */
   readonly signal?: AbortSignal;
 }
 
-/** A stream that goes on. */
+/** An open stream. */
 export interface OpenStream {
-  /** Aborts when the stream has ended, by whatever. */
+  /** Aborts when the stream has ended, for any reason. */
   readonly ended: AbortSignal;
-  /** Closes it without an `end`, so that its client connects again. */
+  /** Closes the stream without an `end`, so that its client reconnects. */
   close(): void;
 }
 
-/** {@link StreamOptions} with its defaults. */
+/** {@link StreamOptions} with the defaults filled in. */
 export type CheckedStream = Required<Omit<StreamOptions, "signal">> & Pick<StreamOptions, "signal">;
 
 /** @throws `invalid_request` that names the option. */

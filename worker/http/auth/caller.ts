@@ -1,12 +1,12 @@
-/** What a caller may do, each with what stands before it: look, start and move runs, and administer. */
+/** The roles of callers. Each role includes those before it: read, start and change runs, administer. */
 export const roles = ["read", "execute", "admin"] as const;
 export type Role = (typeof roles)[number];
 
-/** Who makes a call. */
+/** The caller of a request. */
 export interface Caller {
-  /** The tenant whose runs these are: 1 to 200 characters of printable ASCII. */
+  /** The tenant whose runs the caller can access: 1 to 200 printable ASCII characters. */
   readonly tenant: string;
   readonly role: Role;
-  /** The public id of the API key, where one was used. */
+  /** The public id of the API key, if a key was used. */
   readonly keyId?: string;
 }

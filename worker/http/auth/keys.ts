@@ -3,26 +3,26 @@ import { DurableError } from "../../../src/index.ts";
 import { sha256 } from "../../../src/json.ts";
 import type { Caller, Role } from "./caller.ts";
 
-/** What is remembered of an API key: enough to know it again, and not enough to use it. */
+/** The stored record of an API key: enough to verify the key, but not to use it. */
 export interface KeyRecord {
-  /** Public: it stands in the key, in lists and in logs. */
+  /** Public: it is part of the key, and appears in lists and logs. */
   readonly keyId: string;
   /** SHA-256 of the whole key, as lower-case hex. */
   readonly hash: string;
   readonly tenant: string;
   readonly role: Role;
   readonly name: string;
-  /** The end of the key, by which its owner tells it from others. */
+  /** The last characters of the key, which help its owner to recognize it. */
   readonly hint: string;
   /** In milliseconds since 1970, like `revokedAt`. */
   readonly createdAt: number;
   readonly revokedAt?: number;
 }
 
-/** What its issuer decides about a key. */
+/** What the issuer of a key decides. */
 export type KeyGrant = Pick<KeyRecord, "tenant" | "role" | "name">;
 
-/** A new key, which nobody can show again, and what is remembered of it. 256 bits of it are secret. */
+/** A new key and its record. The key has 256 secret bits and cannot be shown again. */
 export async function newKey(
   grant: KeyGrant,
   now: number,
@@ -37,34 +37,34 @@ export async function newKey(
   };
 }
 
-/** The public id in something that has the form of a key. */
+/** The public id of a key; undefined if the text does not have the form of a key. */
 export function keyIdOf(key: string): string | undefined {
   return /^orca_([0-9a-f]{16})_[0-9a-f]{64}$/.exec(key)?.[1];
 }
 
 /**
- * Where the service keeps the records of its API keys. It is apart from the store of the runs: who may call is of the
- * service, and a run knows nothing of it. What `add` and `revoke` resolved, every later read sees.
+ * The store of the API keys. It is separate from the store of the runs, because runs do not know who may call. Every read
+ * sees the changes of each `add` and `revoke` that has resolved.
  */
 export interface KeyStore {
-  /** The record of that key, a revoked one too. */
+  /** The record of the key, also if it is revoked. */
   find(keyId: string): Promise<KeyRecord | undefined>;
-  /** The tenant's records, revoked ones too, by (createdAt, keyId). */
+  /** The tenant's records, including revoked ones, by (createdAt, keyId). */
   list(tenant: string): Promise<readonly KeyRecord[]>;
-  /** Rejects where the key id is taken. */
+  /** Rejects if the key id is taken. */
   add(record: KeyRecord): Promise<void>;
-  /** Revokes a key from then on; false where the tenant has no such key. The first time of several stays. */
+  /** Revokes a key. Returns false if the tenant has no such key. A key that is revoked again keeps its first time. */
   revoke(tenant: string, keyId: string, now: number): Promise<boolean>;
-  /** Whether no key was ever added. */
+  /** True if no key was ever added. */
   isEmpty(): Promise<boolean>;
 }
 
 /**
- * Tells callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `fixed` are callers by keys that
- * the deployment names, where a tenant alone is its admin; `issued` are the keys that were issued since.
+ * Authenticates callers by the key that they send as `x-api-key` or as `Authorization: Bearer`. `fixed` are the keys of the
+ * deployment with their callers; a tenant id alone stands for its admin. `issued` are the keys that were issued over HTTP.
  *
- * @throws `unauthorized` without a key, `forbidden` for a wrong or a revoked one, and `internal_error` for every call
- * where there is no key at all: a service without keys stays shut rather than open.
+ * @throws `unauthorized` without a key; `forbidden` for a wrong or revoked key; `internal_error` for every call if no key
+ * exists, so that a service without keys stays closed.
  */
 export function apiKeys(
   fixed: Iterable<readonly [key: string, caller: string | Caller]>,
@@ -77,7 +77,7 @@ export function apiKeys(
 
   async function callerOf(key: string): Promise<Caller | undefined> {
     const hash = await sha256(key);
-    // All of them are compared, so that the time taken does not tell which one came near.
+    // All hashes are compared, so that the time does not reveal which key came close.
     const [match] = (await Promise.all(known)).filter((one) => isSame(one.hash, hash));
     if (match !== undefined) return match.caller;
     const keyId = keyIdOf(key);
@@ -104,13 +104,13 @@ export function apiKeys(
   };
 }
 
-// A header without a key, as a form or a proxy may send one, hides no key in the other.
+// An empty header, as a form or a proxy may send, does not hide a key in the other header.
 function givenKey(headers: Headers): string | undefined {
   const bearer = /^Bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   return headers.get("x-api-key")?.trim() || bearer?.trim() || undefined;
 }
 
-/** Compares two hashes in a time that does not depend on where they differ. */
+/** Compares two hashes in constant time. */
 function isSame(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let index = 0; index < a.length; index++) difference |= a.charCodeAt(index) ^ b.charCodeAt(index);

@@ -1,6 +1,6 @@
 import type { KeyRecord, KeyStore } from "./keys.ts";
 
-/** Keys that are gone with the process: for tests. */
+/** Keys in memory, for tests: they are lost when the process ends. */
 export function memoryKeys(): KeyStore {
   const records = new Map<string, KeyRecord>();
   return {

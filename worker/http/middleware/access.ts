@@ -3,23 +3,23 @@ import type { OnError } from "../../../src/index.ts";
 import { type AppEnv, routeOf } from "../call.ts";
 
 /**
- * What is told of a request once it is answered. It names the route by its pattern and the key by its public id, so that
- * no payload, no key and nothing of a query is in it.
+ * The log record of an answered request. It has the pattern of the route and the public id of the key, so that it never
+ * contains a payload, a key or a query.
  */
 export interface Access {
   readonly method: string;
-  /** Such as `/v1/runs/:run_id`; absent where there is no such route. */
+  /** Such as `/v1/runs/:run_id`; absent if no route matches. */
   readonly route?: string;
   readonly status: number;
-  /** Until the answer began. */
+  /** The time until the answer began, in milliseconds. */
   readonly ms: number;
   readonly traceId: string;
-  /** Absent where nobody was told, like `keyId`. */
+  /** Absent if the caller is unknown, like `keyId`. */
   readonly tenant?: string;
   readonly keyId?: string;
 }
 
-/** What `onAccess` throws is told to `onError`: an answer does not fail because nobody could write it down. */
+/** An error that `onAccess` throws goes to `onError`: a failing log must not fail the answer. */
 export function accessLog(
   onAccess: (c: Context<AppEnv>, access: Access) => void,
   onError: OnError,
@@ -37,7 +37,7 @@ export function accessLog(
 
 function accessOf(c: Context<AppEnv>): Omit<Access, "ms"> {
   const route = routeOf(c);
-  // A preflight, and what was refused before anybody looked at who makes it, has no caller.
+  // A preflight has no caller, nor has a request that was rejected before authentication.
   const caller: AppEnv["Variables"]["caller"] | undefined = c.var.caller;
   return {
     method: c.req.method,
@@ -49,7 +49,7 @@ function accessOf(c: Context<AppEnv>): Omit<Access, "ms"> {
   };
 }
 
-/** One line of JSON, as logs take it. */
+/** The record as one line of JSON. */
 export function accessLine({ method, route, status, ms, traceId, tenant, keyId }: Access): string {
   return JSON.stringify({
     method,

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { AppEnv } from "../call.ts";
 
-/** What every answer says to browsers, but where its route knows better: a page has a policy of its own. */
+/** The security headers of every answer, unless its route sets its own: a page has its own policy. */
 const secure = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -21,12 +21,12 @@ const taken =
   "authorization, content-type, x-api-key, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-trace-id";
 const exposed = "etag, x-trace-id, traceparent, retry-after, allow";
 
-// Firefox forgets after a day, and Chromium after two hours.
+// Firefox caps this at a day, and Chromium at two hours.
 const maxAgeSeconds = 7_200;
 
 /**
- * Lets pages of the given origins call, and answers what their browsers ask beforehand. Callers are told by a header
- * that a page must set itself, so that `*` gives nobody's rights away; cookies are never taken.
+ * Allows pages of the given origins to call, and answers their preflights. Callers authenticate with a header that the page
+ * sets itself, and cookies are never accepted, so `*` grants no rights.
  */
 export function cors(originsOf: (c: Context<AppEnv>) => readonly string[]): MiddlewareHandler<AppEnv> {
   return async (c, next) => {

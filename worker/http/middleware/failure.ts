@@ -7,8 +7,8 @@ import type { AppEnv } from "../call.ts";
 import type { FailureAnswer } from "../contract/records.ts";
 
 /**
- * The answer to a request that failed: the code's status and a body that says what and where. What is not a
- * {@link DurableError} is answered as an `internal_error` that tells nothing of it.
+ * The answer to a failed request: the status of the code, and a body that says what was wrong and where. An error that is not
+ * a {@link DurableError} becomes an `internal_error` without any of its details.
  */
 export function failure(c: Context<AppEnv>, error: unknown): Response {
   const known = isDurableError(error) ? error : unknownError();
@@ -33,12 +33,12 @@ function unknownError(): DurableError {
   return new DurableError("internal_error", "internal error; the server logs the cause under this trace id");
 }
 
-/** True for a failure that its caller cannot have caused, and that the server's log should show. */
+/** True for a failure that the caller cannot have caused, so that it belongs in the server's log. */
 export function isOurs(error: unknown): boolean {
   return !isDurableError(error) || httpStatus[error.code] >= 500;
 }
 
-/** Prints a failure, under its request's trace id where a request met it. */
+/** Logs a failure, with the trace id of its request if there is one. */
 export function logError(error: unknown, { traceId }: ErrorContext = {}): void {
   console.error(...(traceId === undefined ? [error] : [`trace ${traceId}:`, error]));
 }

@@ -5,12 +5,12 @@ import { checkTelemetry } from "../../../src/telemetry/instrumentation.ts";
 import { observerOf, type RemoteSpan } from "../../../src/telemetry/telemetry.ts";
 import { type AppEnv, routeOf } from "../call.ts";
 
-/** Source: RFC 9110 and RFC 5789; any other method is `_OTHER`, so that nobody can make up new series. */
+/** Source: RFC 9110 and RFC 5789. Any other method is `_OTHER`, so that callers cannot create new metric series. */
 const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split(" "));
 
 /**
- * Measures requests by the semantic conventions for HTTP servers: a span under the caller's `traceparent`, and the time
- * until the answer begins. What a route does is below the span where the hooks have `within`.
+ * Measures requests by the semantic conventions for HTTP servers: a span under the caller's `traceparent`, and the time until
+ * the answer begins. The spans of a route are children of this span if the hooks have `within`.
  */
 export function httpTelemetry(telemetry: Telemetry, onError: OnError): MiddlewareHandler<AppEnv> {
   checkTelemetry(telemetry);

@@ -8,7 +8,7 @@ import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
 import { body, conditionsOf, given, preconditionOf, tag } from "../request.ts";
 
-/** Routes by which a run goes on, or goes on no more. */
+/** Routes that continue or end a run. */
 export const continuationRoutes = new Hono<AppEnv>()
   .post("/v1/runs/:run_id/cancel", async (c) =>
     c.json(tagged(c, await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),

@@ -6,7 +6,7 @@ import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../
 import { replayMark, runAnswer } from "../contract/wire.ts";
 import { body, conditionsOf, decodeFields, given } from "../request.ts";
 
-/** Routes by which runs come of others. */
+/** Routes that create a run from another run. */
 export const descentRoutes = new Hono<AppEnv>()
   .post("/v1/runs/:run_id/replay", body(descent), async (c) => {
     const from = descentOf(c, c.req.valid("json"));

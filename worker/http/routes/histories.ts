@@ -6,7 +6,7 @@ import { type EventPageAnswer, eventQuery, type HistoryAnswer, historyQuery } fr
 import { eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
 import { given, query } from "../request.ts";
 
-/** Routes to what happened to a run, and where it belongs. */
+/** Routes to the history and the lineage of a run. */
 export const historyRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/history", query(historyQuery), async (c) => {
     const { after, limit } = c.req.valid("query");

@@ -5,7 +5,7 @@ import { type AppEnv, needs } from "../call.ts";
 import { type IssuedKeyAnswer, type KeyAnswer, type KeyListAnswer, newApiKey } from "../contract/keys.ts";
 import { body } from "../request.ts";
 
-/** Routes to the API keys of the caller's own tenant. No route reaches those of another. */
+/** Routes to the API keys of the caller's own tenant. No route reaches the keys of another tenant. */
 export const keyRoutes = new Hono<AppEnv>()
   .get("/v1/keys", needs("admin"), async (c) => {
     const answer: KeyListAnswer = { keys: (await keysOf(c).list(c.var.caller.tenant)).map(keyAnswer) };

@@ -5,7 +5,7 @@ import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
 import { preconditionOf } from "../request.ts";
 
-/** Routes of clients from before runs could be canceled: they know such a run as a failed one. */
+/** Routes for clients that are older than cancellation: they see a canceled run as failed. */
 export const legacyRoutes = new Hono<AppEnv>()
   .get("/v1/run_status/:run_id", async (c) => c.json(legacyAnswer(await c.var.runs.get(c.req.param("run_id")))))
   .get("/run_status/:run_id", async (c) => c.json(legacyAnswer(await c.var.runs.get(c.req.param("run_id")))))

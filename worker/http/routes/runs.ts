@@ -6,7 +6,7 @@ import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/ru
 import { runAnswer } from "../contract/wire.ts";
 import { given, isKnown, preconditionOf, query, tag } from "../request.ts";
 
-/** Routes to runs that are there. */
+/** Routes to existing runs. */
 export const runRoutes = new Hono<AppEnv>()
   .get("/v1/runs", query(runQuery), async (c) => {
     const { status, skill_id, source_run_id, order, limit, offset, cursor } = c.req.valid("query");
@@ -50,9 +50,9 @@ export const runRoutes = new Hono<AppEnv>()
   });
 
 /**
- * The cursor of a request, as the runs take it; none of the empty one, with which the first page is asked for.
+ * The cursor of a request; undefined for the empty cursor of the first page.
  *
- * @throws `invalid_request` if it is not one of ours, or an offset is asked for beside it.
+ * @throws `invalid_request` if the cursor is malformed, or if there is also an offset.
  */
 function checkedCursor(cursor: string, offset: number): string | undefined {
   if (offset > 0) throw invalidRequest("offset", "expected no offset beside a cursor");

@@ -5,10 +5,10 @@ import { page, policy } from "../contract/reference.generated.ts";
 import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
 
-/** Routes that answer without a key. */
+/** The paths that need no key. */
 export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
 
-/** Routes to what the service says of itself, and of its caller. */
+/** Routes about the service and the caller. */
 export const serviceRoutes = new Hono<AppEnv>()
   .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
   .get("/openapi.json", (c) => c.json(document))

@@ -8,7 +8,7 @@ import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
 import { body, decode, decodeFields, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
 
-/** Routes by which runs come into being. */
+/** Routes that create runs. */
 export const startRoutes = new Hono<AppEnv>()
   .post("/v1/skills/:skill_id/execute/async", body(execution), async (c) => {
     const skillId = decode(id, c.req.param("skill_id"), "skill_id");

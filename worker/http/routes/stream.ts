@@ -7,7 +7,7 @@ import { streamQuery } from "../contract/histories.ts";
 import { eventAnswer } from "../contract/wire.ts";
 import { given, query } from "../request.ts";
 
-/** How soon clients connect again, unless they find that it fails. */
+/** The delay after which clients reconnect, unless a connection fails. */
 const retryMs = 1_000;
 
 const headers = { "content-type": "text/event-stream", "cache-control": "no-cache" };
@@ -18,7 +18,8 @@ export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", qu
   const { runs, report } = c.var;
   const { pollMs, maxPollMs, heartbeatMs, maxMs, signal } = c.var.stream;
   const place = given({ after: c.req.header("last-event-id") || c.req.valid("query").after });
-  // What is wrong with the request is told before the stream begins; in that order, so that no event falls in between.
+  // Errors of the request are reported before the stream begins. The run is read before its events, so that no event is
+  // missed in between.
   const { status } = await runs.get(runId);
   const { items } = await runs.events(runId, { ...place, limit: 1 });
   if (items.length === 0 && isTerminal(status)) return c.body(null, 204);
@@ -35,7 +36,7 @@ export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", qu
 });
 
 interface MessageOptions {
-  /** What ends the stream, each for itself. */
+  /** Each of these signals ends the stream. */
   readonly ends: readonly AbortSignal[];
   readonly heartbeatMs: number;
   readonly maxMs: number;
@@ -59,7 +60,7 @@ async function* messagesOf(
     yield `retry: ${retryMs}\n\n`;
     for (;;) {
       const next = watch.next();
-      // What it comes to is looked at below; a reader that leaves in between must not leave a failure behind unhandled.
+      // The outcome is handled below; if the reader leaves before that, a rejection must not stay unhandled.
       next.catch(() => {});
       while (await isSilent(next, heartbeatMs)) yield ": heartbeat\n\n";
       const { done, value } = await next;
@@ -70,7 +71,7 @@ async function* messagesOf(
       }
     }
   } catch (error) {
-    // Without an end the client connects again, and is told then what is wrong, if it still is.
+    // Without an `end` the client reconnects, and gets the error then if it persists.
     report(error);
   } finally {
     end();
@@ -80,7 +81,7 @@ async function* messagesOf(
   }
 }
 
-/** True where nothing came for so long. */
+/** True if nothing arrived within `ms` milliseconds. */
 async function isSilent(next: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<boolean>((resolve) => {

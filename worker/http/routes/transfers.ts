@@ -6,14 +6,14 @@ import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
 import { readChunks, tag } from "../request.ts";
 
-/** The most bytes that an import may have where the app is not told otherwise. */
+/** The default maximum number of bytes in an import. */
 export const defaultMaxImportBytes = 100 * 1024 * 1024;
 
-/** Routes by which runs leave and come in, as streams of lines. */
+/** Routes that export and import runs, as streams of lines. */
 export const transferRoutes = new Hono<AppEnv>()
   .get("/v1/runs/:run_id/export", async (c) => {
     const lines = exportRun(c.var.runs, c.req.param("run_id"));
-    // A run that cannot be exported is refused before the answer begins.
+    // A run that cannot be exported fails before the answer begins.
     const first = await lines.next();
     const body = chunkStream(from(first, lines), c.var.report, () => void lines.return());
     return c.body(body, 200, { "content-type": "application/x-ndjson" });
