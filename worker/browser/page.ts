@@ -20,50 +20,51 @@ import { announceServing, defaultDatabase } from "./serving.ts";
 export interface PageOptions
   extends Pick<IndexedDbStoreOptions, "durability">,
     Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry" | "onError"> {
-  /** Whose runs this page executes: the tenant that the service worker knows its calls by. */
+  /** The tenant whose runs this page executes: the tenant that the service worker assigns to its calls. */
   readonly tenant: string;
   readonly skills: readonly Skill[];
   readonly capabilities: readonly AnyCapability[];
-  /** The database, by the name that the service worker knows too. Default `orca-durable`. */
+  /** The name of the database, which the service worker must use too. Default: `orca-durable`. */
   readonly database?: string;
-  /** The address of the service worker's script. None is registered where it is absent. */
+  /** The URL of the service worker's script. Default: no service worker is registered. */
   readonly serviceWorker?: string | URL;
-  /** How it is registered: its scope, and `type: "module"` where the script is a module. */
+  /** The options of the registration: its scope, and `type: "module"` if the script is a module. */
   readonly registration?: RegistrationOptions;
-  /** How often it looks for what is due, in milliseconds. Default 1,000. */
+  /** The interval at which it looks for due runs, in milliseconds. Default: 1,000. */
   readonly everyMs?: number;
 }
 
 /** A page that executes its tenant's runs. */
 export interface DurablePage {
   readonly runtime: Runtime;
-  /** The tenant's runs, without a service worker in between. */
+  /** The tenant's runs, accessed without the service worker. */
   readonly runs: Runs;
   /**
-   * Resolves once the service worker knows that this page executes, and the page's requests go through it. Without one it
-   * is resolved as soon as others can see the page.
+   * Resolves when the service worker knows that this page executes runs, and the requests of the page go through it. Without
+   * a service worker it resolves when others can see the page.
    *
-   * @throws `unsupported` where the browser has no storage or no service workers for this page, as in a sandboxed frame or
-   * some private windows, or where it was stopped before; `invalid_definition` where the service worker cannot be registered,
-   * or does not cover this page; `store_outdated` where a newer version of the page has upgraded the database.
+   * @throws `unsupported` if the browser has no storage or no service workers for this page, as in a sandboxed frame or some
+   * private windows, or if the page was stopped before; `invalid_definition` if the service worker cannot be registered or
+   * does not cover this page; `store_outdated` if a newer version of the page has upgraded the database.
    */
   readonly ready: Promise<void>;
-  /** Executes nothing more; what was under way is due at once, for another page or the service worker. */
+  /** Stops executing. Runs in progress are due immediately, for another page or the service worker. */
   stop(): Promise<void>;
 }
 
-/** What the medium says again at each look, until it is well again. */
+/** Failures of the medium that each look repeats until the medium recovers. */
 const repeated: readonly ErrorCode[] = ["store_failed", "store_blocked", "quota_exceeded"];
 const repeatedMs = 60_000;
 
 /**
- * Makes this page execute its tenant's runs, over the database that it shares with its service worker and with other pages:
- * what they start is executed here, and here timers tick. Each run is executed in one place, by its lease.
+ * Makes this page execute the runs of its tenant, over the database that it shares with its service worker and with other
+ * pages. This page executes the runs that they start, and its timers fire here. The lease of a run ensures that only one
+ * place executes it.
  *
- * `onError` is called once where the browser refuses what a page needs, or a newer version of the page has upgraded the
- * database: the page executes nothing then. Of the medium's failures it is called with each once a minute.
+ * `onError` is called once if the browser lacks what a page needs, or if a newer version of the page has upgraded the
+ * database: the page then executes nothing. It is called with the same failure of the medium at most once a minute.
  *
- * @throws `invalid_request` where the tenant's name is not an id; `unsupported` without WebCrypto or BroadcastChannel.
+ * @throws `invalid_request` if the tenant is not a valid id; `unsupported` without WebCrypto or BroadcastChannel.
  * @example
  * const page = createPage({ tenant: "me", skills, capabilities, serviceWorker: "/service-worker.js" });
  * await page.ready; // from here on fetch("/v1/runs") is answered on this device
@@ -82,7 +83,7 @@ export function createPage(options: PageOptions): DurablePage {
   });
   const runs = runtime.for(tenant);
   const ready = begin();
-  // Without it the page executes all the same, so that its callers need not await it.
+  // If it rejects, the page still executes, so callers need not await it.
   ready.catch((error) => {
     if (!stopped.signal.aborted) onError(error);
   });
@@ -98,13 +99,13 @@ export function createPage(options: PageOptions): DurablePage {
     await controlled(serviceWorker, registration, stopped.signal);
   }
 
-  /** Upgrades the database, before the service worker is asked whether it can read it. */
+  /** Upgrades the database before the service worker is asked whether it can read it. */
   async function opened(): Promise<void> {
     try {
       await store.dueRuns({ now: 0, tenant, limit: 1 });
     } catch (error) {
       if (isDurableError(error, "unsupported") || isDurableError(error, "store_outdated")) throw error;
-      // It may be well at the next look.
+      // The medium may recover by the next look.
       onError(error);
     }
   }
@@ -116,8 +117,8 @@ export function createPage(options: PageOptions): DurablePage {
 }
 
 /**
- * Tells the medium's failures once a minute, since each look meets them again. That the page is outdated is told once, and
- * `end` called with it.
+ * Reports each failure of the medium at most once a minute, since every look meets it again. That the page is outdated is
+ * reported once, and then `end` is called.
  */
 function untilOutdated(tell: OnError, end: () => void): OnError {
   const toldAt = new Map<string, number>();

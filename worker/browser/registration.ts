@@ -1,17 +1,17 @@
 import { DurableError } from "../../src/index.ts";
 import { claimMessage, outdatedMessage } from "./serving.ts";
 
-/** A service worker that has not answered by then is not made by `createServiceWorker`, or does not hear messages. */
+/** A service worker that has not answered by then was not made by `createServiceWorker`, or does not receive messages. */
 const answerMs = 5_000;
-/** After so long no next version of the service worker has taken over, or has taken this page. */
+/** The time to wait until the next version of the service worker takes over or controls this page. */
 const takeOverMs = 15_000;
 
 /**
- * Registers the service worker, and resolves once this page's requests go through one that can answer them.
+ * Registers the service worker, and resolves when the requests of this page go through one that can answer them.
  *
- * @throws `unsupported` where the browser has no service workers for this page; `invalid_definition` where it does not take
- * the script, or the script does not cover this page; `store_outdated` where the script is older than the database; the
- * signal's reason when it aborts.
+ * @throws `unsupported` if the browser has no service workers for this page; `invalid_definition` if it rejects the script,
+ * or the script does not cover this page; `store_outdated` if the script is older than the database; the reason of the signal
+ * when it aborts.
  */
 export async function controlled(
   script: string | URL,
@@ -27,7 +27,7 @@ export async function controlled(
     const { controller } = container;
     const { active } = registration;
     const answer = await asked(active, signal);
-    // One of another scope may control the page, or the version before.
+    // The controller may have another scope, or be the previous version.
     const isControlled = controller !== null && controller.scriptURL === active?.scriptURL;
     if (isControlled && answer !== outdatedMessage) return;
     const isFollowed = answer !== outdatedMessage || (await hasNext(registration));
@@ -86,7 +86,7 @@ function notCovered(scope: string): DurableError {
   return new DurableError("invalid_definition", message, { hint: scopeHint });
 }
 
-/** Resolves once one version of it is active. */
+/** Resolves when one version is active. */
 function activated(registration: ServiceWorkerRegistration, signal: AbortSignal): Promise<void> {
   const version = registration.installing ?? registration.waiting;
   if (registration.active !== null || version === null) return Promise.resolve();
@@ -111,15 +111,15 @@ function activated(registration: ServiceWorkerRegistration, signal: AbortSignal)
   });
 }
 
-/** True where there is another version of the script than the one that is active. */
+/** True if there is another version of the script than the active one. */
 async function hasNext(registration: ServiceWorkerRegistration): Promise<boolean> {
   const isThere = () => registration.installing !== null || registration.waiting !== null;
-  // Without a network it stays unknown, and there is none.
+  // Without a network this is unknown, and counts as no other version.
   if (!isThere()) await registration.update().catch(() => undefined);
   return isThere();
 }
 
-/** What the service worker answers, if it does. */
+/** The answer of the service worker; undefined if there is none in time. */
 function asked(version: ServiceWorker | null, signal: AbortSignal): Promise<unknown> {
   const { port1, port2 } = new MessageChannel();
   const heard = new Promise<unknown>((resolve) => {
@@ -129,7 +129,7 @@ function asked(version: ServiceWorker | null, signal: AbortSignal): Promise<unkn
   return within(answerMs, heard, signal).finally(() => port1.close());
 }
 
-/** True once another version controls this page; false where none does after so long. */
+/** True when another version controls this page; false if none does in time. */
 async function changed(
   container: ServiceWorkerContainer,
   before: ServiceWorker | null,
@@ -150,7 +150,7 @@ async function changed(
   }
 }
 
-/** What comes in so many milliseconds; rejects with the signal's reason when it aborts. */
+/** The result of `coming`, or undefined after `ms` milliseconds. Rejects with the reason of the signal when it aborts. */
 async function within<T>(ms: number, coming: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   signal.throwIfAborted();
   const over = new AbortController();

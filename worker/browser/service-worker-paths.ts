@@ -2,15 +2,15 @@ import { DurableError } from "../../src/index.ts";
 import document from "../http/contract/openapi.generated.json" with { type: "json" };
 import { inspectorPaths } from "../inspector/routes.ts";
 
-/** What of a site the service answers. */
+/** The paths of a site that the service answers. */
 export interface ServedPaths {
-  /** The path under which everything is the service's; the empty text where it has the paths of its document alone. */
+  /** The path below which every request belongs to the service. If it is empty, only the paths of the document do. */
   readonly basePath: string;
-  /** Whether the inspector is among them. */
+  /** Whether the paths of the inspector are included. */
   readonly hasInspector: boolean;
 }
 
-/** @throws `invalid_definition` where a base path could match no request. */
+/** @throws `invalid_definition` if a base path could not match any request. */
 export function checkBasePath(basePath: string): void {
   if (basePath === "" || /^(\/[^/?#]+)+$/.test(basePath)) return;
   throw new DurableError(
@@ -24,8 +24,8 @@ export function checkBasePath(basePath: string): void {
 }
 
 /**
- * True for a request that the service answers: to this origin, to a path that its document names, and not another site's
- * form. A site may have other paths beside them, such as a `/v1/login` of its own, and those are left alone.
+ * True for a request that the service answers: it goes to this origin and to a path of the document, and is not a form of
+ * another site. Other paths of the site, such as its own `/v1/login`, are left alone.
  */
 export function isOurs(
   request: Pick<Request, "url" | "method" | "mode">,
@@ -34,15 +34,15 @@ export function isOurs(
 ): boolean {
   const url = new URL(request.url);
   if (url.origin !== origin) return false;
-  // A browser takes a link or a form of any site here as a navigation. Its answer goes to the user and not to that site,
-  // so that reading does no harm; writing would.
+  // A browser treats a link or a form of any site to this origin as a navigation. The user gets the answer, not that site, so
+  // reading is harmless; writing is not.
   if (request.mode === "navigate" && !["GET", "HEAD"].includes(request.method)) return false;
   if (basePath !== "") return url.pathname.startsWith(`${basePath}/`);
   const path = decoded(url.pathname);
   return documented.test(path) || (hasInspector && inspectorPaths.some((one) => one === path));
 }
 
-/** One pattern of all the document's paths, in which a parameter is a whole segment. */
+/** One pattern for all paths of the document, in which a parameter is a whole segment. */
 const documented = new RegExp(`^(${Object.keys(document.paths).map(patternOf).join("|")})$`);
 
 function patternOf(path: string): string {
@@ -52,7 +52,7 @@ function patternOf(path: string): string {
     .join("[^/]+");
 }
 
-/** As the app reads it; what is not UTF-8 it refuses, whatever the path. */
+/** The path as the app reads it. The app rejects a path that is not UTF-8. */
 function decoded(path: string): string {
   try {
     return decodeURI(path);
@@ -61,7 +61,7 @@ function decoded(path: string): string {
   }
 }
 
-/** The request as the app sees it, which knows nothing of a base path. */
+/** The request without the base path, as the app expects it. */
 export async function underBase(request: Request, basePath: string): Promise<Request> {
   if (basePath === "") return request;
   const url = new URL(request.url);

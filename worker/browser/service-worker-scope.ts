@@ -1,10 +1,10 @@
-// The types of a service worker, as far as they are used here: TypeScript has them in a library that contradicts the one of
-// pages, and this package is compiled with that.
+// The types of a service worker, as far as they are used here. TypeScript has them in a library that conflicts with the one
+// for pages, with which this package is compiled.
 
 /** A `FetchEvent`. */
 export interface ServiceWorkerFetchEvent extends ExtendableEvent {
   readonly request: Request;
-  /** Names the page or worker that made the request. */
+  /** The id of the page or worker that made the request. */
   readonly clientId: string;
   respondWith(response: Promise<Response>): void;
 }
@@ -13,7 +13,7 @@ interface ExtendableEvent {
   waitUntil(work: Promise<unknown>): void;
 }
 
-/** A `ServiceWorker`, as another version of it sees it. */
+/** A `ServiceWorker`, as another version sees it. */
 export interface ServiceWorkerVersion {
   readonly state: string;
   postMessage(message: string, ports?: MessagePort[]): void;
@@ -28,7 +28,7 @@ export interface ServiceWorkerVersions {
   update(): Promise<unknown>;
 }
 
-/** A message of a page, or of another version of the service worker. */
+/** A message from a page or from another version of the service worker. */
 export interface ServiceWorkerMessage extends ExtendableEvent {
   readonly data: unknown;
   readonly ports: readonly { postMessage(message: string): void }[];
@@ -45,7 +45,7 @@ export interface ServiceWorkerScope {
   addEventListener(type: "message", listener: (event: ServiceWorkerMessage) => void): void;
 }
 
-/** What is global in a service worker, which is the only place for code that calls this. */
+/** The global scope of a service worker. Call this only in a service worker. */
 export function workerScope(): ServiceWorkerScope {
   return globalThis as unknown as ServiceWorkerScope;
 }

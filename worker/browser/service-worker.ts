@@ -22,12 +22,12 @@ import { askToYield, followMessage, lookMessage, succession, takeOverMessage, yi
 export type { Call, Caller, Role } from "../http/index.ts";
 export type { ServiceWorkerFetchEvent } from "./service-worker-scope.ts";
 
-/** Who calls: always the same tenant, as its admin, or whoever the hook says. */
+/** The caller of each request: a fixed tenant as its admin, or the result of the hook. */
 type Callers =
   | {
       /**
-       * The tenant of every call, which needs no key then: only pages of this origin reach a service worker, and those
-       * can open the database themselves. A form that another site sends here is not taken.
+       * The tenant of every call. No key is needed: only pages of this origin reach a service worker, and they can open the
+       * database themselves. Forms that another site sends here are rejected.
        */
       readonly tenant: string;
       readonly authenticate?: never;
@@ -35,9 +35,9 @@ type Callers =
   | {
       readonly tenant?: never;
       /**
-       * Who makes the call: for which tenant, and in which role.
+       * Returns the caller: the tenant and the role.
        *
-       * @throws `unauthorized` or `forbidden` where it is made for nobody.
+       * @throws `unauthorized` or `forbidden` if the caller is not allowed to call.
        */
       readonly authenticate: (call: Call<ServiceWorkerFetchEvent>) => Caller | Promise<Caller>;
     };
@@ -51,57 +51,60 @@ export type ServiceWorkerOptions = Callers &
   > & {
     readonly skills: readonly Skill[];
     readonly capabilities: readonly AnyCapability[];
-    /** The database, by the name that the pages know too. Default `orca-durable`. */
+    /** The name of the database, which the pages must use too. Default: `orca-durable`. */
     readonly database?: string;
     /**
-     * The path under which everything is served, such as `/durable`. Where absent, the paths are served that the document
-     * names (`/v1/runs`), and every other path of the site is left alone, also beside them (`/v1/login`).
+     * The path below which everything is served, such as `/durable`. Without it, only the paths of the document (`/v1/runs`)
+     * are served; every other path of the site is left alone, also one beside them (`/v1/login`).
      */
     readonly basePath?: string;
     /**
-     * True where a new version of the worker takes over from the old one while pages are open. The old one ends its streams
-     * then, whose clients connect again, and hands over what it executes after the step that is under way. Default false.
+     * True if a new version of the worker takes over from the old one while pages are open. The old one then ends its
+     * streams, whose clients reconnect, and hands over its runs after the current step. Default: false.
      */
     readonly skipWaiting?: boolean;
-    /** False where pages alone execute, for capabilities that need a page. Default true: it executes where no page does. */
+    /**
+     * False if only pages execute, for capabilities that need a page. Default: true, so that the service worker executes when
+     * no page does.
+     */
     readonly executes?: boolean;
-    /** How long it goes on taking work after a request, in milliseconds. Default 20,000. */
+    /** How long the worker continues to take work after a request, in milliseconds. Default: 20,000. */
     readonly passMs?: number;
-    /** How long what is due is left to the pages that execute, before it is taken here. In milliseconds. Default 5,000. */
+    /** How long due runs are left to the pages that execute, before the worker takes them. In milliseconds. Default: 5,000. */
     readonly graceMs?: number;
     /**
-     * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the
-     * trace id that its answer has. Default `console.error`.
+     * Called with each failure that the caller did not cause, including failures of background work. If a request met it, the
+     * context has the trace id of its answer. Default: `console.error`.
      */
     readonly onError?: OnError;
   };
 
 export interface DurableServiceWorker {
   /**
-   * Answers the request where it is one of the service's, and says so. False is for all others, which are as untouched as if
-   * nobody listened.
+   * Answers the request if it belongs to the service, and returns true. Otherwise returns false, and the request is
+   * untouched.
    */
   fetch(event: ServiceWorkerFetchEvent): boolean;
-  /** Listens to the worker's events. To be called while the script is first evaluated, as browsers want it. */
+  /** Listens to the events of the worker. Call it when the script is first evaluated, as browsers require. */
   listen(): void;
 }
 
-/** After so long a client that only looks, or watches, has what is due taken again. */
+/** The interval at which requests of one tenant that only read or watch make the worker execute due runs. */
 const lookMs = 1_000;
 
-/** Streams end before Chromium ends their requests, which it does after five minutes, and the service worker with them. */
+/** Streams end before Chromium ends their requests after five minutes, and the service worker with them. */
 const streamMaxMs = 240_000;
 
 /**
- * The HTTP service over IndexedDB, in a service worker: `fetch("/v1/runs")` of this origin's pages is answered here, with or
+ * The HTTP service over IndexedDB, in a service worker: it answers `fetch("/v1/runs")` of pages of this origin, with or
  * without a network.
  *
- * It decides and commits, and pages that serve the tenant execute (see `createPage` of `orca-durable/page`). Where no page
- * does, it executes what a request brings and what is due, takes nothing new after `passMs`, and leaves the rest due; a run that
- * is watched through its stream goes on for as long as it is watched. Browsers stop a service worker whenever they like; what it
- * had under way is due again at once.
+ * The worker decides and commits, and pages that serve the tenant execute (see `createPage` of `orca-durable/page`). If no
+ * page does, the worker executes what a request starts and what is due, takes nothing new after `passMs`, and leaves the rest
+ * due. A run that is watched through its stream continues as long as it is watched. Browsers stop a service worker at any
+ * time; its runs are then due again immediately.
  *
- * @throws `invalid_definition` where `basePath` is not a path.
+ * @throws `invalid_definition` if `basePath` is not a path.
  * @example
  * createServiceWorker({ tenant: "me", skills, capabilities }).listen();
  */
@@ -126,7 +129,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   const notifier = broadcastNotifier(database);
   const shared: RuntimeOptions = {
     ...{ store, skills, capabilities, onError },
-    // What ends with one request must not end the channel of all.
+    // The end of one runtime must not close the channel that all of them share.
     notifier: { ...notifier, close: () => {} },
     ...present({ leaseMs, holdMs, maxStateBytes, telemetry }),
   };
@@ -156,7 +159,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, telemetry }),
   });
 
-  /** False also where the next version is to execute, which waits until this one has nothing more to do. */
+  /** False also if the next version is to execute: it waits until this version has nothing more to do. */
   function mayExecute(): boolean {
     return executes && !isOutdated && !versions.yielded.aborted;
   }
@@ -165,7 +168,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   function executing(isOver: () => boolean = timeout(passMs)): Runtime {
     const { yielded } = versions;
     const isSpent = () => yielded.aborted || isOver();
-    // A body that is stuck must be told before it is handed over, or it would be for ever.
+    // A stuck body must be detected before it is handed over, or it would never be.
     const bodyQuietMs = passMs * 0.8;
     return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent, bodyQuietMs });
   }
@@ -174,19 +177,19 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     visit.served = await servedTenants(database);
     const context = { waitUntil: visit.background, passThroughOnException() {}, props: {} };
     const response = await app.fetch(await underBase(visit.event.request, basePath), visit, context);
-    // By then the next version answers.
+    // By then, the next version answers.
     if (isOutdated && response.status === httpStatus.store_outdated) response.headers.set("retry-after", "1");
     return response;
   }
 
-  /** What is to be done behind the answer, where it is not for a page to do. */
+  /** Continues the work after the answer, if no page does it. */
   async function goOn(visit: Visit): Promise<void> {
     const { tenant } = visit;
     if (tenant === undefined || !mayExecute()) return;
     if (visit.executing !== undefined) return work(visit.executing, tenant);
     const isPageThere = isServed(visit, tenant);
     if (isRead(visit)) {
-      // A client that polls keeps its runs going, and must not cost more than it gains.
+      // A client that polls keeps its runs going, but must not cost more than it gains.
       if (Date.now() - (lookedAt.get(tenant) ?? 0) < lookMs) return;
       lookedAt.set(tenant, Date.now());
     } else {
@@ -196,7 +199,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     if (!isPageThere || (await isLeftDue(tenant))) await work(executing(), tenant);
   }
 
-  /** Takes what is due for as long as a stream watches: nothing else would, where no page does. */
+  /** Executes due runs while a stream watches: otherwise nothing would, if no page does. */
   async function accompany(tenant: string, ended: AbortSignal): Promise<void> {
     let runtime: Runtime | undefined;
     let isOver = () => false;
@@ -206,19 +209,19 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     for (;;) {
       await systemClock.sleep(lookMs, ended);
       if (ended.aborted || !mayExecute()) break;
-      // Another stream of the tenant may have looked.
+      // Another stream of the tenant may have looked already.
       if (Date.now() - (lookedAt.get(tenant) ?? 0) < lookMs / 2) continue;
       lookedAt.set(tenant, Date.now());
       if (((await servedTenants(database))?.has(tenant) ?? true) && !(await isLeftDue(tenant))) continue;
       runtime ??= executing(() => isOver());
-      // Not awaited: a step that takes long must not keep other runs waiting.
+      // Not awaited: a long step must not keep other runs waiting.
       runtime.drain({ tenant }).catch(onError);
     }
     await runtime?.idle();
     await runtime?.stop();
   }
 
-  /** True where pages have left something due for longer than they are given: they are frozen, or gone meanwhile. */
+  /** True if pages have left runs due for longer than the grace period: they are frozen or gone. */
   async function isLeftDue(tenant: string): Promise<boolean> {
     return (await store.dueRuns({ now: Date.now() - graceMs, tenant, limit: 1 })).length > 0;
   }
@@ -254,7 +257,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
       case followMessage:
         if (options.skipWaiting !== true) break;
         event.ports[0]?.postMessage(yieldMessage);
-        // Again: Chromium makes only the instance that runs by then end as soon as it has nothing to do.
+        // Called again: Chromium makes only the current instance end as soon as it has nothing to do.
         event.waitUntil(scope.skipWaiting());
         break;
       case takeOverMessage:
@@ -265,17 +268,17 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
     }
   }
 
-  /** Takes the page under control, and says whether its requests are answered here. */
+  /** Takes control of the page, and answers whether its requests are answered here. */
   async function claim({ ports: [port] }: ServiceWorkerMessage): Promise<void> {
     versions.askNext();
     await scope.clients.claim();
-    // Opens the database; what else may be wrong with it, the page's requests are told.
+    // Opens the database. Any other problem with it is reported to the requests of the page.
     await store.dueRuns({ now: 0, limit: 1 }).catch(() => undefined);
     port?.postMessage(isOutdated ? outdatedMessage : servingMessage);
     if (isOutdated) await versions.standAside();
   }
 
-  /** What the version before has left due. */
+  /** Executes what the previous version has left due. */
   async function look(): Promise<void> {
     const { tenant } = options;
     if (tenant === undefined || !mayExecute()) return;
@@ -300,20 +303,20 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   };
 }
 
-/** True after so many milliseconds. */
+/** Returns a function that is true after `ms` milliseconds. */
 function timeout(ms: number): () => boolean {
   const endsAt = Date.now() + ms;
   return () => Date.now() >= endsAt;
 }
 
-/** One request, and what the worker does for it. */
+/** One request, and the work that it causes. */
 interface Visit {
   readonly event: ServiceWorkerFetchEvent;
-  /** Keeps the worker awake until the work is done. */
+  /** Keeps the worker awake until the work settles. */
   readonly background: (work: Promise<unknown>) => void;
-  /** The tenants for which pages execute; `undefined` where the platform cannot say. */
+  /** The tenants for which pages execute; `undefined` if the platform cannot say. */
   served?: ReadonlySet<string> | undefined;
-  /** Who called, once that is known. */
+  /** The tenant of the caller, once it is known. */
   tenant?: string;
   executing?: Runtime;
 }
@@ -321,7 +324,7 @@ interface Visit {
 function visitOf(event: ServiceWorkerFetchEvent, onError: (error: unknown) => void): Visit {
   let underWay = 0;
   let over = () => {};
-  // One for all, because an event that was answered takes no other.
+  // One promise for all the work, because an event that was answered accepts no other.
   event.waitUntil(
     new Promise<void>((resolve) => {
       over = resolve;
@@ -339,7 +342,7 @@ function isRead({ event }: Visit): boolean {
   return event.request.method === "GET" || event.request.method === "HEAD";
 }
 
-// Where the platform cannot say, there may be one, and it is given its time.
+// If the platform cannot say, there may be a page, and it gets its grace period.
 function isServed({ served }: Visit, tenant: string): boolean {
   return served?.has(tenant) ?? true;
 }

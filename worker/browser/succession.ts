@@ -2,44 +2,48 @@ import { systemClock } from "../../src/clock.ts";
 import type { ServiceWorkerScope, ServiceWorkerVersion } from "./service-worker-scope.ts";
 
 /**
- * By it a version that does not wait asks the one before to end what keeps it busy: a browser waits for that. The answer, which
- * is the same message, comes through the port.
+ * A version that does not wait sends this to the previous version, to make it end what keeps it busy: the browser waits for
+ * that. The answer, the same message, comes through the port.
  */
 export const yieldMessage = "orca-durable:yield";
 
 /**
- * By it a version that was started anew asks the next one whether it waits, since it cannot have heard that it has to yield. A
- * version that does not wait answers with {@link yieldMessage} through the port.
+ * A version that was started again sends this to the next one, to ask whether it waits: it cannot have received the request
+ * to yield. A version that does not wait answers with {@link yieldMessage} through the port.
  */
 export const followMessage = "orca-durable:follow";
 
-/** By it a version that can no longer serve asks the next one not to wait. */
+/** A version that can no longer serve sends this to the next one, so that it does not wait. */
 export const takeOverMessage = "orca-durable:take-over";
 
-/** By it a version that has just taken over asks itself to look for what is due, once it may. */
+/** A version that has just taken over sends this to itself, to look for due runs once it may. */
 export const lookMessage = "orca-durable:look";
 
 /**
- * How one version of a service worker follows another. A browser makes the next one wait until the pages of the last are gone;
- * one that skips that waits all the same until the last has nothing more to do, for minutes where it streams.
+ * How one version of a service worker follows another. A browser makes the next version wait until the pages of the previous
+ * one are gone. A version that skips this still waits until the previous one has nothing more to do, which takes minutes if
+ * it streams.
  */
 export interface Succession {
-  /** Aborts once the next version wants to take over. Where that one fails, it is another signal that has not aborted. */
+  /**
+   * Aborts when the next version wants to take over. If that version fails, the property is a new signal that has not
+   * aborted.
+   */
   readonly yielded: AbortSignal;
   yield(): void;
   /** Asks the next version once whether it waits, if it was there before this instance of the script. */
   askNext(): void;
-  /** Makes the next version take over, as soon as there is one. This one cannot serve any more. */
+  /** Makes the next version take over as soon as there is one, because this one can no longer serve. */
   standAside(): Promise<void>;
 }
 
-/** What is known of the next version may be late by so long. */
+/** How late the information about the next version may be. */
 const graceMs = 10_000;
 
-/** A version that has not answered by then is not made by `createServiceWorker`, or is blocked. */
+/** A version that has not answered by then was not made by `createServiceWorker`, or is blocked. */
 const answerMs = 3_000;
 
-/** Asks a version to yield, and resolves once it has, or does not answer. */
+/** Asks a version to yield. Resolves when it has yielded, or does not answer in time. */
 export async function askToYield(version: ServiceWorkerVersion | null): Promise<void> {
   if (version === null) return;
   const over = new AbortController();
@@ -48,7 +52,7 @@ export async function askToYield(version: ServiceWorkerVersion | null): Promise<
   over.abort();
 }
 
-/** Sends a message to a version, with a port for its one answer. */
+/** Sends a message to a version, with a port for its single answer. */
 function post(version: ServiceWorkerVersion, message: string, onAnswer: () => void): void {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
@@ -90,7 +94,7 @@ export function succession({ registration }: Pick<ServiceWorkerScope, "registrat
   };
 }
 
-/** Resolves once it is installed, or has failed to. */
+/** Resolves when the version is installed (true), or has failed to install (false). */
 function isInstalled(version: ServiceWorkerVersion): Promise<boolean> {
   return new Promise((resolve) => {
     const look = () => {

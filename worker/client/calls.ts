@@ -6,7 +6,7 @@ import type { createApp } from "../http/index.ts";
 import { type CallOptions, type Send, said, segment } from "./requests.ts";
 import { type WatchOptions, watch } from "./watch.ts";
 
-/** Every route of the service by its path and method, with what it takes and answers. */
+/** Every route of the service, by path and method, with its input and output. */
 type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
 type Path = keyof Endpoints & string;
 type Method<P extends Path> = keyof Endpoints[P] & `$${string}`;
@@ -15,12 +15,12 @@ type Input<P extends Path, M extends Method<P>> = Endpoints[P][M] extends { read
   : never;
 /** The body of a request to a route. */
 type Sent<P extends Path, M extends Method<P>> = Input<P, M> extends { readonly json: infer Body } ? Body : never;
-/** The query of a request to a route, its numbers as numbers. */
+/** The query of a request to a route, with its numbers as numbers. */
 type Asked<P extends Path, M extends Method<P>> =
   Input<P, M> extends { readonly query: infer Query }
     ? { readonly [Name in keyof Query]?: Name extends "limit" | "offset" ? number : Query[Name] }
     : never;
-/** What a request to a route says: the ids in its path, its query and its body. */
+/** The content of a request to a route: the ids in its path, its query and its body. */
 type Saying<P extends Path, M extends Method<P>> = Omit<Input<P, M>, "query"> & { readonly query?: Asked<P, M> };
 type Answer<P extends Path, M extends Method<P>> = AnswerOf<Endpoints[P][M]>;
 type AnswerOf<Endpoint> = Endpoint extends { readonly output: infer Body; readonly outputFormat: "json" }
@@ -32,7 +32,7 @@ const run = `${runs}/:run_id` as const;
 const checkpoints = `${run}/checkpoints` as const;
 const checkpoint = `${checkpoints}/:checkpoint_id` as const;
 
-/** The calls to the service at `baseUrl`, made by `send`: what a client is, whatever else it is given. */
+/** The calls to the service at `baseUrl`, made by `send`. */
 export function calls(baseUrl: string, send: Send) {
   const etags = new WeakMap<object, string>();
   const tagged = async (response: Response): Promise<object> => {
@@ -40,7 +40,7 @@ export function calls(baseUrl: string, send: Send) {
     const etag = response.headers.get("etag");
     if (etag === null) return body;
     etags.set(body, etag);
-    // Of a resume the answer has the run in it.
+    // The answer to a resume contains the run.
     if ("run" in body && typeof body.run === "object" && body.run !== null) etags.set(body.run, etag);
     return body;
   };
@@ -69,7 +69,7 @@ export function calls(baseUrl: string, send: Send) {
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     });
   };
-  // The service holds its answers to these types.
+  // The service checks its answers against these types.
   const json = async <P extends Path, M extends Method<P>>(
     ...request: Parameters<typeof answer<P, M>>
   ): Promise<Answer<P, M>> => (await tagged(await answer(...request))) as Answer<P, M>;
@@ -79,19 +79,19 @@ export function calls(baseUrl: string, send: Send) {
   });
 
   return {
-    /** The ETag of a run as this client answered with it, for `ifMatch`; a run in a list has none. */
+    /** The ETag of a run that this client returned, for `ifMatch`. A run in a list has none. */
     etag: (answer: object): string | undefined => etags.get(answer),
 
     /** Starts a run of a skill. */
     start: async (skillId: string, inputs: Sent<typeof runs, "$post">["inputs"] = {}, call: CallOptions = {}) =>
       json("$post", runs, { json: { skill_id: skillId, inputs } }, call),
-    /** Creates a run with all that can be said of it; `start: false` leaves it pending. */
+    /** Creates a run with all its options; `start: false` leaves it pending. */
     create: async (body: Sent<typeof runs, "$post">, call: CallOptions = {}) =>
       json("$post", runs, { json: body }, call),
-    /** A page of runs: by cursor where one is given, empty for the first page, else by offset. */
+    /** A page of runs. With `cursor` the page is by cursor, which is empty for the first page; otherwise it is by offset. */
     list: async (query: Asked<typeof runs, "$get"> = {}, call: CallOptions = {}) => json("$get", runs, { query }, call),
     get: async (runId: string, call: CallOptions = {}) => json("$get", run, at(runId), call),
-    /** The run, unless it still has this ETag: then nothing is sent, and this resolves with undefined. */
+    /** The run, unless it still has this ETag: then the service sends no body, and this resolves with undefined. */
     getIfChanged: async (
       runId: string,
       etag: string,
@@ -123,7 +123,7 @@ export function calls(baseUrl: string, send: Send) {
       json("$get", checkpoint, atCheckpoint(runId, checkpointId), call),
     saveCheckpoint: async (runId: string, body: Sent<typeof checkpoints, "$post">, call: CallOptions = {}) =>
       json("$post", checkpoints, { ...at(runId), json: body }, call),
-    /** What changed up to a checkpoint, since the one before it or `against` another. */
+    /** The changes from the previous checkpoint, or from the checkpoint `against`, to this one. */
     compare: async (
       runId: string,
       checkpointId: string,
@@ -141,8 +141,8 @@ export function calls(baseUrl: string, send: Send) {
     whoami: async (call: CallOptions = {}) => json("$get", "/v1/whoami", {}, call),
 
     /**
-     * The run's events as they happen, each once and in order, over as many connections as it takes. Returns the status with
-     * which the run ended, and nothing where `signal` ended the watch.
+     * The events of the run as they happen, each once and in order, over as many connections as needed. Returns the status
+     * with which the run ended, or undefined if `signal` ended the watch.
      */
     watch: (runId: string, options: WatchOptions = {}): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> =>
       watch(
@@ -157,22 +157,26 @@ export function calls(baseUrl: string, send: Send) {
         options,
       ),
 
-    /** Everything that is stored of the run, as lines of JSON. An export that is cut off breaks, or has no end. */
+    /**
+     * Everything that is stored of the run, as JSON lines. The stream of an interrupted export fails, or lacks the last line
+     * of kind `end`.
+     */
     export: async (runId: string, call: CallOptions = {}): Promise<ReadableStream<Uint8Array>> => {
       const { body } = await send(urlOf(`${run}/export`, { run_id: runId }), said(call));
       if (body === null) throw new DurableError("upstream_failure", `the export of run "${runId}" is empty`);
       return body;
     },
     /**
-     * Takes a run in from its export. Chromium sends a stream over HTTP/2 and to a service worker alone: pass a blob over
-     * HTTP/1.1, such as `await new Response(stream).blob()`. Firefox and Safari send no streams, so it is read before it is sent.
+     * Imports a run from its export. Chromium sends a stream only over HTTP/2 and to a service worker: over HTTP/1.1, pass a
+     * blob, such as `await new Response(stream).blob()`. Firefox and Safari cannot send streams, so the whole stream is read
+     * first.
      */
     import: async (lines: ReadableStream<Uint8Array> | Blob | string, call: CallOptions = {}): Promise<RunAnswer> => {
       const init = {
         method: "POST",
         headers: { "content-type": "application/x-ndjson" },
         body: lines instanceof ReadableStream && !sendsStreams() ? await new Response(lines).blob() : lines,
-        // Without it no platform takes a stream.
+        // Every platform requires it to send a stream.
         duplex: "half",
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       };
@@ -184,8 +188,8 @@ export function calls(baseUrl: string, send: Send) {
 export type Calls = ReturnType<typeof calls>;
 
 /**
- * Browsers without `duplex` send no stream as a body: Firefox sends the text `[object ReadableStream]`, WebKit throws. Other
- * platforms may lack it, and send streams all the same.
+ * Browsers without `duplex` cannot send a stream as a body: Firefox sends the text `[object ReadableStream]`, WebKit throws.
+ * Other platforms may lack `duplex` and still send streams.
  */
 function sendsStreams(): boolean {
   return "duplex" in Request.prototype || !("indexedDB" in globalThis);

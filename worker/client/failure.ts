@@ -2,8 +2,9 @@ import { DurableError, type ErrorCode, httpStatus } from "../../src/errors.ts";
 import type { FailureAnswer } from "../http/contract/records.ts";
 
 /**
- * What an answer that failed tells, as the service's own error: its code, hint and time to wait. `details.traceId` names the
- * request in the server's log. What did not come from the service, as a proxy's page, has the code of its status.
+ * The error of a failed answer: the code, the hint and the retry delay of the service. `details.traceId` identifies the
+ * request in the server's log. An answer that did not come from the service, such as the page of a proxy, gets the code of
+ * its HTTP status.
  */
 export async function failureOf(response: Response): Promise<DurableError> {
   const text = await response.text().catch(() => "");
@@ -30,7 +31,7 @@ function failureAnswer(text: string): Partial<FailureAnswer> {
   }
 }
 
-// A newer service may have codes that are not known here.
+// A newer service may have codes that this client does not know.
 function codeOf(code: unknown, status: number): ErrorCode {
   if (typeof code === "string" && Object.hasOwn(httpStatus, code)) return code as ErrorCode;
   const codes = Object.keys(httpStatus) as ErrorCode[];
@@ -46,7 +47,7 @@ const passing: readonly ErrorCode[] = [
   "internal_error",
 ];
 
-/** True where the same request may succeed later. */
+/** True if the same request may succeed later. */
 export function isPassing({ code }: DurableError): boolean {
   return passing.includes(code);
 }

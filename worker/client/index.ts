@@ -6,14 +6,14 @@ import { type ClientOptions, requests } from "./requests.ts";
 export type { CallOptions, ClientOptions } from "./requests.ts";
 export type { WatchOptions, WatchState } from "./watch.ts";
 
-/** Every route with its types, as Hono's client has them: `routes.v1.runs[":run_id"].$get({ param: { run_id } })`. */
+/** The types of every route, in the form of Hono's client: `routes.v1.runs[":run_id"].$get({ param: { run_id } })`. */
 export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
 
 /**
- * A client of the service at `baseUrl`, for browsers, Workers and Node. Each call answers with the JSON of its route, in the
- * names of the wire, and fails with a `DurableError`: the service's own `code` and `hint`, `retryAfterMs` where it says
- * when to try again, and `details.traceId`, by which its log knows the request. `upstream_failure` is a service that cannot
- * be reached.
+ * A client of the service at `baseUrl`, for browsers, Workers and Node. Each call resolves with the JSON of its route, with
+ * the names of the wire. It rejects with a `DurableError`: the `code` and `hint` of the service, `retryAfterMs` if the
+ * service says when to try again, and `details.traceId`, which identifies the request in the server's log. The code is
+ * `upstream_failure` if the service cannot be reached.
  */
 export function createClient(baseUrl: string, options: ClientOptions = {}) {
   const send = requests(options);
@@ -21,5 +21,5 @@ export function createClient(baseUrl: string, options: ClientOptions = {}) {
   return { routes, ...calls(baseUrl, send) };
 }
 
-/** What {@link createClient} makes. */
+/** The client that {@link createClient} returns. */
 export type Client = ReturnType<typeof createClient>;

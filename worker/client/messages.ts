@@ -1,4 +1,4 @@
-/** One message of a stream of server-sent events. */
+/** One server-sent event. */
 export interface Message {
   readonly event: string;
   readonly id?: string;
@@ -6,8 +6,8 @@ export interface Message {
 }
 
 /**
- * The messages of a stream as they arrive whole; what was cut off in the middle is dropped. `onRetry` is called with the pause
- * for which the server asks before another connection, in milliseconds.
+ * The complete messages of a stream, as they arrive. A message that is cut off is dropped. `onRetry` is called with the delay
+ * in milliseconds that the server requests before a reconnect.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export async function* messagesOf(
@@ -40,7 +40,7 @@ export async function* messagesOf(
       }
     }
   } finally {
-    // A reader that stops ends the connection too.
+    // When the reader stops, the connection ends too.
     reader.cancel().catch(() => {});
   }
 }

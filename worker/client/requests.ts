@@ -3,28 +3,28 @@ import { failureOf } from "./failure.ts";
 
 export interface ClientOptions {
   readonly apiKey?: string;
-  /** Sent with every request, such as the cookie or token of a team's own login. */
+  /** Headers of every request, such as the cookie or token of your own login. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What makes the requests; the platform's `fetch` where absent. */
+  /** The function that makes the requests. Default: the `fetch` of the platform. */
   readonly fetch?: (request: Request) => Response | Promise<Response>;
 }
 
-/** What may be said beside a request. */
+/** The options of a call. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * On what makes or moves a run: a second call with this key within 24 hours changes nothing more, and is answered as the first
-   * was, with `idempotent_replay: true`.
+   * For calls that create or change a run. A second call with this key within 24 hours changes nothing and gets the answer of
+   * the first, with `idempotent_replay: true`.
    */
   readonly idempotencyKey?: string | undefined;
-  /** On what changes a run: the ETag that it must still have, else the call fails with `precondition_failed`. */
+  /** For calls that change a run: the ETag that the run must still have. Otherwise the call fails with `precondition_failed`. */
   readonly ifMatch?: string | undefined;
 }
 
-/** Makes a request of a service. Resolves with an answer that is ok or 304, and rejects with a {@link DurableError} else. */
+/** Makes a request. Resolves with an answer that is ok or 304; otherwise rejects with a {@link DurableError}. */
 export type Send = (input: Request | URL | string, init?: RequestInit) => Promise<Response>;
 
-/** Requests that carry the client's key and headers. */
+/** Returns a function that adds the client's key and headers to each request. */
 export function requests(options: ClientOptions): Send {
   const send = options.fetch ?? ((request: Request) => fetch(request));
   return async (input, init) => {
@@ -43,7 +43,7 @@ export function requests(options: ClientOptions): Send {
   };
 }
 
-/** What a request carries of the options of its call. */
+/** The part of the request that carries the options of the call. */
 export function said({ signal, idempotencyKey, ifMatch }: CallOptions): RequestInit & { readonly headers: Headers } {
   const headers = new Headers();
   if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
@@ -51,7 +51,7 @@ export function said({ signal, idempotencyKey, ifMatch }: CallOptions): RequestI
   return { headers, ...(signal === undefined ? {} : { signal }) };
 }
 
-/** An id as a segment of a path. No URL can name the empty one, and those of dots lead elsewhere. */
+/** An id as a segment of a path. A URL cannot contain an empty segment, and dots lead elsewhere. */
 export function segment(id: string): string {
   if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
   throw new DurableError("invalid_request", `invalid id "${id}": a URL path cannot contain it`);

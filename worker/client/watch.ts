@@ -5,27 +5,33 @@ import { isPassing } from "./failure.ts";
 import { messagesOf } from "./messages.ts";
 
 export interface WatchOptions {
-  /** After this event, by its id or its place `<revision>-<index>`; from the first where absent. */
+  /** The id of an event, or its position `<revision>-<index>`: the watch starts after it. Default: from the first event. */
   readonly after?: string;
-  /** Ends the watch. */
+  /** Ends the watch when it aborts. */
   readonly signal?: AbortSignal;
-  /** How long to wait before another connection where one brought nothing, in milliseconds; the server's wish where absent. */
+  /**
+   * The delay before a reconnect after a connection without events, in milliseconds. Default: the delay that the server
+   * requests.
+   */
   readonly retryMs?: number;
-  /** After so long a silence the connection is taken for dead, in milliseconds. Default 60,000. */
+  /** The time without data after which the connection is considered dead, in milliseconds. Default: 60,000. */
   readonly idleMs?: number;
-  /** Called when a connection is there, and when one failed and another is to be tried: what a page shows of it. What it throws ends the watch. */
+  /**
+   * Called when a connection is established, and when one failed and another will be tried, so that a page can show it. If it
+   * throws, the watch ends with that error.
+   */
   readonly onState?: (state: WatchState) => void;
 }
 
-/** How a watch stands with the service. A connection that the service closes in good order is followed by another without a word. */
+/** The state of a watch. If the service closes a connection normally, the watch reconnects without reporting a state. */
 export type WatchState =
   | { readonly kind: "connected" }
-  /** `error` is why the connection broke or could not be made; the next is tried after `pauseMs` milliseconds. */
+  /** `error` is why the connection failed; the next one is tried after `pauseMs` milliseconds. */
   | { readonly kind: "reconnecting"; readonly error: DurableError; readonly pauseMs: number };
 
-/** What a watch asks of the service. */
+/** The requests that a watch makes. */
 export interface Watched {
-  /** The stream of events after a place; resolves with a 204 where the run has ended and there are none. */
+  /** Opens the stream of events after a position. Resolves with a 204 if the run has ended and there are no more events. */
   connect(after: string | undefined, signal: AbortSignal): Promise<Response>;
   status(signal: AbortSignal): Promise<RunStatus>;
 }
@@ -34,8 +40,8 @@ const longestPauseMs = 30_000;
 const ended: ReadonlySet<string> = new Set<RunStatus>(["completed", "failed", "canceled"]);
 
 /**
- * The events of a run as they happen, each once and in order, over as many connections as it takes. Returns the status with
- * which the run ended, and nothing where the signal ended the watch.
+ * The events of a run as they happen, each once and in order, over as many connections as needed. Returns the status with
+ * which the run ended, or undefined if `signal` ended the watch.
  */
 export async function* watch(
   watched: Watched,
@@ -71,10 +77,10 @@ export async function* watch(
           }
         }
       } catch (error) {
-        // What the caller's function throws ends the watch.
+        // An error of the caller's function ends the watch.
         if (isCalling) throw error;
         if (left.signal.aborted) return undefined;
-        // A connection that broke, or a service that is not there for now.
+        // The connection was interrupted, or the service is temporarily unavailable.
         broken = isDurableError(error) ? error : brokenOff(error);
         if (!isPassing(broken)) throw error;
         pauseMs = broken.retryAfterMs ?? 0;
@@ -99,7 +105,7 @@ function brokenOff(cause: unknown): DurableError {
   return new DurableError("upstream_failure", "the event stream was interrupted", { cause });
 }
 
-/** A place is a revision and an index in it; an event's id has both at its end. */
+/** A position is a revision and an index in it; an event id ends with both. */
 function isAfter(id: string, place: string | undefined): boolean {
   const [revision, index] = placeOf(id);
   const [lastRevision, lastIndex] = place === undefined ? [-1, -1] : placeOf(place);
@@ -111,7 +117,7 @@ function placeOf(id: string): readonly [revision: number, index: number] {
   return [Number(revision ?? -1), Number(index ?? -1)];
 }
 
-/** One connection, which ends with the watch, or when nothing came for too long. */
+/** One connection. It ends with the watch, or after a long silence. */
 class Connection {
   readonly signal: AbortSignal;
   readonly #controller = new AbortController();
@@ -128,7 +134,7 @@ class Connection {
     this.#heard();
   }
 
-  /** The same stream, of which each chunk shows that the connection lives. */
+  /** The same stream; each chunk shows that the connection is alive. */
   observed(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const heard = () => this.#heard();
     const observer = new TransformStream<Uint8Array, Uint8Array>({

@@ -19,7 +19,7 @@ export const keyColumns = ["key_id", "key_hash", "tenant", "role", "name", "hint
 
 const columns = keyColumns.join(", ");
 
-/** Keys in the table `api_keys` of a D1 database. */
+/** API keys in the table `api_keys` of a D1 database. */
 export function d1Keys(db: D1Database): KeyStore {
   const prepare = (sql: string, ...values: readonly (string | number | null)[]) => db.prepare(sql).bind(...values);
 
@@ -55,7 +55,7 @@ export function d1Keys(db: D1Database): KeyStore {
       await reach((statement) => statement.all(), insert);
     },
     async revoke(tenant, keyId, now) {
-      // RETURNING, and not the count of changes, tells whether there was such a row.
+      // RETURNING shows whether the row existed. The count of changes does not.
       const sql = `UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) WHERE tenant = ? AND key_id = ? RETURNING key_id`;
       const { results } = await reach((statement) => statement.all(), prepare(sql, now, tenant, keyId));
       return results.length > 0;
@@ -64,7 +64,7 @@ export function d1Keys(db: D1Database): KeyStore {
   };
 }
 
-/** The record as a row's values. */
+/** The values of the record's row. */
 export function valuesOf(record: KeyRecord): readonly (string | number | null)[] {
   const { keyId, hash, tenant, role, name, hint, createdAt, revokedAt } = record;
   return [keyId, hash, tenant, role, name, hint, createdAt, revokedAt ?? null];
@@ -75,7 +75,7 @@ function recordOf(row: Row): KeyRecord {
     keyId: row.key_id,
     hash: row.key_hash,
     tenant: row.tenant,
-    // The table takes no other.
+    // A constraint of the table allows no other role.
     role: row.role as Role,
     name: row.name,
     hint: row.hint,

@@ -19,75 +19,81 @@ import { addressKey, callerKey, countCall } from "./rate-limit.ts";
 export { d1Keys } from "./d1-keys.ts";
 export type { ExecutionContext, RateLimit } from "./platform.ts";
 
-/** The bindings that the Worker is deployed with. */
+/** The bindings of the Worker. */
 export interface Env {
   readonly DB: D1Database;
-  /** The key of the tenant "default" and its admin. A secret; without it and without an issued key nothing is served. */
+  /**
+   * The API key of the tenant "default", with the role admin. A secret. Without it and without an issued key, every call is
+   * rejected.
+   */
   readonly API_KEY?: string;
-  /** The origins whose pages may call, with commas between them. Default none. */
+  /** The origins whose pages can call, separated by commas. Default: none. */
   readonly CORS_ORIGINS?: string;
-  /** A binding of Cloudflare's that counts calls by key, or by tenant where no key was issued. Default no limit. */
+  /** A rate limiting binding that counts calls by issued key, or by tenant if the key was not issued. Default: no limit. */
   readonly RATE_LIMIT?: RateLimit;
-  /** The same by the client's address, before its key is looked at: who tries keys is limited too. Default no limit. */
+  /**
+   * A rate limiting binding that counts calls by client address, before the key is checked, so that guessing keys is limited
+   * too. Default: no limit.
+   */
   readonly ADDRESS_RATE_LIMIT?: RateLimit;
-  /** "1" prints a line of JSON for each request. */
+  /** "1" logs one line of JSON for each request. */
   readonly ACCESS_LOG?: string;
-  /** How long a run stays with a Worker that says nothing more, in milliseconds. Default 30,000. */
+  /** The lease of a run, in milliseconds: how long a run stays with a Worker that reports nothing more. Default: 30,000. */
   readonly LEASE_MS?: string;
-  /** How many D1 queries an invocation may make: 50 on the free plan. Default 1,000. */
+  /** The maximum number of D1 queries per invocation: 50 on the free plan. Default: 1,000. */
   readonly D1_QUERY_LIMIT?: string;
 }
 
 export interface WorkerOptions<Bindings extends Env> {
   readonly skills: readonly Skill[];
-  /** A function where they need bindings of their own. */
+  /** The capabilities, or a function of the bindings that returns them. */
   readonly capabilities: readonly AnyCapability[] | ((env: Bindings) => readonly AnyCapability[]);
   /**
-   * Takes the place of API keys: who makes the call, for a team with a login of its own.
+   * Replaces API keys: returns the caller, for a service with its own login.
    *
-   * @throws `unauthorized` or `forbidden` where it is made for nobody.
+   * @throws `unauthorized` or `forbidden` if the caller is not allowed to call.
    */
   authenticate?(call: Call<Bindings>): Caller | Promise<Caller>;
-  /** Told of every request once it is answered. Default: printed where `ACCESS_LOG` is "1". */
+  /** Called after every request is answered. Default: logs it if `ACCESS_LOG` is "1". */
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
   /**
-   * Told of failures that are not the caller's, those of background work among them. Where a request met them, with the trace
-   * id that its answer has. Default `console.error`.
+   * Called with each failure that the caller did not cause, including failures of background work. If a request met it, the
+   * context has the trace id of its answer. Default: `console.error`.
    */
   readonly onError?: OnError;
-  /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
+  /** Receives the measurements, under OpenTelemetry's names; made by `defineTelemetry`. Default: nothing is measured. */
   readonly telemetry?: Telemetry;
-  /** False where there is to be no inspector at `/inspector`. */
+  /** False to serve no inspector at `/inspector`. Default: true. */
   readonly inspector?: boolean;
 }
 
-/** What a Worker exports as its default. */
+/** The default export of a Worker. */
 export interface DurableWorker<Bindings extends Env = Env> {
   fetch(request: Request, env: Bindings, context: ExecutionContext): Response | Promise<Response>;
   /** Called by the cron trigger; what triggered it is not looked at. */
   scheduled(controller: unknown, env: Bindings, context: ExecutionContext): void;
 }
 
-/** Callers are told by keys: the one that the deployment names, and those that were issued. */
+/** Callers authenticate with the key of the deployment or with an issued key. */
 const keyed: Pick<AppOptions<Env>, "authenticate" | "keys"> = {
   authenticate: ({ request, env: { API_KEY, DB } }) =>
     apiKeys(API_KEY ? [[API_KEY, "default"]] : [], d1Keys(DB))(request),
   keys: ({ env }) => d1Keys(env.DB),
 };
 
-// A Worker lives for 30 seconds after its answer: what is not finished by then is handed over to the cron trigger, whichever
-// run it is and whenever in this time it was taken.
+// A Worker lives for 30 seconds after its answer. What is not finished by then is handed over to the cron trigger, whichever
+// run it is and whenever it was taken.
 const passMs = 25_000;
 
 const defaultQueryLimit = 1_000;
 
-// To look a key up, and to see whether there is any.
+// One query to find a key, and one to check whether there are keys.
 const queriesOfAuth = 2;
 
-// After a start, whose run is executed anyway, so many due runs are taken along.
+// The number of other due runs that an invocation executes after a start.
 const drainedWithStart = 2;
 
-/** A Worker that serves these skills over D1, and takes due runs from a cron trigger. */
+/** A Worker that serves these skills over D1, and executes due runs from a cron trigger. */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
   const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry } = options;
   const { authenticate } = options;
@@ -143,9 +149,9 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     async fetch(request, env, context) {
       const response = await app.fetch(request, env, context);
       const own = invocations.get(request);
-      // What is only read is not executed, and a stream may go on for longer.
+      // A read executes nothing, and a stream may last longer.
       if (request.method !== "GET" && request.method !== "HEAD") own?.beginToEnd();
-      // 201 and 202 answer what brings work: whoever uses the service keeps it going, between one cron tick and the next.
+      // The statuses 201 and 202 answer calls that create work. So traffic keeps the service going between two cron ticks.
       if (own !== undefined && [201, 202].includes(response.status)) {
         context.waitUntil(drain(own, drainedWithStart).catch((error) => onError(error)));
       }
@@ -159,11 +165,11 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
   };
 }
 
-/** One call of the Worker: what it does shares the limits of the platform. */
+/** One invocation of the Worker. Everything in it shares the limits of the platform. */
 interface Invocation {
   readonly runtime: Runtime;
   readonly concurrency: number;
-  /** From now on it has {@link passMs} left. */
+  /** Called when the invocation has {@link passMs} left. */
   beginToEnd(): void;
 }
 

@@ -2,14 +2,14 @@ import { DurableError } from "../../src/index.ts";
 import type { Caller } from "../http/auth/caller.ts";
 import type { RateLimit } from "./platform.ts";
 
-// The binding counts over 10 or 60 seconds and does not say which, so this is the longer one.
+// The binding counts over 10 or 60 seconds and does not say which, so this is the longer period.
 const ratePeriodMs = 60_000;
 
 /**
- * Counts a call by `key`, where there is a limit. One that cannot be asked lets the call pass, and `onError` is told: it is
- * there for the sake of the service, and must not be what stops it.
+ * Counts a call by `key`, if there is a limit. If the limiter fails, the call is allowed and `onError` is called: the limiter
+ * protects the service, and must not stop it.
  *
- * @throws `rate_limited` where there were too many.
+ * @throws `rate_limited` if there were too many calls.
  */
 export async function countCall(
   limit: RateLimit | undefined,
@@ -29,14 +29,14 @@ async function isWithin(limit: RateLimit, key: string, onError: (error: unknown)
   }
 }
 
-/** By what a caller's calls are counted: an issued key is counted alone. */
+/** The key that counts a caller's calls: each issued key is counted separately. */
 export function callerKey({ keyId, tenant }: Caller): string {
   return keyId === undefined ? `tenant:${tenant}` : `key:${keyId}`;
 }
 
 /**
- * By what the calls from an address are counted: an IPv4 address, or the first 64 bits of an IPv6 address, since whoever has
- * one has all below them. Undefined for calls of other Workers, which come without.
+ * The key that counts the calls from an address: an IPv4 address, or the first 64 bits of an IPv6 address, since a client
+ * usually controls a whole /64. Undefined for calls from other Workers, which have no address.
  */
 export function addressKey(request: Request): string | undefined {
   const address = request.headers.get("cf-connecting-ip");

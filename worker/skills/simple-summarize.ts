@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type AnyCapability, defineCapability, defineGraphSkill } from "../../src/index.ts";
 
-/** A summary made of a text's own sentences. */
+/** Summarizes a text with its own sentences. */
 export const summarizeSkill = defineGraphSkill({
   id: "text.simple-summarize",
   version: "1.0.0",
@@ -67,7 +67,7 @@ export const summarizeCapabilities: readonly AnyCapability[] = [
         length += more;
       }
       const summary = sentences.filter((_, index) => chosen.has(index)).join(" ");
-      // Where not even one sentence fits, the beginning of the best one.
+      // If no sentence fits, the beginning of the best one.
       return summary === "" ? (sentences[byRank[0] ?? 0] ?? "").slice(0, max_length) : summary;
     },
   ),
