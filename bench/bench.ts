@@ -1,7 +1,7 @@
 import type { Media } from "./media.ts";
 import type { Table } from "./table.ts";
 
-/** `short` is every table with tiny sizes, to see that it works. Its numbers mean nothing. */
+/** `short` builds every table with tiny sizes, to check that it works. Its numbers mean nothing. */
 export type Scale = "full" | "short";
 
 /** One table of the bench. */

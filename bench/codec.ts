@@ -5,7 +5,7 @@ import { kilobyte, utf8 } from "./programs/growing.ts";
 import { interleaved, type Spread, spreadOf } from "./spread.ts";
 import type { Cell } from "./table.ts";
 
-/** A way to make text of a value, and a value of text. */
+/** A way to encode a value as text, and to decode it. */
 interface Codec {
   encode(value: unknown): string;
   decode(text: string): unknown;
@@ -23,7 +23,7 @@ const codecs: Readonly<Record<string, Codec>> = {
 interface Sample {
   readonly name: string;
   readonly value: unknown;
-  /** Whether JSON alone gives it back. */
+  /** Whether plain JSON restores the value. */
   readonly isPlain: boolean;
 }
 
@@ -67,7 +67,7 @@ export const codec: Bench = {
   },
 };
 
-/** Megabytes a second, of each codec in turns. Every round lasts long enough for the clock. */
+/** The throughput of each codec in megabytes per second, measured in turns. Every round lasts long enough for the clock. */
 async function throughputs(
   rounds: number,
   able: readonly (readonly [string, Codec])[],

@@ -14,12 +14,12 @@ import type { Cell } from "./table.ts";
 
 type Grow = (steps: number) => Promise<Grown>;
 
-/** How many steps, and in how many rounds. */
+/** The number of steps, and of rounds. */
 const sizes: Readonly<Record<Scale, readonly (readonly [steps: number, rounds: number])[]>> = {
   full: [
     [100, 5],
     [400, 3],
-    // Once: LangGraph writes more than a gigabyte on each medium, which takes minutes.
+    // One round: LangGraph writes more than a gigabyte on each medium, which takes minutes.
     [1_600, 1],
   ],
   short: [[10, 1]],
@@ -33,7 +33,7 @@ export const growing: Bench = {
   async measure(media, scale) {
     const rows: Record<string, Cell>[] = [];
     const failures: string[] = [];
-    /** In a run of minutes a peer may fail, and the table says so. Ours may not, and in a short run nobody may. */
+    /** In a long run a peer may fail, and the table says so. Our own part may not fail, and in a short run no part may. */
     const attempt = async (name: string, medium: string, steps: number, grow: Grow): Promise<Grown | undefined> => {
       try {
         return await grow(steps);
@@ -124,7 +124,7 @@ async function growInMemory(steps: number, channel: Channel): Promise<Grown> {
 
 async function growOnSqlite(path: string, steps: number, channel: Channel): Promise<Grown> {
   const saver = SqliteSaver.fromConnString(path);
-  // The driver's default is NORMAL, which may lose the last checkpoints to a power cut; the others are at FULL.
+  // The default of the driver is NORMAL, which may lose the last checkpoints in a power failure; the others use FULL.
   saver.db.pragma("synchronous = FULL");
   const stepMs = await growLangGraph(saver, "thread", steps, channel);
   saver.db.close();

@@ -15,12 +15,12 @@ const sizes: Readonly<Record<Scale, Sizes>> = {
   short: { runs: 300, steps: 60, frames: 20 },
 };
 
-/** What is scrolled in each frame: two notches of a wheel, which is faster than anybody reads. */
+/** The scroll distance of each frame: two notches of a wheel, which is faster than anyone reads. */
 const pixels = 240;
-/** A frame that was late for a screen of 60 Hz, with a bit of patience for the clock. */
+/** The time from which a frame is late on a screen of 60 Hz, with some tolerance for the clock. */
 const lateMs = 20;
 
-/** Frame times of the inspector while it is scrolled. */
+/** The frame times of the inspector while it is scrolled. */
 export const inspector: Bench = {
   id: "h",
   title: "Scrolling the inspector: times from frame to frame",

@@ -23,13 +23,13 @@ type CallPage = <Name extends keyof PagePrograms>(
   args: Parameters<PagePrograms[Name]>[0],
 ) => Promise<Awaited<ReturnType<PagePrograms[Name]>>>;
 
-/** The places where something is measured, each started when it is first asked for. */
+/** The places in which something is measured. Each is started when it is first needed. */
 export class Media {
   readonly #cleanups: (() => Promise<unknown>)[] = [];
   #worker: Promise<CallWorker> | undefined;
   #page: Promise<CallPage> | undefined;
 
-  /** A folder on the disk that goes with the bench. */
+  /** A folder on disk that is removed with the bench. */
   async folder(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "orca-durable-bench-"));
     this.#cleanups.push(() => rm(folder, { recursive: true, force: true }));
@@ -68,13 +68,13 @@ export class Media {
       root: fileURLToPath(new URL("page", import.meta.url)),
       cacheDir: fileURLToPath(new URL("../node_modules/.vite/bench", import.meta.url)),
       optimizeDeps: { include: ["idb"] },
-      // Nobody may reload this page.
+      // Vite must not reload this page.
       server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
       logLevel: "error",
     });
     this.#cleanups.push(() => server.close());
     await server.listen();
-    // With a profile on the disk: without one, Chromium keeps IndexedDB in memory, and no transaction waits for anything.
+    // With a profile on disk: without one, Chromium keeps IndexedDB in memory, and no transaction waits for anything.
     const context = await chromium.launchPersistentContext(await this.folder(), await chromiumLaunchOptions());
     this.#cleanups.push(() => context.close());
     const page = await context.newPage();
@@ -86,7 +86,10 @@ export class Media {
   }
 }
 
-/** Without the five minutes after which `fetch` gives up, and on a connection of its own: an idle one is closed meanwhile. */
+/**
+ * Has no time limit, unlike `fetch`, which gives up after five minutes. It uses its own connection, since an idle one is
+ * closed meanwhile.
+ */
 async function post(
   url: string,
   body: string,

@@ -10,13 +10,14 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
   options: {
     input: { type: "string", default: `${root}artifacts/bench.json` },
-    // What a reader must know of this run, such as that the machine was busy.
+    // What a reader must know about this run, such as that the machine was busy.
     remark: { type: "string" },
   },
 });
 const report = JSON.parse(await readFile(values.input, "utf8")) as Report;
 const { machine, versions, tables } = report;
-if (tables.some(({ isShort }) => isShort)) throw new Error(`${values.input} is of a short run; measure in full.`);
+if (tables.some(({ isShort }) => isShort))
+  throw new Error(`${values.input} is from a short run; run the full bench first.`);
 
 const dates = [...new Set(tables.map(({ date }) => date.slice(0, 10)))].join(" and ");
 const parted = new Set(tables.map(({ command }) => command)).size === 1 ? "" : ", in parts by `--only`";
@@ -47,7 +48,7 @@ for (const file of ["docs/bench.md", "README.md"]) {
   const marked = /(<!-- bench:(\w+) -->\n).*?(<!-- \/bench -->)/gs;
   const written = text.replace(marked, (_all, begin: string, name: string, end: string) => {
     const part = parts[name];
-    if (part === undefined) throw new Error(`${file} wants a part ${name} that the bench does not have.`);
+    if (part === undefined) throw new Error(`${file} expects a part ${name}, which the bench does not have.`);
     return `${begin}\n${part}\n\n${end}`;
   });
   await writeFile(root + file, written);

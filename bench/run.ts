@@ -29,11 +29,11 @@ const { values } = parseArgs({
 const wanted = values.only?.split(",") ?? benches.map(({ id }) => id);
 const unknown = wanted.filter((id) => benches.every((bench) => bench.id !== id));
 if (unknown.length > 0) {
-  console.error(`There is no table ${unknown.join(", ")}; there are ${benches.map(({ id }) => id).join(", ")}.`);
+  console.error(`Unknown table ${unknown.join(", ")}; expected one of ${benches.map(({ id }) => id).join(", ")}.`);
   process.exit(2);
 }
 
-// A short run does not take the place of a full one.
+// A short run does not replace the file of a full run.
 const file = values.short ? "bench.short.json" : "bench.json";
 const output = values.output ?? fileURLToPath(new URL(`../artifacts/${file}`, import.meta.url));
 const command = ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" ");
@@ -60,7 +60,7 @@ try {
     expectWhole(table);
     console.log(`${plainTable(table)}\n  (measured in ${table.seconds} s)\n`);
     tables = [...tables.filter((one) => one.id !== id), table].toSorted((a, b) => a.id.localeCompare(b.id));
-    // After each, since a run takes minutes and may be stopped.
+    // Written after each table, since a run takes minutes and may be stopped.
     const report: Report = { machine, versions, tables };
     await writeFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
   }
@@ -69,13 +69,13 @@ try {
 }
 console.log(`Measured in ${seconds(started)} s; ${output} has the tables.`);
 
-/** Those of an earlier run that this one does not measure again. */
+/** The tables of an earlier run that this run does not measure again. */
 async function earlierTables(): Promise<readonly MeasuredTable[]> {
   if (values.only === undefined || !existsSync(output)) return [];
   return (JSON.parse(await readFile(output, "utf8")) as Report).tables;
 }
 
-/** Every row has its words, and every number is one. Whether it is a good one is never asked. */
+/** Checks that every row has its words and every number is a number. Whether a number is good is not checked. */
 function expectWhole({ id, columns, rows }: Table): void {
   if (rows.length === 0) throw new Error(`Table ${id} has no rows.`);
   for (const row of rows) {

@@ -2,7 +2,7 @@ import { appWith, bundleSize, coreWith, doors } from "../scripts/size.ts";
 import type { Bench } from "./bench.ts";
 import type { Cell } from "./table.ts";
 
-/** The least that one must import of a peer to run something durably. */
+/** The minimum that an app must import from a peer to run something durably. */
 const peers: readonly (readonly [name: string, file: string])[] = [
   ["LangGraph: StateGraph, MemorySaver", "bench/imports/langgraph-memory.ts"],
   ["LangGraph: StateGraph, CloudflareD1Saver", "bench/imports/langgraph-d1.ts"],

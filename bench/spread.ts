@@ -1,4 +1,4 @@
-/** What several rounds gave, in whatever unit they were measured. */
+/** The results of several rounds, in any unit. */
 export interface Spread {
   readonly min: number;
   readonly median: number;
@@ -13,8 +13,8 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * Calls every side once in each round, so that whatever disturbs the machine meets them all. The first round begins with the first
- * side, the second with the second, so that none has always the same one before it.
+ * Calls every side once in each round, so that a disturbance of the machine affects all of them. The first round starts with
+ * the first side and the second with the second side, so that no side always follows the same one.
  */
 export async function interleaved<Side extends string, Result>(
   rounds: number,
@@ -29,7 +29,7 @@ export async function interleaved<Side extends string, Result>(
   return results;
 }
 
-/** The milliseconds that it took. */
+/** The milliseconds that the call took. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();

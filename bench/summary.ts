@@ -1,6 +1,6 @@
 import { type Cell, type Column, cellText, type Report, type Table, type Unit } from "./table.ts";
 
-/** One line of the short table: what was measured, of us and of what stands beside it. */
+/** One line of the short table: what was measured, our result and that of the peer. */
 interface Line {
   readonly what: string;
   readonly unit: Unit;
@@ -9,7 +9,7 @@ interface Line {
   readonly besideWhat: string;
 }
 
-/** The few figures that the README shows, out of the tables of one run. */
+/** The few figures that the README shows, from the tables of one run. */
 export function summaryOf(report: Report): Pick<Table, "columns" | "rows"> {
   const columns: Column[] = [
     { key: "what", title: "what" },
@@ -112,7 +112,7 @@ function linesOf(report: Report): readonly Line[] {
   ];
 }
 
-/** Of the commits of the second size, which is that of a delta of some steps. */
+/** The commits of the second size, which is that of a delta of some steps. */
 function commitCell(report: Report, medium: string, key: string): Cell | undefined {
   const rows = report.tables.find(({ id }) => id === "b")?.rows.filter((row) => row.medium === medium);
   return rows?.[1]?.[key];

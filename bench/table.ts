@@ -1,9 +1,9 @@
 import type { Spread } from "./spread.ts";
 
-/** What a column's numbers are. */
+/** The unit of a column's numbers. */
 export type Unit = "count" | "bytes" | "ms" | "times" | "MB/s";
 
-/** `null` where there is nothing to measure; a note says why. */
+/** `null` if there is nothing to measure; a note says why. */
 export type Cell = string | number | Spread | null;
 
 export interface Column {
@@ -18,11 +18,11 @@ export interface Table {
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Readonly<Record<string, Cell>>[];
-  /** What a reader must know to read the numbers right, one sentence or two each. */
+  /** What a reader must know to interpret the numbers, in one or two sentences each. */
   readonly notes: readonly string[];
 }
 
-/** A table with the run of the bench that it is from. */
+/** A table and the run of the bench that produced it. */
 export interface MeasuredTable extends Table {
   readonly date: string;
   readonly command: string;
@@ -37,17 +37,17 @@ export interface Machine {
   readonly node: string;
 }
 
-/** The file `artifacts/bench.json`. */
+/** The content of `artifacts/bench.json`. */
 export interface Report {
   readonly machine: Machine;
-  /** The packages that were measured, by name. */
+  /** The measured packages, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly tables: readonly MeasuredTable[];
 }
 
 const missing = "–";
 
-/** A cell as words. Of several rounds it has the median, and then the minimum. */
+/** A cell as text. A cell of several rounds shows the median, and then the minimum. */
 export function cellText(cell: Cell | undefined, unit: Unit | undefined): string {
   if (cell === null || cell === undefined) return missing;
   if (typeof cell === "string") return cell;
@@ -76,13 +76,13 @@ function bytesText(bytes: number): string {
   return `${rounded(bytes / 1_000_000)} MB`;
 }
 
-/** Three digits, or all before the point. */
+/** Three digits, or all digits before the point. */
 function rounded(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString("en");
   return value.toLocaleString("en", { maximumSignificantDigits: 3 });
 }
 
-/** The titles and cells of a table as words, row by row. */
+/** The titles and cells of a table as text, row by row. */
 function grid({ columns, rows }: Pick<Table, "columns" | "rows">): string[][] {
   return [
     columns.map(({ title, unit }) => (unit === "ms" || unit === "MB/s" ? `${title}, ${unit}` : title)),
@@ -90,7 +90,7 @@ function grid({ columns, rows }: Pick<Table, "columns" | "rows">): string[][] {
   ];
 }
 
-/** The table for a terminal. */
+/** The table as text for a terminal. */
 export function plainTable(table: Table): string {
   const lines = grid(table);
   const widths = table.columns.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));

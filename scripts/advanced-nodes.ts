@@ -58,7 +58,7 @@ const restartContinuity: Slices = {
   ],
 };
 
-/** What a replay and a fork have in common. */
+/** The tests that a replay and a fork have in common. */
 const lineage = [
   "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
   "of a descendant names its own source and its own mode alone",
@@ -209,7 +209,7 @@ const disturbances = [
   "the process freezes at a commit, and wakes when another has ended the run",
 ];
 
-/** Each stops or disturbs a run at every one of its commits. */
+/** Each test stops or disturbs a run at every one of its commits. */
 const crashMatrix: Slices = {
   "the crash matrix > of a graph skill": disturbances,
   "the crash matrix > of a code skill": disturbances,

@@ -1,4 +1,4 @@
-// Runs before the scripts that need it, on whatever Node there is: keep to old syntax, no imports.
+// Runs before the scripts that need it, on any version of Node: use old syntax only, and no imports.
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   console.error(

@@ -123,7 +123,7 @@ const runStore: Slices = {
   "not found > an unknown run": ["on get", "on signal", "on cancel", "on history"],
 };
 
-/** What a replay and a fork have in common. */
+/** The tests that a replay and a fork have in common. */
 const lineage = [
   "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
   "of a descendant names its own source and its own mode alone",
@@ -304,7 +304,7 @@ const stateForm: Slices = {
   ],
 };
 
-/** The reference's canonical slices: checkpoint round trip, checkpoint manager, run store, and resume, replay, fork. */
+/** The canonical slices of the reference: checkpoint round trip, checkpoint manager, run store, and resume, replay, fork. */
 export const contractNodes: readonly string[] = [
   ...testsOf("test/core/state.test.ts", stateForm),
   ...[checkpointRoundTrip, checkpointManager, runStore, continuations].flatMap((slices) => onEveryMedium(slices)),

@@ -8,22 +8,22 @@ interface Counts {
 }
 
 /**
- * Prints the files that took longest, how many points tests went through on all media, the counts of each project, the tests
- * that were skipped, what was not run and, as the last line of the process, the sum. A file that failed to load, an
- * error outside any test and, in a run of the whole suite, a project without a single test each count as a failure.
+ * Prints the slowest files, how many points the tests reached on all media, the counts of each project, the skipped tests,
+ * what was not run and, as the last line of the process, the sum. A file that failed to load, an error outside any test and,
+ * in a run of the whole suite, a project without a test each count as a failure.
  */
 export default class CountsReporter implements Reporter {
   readonly #notes: readonly string[];
   #vitest: Vitest | undefined;
   #counts = new Map<string, Counts>();
-  /** The tests that were skipped, each with its reason. */
+  /** The skipped tests, each with its reason. */
   #skipped: string[] = [];
-  /** What tests said they went through, such as `crash matrix`, by the medium. */
+  /** The number of points that tests reported, such as `crash matrix`, by medium. */
   #points = new Map<string, Map<string, number>>();
-  /** How long each file took: to load, and to test. */
+  /** The time that each file took to load and to run. */
   #durations = new Map<string, number>();
 
-  /** The notes are lines about what this machine does not run, for the end of a run of the whole suite. */
+  /** `notes` are the lines that say what this machine does not run. They are printed after a run of the whole suite. */
   constructor(notes: readonly string[]) {
     this.#notes = notes;
   }
@@ -74,7 +74,7 @@ export default class CountsReporter implements Reporter {
     }
     if (tests === 0 && module.errors().length === 0) this.#fail(module.project.name);
     for (const suite of module.children.allSuites()) {
-      // A hook that threw fails its suite, while the tests under it say that they were skipped.
+      // A hook that throws fails its suite, while the tests of the suite are reported as skipped.
       if (suite.errors().length > 0) this.#fail(module.project.name);
     }
   }
@@ -84,7 +84,7 @@ export default class CountsReporter implements Reporter {
     const result = test.result();
     const because = result.state === "skipped" ? result.note : undefined;
     this.#of(name).skipped += 1;
-    // Where only some tests were asked for, all others are skipped.
+    // If only some tests were requested, all others are skipped.
     if (because === undefined && !isWholeSuite(this.#vitest)) return;
     this.#skipped.push(`${name}: skipped "${test.name}", ${because ?? "without a reason"}`);
   }
@@ -100,7 +100,7 @@ export default class CountsReporter implements Reporter {
     process.exitCode = 1;
   }
 
-  /** A line for each of the files that took longest, where there are more than that. */
+  /** A line for each of the slowest files, if there are more files than lines. */
   #slowest(count: number): string[] {
     if (this.#durations.size <= count) return [];
     const byDuration = [...this.#durations].toSorted(([, a], [, b]) => b - a);
@@ -131,7 +131,7 @@ export default class CountsReporter implements Reporter {
   }
 }
 
-/** Whether nothing on the command line narrowed the run to some files or some tests. */
+/** True if the command line did not restrict the run to some files or tests. */
 function isWholeSuite(vitest: Vitest | undefined): boolean {
   if (!vitest) return false;
   const { filenamePattern } = vitest as { filenamePattern?: string[] };

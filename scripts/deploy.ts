@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { runWrangler } from "./local-worker.ts";
 
-/** What would be deployed. */
+/** The result of a dry deployment. */
 export interface DryRun {
-  /** What wrangler says of it, its bindings among that. */
+  /** The output of wrangler, which lists the bindings. */
   readonly output: string;
-  /** Of the minified bundle. */
+  /** The size of the minified bundle. */
   readonly bytes: number;
   readonly gzippedBytes: number;
 }
 
 /**
- * Builds and checks the Worker of a wrangler.toml as a deployment would, without an account and without a network.
+ * Builds and checks the Worker of a wrangler.toml as a deployment would, without an account or a network.
  *
- * @throws where it could not be deployed.
+ * @throws if it could not be deployed.
  */
 export async function dryRun(config: string): Promise<DryRun> {
   const folder = await mkdtemp(join(tmpdir(), "orca-durable-deploy-"));
@@ -31,7 +31,7 @@ export async function dryRun(config: string): Promise<DryRun> {
   }
 }
 
-/** One line about the bundle's size. */
+/** The size of the bundle, in one line. */
 export function sizeLine(config: string, { bytes, gzippedBytes }: DryRun): string {
   return `${config}: ${bytes} bytes minified, ${gzippedBytes} gzipped`;
 }

@@ -8,7 +8,7 @@ const persistTo = values["persist-to"];
 const place = persistTo === undefined ? {} : { persistTo };
 const vars = Object.fromEntries((values.var ?? []).map(parseVar));
 
-// npm passes a SIGTERM on to its shell alone; this process sees it by who its parent is.
+// npm passes a SIGTERM only to its shell. This process detects it by a change of its parent.
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event) {
   setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGTERM"), 250).unref();
@@ -24,7 +24,7 @@ const worker = await startWorker({
 console.log(`The worker serves on ${worker.url}, with "x-api-key: dev-key". Ctrl-C ends it.`);
 console.log(`Its inspector is on ${worker.url}/inspector, and asks for that key.`);
 
-// wrangler.toml has a cron trigger for every minute, and wrangler dev does not pull it.
+// wrangler.toml has a cron trigger for every minute, but wrangler dev does not fire it.
 const cron = setInterval(() => {
   worker.cron().catch((error: unknown) => console.error(error));
 }, 60_000);

@@ -10,13 +10,13 @@ export interface SourceFile {
 
 interface Room {
   readonly name: string;
-  /** Whether a path belongs to the room; the first room that says so has the file. */
+  /** Whether a path belongs to the room. A file belongs to the first room that matches. */
   readonly holds: RegExp;
-  /** The files it may import beside those of its own room. */
+  /** The files that the room may import besides its own. */
   readonly sees: RegExp;
-  /** The files of which it may import types alone, by `import type`; none where absent. */
+  /** The files of which the room may import types only, by `import type`. Default: none. */
   readonly types?: RegExp;
-  /** The packages it may import. */
+  /** The packages that the room may import. */
   readonly packages: RegExp;
 }
 
@@ -40,7 +40,7 @@ const inspectorViews = /^worker\/inspector\/ui\/views\/.+$/;
 const rooms: readonly Room[] = [
   { name: "data", holds: data, sees: nothing, packages: nothing },
   { name: "store", holds: store, sees: data, packages: nothing },
-  // What a run is and what may become of it knows nothing of rows.
+  // The room of runs and their pure decisions does not know rows.
   { name: "record", holds: record, sees: data, packages: nothing },
   { name: "codec", holds: codec, sees: anyOf(data, store, record), packages: nothing },
   { name: "telemetry", holds: telemetry, sees: anyOf(data, store, record), packages: nothing },
@@ -68,7 +68,7 @@ const rooms: readonly Room[] = [
   {
     name: "testing",
     holds: /^src\/testing\/.+$/,
-    // The plainest store is the medium of what it checks in memory.
+    // The conformance suite uses the memory store to check cases in memory.
     sees: anyOf(core, /^src\/conformance\/(faults|model|tables)\.ts$/),
     packages: nothing,
   },
@@ -82,7 +82,7 @@ const rooms: readonly Room[] = [
     packages: nothing,
   },
   { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },
-  // A page must not carry the HTTP app.
+  // A page must not bundle the HTTP app.
   {
     name: "page",
     holds: /^worker\/browser\/(page|registration|serving)\.ts$/,
@@ -95,8 +95,8 @@ const rooms: readonly Room[] = [
     sees: anyOf(core, app, /^worker\/(browser\/serving|inspector\/routes)\.ts$/, /^adapters\/indexeddb\/index\.ts$/),
     packages: nothing,
   },
-  // The inspector is bundled with the libraries that it is drawn with, and served as text: a client, of which only the
-  // topmost file joins what is known with how it is drawn.
+  // The inspector is a client that is bundled with its UI libraries and served as text. Only its top file joins state and
+  // views.
   {
     name: "inspector state",
     holds: inspectorState,
@@ -116,17 +116,17 @@ const rooms: readonly Room[] = [
     sees: anyOf(inspectorState, inspectorViews),
     packages: /^lit\/html\.js$/,
   },
-  // What hands the inspector out knows nothing of what it shows.
+  // The routes that serve the inspector do not know its content.
   { name: "inspector page", holds: /^worker\/inspector\/[^/]+\.ts$/, sees: nothing, packages: /^hono$/ },
   {
-    // Of the app it takes types alone: whoever calls it must not carry it.
+    // The client imports only types of the app, so that a page does not bundle the app.
     name: "client",
     holds: /^worker\/client\/.+$/,
     sees: /^src\/errors\.ts$/,
     types: anyOf(contract, /^worker\/http\/index\.ts$/, /^src\/record\/run\.ts$/),
     packages: /^hono\/(client|types)$/,
   },
-  // What the routes take and answer knows neither a route nor what stands before it.
+  // The contract knows neither the routes nor the middleware.
   { name: "contract", holds: contract, sees: anyOf(core, /^worker\/http\/auth\/caller\.ts$/), packages: /^valibot$/ },
   {
     name: "http",
@@ -136,7 +136,7 @@ const rooms: readonly Room[] = [
   },
 ];
 
-/** What is wrong with the imports of these files, one sentence each. */
+/** The problems of the imports of these files, one sentence each. */
 export function importViolations(files: readonly SourceFile[]): readonly string[] {
   const imports = new Map(files.map((file) => [file.path, importsOf(file)]));
   const wrong = files.flatMap(({ path }) => {
@@ -147,7 +147,7 @@ export function importViolations(files: readonly SourceFile[]): readonly string[
   return [...wrong, ...circles(imports)];
 }
 
-/** The circles among files, of types or values, one for each group of files that reach each other. */
+/** The circles among files, of types or values: one for each group of files that reach each other. */
 function circles(imports: ReadonlyMap<string, readonly Import[]>): readonly string[] {
   const targets = new Map(
     [...imports].map(([path, found]) => [
@@ -159,7 +159,7 @@ function circles(imports: ReadonlyMap<string, readonly Import[]>): readonly stri
     ]),
   );
   const found: string[] = [];
-  /** Every file from which no circle is to be found any more. */
+  /** The files from which no further circle can be found. */
   const left = new Set<string>();
   const visit = (path: string, way: readonly string[]): void => {
     if (left.has(path)) return;
@@ -187,15 +187,15 @@ function violation(path: string, room: Room, { specifier, isType }: Import): str
   return isType ? undefined : `${path} (${room.name}) imports more than types of ${target}: say import type`;
 }
 
-/** What a file imports. */
+/** An import of a file. */
 interface Import {
-  /** Undefined where it is computed. */
+  /** Undefined if the specifier is computed. */
   readonly specifier: string | undefined;
-  /** True where nothing of it is left at run time. Types named one by one leave an import for its effect. */
+  /** True if nothing of the import is left at run time. Types that are named one by one leave an import for its side effect. */
   readonly isType: boolean;
 }
 
-/** Every static, dynamic and type import and every re-export. */
+/** Every static, dynamic and type import, and every re-export. */
 function importsOf(file: SourceFile): readonly Import[] {
   const { program, errors } = parseSync(file.path, file.text);
   if (errors.length > 0) return [{ specifier: undefined, isType: false }];

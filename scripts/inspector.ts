@@ -2,14 +2,14 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-// Bundles the inspector's element, with the UI libraries that it is made with, into one ES module, and keeps it as a string in
-// a module that Node, workerd, service workers and tsc read alike. It is committed, so that nothing has to be built before a
-// test or `npm run dev`; a test holds it against its sources.
+// Bundles the element of the inspector with its UI libraries into one ES module, and stores it as a string in a module that
+// Node, workerd, service workers and tsc can read. The module is committed, so that no build is needed before a test or `npm
+// run dev`; a test compares it with its sources.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const generated = `${root}worker/inspector/bundle.generated.ts`;
 
-/** The module, as it would be written now. */
+/** The module as it would be written now. */
 export async function inspectorModule(): Promise<string> {
   const script = await inspectorScript();
   return `// Made by \`npm run inspector\` from element.ts.\nexport const script: string =\n  ${JSON.stringify(script)};\n`;
@@ -21,7 +21,7 @@ export async function inspectorScript(): Promise<string> {
     input: `${root}worker/inspector/element.ts`,
     cwd: root,
     platform: "neutral",
-    // lit's build for Node is the one for browsers, but for this: it can be loaded where there is no document.
+    // lit's build for Node is the one for browsers, except that it can be loaded without a document.
     resolve: { conditionNames: ["node", "import", "default"] },
     transform: { target: "es2023", define: { "process.env.NODE_ENV": JSON.stringify("production") } },
   });
@@ -32,12 +32,12 @@ export async function inspectorScript(): Promise<string> {
   return chunk.code;
 }
 
-/** Puts the bundle in the place of what tsc made of the element, since its libraries are not the package's dependencies. */
+/** Replaces the element that tsc compiled by the bundle, since its libraries are not dependencies of the package. */
 function finishPackage(): void {
   const folder = `${root}dist/worker/inspector/`;
-  if (!existsSync(`${folder}element.js`)) throw new Error("There is no dist: run tsc before.");
+  if (!existsSync(`${folder}element.js`)) throw new Error("dist/ is missing: run tsc first.");
   const text = /^ {2}(".*");$/m.exec(readFileSync(generated, "utf8"))?.[1];
-  if (text === undefined) throw new Error("bundle.generated.ts is not as it is made.");
+  if (text === undefined) throw new Error("bundle.generated.ts has an unexpected form: run `npm run inspector`.");
   writeFileSync(`${folder}element.js`, JSON.parse(text) as string);
   rmSync(`${folder}element.js.map`);
   rmSync(`${folder}ui`, { recursive: true });

@@ -44,7 +44,7 @@ async function issue(): Promise<void> {
   const { key, record } = await newKey({ tenant, ...output }, Date.now());
   await execute(addStatement(record));
   console.error(`Issued key ${record.keyId} of tenant "${tenant}" with the role ${output.role}.`);
-  console.error("It is shown this once: what the database keeps is its hash.");
+  console.error("The key is shown only now: the database stores its hash.");
   console.log(key);
 }
 
@@ -58,7 +58,7 @@ async function list(): Promise<void> {
 
 async function revoke(keyId: string): Promise<void> {
   const [row] = await execute<Row>(revokeStatement(keyId, Date.now()));
-  if (row === undefined) return refuse(`There is no key "${keyId}".`);
+  if (row === undefined) return refuse(`Unknown key id "${keyId}".`);
   console.error(`Revoked key ${row.key_id}, "${row.name}", of tenant "${row.tenant}".`);
 }
 
@@ -66,7 +66,7 @@ async function execute<Result>(sql: string): Promise<readonly Result[]> {
   try {
     return await executeSql<Result>(sql, place);
   } catch (error) {
-    // The deployed database is brought up to date by whoever deploys.
+    // The deployer migrates the deployed database.
     if (place.isRemote || !String(error).includes("no such table: api_keys")) throw error;
     await applyMigrations(place);
     return executeSql<Result>(sql, place);

@@ -13,7 +13,7 @@ import { applyMigrations, executeSql, startWorker } from "./local-worker.ts";
 const service = { cwd: fileURLToPath(new URL("load/service", import.meta.url)) };
 const bare = { cwd: fileURLToPath(new URL("load/bare", import.meta.url)) };
 const key = "load-key";
-/** Of the skill in load/service/worker.ts. */
+/** The skill in load/service/worker.ts. */
 const stepsOfRun = 3;
 
 const storedRuns = `SELECT run_id, status, (
@@ -30,7 +30,7 @@ export interface LoadReport {
   readonly miscounts: Miscounts;
 }
 
-/** Puts a load on a local Worker, and on a bare Hono route beside it, and counts in its database what came of it. */
+/** Puts a load on a local Worker, and on a bare Hono route beside it, and counts the effects in its database. */
 export async function load(runs: number, clients: number): Promise<LoadReport> {
   const persistTo = await mkdtemp(join(tmpdir(), "orca-durable-load-"));
   const outside = await openOutside();
@@ -78,7 +78,7 @@ async function loadBare(requests: number, clients: number): Promise<readonly [La
   }
 }
 
-/** A server that counts how often each run acts on the world. */
+/** A server that counts the effects of each run. */
 async function openOutside() {
   const effects = new Map<string, number>();
   const server = createServer(async (request, response) => {
@@ -113,7 +113,7 @@ function line(what: string, times: readonly number[], seconds: number): string {
   return what.padEnd(16) + cells.map((cell) => cell.padStart(10)).join("");
 }
 
-/** What was counted, in one line. */
+/** The counts, in one line. */
 export function countsLine({ acknowledged, stored, effects, miscounts }: LoadReport): string {
   const { lost, doubled, miscounted } = miscounts;
   return `${acknowledged} runs acknowledged, ${stored} in the store, ${effects} effects; lost ${lost.length}, doubled ${doubled.length}, miscounted ${miscounted.length}`;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 
-// wrangler says nothing to anybody but us, and asks nothing.
+// Turns off the telemetry and the prompts of wrangler.
 const quiet = {
   CI: "1",
   WRANGLER_SEND_METRICS: "false",
@@ -16,39 +16,39 @@ const quiet = {
 };
 
 export interface LocalWorkerOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, takes a free port. */
   readonly port?: number;
-  /** The folder that keeps the database from one start to the next. The default is `.wrangler/state`. */
+  /** The folder that keeps the database between starts. Default: `.wrangler/state`. */
   readonly persistTo?: string;
-  /** What `env` holds beside the bindings, such as `{ API_KEY: "dev-key" }`. */
+  /** Further variables of `env` besides the bindings, such as `{ API_KEY: "dev-key" }`. */
   readonly vars?: Readonly<Record<string, string>>;
-  /** The folder with wrangler.toml: this repository, if not given. */
+  /** The folder with wrangler.toml. Default: this repository. */
   readonly cwd?: string;
-  /** Hears each chunk of what wrangler and the worker print. */
+  /** Called with each chunk that wrangler and the Worker print. */
   readonly onOutput?: (text: string) => void;
 }
 
 export interface LocalWorker {
-  /** Such as `http://127.0.0.1:8787`, without a slash at the end. */
+  /** The URL, such as `http://127.0.0.1:8787`, without a trailing slash. */
   readonly url: string;
-  /** Settles when the server is gone, whoever ended it. */
+  /** Settles when the server has ended, for any reason. */
   readonly exited: Promise<void>;
-  /** Runs the `scheduled` handler once, as a cron trigger does; locally nothing else does. */
+  /** Runs the `scheduled` handler once, as a cron trigger does. Locally there is no other trigger. */
   cron(): Promise<void>;
-  /** Sends the signal to every process of the server, and waits until all of them are gone. */
+  /** Sends the signal to every process of the server, and waits until all of them have ended. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Ends the server: asks first, insists after five seconds. */
+  /** Ends the server: asks first, and kills it after five seconds. */
   stop(): Promise<void>;
 }
 
-/** Brings the local database up to date with the migrations of wrangler.toml. */
+/** Applies the migrations of wrangler.toml to the local database. */
 export async function applyMigrations(options: Pick<LocalWorkerOptions, "persistTo" | "cwd"> = {}): Promise<void> {
   const args = ["d1", "migrations", "apply", "DB", "--local", ...persistence(options.persistTo)];
   const { code, output } = await runWrangler(args, options.cwd);
   if (code !== 0) throw new Error(`The migrations could not be applied (wrangler ended with ${code}):\n${output}`);
 }
 
-/** The rows that one SQL statement gives, of the local database or of the deployed one. */
+/** The rows of one SQL statement, in the local or the deployed database. */
 export async function executeSql<Row>(
   sql: string,
   options: Pick<LocalWorkerOptions, "persistTo" | "cwd"> & { readonly isRemote?: boolean } = {},
@@ -56,7 +56,7 @@ export async function executeSql<Row>(
   const place = options.isRemote ? ["--remote"] : ["--local", ...persistence(options.persistTo)];
   const args = ["d1", "execute", "DB", ...place, "--yes", "--json", "--command", sql];
   const { code, stdout, output } = await runWrangler(args, options.cwd);
-  if (code !== 0) throw new Error(`The database was not reached (wrangler ended with ${code}):\n${output}`);
+  if (code !== 0) throw new Error(`Cannot reach the database (wrangler ended with ${code}):\n${output}`);
   const [result] = JSON.parse(stdout) as readonly { readonly results: readonly Row[] }[];
   return result?.results ?? [];
 }
@@ -77,8 +77,8 @@ export async function runWrangler(args: readonly string[], cwd?: string) {
 }
 
 /**
- * Starts `wrangler dev` in a process group of its own and waits until it serves. The group ends with this process,
- * unless this process is itself killed with SIGKILL.
+ * Starts `wrangler dev` in a process group of its own and waits until it serves. The group ends with this process, unless
+ * this process is killed with SIGKILL.
  */
 export async function startWorker(options: LocalWorkerOptions = {}): Promise<LocalWorker> {
   const vars = Object.entries(options.vars ?? {}).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
@@ -123,7 +123,7 @@ function spawnWrangler(args: readonly string[], cwd = root): ChildProcess {
   });
 }
 
-/** Reads both outputs to their end, since a full pipe would stop the server. */
+/** Reads both outputs to their end, since a full pipe would block the server. */
 function collectOutput(child: ChildProcess, onOutput?: (text: string) => void) {
   const output = {
     text: "",
@@ -149,7 +149,7 @@ function collectOutput(child: ChildProcess, onOutput?: (text: string) => void) {
 const live = new Set<ProcessGroup>();
 const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** A detached child and all that it started. Killing the child alone would leave workerd behind. */
+/** A detached child and all processes that it started. Killing only the child would leave workerd running. */
 class ProcessGroup {
   readonly exited: Promise<void>;
   readonly failed: Promise<never>;
@@ -163,7 +163,7 @@ class ProcessGroup {
     this.failed.catch(() => {});
     this.exited = new Promise((resolve) => {
       child.once("exit", () => {
-        // Whatever outlives the launcher has lost its master.
+        // A process that outlives the launcher has no parent that ends it.
         this.signal("SIGKILL");
         live.delete(this);
         if (live.size === 0) endWithUs(false);
@@ -192,7 +192,7 @@ class ProcessGroup {
     }
   }
 
-  /** Waits for the last process, but not for ever: in a container without an init a dead one stays in the table. */
+  /** Waits for the last process, with a limit: in a container without an init, a dead process stays in the table. */
   async #gone(): Promise<void> {
     const patience = Date.now() + 1_000;
     while (this.signal(0) && Date.now() < patience) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -211,11 +211,11 @@ function killAll(): void {
 
 let isStopping = false;
 
-/** Ends all servers and then this process in the way it was told to; told twice, it no longer waits. */
+/** Ends all servers, and then this process with the signal that it received. A second signal ends it without waiting. */
 async function stopAll(signal: NodeJS.Signals): Promise<void> {
   if (isStopping) return killAll();
   isStopping = true;
   await Promise.all([...live].map((group) => group.stop()));
-  // The handlers went with the last group, so that this signal has its usual effect.
+  // The handlers are removed with the last group, so this signal has its default effect.
   process.kill(process.pid, signal);
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../src/codec/index.ts";
 
-// The reference page: the OpenAPI document as HTML. It has no script and loads nothing, so that it is readable without a
-// network and under a policy that allows its one style and nothing else.
+// The reference page: the OpenAPI document as HTML. It has no script and loads nothing, so it works without a network and
+// under a policy that allows only its own style.
 
 const style = `
 :root{color-scheme:light dark;--ink:#1c1d21;--dim:#5c6070;--line:#d9dbe3;--paper:#fff;--shade:#f4f5f8;--link:#1d4ed8}
@@ -34,8 +34,8 @@ const policy = [
 ].join("; ");
 
 /**
- * The module that holds the page of an OpenAPI document, and the policy under which it is served. Headers that every answer
- * has are `everywhere`, and not said of each.
+ * The module with the page of an OpenAPI document and the Content-Security-Policy under which it is served. `everywhere` are
+ * the headers that every answer has; they are not listed for each answer.
  */
 export function referenceText(document: JsonObject, everywhere: readonly string[]): string {
   return [
@@ -146,7 +146,7 @@ function parametersTable(parameters: readonly JsonObject[]): string {
 function responsesTable(responses: JsonObject, { responses: shared, everywhere }: Parts): string {
   const rows = Object.entries(responses).map(([status, response]) => {
     const { description, content, headers } = resolved(objectOf(response), shared);
-    // What failures look like is said once, under Failure.
+    // The form of failures is described once, under Failure.
     const body = Number(status) < 400 && content !== undefined ? contentOf({ content }) : "";
     const named = Object.keys(objectOf(headers ?? {})).filter((name) => !everywhere.includes(name));
     const sent = named.length === 0 ? [] : [`<span class="dim">with ${named.map(escaped).join(", ")}</span>`];
@@ -184,7 +184,7 @@ function typeOf(schema: JsonObject): string {
       .map((one) => typeOf(objectOf(one)))
       .join(" or ");
   if (allOf !== undefined) {
-    // That it is an object goes without saying beside its fields.
+    // A table of fields shows that it is an object.
     const told = listOf(allOf)
       .map(objectOf)
       .filter(({ type, ...rest }) => type !== "object" || Object.keys(rest).length > 0);
@@ -230,7 +230,7 @@ function resolved(part: JsonObject, shared: JsonObject): JsonObject {
   return typeof $ref === "string" ? objectOf(shared[$ref.slice($ref.lastIndexOf("/") + 1)] as Json) : part;
 }
 
-/** Text whose words between backticks are code. */
+/** HTML of a text whose words between backticks are code. */
 function prose(text: string): string {
   return escaped(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }

@@ -2,28 +2,28 @@ import { writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import type { Reporter, TestModule } from "vitest/node";
 
-/** What became of the tests of one file in one project. */
+/** The results of the tests of one file in one project. */
 export interface FileResult {
-  /** From the root of the repository. */
+  /** The path from the root of the repository. */
   readonly path: string;
   readonly project: string;
   readonly tests: readonly {
-    /** The titles of the groups that it is in, and its own. */
+    /** The titles of the groups around the test, and its own. */
     readonly titles: readonly string[];
-    /** As vitest calls it: `passed`, `failed`, `skipped` or `pending`. */
+    /** The state in the words of vitest: `passed`, `failed`, `skipped` or `pending`. */
     readonly state: string;
     readonly durationMs: number;
   }[];
 }
 
 /**
- * Writes what became of each test, by file and project, into the file that `ORCA_RESULTS` names. Vitest's own JSON
- * reporter does not say in which project a test ran.
+ * Writes the result of each test, by file and project, into the file that `ORCA_RESULTS` names. Vitest's own JSON reporter
+ * does not name the project of a test.
  */
 export default class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const file = process.env.ORCA_RESULTS;
-    if (file === undefined) throw new Error("ORCA_RESULTS names no file to write the results to");
+    if (file === undefined) throw new Error("set ORCA_RESULTS to the file to write the results to");
     writeFileSync(file, JSON.stringify(modules.map(resultOf)));
   }
 }

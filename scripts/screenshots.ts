@@ -6,7 +6,7 @@ import { type BrowserContext, chromium, type Page } from "playwright";
 import { build, preview } from "vite";
 import { chromiumLaunchOptions } from "../test/support/chromium.ts";
 
-// The pictures of the docs, taken of the real pages. The offline example has the inspector too.
+// The pictures of the docs, taken of the real pages. The offline example includes the inspector.
 
 const images = fileURLToPath(new URL("../docs/images", import.meta.url));
 const configFile = fileURLToPath(new URL("../examples/offline/vite.config.ts", import.meta.url));

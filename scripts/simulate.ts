@@ -4,7 +4,7 @@ import { hunt } from "../test/simulation/plant.ts";
 import { explain, search } from "../test/simulation/search.ts";
 import { loadSubject } from "../test/simulation/subject.ts";
 
-// Searches for a schedule under which a promise of docs/guarantees.md does not hold.
+// Searches for a schedule that breaks a promise of docs/guarantees.md.
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const ignored = new Set(values.ignore.split(",").filter((name) => name !== ""));
 const subject = await loadSubject();
 if (values.planted !== undefined) {
-  // "all", or the name of a bug, which is then put into a copy and searched for.
+  // "all", or the name of a bug, which is put into a copy and searched for.
   for (const bug of bugs.filter(({ name }) => values.planted === "all" || values.planted === name)) {
     const found = await hunt(bug, Number(values.count ?? 300));
     console.log(JSON.stringify(found));

@@ -5,7 +5,7 @@ import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Each door of package.json and the source file behind it, such as `./d1` and `adapters/d1/index.ts`. */
+/** Each door of package.json with its source file, such as `./d1` and `adapters/d1/index.ts`. */
 export function doors(): ReadonlyMap<string, string> {
   const { exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as {
     exports: Record<string, string | { readonly default: string }>;
@@ -17,12 +17,12 @@ export function doors(): ReadonlyMap<string, string> {
   );
 }
 
-/** The bytes of these files with all that they import, as one minified bundle of which nothing is shaken off, gzipped. */
+/** The bytes of these files and all that they import, as one minified and gzipped bundle without tree shaking. */
 export async function bundleSize(files: readonly string[]): Promise<number> {
   return (await bundle(files)).size;
 }
 
-/** That bundle: its size, and the files that are in it. */
+/** The size of that bundle, and its files. */
 export function bundle(files: readonly string[]): Promise<Bundle> {
   return bundleOf(files.map((file) => ["*", file]));
 }
@@ -32,7 +32,10 @@ interface Bundle {
   readonly modules: readonly string[];
 }
 
-/** A bundle of what is named of each file, without what is shaken off, and with nothing but their names of the files left out. */
+/**
+ * A bundle of the named exports of each file, with tree shaking. A file in `leftOut` is replaced by its exports without their
+ * content.
+ */
 async function bundleOf(
   wanted: readonly (readonly [names: string, file: string])[],
   leftOut: readonly string[] = [],
@@ -43,7 +46,7 @@ async function bundleOf(
     input: entry,
     cwd: root,
     platform: "browser",
-    // What a platform brings along is not in the bundle.
+    // Modules that a platform provides are not in the bundle.
     external: /^node:/,
     plugins: [
       {
@@ -63,12 +66,12 @@ async function bundleOf(
   return { size: gzipSync(bytes, { level: 9 }).length, modules: modules.filter((id) => !id.startsWith("\0")) };
 }
 
-/** The bytes of the whole core, by all of its doors, together with one adapter, such as `./d1`. */
+/** The bytes of the whole core, through all of its doors, together with one adapter such as `./d1`. */
 export async function coreWith(adapter: string): Promise<number> {
   return bundleSize([".", "./codec", "./telemetry", adapter].map(sourceOf));
 }
 
-/** The names by which an app defines and runs skills of one form. */
+/** The names with which an app defines and runs skills of one form. */
 const appNames = {
   code: "{ createRuntime, defineCapability, defineSkill }",
   graph: "{ createRuntime, defineCapability, defineGraphSkill }",
@@ -84,13 +87,13 @@ export async function appWith(
   return (await bundleOf(wanted, leftOut)).size;
 }
 
-/** The module with what it exports, and nothing in it: such an app is of no use but to be weighed. */
+/** The module reduced to its exports: such an app is only good to be measured. */
 function namesOf(file: string): string {
   const names = readFileSync(file, "utf8").matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm);
   return [...names].map(([, name]) => `export const ${name} = 0;`).join("\n");
 }
 
-/** What could be left out of an app of code-first skills, and where it is. */
+/** The parts that could be left out of an app of code-first skills, and their files. */
 const parts: Readonly<Record<string, readonly string[]>> = {
   "the ledger": ["src/engine/ledger.ts"],
   deltas: ["src/codec/delta.ts"],
@@ -108,7 +111,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   "the records' tables": ["state", "run", "entry", "fields"].map((name) => `src/codec/${name}.ts`),
   "code-first bodies, with all that only they reach": ["src/skills/code/run.ts", "src/skills/code/workflow-step.ts"],
 };
-/** So many of them, from the first on, are more than a run needs to start, to be executed and to be committed. */
+/** The number of leading entries that are more than a run needs to start, execute and commit. */
 const dispensable = 11;
 
 function sourceOf(door: string): string {

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
 const resultsReporter = fileURLToPath(new URL("results-reporter.ts", import.meta.url));
 
-/** Titles of tests by the titles of the groups that they are in, joined by ` > `. */
+/** The titles of tests, by the titles of their groups joined by ` > `. */
 export type Slices = Readonly<Record<string, readonly string[]>>;
 
 /** The ids of these tests of one file, such as `test/core/state.test.ts > versions > {} is read`. */
@@ -38,10 +38,10 @@ export interface Scenario {
   readonly nodes: readonly string[];
 }
 
-/** What became of one test. */
+/** The result of one test. */
 export interface NodeResult {
   readonly nodeid: string;
-  /** 0 passed, 1 failed, 2 not run, since another had failed, 5 no test has that id. */
+  /** 0: passed. 1: failed. 2: not run, since another test had failed. 5: no test has that id. */
   readonly returncode: 0 | 1 | 2 | 5;
   readonly duration_seconds: number;
 }
@@ -82,7 +82,7 @@ interface Summary {
   readonly pass_ratio: number;
 }
 
-/** Only a test that ran and passed has passed. */
+/** A test counts as passed only if it ran and passed. */
 export function contractReport(tests: readonly NodeResult[], now: Date): ContractReport {
   const summary = summaryOf(tests);
   return {
@@ -127,7 +127,7 @@ function summaryOf(tests: readonly NodeResult[]): Summary {
   return { total: tests.length, passed, failed: tests.length - passed, pass_ratio: ratio(passed, tests.length) };
 }
 
-/** What failed, and after that what did not run because of it. */
+/** The failed nodes, followed by those that did not run because of them. */
 function failuresOf(tests: readonly NodeResult[]): readonly string[] {
   const failed = tests.filter(({ returncode }) => returncode === 1 || returncode === 5);
   const unreached = tests.filter(({ returncode }) => returncode === 2);
@@ -143,8 +143,8 @@ function ratio(part: number, whole: number): number {
 }
 
 /**
- * What became of each node; where several tests have one id, what became of the worst of them. After a run that was cut
- * short by a failure, nobody knows what is in a file that was not loaded: its nodes did not run.
+ * The result of each node; if several tests have one id, the worst result. After a run that was cut short by a failure, the
+ * content of a file that was not loaded is unknown: its nodes did not run.
  */
 export function nodeResults(
   nodes: readonly string[],
@@ -172,7 +172,7 @@ export function nodeResults(
   });
 }
 
-/** Where the ids of the tests of a file begin: its path and, where each project has a medium of its own, the medium. */
+/** The beginning of the ids of the tests of a file: its path and, if each project has its own medium, the medium. */
 function placeOf({ path, project }: FileResult): string {
   if (!/^test\/media\/[^.]+\.test\.ts$/.test(path)) return path;
   const medium = Object.entries(media).find(([, projects]) => projects.some((one) => one === project));
@@ -215,7 +215,7 @@ export interface Verifier {
   report(results: readonly NodeResult[], now: Date): ContractReport | AdvancedReport;
 }
 
-/** Runs the tests, writes the report, and answers with the exit code. `print` is told what to show. */
+/** Runs the tests, writes the report, and returns the exit code. `print` is called with the text to show. */
 export async function verify(
   { nodes, reportFile, report }: Verifier,
   args: readonly string[],
@@ -261,7 +261,7 @@ interface TestRun {
   readonly hasStrayErrors: boolean;
 }
 
-/** One run of vitest over the files of these nodes, and of no other test in them. */
+/** One run of vitest over the files of these nodes, and of no other tests in them. */
 async function runTests(
   nodes: readonly string[],
   continueOnError: boolean,
@@ -290,14 +290,14 @@ async function runTests(
   }
 }
 
-/** Matches what vitest calls these tests: their groups and title. */
+/** Matches the full names that vitest gives these tests: their groups and title. */
 function namePattern(nodes: readonly string[]): string {
   const names = new Set(nodes.map((node) => node.split(" > ").slice(1).join(" > ")));
   return `^(${[...names].map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|")})$`;
 }
 
 async function runVitest(args: readonly string[], outputFile: string, print: (text: string) => void): Promise<number> {
-  // A vitest that runs this verifier in a test of its own is no business of the one that is started here.
+  // The state of a vitest that runs this verifier in one of its tests must not reach the vitest that is started here.
   const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE_|TEST$)/.test(name));
   const env = { ...Object.fromEntries(inherited), ORCA_RESULTS: outputFile };
   const child = spawn(process.execPath, [vitest, ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });

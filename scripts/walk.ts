@@ -5,7 +5,7 @@ import { apiKeys, createApp } from "../worker/http/index.ts";
 
 const root = new URL("..", import.meta.url).href;
 
-/** Counts the calls of each function by V8's own coverage, and tells the files that a piece of work enters. */
+/** Counts the calls of each function with V8's own coverage, to list the files that a piece of work enters. */
 class Steps {
   readonly #session = new Session();
 
@@ -15,10 +15,13 @@ class Steps {
     this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
   }
 
-  /** The files of which a function was called since this was asked last, by their paths from the root of the repository. */
+  /**
+   * The files in which a function was called since the last call of this function, by their paths from the root of the
+   * repository.
+   */
   take(): readonly string[] {
     let scripts: readonly Profiler.ScriptCoverage[] = [];
-    // In its own process a session answers at once.
+    // A session in its own process answers synchronously.
     this.#session.post("Profiler.takePreciseCoverage", (error, { result }) => {
       if (error) throw error;
       scripts = result;
@@ -35,7 +38,7 @@ class Steps {
 
 const steps = new Steps();
 
-/** One `step.do` of a body that has made another before: from its call until the body has its result. */
+/** One `step.do` of a body that has made another before, from its call until the body has its result. */
 async function walkOfStep(): Promise<readonly string[]> {
   let walk: readonly string[] = [];
   const skill = defineSkill({
@@ -55,8 +58,8 @@ async function walkOfStep(): Promise<readonly string[]> {
 }
 
 /**
- * One `POST /v1/runs/{run_id}/resume`, from the request until its answer is read. The runtime leaves execution to others, as a
- * service worker does: what a pass walks through is not the request's.
+ * One `POST /v1/runs/{run_id}/resume`, from the request until its answer is read. The runtime leaves execution to others, as
+ * a service worker does: what a pass enters does not belong to the request.
  */
 async function walkOfResume(): Promise<readonly string[]> {
   const skill = defineSkill({ id: "walked", version: "1", run: async () => "text" });
@@ -76,7 +79,7 @@ async function walkOfResume(): Promise<readonly string[]> {
   steps.take();
   const resumed = await post("/v1/runs/run/resume", {});
   const walk = steps.take();
-  if (made !== 201 || resumed !== 200) throw new Error(`the walk is another: ${made}, then ${resumed}`);
+  if (made !== 201 || resumed !== 200) throw new Error(`unexpected statuses in the walk: ${made}, then ${resumed}`);
   return walk;
 }
 

@@ -6,7 +6,7 @@ import { type BareWrite, type CommitOptions, commitTimes } from "../programs/com
 import { loadCosts, takeIn } from "../programs/load.ts";
 import { type Filled, pageTimes, runRows } from "../programs/pages.ts";
 
-/** What is measured inside Chromium. */
+/** The measurements inside Chromium. */
 const programs = {
   async commitTimes({ durability, ...options }: CommitOptions & { durability: "strict" | "relaxed" }) {
     const store = indexedDbStore({ name: `commits ${durability}`, durability });
@@ -15,7 +15,7 @@ const programs = {
   },
 
   async loadCosts({ lines, rounds }: { lines: readonly string[]; rounds: number }) {
-    // Taken in without waiting for the disk, which is not measured.
+    // The import does not wait for the disk, and is not measured.
     const filler = indexedDbStore({ name: "loads", durability: "relaxed" });
     const runId = await takeIn(filler, lines);
     await filler.close();
@@ -42,8 +42,8 @@ declare global {
 }
 
 /**
- * Commits the first run, and puts the others as the adapter has stored that one, many to a transaction: a commit each would take
- * minutes. Nobody waits for the disk, since only the reading is measured.
+ * Commits the first run, and then puts copies of it in the form in which the adapter stored it, many per transaction: one
+ * commit each would take minutes. The writes do not wait for the disk, since only reading is measured.
  */
 async function fill(name: string, runs: number): Promise<void> {
   const [first, ...others] = runRows("tenant", runs);
@@ -53,7 +53,7 @@ async function fill(name: string, runs: number): Promise<void> {
   await store.close();
   const db = await openDB<Schema>(name);
   const place = await db.get("places", [first.tenant, first.runId]);
-  if (place === undefined) throw new Error("The first run is not there.");
+  if (place === undefined) throw new Error("The first run is missing.");
   for (let start = 0; start < others.length; start += 10_000) {
     const tx = db.transaction(["runs", "places"], "readwrite", { durability: "relaxed" });
     for (const row of others.slice(start, start + 10_000)) {
@@ -75,7 +75,7 @@ async function fill(name: string, runs: number): Promise<void> {
   db.close();
 }
 
-/** The same bodies by idb: as three rows of three object stores, as the adapter has them, and all in one row. */
+/** The same bodies written with idb: as three rows in three object stores, as the adapter stores them, and as one row. */
 async function bareWrites(durability: "strict" | "relaxed"): Promise<Record<string, BareWrite>> {
   const names = ["runs", "entries", "snapshots"];
   const db = await openDB(`bare ${durability}`, 1, {

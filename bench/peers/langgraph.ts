@@ -10,12 +10,12 @@ import {
 import { kilobyte, Pace } from "../programs/growing.ts";
 
 /**
- * How LangGraph keeps a growing list: `whole` is the usual channel with a reducer, of which every checkpoint has all; `delta` is its
- * DeltaChannel, a beta, which has all in every hundredth checkpoint and the writes of the others.
+ * How LangGraph keeps a growing list. `whole` is the usual channel with a reducer: every checkpoint contains the whole list.
+ * `delta` is its DeltaChannel, a beta: every hundredth checkpoint contains the whole list, and the others the writes.
  */
 export type Channel = "whole" | "delta";
 
-/** The same run as that of `growDurable`, as a graph whose one node leads to itself. Gives the milliseconds of a step. */
+/** The run of `growDurable`, as a graph whose one node leads to itself. Returns the milliseconds per step. */
 export async function growLangGraph(
   saver: BaseCheckpointSaver,
   thread: string,
@@ -44,7 +44,7 @@ export async function growLangGraph(
     .compile({ checkpointer: saver });
   const config = {
     configurable: { thread_id: thread },
-    // A checkpoint is written before the next step begins, as it is here. The default writes it meanwhile.
+    // A checkpoint is written before the next step begins, as in our runtime. By default it is written during that step.
     durability: "sync" as const,
     recursionLimit: steps + 1,
   };
@@ -57,19 +57,19 @@ export async function growLangGraph(
   return stepMs;
 }
 
-/** What LangGraph's memory saver holds. */
+/** The content of LangGraph's memory saver. */
 export function memorySaverBytes({ storage, writes }: MemorySaver): Record<string, number> {
   return { checkpoints: binaryBytes(storage), writes: binaryBytes(writes) };
 }
 
-/** The bytes of all arrays of bytes in there. */
+/** The total bytes of all byte arrays in it. */
 function binaryBytes(value: unknown): number {
   if (value instanceof Uint8Array) return value.length;
   if (typeof value !== "object" || value === null) return 0;
   return Object.values(value).reduce<number>((sum, each) => sum + binaryBytes(each), 0);
 }
 
-/** What both SQL savers hold, which have the same tables. */
+/** The content of both SQL savers, which have the same tables. */
 export const saverBytes = `SELECT
   (SELECT sum(length(CAST(checkpoint AS BLOB)) + length(CAST(metadata AS BLOB))) FROM checkpoints WHERE thread_id = ?1)
     AS checkpoints,

@@ -3,10 +3,10 @@ import { OpenWorkflow } from "openworkflow";
 import { BackendSqlite } from "openworkflow/sqlite";
 import { type Grown, kilobyte, Pace } from "../programs/growing.ts";
 
-/** OpenWorkflow refuses a run with more. */
+/** The maximum number of steps of a run in OpenWorkflow. */
 export const openWorkflowStepLimit = 1_000;
 
-/** The same run as that of `growDurable`. OpenWorkflow stores the result of each step once, and no states. */
+/** The run of `growDurable`. OpenWorkflow stores the result of each step once, and no states. */
 export async function growOpenWorkflow(path: string, steps: number): Promise<Grown> {
   const pace = new Pace();
   const backend = BackendSqlite.connect(path);
@@ -25,7 +25,7 @@ export async function growOpenWorkflow(path: string, steps: number): Promise<Gro
   const worker = client.newWorker();
   const handle = await growing.run({ steps });
   await worker.tick();
-  // Its own `result()` looks once a second.
+  // Its own `result()` polls once per second.
   while (!isOver((await backend.getWorkflowRun({ workflowRunId: handle.workflowRun.id }))?.status)) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -4,26 +4,24 @@ import type { Commit, Store } from "../../src/store.ts";
 import { interleaved, timed } from "../spread.ts";
 import { growDurable, utf8 } from "./growing.ts";
 
-/** Writes the same bodies in the plainest way that its medium has. */
+/** Writes the same bodies in the simplest way of its medium. */
 export type BareWrite = (commit: Commit) => Promise<unknown>;
 
 export interface CommitOptions {
   readonly snapshotBytes: number;
   readonly rounds: number;
-  /** How many commits a round is, since clocks are coarse. */
+  /** The number of commits per round, since clocks are coarse. */
   readonly commits: number;
 }
 
 export interface CommitTimes {
   /** The bytes of the bodies of one commit. */
   readonly bytes: number;
-  /** Milliseconds of one commit, by side and round. */
+  /** The milliseconds of one commit, by side and round. */
   readonly ms: Readonly<Record<string, readonly number[]>>;
 }
 
-/**
- * Commits checkpoints of a step in the middle of a run to a store, and beside them the same bodies in other ways, in turns.
- */
+/** Commits checkpoints of a step in the middle of a run to a store, and the same bodies in other ways, in turns. */
 export async function commitTimes(
   stores: Readonly<Record<string, Store>>,
   bare: Readonly<Record<string, BareWrite>>,
@@ -48,12 +46,12 @@ export async function commitTimes(
     });
   }
   for (const [name, write] of Object.entries(bare)) add(name, write);
-  // The first one opens connections and makes plans, which is no commit's time.
+  // The first commit opens connections and prepares plans, which is not the cost of a commit.
   await interleaved(1, sides);
   return { bytes: bytesOf(sample), ms: await interleaved(rounds, sides) };
 }
 
-/** What a run committed after one of its steps, with a snapshot of so many bytes. */
+/** The commit of a run after one of its steps, with a snapshot of `snapshotBytes` bytes. */
 async function sampleCommit(snapshotBytes: number): Promise<Commit> {
   const seen: Commit[] = [];
   const store = intercepted(memoryStore(), (call, proceed) => {
@@ -66,7 +64,7 @@ async function sampleCommit(snapshotBytes: number): Promise<Commit> {
   return { ...commit, entry: { ...commit.entry, snapshot: "x".repeat(snapshotBytes) } };
 }
 
-/** The commit again and again as that of a run of its own, at revision 1, 2, 3. */
+/** The commit repeated for a run of its own, at revisions 1, 2, 3. */
 function numbered(sample: Commit): () => Commit {
   const runId = `run ${crypto.randomUUID()}`;
   let revision = 0;

@@ -4,19 +4,19 @@ import type { Store } from "../../src/store.ts";
 
 export const tenant = "bench";
 
-/** What the step with this number adds to the state: a kilobyte that no other step has. */
+/** What the step with this number adds to the state: a kilobyte that differs for every step. */
 export function kilobyte(number: number): string {
   return `${number} `.padEnd(1_024, "x");
 }
 
 export interface Grown {
-  /** Of one step, from the call of the first handler to that of the last. */
+  /** The milliseconds per step, from the first handler call to the last. */
   readonly stepMs: number;
-  /** Everything that is stored, by what it is, in bytes of UTF-8. */
+  /** All stored data by kind, in bytes of UTF-8. */
   readonly bytes: Readonly<Record<string, number>>;
 }
 
-/** Measures how far apart the handlers of the first and of the last step were called. */
+/** Measures the time between the first and the last handler call. */
 export class Pace {
   #first = 0;
   #last = 0;
@@ -28,7 +28,7 @@ export class Pace {
     this.#calls += 1;
   }
 
-  /** @throws where not every step was called once. */
+  /** @throws if not every step was called once. */
   stepMs(steps: number): number {
     if (this.#calls !== steps) throw new Error(`${this.#calls} steps were executed instead of ${steps}.`);
     return (this.#last - this.#first) / (steps - 1);
@@ -41,7 +41,7 @@ export interface Growth extends Grown {
   readonly stateBytes: number;
 }
 
-/** Runs a skill of so many steps, each of which adds a kilobyte to the state, and tells what it left in the store. */
+/** Runs a skill of `steps` steps, each of which adds a kilobyte to the state, and returns what it left in the store. */
 export async function growDurable(store: Store, steps: number, onStep = () => {}): Promise<Growth> {
   const pace = new Pace();
   const growing = defineSkill<{ steps: number }>({
@@ -78,7 +78,7 @@ async function stateBytes(runs: Runs, runId: string): Promise<number> {
   return utf8(JSON.stringify(writeState(encodeState(state))));
 }
 
-/** What the store has of the run. Keys and indexes are left out, here and for every peer. */
+/** The stored data of the run. Keys and indexes are left out, here and for every peer. */
 async function storedBytes(store: Store, runId: string) {
   const row = await store.getRun(tenant, runId);
   const bytes = { snapshots: 0, history: 0, row: utf8(row?.body ?? "") };

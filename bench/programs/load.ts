@@ -4,7 +4,7 @@ import type { Store } from "../../src/store.ts";
 import { timed } from "../spread.ts";
 import { kilobyte, tenant } from "./growing.ts";
 
-/** A skill that takes so many steps and then one more for each signal, and tells when its steps are called. */
+/** A skill that executes `steps` steps and then one more for each signal, and reports when its steps are called. */
 function longSkill(called: () => void) {
   return defineSkill<{ steps: number }>({
     id: "long",
@@ -21,7 +21,7 @@ function longSkill(called: () => void) {
   });
 }
 
-/** A run that has taken so many steps and waits, as the lines of its export. */
+/** A run that has executed `steps` steps and waits, as the lines of its export. */
 export async function longRun(store: Store, steps: number): Promise<readonly string[]> {
   const runtime = createRuntime({ store, skills: [longSkill(() => {})] });
   const runs = runtime.for(tenant);
@@ -34,27 +34,27 @@ export async function longRun(store: Store, steps: number): Promise<readonly str
   return lines;
 }
 
-/** Takes a run of {@link longRun} into a store, and gives its id. */
+/** Imports a run of {@link longRun} into a store, and returns its id. */
 export async function takeIn(store: Store, lines: readonly string[]): Promise<string> {
   const { runId } = await importRun(createRuntime({ store }).for(tenant), lines);
   return runId;
 }
 
-/** What one operation asked of the store, and how long it took. */
+/** The store calls of one operation, and its time. */
 export interface Cost {
   readonly calls: number;
-  /** Of snapshots, in UTF-8. */
+  /** The size of the snapshots, in bytes of UTF-8. */
   readonly bytesRead: number;
   readonly ms: readonly number[];
 }
 
 export interface LoadCosts {
   readonly load: Cost;
-  /** From the signal to the call of the next step's handler, in a runtime that knows nothing of the run. */
+  /** The time from the signal to the call of the next step's handler, in a runtime that does not know the run yet. */
   readonly step: Cost;
 }
 
-/** Loads the head of a run, and has it take its next step, each in a new runtime as after a crash. */
+/** Loads the head of a run and makes it execute its next step, each in a new runtime as after a crash. */
 export async function loadCosts(store: Store, runId: string, rounds: number): Promise<LoadCosts> {
   const { head = "" } = await createRuntime({ store }).for(tenant).listCheckpoints(runId, { limit: 1 });
   const load = (over: Store) => createRuntime({ store: over }).for(tenant).loadCheckpoint(runId, head);
@@ -64,7 +64,7 @@ export async function loadCosts(store: Store, runId: string, rounds: number): Pr
   };
 }
 
-/** Measured with a counting store once, and without it in the rounds, since counting bytes takes time. */
+/** Measured once with a counting store, and without it in the rounds, since counting bytes takes time. */
 async function costOf(store: Store, rounds: number, measure: (over: Store) => Promise<number>): Promise<Cost> {
   const counting = countingStore(store);
   await measure(counting);

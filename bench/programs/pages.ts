@@ -8,7 +8,7 @@ const pagesPerRound = 20;
 /** As large as the row of a run that has just begun. */
 export const rowBody = "x".repeat(1_000);
 
-/** The rows of so many runs of one tenant, two of each moment. */
+/** The rows of `runs` runs of one tenant, two for each moment. */
 export function* runRows(tenant: string, runs: number): Generator<RunRow> {
   for (let number = 0; number < runs; number++) {
     const createdAt = Math.floor(number / 2);
@@ -17,21 +17,21 @@ export function* runRows(tenant: string, runs: number): Generator<RunRow> {
   }
 }
 
-/** A tenant with so many runs. */
+/** A tenant with `runs` runs. */
 export interface Filled {
   readonly store: Store;
   readonly tenant: string;
   readonly runs: number;
 }
 
-/** Milliseconds of a page by round, each of which is many pages, since clocks are coarse. */
+/** The milliseconds of a page, by round. Each round reads many pages, since clocks are coarse. */
 export interface PageTimes {
   readonly runs: number;
   readonly first: readonly number[];
   readonly hundredth: readonly number[];
 }
 
-/** Times the first and the hundredth page of each tenant's runs, newest first, in turns. */
+/** Measures the first and the hundredth page of each tenant's runs, newest first, in turns. */
 export async function pageTimes(filled: readonly Filled[], rounds: number): Promise<readonly PageTimes[]> {
   const sides: Record<string, () => Promise<number>> = {};
   for (const { store, tenant, runs } of filled) {
@@ -47,7 +47,7 @@ export async function pageTimes(filled: readonly Filled[], rounds: number): Prom
     for (let number = 1; number < 100; number++) last = (await page(last)).at(-1);
     const [newest] = await page(undefined);
     const isWhole = (await page(last)).length === pageSize && newest?.createdAt === Math.floor((runs - 1) / 2);
-    if (!isWhole) throw new Error(`There are not ${runs} runs.`);
+    if (!isWhole) throw new Error(`Expected ${runs} runs.`);
     sides[`first of ${runs}`] = many(undefined);
     sides[`hundredth of ${runs}`] = many(last);
   }

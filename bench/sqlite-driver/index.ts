@@ -1,10 +1,11 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 
 /**
- * What LangGraph's SQLite saver calls of better-sqlite3, over Node's own SQLite. The real one is native code that is downloaded
- * or compiled when it is installed, and built for one version of Node. So every store that is measured on SQLite has the same
- * driver, with `synchronous` at FULL, and `npm ci` needs no compiler. It can go once the saver takes a better-sqlite3 that installs
- * without one (13 brings its binaries along, but npm still calls node-gyp for it).
+ * The part of better-sqlite3 that LangGraph's SQLite saver calls, over Node's own SQLite. The real package is native code
+ * that is downloaded or compiled at installation, and built for one version of Node. With this driver every store that is
+ * measured on SQLite has the same driver, with `synchronous` at FULL, and `npm ci` needs no compiler. It can go when the
+ * saver accepts a better-sqlite3 that installs without one (version 13 contains its binaries, but npm still calls node-gyp
+ * for it).
  */
 class Database {
   readonly #db: DatabaseSync;
@@ -23,7 +24,7 @@ class Database {
 
   prepare(sql: string) {
     const statement = this.#db.prepare(sql);
-    // better-sqlite3 binds undefined as NULL, Node refuses it.
+    // better-sqlite3 binds undefined as NULL; Node rejects it.
     const bindable = (values: readonly (SQLInputValue | undefined)[]) => values.map((value) => value ?? null);
     return {
       get: (...values: (SQLInputValue | undefined)[]) => statement.get(...bindable(values)),

@@ -10,7 +10,7 @@ export interface Operation extends Bill {
   readonly name: string;
 }
 
-/** What each operation costs on D1. Of steps it is the one in the middle, and the dearest. */
+/** The cost of each operation on D1. For steps it is the middle one, and the most expensive one. */
 export async function bills(db: D1Database, others: D1Database, steps: number): Promise<readonly Operation[]> {
   return [
     ...(await durableSteps(db, steps)),
@@ -35,7 +35,7 @@ async function langGraphSteps(db: D1Database, steps: number): Promise<Operation[
   return perStep("LangGraph: a step", marks);
 }
 
-/** From the bill at the call of each step's handler. */
+/** From the costs at the call of each step's handler. */
 function perStep(name: string, marks: readonly Bill[]): Operation[] {
   const steps = marks.slice(1).map((mark, index) => difference(mark, marks[index] ?? mark));
   const sorted = steps.toSorted((a, b) => a.written + a.read - b.written - b.read);
@@ -47,7 +47,7 @@ function perStep(name: string, marks: readonly Bill[]): Operation[] {
   ];
 }
 
-/** Each operation on a run that has taken so many steps. */
+/** Each operation on a run that has executed `steps` steps. */
 async function operations(db: D1Database, steps: number): Promise<Operation[]> {
   const meter = metered(db);
   let atStep: Bill | undefined;

@@ -1,15 +1,15 @@
 import type { D1Database, D1Meta, D1PreparedStatement, D1Result } from "@cloudflare/workers-types";
 
-/** What Cloudflare bills, and how many statements it was. */
+/** What Cloudflare bills, and the number of statements. */
 export interface Bill {
   readonly read: number;
   readonly written: number;
   readonly statements: number;
-  /** Calls of the database: a batch is one. */
+  /** The number of calls of the database; a batch is one call. */
   readonly queries: number;
 }
 
-/** The database with a meter: everything that goes through it and answers with its costs is counted. */
+/** The database with a meter: it counts every call that goes through it and reports costs. */
 export function metered(db: D1Database) {
   const bill = { read: 0, written: 0, statements: 0, queries: 0 };
   const originals = new WeakMap<object, D1PreparedStatement>();
@@ -29,7 +29,7 @@ export function metered(db: D1Database) {
       bind: (...values: unknown[]) => watch(statement.bind(...values)),
       all: () => all(statement),
       run: () => all(statement),
-      // The real one does not tell what it costs.
+      // `first` of D1 does not report its costs.
       first: async () => (await all(statement)).results[0] ?? null,
     };
     originals.set(outer, statement);
@@ -57,7 +57,7 @@ export function difference(bill: Bill, less: Bill): Bill {
   };
 }
 
-// Nobody here calls more of a statement, or of a database, than what is there.
+// The bench calls only the methods of a statement and of a database that exist here.
 function asStatement(statement: object): D1PreparedStatement {
   return statement as D1PreparedStatement;
 }

@@ -15,7 +15,7 @@ interface Env {
   readonly OTHERS: D1Database;
 }
 
-/** What is measured inside workerd, each by one request. */
+/** The measurements inside workerd, each by one request. */
 const programs = {
   growDurable: ({ DB }: Env, { steps }: { steps: number }) => growDurable(d1Store(DB), steps),
 
@@ -24,7 +24,7 @@ const programs = {
     const thread = crypto.randomUUID();
     const stepMs = await growLangGraph(saver, thread, steps, channel);
     const bytes = await OTHERS.prepare(saverBytes).bind(thread).first<Record<string, number>>();
-    // Or the next one would write into a database of gigabytes.
+    // Otherwise the next measurement would write into a database of gigabytes.
     await saver.deleteThread(thread);
     return { stepMs, bytes: bytes ?? {} };
   },
@@ -54,7 +54,7 @@ const programs = {
 
 export type WorkerPrograms = typeof programs;
 
-/** The rows of `runRows`, by one statement instead of a commit each. */
+/** The rows of `runRows`, inserted by one statement instead of one commit each. */
 const fillRuns = `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, body)
   WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
   SELECT ?1, 'run ' || i, 1, i / 2, 'completed', 'skill', ?3 FROM n`;
@@ -65,7 +65,7 @@ const bareTables = [
     PRIMARY KEY (run_id, revision)) STRICT, WITHOUT ROWID`,
 ];
 
-/** The same bodies in two rows, with neither a fence nor an index. */
+/** The same bodies in two rows, without a fence or an index. */
 function bareBatch(db: D1Database, { run, entry }: Commit): Promise<unknown> {
   return db.batch([
     db.prepare("INSERT OR REPLACE INTO bare_runs (run_id, body) VALUES (?, ?)").bind(run.runId, run.body),

@@ -140,7 +140,7 @@ interface ResumeAnswer {
 
 /** Prints how often each handler was called in each run, and checks the numbers. */
 function tabulate(rows: readonly [name: string, runId: string, expected: readonly number[]][]): void {
-  console.log("\nHow often each handler was called, as it told a server that was not killed:");
+  console.log("\nHow often each handler was called, as counted by a server that was not killed:");
   console.log(["".padEnd(18), ...steps].join("  "));
   for (const [name, runId, expected] of rows) {
     const counts = countsOf(runId);
@@ -171,7 +171,7 @@ try {
   await resume(client, runId, killedAt);
 
   await withStatus(client, runId, "waiting_for_human");
-  claim("nothing is published before somebody approves", outside.reports.size === 0);
+  claim("nothing is published before the approval", outside.reports.size === 0);
   tell("waits for a person, who approves");
   await post(client, `/v1/runs/${runId}/approve`, 200, { approver: "demo" });
   const finished = await withStatus(client, runId, "completed");

@@ -22,8 +22,8 @@ export interface Outside {
 }
 
 /**
- * A library that lends one text, and refuses the first request of each run, so that a retry happens; a press that takes
- * reports; and a counter that every handler tells when it begins and ends.
+ * A library that lends one text, and rejects the first request of each run, so that a retry happens; a press that receives
+ * reports; and a counter to which every handler reports when it begins and ends.
  */
 export async function openOutside(library: string, onEvent: (event: Call | "refused") => void): Promise<Outside> {
   const calls: Call[] = [];

@@ -44,7 +44,7 @@ export const fileReport = defineSkill({
 // A file that is written twice under one key is one file.
 const writing: StepConfig = { sideEffects: "external_action", isIdempotent: true };
 
-/** A step that takes at least so long, so that one can watch it and cut it off. */
+/** A step that takes at least this long, so that a reader can watch it and interrupt it. */
 function paced<T>(ms: number, work: () => T): (context: WorkflowStepContext) => Promise<T> {
   return async ({ signal }) => {
     const result = work();

@@ -72,7 +72,7 @@ function columnStatistics(name: string, values: readonly string[]): Column {
   return { type: "text", name, empty, distinct: counts.size, top: top.slice(0, 8) };
 }
 
-/** The numbers among the values; a decimal comma is none, since nobody can tell it from a thousand's. */
+/** The numbers among the values. A value with a decimal comma is not one, since it could also be a thousands separator. */
 export function numbersOf(values: readonly string[]): readonly number[] {
   return values.filter((value) => /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)).map(Number);
 }

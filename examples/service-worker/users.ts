@@ -6,7 +6,7 @@ import { capabilities, skills } from "../edge/skill.ts";
 createServiceWorker({
   authenticate({ request }) {
     const user = request.headers.get("x-user");
-    if (user === null) throw new DurableError("unauthorized", "nobody is signed in");
+    if (user === null) throw new DurableError("unauthorized", "sign in first");
     return { tenant: user, role: "execute" };
   },
   skills,

@@ -1,15 +1,15 @@
-/** How long answers took, in milliseconds, by what was asked. */
+/** The latencies of answers in milliseconds, by kind of request. */
 export type Latencies = Map<string, number[]>;
 
 export interface Load {
   readonly latencies: Latencies;
-  /** The ids of the runs that were acknowledged. */
+  /** The ids of the acknowledged runs. */
   readonly acknowledged: readonly string[];
 }
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** So many runs, each started (every other one created and then resumed), polled to its end, and looked up in the list. */
+/** Starts `runs` runs (every other one is created and then resumed), polls each to its end, and finds it in the list. */
 export async function loadService(url: string, key: string, runs: number, clients: number): Promise<Load> {
   const latencies: Latencies = new Map();
   const acknowledged: string[] = [];
@@ -19,7 +19,7 @@ export async function loadService(url: string, key: string, runs: number, client
       const response = await fetch(url + path, init);
       return [response, await response.text()] as const;
     });
-    if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
+    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${text}`);
     return JSON.parse(text) as Body;
   };
   const one = async (index: number) => {
@@ -30,7 +30,7 @@ export async function loadService(url: string, key: string, runs: number, client
       isResumed
         ? call("create", "POST", "/v1/runs", { skill_id: "letter", inputs, start: false }, once)
         : call("start", "POST", "/v1/skills/letter/execute/async", { inputs }, once);
-    // Some callers do not trust the first answer, and ask twice at once.
+    // Some callers do not trust the first answer and send the same request twice at once.
     const answers = await Promise.all(index % 5 === 0 ? [start(), start()] : [start()]);
     const ids = new Set(answers.map(({ run_id }) => String(run_id)));
     acknowledged.push(...ids);
@@ -43,13 +43,13 @@ export async function loadService(url: string, key: string, runs: number, client
   return { latencies, acknowledged };
 }
 
-/** So many requests to a route. */
+/** Sends `requests` requests to a route. */
 export async function loadRoute(url: string, requests: number, clients: number): Promise<Latencies> {
   const latencies: Latencies = new Map();
   await inLanes(requests, clients, () =>
     timed(latencies, "bare Hono", async () => {
       const response = await fetch(url);
-      if (!response.ok) throw new Error(`${url} was answered ${response.status}`);
+      if (!response.ok) throw new Error(`${url} was answered with ${response.status}`);
       await response.text();
     }),
   );

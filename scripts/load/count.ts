@@ -1,26 +1,26 @@
-/** A run as the store has it afterwards. */
+/** A run in the store, after the load. */
 export interface StoredRun {
   readonly run_id: string;
   readonly status: string;
-  /** How many steps its history says were completed. */
+  /** The number of steps that its history reports as completed. */
   readonly steps: number;
 }
 
-/** What must be nothing. */
+/** Every number here must be zero. */
 export interface Miscounts {
-  /** Acknowledged, and not in the store, or there and not completed. */
+  /** Acknowledged, but missing in the store or not completed. */
   readonly lost: readonly string[];
-  /** In the store, and never acknowledged. */
+  /** In the store, but never acknowledged. */
   readonly doubled: readonly string[];
-  /** Runs whose history has a step too few or too many, and effects that happened never, or more than once. */
+  /** Runs whose history has too few or too many steps, and effects that happened never or more than once. */
   readonly miscounted: readonly string[];
 }
 
-/** Holds what callers were told, what the store has, and what was done outside against each other. */
+/** Compares what callers received, what the store has, and the effects outside. */
 export function miscounts(
   acknowledged: readonly string[],
   stored: readonly StoredRun[],
-  /** How often each run acted outside. */
+  /** The number of effects of each run. */
   effects: ReadonlyMap<string, number>,
   stepsOfRun: number,
 ): Miscounts {

@@ -1,4 +1,4 @@
 import { Hono } from "hono";
 
-/** What a request costs that does nothing. */
+/** The cost of a request that does nothing. */
 export default new Hono().get("/", (c) => c.json({ status: "ok" }));

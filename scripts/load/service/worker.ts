@@ -2,7 +2,7 @@ import { defineCapability, defineGraphSkill } from "../../../src/index.ts";
 import { createWorker, type Env } from "../../../worker/cloudflare/index.ts";
 
 interface LoadEnv extends Env {
-  /** The server that counts what was really done. */
+  /** The server that counts the effects. */
   readonly OUTSIDE_URL: string;
 }
 
@@ -22,7 +22,7 @@ export default createWorker<LoadEnv>({
     defineCapability({ id: "draft", version: "1" }, ({ to }: { to: string }) => `Dear ${to}, …`),
     defineCapability({ id: "send", version: "1", sideEffects: "external_action" }, async (_, { idempotencyKey }) => {
       const response = await fetch(OUTSIDE_URL, { method: "POST", body: idempotencyKey });
-      if (!response.ok) throw new Error(`the outside answers ${response.status}`);
+      if (!response.ok) throw new Error(`the outside server answered with ${response.status}`);
       return idempotencyKey;
     }),
   ],
