@@ -1,10 +1,10 @@
-/** Where time comes from. */
+/** The source of time. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
   /**
-   * Resolves after that many milliseconds, or as soon as `signal` aborts. After none it resolves in a later turn of the
-   * event loop, once all that is ready by then has gone on.
+   * Resolves after that many milliseconds, or as soon as `signal` aborts. With 0 it resolves in a later turn of the
+   * event loop, after everything that is ready by then has gone on.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -33,7 +33,7 @@ export const systemClock: Clock = {
   },
 };
 
-// A timer of no length waits up to a second in a hidden tab, a message never does.
+// In a hidden tab, a timer of 0 ms waits up to a second; a message never does.
 function nextTurn(resolve: () => void): void {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {

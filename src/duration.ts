@@ -1,14 +1,14 @@
 import { invalidRequest } from "./errors.ts";
 
 /**
- * The longest length of time in milliseconds. A Date holds times up to 8.64e15; so a length that begins before the year
+ * The longest duration in milliseconds. A Date holds times up to 8.64e15, so a duration that begins before the year
  * 10000 ends at a time that a Date can hold.
  */
 export const maxDurationMs = 8.64e15 - Date.UTC(10_000, 0);
 
 type DurationUnit = "second" | "minute" | "hour" | "day" | "week" | "month" | "year";
 
-/** A length of time: milliseconds, or words such as `"3 days"`. A month has 30 days, a year 365. */
+/** A duration: milliseconds, or text such as `"3 days"`. A month has 30 days, a year 365. */
 export type Duration = `${number} ${DurationUnit}${"s" | ""}` | number;
 
 const second = 1_000;

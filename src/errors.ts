@@ -3,7 +3,7 @@ export type ErrorCode = keyof typeof httpStatus;
 
 /**
  * The HTTP status of each code, the one table from which the worker answers.
- * Source: the ORCA durability contract, section 3; the codes it lacks are ours.
+ * Source: the ORCA durability contract, section 3; the codes that it lacks are ours.
  */
 export const httpStatus = {
   invalid_request: 400,
@@ -42,12 +42,12 @@ export const httpStatus = {
 export type MissingKind = "run" | "checkpoint" | "state" | "skill" | "capability";
 
 export interface DurableErrorOptions {
-  /** Where in the input the fault lies, such as `state.vars.items[3]`. */
+  /** The place of the fault in the input, such as `state.vars.items[3]`. */
   readonly path?: string;
   /** What the reader can do about it. */
   readonly hint?: string;
   readonly cause?: unknown;
-  /** After how many milliseconds the same call may succeed. */
+  /** The number of milliseconds after which the same call may succeed. */
   readonly retryAfterMs?: number;
   readonly missing?: MissingKind;
   /** Plain facts about the fault, for programs. */
@@ -55,8 +55,8 @@ export interface DurableErrorOptions {
 }
 
 /**
- * The one error class of this package. Classes do not survive bundles, realms or JSON, so tell errors apart
- * by `code`; {@link isDurableError} reads it from anything.
+ * The one error class of this package. Classes do not survive bundles, realms or JSON, so distinguish errors by `code`;
+ * {@link isDurableError} reads it from any value.
  */
 export class DurableError extends Error {
   override readonly name = "DurableError";
@@ -78,7 +78,7 @@ export class DurableError extends Error {
   }
 }
 
-/** True for a {@link DurableError} of any copy of this package, and where `code` is given, only for that code. */
+/** True for a {@link DurableError} of any copy of this package; if `code` is present, only for that code. */
 export function isDurableError(error: unknown, code?: ErrorCode): error is DurableError {
   if (typeof error !== "object" || error === null) return false;
   const { name, code: found } = error as { name?: unknown; code?: unknown };
@@ -105,14 +105,14 @@ export function invalidRequest(
   return new DurableError("invalid_request", message, { ...options, path: path ?? "" });
 }
 
-/** Where an error was met. */
+/** The context in which an error occurred. */
 export interface ErrorContext {
   readonly tenantId?: string;
   readonly runId?: string;
   readonly skillId?: string;
-  /** The step that failed, where the error is its own. */
+  /** The step that failed, if the error is a step's own. */
   readonly stepId?: string;
-  /** The run's, or that of the request that met the error. */
+  /** The trace id of the run, or of the request that caused the error. */
   readonly traceId?: string;
 }
 

@@ -12,7 +12,7 @@ export type CheckpointId = Id<"checkpoint">;
 /** The longest id, in characters. */
 const maxIdLength = 200;
 
-// The media sort and fold anything but printable ASCII differently: UTF-16 units, UTF-8 bytes, U+FFFD.
+// The media sort and fold everything but printable ASCII differently: UTF-16 units, UTF-8 bytes, U+FFFD.
 const printableAscii = /^[\x20-\x7e]+$/;
 
 /** True for 1 to 200 characters of printable ASCII, the only ids that sort alike on every medium. */
@@ -23,7 +23,7 @@ export function isId(text: unknown): text is string {
 /** The longest name of a step, in characters. */
 export const maxStepName = 256;
 
-/** True for any text of 1 to 256 characters: steps are named by people, and no medium sorts by their names. */
+/** True for any string of 1 to 256 characters: people name steps, and no medium sorts by their names. */
 export function isStepName(text: unknown): text is string {
   return typeof text === "string" && text !== "" && text.length <= maxStepName;
 }
@@ -70,7 +70,7 @@ export function newCheckpointId(random: RandomBytes): CheckpointId {
   return `chk_${randomHex(random, 8)}` as CheckpointId;
 }
 
-/** `replay_<source>_<12 hex>` or `fork_<source>_<12 hex>`, the source cut so that the whole stays an id. */
+/** `replay_<source>_<12 hex>` or `fork_<source>_<12 hex>`. The source is cut so that the whole stays a valid id. */
 export function newDescendantId(kind: "replay" | "fork", source: RunId, random: RandomBytes): RunId {
   const suffix = `_${randomHex(random, 6)}`;
   const room = maxIdLength - kind.length - 1 - suffix.length;

@@ -1,6 +1,6 @@
 import { DurableError, invalidRequest } from "./errors.ts";
 
-/** A JSON value at rest: nobody mutates it, so its parts may be shared. */
+/** A JSON value at rest: it is never mutated, so its parts may be shared. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
 export interface JsonObject {
@@ -10,7 +10,7 @@ export interface JsonObject {
 /** The deepest nesting of arrays and objects that is accepted anywhere. */
 export const maxDepth = 500;
 
-/** The most values in one JSON text that comes in, where no other number is given. */
+/** The most values in one JSON text that comes in. The default bound. */
 export const defaultMaxValues = 250_000;
 
 export function isJsonObject(json: unknown): json is JsonObject {
@@ -22,14 +22,14 @@ export function getOwn<T>(record: Readonly<Record<string, T>>, key: string): T |
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-/** Sets an own property, whatever its name: assigning to `__proto__` would do something else. */
+/** Sets an own property of any name: assigning to `__proto__` would set the prototype. */
 export function setOwn<T>(record: Readonly<Record<string, T>>, key: string, value: T): void {
   const target = record as Record<string, T>;
   if (key !== "__proto__") target[key] = value;
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** What {@link withMember} made a record of: of one with so many members, by setting this one. */
+/** What {@link withMember} made a record from: a record with this many members, by setting this one. */
 interface Origin {
   readonly record: object;
   readonly count: number;
@@ -39,8 +39,8 @@ interface Origin {
 const origins = new WeakMap<object, Origin>();
 
 /**
- * The record with this member set. What it was made of is remembered, so that {@link memberSet} knows how the two differ
- * without a look at all the others. Copied by a loop, since a spread of a large record takes several times as long.
+ * The record with this member set. Its origin is remembered, so that {@link memberSet} knows how the two differ without
+ * comparing all the other members. Copied by a loop, since a spread of a large record takes several times as long.
  */
 export function withMember<T>(record: Readonly<Record<string, T>>, key: string, value: T): Readonly<Record<string, T>> {
   const result: Record<string, T> = {};
@@ -48,12 +48,12 @@ export function withMember<T>(record: Readonly<Record<string, T>>, key: string, 
   for (const each of keys) setOwn(result, each, record[each] as T);
   setOwn(result, key, value);
   origins.set(result, { record, count: keys.length, key });
-  // One back is enough, and a line of all of them would keep all of them alive.
+  // One step back is enough, and a chain of them would keep all of them alive.
   origins.delete(record);
   return result;
 }
 
-/** Where {@link withMember} made `after` of `before`: the key that it set, and how many members there were before. */
+/** If {@link withMember} made `after` from `before`: the key that it set, and the number of members before. */
 export function memberSet(before: object, after: object): Omit<Origin, "record"> | undefined {
   const origin = origins.get(after);
   return origin?.record === before ? origin : undefined;
@@ -61,12 +61,12 @@ export function memberSet(before: object, after: object): Omit<Origin, "record">
 
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
 
-/** Where something stands, as an error shows it: `vars.items[3]["odd key"]`. `undefined` as long as nobody has to be told. */
+/** The place of a value, as an error shows it: `vars.items[3]["odd key"]`. `undefined` until an error needs it. */
 export type Path = string | undefined;
 
 /**
- * What `read` makes of something that stands at a path. It is told the path only where it refuses, by being called again: to
- * make one for every part takes longer than all the rest.
+ * The result of `read` for the value at a path. Only if `read` throws is it called again, with the path: building a
+ * path for every part takes longer than all the rest.
  */
 export function located<T>(path: Path, read: (path: Path) => T): T {
   if (path === undefined) return read(undefined);
@@ -87,7 +87,7 @@ export function at(path: Path, key: string | number): Path {
   return path === "" ? key : `${path}.${key}`;
 }
 
-/** Structural equality. The order of an object's keys counts only where it is asked for. */
+/** Structural equality. The order of an object's keys counts only if `keys` says so. */
 export function jsonEqual(a: Json, b: Json, keys?: "in order"): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -120,33 +120,33 @@ export function canonicalJson(json: Json): string {
 
 const encoder = new TextEncoder();
 
-/** How much a value's JSON is. */
+/** The size of a value's JSON. */
 export interface Size {
   /** Of UTF-8, without white space. */
   readonly bytes: number;
-  /** The value, and every value in it. */
+  /** The value, and every value inside it. */
   readonly values: number;
-  /** Levels of arrays and objects: none for a text, 1 for an empty array. */
+  /** Levels of arrays and objects: 0 for a string, 1 for an empty array. */
   readonly depth: number;
 }
 
-/** How much the value's JSON is. */
+/** The size of the value's JSON. */
 export function sizeOf(json: Json): Size {
   return textSize(JSON.stringify(json));
 }
 
-/** How much JSON the text is, which is without white space. */
+/** The size of the JSON in the text, which must be without white space. */
 export function textSize(text: string): Size {
   return { bytes: utf8Length(text), ...extent(text) };
 }
 
 /**
- * How many values a JSON text has, and how deeply they are nested: found in one look at its brackets and commas, before
- * anything is made of it. Of a text that is no JSON it says something or other.
+ * The number of values in a JSON text and the depth of their nesting, found in one pass over its brackets and commas,
+ * before anything is built from it. For text that is not JSON the result has no meaning.
  */
 export function extent(text: string): Omit<Size, "bytes"> {
   let [values, depth, deepest] = [1, 0, 0];
-  // True behind an opening bracket, as long as nothing but white space has come since.
+  // True after an opening bracket until something other than white space comes.
   let isEmpty = false;
   for (let place = 0; place < text.length; place++) {
     switch (text.charCodeAt(place)) {
@@ -187,9 +187,9 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * Parses JSON text and refuses what `JSON.parse` would silently change: integers that a number cannot hold and numbers
- * that overflow. Own `__proto__` keys and lone surrogates survive. Values cost memory that the length of the text does not
- * show, so that their number is bounded too.
+ * Parses JSON text and rejects what `JSON.parse` would silently change: integers that a number cannot hold and numbers
+ * that overflow. Own `__proto__` keys and lone surrogates survive. Values cost memory that the length of the text does
+ * not show, so their number is bounded too.
  *
  * @throws `invalid_request` that names the place: `path` and the way in, or the line and column of a syntax error;
  * `too_large` for more than `maxValues` values.
@@ -198,7 +198,7 @@ export function utf8Length(text: string): number {
  */
 export function parseJson(text: string, path = "", maxValues = defaultMaxValues): Json {
   const { values, depth } = extent(text);
-  // Before anything is made of it: an empty array is two bytes of text and many times that in memory.
+  // Before anything is built from it: an empty array is two bytes of text and many times that in memory.
   if (values > maxValues) {
     throw depth > maxDepth ? nestedTooDeep(path) : tooManyValues(path, values, maxValues);
   }
@@ -215,12 +215,12 @@ export function parseJson(text: string, path = "", maxValues = defaultMaxValues)
       details: { line, column },
     });
   }
-  // Both are rare, so that almost every text is spared the slow walk, which knows the place.
+  // Both are rare, so almost every text is spared the slow walk, which knows the place.
   if (/\d{16}|[eE]\+?\d{3}/.test(text) || depth > maxDepth) new Walk(text).value(path, 0);
   return json;
 }
 
-/** The place of the quote that ends the string which begins at `start`; the end of the text where there is none. */
+/** The place of the quote that ends the string that begins at `start`; the end of the text if there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     if (end < 0) return text.length;
@@ -271,7 +271,7 @@ const token = {
   word: /true|false|null/y,
 };
 
-/** Reads JSON text for where things are, not for what they are: it finds the place of a fault. */
+/** Reads JSON text for the places of values, not for the values: it finds the place of a fault. */
 class Walk {
   offset = 0;
   readonly #text: string;
@@ -335,7 +335,8 @@ class Walk {
     const literal = this.#take(token.number) ?? this.#fault();
     const number = Number(literal);
     if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
-    // What was sent must be what comes back: 2^60 has an exact number too, but that is written ...7000, not ...6976.
+    // The value that comes back must be the one that was sent: 2^60 has an exact number too, but it is written ...7000,
+    // not ...6976.
     if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(number) && String(number) !== literal) {
       throw invalidRequest(path, `the integer ${shorten(literal)} cannot be represented exactly`, {
         hint: `send it as {"$durable":["bigint","${shorten(literal)}"]} or as a string`,
@@ -373,7 +374,7 @@ export async function sha256(text: string): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** @throws `unsupported` where the platform hides WebCrypto, as browsers do on plain-http origins. */
+/** @throws `unsupported` if the platform hides WebCrypto, as browsers do on plain-http origins. */
 export function requireCrypto(): void {
   if (globalThis.crypto?.subtle === undefined) {
     throw new DurableError("unsupported", "crypto.subtle is not available", {

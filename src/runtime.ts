@@ -21,22 +21,28 @@ export interface RuntimeOptions {
   readonly store: Store;
   readonly skills?: readonly Skill[];
   readonly capabilities?: readonly AnyCapability[];
-  /** Names this runtime in leases; unique among all that share the medium. A random name where absent. */
+  /** Names this runtime in leases; unique among all that share the medium. Default: a random name. */
   readonly executor?: string;
-  /** How long a run stays with an executor that says nothing more, in milliseconds, above 0. Default 30,000. */
+  /** How long a run stays with an executor that does not renew its lease, in milliseconds, above 0. Default 30,000. */
   readonly leaseMs?: number;
-  /** Timers up to this long are waited out; longer ones park the run until a drain. In milliseconds. Default 5,000. */
+  /**
+   * Timers up to this long keep the lease and wait; longer ones park the run until a drain. In milliseconds. Default
+   * 5,000.
+   */
   readonly holdMs?: number;
-  /** After so long a pass hands its run over for the next drain, in milliseconds, above 0. No limit where absent. */
+  /** After this time a pass hands its run over to the next drain, in milliseconds, above 0. Default: no limit. */
   readonly passMs?: number;
   /**
-   * True once the platform will soon allow no more work, such as queries; runs are left due then. It is called with how many
-   * steps are in flight, whose results are still to be committed. Default: never.
+   * Returns true once the platform will soon allow no more work, such as queries; runs are left due then. It is called
+   * with the number of steps in flight, whose results are still to be committed. Default: never.
    */
   readonly isSpent?: (steps: number) => boolean;
-  /** The largest state that is kept, in bytes of its JSON. Default 64 MiB. */
+  /** The largest state that is stored, in bytes of its JSON. Default 64 MiB. */
   readonly maxStateBytes?: number;
-  /** The most values in a state that is kept, each array, object, text, number, boolean and null. Default 500,000. */
+  /**
+   * The most values in a state that is stored: each array, object, string, number, boolean and null counts. Default
+   * 500,000.
+   */
   readonly maxStateValues?: number;
   /**
    * What a tenant may have; called at each birth. What a tenant has is read from the store at most once in five seconds, and
@@ -46,28 +52,32 @@ export interface RuntimeOptions {
    * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000, maxBytes: 2e9 }) });
    */
   readonly quota?: (tenant: string) => Quota;
-  /** False where this runtime only decides and commits, and leaves the executing to others. Default true. */
+  /** False if this runtime only decides and commits, and leaves execution to others. Default true. */
   readonly executes?: boolean;
   readonly clock?: Clock;
   readonly random?: RandomBytes;
-  /** Told of each pass, so that a platform keeps the process alive for it, as `waitUntil` does. */
+  /** Called with each pass, so that a platform keeps the process alive for it, as `waitUntil` does. */
   readonly background?: (work: Promise<void>) => void;
-  /** Tells of changes; `broadcastNotifier()` in a browser tells other tabs too. Default: this runtime only. */
+  /**
+   * Announces changes of runs; `broadcastNotifier()` in a browser announces them to other tabs too. Default: this
+   * runtime only.
+   */
   readonly notifier?: Notifier;
-  /** Knows of dead executors at once; `webLocksPresence()` in a browser. Default: leases alone. */
+  /** Detects dead executors at once; `webLocksPresence()` in a browser. Default: leases alone. */
   readonly presence?: Presence | undefined;
   /**
-   * Called with failures of background work, which no caller awaits, and with the error of each step that has no attempt
-   * left and of each body that fails: the error itself, with its stack, which is not stored. Default `console.error`.
+   * Called with failures of background work, which no caller awaits, and with the error of each step that has no
+   * attempt left and of each body that fails. It receives the error itself, with its stack, which is not stored.
+   * Default `console.error`.
    */
   readonly onError?: OnError;
   /**
    * How long a code-first body may be quiet, with no step in flight and none that waits, before its run fails with
-   * `await_outside_step`: so long may pure work take, such as a digest or an import. In milliseconds. Default 30,000, and at most four fifths of {@link passMs}, so that a body that
-   * is stuck is not handed over for ever.
+   * `await_outside_step`. Pure work in the body, such as a digest or an import, may take this long. In milliseconds.
+   * Default 30,000, and at most four fifths of {@link passMs}, so that a stuck body is not handed over forever.
    */
   readonly bodyQuietMs?: number;
-  /** Told what is measured, in OpenTelemetry's names; made by `defineTelemetry`. Where absent nothing is measured. */
+  /** Receives measurements, in OpenTelemetry's names; made by `defineTelemetry`. Default: nothing is measured. */
   readonly telemetry?: Telemetry | undefined;
 }
 
@@ -76,12 +86,12 @@ export interface Runtime {
   /**
    * The runs of one tenant.
    *
-   * @throws `invalid_request` where the name is not an id.
+   * @throws `invalid_request` if the name is not an id.
    */
   for(tenant: string): Runs;
   /**
-   * Takes whatever is due, of all tenants or of one: runs whose executor is gone, timers, retries. Call it when a page
-   * loads, on a tick, or from a cron trigger.
+   * Executes runs that are due, of all tenants or of one: runs whose executor is gone, timers, retries. Call it when a
+   * page loads, on a tick, or from a cron trigger.
    */
   drain(options?: Omit<DrainOptions, "tenant"> & { readonly tenant?: string }): Promise<Drained>;
   /**
@@ -92,13 +102,14 @@ export interface Runtime {
   /** Resolves when nothing is being executed here. */
   idle(): Promise<void>;
   /**
-   * Stops executing without another write; whatever was under way is due once its lease lapses. The store stays open.
+   * Stops executing without another write; each run that was under way is due once its lease lapses. The store stays
+   * open.
    *
-   * No handler is called and no run is taken any more, also by a drain, a `serve` or a start that is under way: drains and
-   * `serve` end. From then on this runtime only decides, like one with `executes: false`: what is started or resumed here is
-   * left due for other executors, and `drain` and `serve` reject with `unsupported`.
+   * No handler is called and no run is taken any more, also by a drain, a `serve` or a start that is under way: drains
+   * and `serve` end. From then on this runtime only decides, like one with `executes: false`: a run that is started or
+   * resumed here is left due for other executors, and `drain` and `serve` reject with `unsupported`.
    *
-   * Resolves when the medium has answered what was asked of it before. If it does not answer, `onError` is called after the
+   * Resolves when the medium has answered all earlier calls. If it does not answer, `onError` is called after the
    * length of a lease, and `stop` waits no longer: a write that still arrives is fenced like any other.
    */
   stop(): Promise<void>;
@@ -110,15 +121,15 @@ export interface ServeOptions {
   readonly signal: AbortSignal;
   /** How often it looks for what is due, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
-  /** How many of the runs that it takes are executed side by side. Default 16. */
+  /** How many of the runs that it takes are executed concurrently. Default 16. */
   readonly concurrency?: number;
 }
 
 /**
  * A runtime over a store.
  *
- * @throws `invalid_definition` where a skill uses a capability that is not there, or telemetry is bare hooks;
- * `invalid_request` that names an option whose number does not fit; `unsupported` without WebCrypto.
+ * @throws `invalid_definition` if a skill uses a capability that is not registered, or telemetry is plain hooks;
+ * `invalid_request` that names an option whose number is out of range; `unsupported` without WebCrypto.
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
@@ -132,10 +143,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const store = typedStore(options.store);
   const instrumentation = options.telemetry?.[instrument](store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
-  // Each commit awaits it, and fails with what it says.
+  // Each commit awaits it, and fails with its error.
   ready.catch(() => undefined);
   const observed = instrumentation?.store ?? store;
-  // Whole milliseconds, as stores hold them, whatever the clock has.
+  // Whole milliseconds, as stores hold them, also if the clock has fractions.
   const now = () => Math.floor(clock.now());
   const admission = options.quota && new QuotaGuard(observed, now, options.quota);
   const host: Host = {
@@ -224,7 +235,7 @@ function tenantOption(tenant: string | undefined): TenantId | undefined {
   return tenant === undefined ? undefined : parseTenantId(tenant);
 }
 
-/** What is told of errors may fail itself, and takes no run with it: then the error is on the console, with its own. */
+/** `onError` itself may throw, and must not break a run: then both errors go to the console. */
 function carefully(onError: OnError): OnError {
   const complain = (error: unknown, of: unknown) => console.error(error, "while onError was called with", of);
   return (error, context) => {
@@ -250,8 +261,8 @@ function guarded(background: (work: Promise<void>) => void, onError: OnError): (
 }
 
 /**
- * The store, with every failure of it a typed one: a promise of a store that rejects means that the medium failed, and what
- * a run makes of that must not depend on what the medium throws.
+ * The store, with each failure typed: a promise of a store that rejects means that the medium failed, and the effect on
+ * a run must not depend on what the medium throws.
  */
 function typedStore(store: Store): Store {
   const typed =

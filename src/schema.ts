@@ -2,7 +2,8 @@ import { invalidRequest } from "./errors.ts";
 import { at } from "./json.ts";
 
 /**
- * What we need of a schema of any library that follows Standard Schema v1 (valibot, zod, arktype and others).
+ * The part of a schema that this package needs, from any library that follows Standard Schema v1 (valibot, zod, arktype
+ * and others).
  * Source: https://standardschema.dev
  */
 export interface Schema<Output = unknown, Input = unknown> {
@@ -25,7 +26,7 @@ interface SchemaIssue {
 }
 
 /**
- * The value as the schema gives it back.
+ * The value as the schema returns it.
  *
  * @throws `invalid_request` that names the place of the first issue.
  */

@@ -20,15 +20,17 @@ export interface Store {
   getRun(tenant: string, runId: string): Promise<RunRow | undefined>;
 
   /**
-   * Rows that match every given field of the filter, by (createdAt, runId), in `order`. Tombstones are left out.
-   * `after` is exclusive and need not exist; `offset` rows are skipped after that.
+   * Rows that match every field of the filter that is present, by (createdAt, runId), in `order`. Tombstones are left
+   * out. `after` is exclusive and need not exist; `offset` rows are skipped after that.
    */
   listRuns(tenant: string, query: RunQuery): Promise<readonly RunRow[]>;
 
-  /** How many rows `listRuns` would give without `after`, `offset` and `limit`. */
+  /** The number of rows that `listRuns` would return without `after`, `offset` and `limit`. */
   countRuns(tenant: string, filter: RunFilter): Promise<number>;
 
-  /** What the tenant has on the medium. A store may look at every row for it; a runtime reads it where a quota is set. */
+  /**
+   * What the tenant has on the medium. A store may read every row for it; a runtime calls it only if a quota is set.
+   */
   usage(tenant: string): Promise<StoreUsage>;
 
   /**
@@ -40,38 +42,38 @@ export interface Store {
   /** The entry of that checkpoint. */
   getEntry(tenant: string, runId: string, checkpointId: string): Promise<EntryRow | undefined>;
 
-  /** The run's entries, ascending by revision, `after` exclusive. No snapshot is read for it. */
+  /** The run's entries, ascending by revision, `after` exclusive. Reads no snapshot. */
   listEntries(tenant: string, runId: string, query: EntryQuery): Promise<readonly EntryRow[]>;
 
   /** The run's snapshots with `from <= revision <= to`, ascending by revision. */
   getSnapshots(tenant: string, runId: string, from: number, to: number): Promise<readonly SnapshotRow[]>;
 
-  /** The claim on that key, a lapsed one too for as long as nobody replaced it. */
+  /** The claim on that key. A lapsed claim is returned too, until it is replaced. */
   getClaim(tenant: string, kind: string, key: string): Promise<ClaimRow | undefined>;
 
   /** The claims that the run owns, ascending by (kind, key), `after` exclusive. */
   listClaims(tenant: string, runId: string, query: ClaimQuery): Promise<readonly ClaimRow[]>;
 
   /**
-   * The one write. It puts the run's row, its claims, at most one entry of the row's revision, and entries of revisions in
-   * between, each with its snapshot: all of them, or none.
+   * The one write. It puts the run's row, its claims, at most one entry of the row's revision, and entries of revisions
+   * in between, each with its snapshot: all of them, or none.
    *
-   * - The fence: a row at revision n is accepted only over a row at revision `over`, which is n - 1 where the commit does
-   *   not name it, and over 0 only where there is none. Otherwise the outcome is `conflict`, whatever else is wrong with the
-   *   commit, and nothing is written. Of commits that race, one wins.
-   * - `createdAt` of a row is fixed by its birth; later commits carry the same.
-   * - An entry gets the row's revision; those before it bring their own, which lie between `over` and the row's. A
-   *   checkpoint id that the run already has is a broken caller: the promise rejects and nothing is written.
-   * - A claim is free when absent or when its `lapsesAt <= now`; a claim in force is replaceable by its owner only.
-   *   Where one is held by another run the outcome is `claimed` with the first such claim in the order given, and
-   *   nothing is written. `claimed` wins over `conflict`.
+   * - The fence: a row at revision n is accepted only over a row at revision `over`, and over 0 only if there is no
+   * row. If the commit does not name `over`, it is n - 1. Otherwise the outcome is `conflict`, whatever else is wrong
+   * with the commit, and nothing is written. Of commits that race, one wins.
+   * - `createdAt` of a row is fixed at its birth; later commits carry the same.
+   * - An entry gets the row's revision. Earlier entries bring their own, which lie between `over` and the row's. A
+   * checkpoint id that the run already has is a caller's fault: the promise rejects and nothing is written.
+   * - A claim is free if it is absent or its `lapsesAt <= now`; only its owner can replace a claim in force. If another
+   * run holds one, the outcome is `claimed` with the first such claim in the order of the commit, and nothing is
+   * written. `claimed` wins over `conflict`.
    * - `erase` first removes the run's entries, snapshots and lasting claims, and empties the bodies of its lapsing
-   *   claims, whose key and owner stay until they lapse. The row that comes with it is the tombstone.
+   * claims, whose key and owner stay until they lapse. The row that comes with it is the tombstone.
    * - It resolves only when the write is durable on the medium.
    */
   commit(commit: Commit): Promise<CommitOutcome>;
 
-  /** Lets go of the medium. Calls after it reject with a `store_failed`. Closing twice is fine. */
+  /** Releases the medium. Later calls reject with `store_failed`. Closing twice is allowed. */
   close(): Promise<void>;
 }
 
@@ -81,30 +83,33 @@ export interface RunRow {
   /** 1 at birth, one more at each commit. The order within a run is its revision, never a clock. */
   readonly revision: number;
   readonly createdAt: number;
-  /** Absent on a tombstone: the id stays taken, and no list, count or due query gives the row. */
+  /** Absent on a tombstone: the id stays taken, and no list, count or due query returns the row. */
   readonly status?: string;
   readonly skillId?: string;
   readonly sourceRunId?: string;
-  /** When somebody should look at the run next. */
+  /** When an executor should look at the run next. */
   readonly dueAt?: number;
   /** At most {@link maxRowBytes} bytes, like the bodies of entries and claims. */
   readonly body: string;
 }
 
-/** One commit that is remembered: events, and a checkpoint where it has an id. */
+/** One commit of the history: events, and a checkpoint if it has an id. */
 export interface EntryRow {
   readonly tenant: string;
   readonly runId: string;
   readonly revision: number;
   readonly checkpointId?: string;
-  /** The revision of the snapshot from which this checkpoint's state is built; its own where it holds a whole state. */
+  /**
+   * The revision of the snapshot from which this checkpoint's state is built; its own revision if it holds a whole
+   * state.
+   */
   readonly keyframe?: number;
   readonly body: string;
 }
 
 export interface SnapshotRow {
   readonly revision: number;
-  /** Of any length up to what the store declares; a store splits what its medium cannot hold in one row. */
+  /** Of any length up to the limit that the store declares; a store splits what its medium cannot hold in one row. */
   readonly body: string;
 }
 
@@ -136,7 +141,7 @@ export interface EarlierEntry extends NewEntry {
 
 export interface Commit {
   readonly run: RunRow;
-  /** The revision of the row that is replaced, below that of the row; 0 for none. `run.revision - 1` where absent. */
+  /** The revision of the row that is replaced, below that of the row; 0 for none. Default `run.revision - 1`. */
   readonly over?: number;
   /** Ascending by revision, all above `over` and below the row's. Never with `erase`. */
   readonly earlier?: readonly EarlierEntry[];
@@ -189,7 +194,10 @@ export interface DueQuery {
   readonly now: number;
   readonly limit: number;
   readonly tenant?: string;
-  /** Tenants whose rows are left out, so that one with many due runs does not hide the others. Not together with `tenant`. */
+  /**
+   * Tenants whose rows are left out, so that a tenant with many due runs does not hide the others. Not together with
+   * `tenant`.
+   */
   readonly exceptTenants?: readonly string[];
   readonly after?: DuePosition;
 }

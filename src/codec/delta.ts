@@ -27,32 +27,34 @@ export type Delta =
   | readonly ["e", number, Delta]
   | readonly ["s", number, string];
 
-/** A delta, and what it does to the size of the value's JSON. */
+/** A delta, and its effect on the size of the value's JSON. */
 export interface Change {
   readonly delta: Delta;
-  /** By how many bytes of UTF-8 the JSON becomes longer. */
+  /** The number of UTF-8 bytes by which the JSON becomes longer. */
   readonly growth: number;
-  /** By how many values it has more. */
+  /** The number of values that are added. */
   readonly valueGrowth: number;
-  /** The levels of nesting down to the deepest part that is new. */
+  /** The levels of nesting down to the deepest new part. */
   readonly depth: number;
 }
 
-/** How values of one kind are written and how one becomes another: what a record or a list of them is made of. */
+/**
+ * How values of one kind are written and how one becomes another: the kind of a record's fields or of a list's items.
+ */
 export interface Part<T> {
-  /** `undefined` where nothing is written. */
+  /** `undefined` if nothing is written. */
   write(value: T): Json | undefined;
-  /** How what is written of `before` becomes what is written of `after`; `undefined` where they are equal. */
+  /** How the written form of `before` becomes that of `after`; `undefined` if they are equal. */
   change(before: T, after: T): Change | undefined;
 }
 
 const jsonPart: Part<Json> = { write: (json) => json, change: changeBetween };
 
-/** From this length on, a string that only grew is kept as its growth. */
+/** From this length on, a string that only grew is stored as its growth. */
 const longText = 64;
 
 /**
- * How `before` becomes `after`, `undefined` where they are equal. Parts that both share by identity cost next to nothing,
+ * How `before` becomes `after`, `undefined` if they are equal. Parts that both share by identity cost next to nothing,
  * which is what makes the cost follow the change.
  */
 export function changeBetween(before: Json, after: Json): Change | undefined {
@@ -61,7 +63,7 @@ export function changeBetween(before: Json, after: Json): Change | undefined {
   if (Array.isArray(before) && Array.isArray(after)) return changeOfItems<Json>(before, after, jsonPart);
   if (typeof before === "string" && typeof after === "string" && before.length >= longText) {
     const text = after.slice(before.length);
-    // Half a character is written otherwise than as a part of it.
+    // A lone surrogate is written differently from one half of a character.
     if (after.startsWith(before) && !/^[\udc00-\udfff]/.test(text)) {
       return { delta: ["s", before.length, text], growth: sizeOf(text).bytes - 2, valueGrowth: 0, depth: 0 };
     }
@@ -87,7 +89,7 @@ export function changeOfMembers<T>(
   if (only === undefined) changes.reorder(keys, keysAfter);
   for (const key of keysAfter) {
     const value = after[key] as T;
-    // What is inherited, such as `constructor`, is never the value of a member.
+    // An inherited property, such as `constructor`, is never the value of a member.
     if (before[key] === value) continue;
     if (Object.hasOwn(before, key)) changes.change(key, part.change(before[key] as T, value));
     else changes.replace(key, undefined, part.write(value));
@@ -98,7 +100,7 @@ export function changeOfMembers<T>(
   return changes.whole();
 }
 
-/** What happens to the members of an object, one by one, and the change of the whole. */
+/** The changes of an object's members, one by one, and the change of the whole. */
 export class MemberChanges {
   readonly #set: [string, Json][] = [];
   readonly #inner: [string, Delta][] = [];
@@ -110,7 +112,7 @@ export class MemberChanges {
   #valueGrowth = 0;
   #depth = 0;
 
-  /** Of an object with so many members. */
+  /** Of an object with this number of members. */
   constructor(count: number) {
     this.#countBefore = count;
     this.#count = count;
@@ -130,7 +132,7 @@ export class MemberChanges {
     this.#depth = Math.max(this.#depth, depth);
   }
 
-  /** `undefined` is a member that is not there. */
+  /** `undefined` is an absent member. */
   replace(key: string, before: Json | undefined, after: Json | undefined): void {
     if (before !== undefined && after !== undefined) this.change(key, changeBetween(before, after));
     else if (after !== undefined) {
@@ -144,7 +146,7 @@ export class MemberChanges {
     }
   }
 
-  /** Says which keys there were and are, in their order, where it may not follow from the other changes. */
+  /** Records which keys there were and are, in their order, in case it does not follow from the other changes. */
   reorder(before: readonly string[], after: readonly string[]): void {
     this.#last = misplaced(before, after);
   }
@@ -164,15 +166,15 @@ export class MemberChanges {
   }
 }
 
-/** An object has such keys in the order of their numbers, wherever they are set. */
+/** Integer-like keys: an object has these in numeric order, in whatever order they are set. */
 const isIndex = (key: string) => /^(?:0|[1-9]\d{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1;
 
 /**
- * The last keys, which must be moved behind the others for the right order, given that dropping and setting members leaves
- * what stays where it is and adds what is new at the end.
+ * The last keys, which must be moved behind the others for the right order. Dropping and setting members leaves the
+ * remaining members in place and adds new ones at the end.
  */
 function misplaced(before: readonly string[], after: readonly string[]): readonly string[] {
-  // What mostly happens: nothing, or members came at the end.
+  // The most frequent case: no change of order, or new members at the end.
   if (before.length <= after.length && before.every((key, index) => key === after[index])) return [];
   const [old, next] = [new Set(before), new Set(after)];
   const left = [...before.filter((key) => next.has(key)), ...after.filter((key) => !old.has(key))];
@@ -182,7 +184,7 @@ function misplaced(before: readonly string[], after: readonly string[]): readonl
   return wanted.slice(inPlace);
 }
 
-/** The change of a list by where its items stand. */
+/** The change of a list by the positions of its items. */
 export function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
   if (before === after) return undefined;
   const isSame = (a: T, b: T) => a === b || jsonEqual(part.write(a) ?? null, part.write(b) ?? null, "in order");
@@ -232,14 +234,14 @@ function commas(count: number): number {
   return Math.max(count - 1, 0);
 }
 
-/** So many items are spliced in at once: they are arguments of a call, whose number is bounded. */
+/** The most items in one splice: they are arguments of a call, and their number is bounded. */
 const mostArguments = 10_000;
 
 /**
- * The value after a stored delta. It takes `before` and the delta apart and builds on them, so that a long chain is applied
- * in the time of its changes: give it values that nobody else holds.
+ * The value after a stored delta. It takes `before` and the delta apart and builds on them, so that a long chain is
+ * applied in the time of its changes: call it with values that are not used elsewhere.
  *
- * @throws `corrupt_data` where the delta is malformed or does not fit the value.
+ * @throws `corrupt_data` if the delta is malformed or does not match the value.
  */
 export function applyDelta(before: Json, delta: Json): Json {
   if (!Array.isArray(delta)) throw misfit();

@@ -27,7 +27,7 @@ const newEvents = list(newEvent);
 const traceIdField = sparse(requiredText);
 const sparseCheckpoint = sparse(checkpointRecord);
 
-/** One remembered commit of a run. */
+/** One commit of a run's history. */
 export interface Entry {
   readonly revision: number;
   readonly nonce: string;

@@ -5,14 +5,15 @@ import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part
 import { parseEncoded } from "./values.ts";
 
 /**
- * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` gets
- * `undefined` for a missing field and answers with the field's default. What `read` refuses, `write`, `change` and `map`
- * refuse too, so that nothing is stored that cannot be read: values come from JavaScript without types as well.
+ * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` is
+ * called with `undefined` for a missing field and returns the field's default. `write`, `change` and `map` throw for
+ * every value for which `read` throws, so that only what can be read is stored: values come from untyped JavaScript as
+ * well.
  */
 export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: Path): T;
   write(value: T, path?: Path): Json | undefined;
-  /** Gives every user value in the part another form. */
+  /** Converts every user value in the part to another form. */
   map(value: T, form: ValueForm, path: Path): T;
 }
 
@@ -21,7 +22,7 @@ export type ValueForm = (value: unknown, path: Path) => unknown;
 type Row<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 type Known<T> = Omit<T, "unknownFields">;
 
-/** The change of a part that is written as it is. */
+/** The change of a part that is written unchanged. */
 function changeOfJson(before: unknown, after: unknown) {
   return changeBetween((before ?? null) as Json, (after ?? null) as Json);
 }
@@ -29,7 +30,7 @@ function changeOfJson(before: unknown, after: unknown) {
 function expected(path: Path, what: string, found: unknown): Error {
   if (found === undefined) return invalidRequest(path, "is missing");
   const kind = found === null ? "null" : Array.isArray(found) ? "an array" : typeof found;
-  // A number where another number is expected is shown: its kind is not what is wrong with it.
+  // If another number was expected, the number itself is shown: its type is not the fault.
   const isOtherNumber = typeof found === "number" && /number|time/.test(what);
   return invalidRequest(path, `expected ${what}, not ${isOtherNumber ? found : kind}`);
 }
@@ -63,10 +64,10 @@ const requiredNumber = plain("a number", isNumber, undefined);
 export const requiredTime = plain("a time in milliseconds that a Date can hold", isTime, undefined);
 export const text = (missing: string): Field<string> => plain("a string", isText, missing);
 export const number = (missing: number): Field<number> => plain("a number", isNumber, missing);
-/** How many there are. */
+/** A count. */
 export const count = plain("a whole number of at least 0", isCount, 0);
 
-/** A part that may be absent: `undefined` in code, and `none` where it is written. */
+/** A part that may be absent: `undefined` in code, and written as `none`. */
 function orAbsent(none: null | undefined) {
   return <T>(field: Field<T>): Field<T | undefined> => ({
     read: (json, path) => (json === undefined || json === none ? undefined : field.read(json, path)),
@@ -82,9 +83,9 @@ function orAbsent(none: null | undefined) {
   });
 }
 
-/** A part that is `null` where it is absent. */
+/** A part that is `null` if it is absent. */
 export const nullable = orAbsent(null);
-/** A part that is left out where it is absent, for bodies of our own. */
+/** A part that is left out if it is absent, for bodies of our own formats. */
 export const sparse = orAbsent(undefined);
 
 export const optionalText = nullable(requiredText);
@@ -92,7 +93,7 @@ export const optionalNumber = nullable(requiredNumber);
 export const boolean = plain("a boolean", isBoolean, undefined);
 export const optionalBoolean = nullable(boolean);
 
-/** One of a closed set of words. */
+/** A word of a closed set. */
 export function word<T extends string>(words: readonly T[]): Field<T> {
   const is = (json: unknown): json is T => (words as readonly unknown[]).includes(json);
   return plain(`one of ${words.join(", ")}`, is, undefined);
@@ -134,7 +135,7 @@ function expectObject<T extends object>(value: T, path?: Path): T {
   throw expected(path, "an object", value);
 }
 
-/** {@link values} that must be there. */
+/** {@link values} that are required. */
 export const requiredValues: Field<Fields> = {
   ...values,
   read(json, path) {
@@ -150,7 +151,7 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
       if (!Array.isArray(json)) throw expected(path, "an array", json);
       return (json as readonly Json[]).map((each, index) => item.read(each, at(path, index)));
     },
-    // From and not map, which passes over the holes of an array.
+    // `Array.from`, not `map`, which passes over the holes of an array.
     write: (items, path) =>
       Array.from(expectArray(items, path), (each, index) => item.write(each, at(path, index)) ?? null),
     change: (before, after) => changeOfItems(before, expectArray(after), item),
@@ -167,7 +168,7 @@ function expectArray<T>(items: readonly T[], path?: Path): readonly T[] {
 export const valueList = list(value);
 export const textList = list(requiredText);
 
-/** Records by a key that users choose. */
+/** Records by keys that users choose. */
 export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
   return {
     read(json, path) {
@@ -195,8 +196,8 @@ function wireName(property: string): string {
 }
 
 /**
- * A record of named parts. Fields that the table does not know are kept in `unknownFields` and written back, so that a
- * newer writer's data survives an older reader.
+ * A record of named parts. Fields that the table does not know are kept in `unknownFields` and written back, so that
+ * the data of a newer writer survives an older reader.
  */
 export function record<T extends object>(missing: "required" | "default", row: Row<Known<T>>): Field<T> {
   const rows = Object.entries<Field<unknown>>(row).map(
@@ -262,7 +263,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
   };
 }
 
-/** The refusal of an unknown field that would be written over one that is known. */
+/** The error for an unknown field that would overwrite a known one. */
 export function isNoUnknownField(path: Path): Error {
   return invalidRequest(path, "an unknown field has the name of a known field");
 }

@@ -181,16 +181,16 @@ export function decodeRun(value: Run<Json>): Run {
   return run.map(value, (json, path) => decodeValue(json as Json, path), "run");
 }
 
-/** The number in every body this version writes; bodies of a larger number are refused. */
+/** The format number in every body that this version writes; bodies with a larger number are rejected. */
 export const bodyFormat = 1;
 
-/** The body of a run's row. `nonce` names the commit that wrote it. */
+/** The body of a run's row. `nonce` identifies the commit that wrote it. */
 export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
   const record = located("", (path) => runRecord.write(value, path)) ?? null;
   return JSON.stringify({ format: bodyFormat, nonce, record });
 }
 
-/** The nonce of a row's body, and the record where the row is neither a tombstone nor that of an import under way. */
+/** The nonce of a row's body, and the record, unless the row is a tombstone or that of an import under way. */
 export function readRunBody(body: string, place: string): RunBody {
   return readBody(body, place, ({ nonce, record: json, is_import }) => ({
     nonce: nonce as string,
@@ -206,8 +206,8 @@ interface RunBody {
 }
 
 /**
- * The body of the row under which an import is under way, with the nonce of the run's last commit: without a status it is in
- * no list, and nobody but an import of this run writes over it.
+ * The body of the row of an import under way, with the nonce of the run's last commit. It has no status, so it is in no
+ * list, and only an import of this run writes over it.
  */
 export function writeImportBody(nonce: string): string {
   return JSON.stringify({ format: bodyFormat, nonce, is_import: true });
@@ -219,9 +219,9 @@ export function writeTombstone(nonce: string): string {
 }
 
 /**
- * Reads a stored body of ours.
+ * Reads a stored body in a format of this package.
  *
- * @throws `unsupported_version` for a newer format, `corrupt_data` for what cannot be read; both name the place.
+ * @throws `unsupported_version` for a newer format, `corrupt_data` for a body that cannot be read; both name the place.
  */
 export function readBody<T>(body: string, place: string, read: (fields: JsonObject) => T): T {
   try {

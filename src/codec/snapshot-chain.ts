@@ -7,27 +7,27 @@ import { readState, writeState } from "./state.ts";
 
 /** A snapshot that can be read. */
 export interface CheckedSnapshot {
-  /** As it is to be stored. */
+  /** The body to store. */
   readonly body: string;
   readonly skillId?: string;
-  /** Of the whole state; `undefined` for a delta. */
+  /** The skill of a whole state; `undefined` for a delta. */
   readonly size?: StateSize;
-  /** The levels of nesting of what it brings. */
+  /** The levels of nesting of its content. */
   readonly depth: number;
 }
 
 /**
- * The snapshots of a run's history, checked one after the other as they come from elsewhere: each must be readable on top of
- * those before it. The time follows the size of the changes, not that of the states.
+ * The snapshots of a run's history, checked one after the other as they are imported: each must be readable on top of
+ * the earlier ones. The time follows the size of the changes, not that of the states.
  */
 export class SnapshotChain {
   readonly #maxValues: number;
-  /** The state at the last snapshot; `undefined` behind one that is missing, on which nothing can be read. */
+  /** The state at the last snapshot; `undefined` after a missing one, on which nothing can be read. */
   #json: Json | undefined;
   #revision = 0;
   #bytesLeft = 0;
 
-  /** Of states of at most so many values. */
+  /** The most values in a state. */
   constructor(maxValues: number) {
     this.#maxValues = maxValues;
   }
@@ -42,12 +42,12 @@ export class SnapshotChain {
     }
   }
 
-  /** The place of a snapshot that was gone at the source. */
+  /** The place of a snapshot that was missing at the source. */
   addMissing(): void {
     this.#json = undefined;
   }
 
-  // One that leaves out fields is completed, since the deltas that follow say nothing of what they take for granted.
+  // A state that leaves out fields is completed, since the deltas that follow do not mention defaults.
   #keyframe(row: SnapshotRow): CheckedSnapshot {
     const given = parseJson(row.body, "state", this.#maxValues);
     if (isDelta(given)) throw new DurableError("corrupt_data", "expected a keyframe, not a delta");
@@ -65,10 +65,11 @@ export class SnapshotChain {
   #delta(row: SnapshotRow): CheckedSnapshot {
     const { body, revision } = row;
     if (this.#json === undefined) return { body, depth: 0 };
-    // A keyframe is written before the deltas outgrow the last one: so a load stays within a multiple of the state.
+    // A keyframe is written before the deltas outgrow the last one, so a load stays within a small multiple of the
+    // state.
     this.#bytesLeft -= utf8Length(body);
     if (this.#bytesLeft < 0) throw new DurableError("corrupt_data", "the deltas are longer than their keyframe");
-    // An instruction takes more values than what it changes, and the state bounds what it may leave.
+    // An instruction takes more values than the change that it describes, and the state bounds what it may leave.
     parseJson(body, "state", 4 * this.#maxValues);
     const delta = deltaOf(row, this.#revision);
     this.#revision = revision;
@@ -81,8 +82,8 @@ export class SnapshotChain {
 }
 
 /**
- * What a delta has changed, in the place where it stands: of a state the fields, of a field the members, of a list the
- * items. What is deeper inside comes whole.
+ * The changes of a delta, each in its place: the fields of a state, the members of a field, the items of a list. Deeper
+ * changes come as whole values.
  */
 function changedPart(json: Json, delta: Json, level: number): Json {
   const [kind, first, second, third] = delta as readonly Json[];
@@ -90,7 +91,7 @@ function changedPart(json: Json, delta: Json, level: number): Json {
   if (kind === "e" && Array.isArray(json)) return [(json as readonly Json[])[Number(first)] ?? null];
   if (kind !== "o" || level > 1 || !isJsonObject(json)) return json;
   const part: Record<string, Json> = {};
-  // Without these two nothing is a state.
+  // Without these two fields a value is not a state.
   if (level === 0 && json.skill_id !== undefined) part.skill_id = json.skill_id;
   if (level === 0 && json.inputs !== undefined) part.inputs = {};
   for (const key of Object.keys(first as object)) setOwn(part, key, getOwn(json, key) as Json);

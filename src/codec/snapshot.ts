@@ -5,38 +5,39 @@ import type { SnapshotRow } from "../store.ts";
 import { applyDelta, type Change } from "./delta.ts";
 import { changeOfState, readState, snapshotFormatKey, writeState } from "./state.ts";
 
-/** A state at a checkpoint, and what stands in the store for it: a keyframe, and the deltas since. */
+/** A state at a checkpoint, and its representation in the store: a keyframe, and the deltas since. */
 export interface Snapshot {
   readonly state: ExecutionState<Json>;
   readonly revision: number;
-  /** The revision of the keyframe; `revision` where the snapshot is one. */
+  /** The revision of the keyframe; `revision` if the snapshot is one. */
   readonly keyframe: number;
   /** In bytes of UTF-8. */
   readonly keyframeBytes: number;
-  /** The deltas from the keyframe on, each counted as at least {@link leastDeltaBytes}. */
+  /** The sizes of the deltas since the keyframe, each counted as at least {@link leastDeltaBytes}. */
   readonly deltaBytes: number;
-  /** How large a keyframe of the state would be; `undefined` where that has not been counted yet. */
+  /** The size of a keyframe of the state; `undefined` until it has been counted. */
   readonly size: StateSize | undefined;
 }
 
 export type StateSize = Omit<Size, "depth">;
 
-/** A snapshot as it is written. */
+/** A snapshot to be written. */
 export interface WrittenSnapshot extends Snapshot {
   readonly size: StateSize;
-  /** The levels of nesting down to the deepest part that is new. */
+  /** The levels of nesting down to the deepest new part. */
   readonly depth: number;
 }
 
-/** A row costs something even where its body is tiny. */
+/** A row has a cost even if its body is tiny. */
 const leastDeltaBytes = 256;
 const deltaFormat = 1;
 const deltaFormatKey = "_delta_version";
 
 /**
- * The snapshot of a state over the snapshot before, and its body. It is a delta until the deltas since the last keyframe
- * add up to that keyframe's size, or a load would read more than twice the state because that has shrunk: so what is
- * stored stays within a small multiple of the state, and so does what a load reads, however many checkpoints there are.
+ * The snapshot of a state over the previous snapshot, and its body. It is a delta until the deltas since the last
+ * keyframe add up to that keyframe's size, or until a load would read more than twice the state because the state has
+ * shrunk. So the stored size and the size of a load stay within a small multiple of the state, however many checkpoints
+ * there are.
  */
 export function writeSnapshot(
   state: ExecutionState<Json>,
@@ -66,7 +67,7 @@ function changeBetween(before: ExecutionState<Json>, after: ExecutionState<Json>
   try {
     return changeOfState(before, after);
   } catch (error) {
-    // The change does not know its places; writing the whole names the one that is wrong.
+    // The change does not know its places; writing the whole state names the faulty one.
     writeState(after);
     throw error;
   }
@@ -77,9 +78,9 @@ function keyframeBody(state: ExecutionState<Json>): string {
 }
 
 /**
- * The snapshot that the rows of its range hold, keyframe first.
+ * The snapshot in the rows of its range, keyframe first.
  *
- * @throws `corrupt_data` where a link is damaged or missing, `unsupported_version`; both name `place`.
+ * @throws `corrupt_data` if a link is damaged or missing, `unsupported_version`; both name `place`.
  */
 export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snapshot {
   const [keyframe, ...deltas] = rows;
@@ -119,7 +120,7 @@ function applied(json: Json, revision: number, row: SnapshotRow): Json {
   return delta === null ? json : applyDelta(json, delta);
 }
 
-/** The delta in a snapshot that stands on that of another revision; `null` where nothing has changed. */
+/** The delta in a snapshot that is based on that of another revision; `null` if nothing has changed. */
 export function deltaOf(row: SnapshotRow, revision: number): Json {
   const link = JSON.parse(row.body) as Json;
   if (!isDelta(link)) throw new Error(`snapshot ${row.revision} is not a delta`);
@@ -136,8 +137,8 @@ export function deltaOf(row: SnapshotRow, revision: number): Json {
   return delta;
 }
 
-/** True for the body of a snapshot that stands on another. */
+/** True for the body of a snapshot that is based on another. */
 export function isDelta(json: Json): json is JsonObject {
-  // A state may have a field of that name, which it does not know.
+  // A state may have a field of that name as an unknown field.
   return isJsonObject(json) && Object.hasOwn(json, deltaFormatKey) && !Object.hasOwn(json, snapshotFormatKey);
 }

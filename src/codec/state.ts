@@ -183,7 +183,7 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
 /**
  * The state in the ORCA v1 form.
  *
- * @throws `invalid_request` that names the place of what could not be read again.
+ * @throws `invalid_request` that names the place of a part that could not be read again.
  */
 export function writeState(state: ExecutionState<Json>, path = "state"): JsonObject {
   const fields = located(path, (path) => executionState.write(state, path)) as JsonObject;
@@ -191,8 +191,8 @@ export function writeState(state: ExecutionState<Json>, path = "state"): JsonObj
 }
 
 /**
- * How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. Of both in
- * the form that is written here: a state that was read from one without some field of today needs a keyframe first.
+ * How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. Both must
+ * be in the form that this version writes: a state that was read without some current field needs a keyframe first.
  */
 export function changeOfState(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
   return executionState.change(before, after);
@@ -201,14 +201,14 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
 /**
  * The state with its values encoded.
  *
- * @throws `invalid_request` that names the path of a value that cannot be kept.
+ * @throws `invalid_request` that names the path of a value that cannot be stored.
  */
 export function encodeState(state: ExecutionState, path = "state"): ExecutionState<Json> {
   if (Object.hasOwn(state?.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
   return located(path, (path) => executionState.map(state, encodeValue, path)) as ExecutionState<Json>;
 }
 
-/** The state with its values live, fresh at every call. */
+/** The state with its values decoded, fresh at every call. */
 export function decodeState(state: ExecutionState<Json>, path = "state"): ExecutionState {
   return located(path, (path) => executionState.map(state, (json, place) => decodeValue(json as Json, place), path));
 }

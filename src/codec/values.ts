@@ -1,26 +1,26 @@
 import { invalidRequest, isDurableError } from "../errors.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, located, maxDepth, type Path, setOwn } from "../json.ts";
 
-// A value that JSON cannot say is an object with the one key `$durable` and an array that names its kind. A user's own
-// object with that one key gets one more `$`, so that data can never be taken for a tag.
+// A value that JSON cannot express is an object with the one key `$durable` and an array that names its kind. A user's
+// own object with that one key gets one more `$`, so that data can never be mistaken for a tag.
 const tagKey = "$durable";
 const tagLike = /^\$+durable$/;
 // Bounded, since reading takes time that grows faster than the number of digits.
 const bigintDigits = /^-?\d{1,100000}$/;
 
 /**
- * The JSON form of a value, or a refusal. Plain JSON encodes to itself. Date, bigint, Map, Set, typed arrays,
- * ArrayBuffer, DataView, Error (name, message, cause and own fields; not its class or stack), `undefined`, `NaN`,
- * infinities and `-0` encode to tags. The result shares nothing with the value.
+ * The JSON form of a value. Plain JSON encodes to itself. Date, bigint, Map, Set, typed arrays, ArrayBuffer, DataView,
+ * Error (name, message, cause and own fields; not its class or stack), `undefined`, `NaN`, infinities and `-0` encode
+ * to tags. The result shares nothing with the value.
  *
- * @throws `invalid_request` that names the path of what cannot be kept: a function, a symbol, a cycle, a class instance,
- * a sparse array, more than 500 levels.
+ * @throws `invalid_request` that names the path of a value that cannot be stored: a function, a symbol, a cycle, a
+ * class instance, a sparse array, more than 500 levels.
  */
 export function encodeValue(value: unknown, path: Path = "value"): Json {
   return located(path, (path) => readable(path, () => encode(value, path, new Set())));
 }
 
-// What a getter throws, or a buffer that was given away, is no fault of ours.
+// A getter that throws, or a buffer that was transferred, is a fault of the value.
 function readable<T>(path: Path, read: () => T): T {
   try {
     return read();
@@ -53,7 +53,7 @@ function decode(json: Json, path: Path): unknown {
   return value;
 }
 
-/** The JSON itself, once it is known to decode. For JSON that comes from outside and is kept encoded. */
+/** The JSON itself, once it is known to decode. For JSON that comes from outside and stays encoded. */
 export function parseEncoded(json: Json, path: Path): Json {
   return located(path, (path) => {
     expectDecodable(json, path);
@@ -61,7 +61,7 @@ export function parseEncoded(json: Json, path: Path): Json {
   });
 }
 
-// Makes values of the tags alone: those of a large state are not wanted here, and would take as much memory again.
+// Decodes the tags alone: the decoded values of a large state are not needed here, and would take as much memory again.
 function expectDecodable(json: Json, path: Path): void {
   if (typeof json !== "object" || json === null) return;
   if (Array.isArray(json)) {
@@ -81,19 +81,19 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Pa
   return located(path, (path) => readable(path, () => encodeMembers(fields, path, new Set([fields]))));
 }
 
-/** The values of a record of encoded ones. */
+/** The decoded values of a record. */
 export function decodeFields(fields: JsonObject, path: Path): Record<string, unknown> {
   return located(path, (path) =>
     Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, decode(item, at(path, key))])),
   );
 }
 
-/** A record of encoded values as one encoded value: a field's name must not make a tag of it. */
+/** A record of encoded values as one encoded value: the name of a field must not turn it into a tag. */
 export function valueOfFields(fields: JsonObject): Json {
   return escapeTag(fields);
 }
 
-/** An encoded object as a record of encoded values; `undefined` where the value is no plain object. */
+/** An encoded object as a record of encoded values; `undefined` if the value is not a plain object. */
 export function fieldsOfValue(json: Json): JsonObject | undefined {
   if (!isJsonObject(json)) return undefined;
   const key = soleKey(json, tagLike);
@@ -101,7 +101,7 @@ export function fieldsOfValue(json: Json): JsonObject | undefined {
   return key === tagKey ? undefined : { [key.slice(1)]: json[key] as Json };
 }
 
-/** True where the JSON stands for something else than what it says: a value that JSON cannot say, or escaped data. */
+/** True if the JSON stands for another value: one that JSON cannot express, or escaped data. */
 export function isTagged(json: Json): boolean {
   return isJsonObject(json) && soleKey(json, tagLike) !== undefined;
 }
@@ -110,7 +110,7 @@ function soleKey(object: object, pattern: RegExp): string | undefined {
   return soleOf(Object.keys(object), pattern);
 }
 
-// The keys of an object with very many members take long to list: they are listed once for each look at it.
+// The keys of an object with very many members take long to list, so they are listed once.
 function soleOf(keys: readonly string[], pattern: RegExp): string | undefined {
   const [key] = keys;
   return keys.length === 1 && key !== undefined && pattern.test(key) ? key : undefined;
@@ -120,7 +120,7 @@ function tag(...parts: Json[]): Json {
   return { [tagKey]: parts };
 }
 
-/** The objects in which a value stands, innermost last: each is in it only while its parts are encoded. */
+/** The objects that contain a value, innermost last: each is in it only while its parts are encoded. */
 type Ancestors = Set<object>;
 
 function encode(value: unknown, path: Path, ancestors: Ancestors): Json {
@@ -220,7 +220,8 @@ function escapeTag(members: JsonObject): JsonObject {
   return key === undefined ? members : { [`$${key}`]: members[key] as Json };
 }
 
-// An object of another realm, such as a frame, has that realm's prototype: so look at the chain's length, not at identity.
+// An object of another realm, such as a frame, has that realm's prototype: so compare the length of the chain, not
+// identity.
 function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -260,7 +261,7 @@ function nameOf(value: unknown): string {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of an unknown class";
 }
 
-// Nothing read from storage reaches a constructor but through these closed tables.
+// Data from storage reaches a constructor only through these closed tables.
 type View = { readonly buffer: ArrayBuffer; readonly byteOffset: number; readonly byteLength: number };
 const viewOf = byName<new (buffer: ArrayBuffer) => unknown>([
   DataView,
@@ -286,7 +287,7 @@ function viewBytes(value: object): { kind: string; bytes: Uint8Array } | undefin
   if (ArrayBuffer.isView(value)) {
     const view = value as View;
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    // The getter names the element type, so that Node's Buffer is kept as the Uint8Array that it is.
+    // The getter names the element type, so that Node's Buffer is stored as the Uint8Array that it is.
     const kind =
       value instanceof DataView ? "DataView" : (value as unknown as Record<symbol, string>)[Symbol.toStringTag];
     return kind !== undefined && viewOf.has(kind) ? { kind, bytes } : undefined;
@@ -309,7 +310,7 @@ function isError(value: object): value is Error {
 }
 
 function encodeError(error: Error, path: Path, inner: Ancestors): Json {
-  // Not its stack, which is made when it is read, and throws where a message is no text.
+  // The stack is not read: it is made when it is read, and throws if a message is not a string.
   const { name: _, message: __, cause: ___, ...enumerable } = error as Error & Record<string, unknown>;
   const { stack: ____, ...rest } = enumerable;
   const fields: Record<string, Json> = {

@@ -6,9 +6,9 @@ import type { Schema } from "../schema.ts";
 import { validate } from "../schema.ts";
 import type { EffectPolicy, StepContext } from "../skills/capability.ts";
 
-/** What a step calls: a capability's handler, or a callback of a body. */
+/** The action of a step: a capability's handler, or a callback of a body. */
 export interface Action {
-  /** Its name in the ledger, and in what a person confirms, where several steps share what they use. */
+  /** Its name in the ledger and in confirmations, in case several steps share what they use. */
   readonly name?: string;
   readonly policy: EffectPolicy;
   /** Encoded; decoded and checked at each attempt. */
@@ -18,18 +18,18 @@ export interface Action {
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
   call(input: unknown, context: StepContext): unknown;
-  /** The delay before the next attempt in milliseconds, or `undefined` where none is left. `random` is in [0, 1). */
+  /** The delay before the next attempt in milliseconds, or `undefined` if no attempt is left. `random` is in [0, 1). */
   retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
 }
 
-/** What became of one call of a handler. */
+/** The outcome of one call of a handler. */
 export type AttemptOutcome =
   | { readonly kind: "returned"; readonly output: Json }
   | {
       readonly kind: "failed";
       readonly error: StepError;
       readonly isRetryable: boolean;
-      /** True where it is certain that the handler did nothing to the world. */
+      /** True if the handler certainly did nothing to the world. */
       readonly isHarmless: boolean;
     };
 
@@ -38,13 +38,13 @@ export interface StepError {
   /** A stable word. */
   readonly code: string;
   readonly message: string;
-  /** What was thrown, encoded. */
+  /** The thrown value, encoded. */
   readonly thrown: Json;
-  /** What was thrown, as it is: with its stack, which is not stored. */
+  /** The thrown value itself, with its stack, which is not stored. */
   readonly raw: unknown;
 }
 
-/** Throw this, or any error of this name, where trying again cannot help. */
+/** Throw this, or any error of this name, if trying again cannot help. */
 export class NonRetryableError extends Error {
   override readonly name: string = "NonRetryableError";
 }
@@ -69,9 +69,9 @@ export class NothingHappenedError extends Error {
 }
 
 /**
- * Calls the action once, with its input checked and decoded, and checks and encodes what it returns.
- * `signal` is the step's; an attempt that times out aborts its own part of it, and what returns late is dropped.
- * `confirm` is awaited just before the handler is called; what it throws is thrown on.
+ * Calls the action once: checks and decodes its input, and checks and encodes its result. `signal` is the step's; an
+ * attempt that times out aborts only its own part of it, and a late result is dropped. `confirm` is awaited just before
+ * the handler is called; its error is thrown on.
  */
 export async function attempt(
   clock: Clock,
@@ -99,7 +99,7 @@ export async function attempt(
   }
 }
 
-/** The name of what was thrown, where it has one. */
+/** The name of the thrown value, if it has one. */
 export function nameOf(thrown: unknown): string | undefined {
   try {
     const name: unknown = (thrown as { name?: unknown } | null | undefined)?.name;
@@ -152,34 +152,34 @@ function isRetryable(error: unknown): boolean {
   return nameOf(error) !== "NonRetryableError";
 }
 
-/** So many characters of a message are shown in the run's row and in events, whose size is bounded. */
+/** The most characters of a message in the run's row and in events, whose size is bounded. */
 export const longestMessage = 4_000;
 
 /**
- * The deepest nesting of what a failure keeps, of what was thrown and of the input, and the most bytes of what was thrown: a
- * failure is written into whatever state there is.
+ * The bounds of a stored failure: the deepest nesting of the thrown value and of the input, and the most bytes of the
+ * thrown value. A failure must fit into any state.
  */
 const deepestInFailure = 400;
 const maxThrownBytes = 1024 * 1024;
 
-/** The input of a step that failed, as far as it can be kept. */
+/** The input of a step that failed, as far as it can be stored. */
 export function keptInput(input: Json): Json {
   return sizeOf(input).depth <= deepestInFailure ? input : null;
 }
 
-/** What a thrown value says, in a form that can be kept. */
+/** The description of a thrown value, in a form that can be stored. */
 export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
   const message = cutText(messageOf(error), longestMessage);
   return { code, message, thrown: encodedThrown(error, message), raw: error };
 }
 
-/** The text, cut to so many characters. */
+/** The text, cut to this many characters. */
 export function cutText(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, Math.max(length, 0))}…`;
 }
 
-/** What a thrown value says. Anything can be thrown, also what has no text. */
+/** The message of a thrown value. Any value can be thrown, also one without a message. */
 export function messageOf(thrown: unknown): string {
   try {
     const hasMessage = typeof thrown === "object" && thrown !== null && "message" in thrown;
@@ -189,7 +189,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** What a commit says that is refused for its size; whatever else it threw is thrown on. */
+/** The message of a commit that fails for its size; any other error is thrown on. */
 export function tooLarge(error: unknown): StepError {
   if (!isDurableError(error, "too_large")) throw error;
   return stepError(error);
@@ -201,9 +201,9 @@ function encodedThrown(error: unknown, message: string): Json {
     const { depth, bytes } = sizeOf(encoded);
     if (depth <= deepestInFailure && bytes <= maxThrownBytes) return encoded;
   } catch {
-    // It carries something that cannot be kept, such as a response.
+    // It contains a value that cannot be stored, such as a response.
   }
-  // Its name and message can be kept in any case.
+  // Its name and message can be stored in any case.
   const plain = new Error(message);
   const name = nameOf(error);
   if (name !== undefined) plain.name = name.slice(0, 200);

@@ -16,8 +16,9 @@ import { stepFailed } from "./kernel.ts";
 import type { Pass, PassChange } from "./pass.ts";
 
 /**
- * Lets the run go until one of its waits is over; false where one already is. Those `aside` are kept, and not waited for. Steps
- * that this pass did not come to keep what fixes them: the end of their wait, as long as it is to come, and a person's decision.
+ * Releases the run until one of its waits is over; false if one already is. The waits in `aside` are kept, but not
+ * waited for. Steps that this pass did not reach keep the end of their wait, if it is still to come, and a person's
+ * decision.
  */
 export function park(pass: Pass, waits: readonly Wait[], aside: readonly Wait[] = []): Promise<boolean> {
   const known = new Set([...waits, ...aside].map(({ stepId }) => stepId));
@@ -46,12 +47,12 @@ export function park(pass: Pass, waits: readonly Wait[], aside: readonly Wait[] 
         checkpoint: { kind: "waiting_for_signal", stepId },
       };
     }
-    // Nothing but time: the run stays running, and is due when the first wait is over.
+    // The run waits only for time: it stays running, and is due when the first wait is over.
     return { record: released, events: [] };
   });
 }
 
-// One that is over would make the run due at once, again and again, for a step that its body does not ask for.
+// A wait that is over would make the run due at once, again and again, for a step that its body does not call.
 function isFixed(wait: Wait, now: number): boolean {
   return wait.kind === "approval" ? wait.decision !== undefined : endOf(wait) > now;
 }
@@ -60,7 +61,7 @@ function waiting(state: ExecutionState<Json>, status: string, stepId: string, no
   return { ...state, status, currentStep: stepId, updatedAt: isoTime(now) };
 }
 
-/** Lets the run go at once, for the next executor to continue. Steps that this pass did not come to keep their waits. */
+/** Releases the run at once, for the next executor to continue. Steps that this pass did not reach keep their waits. */
 export async function handOver(pass: Pass, waits: readonly Wait[]): Promise<void> {
   const parked = new Set(waits.map((wait) => wait.stepId));
   await pass.commit((record, _, now) => {
@@ -72,7 +73,7 @@ export async function handOver(pass: Pass, waits: readonly Wait[]): Promise<void
   });
 }
 
-/** Ends the run well. `finish` gives the last state, without its status. */
+/** Completes the run. `finish` returns the last state, without its status. */
 export async function complete(
   pass: Pass,
   finish: (state: ExecutionState<Json>) => { state: ExecutionState<Json>; result: Json },
@@ -93,10 +94,10 @@ export async function complete(
   }
 }
 
-/** So many characters of the messages of all failures are in one entry of the history. */
+/** The most characters of the messages of all failures in one entry of the history. */
 const mostMessages = 32_000;
 
-/** So many bytes do the events of failed steps take in one entry; the results of all of them are in the state. */
+/** The most bytes of the events of failed steps in one entry; the results of all of them are in the state. */
 const mostEventBytes = 100_000;
 
 function fitting(events: readonly NewEvent<Json>[]): readonly NewEvent<Json>[] {
@@ -107,12 +108,12 @@ function fitting(events: readonly NewEvent<Json>[]): readonly NewEvent<Json>[] {
   });
 }
 
-/** Ends the run badly. */
+/** Fails the run. */
 export async function fail(pass: Pass, error: RunError, results: readonly StepResult<Json>[] = []): Promise<void> {
   await pass.commit((record, state, now) => failure(record, state, now, error, results));
 }
 
-/** The end of a run that failed, with the results of the steps that failed it. */
+/** The end of a run that failed, with the results of the steps that caused it. */
 export function failure(
   record: RunRecord<Json>,
   before: ExecutionState<Json>,
@@ -122,11 +123,11 @@ export function failure(
 ): PassChange & { readonly state: ExecutionState<Json>; readonly checkpoint: { readonly kind: string } } {
   const state = results.reduce((state, result) => withResult(state, result, now), before);
   const { code, stepId } = error;
-  // However many failed: the row and the entry that say so have bounds.
+  // Bounded for any number of failures, since the row and the entry that report them are bounded.
   const message = cutText(error.message, longestMessage);
   const longest = Math.floor(mostMessages / Math.max(results.length, 1));
   const failed = new Set([stepId, ...results.map((result) => result.stepId)]);
-  // Whoever resumes the run goes on with the sleeps and the timeouts of the steps that did not fail.
+  // A resumed run keeps the sleeps and the timeouts of the steps that did not fail.
   const waits = record.waits.filter((wait) => !failed.has(wait.stepId));
   return {
     record: {

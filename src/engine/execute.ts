@@ -19,7 +19,7 @@ import { LostHold, Pass } from "./pass.ts";
 /** A pass under way. */
 export interface Execution {
   readonly pass: Pass;
-  /** Resolves when the pass is over, however it ended. Never rejects. */
+  /** Resolves when the pass is over, whatever its outcome. Never rejects. */
   readonly done: Promise<void>;
 }
 
@@ -48,8 +48,8 @@ export function execute(host: Host, skill: Skill, held: Held, state: ExecutionSt
 }
 
 /**
- * What a pass throws that is not the medium's fault fails the run at once: the next pass would throw it too. After a fault
- * of the medium the lease lapses, and then the run is due.
+ * An error of a pass that is not the medium's fault fails the run at once: the next pass would throw it too. After a
+ * fault of the medium the lease lapses, and then the run is due.
  */
 async function failed(pass: Pass, error: unknown): Promise<void> {
   const { onError } = pass.host;

@@ -14,11 +14,11 @@ import { Slots } from "./slots.ts";
 
 const mostReported = 10_000;
 
-/** The passes that are under way here, and how new ones begin. */
+/** The passes under way here, and how new ones begin. */
 export class Executor {
-  /** Of the runs that drains took. */
+  /** The slots of the runs that drains took. */
   readonly slots = new Slots();
-  /** What can be executed here. */
+  /** The skills that can be executed here. */
   readonly skills: SkillRegistry;
   readonly #executions = new Map<string, Execution>();
   readonly #host: Host;
@@ -27,7 +27,7 @@ export class Executor {
   readonly #stop = new AbortController();
   readonly #reported = new Set<string>();
 
-  /** `executes` false makes runs due instead, for another executor to take. `background` is told of each pass. */
+  /** `executes` false makes runs due instead, for another executor to take. `background` is called with each pass. */
   constructor(host: Host, skills: SkillRegistry, executes: boolean, background: (work: Promise<void>) => void) {
     this.#host = host;
     this.skills = skills;
@@ -35,7 +35,7 @@ export class Executor {
     this.#background = background;
   }
 
-  /** False where runs are left to other executors: by its options, or since it was stopped. */
+  /** False if runs are left to other executors: by its options, or since it was stopped. */
   get executes(): boolean {
     return this.#executes && !this.#stop.signal.aborted;
   }
@@ -46,21 +46,21 @@ export class Executor {
   }
 
   /**
-   * The record as it must be committed for {@link launch} to take it from there. Either way it has a new epoch, so that
-   * whoever had the run is fenced.
+   * The record to commit before {@link launch} takes it from there. In both cases it has a new epoch, which fences the
+   * former holder of the run.
    */
   taken<V>(record: RunRecord<V>, now: number): RunRecord<V> {
     return this.executes ? leased(record, this.#host, now) : { ...released(record), wakeAt: now };
   }
 
   /**
-   * Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint. Begins none
-   * where this runtime does not execute, or was stopped meanwhile: then the run is due when its lease lapses.
+   * Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint. Begins
+   * none if this runtime does not execute, or was stopped meanwhile: then the run is due when its lease lapses.
    */
   launch(skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Promise<void> {
     if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();
     const key = executionKey(held);
-    // One that had the run before: its own lease had lapsed.
+    // A pass that had the run before: its own lease had lapsed.
     this.#executions.get(key)?.pass.lose("the run was taken again");
     const execution = execute(this.#host, skill, held, state, head);
     this.#executions.set(key, execution);
@@ -72,8 +72,8 @@ export class Executor {
   }
 
   /**
-   * Tells a pass of this executor at once that its run is no longer its own; others learn it from the row. With a record,
-   * only a pass of an older epoch: one that was launched since has the run.
+   * Tells a pass of this executor at once that it has lost its run; other executors learn it from the row. With a
+   * record, it ends only a pass of an older epoch: one that was launched since has the run.
    */
   interrupt(held: Pick<Held, "row"> & Partial<Held>, reason: string): void {
     const pass = this.#executions.get(executionKey(held))?.pass;
@@ -81,8 +81,8 @@ export class Executor {
   }
 
   /**
-   * True where a pass of this executor has that run, under that epoch. It is asked to renew its lease, which may have lapsed
-   * while the machine slept: the run is no other's as long as the epoch stands.
+   * True if a pass of this executor has that run, under that epoch. The pass then renews its lease, which may have
+   * lapsed while the machine slept: no other executor has the run as long as the epoch stands.
    */
   renew(row: RunRow, record: RunRecord<Json>): boolean {
     const pass = this.#executions.get(executionKey({ row }))?.pass;
@@ -96,11 +96,11 @@ export class Executor {
     this.#executions.get(executionKey(held))?.pass.tell(held);
   }
 
-  /** Calls `onError` with what makes that run unreadable, once. */
+  /** Calls `onError` once with the error that makes that run unreadable. */
   reportOnce({ tenant, runId }: RunRow, error: DurableError): void {
     const key = JSON.stringify([tenant, runId, error.code]);
     if (this.#reported.has(key)) return;
-    // Bounded, at the price of a second report.
+    // Bounded, at the cost of a second report.
     if (this.#reported.size >= mostReported) this.#reported.clear();
     this.#reported.add(key);
     this.#host.onError(error);

@@ -4,7 +4,7 @@ import { endOf, isOver } from "../record/waits.ts";
 import type { StepOutcome } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
 
-/** Takes a step as far as it goes now. */
+/** Takes a step as far as possible now. */
 export type Take = () => Promise<StepOutcome>;
 
 type Arrived = Exclude<StepOutcome, { kind: "waiting" }>;
@@ -17,8 +17,8 @@ interface Parked {
 }
 
 /**
- * The steps of one pass that are in flight or wait. It is what a pass stands still on: {@link moved} resolves at the
- * earliest of a step settling, the end of any wait, a change of the run by others, and the end of the pass's time, so that
+ * The steps of one pass that are in flight or wait. A pass stands still on {@link moved}, which resolves at the
+ * earliest of a step settling, the end of any wait, a change of the run by others, and the end of the pass's time. So
  * nothing that is due waits for something else.
  */
 export class Flights {
@@ -35,17 +35,17 @@ export class Flights {
     pass.onChange(() => this.stir());
   }
 
-  /** How many steps are being taken. */
+  /** The number of steps that are being taken. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Counts everything that moves. */
+  /** Counts every move. */
   get moves(): number {
     return this.#moves;
   }
 
-  /** What the steps that cannot go on yet wait for. */
+  /** The waits of the steps that cannot go on yet. */
   get waits(): readonly Wait[] {
     return [...this.#parked.values()].map(({ wait }) => wait);
   }
@@ -73,7 +73,7 @@ export class Flights {
     this.#pass.host.inFlight.count += count;
   }
 
-  /** Takes every step again whose wait is over; of those that `isWanted` names, where it is given. */
+  /** Takes again every step whose wait is over; if `isWanted` is present, only the steps that it accepts. */
   retake(isWanted: (wait: Wait) => boolean = () => true): void {
     const { record, host } = this.#pass;
     const now = host.clock.now();
@@ -84,7 +84,7 @@ export class Flights {
     }
   }
 
-  /** Takes no step again, nor waits for it, that waits for something else than `isWanted` names. */
+  /** Drops, until a later pass, every step that waits for something that `isWanted` does not accept. */
   setAside(isWanted: (wait: Wait) => boolean): void {
     for (const [id, { wait }] of [...this.#parked]) {
       if (isWanted(wait)) continue;
@@ -93,17 +93,17 @@ export class Flights {
     }
   }
 
-  /** The waits of steps that were set aside, with the ends that they have, should another pass come to them. */
+  /** The waits of the steps that were set aside, with their ends, for a later pass that reaches them. */
   get aside(): readonly Wait[] {
     return this.#aside;
   }
 
-  /** True while people are still asked for steps that were set aside. */
+  /** True while gates of steps that were set aside are still open. */
   get hasGateAside(): boolean {
     return this.#aside.some(({ kind }) => kind === "approval");
   }
 
-  /** Takes back what people were asked for steps that were set aside. */
+  /** Closes the gates of steps that were set aside. */
   async unask(): Promise<void> {
     const gates = this.#aside.filter(({ kind }) => kind === "approval").map(({ stepId }) => stepId);
     this.#aside = this.#aside.filter(({ kind }) => kind !== "approval");
@@ -116,7 +116,7 @@ export class Flights {
     }));
   }
 
-  /** True where a wait is over within the time that is waited out with the lease held. */
+  /** True if a wait ends within the time during which a pass keeps the lease. */
   get isHeld(): boolean {
     return this.#nearestEnd() - this.#pass.host.clock.now() <= this.#pass.host.holdMs;
   }
@@ -124,7 +124,7 @@ export class Flights {
   /**
    * Once something is broken, nothing more is begun: it waits for what is in flight, such as a commit, and throws.
    *
-   * @throws what a step threw that was not its own failure, and LostHold once the run is lost.
+   * @throws an error of a step that was not the step's own failure, and LostHold once the run is lost.
    */
   async check(): Promise<void> {
     if (this.#broken === undefined && !this.#pass.signal.aborted) return;
@@ -133,15 +133,15 @@ export class Flights {
     throw this.#broken?.error;
   }
 
-  /** Says that something happened outside: {@link moved} resolves. */
+  /** Announces an outside change: {@link moved} resolves. */
   stir(): void {
     this.#moves++;
     this.#wake();
   }
 
   /**
-   * Resolves at the next move. With `retakes` false, at the end of a wait or of the pass's time it does not: whoever is
-   * about to stop takes nothing again.
+   * Resolves at the next move. With `retakes` false, it ignores the end of a wait and of the pass's time: a caller that
+   * is about to stop takes nothing again.
    */
   async moved(retakes: boolean): Promise<void> {
     const { clock } = this.#pass.host;
@@ -150,14 +150,14 @@ export class Flights {
     await this.still(until === Number.POSITIVE_INFINITY ? until : Math.max(until - now, 0));
   }
 
-  /** Resolves at the next move, or after so many milliseconds in which nothing moved: then the answer is true. */
+  /** Resolves at the next move, or with true after this many milliseconds without a move. */
   async still(ms: number): Promise<boolean> {
     const before = this.#moves;
     if (ms === Number.POSITIVE_INFINITY) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     } else {
       const stirred = new AbortController();
-      // With a reason, or each makes an error with its stack.
+      // With a reason, since otherwise each abort creates an error with its stack.
       this.#wake = () => stirred.abort("stirred");
       await this.#pass.host.clock.sleep(ms, stirred.signal);
     }

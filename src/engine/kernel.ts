@@ -47,20 +47,20 @@ export interface StepSpec {
   readonly writes: readonly string[];
   /** `fail` leaves it to the caller to fail the run; `degrade` records the failure as the step's result. */
   readonly onFailure: "fail" | "degrade";
-  /** The state after the step's encoded output went where it belongs. */
+  /** The state after the step's encoded output was applied. */
   apply(output: Json, state: ExecutionState<Json>): ExecutionState<Json>;
 }
 
-/** What became of one step in one pass. */
+/** The outcome of one step in one pass. */
 export type StepOutcome =
   | { readonly kind: "settled"; readonly result: StepResult<Json> }
   | { readonly kind: "waiting"; readonly wait: Wait }
-  /** For the caller to fail the run with: nothing is recorded of it yet. */
+  /** The caller fails the run with it: nothing is recorded of it yet. */
   | { readonly kind: "failed"; readonly error: StepError; readonly result: StepResult<Json> }
-  /** Aborted by this runtime, as the run fails or ends for another reason: it is tried again when the run goes on. */
+  /** Aborted by this runtime when the run fails or ends for another reason: it is tried again when the run goes on. */
   | { readonly kind: "aborted" };
 
-/** A step under way: what its result will say of it. */
+/** A step under way: the data of its later result. */
 interface Started {
   readonly step: StepSpec;
   readonly input: Json;
@@ -68,12 +68,12 @@ interface Started {
   readonly attempts: number;
 }
 
-/** Failures of the medium: they say nothing about the run, which is taken up again once the medium is back. */
+/** Failures of the medium. They mean nothing for the run, which is taken again once the medium is back. */
 export function isMediumFault(error: unknown): boolean {
   return (["store_failed", "store_blocked", "quota_exceeded"] as const).some((code) => isDurableError(error, code));
 }
 
-/** Takes a step. What it throws that is neither the medium's fault nor the loss of the run fails the step. */
+/** Takes a step. An error that is neither the medium's fault nor the loss of the run fails the step. */
 export async function guarded(pass: Pass, step: StepSpec, take: () => Promise<StepOutcome>): Promise<StepOutcome> {
   try {
     return await take();
@@ -83,14 +83,14 @@ export async function guarded(pass: Pass, step: StepSpec, take: () => Promise<St
   }
 }
 
-/** Settles a step that is not to be taken. */
+/** Settles a step that is skipped. */
 export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
   return settle(pass, begun(pass, step, 0), "skipped", null);
 }
 
 /**
- * Calls what the step calls, as far as it goes now: the ledger, the gate, the backoff, one attempt, and the commit of
- * what came of it. `signal` aborts when the run is lost or a sibling failed.
+ * Takes a step that calls an action, as far as possible now: the ledger, the gate, the backoff, one attempt, and the
+ * commit of its outcome. `signal` aborts when the run is lost or a sibling failed.
  */
 export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
   const { host, record } = pass;
@@ -122,7 +122,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   return called(pass, started, action, signal, plan);
 }
 
-/** Calls the handler, and commits what came of it. */
+/** Calls the handler, and commits the outcome. */
 async function called(
   pass: Pass,
   started: Started,
@@ -146,11 +146,11 @@ async function called(
   const outcome = await untilLost(pass, host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call());
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
-  // Else it may have happened, and the entry stays as it is.
+  // Otherwise the action may have happened, and the entry stays as it is.
   const harmless = outcome.isHarmless ? plan?.effect : undefined;
   const claims = harmless && [await effectClaim(runId, { ...harmless, status: "failed" })];
   if (signal.aborted && step.onFailure === "degrade") {
-    // It failed since it was aborted, and not by itself.
+    // It failed because it was aborted, and not by itself.
     if (claims !== undefined) await pass.commit((record) => ({ record, events: [], claims }));
     return { kind: "aborted" };
   }
@@ -165,7 +165,7 @@ function failureOf(outcome: AttemptOutcome): Failure | undefined {
   return outcome.kind === "failed" ? { type: outcome.error.code, message: outcome.error.message } : undefined;
 }
 
-/** Asks a person at once, so that the gate can be decided while other steps are still in flight. */
+/** Opens a gate at once, so that it can be decided while other steps are still in flight. */
 async function ask(pass: Pass, gate: Gate): Promise<StepOutcome> {
   await pass.commit((record, _, now) =>
     waitOf(record, gate.stepId, "approval")?.reason === gate.reason
@@ -179,7 +179,7 @@ type NextAttempt =
   | { readonly kind: "after"; readonly delayMs: number }
   | { readonly kind: "none"; readonly error: StepError };
 
-/** When to try again; never where the author's own delay function fails. */
+/** When to try again; never if the author's own delay function fails. */
 async function nextDelay(action: Action, attempts: number, error: StepError, random: number): Promise<NextAttempt> {
   try {
     const delayMs = await action.retryDelay(attempts, error, random);
@@ -199,15 +199,15 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
 }
 
 /**
- * Enters the effect before it is tried, so that a crash in between is known afterwards. What a person decided about it is
- * spent by that: an approval is for one attempt.
+ * Records the effect in the ledger before it is tried, so that a crash in between is visible afterwards. This uses up a
+ * person's decision about the effect: an approval is for one attempt.
  */
 async function enter(pass: Pass, { step, attempts }: Started, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
   await pass.commit((record, _, now) => {
     const gate = waitOf(record, step.id, "approval");
     const without = { ...record, waits: record.waits.filter((wait) => wait !== gate) };
-    // The attempts before it count on, also for an executor that takes the run over from here.
+    // The earlier attempts still count, also for an executor that takes the run over from here.
     const again: Wait = { kind: "retry", stepId: step.id, until: now, attempts: attempts - 1, error: "" };
     const next = gate === undefined || attempts === 1 ? without : withWait(without, again);
     return { record: next, events: [], claims: [claim] };
@@ -231,7 +231,7 @@ async function succeeded(pass: Pass, started: Started, output: Json, effect: Eff
   return settle(pass, started, "completed", output, { before: [startedEvent(started), recorded], claims: [claim] });
 }
 
-/** What an attempt returned; a pass that lost its run waits for nobody. */
+/** The return value of an attempt; a pass that has lost its run does not wait for it. */
 async function untilLost<T>(pass: Pass, promise: Promise<T>): Promise<T> {
   const { signal } = pass;
   let onLost = () => {};
@@ -256,7 +256,7 @@ async function backOff(
 ): Promise<StepOutcome> {
   const { step, attempts } = started;
   const until = pass.host.clock.now() + delayMs;
-  // Cut: a run may have very many of them, and its row has bounds.
+  // Cut: a run may have very many of them, and its row is bounded.
   const wait: Wait = { kind: "retry", stepId: step.id, until, attempts, error: cutText(error.message, 200) };
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
   await pass.commit((record, _, now) => ({
@@ -267,7 +267,7 @@ async function backOff(
   return { kind: "waiting", wait };
 }
 
-/** Waits for a person at a gate of the step's own. The output says who decided. */
+/** Waits for a person at the step's own gate. The output contains the decision. */
 export async function askForApproval(pass: Pass, step: StepSpec): Promise<StepOutcome> {
   const gate = waitOf(pass.record, step.id, "approval");
   if (gate?.decision === undefined) {
@@ -300,7 +300,7 @@ export async function receiveSignal(
   if (result !== undefined) return { kind: "settled", result };
   const now = pass.host.clock.now();
   const before = waitOf(pass.record, step.id, "signal");
-  // Fixed when it is first asked for: each later look at it would push it away again.
+  // Fixed at the first call: otherwise each later look would push it back.
   const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;
   if (until !== undefined && until <= now) {
     const error = stepError(new Error(`signal "${name}" did not arrive in time`));
@@ -346,7 +346,7 @@ async function settle(
       ...present({ claims }),
     }));
   } catch (error) {
-    // Trying again would give the same.
+    // Another attempt would have the same outcome.
     return failed(pass, started, tooLarge(error), claims);
   }
   return { kind: "settled", result };
@@ -374,7 +374,7 @@ async function failed(
       ...present({ claims }),
     }));
   } catch (thrown) {
-    // Not even the failure fits: the run cannot go on with what it has.
+    // Not even the failure fits: the run cannot go on.
     const { message, ...rest } = tooLarge(thrown);
     return {
       kind: "failed",
@@ -385,7 +385,7 @@ async function failed(
   return { kind: "settled", result: degraded };
 }
 
-/** The event of a step that has no attempt left, its message cut to so many characters. */
+/** The event of a step that has no attempt left, with its message cut to this many characters. */
 export function stepFailed(result: StepResult<Json>, now: number, longest = Number.POSITIVE_INFINITY): NewEvent<Json> {
   const { stepId, uses, errorMessage = "", rawResult } = result;
   const name = nameOf(decodeThrown(rawResult));

@@ -16,11 +16,11 @@ const claimKind = "effect";
 const pageSize = 200;
 
 /**
- * What is known of one action on the world. `attempted` means that it may have happened; `failed`, that it certainly did
- * not; `recorded`, that it did, and with what result.
+ * What the ledger knows about one action on the world. `attempted` means that it may have happened; `failed`, that it
+ * certainly did not; `recorded`, that it did, and with which result.
  */
 export interface Effect {
-  /** The step under its name in the ledger, which it keeps when a migration renames it. */
+  /** The step's name in the ledger, which it keeps when a migration renames it. */
   readonly stepId: string;
   readonly uses: string;
   /** SHA-256 of the capability and its input. */
@@ -31,28 +31,28 @@ export interface Effect {
   readonly output?: Json;
 }
 
-/** What a step is to do about its effect. */
+/** What a step must do about its effect. */
 export type EffectPlan =
   | { readonly kind: "reuse"; readonly effect: Effect }
   | { readonly kind: "act"; readonly effect: Effect }
   | { readonly kind: "ask"; readonly reason: "replay" | "attempted" };
 
-/** True where calls are entered in the ledger. */
+/** True if calls are recorded in the ledger. */
 export function hasEffect({ sideEffects }: EffectPolicy): boolean {
   return sideEffects === "write" || sideEffects === "external_action";
 }
 
-/** What a step is about to do. */
+/** A step's intended action. */
 export interface EffectRequest {
-  /** What is called, as the ledger names it. */
+  /** The action's name in the ledger. */
   readonly name: string;
   readonly stepId: string;
   readonly input: Json;
-  /** What a person said at the step's gate, if one was asked. */
+  /** A person's decision at the step's gate, if one was opened. */
   readonly decided: Extract<Wait, { kind: "approval" }>["decision"] | undefined;
 }
 
-/** Looks the request up in the ledger and decides by the replay policy of what is called. */
+/** Looks the request up in the ledger and decides by the replay policy of the action. */
 export async function planEffect(
   host: Host,
   record: RunRecord<Json>,
@@ -67,7 +67,7 @@ export async function planEffect(
     case "failed":
       return { kind: "act", effect: { ...latest, status: "attempted" } };
     case "attempted":
-      // It may have happened. The same key lets the receiver tell; where it cannot, a person has to.
+      // It may have happened. The same key lets the receiver recognise it; if it cannot, a person must decide.
       if (policy.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
       return { kind: "act", effect: latest };
     case "recorded": {
@@ -92,7 +92,7 @@ async function latestEffect(
   for (let ordinal = 1, latest: Effect | undefined; ; ordinal++) {
     const key = await claimKey(run.runId, { ...request, ordinal });
     const claim = await host.store.getClaim(run.tenantId ?? "", claimKind, key);
-    // Nothing that another run did was done by this one.
+    // An action of another run is not an action of this one.
     if (claim?.runId !== run.runId) return latest;
     latest = readEffect(claim);
   }
@@ -102,14 +102,14 @@ function claimKey(runId: string, { stepId, requestHash, ordinal }: Pick<Effect, 
   return sha256(JSON.stringify([runId, stepId, requestHash, ordinal]));
 }
 
-/** The claim by which an effect is entered, or its entry is brought up to date. */
+/** The claim that records an effect, or updates its entry. */
 export async function effectClaim(runId: string, effect: Effect): Promise<NewClaim> {
   const { stepId, uses, requestHash, ordinal, status, output } = effect;
   const body = { format: bodyFormat, step_id: stepId, uses, request_hash: requestHash, ordinal, status, output };
   return { kind: claimKind, key: await claimKey(runId, effect), body: JSON.stringify(body) };
 }
 
-/** True where a recorded result fits the ledger. */
+/** True if a recorded result fits into the ledger. */
 export function fitsLedger(claim: NewClaim): boolean {
   return claim.body.length * 3 <= maxRowBytes || utf8Length(claim.body) <= maxRowBytes;
 }
@@ -132,7 +132,7 @@ function readEffect({ runId, body }: Pick<ClaimRow, "runId" | "body">): Effect {
 /**
  * True for a claim on an effect of that run, false for a claim of another kind.
  *
- * @throws `corrupt_data` where it is not that run's: the key follows from the run and what the entry says.
+ * @throws `corrupt_data` if it belongs to another run: the key follows from the run and the content of the entry.
  */
 export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: NewClaim): Promise<boolean> {
   if (kind !== claimKind) return false;
@@ -142,9 +142,9 @@ export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: N
 }
 
 /**
- * The same for every attempt at one execution of a step, and another for every other execution, request, step, run and
- * tenant: a receiver that has seen the key must not take the mail of an edited run for the one before. The parts are
- * escaped, so that no two keys read alike.
+ * The same for every attempt at one execution of a step, and different for every other execution, request, step, run
+ * and tenant: a receiver that has seen the key must not mistake the mail of an edited run for the earlier one. The
+ * parts are escaped, so that no two keys are equal.
  */
 export function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
   const { run } = record;
@@ -154,7 +154,8 @@ export function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?:
   return parts.map(escaped).join("/");
 }
 
-// Half a character has no UTF-8, at which `encodeURIComponent` throws. It is written as no other text is.
+// A lone surrogate has no UTF-8, and `encodeURIComponent` throws for it. It is written in a form that no other text
+// has.
 function escaped(part: string): string {
   return Array.from(part, (character) =>
     /^[\ud800-\udfff]$/.test(character) ? `%u${character.charCodeAt(0).toString(16)}` : encodeURIComponent(character),

@@ -13,23 +13,23 @@ import type { ExecutionState } from "../record/state.ts";
 import type { NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 
-/** What one executor wants committed. */
+/** A commit that an executor wants to make. */
 export interface PassChange {
   readonly record: RunRecord<Json>;
-  /** Absent where the state stays as it is. */
+  /** Absent if the state does not change. */
   readonly state?: ExecutionState<Json>;
   readonly events: readonly NewEvent<Json>[];
   readonly checkpoint?: { readonly kind: string; readonly stepId?: string };
   readonly claims?: readonly NewClaim[];
 }
 
-/** How often a commit of a pass is brought to a medium that fails: for about two seconds. */
+/** How often a pass sends a commit to a failing medium: for about two seconds. */
 const passTries = 8;
 
-/** After so many commits a pass gives way to what else the process has to do. */
+/** After this many commits a pass yields to other work of the process. */
 const commitsPerTurn = 32;
 
-/** Thrown through a pass that no longer has its run; nothing of it is written any more. */
+/** Thrown through a pass that has lost its run; it writes nothing more. */
 export class LostHold extends Error {
   constructor(reason: string) {
     super(reason);
@@ -38,13 +38,13 @@ export class LostHold extends Error {
 }
 
 /**
- * One executor's hold on one run, from the commit that took the lease to the one that lets it go.
+ * One executor's hold on one run, from the commit that takes the lease to the one that releases it.
  *
- * Its commits go through one queue, so that parallel steps build on each other's states. If others changed the row
- * meanwhile, it decides again over the new row as long as the epoch is its own and it knows the head; otherwise it has
- * lost the run: it writes nothing more and aborts its steps. So it does when it cannot find out whether a commit with a
- * checkpoint was made: a state without it would undo a step that is recorded. The lease is renewed once half of it is
- * spent.
+ * Its commits go through one queue, so that parallel steps build on each other's states. If others change the row
+ * meanwhile, it decides again over the new row as long as the epoch is its own and it knows the head. Otherwise it has
+ * lost the run: it writes nothing more and aborts its steps. The same holds if it cannot find out whether a commit with
+ * a checkpoint was made: a state without that checkpoint would undo a recorded step. The lease is renewed once half of
+ * it is spent.
  */
 export class Pass {
   readonly host: Host;
@@ -55,7 +55,7 @@ export class Pass {
   readonly #startedAt: number;
   #held: Held;
   #current: ExecutionState<Json>;
-  /** Of the run's head, over which the next checkpoint is a delta. */
+  /** The snapshot of the run's head, over which the next checkpoint is a delta. */
   #head: Snapshot;
   #queue: Promise<unknown> = Promise.resolve();
   #isLetGo = false;
@@ -86,30 +86,30 @@ export class Pass {
     return this.host.isSpent() || this.host.clock.now() >= this.endsAt;
   }
 
-  /** When the time of the pass is over, in milliseconds; infinity where it has no limit. */
+  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
   get endsAt(): number {
     return this.#startedAt + this.host.passMs;
   }
 
-  /** True once nothing more is executed under this hold: it was lost, or its last commit let the run go. */
+  /** True once nothing more is executed under this hold: it was lost, or its last commit released the run. */
   get isOver(): boolean {
     return this.#isLetGo || this.signal.aborted;
   }
 
-  /** Calls the listener whenever the run was changed by others, and when the hold is lost. */
+  /** Calls the listener when others have changed the run, and when the hold is lost. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
     this.signal.addEventListener("abort", listener, { once: true });
   }
 
-  /** Has every state of a later checkpoint completed by `annotate`. */
+  /** `annotate` completes the state of every later checkpoint. */
   annotateWith(annotate: (state: ExecutionState<Json>) => ExecutionState<Json>): void {
     this.#annotate = annotate;
   }
 
   /**
    * Resolves when the executor may call a handler: the run is its own, and so is a lease that has not lapsed by its own
-   * clock. An executor that was frozen wakes with one that has, and another may have done the step meanwhile.
+   * clock. An executor that was frozen wakes with a lapsed one, and another may have done the step meanwhile.
    *
    * @throws LostHold
    */
@@ -123,10 +123,10 @@ export class Pass {
   }
 
   /**
-   * Commits what `decide` wants of the newest record and state, in the order of the calls. Where it wants nothing, the
-   * answer is false.
+   * Commits the change that `decide` returns for the newest record and state, in the order of the calls. Resolves to
+   * false if `decide` returns none.
    *
-   * @throws LostHold where the run is no longer this executor's.
+   * @throws LostHold if the run no longer belongs to this executor.
    */
   commit(
     decide: (record: RunRecord<Json>, state: ExecutionState<Json>, now: number) => PassChange | undefined,
@@ -154,7 +154,7 @@ export class Pass {
         this.#current = state;
         this.#head = outcome.checkpoint?.snapshot ?? this.#head;
         this.#adopt(outcome.held, !outcome.isLatest);
-        // Handlers and a store in memory that never wait would keep the process from everything else, a cancel too.
+        // Handlers and an in-memory store that never wait would starve the rest of the process, including a cancel.
         if (++this.#commits % commitsPerTurn === 0) await this.host.clock.sleep(0);
         return true;
       }
@@ -167,14 +167,14 @@ export class Pass {
     try {
       return await write(this.host, this.#held, change, passTries);
     } catch (error) {
-      // The commit may have been made. Without what it recorded, nothing may be written over it.
+      // The commit may have been made, and its checkpoint must not be overwritten.
       if (change.checkpoint === undefined || !isDurableError(error, "store_failed")) throw error;
       this.host.onError(error, contextOf(this.record));
       throw this.lose("it is unknown whether a step was recorded");
     }
   }
 
-  /** The row as this process has just written or read it; a pass that knows a later one ignores it. */
+  /** The row as this process has just written or read it; a pass that knows a later row ignores it. */
   tell(held: Held): void {
     this.#enqueue(async () => {
       if (this.isOver || held.row.revision <= this.#held.row.revision) return;
@@ -183,7 +183,7 @@ export class Pass {
     });
   }
 
-  /** Ends the pass: the run is somebody else's, or is to be left alone. */
+  /** Ends the pass: another executor has the run, or the run must be left alone. */
   lose(reason: string): LostHold {
     const lost = new LostHold(reason);
     if (!this.signal.aborted) this.#controller.abort(lost);
@@ -199,7 +199,7 @@ export class Pass {
   async keepAlive(isOver: AbortSignal): Promise<void> {
     const { clock, leaseMs } = this.host;
     while (!isOver.aborted && !this.isOver) {
-      // Never longer than half a lease: a clock that was set back must not make the others wait less than this one.
+      // At most half a lease: if a clock was set back, others must not wait less than this executor does.
       const pauseMs = Math.min(this.#renewalAt() - clock.now(), leaseMs / 2);
       await clock.sleep(Math.max(pauseMs, leaseMs / 20), isOver);
       if (isOver.aborted || this.isOver) return;
@@ -207,32 +207,32 @@ export class Pass {
     }
   }
 
-  /** Renews the lease where half of it is spent. Never rejects. */
+  /** Renews the lease if half of it is spent. Never rejects. */
   async renew(): Promise<void> {
     try {
       await this.commit((record, _, now) => (this.#isRenewalDue(record, now) ? { record, events: [] } : undefined));
     } catch (error) {
-      // The medium may be back before the lease is over; if not, the next commit of a step finds out.
+      // The medium may be back before the lease ends; if not, the next commit of a step finds out.
       if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
     }
   }
 
   /**
-   * Looks at the run whenever a notification says that others have changed it, until the pass is over: so a cancellation
-   * reaches the steps at once, and a signal the step that waits for it, and not with the next commit.
+   * Reads the run at each notification of a change by others, until the pass is over. So a cancellation reaches the
+   * steps at once, and a signal the waiting step, and not only with the next commit.
    */
   listen(isOver: AbortSignal): void {
     const { executor } = this.host;
     const { tenant, runId } = this.#held.row;
     const unsubscribe = this.#subscribed((changed) => {
-      // What this runtime writes, its passes know already, or learn by `tell`.
+      // The passes of this runtime already know its own writes, or learn them by `tell`.
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
       this.#enqueue(() => this.#look());
     });
     isOver.addEventListener("abort", unsubscribe, { once: true });
   }
 
-  // A channel that cannot be listened to costs promptness, and no run.
+  // A channel that fails costs promptness, but no run.
   #subscribed(listener: (changed: Changed) => void): () => void {
     const { notifier, onError } = this.host;
     try {
@@ -288,10 +288,10 @@ export class Pass {
       if (record.run.status === "canceled") throw this.lose("the run was canceled");
       throw this.#taken("another executor took the run, or another caller changed it");
     }
-    // A checkpoint of this epoch that this pass does not know is one whose answer it lost.
+    // A checkpoint of this epoch that this pass does not know is one whose answer was lost.
     if (record.headRevision !== this.#head.revision)
       throw this.#taken("the run has a checkpoint that this executor does not know");
-    // Its own last commit lets the lease go too, and then there is nothing left to lose.
+    // Its own last commit releases the lease too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
     if (isByOthers) for (const listener of this.#listeners) listener();
   }

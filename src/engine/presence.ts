@@ -1,16 +1,16 @@
 import { DurableError } from "../errors.ts";
 
 /**
- * Knows which executors are alive, better than a lease does. With it a dead tab's runs are taken at once; without it, when
- * their leases lapse. An executor that it does not know counts as alive.
+ * Detects which executors are alive, faster than a lease does. With it a dead tab's runs are taken at once; without it,
+ * when their leases lapse. An executor that it does not know counts as alive.
  */
 export interface Presence {
-  /** Begins every name that this presence can judge. */
+  /** The prefix of every name that this presence can judge. */
   readonly prefix: string;
   /**
-   * Makes the executor known as alive until it is released or its page dies. Resolves once others can see it.
+   * Announces the executor as alive until it is released or its page dies. Resolves once others can see it.
    *
-   * @throws `unsupported` where the platform refuses it, as in a sandboxed frame.
+   * @throws `unsupported` if the platform does not allow it, as in a sandboxed frame.
    */
   announce(executor: string): Promise<void>;
   isGone(executor: string): Promise<boolean>;
@@ -50,7 +50,7 @@ export function webLocksPresence(name = "orca-durable"): Presence | undefined {
     async isGone(executor) {
       if (!isKnown(executor)) return false;
       const { held = [] } = await asking(() => locks.query());
-      // A shared lock belongs to one that asks.
+      // A shared lock belongs to a page that waits.
       return !held.some((lock) => lock.mode === "exclusive" && lock.name === lockName(executor));
     },
     async whenGone(executor, signal) {
@@ -65,7 +65,7 @@ export function webLocksPresence(name = "orca-durable"): Presence | undefined {
   };
 }
 
-/** @throws `unsupported` where the browser does not allow Web Locks on this page. */
+/** @throws `unsupported` if the browser does not allow Web Locks on this page. */
 async function asking<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();

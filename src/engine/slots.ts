@@ -1,9 +1,9 @@
-/** How many runs are executed side by side, whoever took them: one count for all drains of a runtime. */
+/** The number of runs that are executed concurrently: one count for all drains of a runtime. */
 export class Slots {
   readonly #waiting = new Set<() => void>();
   #taken = 0;
 
-  /** Takes one as soon as fewer than `bound` are taken; false if `over` aborts first. */
+  /** Takes a slot as soon as fewer than `bound` are taken; false if `over` aborts first. */
   async take(bound: number, over: AbortSignal): Promise<boolean> {
     while (this.#taken >= bound && !over.aborted) await this.#change(over);
     if (over.aborted) return false;

@@ -7,13 +7,15 @@ import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { ClaimRow, NewClaim, RunRow } from "../store.ts";
 
-/** A run as it was read or written last: what the next commit is decided on. */
+/** A run as it was last read or written: the basis of the decision about the next commit. */
 export interface Held {
   readonly row: RunRow;
   readonly record: RunRecord<Json>;
 }
 
-/** What a decision wants written. No events and no checkpoint leave no trace in the history, as a heartbeat. */
+/**
+ * What a decision wants to write. Without events and a checkpoint it leaves no trace in the history, like a heartbeat.
+ */
 export interface Change {
   readonly record: RunRecord<Json>;
   readonly events: readonly NewEvent<Json>[];
@@ -25,7 +27,7 @@ export interface NewCheckpoint {
   readonly kind: string;
   readonly state: ExecutionState<Json>;
   readonly stepId?: string;
-  /** A new id where absent. */
+  /** Default: a new id. */
   readonly checkpointId?: CheckpointId;
   readonly createdAt?: string;
   readonly pendingWrites?: readonly string[];
@@ -33,20 +35,20 @@ export interface NewCheckpoint {
   readonly over?: Snapshot;
 }
 
-/** A checkpoint as it stands in the store. */
+/** A checkpoint as it is stored. */
 export interface SavedCheckpoint {
   readonly record: CheckpointRecord;
   readonly snapshot: Snapshot;
 }
 
 export type WriteOutcome =
-  /** `isLatest` is false where others have changed the run since; `held` has their changes too. */
+  /** `isLatest` is false if others have changed the run since; `held` includes their changes. */
   | {
       readonly kind: "committed";
       readonly held: Held;
       readonly isLatest: boolean;
       readonly checkpoint?: SavedCheckpoint;
     }
-  /** Another commit was first; `held` is the run as it is now. */
+  /** Another commit came first; `held` is the run as it is now. */
   | { readonly kind: "conflict"; readonly held: Held | undefined }
   | { readonly kind: "claimed"; readonly claim: ClaimRow };

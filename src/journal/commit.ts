@@ -15,7 +15,7 @@ import { getRun, heldRow } from "./held.ts";
 import type { JournalHost, JournalScope } from "./host.ts";
 import { checkState, fitEntry, fitRow } from "./room.ts";
 
-/** Commit errors after which nothing was written for certain; any other leaves the outcome open. */
+/** Commit errors after which certainly nothing was written; after any other the outcome is unknown. */
 const certain: readonly ErrorCode[] = [
   "too_large",
   "quota_exceeded",
@@ -28,10 +28,11 @@ const storeTries = 3;
 const longestPauseMs = 500;
 
 /**
- * One commit over `base`, or the birth of a run where there is none. A commit whose answer was lost is recognised by
- * its nonce, so that no change is made twice and none is reported lost that was made.
+ * One commit over `base`, or the birth of a run if there is none. A commit whose answer was lost is recognised by its
+ * nonce, so that no change is made twice and no change that was made is reported as lost.
  *
- * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` where the medium keeps failing.
+ * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` if the medium keeps
+ * failing.
  */
 export async function write(
   host: JournalHost,
@@ -52,7 +53,7 @@ export async function write(
   };
 }
 
-/** Erases the run of that row: its content goes, and a tombstone keeps its id. False where the row has changed. */
+/** Erases the run of that row: its content is removed, and a tombstone keeps its id. False if the row has changed. */
 export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
   const nonce = randomHex(host.random, 12);
   const { tenant, runId, createdAt } = row;
@@ -63,20 +64,19 @@ export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
 }
 
 /**
- * Moves the due time of a row and nothing else, its body as it is: for one that cannot be read here, or has no room for a
- * lease. No executor is disturbed by it, since its epoch stands. Whether it came about is of no matter: else the row is due
- * still.
+ * Moves only the due time of a row, and keeps its body: for a row that cannot be read here, or that has no room for a
+ * lease. It disturbs no executor, since the epoch stays. A failure does not matter: the row is then still due.
  */
 export async function postpone(host: JournalHost, row: RunRow, dueAt: number, now: number): Promise<void> {
   await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, now });
 }
 
-/** `later` is the run as it is now, where somebody has changed it since. */
+/** `later` is the run as it is now, if another writer has changed it since. */
 type Delivery =
   | { readonly kind: "committed"; readonly later?: Held | undefined }
   | Exclude<WriteOutcome, { kind: "committed" }>;
 
-/** Brings a commit to the store until its outcome is known. */
+/** Sends a commit to the store until its outcome is known. */
 async function deliver(host: JournalHost, commit: Commit, nonce: string, tries = storeTries): Promise<Delivery> {
   await host.ready;
   const attempt = () => tryDeliver(host, commit, nonce, tries);
@@ -86,7 +86,7 @@ async function deliver(host: JournalHost, commit: Commit, nonce: string, tries =
 }
 
 /**
- * Brings a commit with which a run is born, or a part of an import, where its tenant has room for it.
+ * Sends a commit that is a birth, or a part of an import, if its tenant has room for it.
  *
  * @throws `quota_exceeded` before anything is written.
  */
@@ -102,7 +102,7 @@ export async function deliverBirth(
   return delivery;
 }
 
-// A hint that cannot be given, as on a closed channel, takes nothing back of what was committed.
+// A notification that fails, as on a closed channel, must not undo what was committed.
 function notify({ notifier, executor, onError }: JournalHost, { tenant, runId }: RunRow): void {
   try {
     notifier.notify({ tenant, runId, executor });
@@ -130,7 +130,7 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
     try {
       row = await host.store.getRun(tenant, runId);
     } catch (cause) {
-      // Whether it was made is known once the medium can be read again.
+      // Its outcome is known once the medium can be read again.
       failure ??= cause;
       continue;
     }
@@ -140,7 +140,7 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
       return refusal ?? { kind: "conflict", held: heldRow(row) };
     }
     if (refusal !== undefined) return refusal;
-    // Without a failure in between, the row that refused ours has gone back: the medium breaks its contract.
+    // Without a failure in between, the row that caused the conflict has gone back: the medium breaks its contract.
     if (failure === undefined) return { kind: "conflict", held: row && heldRow(row) };
   }
   throw new DurableError("store_failed", `the outcome of a write to run "${runId}" is unknown`, { cause: failure });
@@ -243,7 +243,7 @@ function checkpointRecord(
   };
 }
 
-/** What a decision answers, with what it wants written, if anything. */
+/** The answer of a decision, and the change that it wants to write, if any. */
 export interface Decided<T> {
   readonly change?: Change;
   readonly answer: T;
@@ -258,10 +258,10 @@ export interface Changed<T> {
 const decideTries = 100;
 
 /**
- * Reads a run, decides, commits, and decides again over the new row where somebody else was first. That is safe since
- * deciding changes nothing: a refusal is thrown, and then nothing was written.
+ * Reads a run, decides, commits, and decides again over the new row if another writer came first. That is safe, since
+ * deciding changes nothing: a rejected call throws, and then nothing was written.
  *
- * @throws `not_found` where the run is missing, `conflict` where the race goes on for too long.
+ * @throws `not_found` if the run is missing, `conflict` if the race goes on for too long.
  */
 export async function change<T>(
   scope: JournalScope,
@@ -280,7 +280,7 @@ export async function change<T>(
       case "claimed":
         throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
       case "conflict":
-        // A row that was read before the pause is stale after it, and then every try fails while others write.
+        // A row that was read before the pause is stale after it, and then every try would fail while others write.
         await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
         base = await getRun(scope, runId);
     }

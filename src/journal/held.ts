@@ -9,7 +9,7 @@ import type { RunRow } from "../store.ts";
 import type { Held } from "./change.ts";
 import type { JournalScope } from "./host.ts";
 
-/** The run, or `undefined` where there is none or it was deleted. */
+/** The run, or `undefined` if there is none or it was deleted. */
 export async function readRun(scope: JournalScope, runId: RunId): Promise<Held | undefined> {
   const { host, tenant } = scope;
   const row = await host.store.getRun(tenant, runId);
@@ -33,12 +33,12 @@ export function missingRun(runId: RunId): never {
   throw notFound("run", `there is no run "${runId}"`);
 }
 
-/** A checkpoint as it was read, with what it stands on. */
+/** A checkpoint as it was read, with its snapshot chain. */
 export interface LoadedCheckpoint extends Checkpoint<Json> {
   readonly snapshot: Snapshot;
 }
 
-/** @throws `not_found` that names the checkpoint, or its state where only that is gone. */
+/** @throws `not_found` that names the checkpoint, or its state if only that is missing. */
 export async function getCheckpoint(
   scope: JournalScope,
   runId: RunId,

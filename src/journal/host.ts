@@ -16,11 +16,11 @@ export interface JournalHost {
   readonly notifier: Notifier;
   /** Resolves once others can see that this executor is alive; nothing is committed before. */
   readonly ready: Promise<void>;
-  /** The largest state that is kept, in bytes of its JSON. */
+  /** The largest state that is stored, in bytes of its JSON. */
   readonly maxStateBytes: number;
-  /** The most values in a state that is kept: each costs memory that its JSON does not show. */
+  /** The most values in a state that is stored: each costs memory that its JSON does not show. */
   readonly maxStateValues: number;
-  /** Asked before a run is born; absent if what a tenant may have is not bounded. */
+  /** Called before a run is born; absent if the tenants have no quota. */
   readonly admission?: Admission;
   /** Called with failures of background work, which no caller awaits, and of steps that have no attempt left. */
   readonly onError: OnError;
@@ -31,7 +31,8 @@ export interface JournalHost {
 /** Decides whether a tenant has room for one more run. */
 export interface Admission {
   /**
-   * Takes the room for a commit that is a birth, or a part of an import. Returns what gives it back where nothing was written.
+   * Reserves room for a commit that is a birth, or a part of an import. Returns a function that releases the room if
+   * nothing was written.
    *
    * @throws `quota_exceeded`.
    */

@@ -1,26 +1,26 @@
 import { DurableError } from "../errors.ts";
 import { isId } from "../ids.ts";
 
-/** Which run changed. */
+/** Identifies the run that changed. */
 export interface Changed {
   readonly tenant: string;
   readonly runId: string;
-  /** The executor that changed it, so that it need not look at what it did itself. */
+  /** The executor that changed it, so that it can ignore its own changes. */
   readonly executor?: string;
 }
 
 /**
- * Tells that a run has changed, so that nobody has to poll quickly. It is a hint and no more: who hears it reads the store,
- * and who misses it finds out by polling.
+ * Announces that a run has changed, so that frequent polling is unnecessary. It is only a hint: a listener reads the
+ * store, and a listener that misses it learns of the change by polling.
  */
 export interface Notifier {
   notify(changed: Changed): void;
-  /** Answers with what ends the subscription. */
+  /** Returns a function that ends the subscription. */
   subscribe(listener: (changed: Changed) => void): () => void;
   close(): void;
 }
 
-/** Tells those who share this object. */
+/** Notifies the listeners of this object. */
 export function localNotifier(): Notifier {
   const listeners = new Set<(changed: Changed) => void>();
   return {
@@ -75,7 +75,7 @@ function openChannel(name: string): BroadcastChannel {
   }
 }
 
-/** Whatever a page of another version, or another script, may send there. */
+/** Another script, or a page of another version, may send anything there. */
 function isChanged(data: unknown): data is Changed {
   if (typeof data !== "object" || data === null) return false;
   const { tenant, runId, executor } = data as { readonly [field in keyof Changed]?: unknown };

@@ -11,18 +11,18 @@ import { maxRowBytes } from "../store.ts";
 import type { Held } from "./change.ts";
 import type { JournalHost } from "./host.ts";
 
-// What a commit may take of the room that there is, so that whatever was accepted can go on, be read, and end.
+// Bounds each commit, so that every accepted run can go on, be read, and end.
 
 /**
- * What is left free of a run's row, so that the next who needs room has it: in bytes of UTF-8. A newborn leaves room for the
- * largest inbox, a signal for a person's decision, a decision for the waits of steps, and all of them for the end of the run: an
- * error's message of 4,000 characters takes up to 24,000 bytes.
+ * The part of a run's row that stays free for the next writer, in bytes of UTF-8. A newborn leaves room for the largest
+ * inbox, a signal for a person's decision, a decision for the waits of steps, and all of them for the end of the run:
+ * an error's message of 4,000 characters takes up to 24,000 bytes.
  */
 const reserve = { newborn: 128 * 1024, signal: 64 * 1024, decision: 48 * 1024, underWay: 32 * 1024 } as const;
 
-/** By so much the lineage of a descendant may be longer than that of its source. */
+/** The lineage of a descendant may be this much longer than that of its source. */
 const lineageBytes = 2 * 1024;
-/** A row that is fuller than it should be, as older versions wrote it, may still be leased and set aside. */
+/** A row that is fuller than allowed, as older versions wrote it, may still be leased and set aside. */
 const bookkeepingBytes = 256;
 
 function reserved(base: Held | undefined, record: RunRecord<Json>): number {
@@ -35,7 +35,7 @@ function reserved(base: Held | undefined, record: RunRecord<Json>): number {
   return isDecided ? reserve.decision : reserve.underWay;
 }
 
-/** So much of an error's message is shown in the row; all of it is in the state of the checkpoint. */
+/** The longest error message in the row; the whole message is in the state of the checkpoint. */
 const longestMessage = 4_000;
 
 function withShortError(record: RunRecord<Json>): RunRecord<Json> {
@@ -45,13 +45,13 @@ function withShortError(record: RunRecord<Json>): RunRecord<Json> {
   return { ...record, run: { ...record.run, error: { ...error, message } } };
 }
 
-/** A result of more than so many bytes is not kept in the row but read from the head. */
+/** A larger result is not stored in the row but read from the head. */
 const maxResultBytes = 64 * 1024;
 
 /**
  * The record as its row holds it, and the body of the row.
  *
- * @throws `too_large` where it leaves too little room for what may become of the run.
+ * @throws `too_large` if it leaves too little room for the rest of the run.
  */
 export function fitRow(
   base: Held | undefined,
@@ -65,7 +65,7 @@ export function fitRow(
     return fitted(base, nonce, inHead);
   }
   const body = writeRunBody(nonce, rest);
-  // Beside a full inbox even a small result is too much.
+  // Beside a full inbox even a small result may be too large.
   if (isCompleted && bytesOf(body) > maxRowBytes) return fitted(base, nonce, inHead);
   return fitted(base, nonce, rest, body);
 }
@@ -87,9 +87,9 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
 }
 
 /**
- * Half of what a run under way keeps free is left even where a run was written by an older version.
+ * Half of the reserve of a run under way must stay free, also if an older version wrote the run.
  *
- * @throws `too_large` where a run that comes from elsewhere could not go on.
+ * @throws `too_large` if an imported run could not go on.
  */
 export function checkRow({ run }: RunRecord<Json>, body: string): void {
   checkDepth(body, "the row of the run");
@@ -99,11 +99,11 @@ export function checkRow({ run }: RunRecord<Json>, body: string): void {
     throw tooLarge("the row of the run", bytes, most, "shorten its metadata, or let the run end before it is moved");
 }
 
-/** The texts of events that say what went wrong or what a person noted. They are whole where they belong. */
+/** The fields of events that hold an error's message or a person's notes. Their whole text is stored elsewhere. */
 const cuttable = ["error", "message", "notes"] as const;
 
 /**
- * The body of a history entry. Where many events are too much for one, their messages are cut.
+ * The body of a history entry. If many events do not fit into one, their messages are cut.
  *
  * @throws `too_large`.
  */
@@ -128,12 +128,12 @@ function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {
   return { ...event, payload: { ...event.payload, ...short } };
 }
 
-/** So many levels are left free around what is stored: an answer holds it a few levels further in. */
+/** Levels that stay free around a stored value: an answer holds it a few levels deeper. */
 const levelsAround = 10;
-/** And so many in a run under way, whose outputs become parts of its result. */
+/** And more of them in a run under way, since its outputs become parts of its result. */
 const levelsOfResult = 2;
 
-/** @throws `too_large` where the state could not be read again, or costs more than its host allows. */
+/** @throws `too_large` if the state could not be read again, or exceeds the limits of its host. */
 export function checkState(
   { maxStateBytes, maxStateValues }: JournalHost,
   run: Run<Json>,
@@ -142,7 +142,7 @@ export function checkState(
   const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
   const state = `the state of run "${run.runId}"`;
   if (depth > levels) throw new DurableError("too_large", `${state} would be nested deeper than ${levels} levels`);
-  // A run that is as large as it may be must still be able to fail.
+  // A run at its limit must still be able to fail.
   if (run.status === "failed") return;
   if (size.bytes > maxStateBytes) {
     throw new DurableError("too_large", `${state} would take more than ${maxStateBytes} bytes`);
@@ -156,15 +156,15 @@ export function checkState(
   }
 }
 
-/** @throws `too_large` where a body could not be read again in an answer that holds it. */
+/** @throws `too_large` if a body could not be read again in an answer that holds it. */
 export function checkDepth(body: string, what: string): void {
   const levels = maxDepth - levelsAround;
-  // A text that is too short for so many pairs of brackets need not be looked through.
+  // A short text cannot hold that many pairs of brackets, so it is not scanned.
   if (body.length <= 2 * levels || extent(body).depth <= levels) return;
   throw new DurableError("too_large", `${what} would be nested deeper than ${levels} levels`);
 }
 
-/** Of UTF-8; an upper bound where the text is so short that it fits in any case. */
+/** Of UTF-8; an upper bound if the text is short enough to fit in any case. */
 function bytesOf(body: string): number {
   // A UTF-16 unit is at most 3 bytes of UTF-8.
   return body.length * 3 <= maxRowBytes - reserve.newborn ? body.length * 3 : utf8Length(body);

@@ -16,7 +16,7 @@ export const checkpointKinds = [
 
 export type CheckpointKind = (typeof checkpointKinds)[number];
 
-/** What a checkpoint is about. It never changes once it is saved. */
+/** The record of a checkpoint. It never changes once it is saved. */
 export interface CheckpointRecord {
   readonly checkpointId: CheckpointId;
   readonly runId: RunId;
@@ -29,8 +29,8 @@ export interface CheckpointRecord {
 /** A checkpoint as lists and histories show it. */
 export interface ListedCheckpoint extends CheckpointRecord {
   /**
-   * True where its entry cannot be read, because it is damaged or of a newer version. All that is known of it is its ids:
-   * its kind is `damaged`, and its time that of the run's birth.
+   * True if its entry cannot be read, because it is damaged or of a newer version. Only its ids are known: its kind is
+   * `damaged`, and its time is that of the run's birth.
    */
   readonly isDamaged?: true;
 }

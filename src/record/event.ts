@@ -35,28 +35,30 @@ export type EventType = (typeof eventTypes)[number];
 /** Stands for the events of a history entry that cannot be read. It is shown, and never stored. */
 export const damagedEntry = "entry.damaged";
 
-/** An event as it is decided: its place in the run's history is known once it is committed. */
+/** An event as it is decided. Its place in the run's history is known once it is committed. */
 export interface NewEvent<V = unknown> {
   readonly type: EventType;
   readonly at: string;
   readonly payload: Fields<V>;
 }
 
-/** One thing that happened to a run. */
+/** One event in the history of a run. */
 export interface RunEvent<V = unknown> {
   /** `<run id>:<revision>:<index>`, unique and in order. */
   readonly eventId: string;
   readonly eventVersion: 1;
-  /** `entry.damaged` in the place of an entry that cannot be read: its payload says what is wrong by `code` and `message`. */
+  /**
+   * `entry.damaged` stands for an entry that cannot be read: its payload describes the fault by `code` and `message`.
+   */
   readonly eventType: EventType | typeof damagedEntry;
-  /** Of `entry.damaged` it is the time of the run's birth. */
+  /** For `entry.damaged` it is the time of the run's birth. */
   readonly occurredAt: string;
   readonly runId: RunId;
   readonly traceId?: string;
   readonly payload: Fields<V>;
 }
 
-/** An event at that time of a clock, in milliseconds. */
+/** An event at that time, in milliseconds. */
 export function event<V = Json>(type: EventType, at: number, payload: Fields<V> = {}): NewEvent<V> {
   return { type, at: isoTime(at), payload };
 }
@@ -72,7 +74,7 @@ export function positionOf({ eventId }: RunEvent): Position {
   return { revision: Number(revision), index: Number(index) };
 }
 
-/** The place of an event in its run, `<revision>-<index>`: what a stream's `Last-Event-ID` is. */
+/** The place of an event in its run, `<revision>-<index>`: the `Last-Event-ID` of a stream. */
 export function eventPosition(event: RunEvent): string {
   const { revision, index } = positionOf(event);
   return `${revision}-${index}`;

@@ -8,7 +8,7 @@ import { type ApprovalRequest, isTerminal, type RunRecord, type Wait } from "./r
 /** A wait for a person. */
 export type Gate = Extract<Wait, { kind: "approval" }>;
 
-/** The gates of the run that are still to be decided, in the order in which they were asked. */
+/** The open gates of the run, in the order in which they were opened. */
 export function openGates({ waits, confirmed }: RunRecord<unknown>): readonly Gate[] {
   return waits.filter(
     (wait): wait is Gate =>
@@ -18,14 +18,14 @@ export function openGates({ waits, confirmed }: RunRecord<unknown>): readonly Ga
   );
 }
 
-/** What a run shows of a gate. */
+/** The part of a gate that a run shows. */
 export function requestOf({ stepId, capabilityId, since }: Gate): ApprovalRequest {
   return { stepId, ...present({ capabilityId }), status: "pending", requestedAt: isoTime(since) };
 }
 
 /**
- * The record with its first open gate shown as the run's approval request, and no request that nothing asks any more. A
- * decision stays on record until the next gate is open.
+ * The record with its first open gate shown as the run's approval request, and without a request whose gate is gone. A
+ * decision stays on record until the next gate opens.
  */
 export function withOpenGate<V>(record: RunRecord<V>): RunRecord<V> {
   const { run } = record;
@@ -39,7 +39,7 @@ export function withOpenGate<V>(record: RunRecord<V>): RunRecord<V> {
   return { ...record, run: rest };
 }
 
-/** The event of a gate that was asked. */
+/** The event of a gate that was opened. */
 export function gateAsked({ stepId, capabilityId, reason }: Gate, now: number): NewEvent<Json> {
   const payload = { step_id: stepId, kind: "approval", capability_id: capabilityId ?? null, reason };
   return { type: "step.waiting", at: isoTime(now), payload };

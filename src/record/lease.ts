@@ -1,7 +1,7 @@
 import { DurableError } from "../errors.ts";
 import type { RunRecord } from "./run.ts";
 
-/** The record under a new lease of that executor: a new epoch, by which older holders know that they lost. */
+/** The record under a new lease of that executor. Its new epoch tells older holders that they have lost the run. */
 export function leased<V>(
   record: RunRecord<V>,
   holder: { readonly executor: string; readonly leaseMs: number },
@@ -16,7 +16,7 @@ export function leased<V>(
   };
 }
 
-/** True while nobody but the holder may touch what the lease protects. */
+/** True while only the holder may change what the lease protects. */
 export function isLeaseLive(record: RunRecord<unknown>, now: number): boolean {
   return record.lease !== undefined && record.lease.endsAt > now;
 }
@@ -31,14 +31,16 @@ export function refuseLive(record: RunRecord<unknown>, now: number, hint: string
   });
 }
 
-/** The record of a run that nobody executes. For the holder alone, who lets its run go; others need {@link released}. */
+/**
+ * The record of a run without an executor. Only for the holder, which releases its run; others need {@link released}.
+ */
 export function withoutLease<V>({ lease: _, wakeAt: __, ...record }: RunRecord<V>): RunRecord<V> {
   return record;
 }
 
 /**
- * The record without a hold on it. The new epoch fences whoever had one, live or lapsed: an executor that stood still while
- * others moved the run writes nothing when it goes on.
+ * The record without a hold on it. The new epoch fences the former holder, live or lapsed: an executor that stood still
+ * while others changed the run writes nothing when it goes on.
  */
 export function released<V>(record: RunRecord<V>): RunRecord<V> {
   return { ...withoutLease(record), epoch: record.epoch + 1 };

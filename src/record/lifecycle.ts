@@ -7,9 +7,9 @@ import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunReco
 /** What can move a run from one status to another. */
 export type LifecycleEvent<V = unknown> =
   | { readonly type: "start" }
-  /** The waiting or replaying is over, and nobody had to ask for it. */
+  /** The waiting or replaying is over, without a caller's request. */
   | { readonly type: "proceed" }
-  /** Somebody asked for the run to continue from a checkpoint. */
+  /** A caller asked for the run to continue from a checkpoint. */
   | { readonly type: "resume"; readonly checkpointId: CheckpointId }
   | { readonly type: "replay" }
   | { readonly type: "wait_for_human"; readonly request: ApprovalRequest }
@@ -20,10 +20,10 @@ export type LifecycleEvent<V = unknown> =
   | { readonly type: "fail"; readonly error: RunError }
   | { readonly type: "cancel" };
 
-/** What a person decided at a gate. */
+/** A person's decision at a gate. */
 export interface Decision {
   readonly stepId: string;
-  /** Since when the gate is open, ISO-8601; since the run shows it where absent. */
+  /** When the gate was opened, ISO-8601. If absent, when the run first showed it. */
   readonly requestedAt?: string;
   readonly capabilityId?: string;
   readonly approver?: string;
@@ -33,10 +33,10 @@ export interface Decision {
 export type LifecycleEventType = LifecycleEvent["type"];
 
 /**
- * Where each event takes a run of each status; what is not in it is refused.
+ * The next status for each status and event; every other pair is rejected.
  *
- * That a running run's lease must have lapsed before it is resumed is not a matter of status, and is decided by whoever
- * knows the lease. Source: the ORCA durability contract, section 2; `pending -> canceled` is ours.
+ * A running run can be resumed only if its lease has lapsed. That is not a matter of status; the code that knows the
+ * lease decides it. Source: the ORCA durability contract, section 2; `pending -> canceled` is ours.
  */
 export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleEventType]?: RunStatus } } = {
   pending: { start: "running", resume: "running", cancel: "canceled" },
@@ -48,7 +48,7 @@ export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleE
     fail: "failed",
     cancel: "canceled",
     resume: "running",
-    // Of a gate that is open while other steps are still in flight.
+    // For a gate that is open while other steps are still in flight.
     approve: "running",
     deny: "canceled",
   },
@@ -108,7 +108,7 @@ function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<
       return run;
     case "resume": {
       const { error: _, approvalRequest, ...rest } = run;
-      // A gate that nobody has decided will ask again; a decision stays on record.
+      // An undecided gate will open again; a decision stays on record.
       const isDecided = approvalRequest !== undefined && approvalRequest.status !== "pending";
       return {
         ...rest,
@@ -137,7 +137,7 @@ function decided(run: Run<unknown>, decision: Decision, status: "approved" | "de
 /**
  * The run after a lifecycle event.
  *
- * @throws `invalid_transition` where the lifecycle refuses; nothing has been written then.
+ * @throws `invalid_transition` if the lifecycle does not allow the event; nothing has been written then.
  */
 export function moved<V>(run: Run<V>, event: LifecycleEvent<V>, now: number): Run<V> {
   const outcome = transition(run, event, isoTime(now));

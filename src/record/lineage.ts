@@ -5,7 +5,7 @@ import { present } from "../present.ts";
 import type { Run, RunRecord } from "./run.ts";
 import type { Fields } from "./state.ts";
 
-/** What a run is born with. Inputs are in its first checkpoint's state. */
+/** The data with which a run is born. Inputs are in its first checkpoint's state. */
 export interface Birth {
   readonly runId: RunId;
   readonly tenantId: TenantId;
@@ -38,7 +38,7 @@ export function newRecord(birth: Birth): RunRecord<Json> {
 
 export type DescentKind = "replay" | "fork";
 
-/** The word by which each kind of descent is known on the wire and in metadata. */
+/** The word for each kind of descent on the wire and in metadata. */
 export const descentMode = { replay: "checkpoint_replay", fork: "checkpoint_fork" } as const;
 
 /**
@@ -66,7 +66,7 @@ export function descendant(
     ...born,
     confirmed: source.confirmed,
     ...present({ ledgerNames: source.ledgerNames }),
-    // A migration may have changed what steps are asked for with, as an edit does.
+    // A migration may have changed the inputs of steps, as an edit does.
     ...(source.isEdited === true || source.formerVersions !== undefined ? { isEdited: true } : {}),
     run: {
       ...born.run,
@@ -81,13 +81,15 @@ export function sourceRunId(run: Run<unknown>): string | undefined {
   return textOf(run, "source_run_id");
 }
 
-/** The source in the row of a run, by which lists find it. Metadata may say anything; only an id may stand in a row. */
+/**
+ * The source in the row of a run, by which lists find it. Metadata may contain anything; only an id may be in a row.
+ */
 export function listedSource(run: Run<unknown>): string | undefined {
   const source = sourceRunId(run);
   return isId(source) ? source : undefined;
 }
 
-/** The checkpoint of its source on which this run stands. */
+/** The checkpoint of its source from which this run began. */
 export function sourceCheckpointId(run: Run<unknown>): string | undefined {
   return textOf(run, "source_checkpoint_id");
 }
@@ -104,9 +106,9 @@ function textOf({ metadata }: Run<unknown>, name: string): string | undefined {
 }
 
 /**
- * The checkpoint that was asked for, or the head.
+ * The requested checkpoint, or the head.
  *
- * @throws `invalid_request` where the run has no checkpoint at all.
+ * @throws `invalid_request` if the run has no checkpoint at all.
  */
 export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
   if (run.checkpointHead === undefined) {
@@ -117,7 +119,7 @@ export function selected({ run }: RunRecord<Json>, checkpointId: string | undefi
   return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
 }
 
-/** @throws `conflict` where the run is a fork whose edit was never saved: it would do what was to be changed. */
+/** @throws `conflict` if the run is a fork whose edit was never saved: it would repeat what was to be changed. */
 export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
   if (isEditPending !== true) return;
   throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {

@@ -4,13 +4,13 @@ import type { RunRecord } from "./run.ts";
 /** What a caller demands of a run before it is changed: an option of every call that writes one. */
 export interface Precondition {
   /**
-   * The revision that the caller read, or several of which the run must have one. It is compared with the very row over
-   * which the commit is made; where it is another, the call fails with `precondition_failed`.
+   * The revision that the caller read, or several revisions of which the run must have one. It is compared with the
+   * very row over which the commit is made; if they differ, the call fails with `precondition_failed`.
    */
   readonly expectedRevision?: number | readonly number[];
 }
 
-/** @throws `precondition_failed` where the run is of another revision than was expected. */
+/** @throws `precondition_failed` if the run is at another revision than expected. */
 export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRevision }: Precondition): void {
   if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;
   throw new DurableError("precondition_failed", `run "${run.runId}" is now at revision ${entryRevision}`, {

@@ -17,7 +17,7 @@ export const runStatuses = [
 
 export type RunStatus = (typeof runStatuses)[number];
 
-/** One execution of a skill, as everybody sees it. `V` is the form of the values in it. Times are ISO-8601 in UTC. */
+/** One execution of a skill, as callers see it. `V` is the form of the values in it. Times are ISO-8601 in UTC. */
 export interface Run<V = unknown> {
   readonly runId: RunId;
   readonly threadId?: string;
@@ -39,12 +39,12 @@ export interface Run<V = unknown> {
   readonly versions: Fields<V>;
   readonly metadata: Fields<V>;
   readonly approvalRequest?: ApprovalRequest;
-  /** A graph skill's outputs, or what a code-first skill returned; `null` until the run completed. */
+  /** A graph skill's outputs, or the return value of a code-first skill; `null` until the run completes. */
   readonly result: V | null;
   readonly error?: RunError;
 }
 
-/** The gate at which a run waits for a person, and what that person decided. */
+/** The gate at which a run waits for a person, and that person's decision. */
 export interface ApprovalRequest {
   readonly stepId: string;
   readonly capabilityId?: string;
@@ -64,51 +64,60 @@ export interface RunError {
 }
 
 /**
- * A run and what the runtime must remember of it besides: the body of the run's row.
+ * A run, and what the runtime must remember about it: the body of the run's row.
  *
- * Everything in here outlives its executor. What belongs to a checkpoint is in its ExecutionState instead.
+ * Everything in it outlives its executor. What belongs to a checkpoint is in the checkpoint's ExecutionState instead.
  */
 export interface RunRecord<V = unknown> {
   readonly run: Run<V>;
-  /** How many leases there have been. Each has its own epoch, by which an executor knows its hold. */
+  /**
+   * The number of leases so far. Each lease has its own epoch, by which an executor recognises its hold (a fencing
+   * token).
+   */
   readonly epoch: number;
   readonly lease?: Lease;
   /** Why steps of this run cannot go on yet. Kept until the step has settled, so that a resume shortens no sleep. */
   readonly waits: readonly Wait[];
   /** Signals that no step has consumed yet, oldest first. */
   readonly inbox: readonly Signal<V>[];
-  /** Capabilities that a person allowed in this run. */
+  /** Capabilities that a person has allowed in this run. */
   readonly confirmed: readonly string[];
-  /** When somebody should take the run, where neither a lease nor a wait says it. In milliseconds. */
+  /** When an executor should take the run, if neither a lease nor a wait determines it. In milliseconds. */
   readonly wakeAt?: number;
-  /** How often the run was taken over since its last checkpoint. */
+  /** The number of times that the run was taken over since its last checkpoint. */
   readonly recoveries: number;
-  /** How often in a row nobody had the run's skill. */
+  /** The number of consecutive drains in which no executor had the run's skill. */
   readonly unservedCount: number;
-  /** How many checkpoints there are. */
+  /** The number of checkpoints. */
   readonly checkpointCount: number;
   /** The revision of the last history entry. */
   readonly entryRevision: number;
   /** The revision of the head's checkpoint. */
   readonly headRevision: number;
   /**
-   * True once the state was changed other than by steps: by an edit, a saved checkpoint or a migration. From then on a step
-   * need not be asked for with the input that is recorded.
+   * True once the state was changed by something other than steps: an edit, a saved checkpoint or a migration. From
+   * then on a body may call a step with an input other than the recorded one.
    */
   readonly isEdited?: boolean;
-  /** True until an edited fork has its edit: a crash in between leaves a fork that nobody may resume. */
+  /** True until an edited fork has its edit. A crash in between leaves a fork that cannot be resumed. */
   readonly isEditPending?: boolean;
-  /** True where the result was too large for the row; it is read from the head. */
+  /** True if the result was too large for the row; it is read from the head. */
   readonly isResultInHead?: boolean;
-  /** By which names the ledger knows steps that a migration renamed, by the version of the skill that has the new names. */
+  /**
+   * The names by which the ledger knows steps that a migration renamed, by the version of the skill that has the new
+   * names.
+   */
   readonly ledgerNames?: Readonly<Record<string, LedgerNames>>;
-  /** The versions of the skill that the run had before, and until which revision: by them a state that names none is read. */
+  /**
+   * The earlier versions of the skill of this run, each with its last revision. They determine the version of a state
+   * that names none.
+   */
   readonly formerVersions?: readonly FormerVersion[];
 }
 
-/** By which name the ledger knows a step of another name; that of the step itself where it is not in here. */
+/** The name by which the ledger knows a renamed step. A step that is not in here has its own name. */
 export interface LedgerNames {
-  /** In a graph the names are ids of steps. In a body all steps of a name go together: `charge`, `charge#2` and so on. */
+  /** In a graph the names are step ids. In a body all steps of a name go together: `charge`, `charge#2` and so on. */
   readonly form: "graph" | "code";
   readonly names: Readonly<Record<string, string>>;
 }
@@ -122,7 +131,7 @@ export interface FormerVersion {
 /** One executor's hold on a run. */
 export interface Lease {
   readonly executor: string;
-  /** In milliseconds. From then on anybody may take the run; until somebody does, the holder still has it. */
+  /** In milliseconds. From then on any executor may take the run; until one does, the holder still has it. */
   readonly endsAt: number;
 }
 
@@ -134,9 +143,12 @@ export type Wait =
       readonly capabilityId?: string;
       readonly since: number;
       readonly reason: GateReason;
-      /** Attempts at the step that failed before it was asked about; none where absent. */
+      /** Attempts at the step that failed before its gate was opened; 0 if absent. */
       readonly attempts?: number;
-      /** What a person said here; the step goes on with it. A `confirmation` is kept for the whole run instead. */
+      /**
+       * The person's decision at this gate; the step goes on with it. A `confirmation` is kept for the whole run
+       * instead.
+       */
       readonly decision?: GateDecided;
     }
   | { readonly kind: "signal"; readonly stepId: string; readonly name: string; readonly until?: number }
@@ -151,8 +163,8 @@ export type Wait =
     };
 
 /**
- * Why a person is asked: the capability needs it once in a run, the step is a question by itself, a recorded action would be
- * done again, or nobody knows whether an action was done.
+ * Why a person is asked: the capability needs a confirmation once in a run, the step is a gate itself, a recorded
+ * action would be repeated, or it is unknown whether an action happened.
  */
 export type GateReason = "confirmation" | "approval" | "replay" | "attempted";
 
@@ -169,20 +181,20 @@ export interface Signal<V = unknown> {
   readonly receivedAt: string;
 }
 
-/** How many bytes of signals may wait in a run's inbox. */
+/** The most bytes of signals that may wait in a run's inbox. */
 export const maxInboxBytes = 64 * 1024;
 
 export const terminalStatuses = ["completed", "failed", "canceled"] as const satisfies readonly RunStatus[];
 
-/** True where nothing happens to the run any more unless somebody asks for it. */
+/** True if nothing happens to the run any more unless a caller asks for it. */
 export function isTerminal(status: RunStatus): boolean {
   return (terminalStatuses as readonly RunStatus[]).includes(status);
 }
 
-/** When somebody should look at the run next, in milliseconds; never where it waits for a person or a signal alone. */
+/** When an executor should look at the run next, in milliseconds; never if it waits only for a person or a signal. */
 export function dueAt(record: RunRecord<unknown>): number | undefined {
   const time = nextTime(record);
-  // Stores hold whole milliseconds, and a duration need not be of any.
+  // Stores hold whole milliseconds, and a duration may have fractions.
   return time === undefined ? undefined : Math.ceil(time);
 }
 
@@ -190,14 +202,14 @@ function nextTime(record: RunRecord<unknown>): number | undefined {
   if (isTerminal(record.run.status)) return undefined;
   if (record.lease !== undefined) return record.lease.endsAt;
   if (record.run.status === "pending") return undefined;
-  // Set aside: timers that are over meanwhile must not make it due for those who cannot serve it.
+  // Set aside: timers that have ended meanwhile must not make it due for executors that cannot serve it.
   if (record.unservedCount > 0) return record.wakeAt;
   const times = record.waits.flatMap((wait) => ("until" in wait && wait.until !== undefined ? [wait.until] : []));
   if (record.wakeAt !== undefined) times.push(record.wakeAt);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** Where an error of that run, or of one of its steps, was met. */
+/** The context of an error of that run, or of one of its steps. */
 export function contextOf({ run }: RunRecord<unknown>, stepId?: string): ErrorContext {
   const { tenantId, runId, skillId, traceId } = run;
   return { runId, skillId, ...present({ tenantId, stepId, traceId }) };

@@ -6,10 +6,10 @@ import { present } from "../present.ts";
 export type Fields<V = unknown> = Readonly<Record<string, V>>;
 
 /**
- * Everything a run knows at one checkpoint: the source of truth from which it is continued.
+ * Everything that a run knows at one checkpoint: the source of truth from which it continues.
  *
- * It is immutable, and a later state shares what did not change. `V` is the form of the values in it: `unknown` where
- * they are live, `Json` where they are encoded. Fields that this version does not know are kept in `unknownFields`.
+ * It is immutable, and a later state shares its unchanged parts. `V` is the form of the values in it: `unknown` if they
+ * are live, `Json` if they are encoded. Fields that this version does not know are kept in `unknownFields`.
  * Source: the ORCA durability contract, section 1, snapshot format 1. Times are ISO-8601 strings, kept as they were.
  */
 export interface ExecutionState<V = unknown> {
@@ -39,7 +39,7 @@ export interface ExecutionState<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
-/** What became of one step. `completed`, `degraded` and `skipped` steps are not run again. */
+/** The outcome of one step. `completed`, `degraded` and `skipped` steps are not run again. */
 export interface StepResult<V = unknown> {
   readonly stepId: string;
   /** The capability. */
@@ -63,7 +63,9 @@ export interface StepResult<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
-/** An event in the state itself, as the reference runtime writes them; ours are in the run's history. */
+/**
+ * An event in the state itself, as the reference runtime writes them; events of this package are in the run's history.
+ */
 export interface RuntimeEvent<V = unknown> {
   readonly type: string;
   readonly message: string;
@@ -137,12 +139,12 @@ export interface TraceMetrics<V = unknown> {
 /** The version that this package writes; the same major is read. */
 export const stateVersion = "1.0.0";
 
-/** True where a step with this result is not run again when the run continues. */
+/** True if a step with this result is not run again when the run continues. */
 export function isSettled(result: StepResult<unknown> | undefined): boolean {
   return result !== undefined && ["completed", "degraded", "skipped"].includes(result.status);
 }
 
-/** The state with a step's result in it, in its results and in its trace. */
+/** The state with a step's result added to its results and its trace. */
 export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, now: number): ExecutionState<V> {
   const { stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs } = result;
   const traced = {
@@ -168,7 +170,7 @@ export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, n
   };
 }
 
-/** The state of a run that has begun to execute, or goes on. */
+/** The state of a run that begins to execute, or goes on. */
 export function runningState<V>(state: ExecutionState<V>, now: number): ExecutionState<V> {
   const { finishedAt: _, ...rest } = state;
   const { statusReason: __, ...output } = state.output;

@@ -1,11 +1,11 @@
 import type { RunRecord, Wait } from "./run.ts";
 
-/** When the wait is over by itself, in milliseconds. */
+/** When the wait ends by itself, in milliseconds. */
 export function endOf(wait: Wait): number {
   return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
 }
 
-/** True where the step would not wait any more. */
+/** True if the step would no longer wait. */
 export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boolean {
   switch (wait.kind) {
     case "approval":
@@ -21,7 +21,7 @@ export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boo
   }
 }
 
-/** The wait of that kind at which the step stands, if it does. */
+/** The wait of that kind of the step, if there is one. */
 export function waitOf<K extends Wait["kind"]>(
   record: RunRecord<unknown>,
   stepId: string,
@@ -30,7 +30,7 @@ export function waitOf<K extends Wait["kind"]>(
   return record.waits.find((wait): wait is Extract<Wait, { kind: K }> => wait.stepId === stepId && wait.kind === kind);
 }
 
-/** The record with that wait of its step, in the place of any other. */
+/** The record with that wait of its step, which replaces any other. */
 export function withWait<V>(record: RunRecord<V>, wait: Wait): RunRecord<V> {
   return { ...record, waits: [...record.waits.filter((other) => other.stepId !== wait.stepId), wait] };
 }

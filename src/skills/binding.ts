@@ -7,7 +7,7 @@ import type { ExecutionState } from "../record/state.ts";
 import { renamedRecord, renamedState } from "./renaming.ts";
 import { type Migration, migrationsFrom, missingSkill, type Skill, type SkillRegistry } from "./skill.ts";
 
-/** A run's state, bound to the skill that continues it here. */
+/** A run's state, bound to the skill that continues it in this runtime. */
 export interface Binding {
   readonly skill: Skill;
   /** Migrated if it is of an earlier version than the skill. */
@@ -15,14 +15,14 @@ export interface Binding {
   readonly isMigrated: boolean;
 }
 
-/** A checkpoint from which a run is to go on. */
+/** A checkpoint from which a run continues. */
 type Origin = Pick<LoadedCheckpoint, "state" | "snapshot">;
 
 /**
- * The version of the state decides, not that of the run: an older checkpoint is of the version that the run had then.
- * `undefined` where neither that version nor one with a migration from it is registered here.
+ * The version of the state decides, not that of the run: an older checkpoint has the version that the run had then.
+ * `undefined` if neither that version nor one with a migration from it is registered here.
  *
- * @throws `internal_error` if a migration throws, or returns what is no state.
+ * @throws `internal_error` if a migration throws, or returns something that is not a state.
  */
 export function findBinding(
   skills: SkillRegistry,
@@ -55,13 +55,17 @@ export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, from: 
   );
 }
 
-/** True where a run's state is not to be had: a damaged or missing snapshot, one of a newer version, a migration that fails. */
+/**
+ * True if a run's state cannot be read: a damaged or missing snapshot, one of a newer version, a migration that fails.
+ */
 export function isUnreadable(error: unknown): boolean {
   const codes: readonly ErrorCode[] = ["corrupt_data", "not_found", "unsupported_version", "internal_error"];
   return codes.some((code) => isDurableError(error, code));
 }
 
-/** The version of the skill that wrote a state: its own word, or the version that the run had at that revision. */
+/**
+ * The version of the skill that wrote a state: the version in the state, or the version of the run at that revision.
+ */
 export function versionOf(
   { run, formerVersions = [] }: RunRecord<Json>,
   state: ExecutionState<Json>,
@@ -73,7 +77,7 @@ export function versionOf(
 function atOnce(state: ExecutionState): ExecutionState {
   const given: unknown = state;
   if (!(given instanceof Promise)) return state;
-  // Whatever it comes to, it is too late, and no failure of the process.
+  // Its outcome comes too late, and must not end the process.
   given.catch(() => undefined);
   throw new TypeError("migrate: expected a state, not a promise");
 }
@@ -81,7 +85,7 @@ function atOnce(state: ExecutionState): ExecutionState {
 function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {
   const { to = skill.version, migrate } = migration;
   const renamed = renamedState(skill, migration, before);
-  // Encoding refuses what could not be read from the store.
+  // Encoding throws for a state that could not be read from the store.
   const state = migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
   return { ...state, skillId: skill.id, skillVersion: to };
 }

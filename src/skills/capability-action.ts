@@ -4,7 +4,7 @@ import type { Json } from "../json.ts";
 import { type Retries, retryDelay } from "../retry.ts";
 import type { Capability } from "./capability.ts";
 
-/** The call of a capability under its own policies, as far as the step that calls it says no other. */
+/** The call of a capability under its own policies, unless the step that calls it overrides them. */
 export function capabilityAction(
   { definition, handler }: Capability,
   input: Json,

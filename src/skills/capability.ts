@@ -8,22 +8,22 @@ import type { Schema } from "../schema.ts";
 /** What a capability does to the world. Source: the ORCA durability contract, section 5. */
 export type SideEffects = "none" | "read" | "write" | "external_action";
 
-/** What becomes of a recorded effect when its step is executed again. Source: as above. */
+/** What happens to a recorded effect when its step is executed again. Source: as above. */
 export type ReplayPolicy = "use_recorded_result" | "reexecute" | "require_human";
 
-/** What calling something does to the world, and what becomes of that in a later run. */
+/** The effect of an action on the world, and how a later execution treats it. */
 export interface EffectPolicy {
   /** Default `none`. */
   readonly sideEffects?: SideEffects;
   /** Default `use_recorded_result`. */
   readonly replayPolicy?: ReplayPolicy;
-  /** False where doing it twice with one idempotency key does it twice. Default true. */
+  /** False if two executions with one idempotency key have the effect twice. Default true. */
   readonly isIdempotent?: boolean;
-  /** True where a person must allow it in each run. */
+  /** True if a person must allow it in each run. */
   readonly requiresConfirmation?: boolean;
 }
 
-/** What a capability is, apart from the code behind it. Frozen once it is defined. */
+/** A capability without its code. Frozen once it is defined. */
 export interface CapabilityDefinition<Input = unknown, Output = unknown> extends EffectPolicy {
   /** Printable ASCII, such as `text.summarize`. */
   readonly id: string;
@@ -37,14 +37,17 @@ export interface CapabilityDefinition<Input = unknown, Output = unknown> extends
   readonly timeout?: Duration;
 }
 
-/** What a handler is told beside its input. */
+/** The second argument of a handler. */
 export interface StepContext {
   readonly runId: string;
   readonly stepId: string;
   readonly traceId?: string;
   /** 1 for the first. */
   readonly attempt: number;
-  /** The same for every attempt of this step in this run, also after a crash. Hand it on to whoever acts. */
+  /**
+   * The same for every attempt at this step in this run, also after a crash. Pass it to the service that performs the
+   * action.
+   */
   readonly idempotencyKey: string;
   /** Aborts when the run is canceled, the attempt times out, a sibling failed, or another executor took the run. */
   readonly signal: AbortSignal;
@@ -113,8 +116,8 @@ function msIsZero(duration: unknown): boolean {
 }
 
 /**
- * SHA-256 over everything in a definition but its schemas, of which it holds the vendors: equal before and after
- * anything that happens to a run.
+ * SHA-256 over a definition, with only the vendors of its schemas: the same before and after anything that happens to a
+ * run.
  */
 export function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
   const { input, output, ...data } = definition;
@@ -122,17 +125,17 @@ export function capabilityDigest(definition: CapabilityDefinition): Promise<stri
   return sha256(canonicalJson([JSON.parse(JSON.stringify(data)) as Json, vendors]));
 }
 
-/** A capability of whatever types. What its handler is given was checked by its schema, or wired by the skill's author. */
+/** A capability of any types. The input of its handler was checked by its schema, or mapped by the skill's author. */
 export interface AnyCapability {
   readonly definition: CapabilityDefinition;
   readonly handler: Handler<never, unknown>;
 }
 
-/** The capabilities that are bound here, by id. */
+/** The registered capabilities, by id. */
 export class CapabilityRegistry {
   readonly #byId = new Map<string, Capability>();
 
-  /** @throws `invalid_definition` where two have one id. */
+  /** @throws `invalid_definition` if two have one id. */
   constructor(capabilities: readonly AnyCapability[]) {
     for (const capability of capabilities) {
       const { id } = capability.definition;
@@ -146,9 +149,10 @@ export class CapabilityRegistry {
   }
 
   /**
-   * The capability that is registered under that id, or under the id of the one that is given; else the one that is given.
+   * The capability that is registered under that id, or under the id of the capability in the argument; otherwise that
+   * capability itself.
    *
-   * @throws `not_found` if there is neither; `invalid_request` for what is no capability.
+   * @throws `not_found` if there is neither; `invalid_request` if the argument is not a capability.
    */
   resolve(asked: string | AnyCapability, path: string): Capability {
     if (typeof asked === "string") {
@@ -165,7 +169,7 @@ export class CapabilityRegistry {
   }
 }
 
-/** True for what {@link defineCapability} makes. */
+/** True for a result of {@link defineCapability}. */
 export function isCapability(given: unknown): given is AnyCapability {
   if (typeof given !== "object" || given === null || !("definition" in given) || !("handler" in given)) return false;
   return typeof given.definition === "object" && given.definition !== null && typeof given.handler === "function";

@@ -9,7 +9,10 @@ import type { Migration, Skill } from "./skill.ts";
 type Names = Readonly<Record<string, string>>;
 type Form = LedgerNames["form"];
 
-/** The id under other names: in a graph each step has its own, in a body all steps of one name go together. */
+/**
+ * The id under other names: in a graph each step has its own name, in a body all steps of one name are renamed
+ * together.
+ */
 function renamedId(form: Form, names: Names, id: string): string {
   if (form === "graph") return getOwn(names, id) ?? id;
   const [name, count] = partsOfStepId(id);
@@ -17,9 +20,9 @@ function renamedId(form: Form, names: Names, id: string): string {
 }
 
 /**
- * The state with its steps under the names that a migration gives them.
+ * The state with its steps renamed as a migration says.
  *
- * @throws where two steps would have one name.
+ * @throws if two steps would have the same name.
  */
 export function renamedState(
   { body }: Skill,
@@ -47,7 +50,7 @@ export function renamedState(
   };
 }
 
-/** The record with its waits and gates under the names that these migrations give to steps. */
+/** The record with its waits and gates renamed as these migrations say. */
 export function renamedRecord(
   { body, version }: Skill,
   migrations: readonly Migration[],
@@ -77,11 +80,11 @@ export function renamedRecord(
   };
 }
 
-/** By which names the ledger knows steps, after a migration to that version. */
+/** The names by which the ledger knows steps, after a migration to that version. */
 function namesAfter(names: Names, renames: Names, to: string): Names {
   const after = { ...names };
   for (const old of Object.keys(renames)) {
-    // Another step that takes the old name is not the one that the ledger knows by it. No step's name has a U+0000.
+    // Another step that takes the old name is not the one that the ledger knows by it. No step name contains U+0000.
     after[old] = `${old}\u0000${to}`;
   }
   for (const [old, name] of Object.entries(renames)) after[name] = getOwn(names, old) ?? old;
@@ -89,8 +92,8 @@ function namesAfter(names: Names, renames: Names, to: string): Names {
 }
 
 /**
- * By what name the ledger and the receivers of an idempotency key know a step: that which it had when the run began, so that
- * a migration that renames the step does not make another action of it.
+ * The name by which the ledger and the receivers of an idempotency key know a step: its name when the run began, so
+ * that a migration that renames the step does not turn it into another action.
  */
 export function ledgerName({ run, ledgerNames }: RunRecord<Json>, id: string): string {
   const known = run.skillVersion === undefined ? undefined : getOwn(ledgerNames ?? {}, run.skillVersion);

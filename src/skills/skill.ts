@@ -12,8 +12,8 @@ import type { Graph } from "./graph/graph.ts";
 declare const types: unique symbol;
 
 /**
- * What a run executes. Made by `defineSkill` or `defineGraphSkill`. `Inputs` is what a start of it takes, `Result` what a run
- * of it ends with; `Skill` alone is a skill of any types.
+ * The definition that a run executes (a workflow). Made by `defineSkill` or `defineGraphSkill`. `Inputs` is the type of
+ * the inputs of a start, `Result` that of the result; `Skill` alone is a skill of any types.
  */
 export interface Skill<Inputs = never, Result = unknown> {
   /** For types alone; no value has it. */
@@ -26,33 +26,33 @@ export interface Skill<Inputs = never, Result = unknown> {
   readonly body: SkillBody;
 }
 
-/** The inputs of a skill; any fields if its type does not say which. */
+/** The inputs of a skill; any fields if its type does not specify them. */
 export type InputsOf<Inputs> = [Inputs] extends [never] ? Fields : Inputs;
 
 /** Carries the state of a run from one version of a skill to a later one. */
 export interface Migration {
   readonly from: string;
-  /** The skill's own version where absent. */
+  /** Default: the skill's own version. */
   readonly to?: string;
   /**
-   * New names of steps by their old ones: ids of a graph's steps, or the names in a body, of which each stands for all steps
-   * of that name. The results of the steps go with them, and so do their sleeps, waits and gates, what the ledger knows of
-   * them, and their idempotency keys.
+   * New names of steps by their old ones: ids of a graph's steps, or names in a body, each of which stands for all
+   * steps of that name. The results of the steps are renamed with them, and so are their sleeps, waits and gates, their
+   * ledger entries, and their idempotency keys.
    */
   readonly renames?: Readonly<Record<string, string>>;
   /**
-   * What else changes: called with the state under the new names, returns the state of the next version. Pure: it may be
-   * called again if a resume was interrupted. What it returns is checked before it is written.
+   * The other changes: called with the state under the new names, returns the state of the next version. Pure: it may
+   * be called again if a resume was interrupted. Its result is checked before it is written.
    */
   readonly migrate?: (state: ExecutionState) => ExecutionState;
 }
 
 /**
- * What a skill does, in one of two forms. Each brings what executes it, so that an app carries only the forms that it
- * uses.
+ * The body of a skill, in one of two forms. Each brings the code that executes it, so that an app carries only the
+ * forms that it uses.
  */
 export type SkillBody = SkillForm & {
-  /** Goes on with the run of that pass as far as it goes now. */
+  /** Executes the run of that pass as far as possible now. */
   readonly execute: (pass: Pass) => Promise<void>;
 };
 
@@ -60,7 +60,7 @@ type SkillForm =
   | { readonly kind: "graph"; readonly graph: Graph }
   | { readonly kind: "code"; readonly run: WorkflowBody };
 
-/** What skills of both forms are defined by. */
+/** The common part of the definitions of both forms. */
 export interface SkillDefinition<Inputs, Given = unknown> {
   /** Printable ASCII, such as `text.digest`. */
   readonly id: string;
@@ -68,7 +68,9 @@ export interface SkillDefinition<Inputs, Given = unknown> {
   readonly description?: string;
   /** Checked when a run is created. */
   readonly inputs?: Schema<Inputs, Given>;
-  /** How runs of earlier versions go on with this one. Without a migration they need their own version registered. */
+  /**
+   * How runs of earlier versions continue with this one. Without a migration they need their own version registered.
+   */
   readonly migrations?: readonly Migration[];
 }
 
@@ -137,11 +139,11 @@ function checkMigrations(migrations: readonly Migration[], path: string): void {
   }
 }
 
-/** The skills that are bound here, by id and version. */
+/** The registered skills, by id and version. */
 export class SkillRegistry {
   readonly #byId = new Map<string, Map<string, Skill>>();
 
-  /** @throws `invalid_definition` where two have one id and version, or one uses a capability that is not there. */
+  /** @throws `invalid_definition` if two have one id and version, or one uses a capability that is not registered. */
   constructor(skills: readonly Skill[], capabilities: CapabilityRegistry) {
     for (const skill of skills) {
       const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
@@ -162,15 +164,16 @@ export class SkillRegistry {
     }
   }
 
-  /** The skill of that version; of the version registered last where none is given. */
+  /** The skill of that version; without a version, the one registered last. */
   find(id: string, version?: string): Skill | undefined {
     const versions = this.#byId.get(id);
     return version === undefined ? [...(versions?.values() ?? [])].at(-1) : versions?.get(version);
   }
 
   /**
-   * The skill that continues a state of that version, with the migrations in order: this very version, or the one registered
-   * last that has migrations from it. A run that has come to a later version goes on with that, from its older states too.
+   * The skill that continues a state of that version, with the migrations in order: this very version, or the one
+   * registered last that has migrations from it. A run that has reached a later version continues with that one, also
+   * from its older states.
    */
   successor(id: string, version: string | undefined, reached = version): Successor | undefined {
     if (reached !== version && version !== undefined) {
@@ -208,7 +211,7 @@ export function missingSkill(id: string, version: string | undefined): never {
   throw notFound("skill", `skill ${name} is not registered here`);
 }
 
-/** The migrations from that version to the skill's own; none from its own. `undefined` where there is no way. */
+/** The migrations from that version to the skill's own; empty from its own. `undefined` if there is no path. */
 export function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
   const path: Migration[] = [];
   for (let version = from; version !== skill.version; ) {

@@ -6,16 +6,22 @@ import type { ExecutionState } from "../record/state.ts";
 import type { Store } from "../store.ts";
 import type { Failure, TelemetryHooks } from "./telemetry.ts";
 
-/** By this `defineTelemetry` gives what it made, so that nobody takes bare hooks for it; of any copy of this package. */
+/**
+ * Brand that marks the result of `defineTelemetry`, also of another copy of this package, so that plain hooks are
+ * rejected.
+ */
 export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
 
-/** Hooks, with what tells them of a runtime. Made by `defineTelemetry`, so that only who measures carries that. */
+/**
+ * Hooks, with the code that reports to them what a runtime does. Made by `defineTelemetry`, so that only programs that
+ * measure carry that code.
+ */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
   readonly [instrument]: (store: Store, onError: (error: unknown) => void) => Instrumentation;
 }
 
-/** @throws `invalid_definition` where it is none, such as bare hooks. */
+/** @throws `invalid_definition` if the value is not one, such as plain hooks. */
 export function checkTelemetry(telemetry: Telemetry | undefined): void {
   if (telemetry === undefined || typeof telemetry[instrument] === "function") return;
   throw new DurableError("invalid_definition", "telemetry: expected the result of defineTelemetry(hooks)", {
@@ -23,17 +29,17 @@ export function checkTelemetry(telemetry: Telemetry | undefined): void {
   });
 }
 
-/** Called with what a runtime does. Work that it is given it does once, and returns what came of it. */
+/** Observes what a runtime does. It runs the work that it is called with once, and returns its outcome. */
 export interface Instrumentation {
   /** The store, with its calls measured. */
   readonly store: Store;
   /** Begins a pass of that executor over a run. */
   pass(executor: string, run: Run<Json>): MeasuredPass;
-  /** Measures a drain of that executor, which uses the instrumentation that it is given. */
+  /** Measures a drain of that executor. The drain uses the instrumentation that it is called with. */
   drain<T>(executor: string, drain: (below: Instrumentation) => Promise<T>): Promise<T>;
   /** The due runs that a drain saw. */
   drained(seen: { readonly taken: number; readonly passedOver: number; readonly left: number }): void;
-  /** One call of what a step calls, by its name; `failureOf` says whether it failed. */
+  /** One call of an action, by the action's name; `failureOf` tells whether it failed. */
   attempt<T>(
     uses: string,
     context: { readonly runId: string; readonly stepId: string; readonly attempt: number },
@@ -41,7 +47,7 @@ export interface Instrumentation {
     failureOf: (outcome: T) => Failure | undefined,
   ): Promise<T>;
   commit<T extends { readonly kind: string }>(deliver: () => Promise<T>): Promise<T>;
-  /** What a commit has added to a run's history, so that what is measured agrees with what is remembered. */
+  /** What a commit has added to a run's history, so that measurements agree with the history. */
   written(change: WrittenChange): void;
   leaseLost(skillId: string): void;
 }
@@ -55,13 +61,13 @@ export interface WrittenChange {
 
 /** A pass that is measured. */
 export interface MeasuredPass {
-  /** What the pass is to use, so that what it asks of the store stands below it. */
+  /** What the pass must use, so that its store calls are below it in the trace. */
   readonly below: Instrumentation;
   within<T>(work: () => Promise<T>): Promise<T>;
   end(run: Run<Json>, how: { readonly isLost: boolean; readonly failure: unknown }): void;
 }
 
-/** The host, as work below that instrumentation is to use it. */
+/** The host for work below that instrumentation. */
 export function measured<H extends { readonly store: Store; readonly instrumentation?: Instrumentation }>(
   host: H,
   below: Instrumentation,

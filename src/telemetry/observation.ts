@@ -13,7 +13,7 @@ import {
   type TelemetryHooks,
 } from "./telemetry.ts";
 
-/** Makes of hooks the `telemetry` of a runtime or an app, which tells them what is done. */
+/** Turns hooks into the `telemetry` option of a runtime or an app, which reports to them what is done. */
 export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
   const untyped = hooks as TelemetryHooks;
   return Object.freeze({

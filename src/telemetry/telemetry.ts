@@ -3,18 +3,18 @@ import { present } from "../present.ts";
 import type { Store } from "../store.ts";
 
 /**
- * Where measurements and spans go, in OpenTelemetry's terms and names, without depending on it.
- * A few lines map them to `@opentelemetry/api`; see `examples/opentelemetry`. `Span` is whatever the hooks make of a span.
+ * Where measurements and spans go, in OpenTelemetry's terms and names, without a dependency on it. A few lines map them
+ * to `@opentelemetry/api`; see `examples/opentelemetry`. `Span` is any value that the hooks use for a span.
  *
- * Hooks are called synchronously and should only take note. A hook that throws, or whose promise rejects, disturbs
- * nothing: `onError` of the runtime or app is told, and the work goes on.
+ * Hooks are called synchronously and should only take note. If a hook throws or its promise rejects, `onError` of the
+ * runtime or app is called, and the work goes on undisturbed.
  */
 export interface TelemetryHooks<Span = unknown> {
-  /** Begins a span, now. Nothing more is asked about it where the answer is `undefined`. */
+  /** Begins a span, now. If it returns `undefined`, no other hook is called for this span. */
   startSpan(start: SpanStart<Span>): Span;
-  /** Ends a span, now. Called once for each that was begun. */
+  /** Ends a span, now. Called once for each span that was begun. */
   endSpan(span: Span, end: SpanEnd): void;
-  /** Calls `work` with the span as the active one, so that what a handler traces shows below its attempt. */
+  /** Calls `work` with the span as the active one, so that spans that a handler creates are below its attempt. */
   within?(span: Span, work: () => Promise<void>): void;
   /** Takes a measurement: an amount to add to a counter, or one value of a histogram. See {@link instruments}. */
   record(instrument: InstrumentName, value: number, attributes: Attributes): void;
@@ -28,7 +28,7 @@ export interface SpanStart<Span = unknown> {
   readonly name: string;
   readonly kind: "internal" | "client" | "server";
   readonly attributes: Attributes;
-  /** Absent where the span belongs to whatever is active at the moment. */
+  /** Absent if the span belongs to the span that is active at the moment. */
   readonly parent?: SpanParent<Span>;
 }
 
@@ -44,7 +44,7 @@ export interface RemoteSpan {
 
 export interface SpanEnd {
   readonly attributes: Attributes;
-  /** Where the status of the span is an error. Its `type` is among the attributes as `error.type`. */
+  /** Present if the status of the span is an error. Its `type` is also the attribute `error.type`. */
   readonly error?: Failure;
 }
 
@@ -55,7 +55,10 @@ export interface Instrument {
   readonly description: string;
 }
 
-/** What is measured, by name: the stable semantic conventions where they have one, else below `orca.`. */
+/**
+ * What is measured, by name: the names of the stable semantic conventions if they have one, otherwise names below
+ * `orca.`.
+ */
 export const instruments = {
   "db.client.operation.duration": seconds("Calls of the store."),
   "http.server.request.duration": seconds("HTTP requests, until their answer begins."),
@@ -71,30 +74,30 @@ export const instruments = {
 
 export type InstrumentName = keyof typeof instruments;
 
-/** Hooks that cannot disturb, and the span under which they are called. */
+/** Hooks whose failures disturb nothing, and the span under which they are called. */
 export interface Observer {
   readonly dbSystem: string;
-  /** Begins what is measured by a span and a histogram of its duration. `attributes` are for both. */
+  /** Begins an operation that is measured by a span and a histogram of its duration. `attributes` are for both. */
   begin(instrument: InstrumentName, start: SpanStart & { readonly spanAttributes?: Attributes }): Observation;
   add(counter: InstrumentName, attributes: Attributes, amount?: number): void;
   record(instrument: InstrumentName, value: number, attributes: Attributes): void;
 }
 
-/** Something under way that is measured. */
+/** An operation under way that is measured. */
 export interface Observation {
-  /** For what belongs below it. */
+  /** For operations below it. */
   readonly observer: Observer;
   within<T>(work: () => Promise<T>): Promise<T>;
   end(attributes?: Attributes, failure?: Failure): void;
 }
 
-/** How work went wrong: a word of few, and a sentence. */
+/** How an operation failed: a word from a small set, and a sentence. */
 export interface Failure {
   readonly type: string;
   readonly message: string;
 }
 
-/** `parent` is the span of all that says no other. */
+/** `parent` is the span of every operation that names no other. */
 export function observerOf(hooks: TelemetryHooks, onError: (error: unknown) => void, parent?: SpanParent): Observer {
   const guarded = <T>(hook: () => T): T | undefined => {
     try {
@@ -131,7 +134,7 @@ export function observerOf(hooks: TelemetryHooks, onError: (error: unknown) => v
             done ??= work();
             return done;
           };
-          // A failure of the work is its caller's, not the hook's.
+          // A failure of the work belongs to its caller, not to the hook.
           if (span !== undefined) guarded(() => hooks.within?.(span, () => once().then(nothing, nothing)));
           return once();
         },
@@ -145,7 +148,7 @@ export function observerOf(hooks: TelemetryHooks, onError: (error: unknown) => v
   };
 }
 
-/** Measures work. `failureOf` tells of a failure that is returned rather than thrown. */
+/** Measures work. `failureOf` recognises a failure that is returned rather than thrown. */
 export async function observe<T>(
   observation: Observation,
   work: () => Promise<T>,
@@ -183,9 +186,9 @@ export function observedStore(store: Store, observer: Observer): Store {
 }
 
 /**
- * The parent of a run's spans: its trace, where its trace id is one of W3C Trace Context, or one behind `trace_`, as the app
- * makes them. Nobody knows the span that began it, so all passes of a run, wherever they are made, stand below one that
- * is made up from the id.
+ * The parent of a run's spans: its trace, if its trace id is a W3C Trace Context id, or one behind `trace_`, as the app
+ * creates them. The span that began the trace is unknown, so all passes of a run, on any host, are below one span that
+ * is derived from the id.
  */
 export function runTrace(trace: string | undefined): SpanParent | undefined {
   const traceId = /^(?:trace_)?((?!0{32})[0-9a-f]{32})$/.exec(trace ?? "")?.[1];

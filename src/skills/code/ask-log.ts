@@ -2,26 +2,27 @@ import { getOwn, type Json } from "../../json.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import type { Record } from "./recorded.ts";
 
-/** Where it is in a state: an extension, since the ORCA v1 form has no place for it. */
+/** Its place in a state: an extension, since the ORCA v1 form has no field for it. */
 const askLogKey = "orca-durable/asks";
 
-/** Stands for the end of the body among the steps that it asked for. No step has this name. */
+/** Stands for the end of the body among the steps that it called. No step has this name. */
 const end = "";
 
 /**
- * What a body asked for while it waited for other steps as well, and after which answer it did. So its way can be told
- * again, whatever it takes between two steps: an answer is given once the body has asked for all that it had asked for
- * when that answer was first given. A body that asks for one step after the other leaves nothing in here.
+ * The steps that a body called while it also waited for other steps, and the answer after which it called them. So its
+ * path can be repeated, whatever time it takes between two steps: an answer is delivered once the body has called every
+ * step that it had called when that answer was first delivered. A body that calls one step after the other leaves
+ * nothing in here.
  *
- * That it ended is told like one more step.
+ * The body's end is recorded like one more step.
  *
- * As it is stored, it is a list of lists: an answer's step, empty before the first answer, and the steps asked for after it,
- * where an empty one is the end.
+ * The stored form is a list of lists: an answer's step, empty before the first answer, and the steps called after it,
+ * of which an empty one is the end.
  */
 export class AskLog {
   #entries: readonly (readonly string[])[];
   readonly #known: Set<string>;
-  /** What earlier passes told. */
+  /** The log of earlier passes. */
   readonly #told: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
   readonly #awaited = new Set<string>();
@@ -30,7 +31,7 @@ export class AskLog {
 
   constructor(state: ExecutionState<Json>, record: Record) {
     const entries = readEntries(getOwn(state.extensions, askLogKey));
-    // What the body did about a failure is nothing to wait for once that is tried afresh.
+    // The body's reaction to a failure is not awaited once the failure is tried again.
     this.#entries = record.isResumed ? entries.flatMap((entry) => keptEntry(entry, state, record)) : entries;
     this.#isChanged = record.isResumed && entries.length > 0;
     this.#told = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
@@ -41,29 +42,29 @@ export class AskLog {
     for (const id of this.#after.get("") ?? []) this.#awaited.add(id);
   }
 
-  /** True while the body has not yet asked for something that it had asked for before the next answer. */
+  /** True while the body has not yet called a step that it had called before the next answer. */
   get isAwaiting(): boolean {
     return this.#awaited.size > 0;
   }
 
-  /** The body asked for a step. */
+  /** The body called a step. */
   asked(id: string): void {
     this.#awaited.delete(id);
   }
 
-  /** True where an earlier pass told of the body's end and not of this step: then the body came to it after its end. */
+  /** True if an earlier pass recorded the body's end and not this step: then the body called it after its end. */
   isAfterEnd(id: string): boolean {
     return this.#told.has(end) && !this.#told.has(id);
   }
 
-  /** The body ended, `after` that answer, as it waited for those `open` steps. */
+  /** The body ended, `after` that answer, while it waited for those `open` steps. */
   ended(after: string, open: readonly string[]): void {
     this.#hasEnded = true;
     this.asked(end);
     for (const id of [...open, end]) this.add(after, id);
   }
 
-  /** Keeps of what the body asked for only what has settled: a run that is over never comes to the rest. */
+  /** Keeps only the calls that have settled: a run that is over never reaches the others. */
   conclude(isSettled: (id: string) => boolean): void {
     const kept = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id === end || isSettled(id)));
     if (kept.every((entry, index) => entry.length === this.#entries[index]?.length)) return;
@@ -78,7 +79,7 @@ export class AskLog {
     this.#isChanged = true;
   }
 
-  /** The body asked for a step that is new to it, as it waited for others too, with `after` as the last answer. */
+  /** The body called a step that is new to it while it waited for others too, with `after` as the last answer. */
   add(after: string, id: string): void {
     if (this.#known.has(id)) return;
     this.#known.add(id);
@@ -88,14 +89,14 @@ export class AskLog {
     this.#isChanged = true;
   }
 
-  /** The body was given the answer of a step. */
+  /** The body received the answer of a step. */
   answered(id: string, isAsked: (id: string) => boolean): void {
     for (const next of this.#after.get(id) ?? []) {
       if (!(next === end ? this.#hasEnded : isAsked(next))) this.#awaited.add(next);
     }
   }
 
-  /** Awaits nothing any more that has not come so far. */
+  /** Stops awaiting the calls that have not come so far. */
   forget(): void {
     this.#awaited.clear();
   }

@@ -1,25 +1,25 @@
 import { getOwn, type Json } from "../../json.ts";
 import { type ExecutionState, isSettled } from "../../record/state.ts";
 
-/** Where a state says at which lengths of its trace a failed run was resumed: an extension, as the ask log is one. */
+/** The extension in which a state lists the lengths of its trace at which a failed run was resumed. */
 const resumedKey = "orca-durable/resumed";
 
 /** A step that is recorded. */
 export interface Recorded {
   readonly id: string;
-  /** False where the body may have asked for it because of a failure that has been tried afresh since. */
+  /** False if the body may have called it because of a failure that has been tried again since. */
   readonly isNeeded: boolean;
 }
 
-/** What a state has recorded of a body's steps. */
+/** What a state has recorded about a body's steps. */
 export interface Record {
   /** The settled steps, in the order of their record. */
   readonly steps: readonly Recorded[];
-  /** True where the step is settled, and was so before any failure that has been tried afresh since. */
+  /** True if the step is settled, and was so before any failure that has been tried again since. */
   isKept(id: string): boolean;
-  /** True where a failed run goes on that has not reached a checkpoint since. */
+  /** True if a failed run was resumed and has not reached a checkpoint since. */
   readonly isResumed: boolean;
-  /** The state with the place in it at which a failed run goes on, where it does. */
+  /** The state with the place at which a failed run was resumed, if it was. */
   markedIn(state: ExecutionState<Json>): ExecutionState<Json>;
 }
 
@@ -30,7 +30,7 @@ export function recordOf({ stepResults, trace: { steps }, extensions }: Executio
   const failures = steps.flatMap(({ stepId }, failedAt) => {
     const last = place.get(stepId) ?? failedAt;
     if (last === failedAt && isSettled(getOwn(stepResults, stepId))) return [];
-    // What was recorded from then on, the body asked for as the failure was being tried afresh.
+    // The steps recorded from then on were called while the failure was being tried again.
     return [{ failedAt, resumedAt: marks.find((mark) => mark > failedAt) ?? steps.length }];
   });
   const isKeptAt = (at: number) => !failures.some(({ failedAt, resumedAt }) => failedAt < at && at < resumedAt);

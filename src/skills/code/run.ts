@@ -17,19 +17,22 @@ import { currentCall } from "./step-call.ts";
 import type { WorkflowBody } from "./workflow.ts";
 import { workflowStep } from "./workflow-step.ts";
 
-/** How long a body is quiet before its run parks, or before a step that is new in it is taken, in milliseconds. */
+/** How long a body must be quiet before its run parks, or before a new step of it is taken, in milliseconds. */
 const graceMs = 100;
-/** Slept one after the other, so that a stall of the whole process is not taken for silence of the body. */
+/** Several short sleeps, so that a stall of the whole process does not count as silence of the body. */
 const graceSliceMs = 25;
-/** After so long a quiet body is reported to `onError`, in milliseconds. */
+/** After this time a quiet body is reported to `onError`, in milliseconds. */
 const reportedAfterMs = 1_000;
-/** Turns of the microtask queue in which most bodies have reacted. It spares timers, and nothing depends on it. */
+/**
+ * Turns of the microtask queue in which most bodies have reacted. It only saves timers; correctness does not depend on
+ * it.
+ */
 const quickTurns = 32;
 
 /**
  * How much time a body gets between two recorded answers while it waits for several. Work between two steps that takes
- * turns of the event loop leaves no trace of how long it took, so that one pace may bring a body to ask for other steps than
- * are recorded. Nothing new is executed before the record is caught up with: so the body can be called again, at the
+ * turns of the event loop leaves no trace of its length, so at one pace a body may call other steps than the recorded
+ * ones. Nothing new is executed before the body has caught up with the record, so the body can be called again at the
  * next pace.
  */
 const paces = ["turn", "brisk", "patient"] as const;
@@ -38,17 +41,17 @@ type Ending =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly thrown: unknown };
 
-/** Executes a code-first body as far as it goes now: until it has ended, waits, or is handed over. */
+/** Executes a code-first body as far as possible now: until it has ended, waits, or is handed over. */
 export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
   for (const pace of paces) if (await new CodeRun(pass, pace).execute(body)) return;
 }
 
 /**
- * One pass over a code-first body. Steps that are recorded answer from the record; others are taken through the kernel,
- * and then answer from the record too. All answers come in the order of the record and one at a time, each once the body has
- * asked for all that it had asked for before that answer when it was first given: so it takes the same way in every pass.
- * A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends there, without
- * an exception in the body.
+ * One pass over a code-first body. Recorded steps are answered from the record; others are taken through the kernel,
+ * and then answered from the record too. Answers come in the order of the record and one at a time. Each comes once the
+ * body has called every step that it had called before that answer the first time, so the body takes the same path in
+ * every pass. A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends
+ * there, without an exception in the body.
  */
 class CodeRun implements BodyRun {
   readonly pass: Pass;
@@ -63,32 +66,32 @@ class CodeRun implements BodyRun {
   readonly #rejections = new WeakMap<object, string>();
   /** Steps that earlier passes recorded, in the order of their record. */
   readonly #recorded: readonly Recorded[];
-  /** Those of them that the body may no longer ask for. */
+  /** The ones that the body need not call again. */
   readonly #optional: ReadonlySet<string>;
   /** Steps that this pass recorded, in the order of their record. */
   readonly #fresh: string[] = [];
-  /** How much of the state's trace is in one of the two. */
+  /** The number of entries of the state's trace that are in one of the two. */
   #traced: number;
   readonly #answered = new Set<string>();
-  /** So many of the recorded ones, from the first on, have answered. */
+  /** The number of recorded steps, from the first on, that have answered. */
   #replayed = 0;
-  /** So many of them have answered or need not. */
+  /** The number of those that have answered or need not. */
   #caughtUp = 0;
   #lastStep: string | undefined;
   #lastAnswer = "";
   #ending: Ending | undefined;
   #fault: RunError | undefined;
-  /** Counts what the body does, and what it is given to react to. */
+  /** Counts what the body does, and the answers to which it reacts. */
   #activity = 0;
-  /** True while the body reacts without a turn of the event loop: then nothing else comes first, in whichever pass. */
+  /** True while the body reacts without a turn of the event loop: then nothing else can come first, in any pass. */
   #isImmediate = true;
   /** The count at which the body was last seen at rest. */
   #restedAt = -1;
-  /** True once an answer was given while the body waited for others as well. */
+  /** True once an answer was delivered while the body waited for others as well. */
   #wasPaced = false;
   #hasLaunched = false;
   #wasReported = false;
-  /** True once the pass is over: whatever the body still asks for is not looked at. */
+  /** True once the pass is over: later calls of the body are ignored. */
   #isOver = false;
 
   constructor(pass: Pass, pace: (typeof paces)[number] = "turn") {
@@ -104,7 +107,10 @@ class CodeRun implements BodyRun {
     pass.annotateWith((state) => this.#log.writtenTo(record.markedIn(state)));
   }
 
-  /** True once the pass is over; false where the body came to ask for something else than is recorded, and may yet not. */
+  /**
+   * True once the pass is over; false if the body called a step that is not the recorded one, and may not do so at
+   * another pace.
+   */
   async execute(body: WorkflowBody): Promise<boolean> {
     this.#start(body);
     try {
@@ -118,7 +124,7 @@ class CodeRun implements BodyRun {
     const { run } = this.pass.record;
     const inputs = decodeFields(this.pass.state.inputs, "inputs");
     const context = { runId: run.runId, skillId: run.skillId, createdAt: new Date(run.createdAt) };
-    // In a turn of its own, so that a body that throws at once is like any other.
+    // In a separate turn, so that a body that throws at once is handled like any other.
     void Promise.resolve()
       .then(() => body(workflowStep(this), inputs as never, context))
       .then(
@@ -129,7 +135,7 @@ class CodeRun implements BodyRun {
 
   async #pump(): Promise<boolean> {
     const flights = this.#flights;
-    // What the body does before it is first waited for needs no turn.
+    // What the body does before the first wait for it needs no turn.
     await this.#quickTurns();
     for (;;) {
       await flights.check();
@@ -151,7 +157,7 @@ class CodeRun implements BodyRun {
         }
         continue;
       }
-      // A sleep, an event or a gate that lost holds nothing up; a step between two attempts is under way.
+      // A sleep, an event or a gate that lost a race delays nothing; a step between two attempts is under way.
       if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
       else if (this.#log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
@@ -166,12 +172,12 @@ class CodeRun implements BodyRun {
         if (this.#isCaughtUp) this.#launchHeldBack();
         else if (this.#heldBack.size > 0 && this.#ending === undefined) {
           if (!(await this.#isQuiet(graceMs))) continue;
-          // Another pace may bring the body to ask for what is recorded. Else these steps are new in it.
+          // At another pace the body may call what is recorded. Otherwise these steps are new in it.
           if (this.#mayBeAstray) return false;
           this.#launchHeldBack();
         }
       }
-      // A body that has ended asks nobody any more, however long what it left behind may take.
+      // A body that has ended opens no more gates, however long its abandoned steps take.
       if (flights.hasGateAside && (flights.inFlight > 0 || flights.waits.length > 0)) {
         await flights.unask();
         continue;
@@ -199,8 +205,8 @@ class CodeRun implements BodyRun {
   }
 
   /**
-   * Asks for a step. The answer never comes where the step waits, where the body asks for what it did not ask before, or
-   * after the pass; then the pass ends around it.
+   * Calls a step. The answer never comes if the step waits, if the body calls what it did not call before, or after the
+   * pass; then the pass ends around it.
    */
   ask({ name, uses, input, take }: Ask): Promise<StepResult<Json>> {
     if (this.#isOver || this.pass.isOver) return never();
@@ -227,11 +233,11 @@ class CodeRun implements BodyRun {
           this.refuse(`step "${id}" was recorded with a different input than it is now called with`, id);
         }
       } else {
-        // Of a body that has ended: what it left behind may begin nothing more.
+        // The body has ended: its abandoned branches may begin nothing more.
         if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
         if (isContested) this.#log.add(this.#lastAnswer, id);
       }
-      // One that need not be asked for, and is: in the next pass it comes at this place again.
+      // A step that need not be called again, and is: in the next pass it comes at this place again.
       if (isContested && this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
       this.#log.asked(id);
       if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
@@ -239,7 +245,7 @@ class CodeRun implements BodyRun {
     });
   }
 
-  /** Ends the pass with a typed error, whatever the body does with it. */
+  /** Ends the pass with a typed error, whatever the body does with that error. */
   refuse(message: string, stepId: string, code = "nondeterminism"): void {
     this.#fault ??= { code, message, stepId };
     this.siblings.abort(new DurableError("nondeterminism", message));
@@ -251,7 +257,7 @@ class CodeRun implements BodyRun {
     if (typeof error === "object" && error !== null) this.#rejections.set(error, id);
   }
 
-  // A step without attempts never was called with an input, and of a state that was edited they need not be the same.
+  // A step without attempts was never called with an input, and the inputs of an edited state need not be the same.
   #isOtherInput(before: StepResult<Json>, input: Json | undefined): boolean {
     const { isEdited, formerVersions } = this.pass.record;
     const isChanged = isEdited === true || formerVersions !== undefined;
@@ -272,7 +278,7 @@ class CodeRun implements BodyRun {
     }
   }
 
-  /** True once the body has been given all that is recorded, and has asked for all that it had asked for by then. */
+  /** True once the body has received every recorded answer, and has called every step that it had called by then. */
   get #isCaughtUp(): boolean {
     if (this.#log.isAwaiting) return false;
     for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {
@@ -286,8 +292,8 @@ class CodeRun implements BodyRun {
     return this.#wasPaced && !this.#hasLaunched && this.#pace !== paces.at(-1) && !this.#isCaughtUp;
   }
 
-  // Not before what was recorded before it, nor before what was asked for before it was given. Only a body with new steps
-  // in it comes to those of this pass first.
+  // Not before what was recorded earlier, nor before the calls that came before it the first time. Only a body with new
+  // steps reaches those of this pass first.
   #nextAnswer(): string | undefined {
     if (this.#log.isAwaiting) return undefined;
     while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
@@ -316,8 +322,8 @@ class CodeRun implements BodyRun {
   }
 
   /**
-   * True once the body has reacted to what it was given before. Where it waits for a single answer, whatever it does next
-   * comes after that. Else it gets a turn of the event loop, again until it asks for nothing in it.
+   * True once the body has reacted to the earlier answers. If it waits for a single answer, its next action comes after
+   * that answer. Otherwise it gets a turn of the event loop, repeatedly, until it calls nothing in one.
    */
   async #isAtRest(): Promise<boolean> {
     if (this.#asked.size - this.#answered.size <= 1 || this.#restedAt === this.#activity) return true;
@@ -344,7 +350,7 @@ class CodeRun implements BodyRun {
     return this.#activity === before;
   }
 
-  /** True where nothing moved for so long. */
+  /** True if nothing moved for that time. */
   async #isQuiet(ms: number): Promise<boolean> {
     const { moves } = this.#flights;
     for (let quietMs = 0; quietMs < ms && this.#flights.moves === moves; quietMs += graceSliceMs) {
@@ -356,7 +362,7 @@ class CodeRun implements BodyRun {
 
   #end(ending: Ending): void {
     this.#ending = ending;
-    // What the body had not asked for before its end when it came to that first, it left behind then.
+    // What the body had not called before its end when it first ended, it had abandoned then.
     for (const id of this.#heldBack.keys()) if (this.#log.isAfterEnd(id)) this.#heldBack.delete(id);
     const open = [...this.#asked.keys()].filter((id) => !this.#answered.has(id) && !this.#isSettled(id));
     if (!this.#isImmediate || open.length > 0) this.#log.ended(this.#lastAnswer, open);
@@ -372,15 +378,15 @@ class CodeRun implements BodyRun {
     this.#flights.stir();
   }
 
-  /** Less than a pass lasts: a body that is stuck would be handed over for ever. */
+  /** Shorter than a pass: otherwise a stuck body would be handed over forever. */
   get #mostQuietMs(): number {
     const { bodyQuietMs, passMs } = this.pass.host;
     return Math.min(bodyQuietMs, passMs * 0.8);
   }
 
   /**
-   * Waits for the body, as it has nothing to wait for: it works, or it awaits something else than a step. Nothing tells
-   * these apart, so it gets its time.
+   * Waits for the body while it has nothing to wait for: it works, or it awaits something that is not a step. These
+   * cannot be distinguished, so the body gets its time.
    */
   async #awaitBody(): Promise<void> {
     if (!(await this.#quickTurns())) return;
@@ -407,8 +413,9 @@ class CodeRun implements BodyRun {
   }
 
   /**
-   * True where the run may park. A body that came to a wait in an earlier pass comes to it in this one too, and may be at work
-   * before it: it gets the time that it has where it waits for nothing. Else the end of that wait would go by, or a decision.
+   * True if the run may park. A body that reached a wait in an earlier pass reaches it in this one too, and may still
+   * work before it: it gets the same time as when it waits for nothing. Otherwise the end of that wait, or a decision,
+   * would be missed.
    */
   async #mayPark(): Promise<boolean> {
     if (!(await this.#isQuiet(graceMs))) return false;
@@ -423,7 +430,7 @@ class CodeRun implements BodyRun {
     return flights.moves === moves;
   }
 
-  /** Lets the answers come without what the body had asked for before them: it does not ask for that any more. */
+  /** Delivers the answers without waiting for the earlier calls before them: the body no longer makes those calls. */
   #forget(): void {
     this.#log.forget();
     this.#stir();
@@ -434,7 +441,8 @@ class CodeRun implements BodyRun {
   }
 
   #stuckAt(): RunError {
-    // Where it has asked for what was recorded later, it waits in vain for that: its answer comes after the missing one's.
+    // If the body has called a step that was recorded later, it waits for it in vain: its answer comes after the
+    // missing one's.
     const missing = this.#missing();
     if (missing !== undefined && this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id))) {
       return notAskedFor(missing);
@@ -450,7 +458,7 @@ class CodeRun implements BodyRun {
     return this.#recorded.find(({ id, isNeeded }) => isNeeded && !this.#asked.has(id))?.id;
   }
 
-  /** Ends the run as its body has ended, once what the body has left behind has settled. */
+  /** Ends the run as its body has ended, once the steps that the body abandoned have settled. */
   async #finish(ending: Ending): Promise<"over" | "goes on" | "astray"> {
     const flights = this.#flights;
     if (this.#log.isAwaiting) {
@@ -459,7 +467,7 @@ class CodeRun implements BodyRun {
     }
     const missing = this.#missing();
     if (missing !== undefined) {
-      // A branch that the body did not wait for may still ask.
+      // A branch for which the body did not wait may still call a step.
       if (!(await this.#isQuiet(reportedAfterMs))) return "goes on";
       if (this.#mayBeAstray) return "astray";
       await fail(this.pass, notAskedFor(missing));
@@ -503,7 +511,7 @@ class CodeRun implements BodyRun {
     const [stepId] = culprits;
     const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
     const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
-    // A step's own error was reported as the step failed.
+    // A step's own error was reported when the step failed.
     const isOfStep = typeof thrown === "object" && thrown !== null && this.#rejections.has(thrown);
     if (!isOfStep) this.pass.host.onError(thrown, contextOf(this.pass.record));
     if (stepId === undefined) return fail(this.pass, error);
@@ -512,12 +520,12 @@ class CodeRun implements BodyRun {
     );
   }
 
-  // The steps whose errors ended the body: by the error itself, its causes and the errors in it, else the last step, if that
-  // failed.
+  // The steps whose errors ended the body: found by the error itself, its causes and its inner errors; otherwise the
+  // last step, if that failed.
   #culprits(thrown: unknown): readonly string[] {
     const found = new Set<string>();
     const seen = new Set<unknown>();
-    // It grows as it is walked.
+    // It grows during the walk.
     const open = [thrown];
     for (const error of open) {
       if (typeof error !== "object" || error === null || seen.has(error)) continue;
@@ -541,7 +549,7 @@ function notAskedFor(stepId: string): RunError {
   };
 }
 
-// What ended the run is tried afresh when the run is resumed; failures that the body dealt with stay as they are.
+// A resume tries again the failure that ended the run; failures that the body handled stay as they are.
 function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionState<Json> {
   const result = getOwn(state.stepResults, stepId);
   if (result === undefined) return state;

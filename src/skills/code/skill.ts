@@ -50,12 +50,12 @@ export function codeBody(run: WorkflowBody): SkillBody {
   return { kind: "code", run, execute: (pass) => runCode(pass, run) };
 }
 
-// A run's inputs were checked by the skill's schema, or are what its author says they are.
+// A run's inputs were checked by the skill's schema, or have the types that its author declares.
 function asUntyped<I, R>(run: WorkflowBody<I, R>): WorkflowBody {
   return run as unknown as WorkflowBody;
 }
 
-// The types of a skill are those of its definition; the value has none.
+// The types of a skill are those of its definition; at run time they do not exist.
 function ofTypes<Inputs, Result>(skill: Skill): Skill<Inputs, Result> {
   return skill as unknown as Skill<Inputs, Result>;
 }

@@ -1,21 +1,21 @@
-/** The callback of a step that is being called: of which pass over a body, and under which id. */
+/** The callback of a step that is being called: its pass over a body, and its step id. */
 interface StepCall {
   readonly of: object;
   readonly id: string;
 }
 
-/** What `AsyncLocalStorage` of Node and workerd is used for here. */
+/** The part of `AsyncLocalStorage` (Node and workerd) that is used here. */
 interface AsyncContext {
   run<T>(call: StepCall, work: () => T): T;
   getStore(): StepCall | undefined;
 }
 
-// Browsers have nothing that follows a promise, as long as `AsyncContext` is a proposal: there only what a callback does
-// before its first await is known to be inside it.
+// Browsers cannot follow a promise as long as `AsyncContext` is a proposal: there, only what a callback does before its
+// first await is known to be inside it.
 const context = asyncContext();
 let calling: StepCall | undefined;
 
-/** Calls the callback of a step so that {@link currentCall} knows of it. */
+/** Calls the callback of a step so that {@link currentCall} can identify it. */
 export function withinCall<T>(of: object, id: string, work: () => T): T {
   const call = { of, id };
   const outer = calling;
@@ -27,7 +27,7 @@ export function withinCall<T>(of: object, id: string, work: () => T): T {
   }
 }
 
-/** The id of the step in whose callback this is called, of the same pass over a body. */
+/** The id of the step in whose callback this code runs, of the same pass over a body. */
 export function currentCall(of: object): string | undefined {
   const call = calling ?? context?.getStore();
   return call?.of === of ? call.id : undefined;

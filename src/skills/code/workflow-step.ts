@@ -26,12 +26,12 @@ import type { Approval, StepConfig, StepRetries, WorkflowStep, WorkflowStepConte
 const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 const defaultTimeout = "10 minutes";
-/** What a step that calls back is, in records and in what is measured. */
+/** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
 
 type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
 
-/** The pass behind the steps that a body was given; test tools answer for a step there. */
+/** The pass behind the `step` object of a body; test tools replace answers there. */
 export const codeRuns = new WeakMap<WorkflowStep, BodyRun>();
 
 /** The steps of one pass, as a body sees them. */
@@ -110,8 +110,8 @@ export function workflowStep(run: BodyRun): WorkflowStep {
 }
 
 /**
- * A promise for the body. That nothing awaits it is no failure of the process: a step's failure is recorded, and what the
- * body makes of it is the body's matter.
+ * A promise for the body. If nothing awaits it, the process must not end: a step's failure is recorded, and the body
+ * decides what to do about it.
  */
 export function handled<T>(work: () => Promise<T>): Promise<T> {
   const promise = work();
@@ -119,7 +119,7 @@ export function handled<T>(work: () => Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Asks for a step, and takes it under its own spec. */
+/** Calls a step, and takes it under its own spec. */
 function take(
   run: BodyRun,
   name: string,
@@ -138,7 +138,9 @@ function take(
   });
 }
 
-/** Takes a step that calls something, and gives its body what came of it. With an input, it is told from another call. */
+/**
+ * Takes a step that calls an action, and returns its outcome to the body. An input distinguishes one call from another.
+ */
 export async function call<T>(
   run: BodyRun,
   name: string,
@@ -163,7 +165,7 @@ function checkedOptions(name: string, options: { type: string; timeout?: Duratio
   return options;
 }
 
-// Before the step is asked for, so that the body is told in every pass.
+// Before the step is called, so that the body gets the error in every pass.
 function checkConfig(name: string, config: StepConfig): void {
   if (typeof config !== "object" || config === null)
     throw invalidRequest(name, `step "${name}": expected an object of options`);
@@ -193,7 +195,7 @@ function specOf(id: string, uses: string): StepSpec {
   return { id, uses, reads: [], writes: [], onFailure: "degrade", apply: (_, state) => state };
 }
 
-/** What a settled step gives its body: its value, or what it threw. */
+/** A settled step's answer to its body: its value, or the error that it threw. */
 function answer<T>(run: BodyRun, result: StepResult<Json>): T {
   if (result.status !== "degraded") return decodeValue(result.producedOutput, "output") as T;
   const thrown = decodeValue(result.rawResult, "error");

@@ -3,8 +3,8 @@ import type { Retries } from "../../retry.ts";
 import type { Capability, ReplayPolicy, SideEffects } from "../capability.ts";
 
 /**
- * What a code-first skill is written with. The types are those of Cloudflare's `WorkflowStep`, so that one function runs
- * there and here; `waitForApproval`, `use` and the fields of {@link StepConfig} about effects are ours.
+ * The steps of a code-first skill. The types are those of Cloudflare's `WorkflowStep`, so that one function runs there
+ * and here; `waitForApproval`, `use` and the fields of {@link StepConfig} about effects are additions.
  * Source: https://developers.cloudflare.com/workflows/build/workers-api/
  */
 export interface WorkflowStep {
@@ -35,7 +35,7 @@ export interface WorkflowStep {
   sleep(name: string, duration: Duration): Promise<void>;
   /** `timestamp` is a Date or milliseconds since 1970. */
   sleepUntil(name: string, timestamp: Date | number): Promise<void>;
-  /** The next signal whose name is `type`. Rejects when none comes in time; without a timeout, after 24 hours. */
+  /** The next signal whose name is `type`. Rejects if none arrives in time; the default timeout is 24 hours. */
   waitForEvent<T>(name: string, options: { type: string; timeout?: Duration }): Promise<WorkflowStepEvent<T>>;
   /** Waits until a person approves. A denial cancels the run. */
   waitForApproval(name: string): Promise<Approval>;
@@ -47,10 +47,10 @@ export interface StepConfig {
   /** How long one attempt may take. */
   readonly timeout?: Duration;
   readonly sensitive?: "output";
-  /** What the callback does to the world; `write` and `external_action` are entered in the ledger. Default `none`. */
+  /** What the callback does to the world; `write` and `external_action` are recorded in the ledger. Default `none`. */
   readonly sideEffects?: SideEffects;
   readonly replayPolicy?: ReplayPolicy;
-  /** False where doing it twice with one idempotency key does it twice. Default true. */
+  /** False if two executions with one idempotency key have the effect twice. Default true. */
   readonly isIdempotent?: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface WorkflowStepContext {
   readonly step: { readonly name: string; readonly count: number };
   /** 1 for the first. */
   readonly attempt: number;
-  /** The step's configuration, its defaults filled in. Where the delay is a function, `delay` is left out. */
+  /** The step's configuration with its defaults. If the delay is a function, `delay` is left out. */
   readonly config: {
     readonly retries: {
       readonly limit: number;
@@ -89,14 +89,14 @@ export interface WorkflowStepEvent<T> {
   readonly type: string;
 }
 
-/** What a person decided at a gate. */
+/** A person's decision at a gate. */
 export interface Approval {
   readonly approver?: string;
   readonly notes?: string;
   readonly decidedAt: Date;
 }
 
-/** What a Workflow's `run` is given beside its steps. */
+/** The first argument of a Workflow's `run`. */
 export interface WorkflowEvent<T> {
   readonly payload: Readonly<T>;
   readonly timestamp: Date;
@@ -104,7 +104,7 @@ export interface WorkflowEvent<T> {
   readonly workflowName: string;
 }
 
-/** Which run a body belongs to. */
+/** Identifies the run of a body. */
 export interface RunContext {
   readonly runId: string;
   readonly skillId: string;
@@ -112,7 +112,7 @@ export interface RunContext {
 }
 
 /**
- * The body of a code-first skill. It is called anew in every pass and must ask for the same steps again: it awaits only
+ * The body of a code-first skill. It is called again in every pass and must call the same steps again: it awaits only
  * `step` promises and pure work, and takes time and randomness from steps.
  */
 export type WorkflowBody<Inputs = never, Result = unknown> = (
@@ -121,7 +121,7 @@ export type WorkflowBody<Inputs = never, Result = unknown> = (
   context: RunContext,
 ) => Promise<Result>;
 
-/** The body that runs the `run(event, step)` of a Cloudflare Workflow, unchanged. */
+/** A body that runs the `run(event, step)` of a Cloudflare Workflow, unchanged. */
 export function fromWorkflow<T, Result>(
   run: (event: Readonly<WorkflowEvent<T>>, step: WorkflowStep) => Promise<Result>,
 ): WorkflowBody<T, Result> {

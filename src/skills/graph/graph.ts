@@ -8,7 +8,7 @@ import { type ExecutionState, type Fields, isSettled } from "../../record/state.
 import type { Retries } from "../../retry.ts";
 import { type AnyCapability, checkTimes, isCapability } from "../capability.ts";
 
-/** Where a step's input comes from: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
+/** The source of a step's input: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
 export type Source = string | Literal;
 
 /** A constant in a mapping; made by {@link literal}. */
@@ -26,7 +26,7 @@ export function literal(value: unknown): Literal {
   return mark as Literal;
 }
 
-/** What a `when` may look at. Fresh copies: changing them changes nothing. */
+/** The values that a `when` function may read. Fresh copies: changing them changes nothing. */
 export interface Scope {
   readonly inputs: Fields;
   readonly vars: Fields;
@@ -36,14 +36,18 @@ export interface Scope {
 interface StepBase {
   /** Any text of 1 to 256 characters, unique in the skill. */
   readonly id: string;
-  /** Steps that must have settled. None given means the step before; `[]` means none. */
+  /** Steps that must have settled. Default: the previous step; `[]` means none. */
   readonly dependsOn?: readonly string[];
   /**
-   * The step is skipped if this reference is falsy, or if this pure function returns false. A function sees the inputs and
-   * what the steps before this one wrote; targets that a step beside this one may write are left out of its scope.
+   * The step is skipped if this reference is falsy, or if this pure function returns false. A function sees the inputs
+   * and the results of the steps that this one depends on; targets that a parallel step may write are left out of its
+   * scope.
    */
   readonly when?: string | ((scope: Scope) => boolean);
-  /** Where the output goes: as a whole, or its properties one by one. Targets are `vars.<name>` and `outputs.<name>`. */
+  /**
+   * The targets of the output: one for the whole, or one for each property. Targets are `vars.<name>` and
+   * `outputs.<name>`.
+   */
   readonly output?: string | Readonly<Record<string, string>>;
   /** `fail` (the default) fails the run; `continue` records the step as degraded and goes on. */
   readonly onFailure?: "fail" | "continue";
@@ -52,8 +56,8 @@ interface StepBase {
 /** A step that uses a capability. */
 export interface CapabilityStep extends StepBase {
   /**
-   * The capability, or its id if it is registered elsewhere. The one that the runtime has registered under that id is called; if
-   * there is none, the one that is given here.
+   * The capability, or its id if it is registered elsewhere. The capability that the runtime has registered under that
+   * id is called; if there is none, the one in this field.
    */
   readonly uses: string | AnyCapability;
   /** One source for the whole input, or a source for each of its properties. */
@@ -69,16 +73,16 @@ export interface SignalStep extends StepBase {
   readonly waitFor: { readonly signal: string; readonly timeout?: Duration };
 }
 
-/** A step that only takes time. */
+/** A step that only takes time (a timer). */
 export interface SleepStep extends StepBase {
   readonly sleep: Duration;
 }
 
 export type GraphStep = CapabilityStep | SignalStep | SleepStep;
 
-/** A graph in which every reference is known to lead somewhere. Made by {@link parseGraph}. */
+/** A graph in which every reference is known to lead to a value. Made by {@link parseGraph}. */
 export interface Graph {
-  /** In an order in which each step stands after those it depends on. */
+  /** Each step comes after those on which it depends. */
   readonly steps: readonly PlannedStep[];
 }
 
@@ -88,11 +92,11 @@ export interface PlannedStep {
   readonly does: StepAction;
   readonly dependsOn: readonly string[];
   readonly when?: Reference | ((scope: Scope) => boolean);
-  /** What a `when` function must not look at, such as `vars.draft`: a step beside this one may write it. */
+  /** What a `when` function must not read, such as `vars.draft`: a parallel step may write it. */
   readonly hidden: ReadonlySet<string>;
   readonly outputs: readonly Output[];
   readonly onFailure: "fail" | "continue";
-  /** As the state lists them, such as `inputs.text`. */
+  /** As in the lists of the state, such as `inputs.text`. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
 }
@@ -101,7 +105,7 @@ export type StepAction =
   | {
       readonly kind: "capability";
       readonly capabilityId: string;
-      /** Called if none is registered under the id. */
+      /** Called if no capability is registered under the id. */
       readonly capability?: AnyCapability;
       readonly input: InputMapping;
       readonly retries?: Retries;
@@ -135,9 +139,9 @@ function fault(path: string, problem: string): DurableError {
 /**
  * Checks a graph and plans it.
  *
- * @throws `invalid_definition` that names the step and the fault: a repeated id, an unknown dependency, a cycle, a
- * reference to what no earlier step writes, a target that two steps may write, or one read and the other write, at the
- * same time.
+ * @throws `invalid_definition` that names the step and the fault: a duplicate id, an unknown dependency, a cycle, a
+ * reference to a target that no earlier step writes, a target that two steps may write at the same time, or that one
+ * may read while another writes it.
  */
 export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
   if (!Array.isArray(steps)) throw fault(path, "expected an array of steps");
@@ -170,7 +174,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
       if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
         throw fault(path, `step "${step.id}" reads ${read}, which no earlier step writes`);
       }
-      // A reference to a whole root reads all that any step writes there.
+      // A reference to a whole root reads every target that any step writes there.
       const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
       for (const key of written) {
         const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
@@ -355,7 +359,7 @@ function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedS
 /** Whether one step depends on another, directly or not. `ordered` is in the order of the dependencies. */
 function precedence(ordered: readonly ParsedStep[]): (earlier: ParsedStep, later: ParsedStep) => boolean {
   const places = new Map(ordered.map(({ id }, place) => [id, place]));
-  // A bit for each pair of steps: sets would take a hundred times as much, and a search for each pair too long.
+  // A bit for each pair of steps: sets would take a hundred times the memory, and a search for each pair too long.
   const ancestors = ordered.map(() => new Uint32Array(Math.ceil(ordered.length / 32)));
   for (const [place, { dependsOn }] of ordered.entries()) {
     const own = ancestors[place] as Uint32Array;
@@ -374,7 +378,7 @@ function precedence(ordered: readonly ParsedStep[]): (earlier: ParsedStep, later
 
 /** Which steps of a graph may run, as others settle. */
 export class Frontier {
-  /** Steps that may run now, and that nobody has taken. */
+  /** Steps that may run now, and that have not been taken. */
   readonly ready: PlannedStep[] = [];
   readonly #unmet = new Map<string, number>();
   readonly #dependents = new Map<string, PlannedStep[]>();
@@ -406,7 +410,7 @@ export class Frontier {
   }
 }
 
-/** The encoded input of a step. A reference that leads nowhere leaves its property out. */
+/** The encoded input of a step. A property whose reference has no value is left out. */
 export function resolveInput(input: InputMapping, state: ExecutionState<Json>): Json {
   if (input.kind !== "properties") return resolve(input, state) ?? null;
   const members = input.of.map(([key, source]) => [key, resolve(source, state)] as const);
@@ -429,13 +433,13 @@ function resolve(source: ParsedSource, state: ExecutionState<Json>): Json | unde
   );
 }
 
-/** Whether a reference in `when` holds: present, and not false, 0, "" or null. */
+/** True if a reference in `when` holds: present, and not false, 0, "" or null. */
 export function isTruthy(reference: Reference, state: ExecutionState<Json>): boolean {
   const json = resolve(reference, state);
   return Boolean(json !== undefined && isTagged(json) ? decodeValue(json, reference.text) : json);
 }
 
-/** The state after a step's encoded output went to its targets. */
+/** The state after a step's encoded output was written to its targets. */
 export function applyOutput(step: PlannedStep, output: Json, state: ExecutionState<Json>): ExecutionState<Json> {
   let { vars, outputs, writtenTargets } = state;
   for (const { property, root, name } of step.outputs) {

@@ -10,11 +10,11 @@ import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveI
 type Failure = Extract<StepOutcome, { kind: "failed" }>;
 
 /**
- * Executes a graph as far as it goes now: until the run has finished or failed, waits, or is handed over.
+ * Executes a graph as far as possible now: until the run has finished or failed, waits, or is handed over.
  *
- * Steps whose dependencies have settled run side by side, and each wait is taken up when it is over, whatever else is in
- * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a failure
- * aborts the siblings first.
+ * Steps whose dependencies have settled run in parallel, and each wait is taken up when it ends, whatever else is in
+ * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a
+ * failure first aborts the sibling steps.
  */
 export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
   const frontier = new Frontier(graph, pass.state);
@@ -87,7 +87,7 @@ function specOf(step: PlannedStep): StepSpec {
 function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
   if (when === undefined) return true;
   if (typeof when !== "function") return isTruthy(when, pass.state);
-  // What a step beside this one writes would be there or not by chance, and differently the next time.
+  // Whether the result of a parallel step would be there is a matter of chance, and would differ the next time.
   const settled = (root: "vars" | "outputs") => {
     const fields = Object.entries(pass.state[root]).filter(([name]) => !hidden.has(`${root}.${name}`));
     return decodeFields(Object.fromEntries(fields), root);
@@ -95,7 +95,7 @@ function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
   const inputs = decodeFields(pass.state.inputs, "inputs");
   const answer: unknown = when({ inputs, vars: settled("vars"), outputs: settled("outputs") });
   if (typeof (answer as { then?: unknown } | null | undefined)?.then !== "function") return Boolean(answer);
-  // Whatever it comes to, it is too late, and no failure of the process.
+  // Its outcome comes too late, and must not end the process.
   Promise.resolve(answer).catch(() => undefined);
   throw invalidRequest("when", `step "${id}": expected a value, not a promise`);
 }

@@ -10,8 +10,9 @@ export interface GraphSkillDefinition<Given = unknown> extends SkillDefinition<u
 }
 
 /**
- * Steps whose mappings fit what their capabilities declare, as far as types can say: a step that uses a capability itself and
- * not its id maps each property of its input, no other, and no property that its output has not.
+ * Steps whose mappings fit the declarations of their capabilities, as far as types can express it: a step that uses a
+ * capability itself, not its id, maps every property of its input, no other property, and no property that its output
+ * lacks.
  */
 export type CheckedSteps<Steps extends readonly GraphStep[]> = {
   readonly [Index in keyof Steps]: Checked<Steps[Index]>;
