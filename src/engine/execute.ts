@@ -23,8 +23,16 @@ export interface Execution {
   readonly done: Promise<void>;
 }
 
+/** What a pass begins with. */
+export interface Departure {
+  readonly skill: Skill;
+  readonly state: ExecutionState<Json>;
+  /** The run's last checkpoint. */
+  readonly head: Snapshot;
+}
+
 /** Executes a run under a lease that has just been committed. */
-export function execute(host: Host, skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Execution {
+export function execute(host: Host, held: Held, { skill, state, head }: Departure): Execution {
   const observation = host.instrumentation?.pass(host.executor, held.record.run);
   const pass = new Pass(observation === undefined ? host : measured(host, observation.below), held, state, head);
   const over = new AbortController();

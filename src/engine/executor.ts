@@ -1,14 +1,12 @@
-import type { Snapshot } from "../codec/snapshot.ts";
 import type { DurableError } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 
 import type { Json } from "../json.ts";
 import { leased, released } from "../record/lease.ts";
 import type { RunRecord } from "../record/run.ts";
-import type { ExecutionState } from "../record/state.ts";
-import type { Skill, SkillRegistry } from "../skills/skill.ts";
+import type { SkillRegistry } from "../skills/skill.ts";
 import type { RunRow } from "../store.ts";
-import { type Execution, execute } from "./execute.ts";
+import { type Departure, type Execution, execute } from "./execute.ts";
 import type { Host } from "./host.ts";
 import { Slots } from "./slots.ts";
 
@@ -54,15 +52,15 @@ export class Executor {
   }
 
   /**
-   * Begins a pass over a run whose lease was just committed, from `state`, with `head` as its last checkpoint. Begins
-   * none if this runtime does not execute, or was stopped meanwhile: then the run is due when its lease lapses.
+   * Begins a pass over a run whose lease was just committed. It begins none if this runtime does not execute, or was stopped
+   * meanwhile: then the run is due when its lease lapses.
    */
-  launch(skill: Skill, held: Held, state: ExecutionState<Json>, head: Snapshot): Promise<void> {
+  launch(held: Held, from: Departure): Promise<void> {
     if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();
     const key = executionKey(held);
     // A pass that had the run before: its own lease had lapsed.
     this.#executions.get(key)?.pass.lose("the run was taken again");
-    const execution = execute(this.#host, skill, held, state, head);
+    const execution = execute(this.#host, held, from);
     this.#executions.set(key, execution);
     const done = execution.done.then(() => {
       if (this.#executions.get(key) === execution) this.#executions.delete(key);

@@ -1,8 +1,8 @@
 import { isoTime } from "../clock.ts";
-import { DurableError, invalidRequest } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 import type { CheckpointId } from "../ids.ts";
 import { present } from "../present.ts";
-import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunRecord, type RunStatus } from "./run.ts";
+import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
 
 /** What can move a run from one status to another. */
 export type LifecycleEvent<V = unknown> =

@@ -191,24 +191,6 @@ export function isTerminal(status: RunStatus): boolean {
   return (terminalStatuses as readonly RunStatus[]).includes(status);
 }
 
-/** When an executor should look at the run next, in milliseconds; never if it waits only for a person or a signal. */
-export function dueAt(record: RunRecord<unknown>): number | undefined {
-  const time = nextTime(record);
-  // Stores hold whole milliseconds, and a duration may have fractions.
-  return time === undefined ? undefined : Math.ceil(time);
-}
-
-function nextTime(record: RunRecord<unknown>): number | undefined {
-  if (isTerminal(record.run.status)) return undefined;
-  if (record.lease !== undefined) return record.lease.endsAt;
-  if (record.run.status === "pending") return undefined;
-  // Set aside: timers that have ended meanwhile must not make it due for executors that cannot serve it.
-  if (record.unservedCount > 0) return record.wakeAt;
-  const times = record.waits.flatMap((wait) => ("until" in wait && wait.until !== undefined ? [wait.until] : []));
-  if (record.wakeAt !== undefined) times.push(record.wakeAt);
-  return times.length === 0 ? undefined : Math.min(...times);
-}
-
 /** The context of an error of that run, or of one of its steps. */
 export function contextOf({ run }: RunRecord<unknown>, stepId?: string): ErrorContext {
   const { tenantId, runId, skillId, traceId } = run;

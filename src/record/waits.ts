@@ -1,4 +1,4 @@
-import type { RunRecord, Wait } from "./run.ts";
+import { isTerminal, type RunRecord, type Wait } from "./run.ts";
 
 /** When the wait ends by itself, in milliseconds. */
 export function endOf(wait: Wait): number {
@@ -33,4 +33,25 @@ export function waitOf<K extends Wait["kind"]>(
 /** The record with that wait of its step, which replaces any other. */
 export function withWait<V>(record: RunRecord<V>, wait: Wait): RunRecord<V> {
   return { ...record, waits: [...record.waits.filter((other) => other.stepId !== wait.stepId), wait] };
+}
+
+/**
+ * When an executor should look at the run next, in milliseconds; `undefined` for never.
+ *
+ * | status | lease | set aside | due |
+ * |---|---|---|---|
+ * | completed, failed, canceled | | | never |
+ * | any other | held | | when the lease ends |
+ * | pending | none | | never: it waits for an explicit resume |
+ * | any other | none | yes | at `wakeAt`: no timer makes it due for executors that cannot serve it |
+ * | any other | none | no | at the earliest of `wakeAt` and the ends of its waits; never if it waits for a person or a signal alone |
+ */
+export function dueAt(record: RunRecord<unknown>): number | undefined {
+  const { run, lease, wakeAt, unservedCount } = record;
+  const isDoneOrNew = isTerminal(run.status) || (run.status === "pending" && lease === undefined);
+  if (isDoneOrNew) return undefined;
+  const ends = unservedCount > 0 ? [] : record.waits.map(endOf);
+  const time = lease?.endsAt ?? Math.min(wakeAt ?? Number.POSITIVE_INFINITY, ...ends);
+  // Stores hold whole milliseconds, and a duration need not be of any.
+  return time === Number.POSITIVE_INFINITY ? undefined : Math.ceil(time);
 }

@@ -1,6 +1,6 @@
 import { isoTime } from "../clock.ts";
-import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeValue } from "../codec/values.ts";
+import type { Departure } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -17,7 +17,6 @@ import { type Decision, moved } from "../record/lifecycle.ts";
 import { refuseUnedited, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
-import type { ExecutionState } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
 import { isOver } from "../record/waits.ts";
 import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
@@ -103,7 +102,7 @@ function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
   const { answer, checkpoint } = resumed;
   if (checkpoint !== undefined) {
     const { snapshot } = checkpoint;
-    void executor.launch(answer.skill, held, snapshot.state, snapshot);
+    void executor.launch(held, { skill: answer.skill, state: snapshot.state, head: snapshot });
   }
   return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
 }
@@ -259,7 +258,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes are allowed`, { path: "payload" });
   }
   const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
-  const signaled = await changeOnce<Awakened | undefined>(scope, runId, claim, async ({ record }, now) => {
+  const signaled = await changeOnce<Departure | undefined>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const { run } = record;
     if (isTerminal(run.status)) {
@@ -284,14 +283,8 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   if (isRepeat) return { held, isRepeat };
   const { answer } = signaled;
   if (answer === undefined) executor.tell(held);
-  else void executor.launch(answer.skill, held, answer.state, answer.head);
+  else void executor.launch(held, answer);
   return { held, isRepeat };
-}
-
-interface Awakened {
-  readonly skill: Skill;
-  readonly state: ExecutionState<Json>;
-  readonly head: Snapshot;
 }
 
 /** Takes a waiting run on, or makes it due where its skill is not here. */
@@ -300,7 +293,7 @@ async function wake(
   record: RunRecord<Json>,
   events: Change["events"],
   now: number,
-): Promise<{ change: Change; answer: Awakened | undefined }> {
+): Promise<{ change: Change; answer: Departure | undefined }> {
   const { executor } = scope;
   const { run } = record;
   const toDrain = { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };

@@ -71,7 +71,7 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
     // All of them, also those after the checkpoint: what the source did to the world is not done again.
     claims: await inheritedEffects(scope, source.record, record.run.runId),
   });
-  if (replay.snapshot !== undefined) void executor.launch(skill, replay.held, state, replay.snapshot);
+  if (replay.snapshot !== undefined) void executor.launch(replay.held, { skill, state, head: replay.snapshot });
   return descended(replay);
 }
 

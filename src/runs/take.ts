@@ -1,5 +1,6 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { failure } from "../engine/ending.ts";
+import type { Departure } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { isMediumFault } from "../engine/kernel.ts";
@@ -13,11 +14,10 @@ import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
 import { moved } from "../record/lifecycle.ts";
 import { selected } from "../record/lineage.ts";
-import { dueAt, type RunRecord } from "../record/run.ts";
-import type { ExecutionState } from "../record/state.ts";
+import type { RunRecord } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
+import { dueAt } from "../record/waits.ts";
 import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/binding.ts";
-import type { Skill } from "../skills/skill.ts";
 import type { RunRow } from "../store.ts";
 import type { Place, Scope } from "./scope.ts";
 
@@ -82,12 +82,11 @@ async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
   const { executor } = place;
   const scope: Scope = { ...place, tenant: row.tenant as TenantId };
   const runId = row.runId as RunId;
-  const { held, answer, checkpoint } = await change<Taken | undefined>(scope, runId, (held, now) =>
+  const { held, answer, checkpoint } = await change<Departure | undefined>(scope, runId, (held, now) =>
     decide(scope, held, isGone, now),
   );
   if (answer === undefined) return passedOver;
-  const { skill, state, head } = answer;
-  return { kind: "taken", done: executor.launch(skill, held, state, checkpoint?.snapshot ?? head) };
+  return { kind: "taken", done: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 
 /** True where no executor has the run that could go on with it, and something is to be done. */
@@ -110,13 +109,7 @@ function isLeft({ dueAt = 0 }: RunRow, now: number): boolean {
   return now - dueAt < graceMs;
 }
 
-interface Taken {
-  readonly skill: Skill;
-  readonly state: ExecutionState<Json>;
-  readonly head: Snapshot;
-}
-
-async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Promise<Decided<Taken | undefined>> {
+async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Promise<Decided<Departure | undefined>> {
   const { host, executor } = scope;
   if (!(await isFree(scope, held, isGone, now))) return { answer: undefined };
   const { record } = held;

@@ -52,6 +52,32 @@ export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
  * body has called every step that it had called before that answer the first time, so the body takes the same path in
  * every pass. A step that waits leaves its promise unsettled: once nothing else moves, the run parks and the pass ends
  * there, without an exception in the body.
+ *
+ * A step in one pass. Once it is recorded, it is not taken again:
+ *
+ * ```text
+ *   called ── recorded by an earlier pass ─────────────────▶ recorded ── its turn, body at rest ──▶ answered
+ *     │ new                                                     ▲
+ *     ▼            record caught up               settles       │
+ *   held back ───────────────────────▶ in flight ───────────────┘
+ *                                       │     ▲
+ *                                 waits ▼     │ the wait is over
+ *                                       waiting ── the pass ends ──▶ kept in the row, for the next pass
+ * ```
+ *
+ * The body in one pass:
+ *
+ * ```text
+ *   called ──▶ reacting ◀──────────────────────────────────────────┐
+ *                 │ asks for nothing more                          │
+ *                 ▼                                                │
+ *              at rest ── the next recorded answer is given ───────┤
+ *                 ├── steps are in flight, or waits are held ──────┘ when one moves
+ *                 ├── all wait for longer than holdMs ──▶ the run parks
+ *                 ├── nothing is asked for, for bodyQuietMs ──▶ fails: await_outside_step
+ *                 ├── asks for other steps than are recorded ──▶ called again, at the next pace
+ *                 └── returned or threw ──▶ what it left in flight settles, then the run ends
+ * ```
  */
 class CodeRun implements BodyRun {
   readonly pass: Pass;
