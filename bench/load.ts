@@ -9,7 +9,7 @@ const rounds: Readonly<Record<Scale, number>> = { full: 5, short: 1 };
 
 export const load: Bench = {
   id: "c",
-  title: "Loading the head of a run and taking its next step, after so many steps of a kilobyte",
+  title: "Loading the head of a run and executing its next step, by the number of kilobyte steps before it",
   async measure(media, scale) {
     const page = await media.page();
     const worker = await media.worker();

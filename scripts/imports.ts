@@ -14,7 +14,7 @@ interface Room {
   readonly holds: RegExp;
   /** The files that the room may import besides its own. */
   readonly sees: RegExp;
-  /** The files of which the room may import types only, by `import type`. Default: none. */
+  /** The files from which the room may import only types, by `import type`. Default: none. */
   readonly types?: RegExp;
   /** The packages that the room may import. */
   readonly packages: RegExp;

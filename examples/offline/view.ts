@@ -162,7 +162,7 @@ function runView(shown: Shown, actions: Actions): TemplateResult {
 }
 
 function sentence({ run, recoveries, steps }: Shown): string {
-  const again = recoveries === 0 ? "" : " Whoever executed it was gone, and it was taken up from its last checkpoint.";
+  const again = recoveries === 0 ? "" : " Its executor was gone, and the run continued from its last checkpoint.";
   switch (run.status) {
     case "running": {
       const busy = steps.filter(({ state }) => state === "running").map(({ id }) => id);
