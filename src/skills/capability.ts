@@ -70,15 +70,9 @@ export function defineCapability<Input = unknown, Output = unknown>(
   definition: CapabilityDefinition<Input, Output>,
   handler: Handler<Input, Output>,
 ): Capability<Input, Output> {
-  const { id, version, retries, timeout } = definition;
+  const { id, retries, timeout } = definition;
   const path = `capability "${id}"`;
-  if (!isId(id))
-    throw new DurableError("invalid_definition", `${path}: invalid id: expected 1 to 200 printable ASCII characters`);
-  if (!isId(version))
-    throw new DurableError(
-      "invalid_definition",
-      `${path}: invalid version: expected 1 to 200 printable ASCII characters`,
-    );
+  checkIdentity(definition, path);
   checkTimes({ retries, timeout }, path);
   for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
     if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
@@ -89,6 +83,19 @@ export function defineCapability<Input = unknown, Output = unknown>(
     ...(retries === undefined ? {} : { retries: Object.freeze({ ...retries }) }),
   });
   return Object.freeze({ definition: frozen, handler });
+}
+
+/**
+ * Checks the names by which records know a capability or a skill.
+ *
+ * @throws `invalid_definition` that names the place.
+ */
+export function checkIdentity(definition: { readonly id: unknown; readonly version: unknown }, path: string): void {
+  for (const name of ["id", "version"] as const) {
+    if (isId(definition[name])) continue;
+    const problem = `${path}: invalid ${name}: expected 1 to 200 printable ASCII characters`;
+    throw new DurableError("invalid_definition", problem, { path: `${path}.${name}` });
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { at } from "../json.ts";
 import { present } from "../present.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import type { Schema } from "../schema.ts";
-import type { CapabilityRegistry } from "./capability.ts";
+import { type CapabilityRegistry, checkIdentity } from "./capability.ts";
 import type { WorkflowBody } from "./code/workflow.ts";
 import type { Graph } from "./graph/graph.ts";
 
@@ -82,13 +82,7 @@ export interface SkillDefinition<Inputs, Given = unknown> {
 export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: string) => SkillBody): Skill {
   const { id, version, description, inputs, migrations = [] } = definition;
   const path = `skill "${id}"`;
-  if (!isId(id))
-    throw new DurableError("invalid_definition", `${path}: invalid id: expected 1 to 200 printable ASCII characters`);
-  if (!isId(version))
-    throw new DurableError(
-      "invalid_definition",
-      `${path}: invalid version: expected 1 to 200 printable ASCII characters`,
-    );
+  checkIdentity(definition, path);
   checkMigrations(migrations, `${path}.migrations`);
   return Object.freeze({
     id,
