@@ -68,7 +68,7 @@ export function d1Store(db: D1Database): Store {
   const selectOne = async <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row | undefined> =>
     (await select<Row>(operation, sql, values))[0];
 
-  /** The first of the commit's claims, in its order, that is another run's. */
+  /** The first of the commit's claims, in its order, that another run holds. */
   async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
     const columns = claimColumns.replaceAll(/\b(key|body)\b/g, "claims.$1");
     const held = `SELECT ${columns} FROM json_each(?) AS wanted JOIN claims
@@ -102,7 +102,7 @@ export function d1Store(db: D1Database): Store {
     },
 
     async usage(tenant) {
-      // The length in bytes, for which SQLite reads no more of a row than its head.
+      // The length in bytes; for it SQLite reads only the head of a row.
       const bytes = (table: string, column = "body") =>
         `(SELECT coalesce(sum(octet_length(${column})), 0) FROM ${table} WHERE tenant = ?1)`;
       const all = [
@@ -129,7 +129,7 @@ export function d1Store(db: D1Database): Store {
       }
       return select<RunRow>(
         "dueRuns",
-        // Named, or a tenant would make the planner read and sort all of its runs.
+        // The index is named: otherwise a tenant would make the planner read and sort all of its runs.
         `SELECT ${runColumns} FROM runs INDEXED BY runs_due WHERE ${terms.map(([term]) => term).join(" AND ")}
           ORDER BY due_at, run_id, tenant LIMIT ?`,
         [...terms.flatMap(([, values]) => values), limit],
@@ -190,7 +190,7 @@ export function d1Store(db: D1Database): Store {
           if (!violates(error, "claims.run_id")) throw error;
         }
         const claim = await heldClaim(commit);
-        // None, where its owner was erased since: then the commit may pass now, and nothing of it was written.
+        // None, if its owner was erased since: then the commit may succeed now, and nothing of it was written.
         return claim === undefined ? store.commit(commit) : { kind: "claimed", claim };
       }),
 
@@ -218,7 +218,7 @@ function rowOf<Row>(columns: Columns): Row {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null)) as Row;
 }
 
-/** D1 hands on what SQLite says; there is no other mark of which constraint failed. */
+/** D1 passes on SQLite's message; nothing else identifies the constraint that failed. */
 function violates(error: unknown, column: string): boolean {
   return messageOf(error).includes(`NOT NULL constraint failed: ${column}`);
 }

@@ -3,16 +3,16 @@ import type { Commit, EarlierEntry, NewClaim, RunRow } from "../../src/store.ts"
 
 export type Value = string | number | undefined;
 
-/** A statement and what is bound to it. */
+/** A statement and its bound values. */
 export type Write = readonly [sql: string, values: readonly Value[]];
 
 /**
- * The UTF-8 that a row may hold in its long texts: D1 takes 2,000,000 bytes a row, and ids and integers want some. The
- * local D1 takes four times as much, so what does not fit is found here or in production.
+ * The UTF-8 bytes of long texts in one row: D1 allows 2,000,000 bytes a row, and ids and integers need some. The local
+ * D1 allows four times as much, so the limit is enforced here or met only in production.
  */
 const maxTextBytes = 2_000_000 - 2_000;
 
-/** What a commit writes, in the order of what must win: a held claim over a stale row, and that over the rest. */
+/** The writes of a commit, in order of precedence: a held claim over a stale row, and a stale row over the rest. */
 export function writesOf(commit: Commit): readonly Write[] {
   const { run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
   return [
@@ -35,10 +35,10 @@ function erasing({ tenant, runId }: RunRow): readonly Write[] {
   ];
 }
 
-/** The characters of the claims of one statement: of none of them more than three bytes come. */
+/** The characters of the claims of one statement: each becomes at most three bytes. */
 const mostClaimCharacters = 500_000;
 
-// Many in one statement, since an invocation may only make so many.
+// Many in one statement, since an invocation may only run a limited number of them.
 function batchesOf(claims: readonly NewClaim[]): readonly (readonly NewClaim[])[] {
   const batches: NewClaim[][] = [];
   let room = 0;
@@ -85,7 +85,9 @@ function fenced(run: RunRow, over: number): Write {
   ];
 }
 
-/** Apart from the row, because setting an indexed column writes its index entries even where the value stays. */
+/**
+ * A separate statement, because setting an indexed column writes its index entries even if the value stays the same.
+ */
 function indexed({ tenant, runId, status, skillId, sourceRunId, dueAt }: RunRow): readonly Write[] {
   return [
     ["UPDATE runs SET due_at = ?3 WHERE tenant = ?1 AND run_id = ?2 AND due_at IS NOT ?3", [tenant, runId, dueAt]],
@@ -123,7 +125,7 @@ function expectFits(what: string, text: string): number {
   throw new DurableError("too_large", `commit: ${what} has ${bytes} bytes; D1 allows ${maxTextBytes} in one row`);
 }
 
-/** The text cut between code points into pieces that fit a row each, the first into `firstBytes`. */
+/** The text, cut between code points into pieces that fit into a row each, the first into `firstBytes`. */
 function split(text: string, firstBytes: number): readonly string[] {
   // No UTF-16 unit takes more than three bytes.
   if (text.length * 3 <= firstBytes) return [text];
@@ -131,7 +133,7 @@ function split(text: string, firstBytes: number): readonly string[] {
   const room = new Uint8Array(maxTextBytes);
   const pieces: string[] = [];
   for (let start = 0; start < text.length; ) {
-    // It stops before the first code point that does not fit, and tells how far it came.
+    // It stops before the first code point that does not fit, and returns how far it came.
     const { read } = encoder.encodeInto(text.slice(start), pieces.length === 0 ? room.subarray(0, firstBytes) : room);
     pieces.push(text.slice(start, start + read));
     start += read;

@@ -3,8 +3,8 @@ import { DurableError, isDurableError } from "../../src/errors.ts";
 import { storageRoom } from "./room.ts";
 
 /**
- * What is done in one transaction. It may await the requests of its transaction and nothing else: a transaction that
- * has none pending commits by itself. With `undo` it takes back all that it wrote, and gives what it passes to it.
+ * The work of one transaction. It may await the requests of its transaction and nothing else: a transaction that has
+ * none pending commits by itself. `undo` reverts all its writes, and returns its argument.
  */
 type Work<Schema extends DBSchema, Mode extends IDBTransactionMode, T> = (
   transaction: IDBPTransaction<Schema, StoreNames<Schema>[], Mode>,
@@ -12,7 +12,7 @@ type Work<Schema extends DBSchema, Mode extends IDBTransactionMode, T> = (
 ) => Promise<T>;
 
 export interface Connection<Schema extends DBSchema> {
-  /** Resolves with what the work gives, once its transaction is complete. */
+  /** Resolves with the result of the work, once its transaction is complete. */
   transact<Mode extends "readonly" | "readwrite", T>(
     operation: string,
     stores: StoreNames<Schema>[],
@@ -29,8 +29,8 @@ export type Migration<Schema extends DBSchema> = (
 ) => Promise<void>;
 
 /**
- * A connection that is opened by the first transaction, and again by the next one where it was lost. `onOutdated` is called
- * once, when the database turns out to have a version that is not among the migrations.
+ * A connection that the first transaction opens, and that the next one opens again if it was lost. `onOutdated` is
+ * called once, when the database has a version that is not among the migrations.
  */
 export function connect<Schema extends DBSchema>(
   name: string,
@@ -49,7 +49,8 @@ export function connect<Schema extends DBSchema>(
       return Promise.reject(new DurableError("store_failed", `the store on ${name} is closed: create another`));
     current ??= new Promise((resolve, reject) => {
       const opening = openDatabase(() =>
-        // The request stays and is answered once the other tab lets go; until then every call gets this answer.
+        // The request stays, and succeeds once the other tab closes its connection; until then every call rejects with
+        // this error.
         reject(
           new DurableError("store_blocked", `another tab has an older version of the database ${name} open`, {
             hint: "close or reload the other tabs of this site",
@@ -64,7 +65,7 @@ export function connect<Schema extends DBSchema>(
           db.addEventListener("versionchange", ({ newVersion }) => {
             // Another tab wants to upgrade or delete the database, and waits for this.
             release(db);
-            // Answered once that upgrade is over, which may be taken back too.
+            // Resolves once that upgrade is over; it may also be aborted.
             if (newVersion !== null && !closed) open().catch(() => undefined);
           });
           // The browser has taken the connection away.
@@ -83,11 +84,11 @@ export function connect<Schema extends DBSchema>(
     return current;
   }
 
-  // Async, so that a browser which refuses with an exception is one that rejects.
+  // Async, so that a browser that throws becomes a rejection.
   async function openDatabase(blocked: () => void): Promise<Database> {
     let upgrading: Transaction | undefined;
     let failure: unknown;
-    // Some browsers have none where they refuse it, and others throw.
+    // Some browsers that do not allow it have none, and others throw.
     if ((globalThis.indexedDB ?? undefined) === undefined) throw noDatabase();
     try {
       return await openDB<Schema>(name, migrations.length, {
@@ -96,9 +97,9 @@ export function connect<Schema extends DBSchema>(
             for (const migrate of migrations.slice(from)) await migrate(db, transaction);
           };
           upgrading = transaction;
-          // Opening rejects too, and that is who is listened to.
+          // Opening rejects too, and that error is the one that is reported.
           transaction.done.catch(() => undefined);
-          // What fails takes the whole upgrade back.
+          // A failure aborts the whole upgrade.
           migrating().catch((error: unknown) => {
             failure = error;
             abort(transaction);
@@ -107,8 +108,8 @@ export function connect<Schema extends DBSchema>(
         blocked,
       });
     } catch (error) {
-      // Of an upgrade that was taken back the browser says only that; why it fell is with its transaction, or with what
-      // took it back.
+      // For an upgrade that was aborted, the browser says only that; the reason is with its transaction, or with the
+      // code that aborted it.
       throw upgrading?.error ?? failure ?? error;
     }
   }
@@ -127,7 +128,7 @@ export function connect<Schema extends DBSchema>(
       return db.transaction(stores, mode, { durability });
     } catch (error) {
       if (nameOf(error) !== "InvalidStateError") throw error;
-      // The connection was lost, and the event that tells so is still on its way. Nothing has begun on it.
+      // The connection was lost, and the event that says so is still on its way. Nothing has begun on it.
       release(db);
       return (await open()).transaction(stores, mode, { durability });
     }
@@ -163,11 +164,11 @@ interface Transaction {
   abort(): void;
 }
 
-/** What the work gives, once the transaction is complete, or undone. Where the work fails, nothing of it is written. */
+/** The result of the work, once the transaction is complete, or undone. If the work fails, nothing of it is written. */
 async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T) => Promise<T>): Promise<T> {
   let isUndone = false;
   const undo = (given: T): T => {
-    // Throws where it is too late, so that nobody is told of an undoing that did not happen.
+    // Throws if it is too late, so that no caller relies on an undo that did not happen.
     transaction.abort();
     isUndone = true;
     return given;
@@ -182,13 +183,13 @@ async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T
   try {
     return (await Promise.all([worked, over]))[0];
   } catch (error) {
-    // A request that fell with its transaction says AbortError; why it fell is with the transaction. Of one that failed for
-    // itself the transaction may know nothing: the work has aborted it before the browser could.
+    // A request that was aborted with its transaction reports AbortError; the reason is with the transaction. The
+    // transaction may not know about a request that failed by itself: the work has aborted it before the browser could.
     throw nameOf(error) === "AbortError" ? (transaction.error ?? error) : error;
   }
 }
 
-/** A transaction that is over has nothing to undo, and says so. */
+/** A transaction that is over has nothing to undo, and throws. */
 function abort(transaction: Transaction): void {
   try {
     transaction.abort();

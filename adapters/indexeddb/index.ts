@@ -16,16 +16,18 @@ import {
 export { persistStorage, type Room, storageRoom } from "./room.ts";
 
 export interface IndexedDbStoreOptions {
-  /** The database, of which an origin can have many. Stores on the same one see each other's commits, across tabs too. */
+  /**
+   * The database; an origin can have several. Stores on the same database see each other's commits, also across tabs.
+   */
   readonly name?: string;
   /**
-   * `strict` resolves a commit once the browser has flushed it to the disk. `relaxed` resolves when the operating system
-   * has it: faster, and a power cut may take acknowledged commits. It is what browsers do if not told otherwise.
+   * `strict` resolves a commit once the browser has flushed it to the disk. `relaxed` resolves when the operating
+   * system has it: faster, but a power cut may lose acknowledged commits. It is the default of browsers.
    */
   readonly durability?: "strict" | "relaxed";
   /**
-   * Called once a newer version of the page has upgraded the database: each call is a `store_outdated` from then on, until
-   * the page is reloaded.
+   * Called once a newer version of the page has upgraded the database: from then on each call rejects with
+   * `store_outdated`, until the page is reloaded.
    */
   readonly onOutdated?: () => void;
 }
@@ -159,15 +161,15 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         for (const one of [...earlier, ...(entry === undefined ? [] : [{ ...entry, revision: run.revision }])]) {
           const { snapshot, ...record } = one;
           const { revision } = record;
-          // Added, not put: a checkpoint id that the run already has fails, and the transaction with it.
+          // `add`, not `put`: a checkpoint id that the run already has fails, and the transaction with it.
           writes.push(() => entries.add({ ...record, tenant, runId }));
           if (snapshot !== undefined) writes.push(() => snapshots.add({ tenant, runId, revision, body: snapshot }));
         }
-        // Before the reads are back, which takes a sixth off the time of a commit. Requests are answered in their order:
-        // what was read is known, and a refused commit undone, before the first of the writes is answered. Each write is
+        // Before the reads are answered, which takes a sixth off the time of a commit. Requests are answered in their
+        // order: the reads are known, and a rejected commit undone, before the first write is answered. Each write is
         // async because it may also throw, as Chromium does for a value that is too large for it.
         const writing = Promise.all(writes.map(async (write) => write()));
-        // Awaited below, unless the commit is refused: then they fall with the transaction.
+        // Awaited below, unless the commit is rejected: then they abort with the transaction.
         writing.catch(() => undefined);
 
         const [previous, found] = await reading;
@@ -179,7 +181,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
           const place = { tenant, runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
           await (place.listKeys.length > 0 ? places.put(place) : places.delete([tenant, runId]));
         };
-        // Together: the first that fails says why, and all others only that they fell with it.
+        // Together: the first one that fails has the reason; all others only report the abort.
         await Promise.all([writing, placing()]);
         return { kind: "committed" };
       }),
@@ -188,7 +190,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
   };
 }
 
-/** IndexedDB sorts an array behind every number and string, so no key with the same beginning comes after it. */
+/** IndexedDB sorts an array after every number and string, so no key with the same beginning comes after it. */
 const behindAll: IDBValidKey[] = [];
 
 function within(beginning: IDBValidKey[]): IDBKeyRange {
@@ -217,7 +219,7 @@ function dueKeys({ tenant, runId, status, dueAt }: RunRow): DueKey[] {
   ];
 }
 
-/** True where the run stands elsewhere in lists than before, or in others. */
+/** True if the run has another place in lists than before, or is in other lists. */
 function hasMoved(before: RunRow, after: RunRow): boolean {
   return (["status", "skillId", "sourceRunId", "dueAt"] as const).some((field) => before[field] !== after[field]);
 }
@@ -253,7 +255,10 @@ interface Walkable<Value> {
   openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
 }
 
-/** The UTF-8 of the bodies in a range. One is held at a time, so that a tenant's whole store is not in memory at once. */
+/**
+ * The UTF-8 bytes of the bodies in a range. One body is held at a time, so that a tenant's whole store is not in memory
+ * at once.
+ */
 async function bytesOf<Value>(
   source: Walkable<Value>,
   range: IDBKeyRange,

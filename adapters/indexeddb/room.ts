@@ -1,13 +1,13 @@
-/** How much room the browser gives this site, in bytes. */
+/** The storage that the browser allows this site, in bytes. */
 export interface Room {
-  /** What the site uses, of all its kinds of storage. A browser may round it. */
+  /** The usage of the site, over all its kinds of storage. A browser may round it. */
   readonly usage: number;
   readonly quota: number;
-  /** False where the browser may clear it all when the disk gets full. */
+  /** False if the browser may clear it all when the disk gets full. */
   readonly isPersistent: boolean;
 }
 
-/** The room of this site; `undefined` where the browser does not say, as outside of secure contexts. */
+/** The storage of this site; `undefined` if the browser does not report it, as outside of secure contexts. */
 export async function storageRoom(): Promise<Room | undefined> {
   try {
     const { usage, quota } = (await storage()?.estimate()) ?? {};
@@ -19,8 +19,8 @@ export async function storageRoom(): Promise<Room | undefined> {
 }
 
 /**
- * Asks the browser not to clear this site's storage when the disk gets full. It may ask the user, or decide by how the site
- * is used. False where it declines, and where it has no such promise to make.
+ * Asks the browser not to clear this site's storage when the disk gets full. It may ask the user, or decide by how the
+ * site is used. False if it declines, or cannot promise it.
  */
 export async function persistStorage(): Promise<boolean> {
   return (await storage()?.persist?.()) ?? false;

@@ -2,11 +2,11 @@ import type { DBSchema } from "idb";
 import type { ClaimRow, EntryRow, RunRow, SnapshotRow } from "../../src/store.ts";
 import type { Migration } from "./connection.ts";
 
-/** Stands in an index key for the tenants, or the values of a filter, taken together: a number, so no id equals it. */
+/** Stands in an index key for all tenants, or all values of a filter, together: a number, so no id equals it. */
 export const all = 0;
 export type IdOrAll = string | typeof all;
 
-/** Where a run stands in the list of one filter. */
+/** The place of a run in the list of one filter. */
 export type ListKey = [
   tenant: string,
   status: IdOrAll,
@@ -16,7 +16,7 @@ export type ListKey = [
   runId: string,
 ];
 
-/** Where a run stands among the due runs of its tenant, or of all. */
+/** The place of a run among the due runs of its tenant, or of all. */
 export type DueKey = [of: IdOrAll, dueAt: number, runId: string, tenant: string];
 
 export interface StoredRun {
@@ -24,8 +24,8 @@ export interface StoredRun {
 }
 
 /**
- * Where a run stands in lists: its own record, because an index takes what it sorts by from the value, and is written with
- * it. So a step, which moves no run in any list, writes no index. A tombstone has none.
+ * The place of a run in lists. It is a separate record, because an index reads its keys from the value, and is written
+ * with it. So a step, which moves no run in any list, writes no index. A tombstone has none.
  */
 export interface Place {
   readonly tenant: string;
@@ -45,7 +45,7 @@ export interface Schema extends DBSchema {
   claims: { key: [string, string, string]; value: ClaimRow; indexes: { owner: [string, string, string, string] } };
 }
 
-/** A released one is never changed: databases out there have it behind them. */
+/** A released migration is never changed: existing databases have run it. */
 export const migrations: readonly Migration<Schema>[] = [
   async (db) => {
     const runs = untyped(db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] }));
@@ -57,7 +57,7 @@ export const migrations: readonly Migration<Schema>[] = [
     const claims = db.createObjectStore("claims", { keyPath: ["tenant", "kind", "key"] });
     claims.createIndex("owner", ["tenant", "runId", "kind", "key"]);
   },
-  // The places of runs get a store of their own; before, they stood beside the row.
+  // The places of runs get a store of their own; before, they were in the row's record.
   async (db, transaction) => {
     const places = db.createObjectStore("places", { keyPath: ["tenant", "runId"] });
     places.createIndex("listed", "listKeys", { multiEntry: true });

@@ -11,7 +11,9 @@ import type {
   Store,
 } from "../../src/store.ts";
 
-/** Rows outside any store, by tenant: stores over the same data see each other's commits, as tabs on one database do. */
+/**
+ * Rows outside any store, by tenant: stores over the same data see each other's commits, like tabs over one database.
+ */
 export type MemoryData = Map<string, TenantRows>;
 
 interface TenantRows {
@@ -24,19 +26,21 @@ interface TenantRows {
 interface StoredRun {
   row: RunRow;
   entries: EntryRow[];
-  /** Those of the entries that have a checkpoint, by its id. */
+  /** The entries that have a checkpoint, by its id. */
   readonly checkpoints: Map<string, EntryRow>;
   snapshots: SnapshotRow[];
 }
 
 /**
- * A store whose medium is this process: it lasts as long as somebody holds its data, so it is for tests and for runs
- * that may die with their process. Every reader gets the same rows, and they are frozen for that.
+ * A store whose medium is this process: it lasts as long as its data is referenced, so it is for tests and for runs
+ * that may die with their process. All readers share the same rows, so the rows are frozen.
  */
 export function memoryStore({ data = new Map() }: { readonly data?: MemoryData } = {}): Store {
   let closed = false;
 
-  /** Answers a call in one synchronous step, so that no other call sees half of it; what it throws is a rejection. */
+  /**
+   * Answers a call in one synchronous step, so that no other call sees half of it; an exception becomes a rejection.
+   */
   async function answer<T>(operation: string, tenant: string, give: (rows: TenantRows) => T): Promise<T> {
     if (closed) throw new DurableError("store_failed", `${operation}: this memory store is closed: create another`);
     return give(data.get(tenant) ?? { runs: new Map(), listed: [], claims: new Map() });
@@ -129,7 +133,7 @@ export function memoryStore({ data = new Map() }: { readonly data?: MemoryData }
           throw new DurableError("store_failed", `commit: ${runId} already has a checkpoint ${twice}`);
         }
 
-        // Nothing fails from here on, so nothing has to be undone.
+        // Nothing fails from here on, so nothing must be undone.
         const stored: StoredRun = previous ?? { row: run, entries: [], checkpoints: new Map(), snapshots: [] };
         const wasListed = previous?.row.status !== undefined;
         stored.row = Object.freeze({ ...run });
@@ -187,7 +191,7 @@ function claimKey({ kind, key }: Pick<ClaimRow, "kind" | "key">): string {
   return `${kind}\u0000${key}`;
 }
 
-/** The items from a place on, forwards or backwards, as far as they fit. */
+/** The items from a place on, forwards or backwards, as many as fit. */
 function page<T>(
   items: readonly T[],
   from: number,
@@ -204,7 +208,7 @@ function page<T>(
   return found;
 }
 
-/** The place of the first item that is past something, in items of which that holds from one on. */
+/** The index of the first item that is past something; all items after it are past it too. */
 function firstPlace<T>(items: readonly T[], isPast: (item: T) => boolean): number {
   let [low, high] = [0, items.length];
   while (low < high) {
@@ -215,7 +219,7 @@ function firstPlace<T>(items: readonly T[], isPast: (item: T) => boolean): numbe
   return low;
 }
 
-/** Where a run of that position stands in the list, or would. */
+/** The place in the list of a run of that position, present or not. */
 function placeOf(listed: readonly StoredRun[], position: RunPosition): number {
   return firstPlace(listed, ({ row }) => comparePositions(row, position) >= 0);
 }

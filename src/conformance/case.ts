@@ -1,6 +1,6 @@
 import type { Store } from "../store.ts";
 
-/** What the author of an adapter gives to the suite. */
+/** What the author of an adapter passes to the suite. */
 export interface StoreHarness {
   /** A medium without a row that only one case uses: a new database, or the old one emptied. */
   fresh(): Promise<Medium>;
@@ -19,7 +19,7 @@ export interface ConformanceCase {
   readonly id: string;
   /** A sentence that is true of every good store. */
   readonly clause: string;
-  /** Resolves where the store keeps the clause, else rejects with an error that shows what it did instead. */
+  /** Resolves if the store keeps the clause; otherwise rejects with an error that shows what it did instead. */
   readonly run: (harness: StoreHarness) => Promise<void>;
 }
 

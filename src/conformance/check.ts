@@ -13,7 +13,7 @@ export interface CheckOptions {
   readonly exemptions?: readonly Exemption[];
   /** The ids of the only cases to run. */
   readonly only?: readonly string[];
-  /** After how many milliseconds a case has failed; 60,000 when not given. */
+  /** The number of milliseconds after which a case fails. Default 60,000. */
   readonly timeoutMs?: number;
 }
 

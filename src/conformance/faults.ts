@@ -9,7 +9,7 @@ export interface StoreCall {
   readonly method: StoreMethod;
   /** Which call of this method it is on this store, from 1. */
   readonly nth: number;
-  /** What a `commit` was given. */
+  /** The argument of a `commit`. */
   readonly commit?: Commit;
 }
 

@@ -10,7 +10,7 @@ export const all = 1_000;
 /** The last time that a Date can hold. */
 export const endOfTime = 8_640_000_000_000_000;
 
-/** A row at revision 1 with what is given on top. */
+/** A row at revision 1 with these changes. */
 export function row(tenant: string, runId: string, over: Partial<RunRow> = {}): RunRow {
   const revision = over.revision ?? 1;
   return { tenant, runId, revision, createdAt: someTime, status: "running", body: `${runId} at ${revision}`, ...over };
@@ -21,7 +21,7 @@ export function tombstone(tenant: string, runId: string, revision: number, over:
   return { tenant, runId, revision, createdAt: someTime, body: "erased", ...over };
 }
 
-/** A claim of `runId` as a store gives it back. */
+/** A claim of `runId` as a store returns it. */
 export function claimRow(tenant: string, runId: string, claim: NewClaim): ClaimRow {
   return { tenant, runId, ...claim };
 }

@@ -16,7 +16,7 @@ export function emptyTables(): Tables {
   return { runs: [], entries: [], snapshots: [], claims: [] };
 }
 
-/** What becomes of a commit. Throws where it brings a checkpoint id that the run already has. */
+/** The outcome of a commit. Throws if it brings a checkpoint id that the run already has. */
 export function verdict(tables: Tables, commit: Commit): CommitOutcome {
   const held = heldClaim(tables, commit);
   if (held !== undefined) return { kind: "claimed", claim: held };

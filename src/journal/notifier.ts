@@ -41,7 +41,7 @@ export function localNotifier(): Notifier {
  * Tells every tab and worker of the origin that has a channel of the same name, and those who share this object. What else is
  * sent on that channel is ignored.
  *
- * @throws `unsupported` where the platform has no BroadcastChannel, or refuses it.
+ * @throws `unsupported` if the platform has no BroadcastChannel, or refuses it.
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills, notifier: broadcastNotifier() });
  */

@@ -22,17 +22,17 @@ import { expectObject, expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
-/** What a run is made from. */
+/** The data of a new run. */
 export interface NewRun extends StartOptions {
   readonly skillId: string;
-  /** The version registered last if absent. */
+  /** Default: the version registered last. */
   readonly skillVersion?: string;
   readonly inputs?: Fields;
 }
 
-/** What may be said of a run at its birth, beside its skill and inputs. */
+/** The options of a run's birth, beside its skill and inputs. */
 export interface StartOptions {
-  /** A random one if absent. */
+  /** Default: a random id. */
   readonly runId?: string;
   readonly traceId?: string;
   readonly threadId?: string;
@@ -40,13 +40,13 @@ export interface StartOptions {
   readonly environment?: string;
   readonly metadata?: Fields;
   /**
-   * A second call with this key within 24 hours gives back the run of the first; with other content it is an
+   * A second call with this key within 24 hours returns the run of the first; with different content it throws
    * `idempotency_conflict`. Scoped by tenant and operation.
    */
   readonly idempotencyKey?: string;
 }
 
-/** The request of a start, whether it names its skill by id or by the skill itself. */
+/** The request of a start, which names its skill by id or passes the skill itself. */
 export function birthOf(given: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
   if (inputs === undefined && options === undefined && !isSkill(given)) return given;
   if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill returns it");
@@ -67,11 +67,11 @@ function isSkill(given: NewRun | Skill): given is Skill {
 export interface Born {
   readonly held: Held;
   readonly isRepeat: boolean;
-  /** The first checkpoint's; absent on a repeat. */
+  /** The id of the first checkpoint; absent on a repeat. */
   readonly snapshot?: Snapshot;
 }
 
-/** Creates a run that executes nothing until somebody resumes it. The skill need not be registered here. */
+/** Creates a run that executes nothing until it is resumed. The skill need not be registered here. */
 export async function createRun(scope: Scope, request: NewRun): Promise<Born> {
   expectBirth(request);
   const { record, state, claim } = await prepare(scope, request, "create");
@@ -116,7 +116,7 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
   const { host, executor, tenant } = scope;
   const skill = executor.skills.find(request.skillId, request.skillVersion);
   const given = request.inputs ?? {};
-  // Encoded before its schema sees it, so that what cannot be kept is refused under its own path.
+  // Encoded before its schema sees it, so that a value that cannot be stored is rejected under its own path.
   const encoded = encodeFields(given, "inputs");
   const checked = skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, given), "inputs");
   const { runId, idempotencyKey, skillId, traceId, threadId, sessionId, environment } = request;
@@ -146,12 +146,12 @@ async function validated(schema: Parameters<typeof validate>[0], inputs: Fields)
   return (await validate(schema, inputs, "inputs")) as Fields;
 }
 
-/** Writes a newborn run, or finds the one that an earlier call with the same idempotency key made. */
+/** Writes a newborn run, or finds the run of an earlier call with the same idempotency key. */
 export async function settle(scope: Scope, claim: NewClaim | undefined, change: Change): Promise<Born> {
   const { host } = scope;
   const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return earlier;
-  // The key first: where several claims are held by others, the first is told of.
+  // The key first: if others hold several claims, the store reports the first.
   const claims = [...(claim === undefined ? [] : [claim]), ...(change.claims ?? [])];
   const outcome = await write(host, undefined, { ...change, claims });
   switch (outcome.kind) {
@@ -159,7 +159,7 @@ export async function settle(scope: Scope, claim: NewClaim | undefined, change: 
       return { held: outcome.held, isRepeat: false, ...present({ snapshot: outcome.checkpoint?.snapshot }) };
     case "claimed":
     case "conflict": {
-      // A call with the same key may have been first, under another run id or under this one.
+      // Another call with the same key may have come first, under another run id or under this one.
       const first = await earlierRun(scope, claim);
       if (first !== undefined) return first;
       throw new DurableError("conflict", `run id "${change.record.run.runId}" is already taken`);
@@ -167,7 +167,7 @@ export async function settle(scope: Scope, claim: NewClaim | undefined, change: 
   }
 }
 
-/** The run that an earlier call with this idempotency key made. */
+/** The run of an earlier call with this idempotency key. */
 export async function earlierRun(scope: Scope, claim: NewClaim | undefined): Promise<Born | undefined> {
   const earlier = await earlierClaim(scope, claim);
   if (earlier === undefined || claim === undefined) return undefined;

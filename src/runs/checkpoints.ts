@@ -18,9 +18,9 @@ import { expectCount } from "./argument.ts";
 import { type Page, type RowPage, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
 
-/** A checkpoint that a caller brings. */
+/** A checkpoint from a caller. */
 export interface NewCheckpointRequest extends Precondition {
-  /** `chk_…` where absent. */
+  /** Default: `chk_…`. */
   readonly checkpointId?: string;
   readonly stepId?: string;
   readonly kind: string;
@@ -28,15 +28,15 @@ export interface NewCheckpointRequest extends Precondition {
   readonly state: ExecutionState;
 }
 
-/** One commit that a run's history remembers. */
+/** One commit of a run's history. */
 export interface HistoryEntry {
   /** The order within the run. Not every number occurs. */
   readonly revision: number;
   readonly events: readonly RunEvent[];
   readonly checkpoint?: ListedCheckpoint;
   /**
-   * True where the entry cannot be read, because it is damaged or of a newer version. Its one event, `entry.damaged`, says
-   * what is wrong, and of a checkpoint the ids are known.
+   * True if the entry cannot be read, because it is damaged or of a newer version. Its one event, `entry.damaged`,
+   * describes the fault, and the ids of a checkpoint are known.
    */
   readonly isDamaged?: true;
 }
@@ -50,8 +50,8 @@ export interface HistoryQuery {
 }
 
 /**
- * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. Whoever had the run under
- * a lease that lapsed is fenced, and the run is due. Saving the same again changes nothing.
+ * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. The holder of a lapsed
+ * lease is fenced, and the run is due. Saving the same checkpoint again changes nothing.
  */
 export async function saveCheckpoint(
   scope: Scope,
@@ -111,13 +111,13 @@ export async function saveCheckpoint(
 
 function expectItems(texts: readonly string[], path: string): void {
   if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
-  // By index, since a hole is passed over otherwise.
+  // By index, since an iteration passes over holes.
   for (let index = 0; index < texts.length; index++) {
     if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
   }
 }
 
-/** What the new checkpoint may be a delta over. Where the head is damaged, it begins anew. */
+/** The snapshot over which the new checkpoint may be a delta. If the head is damaged, it begins anew. */
 async function headSnapshot(scope: Scope, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
   if (run.checkpointHead === undefined) return undefined;
   try {
@@ -150,9 +150,9 @@ export async function loadCheckpoint(scope: Scope, runId: RunId, checkpointId: s
 
 /** A part of a run's checkpoints. */
 export interface CheckpointQuery {
-  /** The checkpoint after which the page begins; from the first where absent. */
+  /** The checkpoint after which the page begins. Default: from the first. */
   readonly after?: string;
-  /** At most so many, and fewer where they take more than some megabytes; all where absent. */
+  /** The most checkpoints, and fewer if they take more than some megabytes. Default: all. */
   readonly limit?: number;
 }
 
@@ -187,7 +187,7 @@ export async function listCheckpoints(
   return { items, total, ...present({ head, next }) };
 }
 
-/** What happened to the run, in order. */
+/** The history of the run, in order. */
 export async function readHistory(
   scope: Scope,
   runId: RunId,
@@ -201,7 +201,10 @@ export async function readHistory(
   return { items, ...present({ next: isMore ? items.at(-1)?.revision : undefined }) };
 }
 
-/** An entry as it is shown. One that cannot be read takes no other with it: it is shown as what is known of it. */
+/**
+ * An entry as it is shown. An entry that cannot be read does not affect the others: it is shown with the data that is
+ * known.
+ */
 export function shownEntry(row: EntryRow, bornAt: string): HistoryEntry {
   const runId = row.runId as RunId;
   try {
@@ -255,7 +258,7 @@ async function entries(
   }
 }
 
-/** Entries up to a limit, and fewer where they are large. */
+/** Entries up to a limit, and fewer if they are large. */
 export function entryPage(
   scope: Scope,
   runId: RunId,

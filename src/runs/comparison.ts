@@ -8,9 +8,9 @@ import type { Runs } from "./runs.ts";
 import type { Scope } from "./scope.ts";
 import { scopeOf } from "./scope.ts";
 
-/** What changed from one checkpoint of a run to another. */
+/** The changes from one checkpoint of a run to another. */
 export interface Comparison {
-  /** Absent where `to` is the run's first checkpoint, and so everything in it is new. */
+  /** Absent if `to` is the run's first checkpoint: then everything in it is new. */
   readonly from?: CheckpointId;
   readonly to: CheckpointId;
   /** Between the two states in the ORCA v1 form. */
@@ -18,7 +18,7 @@ export interface Comparison {
 }
 
 /**
- * What changed up to a checkpoint: since another one of the run, or since the one before it.
+ * The changes up to a checkpoint: since another one of the run, or since the previous one.
  *
  * @throws `not_found` that names the run, the checkpoint or its state.
  */
@@ -43,7 +43,7 @@ export async function compareCheckpoints(
 
 const windowSize = 200;
 
-/** The last checkpoint before a revision. A store lists forwards only, so it is looked for window by window. */
+/** The last checkpoint before a revision. A store lists forwards only, so it is found window by window. */
 async function checkpointBefore(scope: Scope, runId: RunId, revision: number): Promise<CheckpointId | undefined> {
   const { host, tenant } = scope;
   for (let end = revision - 1; end > 0; end -= windowSize) {

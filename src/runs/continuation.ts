@@ -25,24 +25,24 @@ import type { NewClaim } from "../store.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
-/** A run that goes on, and the checkpoint from which. */
+/** A run that continues, and the checkpoint from which it does. */
 export interface Resumed {
   readonly held: Held;
   readonly checkpointId: CheckpointId;
   readonly isRepeat: boolean;
 }
 
-/** A run that was changed, or that an earlier call with the same idempotency key had changed. */
+/** A run that was changed by this call, or by an earlier call with the same idempotency key. */
 export interface Repeatable {
   readonly held: Held;
   readonly isRepeat: boolean;
 }
 
-/** How a run is to go on. */
+/** How a run continues. */
 export interface Resumption extends Precondition {
-  /** The run's head where absent. */
+  /** Default: the run's head. */
   readonly checkpointId?: string;
-  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  /** A second call with this key within 24 hours changes nothing, and has the answer of the first. */
   readonly idempotencyKey?: string;
 }
 
@@ -91,7 +91,7 @@ function resumption(
   return {
     record: executor.taken(record, now),
     events: [...events, event("run.resumed", now, payload)],
-    // From an older checkpoint than the head it is a keyframe, since it does not stand on the head.
+    // From a checkpoint older than the head it is a keyframe, since it is not based on the head.
     checkpoint: { kind: "run_resumed", state: runningState(from.state, now), over: from.snapshot },
   };
 }
@@ -107,16 +107,16 @@ function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
   return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
 }
 
-/** Who decided at a gate, and about which. */
+/** A decision: who decided, and about which gate. */
 export interface GateDecision extends Precondition {
   readonly approver?: string;
   readonly notes?: string;
   /**
-   * The gate of that step; the first open gate where absent. A decision that comes late, or twice, is safe where it says what
-   * it is about: by this, by an idempotency key, or by the revision that its caller saw.
+   * The gate of that step. Default: the first open gate. A late or repeated decision is safe if it identifies what it
+   * is about: by this, by an idempotency key, or by the revision that its caller saw.
    */
   readonly stepId?: string;
-  /** A second call with this key within 24 hours changes nothing, and answers as the first did. */
+  /** A second call with this key within 24 hours changes nothing, and has the answer of the first. */
   readonly idempotencyKey?: string;
 }
 
@@ -133,7 +133,7 @@ async function decisionClaim(
 /** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
 type Opened = Continuation | { readonly head: CheckpointId };
 
-/** Opens a gate, and resumes the run where it waits; other steps of it may still be in flight. */
+/** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
 export async function approveRun(scope: Scope, runId: RunId, request: GateDecision): Promise<Resumed> {
   const { host, executor } = scope;
   const { stepId, approver, notes } = request;
@@ -149,7 +149,7 @@ export async function approveRun(scope: Scope, runId: RunId, request: GateDecisi
       ...record,
       run,
       waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
-      // Any other gate asks about one action, whatever that is called.
+      // Any other gate is about one action, whatever the action's name.
       confirmed:
         gate.reason === "confirmation" && capabilityId !== undefined
           ? [...new Set([...record.confirmed, capabilityId])]
@@ -158,7 +158,7 @@ export async function approveRun(scope: Scope, runId: RunId, request: GateDecisi
     const opened = event("run.approved", now, decisionPayload(decision));
     const head = selected(record, undefined);
     if (record.run.status === "running") {
-      // Whoever has the lease goes on with it, and so does whoever takes the run when that has lapsed.
+      // The holder of the lease goes on with it, and so does the next one when that lease has lapsed.
       const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
       return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
     }
@@ -195,7 +195,7 @@ export async function denyRun(scope: Scope, runId: RunId, request: GateDecision)
     const decision = decisionOf(gateOf(record, stepId, "deny"), by);
     const run = moved(record.run, { type: "deny", decision }, now);
     const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
-    // Its waits stay: where it is resumed after all, that shortens no sleep and restarts no timeout.
+    // Its waits stay: if it is resumed after all, no sleep is shortened and no timeout restarts.
     return { change: { record: released({ ...record, run }), events }, answer: undefined };
   });
   if (!isRepeat) executor.interrupt(held, "the run was denied");
@@ -223,7 +223,7 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
       details: { status, event: type },
     });
   }
-  // Whatever the status, the lifecycle refuses it, and says so.
+  // In every such status, the lifecycle rejects the event, with an error of its own.
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
 
@@ -244,11 +244,11 @@ export interface NewSignal extends Precondition {
   /** Printable ASCII, 1 to 200 characters. */
   readonly name: string;
   readonly payload?: unknown;
-  /** A second call with this key within 24 hours delivers nothing, and answers as the first did. */
+  /** A second call with this key within 24 hours delivers nothing, and has the answer of the first. */
   readonly idempotencyKey?: string;
 }
 
-/** Puts a signal into the run's inbox, and wakes the run where it waits for it. Each signal is delivered once. */
+/** Puts a signal into the run's inbox, and wakes the run if it waits for it. Each signal is delivered once. */
 export async function signalRun(scope: Scope, runId: RunId, request: NewSignal): Promise<Repeatable> {
   const { host, executor } = scope;
   const { name, payload, idempotencyKey } = request;
@@ -287,7 +287,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   return { held, isRepeat };
 }
 
-/** Takes a waiting run on, or makes it due where its skill is not here. */
+/** Continues a waiting run, or makes it due if its skill is not registered here. */
 async function wake(
   scope: Scope,
   record: RunRecord<Json>,
@@ -303,11 +303,11 @@ async function wake(
     from = await getCheckpoint(scope, run.runId, selected(record, undefined));
     binding = findBinding(executor.skills, record, from);
   } catch (error) {
-    // A signal is kept whatever its run's state is like. The drain reports what is wrong with that.
+    // A signal is kept in every state of its run. The drain reports what is wrong with that state.
     if (!isUnreadable(error)) throw error;
     return toDrain;
   }
-  // A run that must be migrated first is left to the drain, which does it in a checkpoint of its own.
+  // A run that must be migrated first is left to the drain, which migrates it in a separate checkpoint.
   if (binding === undefined || binding.isMigrated) return toDrain;
   const proceeding = executor.taken(
     underSkill({ ...record, run: moved(run, { type: "proceed" }, now) }, binding.skill),

@@ -13,9 +13,9 @@ import type { Scope } from "./scope.ts";
 const tries = 20;
 
 /**
- * Deletes a run: its history, states and effects are gone, its id stays taken, and no late write brings it back. What
- * descends from it owns what it stands on and goes on. A run that is damaged can be deleted too, and what an import that was
- * given up has left.
+ * Deletes a run: its history, states and effects are gone, its id stays taken, and no late write brings it back. Its
+ * descendants own the data that they need and go on. A damaged run can be deleted too, and so can the rest of an
+ * abandoned import.
  *
  * @throws `conflict` while the run is being executed.
  */
@@ -23,20 +23,20 @@ export async function deleteRun(scope: Scope, runId: RunId, precondition: Precon
   const isDeleted = await eraseWhere(scope, runId, (row, now) => {
     const record = readableRecord(row);
     if (record !== undefined) demand(record, precondition);
-    // Of a damaged run, or what an import has left, nobody can say at which revision it is.
+    // The revision of a damaged run, or of the rest of an import, is unknown.
     else if (precondition.expectedRevision !== undefined) {
       throw new DurableError("precondition_failed", `run "${runId}" is damaged and has no readable revision`, {
         hint: "delete it without If-Match",
       });
     }
-    // A row that cannot be read says of nobody that he executes it.
+    // A row that cannot be read names no executor.
     if (record !== undefined) refuseLive(record, now, "cancel it first");
     return true;
   });
   if (!isDeleted) missingRun(runId);
 }
 
-/** Erases a run as long as its row, in whatever form it is found, may be erased. False where it may not, or is gone. */
+/** Erases a run as long as its row, in whatever form it is found, may be erased. False if it may not, or is gone. */
 export async function eraseWhere(
   scope: Scope,
   runId: RunId,
@@ -55,12 +55,12 @@ export async function eraseWhere(
   throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
 }
 
-// What an import that was given up has left, in no list.
+// The rest of an abandoned import, in no list.
 function isImport(row: RunRow): boolean {
   return row.status === undefined && unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
 }
 
-/** The record of a row; `undefined` where it is damaged or of a newer version. */
+/** The record of a row; `undefined` if it is damaged or of a newer version. */
 export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
   return unlessDamaged(() => heldRow(row)?.record);
 }

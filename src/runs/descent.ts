@@ -23,11 +23,11 @@ import type { Scope } from "./scope.ts";
 
 /** Where a descendant begins, and what it is called. It is written only if its source fulfils the precondition. */
 export interface Descent extends Precondition {
-  /** The source's head where absent. */
+  /** Default: the source's head. */
   readonly checkpointId?: string;
-  /** `replay_…` or `fork_…` where absent. */
+  /** Default: `replay_…` or `fork_…`. */
   readonly newRunId?: string;
-  /** As in {@link NewRun}: a second call with this key within 24 hours gives back the run of the first. */
+  /** As in {@link NewRun}: a second call with this key within 24 hours returns the run of the first. */
   readonly idempotencyKey?: string;
 }
 
@@ -39,8 +39,8 @@ export interface StateEdit {
 
 export interface ForkDescent extends Descent {
   /**
-   * Changes the state from which the fork goes on: the selected checkpoint is copied as it is, and the change is a second
-   * checkpoint, `state_edited`, the head. Such a fork starts with no confirmed capabilities.
+   * Changes the state from which the fork continues: the selected checkpoint is copied unchanged, and the change is a
+   * second checkpoint, `state_edited`, the head. Such a fork starts with no confirmed capabilities.
    */
   readonly edit?: StateEdit;
 }
@@ -52,14 +52,14 @@ export interface Descended {
   readonly isRepeat: boolean;
 }
 
-/** Makes a new run that executes from a checkpoint's state. The source is only read. */
+/** Creates a new run that executes from a checkpoint's state. The source is only read. */
 export async function replayRun(scope: Scope, runId: RunId, descent: Descent): Promise<Descended> {
   const { host, executor } = scope;
   const claim = await descentClaim("replay", host, runId, descent);
   const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return descended(earlier);
   const { source, checkpoint } = await origin(scope, runId, descent);
-  // Here only to be refused in time: the copy stays as it was, and is migrated when it begins.
+  // Only to fail early: the copy stays unchanged, and is migrated when it begins.
   const { skill, state } = bindSkill(executor.skills, source.record, checkpoint);
   const now = host.clock.now();
   const record = born("replay", host, source.record, checkpoint, descent, now);
@@ -68,14 +68,14 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
     record: executor.taken(replaying, now),
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
-    // All of them, also those after the checkpoint: what the source did to the world is not done again.
+    // All of them, also those after the checkpoint: an action of the source is not repeated.
     claims: await inheritedEffects(scope, source.record, record.run.runId),
   });
   if (replay.snapshot !== undefined) void executor.launch(replay.held, { skill, state, head: replay.snapshot });
   return descended(replay);
 }
 
-/** Makes a new pending run whose head is the checkpoint. It executes nothing until somebody resumes it. */
+/** Creates a new pending run whose head is the checkpoint. It executes nothing until it is resumed. */
 export async function forkRun(scope: Scope, runId: RunId, descent: ForkDescent): Promise<Descended> {
   const { host } = scope;
   const { edit } = descent;
@@ -97,7 +97,7 @@ async function bornFork(scope: Scope, runId: RunId, descent: ForkDescent, claim:
     record: descent.edit === undefined ? record : { ...record, confirmed: [], isEdited: true, isEditPending: true },
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
-    // Only what the checkpoint has behind it: what comes after is the fork's own to do, under its own keys.
+    // Only the effects before the checkpoint: later ones are the fork's own, under its own keys.
     claims: await inheritedEffects(scope, source.record, record.run.runId, { state: checkpoint.state, version }),
   });
 }
@@ -113,7 +113,7 @@ function encodedEdit(edit: StateEdit): EncodedEdit {
   return { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
 }
 
-/** The fork with its edit. One that was found under its key may still lack it, where the first call was cut off. */
+/** The fork with its edit. A fork that was found by its key may still lack it, if the first call was interrupted. */
 async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit): Promise<Born> {
   if (fork.held.record.isEditPending !== true) return fork;
   const { runId } = fork.held.record.run;
@@ -129,7 +129,7 @@ async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit): Promise<Bo
   return { ...fork, held };
 }
 
-/** The claim of a replay or fork under its key: of what was asked for, whatever the head is by then. */
+/** The claim of a replay or fork by its key: it covers the request, whatever the head is by then. */
 async function descentClaim(
   kind: DescentKind,
   host: Host,
@@ -164,13 +164,14 @@ function born(
 ): RunRecord<Json> {
   const id = newRunId === undefined ? newDescendantId(kind, source.run.runId, host.random) : parseRunId(newRunId);
   const record = descendant(kind, source, from.record.checkpointId, id, isoTime(now));
-  // A state that names no version is of the one that the source had then, and the copy is the descendant's first entry.
+  // A state without a version has the source's version at that time, and the copy is the descendant's first entry.
   const version = versionOf(source, from.state, from.snapshot.revision);
   if (version === undefined || version === source.run.skillVersion) return record;
   return { ...record, formerVersions: [{ version, until: 1 }] };
 }
 
-// The newborn owns what it stands on: the checkpoint is copied, under its own id, so that nothing is lost with the source.
+// The newborn owns the data that it needs: the checkpoint is copied, under its own id, so that nothing is lost with the
+// source.
 function copyOf({ record, state }: Checkpoint<Json>): NonNullable<Change["checkpoint"]> {
   const { runId: _, ...rest } = record;
   return { ...rest, state };

@@ -7,9 +7,9 @@ export type Difference =
   | { readonly op: "replace"; readonly path: string; readonly before: Json; readonly after: Json };
 
 /**
- * What makes the second value of the first, place by place: objects member by member, whatever the names, and arrays item
- * by item, so that an insertion at the front is told as a change of each item behind it. Takes a time in proportion to the
- * two values.
+ * The changes from the first value to the second, place by place: objects member by member, whatever the names, and
+ * arrays item by item, so that an insertion at the front is a change of each later item. Its time is proportional to
+ * the two values.
  */
 export function difference(before: Json, after: Json): readonly Difference[] {
   const differences: Difference[] = [];

@@ -10,23 +10,23 @@ import type { Place } from "./scope.ts";
 import { type IsGone, type Look, takeDue } from "./take.ts";
 
 export interface DrainOptions {
-  /** Only this tenant's runs; those of all tenants where absent. */
+  /** Only this tenant's runs. Default: those of all tenants. */
   readonly tenant?: TenantId;
   /** The most runs to take. Default 100. */
   readonly limit?: number;
-  /** How many runs are executed side by side, those of other drains of this runtime counted. Default 16. */
+  /** How many runs are executed concurrently, including those of other drains of this runtime. Default 16. */
   readonly concurrency?: number;
   /** Once it aborts, no further run is taken. */
   readonly signal?: AbortSignal;
 }
 
-/** What a drain did. */
+/** The result of a drain. */
 export interface Drained {
   /** Runs that were taken and whose pass is over. */
   readonly taken: number;
   /**
-   * Due runs left alone: another executor took them, their skill is not registered here, or they cannot be read. What stays so is
-   * set aside, and due again later and later.
+   * Due runs that were left alone: another executor took them, their skill is not registered here, or they cannot be
+   * read. Those that stay due are set aside, and are due again after longer and longer pauses.
    */
   readonly passedOver: number;
 }
@@ -35,9 +35,9 @@ const defaultLimit = 100;
 const defaultConcurrency = 16;
 
 /**
- * Takes whatever is due: runs whose executor is gone, timers, retries, delivered signals; of all tenants in turn, so that no
- * backlog delays another tenant's run. Resolves when their passes are over. A run that becomes due meanwhile is taken too, as
- * long as the limit allows.
+ * Takes the runs that are due: their executor is gone, or a timer, a retry or a delivered signal is due. It serves all
+ * tenants in turn, so that no backlog delays another tenant's run. Resolves when their passes are over. A run that
+ * becomes due meanwhile is taken too, as long as the limit allows.
  */
 export async function drain(place: Place, options: DrainOptions): Promise<Drained> {
   const { tenant, signal } = options;
@@ -61,9 +61,9 @@ export interface Sweep {
   readonly limit: number;
   readonly concurrency: number;
   readonly signal?: AbortSignal;
-  /** True where it is over when the passes are that it began, and when nothing else has become due by then. */
+  /** True if the sweep is over only when its passes are over and nothing else has become due by then. */
   readonly isAwaited: boolean;
-  /** True where it looks at the tenant's leases that are live too: the executor of one may be known to be dead. */
+  /** True if it also reads the tenant's live leases: the executor of one may be known to be dead. */
   readonly asksLeases: boolean;
   /** Called with the executors that hold a lease. */
   readonly onHolder?: (executor: string) => void;
@@ -74,7 +74,7 @@ export interface Swept extends Drained {
   readonly isMore: boolean;
 }
 
-/** One look at all that is due. */
+/** One pass over everything that is due. */
 export function sweepDue(place: Place, sweep: Sweep): Promise<Swept> {
   const { host } = place;
   const { instrumentation } = host;
@@ -88,7 +88,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   const report = { taken: 0, passedOver: 0 };
   let pending = 0;
   const seen = new Set<string>();
-  /** Those that are due and were not looked at. */
+  /** The due runs that were not examined. */
   const left = new Set<string>();
   const isGone = knownDeaths(host, sweep);
   const over = joined([sweep.signal, executor.stopped]);
@@ -100,7 +100,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
     try {
       for (;;) {
         const { value: row } = await rows.next();
-        // What was asked of the medium may have taken the time, or the queries, that were left.
+        // The store calls may have taken the time, or the queries, that were left.
         if (row === undefined || isOver()) return undefined;
         const key = rowKey(row);
         if (seen.has(key)) continue;
@@ -145,13 +145,13 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   return { ...report, isMore: report.taken >= limit };
 }
 
-// A lease that is live ends within its length, so that those who hold one are found by the same index, and behind what is due.
+// A live lease ends within its length, so lease holders are found by the same index, after what is due.
 function query(host: Host, { tenant, asksLeases }: Sweep, now: number): { now: number; tenant?: TenantId } {
   if (tenant === undefined) return { now };
   return { tenant, now: asksLeases && host.presence !== undefined ? now + host.leaseMs : now };
 }
 
-/** Asks about each executor once. */
+/** Checks each executor once. */
 function knownDeaths({ presence, executor }: Host, { onHolder }: Sweep): IsGone {
   const answers = new Map<string, Promise<boolean>>();
   return (holder) => {

@@ -1,12 +1,12 @@
 import { present } from "../present.ts";
 import type { DuePosition, DueQuery, RunRow, Store } from "../store.ts";
 
-/** So many rows are read at once: few enough to hold, also where each has the size that a row may have. */
+/** The number of rows that are read at once: few enough to hold, also if each has the maximum size. */
 const pageSize = 32;
 
 /**
- * The rows that are due, page by page and as far as they are asked for: those of one tenant by due time, those of all in
- * turn. A row may come twice, and one that was taken meanwhile still comes. `onPage` is called with what was read.
+ * The rows that are due, page by page, on demand: those of one tenant by due time, those of all tenants in turn. A row
+ * may come twice, and one that was taken meanwhile still comes. `onPage` is called with each page.
  */
 export async function* dueRows(
   store: Store,
@@ -26,8 +26,8 @@ export async function* dueRows(
 }
 
 /**
- * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those that are in it: before
- * these have another turn, it is asked for the others.
+ * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those on it, so the
+ * other tenants are read before these have another turn.
  */
 async function* inTurn(
   store: Store,

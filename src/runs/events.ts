@@ -13,7 +13,7 @@ import type { Scope } from "./scope.ts";
 
 /** A place in a run's events. */
 export interface EventQuery {
-  /** After this event, by its id or its place `<revision>-<index>`; from the first where absent. */
+  /** Events after this one, identified by its id or its place `<revision>-<index>`. Default: from the first. */
   readonly after?: string;
   /** At most so many events, and fewer if they take more than some megabytes; all if absent. */
   readonly limit?: number;
@@ -24,15 +24,15 @@ export interface WatchOptions {
   readonly after?: string;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
-  /** How often to look where nobody tells, in milliseconds. Default 1,000. */
+  /** How often to read if no notification comes, in milliseconds. Default 1,000. */
   readonly pollMs?: number;
-  /** As long as nothing happens, each look is twice as long after the last, up to this. Default {@link pollMs}. */
+  /** As long as nothing happens, the pause between two reads doubles, up to this. Default {@link pollMs}. */
   readonly maxPollMs?: number;
 }
 
 const pageSize = 200;
 
-/** A place as callers name it: by an event's whole id, which is of this run, or by `<revision>-<index>`. */
+/** A place as callers name it: by the whole id of an event of this run, or by `<revision>-<index>`. */
 function parsePosition(runId: RunId, after: string): Position {
   const prefix = `${runId}:`;
   const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
@@ -61,14 +61,14 @@ export async function readEvents(
   }
 }
 
-/** Events from some place on. */
+/** Events from a place on. */
 interface FoundEvents {
   readonly events: readonly RunEvent[];
-  /** True where there are more behind them. */
+  /** True if more events follow. */
   readonly isMore: boolean;
 }
 
-/** Events up to a limit, and fewer where they are large. */
+/** Events up to a limit, and fewer if they are large. */
 async function eventsAfter(
   scope: Scope,
   { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
@@ -76,7 +76,7 @@ async function eventsAfter(
   limit: number,
 ): Promise<FoundEvents> {
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
-    // Each entry has an event at least. That of the position itself may have more behind it, or none.
+    // Each entry has at least one event. The entry of the position itself may have further events, or none.
     const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 }, false);
     const found = rows.flatMap((row) => {
       const own = shownEntry(row, bornAt).events;
@@ -92,8 +92,8 @@ async function eventsAfter(
 }
 
 /**
- * The run's events as they happen, each once and in order, until the run has ended. It returns the status with which the
- * run ended, and nothing where the watch ended before: its signal aborted, or the platform soon allows no more queries.
+ * The run's events as they happen, each once and in order, until the run has ended. It returns the status with which
+ * the run ended, or nothing if the watch ended before: its signal aborted, or the platform soon allows no more queries.
  */
 export async function* watchRun(
   scope: Scope,
@@ -102,7 +102,8 @@ export async function* watchRun(
 ): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
   const { host, tenant } = scope;
   let position = after === undefined ? undefined : parsePosition(runId, after);
-  // The last entry of the run, once all up to it was read: as long as it is the last, there is nothing to read.
+  // The last entry of the run, once all entries up to it were read: as long as it is the last, there is nothing to
+  // read.
   let readUpTo: number | undefined;
   let pauseMs = pollMs;
   let told = new AbortController();
@@ -114,7 +115,7 @@ export async function* watchRun(
   try {
     while (!signal?.aborted && !host.isSpent()) {
       told = new AbortController();
-      // The status first: whatever is read after it contains all that led to it.
+      // The status first: a later read contains every event that led to it.
       const { record } = await getRun(scope, runId);
       const { events, isMore }: FoundEvents =
         record.entryRevision === readUpTo

@@ -60,14 +60,14 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
     after = claims.at(-1);
     if (after === undefined || claims.length < pageSize) break;
   }
-  // Without its end an export is refused, so that no mixture of two moments is ever imported.
+  // An export without its end line is rejected, so that a mixture of two moments is never imported.
   if ((await host.store.getRun(tenant, runId))?.revision !== revision) {
     throw new DurableError("conflict", `run "${runId}" changed while it was exported`, { retryAfterMs: 1_000 });
   }
   yield line({ kind: "end", lines: lines + 1 });
 }
 
-// Before the first line: what has an entry that cannot be read could not be imported, and should not be half sent.
+// Before the first line: a run with an entry that cannot be read could not be imported, and should not be half sent.
 async function expectReadable({ store }: Host, tenant: TenantId, { runId, revision }: RunRow): Promise<void> {
   for (let after = 0; after < revision; ) {
     const entries = await store.listEntries(tenant, runId, { after, limit: pageSize });
@@ -76,7 +76,7 @@ async function expectReadable({ store }: Host, tenant: TenantId, { runId, revisi
   }
 }
 
-/** The entries cut where another keyframe begins: what is read at once is then at most twice a state. */
+/** The entries, split where another keyframe begins: a read then holds at most twice a state. */
 function chains(entries: readonly EntryRow[]): readonly (readonly EntryRow[])[] {
   const groups: EntryRow[][] = [];
   for (const entry of entries) {

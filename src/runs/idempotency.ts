@@ -13,13 +13,13 @@ const idempotency = "idempotency";
 /** Of a SHA-256 in hex. */
 const hashLength = 64;
 
-/** The operations that take an idempotency key. A key of one is another key of each other. */
+/** The operations that accept an idempotency key. Each operation has its own keys. */
 type Operation = "create" | "start" | "replay" | "fork" | "resume" | "approve" | "deny" | "signal";
 
 /**
- * The claim of a call under its idempotency key, by what was asked for; `undefined` without a key.
+ * The claim of a call by its idempotency key, over the content of the request; `undefined` without a key.
  *
- * @throws `invalid_request` where it is no key.
+ * @throws `invalid_request` if it is not a key.
  */
 export async function idempotencyClaim(
   operation: Operation,
@@ -39,7 +39,10 @@ export async function idempotencyClaim(
   };
 }
 
-/** True for what {@link idempotencyClaim} may have made by now, also by a clock that is a day ahead of this one. */
+/**
+ * True for a claim that {@link idempotencyClaim} may have made by now, also with a clock that is a day ahead of this
+ * one.
+ */
 export function isIdempotencyClaim({ kind, key, lapsesAt, body }: NewClaim, now: number): boolean {
   const isHash = (text: string) => /^[0-9a-f]{64}$/.test(text);
   return (
@@ -51,7 +54,7 @@ export function isIdempotencyClaim({ kind, key, lapsesAt, body }: NewClaim, now:
   );
 }
 
-/** The claim that an earlier call has under the same key, while it is in force. */
+/** The claim of an earlier call with the same key, while it is in force. */
 export async function earlierClaim(scope: Scope, claim: NewClaim | undefined): Promise<ClaimRow | undefined> {
   const { host, tenant } = scope;
   if (claim === undefined) return undefined;
@@ -60,7 +63,7 @@ export async function earlierClaim(scope: Scope, claim: NewClaim | undefined): P
   return earlier;
 }
 
-/** @throws `idempotency_conflict` where the earlier call asked for something else. */
+/** @throws `idempotency_conflict` if the earlier call had different content. */
 export function demandSame(claim: NewClaim, earlier: ClaimRow): void {
   if (contentOf(earlier) === claim.body) return;
   throw new DurableError("idempotency_conflict", "this idempotency key was used with different content", {
@@ -68,7 +71,7 @@ export function demandSame(claim: NewClaim, earlier: ClaimRow): void {
   });
 }
 
-// Behind the content's hash stands what the first answer said, where a repeat could not tell it from the run.
+// After the hash of the content comes the first answer, if a repeat could not derive it from the run.
 function contentOf({ body }: ClaimRow): string {
   return body.slice(0, hashLength);
 }
@@ -77,21 +80,22 @@ function keptBy({ body }: ClaimRow): string {
   return body.slice(hashLength + 1);
 }
 
-/** A decision under an idempotency key. `kept` is what a repeat answers with, beside the run. */
+/** A decision with an idempotency key. `kept` is the answer of a repeat, beside the run. */
 export interface DecidedOnce<T> extends Decided<T> {
   readonly kept?: string;
 }
 
-/** What a call came to: a change, or nothing where an earlier call with its key had made it. */
+/** The outcome of a call: a change, or nothing if an earlier call with its key has made it. */
 export type ChangedOnce<T> =
   | ({ readonly isRepeat: false } & Changed<T>)
   | { readonly isRepeat: true; readonly held: Held; readonly kept: string };
 
 /**
- * As {@link change}, but once for each idempotency key: the claim is committed with the change, and whoever finds it changes
- * nothing. A repeat is looked for before anything is refused, since the change itself may be why it would be.
+ * Like {@link change}, but once for each idempotency key: the claim is committed with the change, and a call that finds
+ * the claim changes nothing. A repeat is looked up before anything is rejected, since the change itself may be the
+ * reason for rejecting it.
  *
- * @throws `idempotency_conflict` where the key was used with other content.
+ * @throws `idempotency_conflict` if the key was used with different content.
  */
 export async function changeOnce<T>(
   scope: Scope,
@@ -114,7 +118,7 @@ export async function changeOnce<T>(
     return { change: { ...change, claims: [{ ...claim, body }, ...(change.claims ?? [])] }, answer: looked };
   });
   const { answer, ...changed } = await work.catch(async (error) => {
-    // Between the look and the commit another run may have claimed the key.
+    // Between the lookup and the commit another run may have claimed the key.
     if (isDurableError(error, "conflict")) await find();
     throw error;
   });
@@ -123,7 +127,7 @@ export async function changeOnce<T>(
   return { isRepeat: false, ...changed, answer: answer.answer };
 }
 
-/** What was found under the key, or decided. */
+/** The claim that was found, or the decision. */
 type Looked<T> =
   | { readonly isRepeat: true; readonly earlier: ClaimRow }
   | { readonly isRepeat: false; readonly answer: T };

@@ -17,13 +17,16 @@ import { type EarlierEntry, maxClaims, maxRowBytes, type NewClaim, type RunRow }
 import { exportFormat, exportKind } from "./export.ts";
 import { isIdempotencyClaim } from "./idempotency.ts";
 
-/** More commits than this leave a trace in every history. */
+/** More commits than this always leave a trace in the history. */
 const mostUnremembered = 1_000_000;
 
-/** Counts and revisions end here, so that they can be counted on from. */
+/** The largest count or revision, so that counting can go on from there. */
 const largestCount = 2 ** 52;
 
-/** The largest numbers of a line. Lists go on from a time of birth by cursors, which hold 15 digits; a Date holds 8.64e15. */
+/**
+ * The largest numbers of a line. Lists continue from a birth time by cursors, which hold 15 digits; a Date holds
+ * 8.64e15.
+ */
 const largestOf = {
   revision: Number.MAX_SAFE_INTEGER,
   createdAt: 10 ** 15 - 1,
@@ -31,7 +34,7 @@ const largestOf = {
   lines: Number.MAX_SAFE_INTEGER,
 };
 
-/** The run that a header brings. */
+/** The run of a header. */
 export interface Header {
   readonly row: RunRow;
   readonly record: RunRecord<Json>;
@@ -39,7 +42,7 @@ export interface Header {
   readonly nonce: string;
 }
 
-/** The lines of an export, checked as they are read: what is taken in can be read here like what was written here. */
+/** The lines of an export, checked as they are read: an imported run can be read like one that was written here. */
 export class ImportLines {
   readonly header: Header;
   readonly claims: NewClaim[] = [];
@@ -102,7 +105,7 @@ export class ImportLines {
     this.#keyframe = keyframe;
     const entry = { revision, body, checkpointId, keyframe };
     if (fields.snapshot === undefined) {
-      // The state was gone at the source as well.
+      // The state was missing at the source as well.
       this.#chain.addMissing();
       return entry;
     }
@@ -143,7 +146,7 @@ export class ImportLines {
     this.claims.push(claim);
   }
 
-  /** @throws `invalid_request` where entries are missing. */
+  /** @throws `invalid_request` if entries are missing. */
   checkWhole(place: string): void {
     const { row, record } = this.header;
     const isWhole =
@@ -160,7 +163,7 @@ function checkGap(commits: number, place: string): void {
   if (commits > mostUnremembered) throw invalidRequest(place, "too much of the history is missing");
 }
 
-/** What a line holds; where it cannot be read, the line is named. */
+/** The content of a line; an error names the line. */
 function readLine<T>(place: string, read: () => T): T {
   try {
     return read();
@@ -169,7 +172,7 @@ function readLine<T>(place: string, read: () => T): T {
   }
 }
 
-/** Rejects with the error that names the place, whatever it was about. */
+/** Rejects with an error that names the place. */
 function named(place: string): (error: unknown) => never {
   return (error) => {
     if (!isDurableError(error) || error.message.startsWith(place) || error.code === "conflict") throw error;
@@ -181,7 +184,7 @@ function named(place: string): (error: unknown) => never {
   };
 }
 
-/** A body that cannot be read says that alone; its cause says where. */
+/** The error of a body that cannot be read says only that; its cause says where. */
 function reasonOf(error: DurableError): string {
   const { cause, message } = error;
   return cause instanceof Error && isDurableError(cause, "invalid_request") ? `${message}: ${cause.message}` : message;
@@ -218,7 +221,7 @@ function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: str
   return { row, record, nonce };
 }
 
-/** What every row that is written here keeps to. */
+/** The rules for every row that is written here. */
 function checkColumns(row: RunRow, record: RunRecord<Json>, place: string): void {
   const inRecord = `${place}.body.record`;
   if (row.revision === 0) throw invalidRequest(`${place}.revision`, "expected a number above 0");
@@ -263,7 +266,7 @@ function textOf(fields: JsonObject, name: string, place: string, maxBytes: numbe
   return value;
 }
 
-/** A whole number; a time of them is one that a Date can hold. */
+/** A whole number; a time must be one that a Date can hold. */
 export function numberOf(fields: JsonObject, name: keyof typeof largestOf, place: string): number {
   const value = fields[name];
   const largest = largestOf[name];

@@ -10,9 +10,9 @@ import { ImportLines, numberOf } from "./import-line.ts";
 import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
-/** An export of up to so many characters is read to its end before anything is written. */
+/** An export of up to this many characters is read to its end before anything is written. */
 const mostAhead = 4 * 1024 * 1024;
-/** So many entries, of so many characters, go into one commit. */
+/** The most entries, and the most characters of entries, in one commit. */
 const mostEntries = 100;
 const mostLength = 1024 * 1024;
 
@@ -71,13 +71,13 @@ interface Pending {
   readonly digest: string;
 }
 
-/** A run that is being taken in. */
+/** A run that is being imported. */
 class Import {
   readonly lines: ImportLines;
-  /** The run, where it is there already. */
+  /** The run, if it already exists. */
   finished: Held | undefined;
   readonly #host: Host;
-  /** What is not written yet. */
+  /** Entries that are not yet written. */
   #pending: Pending[] = [];
   #length = 0;
   #digest = "";
@@ -91,9 +91,9 @@ class Import {
   }
 
   /**
-   * Looks how far this import, or another one of the same run, has come.
+   * Reads how far this import, or another one of the same run, has come.
    *
-   * @throws `conflict` where the run has another history.
+   * @throws `conflict` if the run has another history.
    */
   async find(): Promise<void> {
     const { row } = this.lines.header;
@@ -112,14 +112,14 @@ class Import {
     this.#pending = place < 0 ? [] : this.#pending.slice(place + 1);
   }
 
-  // Where the row ends is an entry, so that the digest of the history up to that is the one of the row.
+  // The row ends at an entry, so that the digest of the history up to that entry is the digest of the row.
   #compare({ entry, digest }: Pending): void {
     const { revision, digest: expected } = this.#written;
     if (entry.revision === revision && digest === expected) return;
     throw exists(this.lines.header.row.runId);
   }
 
-  /** Takes an entry, whose line is of that length. */
+  /** Adds an entry, with the length of its line. */
   async take(entry: EarlierEntry, length: number): Promise<void> {
     const { revision, checkpointId = null, keyframe = null, snapshot = null, body } = entry;
     this.#digest = await sha256(JSON.stringify([this.#digest, revision, checkpointId, keyframe, snapshot, body]));
@@ -132,12 +132,12 @@ class Import {
     this.#pending.push(next);
     this.#length += length;
     if (this.#length <= mostAhead) return;
-    // The last stays: the final commit may have to bring it.
+    // The last one stays: the final commit may have to bring it.
     await this.#writeUntil(() => this.#pending.length <= 1);
     this.#length = 0;
   }
 
-  /** Writes what is left, and shows the run. */
+  /** Writes the rest, and makes the run visible. */
   async finish(): Promise<Held> {
     const { row, record, nonce } = this.lines.header;
     const { claims } = this.lines;
@@ -181,12 +181,12 @@ class Import {
       if (delivery.kind === "committed") {
         this.#written = { revision: last.revision, digest };
         this.#pending = this.#pending.slice(batch.length);
-        // Another one that takes the same run in has come further, or is done.
+        // Another import of the same run has come further, or is done.
       } else await this.find();
     }
   }
 
-  /** The first of the entries that are not written yet, as far as they fit into a commit; at least one. */
+  /** The first entries that are not yet written, as many as fit into a commit; at least one. */
   #batch(most = this.#pending.length): readonly Pending[] {
     let length = 0;
     const end = this.#pending.findIndex(({ entry }, index) => {
@@ -219,9 +219,9 @@ function exists(runId: string): DurableError {
   return new DurableError("conflict", `run id "${runId}" is already taken by another history`);
 }
 
-/** The lines of a text that comes in chunks of any size; empty ones are left out. */
+/** The lines of a text that comes in chunks of any size, without empty ones. */
 async function* wholeLines(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void, undefined> {
-  // Joined once per line: a large line in small chunks would be copied with each of them.
+  // Joined once per line: a large line in small chunks would otherwise be copied with each chunk.
   let parts: string[] = [];
   for await (const chunk of chunks) {
     let start = 0;

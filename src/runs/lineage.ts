@@ -16,7 +16,7 @@ export interface RelatedRun {
   readonly runId: RunId;
   readonly isMissing: false;
   readonly sourceRunId?: string;
-  /** The checkpoint of the source on which it stands. */
+  /** The checkpoint of the source from which it began. */
   readonly checkpointId?: string;
   readonly kind?: DescentKind;
   readonly skillId: string;
@@ -24,20 +24,20 @@ export interface RelatedRun {
   readonly createdAt: string;
 }
 
-/** A run that others name as their source, and that is not there, or no longer, or cannot be read. */
+/** A run that others name as their source, and that never existed, was deleted, or cannot be read. */
 export interface MissingRun {
   readonly runId: string;
   readonly isMissing: true;
 }
 
-/** Where a run comes from, and what came of it. */
+/** The ancestors and the descendants of a run. */
 export interface Lineage {
   readonly run: RelatedRun;
   /** The nearest first. It ends with the first that is missing. */
   readonly ancestors: readonly LineageNode[];
   /** Parents before children. */
   readonly descendants: readonly RelatedRun[];
-  /** True where there are more runs than were looked for. */
+  /** True if there are more runs than the search covered. */
   readonly isMore: boolean;
 }
 
@@ -45,7 +45,7 @@ const maxNodes = 500;
 const pageSize = 100;
 
 /**
- * The runs from which this one descends, and those that descend from it: at most 500 beside itself, and fewer where the
+ * The runs from which this one descends, and those that descend from it: at most 500 beside itself, and fewer if the
  * platform allows no more queries.
  *
  * @throws `not_found`.
@@ -55,7 +55,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
   const { host, tenant } = scope;
   const own = parseRunId(runId);
   const held = await getRun(scope, own);
-  // Metadata comes from callers too, and may lead in a circle.
+  // Metadata comes from callers too, and may form a circle.
   const seen = new Set<string>([own]);
   const mayRead = () => seen.size <= maxNodes && !host.isSpent();
   let isMore = false;
@@ -84,7 +84,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
       const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
       const rows = await host.store.listRuns(tenant, query);
       for (const row of rows) {
-        // A row that cannot be read is left out: it says neither where it comes from nor what it is.
+        // A row that cannot be read is left out: neither its source nor its content is known.
         const record = readableRecord(row);
         if (record === undefined || seen.has(row.runId)) continue;
         if (seen.size > maxNodes) {

@@ -1,10 +1,10 @@
 import { invalidRequest } from "../errors.ts";
 
-/** The longest length that a timer of every platform can wait, in milliseconds: almost 25 days. */
+/** The longest duration that a timer can wait on every platform, in milliseconds: almost 25 days. */
 const longestMs = 2_147_483_647;
 
 /**
- * A length of time that must be more than nothing.
+ * A duration above 0.
  *
  * @throws `invalid_request` that names the option, also for callers without types.
  */
@@ -21,7 +21,7 @@ export function countOption(value: number | undefined, path: string, otherwise: 
   });
 }
 
-/** A number that fits, or what stands for an absent one. */
+/** The number if it is in range, or the default for an absent one. */
 export function numberOption(
   value: number | undefined,
   path: string,

@@ -5,22 +5,23 @@ export interface Page<Item, Place = string> {
   readonly next?: Place;
 }
 
-/** Rows of a list from some place on. */
+/** Rows of a list from a place on. */
 export interface RowPage<Row> {
   readonly rows: readonly Row[];
-  /** True where there are more behind them. */
+  /** True if more rows follow. */
   readonly isMore: boolean;
 }
 
 // A row may take 256 KiB: a page of 500 such rows would be an answer of 128 MB, which is all that an isolate has.
 const pageLength = 4 * 1024 * 1024;
-/** So many rows are read before it is known how long they are: a page of 100 is one query. */
+/** The number of rows that are read before their length is known: a page of 100 is one query. */
 const firstRead = 101;
 const mostRead = 500;
 
 /**
- * A page of at most `limit` rows. It ends before the row with which its bodies would be longer than 4 Mi characters together, but
- * has at least one row where there is any. Rows are read in parts, so that not many more are held than are on the page.
+ * A page of at most `limit` rows. It ends before the row with which its bodies would be longer than 4 Mi characters
+ * together, but has at least one row if there is any. Rows are read in parts, so that not many more are held than are
+ * on the page.
  */
 export async function readPage<Row extends { readonly body: string }>(
   limit: number,
@@ -29,7 +30,7 @@ export async function readPage<Row extends { readonly body: string }>(
   const rows: Row[] = [];
   let length = 0;
   for (let size = firstRead; ; ) {
-    // One more than there is room for tells whether there are more.
+    // One more than fits, to find out whether more rows follow.
     const wanted = Math.min(size, limit - rows.length + 1);
     const part = await read(rows.at(-1), wanted);
     for (const row of part) {

@@ -12,7 +12,7 @@ import { scopeOf } from "./scope.ts";
 export interface PruneRequest {
   /** Runs that were created before this time. */
   readonly olderThan: Date;
-  /** Which of them; terminal statuses only, all of these where absent. */
+  /** The statuses to delete; terminal statuses only. Default: all of these. */
   readonly status?: readonly RunStatus[];
   /** How many of the newest terminal runs stay in any case. Default 0. */
   readonly keep?: number;
@@ -22,14 +22,15 @@ export interface PruneRequest {
 
 export interface Pruned {
   readonly deleted: number;
-  /** True where the limit was reached: call again. */
+  /** True if the limit was reached: call again. */
   readonly isMore: boolean;
 }
 
 const pageSize = 100;
 
 /**
- * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that goes on meanwhile is spared.
+ * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that is resumed meanwhile is
+ * spared.
  *
  * @throws `invalid_request` that names the field.
  */
@@ -70,7 +71,9 @@ async function newest(scope: Scope, keep: number): Promise<ReadonlySet<string>> 
   return kept;
 }
 
-/** The runs of those statuses by birth. Read status by status, so that those that have not ended cost nothing. */
+/**
+ * The runs of those statuses by birth. They are read status by status, so that runs that have not ended cost nothing.
+ */
 async function* endedRuns(
   scope: Scope,
   statuses: readonly RunStatus[],
@@ -91,7 +94,7 @@ async function* endedRuns(
   }
 }
 
-// A row that cannot be read says of nobody that he executes it.
+// A row that cannot be read names no executor.
 function isExecuted(row: RunRow, now: number): boolean {
   const record = readableRecord(row);
   return record !== undefined && isLeaseLive(record, now);

@@ -4,15 +4,18 @@ import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
 import { numberOption } from "./options.ts";
 
-/** The most that a tenant may have. */
+/** The limits of a tenant. */
 export interface Quota {
-  /** Runs of any status. A deleted run is none. No bound where absent. */
+  /** Runs of any status, without deleted runs. Default: no bound. */
   readonly maxRuns?: number;
-  /** Bytes of UTF-8 of all that is stored for the tenant, with what deletions leave behind. No bound where absent. */
+  /**
+   * Bytes of UTF-8 of everything that is stored for the tenant, including what deletions leave behind. Default: no
+   * bound.
+   */
   readonly maxBytes?: number;
 }
 
-/** What a tenant had when it was read, and what was let in since. */
+/** What a tenant had when it was read, and what was admitted since. */
 interface Reading {
   readonly at: number;
   readonly hasBytes: boolean;
@@ -23,12 +26,12 @@ interface Reading {
   hasShrunk: boolean;
 }
 
-/** How long a reading holds, in milliseconds: a store may look at every row of the tenant for it. */
+/** How long a reading is valid, in milliseconds: a store may read every row of the tenant for it. */
 const holdsMs = 5_000;
 
 /**
- * Lets births in as far as their tenant has room. What a tenant has is read once in a while; births in between are added to
- * that before they are written, so that those of one runtime do not pass a bound together.
+ * Admits births as long as their tenant has room. The usage of a tenant is read once in a while; births in between are
+ * added to it before they are written, so that the births of one runtime do not pass a bound together.
  */
 export class QuotaGuard implements Admission {
   readonly #store: Store;
@@ -52,14 +55,14 @@ export class QuotaGuard implements Admission {
     if (!hasBytes && !Number.isFinite(maxRuns)) return () => {};
 
     const neededBytes = hasBytes ? bytesOf(commit) : 0;
-    // Again where something was deleted since, before a birth is refused for what may be gone.
+    // Read again if something was deleted since, before a birth is rejected for data that may be gone.
     for (;;) {
       const reading = this.#reading(tenant, hasBytes);
       const usage = await reading.usage;
       const runs = usage.runs + reading.moreRuns;
       const bytes = usage.bytes + reading.moreBytes;
       if (runs < maxRuns && (!hasBytes || bytes + neededBytes <= maxBytes)) {
-        // The rows of an import under way are no run yet.
+        // The rows of an import under way are not yet a run.
         const born = status === undefined ? 0 : 1;
         reading.moreRuns += born;
         reading.moreBytes += neededBytes;
@@ -106,7 +109,7 @@ export class QuotaGuard implements Admission {
     return reading;
   }
 
-  // Clocks also go backwards.
+  // Clocks can go backwards.
   #holds({ at }: Reading): boolean {
     return Math.abs(this.#now() - at) < holdsMs;
   }

@@ -45,18 +45,21 @@ import { lengthOption } from "./options.ts";
 import { type Page, readPage } from "./page.ts";
 import { type Scope, setScope } from "./scope.ts";
 
-/** A run as it was read, or as it was written last. */
+/** A run as it was last read or written. */
 export interface CurrentRun extends Run {
-  /** The revision of its last history entry, by which a {@link Precondition} knows it. No heartbeat moves it. */
+  /**
+   * The revision of its last history entry, by which a {@link Precondition} identifies its state. A heartbeat does not
+   * change it.
+   */
   readonly revision: number;
   /**
-   * In lists, true of a run whose row cannot be read, because it is damaged or of a newer version: all that is known of it is
-   * its ids, its status and the time of its birth, and `error` says what is wrong.
+   * In lists, true for a run whose row cannot be read, because it is damaged or of a newer version. Only its ids, its
+   * status and the time of its birth are known, and `error` describes the fault.
    */
   readonly isDamaged?: true;
 }
 
-/** How to wait for the end of a run. */
+/** Options of a wait for the end of a run. */
 export interface WaitOptions {
   /** Ends the wait, and nothing else. */
   readonly signal?: AbortSignal;
@@ -64,16 +67,16 @@ export interface WaitOptions {
   readonly pollMs?: number;
 }
 
-/** The inputs of a skill, which may be left out if they need not be there, and what else may be said of its run. */
+/** The inputs of a skill, optional if no input is required, and the options of the run. */
 export type StartArguments<Inputs> =
   object extends InputsOf<Inputs>
     ? [inputs?: InputsOf<Inputs>, options?: StartOptions]
     : [inputs: InputsOf<Inputs>, options?: StartOptions];
 
-/** What a run stores of what its body returned: nothing is stored as `null`. */
+/** What a run stores of its body's return value: `undefined` is stored as `null`. */
 export type Returned<Result> = Result extends void ? null : Result;
 
-/** A run that was made, or found again under its idempotency key. */
+/** A run that was created, or found again by its idempotency key. */
 export interface Started {
   readonly run: CurrentRun;
   readonly isRepeat: boolean;
@@ -81,14 +84,14 @@ export interface Started {
 
 /** A run after a call that may have an idempotency key. */
 export interface ChangedRun extends CurrentRun {
-  /** Present where an earlier call with the same key had changed the run, and this one has changed nothing. */
+  /** Present if an earlier call with the same key has changed the run, and this call changed nothing. */
   readonly isRepeat?: true;
 }
 
 export interface ResumeOutcome {
   readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
-  /** True where an earlier call with the same idempotency key had resumed the run, and this one has changed nothing. */
+  /** True if an earlier call with the same idempotency key has resumed the run, and this call changed nothing. */
   readonly isRepeat: boolean;
 }
 
@@ -96,7 +99,7 @@ export interface DescentOutcome {
   readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
   readonly sourceRunId: RunId;
-  /** True where the run was found under its idempotency key. */
+  /** True if the run was found by its idempotency key. */
   readonly isRepeat: boolean;
 }
 
@@ -107,7 +110,7 @@ export interface ListQuery {
   /** Where the page begins: the `next` of the page before. */
   readonly after?: string;
   readonly offset?: number;
-  /** At most so many, 1 to 500; default 100. A page ends earlier where its runs take more than 4 MiB. */
+  /** The most runs on the page, 1 to 500; default 100. A page ends earlier if its runs take more than 4 MiB. */
   readonly limit?: number;
   /** `descending` (newest first) by default. */
   readonly order?: "ascending" | "descending";
@@ -131,8 +134,8 @@ export class Runs {
   }
 
   /**
-   * Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. It takes what
-   * {@link Runs.start} takes.
+   * Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. It has the
+   * arguments of {@link Runs.start}.
    */
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   create(request: NewRun): Promise<Started>;
@@ -193,7 +196,7 @@ export class Runs {
     const { offset, after: cursor, ...filter } = rest;
     const after = cursor === undefined ? undefined : parseCursor(cursor, "after");
     const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
-      // By its place and not by their number, since others are born meanwhile.
+      // By its place and not by their number, since other runs are born meanwhile.
       const from = last === undefined ? present({ offset, after }) : { after: positionOf(last) };
       return this.#scope.host.store.listRuns(this.#scope.tenant, { ...filter, ...from, limit: size, order });
     });
@@ -201,13 +204,13 @@ export class Runs {
     return { items: rows.map(listedRun), ...present({ next: last && cursorOf(last) }) };
   }
 
-  /** How many runs there are under the filter, without deleted ones. */
+  /** The number of runs under the filter, without deleted ones. */
   async count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
     expectFilter(filter);
     return this.#scope.host.store.countRuns(this.#scope.tenant, filter);
   }
 
-  /** Saves a checkpoint from outside; it becomes the run's head. The same again is accepted and changes nothing. */
+  /** Saves a checkpoint from outside; it becomes the run's head. Saving the same checkpoint again changes nothing. */
   async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
     expectTexts(request, ["stepId"]);
     return saveCheckpoint(this.#scope, parseRunId(runId), request);
@@ -231,14 +234,14 @@ export class Runs {
     return resumed(await resumeRun(this.#scope, id, options));
   }
 
-  /** Makes a new run that executes from a checkpoint of this one. */
+  /** Creates a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
     return descended(id, await replayRun(this.#scope, id, descent));
   }
 
-  /** Makes a new pending run that stands on a checkpoint of this one, as it is or edited. */
+  /** Creates a new pending run whose head is a checkpoint of this one, unchanged or edited. */
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     expectTexts(descent, ["idempotencyKey"]);
@@ -252,7 +255,7 @@ export class Runs {
     return resumed(await approveRun(this.#scope, id, decision));
   }
 
-  /** Refuses what the run waits for; the run is canceled. */
+  /** Denies the gate at which the run waits; the run is canceled. */
   async deny(runId: string, decision: GateDecision = {}): Promise<ChangedRun> {
     expectTexts(decision, ["approver", "notes", "stepId"]);
     return changedRun(await denyRun(this.#scope, parseRunId(runId), decision));
@@ -270,7 +273,7 @@ export class Runs {
     return currentRun(await cancelRun(this.#scope, id, options));
   }
 
-  /** Deletes a run for good; its id stays taken. What descends from it goes on. */
+  /** Deletes a run for good; its id stays taken. Its descendants are not affected. */
   async delete(runId: string, options: Precondition = {}): Promise<void> {
     const id = parseRunId(runId);
     expectObject(options, "options");
@@ -291,7 +294,7 @@ export class Runs {
 
   /**
    * The run's events as they happen, each once and in order, until the run has ended. Returns the status with which it
-   * ended; nothing where the watch ended before, by its signal or because the platform soon allows no more queries.
+   * ended, or nothing if the watch ended before: by its signal, or because the platform soon allows no more queries.
    */
   watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     expectTexts(options, ["after"]);
@@ -357,7 +360,7 @@ function resultOf({ runId, status, result, error }: CurrentRun): unknown {
   });
 }
 
-/** The work's outcome; the signal's reason as soon as it aborts, and then the outcome is of no interest. */
+/** The outcome of the work; the signal's reason as soon as it aborts, and then the outcome is ignored. */
 async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (signal === undefined) return work();
   signal.throwIfAborted();

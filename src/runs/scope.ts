@@ -3,7 +3,7 @@ import type { Host } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 
-/** A host, with the passes that are under way there. */
+/** A host, with its passes under way. */
 export interface Place {
   readonly host: Host;
   readonly executor: Executor;
@@ -14,7 +14,7 @@ export interface Scope extends Place {
   readonly tenant: TenantId;
 }
 
-/** Those of every `Runs`, for the functions beside it: it shows them to nobody else. */
+/** The scopes of all `Runs`, for the functions beside that class; no other code can read them. */
 const scopes = new WeakMap<object, Scope>();
 
 export function setScope(runs: object, scope: Scope): void {

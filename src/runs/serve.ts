@@ -12,15 +12,20 @@ export interface ServeRequest {
   readonly concurrency?: number;
 }
 
-/** Between the beginnings of two sweeps, however many notifications come: what is due is asked for a few times a second. */
+/**
+ * The shortest time between the beginnings of two sweeps, however many notifications come: due runs are read a few
+ * times a second.
+ */
 const leastGapMs = 250;
 
-/** A sweep ends after so many runs for each that may be executed, so that who has become due meanwhile has a turn. */
+/**
+ * A sweep ends after this many runs for each that may be executed, so that runs that became due meanwhile have a turn.
+ */
 const runsForEach = 4;
 
 /**
- * Sweeps until the signal aborts: on a tick, and at once where something says that there is work. One sweep at a time, whose
- * passes go on behind it, as many as may be executed side by side.
+ * Sweeps until the signal aborts: on a tick, and at once when a notification announces work. One sweep at a time; its
+ * passes go on behind it, as many as may be executed concurrently.
  */
 export async function serve(place: Place, request: ServeRequest): Promise<void> {
   const { host, executor } = place;
@@ -33,11 +38,11 @@ export async function serve(place: Place, request: ServeRequest): Promise<void> 
   const wake = () => woken.abort();
   over.signal.addEventListener("abort", wake);
   let leasesAskedAt = 0;
-  /** True where leases are to be looked at: at first, on each tick, and when an executor died. */
+  /** True if leases must be checked: at first, on each tick, and when an executor died. */
   let mustAsk = true;
 
   const watched = new Set<string>();
-  /** Sees to it that the death of who holds a run wakes this executor. */
+  /** Wakes this executor when a lease holder dies. */
   const watch = (holder: string) => {
     if (presence === undefined || holder === host.executor || watched.has(holder)) return;
     watched.add(holder);
@@ -48,8 +53,8 @@ export async function serve(place: Place, request: ServeRequest): Promise<void> 
   };
 
   const unsubscribe = notifier.subscribe(async (changed) => {
-    // Neither a change of another tenant's run nor of one that is executed here is anything to take. What is committed here is
-    // launched right after it was told.
+    // A change of another tenant's run, or of one that is executed here, is not work. A commit of this executor is
+    // launched right after its notification.
     if (tenant !== undefined && changed.tenant !== tenant) return;
     if (changed.executor === host.executor) await clock.sleep(0, over.signal);
     if (executor.passOf(changed.tenant, changed.runId) === undefined) wake();
@@ -59,7 +64,7 @@ export async function serve(place: Place, request: ServeRequest): Promise<void> 
     while (!over.signal.aborted) {
       woken = new AbortController();
       const beganAt = clock.now();
-      // Not at each notification: that a run changed says that its executor lives.
+      // Not at each notification: the change of a run shows that its executor is alive.
       const asksLeases = tenant !== undefined && (mustAsk || Math.abs(beganAt - leasesAskedAt) >= everyMs);
       if (asksLeases) leasesAskedAt = beganAt;
       mustAsk = false;
@@ -75,7 +80,7 @@ export async function serve(place: Place, request: ServeRequest): Promise<void> 
     over.release();
   }
 
-  /** True where there is more to take at once. */
+  /** True if there is more to take at once. */
   async function swept(asksLeases: boolean): Promise<boolean> {
     try {
       const { isMore } = await sweepDue(place, {

@@ -8,7 +8,7 @@ import type { ExecutionState } from "../record/state.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
-// States as they are stored, in the ORCA v1 form: what is only passed on need not become values and JSON again.
+// States as they are stored, in the ORCA v1 form: a state that is only passed on need not be decoded and encoded again.
 
 /**
  * A checkpoint with its state in the ORCA v1 form.

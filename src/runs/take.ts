@@ -21,7 +21,7 @@ import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/bin
 import type { RunRow } from "../store.ts";
 import type { Place, Scope } from "./scope.ts";
 
-/** What came of a row that may be due. */
+/** The outcome for a row that may be due. */
 export type Look =
   | { readonly kind: "taken"; readonly done: Promise<void> }
   /** Due, and left alone. */
@@ -29,32 +29,32 @@ export type Look =
   /** Not due, or executed here, or gone. */
   | { readonly kind: "none" };
 
-/** Says whether an executor is known to be dead. */
+/** Returns whether an executor is known to be dead. */
 export type IsGone = (executor: string) => boolean | Promise<boolean>;
 
 const none: Look = { kind: "none" };
 const passedOver: Look = { kind: "passed over" };
 
-/** After so many take-overs without a new checkpoint a run is given up. */
+/** After this many takeovers without a new checkpoint a run fails. */
 const maxRecoveries = 10;
 
 const firstDelayMs = 30_000;
 const lastDelayMs = 60 * 60 * 1000;
 
 /**
- * For so long a due run is left to servers that have its skill, or its version of the stored form: two ticks of a cron trigger.
- * After that it is set aside.
+ * For this long a due run is left to servers that have its skill, or its version of the stored form: two ticks of a
+ * cron trigger. After that it is set aside.
  */
 const graceMs = 2 * 60_000;
 
-/** Faults of the medium, whatever it threw, and lost races: they say nothing about the run. */
+/** Faults of the medium, whatever it threw, and lost races: they mean nothing for the run. */
 function isPassing(error: unknown): boolean {
   return !isDurableError(error) || isMediumFault(error) || isDurableError(error, "conflict");
 }
 
 /**
- * Takes the run of a row, if it is due and can be taken here. What cannot be taken is set aside where it would keep others
- * waiting. Never rejects: one run that cannot be taken must not keep the others from it.
+ * Takes the run of a row, if it is due and can be taken here. A run that cannot be taken is set aside if it would keep
+ * others waiting. Never rejects: one run that cannot be taken must not block the others.
  */
 export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
   const { host, executor } = place;
@@ -89,14 +89,15 @@ async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
   return { kind: "taken", done: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 
-/** True where no executor has the run that could go on with it, and something is to be done. */
+/** True if no executor has the run that could continue it, and there is work to do. */
 async function isFree(place: Place, { row, record }: Held, isGone: IsGone, now: number): Promise<boolean> {
   const { host, executor } = place;
   const due = dueAt(record);
   if (!executor.executes || due === undefined) return false;
   const holder = record.lease?.executor;
   if (due > now) return holder !== undefined && isGone(holder);
-  // Its lease lapsed while the machine slept, and the pass is alive: taken anew, its step would begin again at each nap.
+  // Its lease lapsed while the machine slept, and the pass is alive: if it were taken again, its step would begin again
+  // at each sleep of the machine.
   return holder !== host.executor || !executor.renew(row, record);
 }
 
@@ -104,7 +105,7 @@ function isServed(executor: Executor, { run }: RunRecord<Json>): boolean {
   return executor.skills.successor(run.skillId, run.skillVersion) !== undefined;
 }
 
-/** True where the row has not been due for long: another server may be about to take it. */
+/** True if the row has been due only briefly: another server may be about to take it. */
 function isLeft({ dueAt = 0 }: RunRow, now: number): boolean {
   return now - dueAt < graceMs;
 }
@@ -122,7 +123,7 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
     head = from.snapshot;
     binding = bindSkill(executor.skills, record, from);
   } catch (error) {
-    // Whatever else it is, such as a medium that is gone for a while, says nothing about the run.
+    // Any other error, such as that of a medium that is gone for a while, means nothing for the run.
     if (!isUnreadable(error)) throw error;
     // The state may be of an earlier version than the run, and that version is what is missing here.
     if (isDurableError(error, "not_found") && error.missing === "skill") return unserved(held, now);
@@ -158,15 +159,15 @@ function unserved({ row, record }: Held, now: number): Decided<undefined> {
   return isLeft(row, now) ? { answer: undefined } : { change: setAside(record, now), answer: undefined };
 }
 
-// No one here can take the run, for want of its skill or of its state: it is due again later and later, so that it does not
-// stand before others.
+// This runtime cannot take the run, because it lacks the skill or cannot read the state: the run is due again after
+// longer and longer pauses, so that it does not block others.
 function setAside(record: RunRecord<Json>, now: number): Change {
   const delay = Math.min(firstDelayMs * 2 ** record.unservedCount, lastDelayMs);
   return { record: { ...released(record), wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
 }
 
-// The same for a row that cannot be read, or rewritten for want of room, which cannot count: it is due again when it is twice
-// as old, after half a minute at least and an hour at most.
+// The same for a row that cannot be read, or has no room to be rewritten, and so cannot count: it is due again when it
+// is twice as old, after half a minute at least and an hour at most.
 async function setRowAside(host: Host, row: RunRow, now: number): Promise<void> {
   const delay = Math.min(Math.max(now - row.createdAt, firstDelayMs), lastDelayMs);
   try {

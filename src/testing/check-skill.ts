@@ -17,29 +17,29 @@ export type ExportedRun = Iterable<string> | AsyncIterable<string>;
 export interface SkillCheck<Inputs = Fields> {
   readonly inputs: Inputs;
   /**
-   * What the skill uses; with mocks for what acts on the world, since each handler is called very often. A function makes
-   * fresh ones for each run, for mocks that count.
+   * The capabilities of the skill; use mocks for those that act on the world, since each handler is called very often.
+   * A function creates fresh ones for each run, for mocks that count.
    */
   readonly capabilities?: readonly AnyCapability[] | (() => readonly AnyCapability[]);
   /** Exported runs of earlier code, which the skill must be able to replay. */
   readonly histories?: readonly ExportedRun[];
   /** True (the default) if a person opens each gate; false if each is denied, which cancels the run. */
   readonly approve?: boolean;
-  /** The payloads of the signals that come, by name: each comes as often as the run waits for it. */
+  /** The payloads of the signals that arrive, by name: each arrives as often as the run waits for it. */
   readonly signals?: Fields;
-  /** A run that waits more often is taken for one that does not end. Default 200. */
+  /** A run that waits more often counts as endless. Default 200. */
   readonly mostWaits?: number;
   /** The most commits of a run that are disturbed, spread evenly; at least 1. Default 100. */
   readonly mostCommits?: number;
 }
 
-/** Failures of a body that does not do what a body must. */
+/** Failures that are the fault of the body itself. */
 const bodyFaults: readonly string[] = ["nondeterminism", "await_outside_step", "nested_step"];
-/** So many runs are executed side by side. */
+/** The number of runs that are executed concurrently. */
 const concurrency = 16;
 /** Further orders in which parallel steps return. */
 const orders = 3;
-/** The longest that an answer is held back, in virtual milliseconds. */
+/** The longest time for which an answer is held back, in virtual milliseconds. */
 const longestDelayMs = 50;
 
 /**
@@ -115,7 +115,7 @@ export async function assertSkill<Inputs>(
   return report;
 }
 
-/** A run that nothing stopped: what disturbed ones are held against. */
+/** A run that nothing disturbed: disturbed runs are compared with it. */
 interface Scenario {
   readonly disturbance: Disturbance;
   readonly ended: Ended;
@@ -170,7 +170,7 @@ function started(world: World, { skill, inputs }: Trial): Promise<Ended> {
   return world.finish("run", () => world.runs.start({ skillId: skill.id, runId: "run", inputs }));
 }
 
-/** False if the run itself has shown that no other can come to an end. */
+/** False if the run itself has shown that no other run can end. */
 function isWorthDisturbing(ended: Ended): boolean {
   return ended.kind !== "endless" && !bodyFaults.includes(ended.run.error?.code ?? "");
 }
@@ -190,7 +190,7 @@ async function checkReplays(
   }
 }
 
-/** Replays the run from that checkpoint, or from its head, which must come to the same end. */
+/** Replays the run from that checkpoint, or from its head, which must end in the same way. */
 async function checkReplay(
   world: World,
   source: Ended,
@@ -238,7 +238,7 @@ async function checkHistory(trial: Trial, history: ExportedRun, number: number, 
   await world.stop();
 }
 
-/** All that is done to a run of that many commits. */
+/** All disturbances of a run of that many commits. */
 function disturbancesOf({ commitCount, disturbance }: Scenario, mostCommits: number): readonly Disturbance[] {
   const { isLate = false, when } = disturbance;
   const base = isLate ? `${when}, ` : "";
@@ -261,7 +261,7 @@ function disturbancesOf({ commitCount, disturbance }: Scenario, mostCommits: num
   return [...crashes, ...lost, ...reordered];
 }
 
-/** The numbers from 1 to `count`, or so many of them, evenly. */
+/** The numbers from 1 to `count`, or this many of them, evenly. */
 function spread(count: number, most: number): readonly number[] {
   const size = Math.min(count, Math.max(1, Math.floor(most)));
   return Array.from({ length: size }, (_, index) => 1 + Math.floor((index * count) / size));
@@ -272,13 +272,13 @@ function reversed(call: number): number {
   return Math.max(longestDelayMs - call, 0);
 }
 
-/** A number that looks like chance, and is the same in each check. */
+/** A number that looks random, and is the same in each check. */
 function shuffled(order: number, call: number): number {
   const mixed = Math.imul(call + 1, 0x9e37_79b1) ^ Math.imul(order, 0x85eb_ca6b);
   return (Math.imul(mixed ^ (mixed >>> 15), 0x2c1b_3c6d) >>> 16) % longestDelayMs;
 }
 
-/** The outcomes of work that is done side by side, in the order of the items. */
+/** The outcomes of concurrent work, in the order of the items. */
 async function each<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
   const outcomes: R[] = [];
   const left = items.entries();
@@ -295,14 +295,14 @@ class Findings {
   readonly #steps = new Map<string, StepReport>();
   #runCount = 0;
 
-  /** Adds what others have found, after what is known already. */
+  /** Adds the findings of others, after those that are known already. */
   take(others: Findings): void {
     for (const problem of others.#problems.values()) this.add(problem);
     for (const step of others.#steps.values()) this.#addStep(step);
     this.#runCount += others.#runCount;
   }
 
-  /** Adds a problem, unless it is known from before. */
+  /** Adds a problem, unless it is already known. */
   add(problem: SkillProblem): void {
     const { kind, stepId, path, message } = problem;
     const isOfStep = kind === "nondeterminism" && stepId !== undefined;
@@ -310,7 +310,7 @@ class Findings {
     if (!this.#problems.has(key)) this.#problems.set(key, problem);
   }
 
-  /** Looks at how a run ended. */
+  /** Examines the end of a run. */
   ended(ended: Ended, when: string): void {
     this.#runCount++;
     switch (ended.kind) {
@@ -341,7 +341,7 @@ class Findings {
       const hint = "Take time, randomness and everything from outside in a step, whose result is recorded.";
       this.add({ kind: "nondeterminism", ...present({ stepId }), message: `${sentence(message)} ${hint}`, when });
     }
-    // Of a step it is known already, with its path.
+    // For a step it is already known, with its path.
     if (code === "invalid_output" && stepId === undefined) {
       this.#unkept(undefined, message.split(": ")[0] ?? "result", message, when);
     }
@@ -352,7 +352,7 @@ class Findings {
     this.add({ kind: "value", ...present({ stepId }), path, message: `${sentence(message)} ${hint}`, when });
   }
 
-  /** Holds the end of a disturbed run against that of one that nothing disturbed. */
+  /** Compares the end of a disturbed run with that of an undisturbed one. */
   compare(source: Ended, ended: Ended, when: string): void {
     const { status } = ended.run;
     if (source.run.status === status || source.kind !== "ended" || ended.kind !== "ended") return;
@@ -363,7 +363,7 @@ class Findings {
     this.add({ kind: "end", ...present({ stepId }), message: sentence(text), when });
   }
 
-  /** Holds results against each other that must be the same, since all steps answered the same. */
+  /** Compares results that must be the same, since all steps answered the same. */
   compareResults(source: Ended, ended: Ended, when: string): void {
     if (source.run.status !== ended.run.status || isSameEnd(source, ended)) return;
     const message =
@@ -372,7 +372,7 @@ class Findings {
     this.add({ kind: "nondeterminism", message, when });
   }
 
-  /** Looks at what a world has seen of its runs. */
+  /** Examines what a world has seen of its runs. */
   observed(world: World, when: string): void {
     for (const { stepId, path, message } of world.values) this.#unkept(stepId, path, message, when);
     const byStep = new Map<string, ObservedCall[]>();
@@ -396,7 +396,7 @@ class Findings {
       mostCalls: returned.length,
     });
     const isHarmless = sideEffects === "none" || sideEffects === "read";
-    // Called again only after a person has said so.
+    // Called again only after a person has allowed it.
     const isAsked = hasEffect(present({ sideEffects })) && !isIdempotent;
     if (returned.length < 2 || isHarmless || isAsked) return;
     this.#doubled(first, mostKeys, usesKey, when);

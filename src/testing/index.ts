@@ -1,4 +1,4 @@
-/** Tools for tests of skills and of what is built on runs: time that skips, mocks, and stores that fail. */
+/** Tools for tests of skills and of apps that use runs: time that skips, mocks, and stores that fail. */
 export { systemClock } from "../clock.ts";
 export {
   type Crash,

@@ -6,8 +6,8 @@ import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock } from "./
 export type CapabilityMocks = Readonly<Record<string, Mock<StepContext>>>;
 
 /**
- * The same capabilities, of which some have other handlers. Their definitions stay: schemas, retries, timeouts, gates and
- * the side-effect ledger apply to what a mock gives.
+ * The same capabilities, some of them with other handlers. Their definitions stay: schemas, retries, timeouts, gates
+ * and the side-effect ledger apply to the results of a mock.
  *
  * @throws `invalid_definition` for a mock of a capability that is not among them.
  */
@@ -26,7 +26,7 @@ export function mockCapabilities(
   });
 }
 
-/** The capability with that mock for a handler. */
+/** The capability with that mock as its handler. */
 export function mocked(capability: AnyCapability, mock: Mock<StepContext>): Capability {
   const { definition, handler } = capability as unknown as Capability;
   return Object.freeze({

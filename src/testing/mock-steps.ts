@@ -13,19 +13,19 @@ import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock, type Mock
 import { mocked } from "./mock-capabilities.ts";
 
 /**
- * Mocks by the name of a step; one of a repeated name answers for each of its steps. A function's input is that of
+ * Mocks by the name of a step; the mock of a repeated name answers for each of its steps. A function's input is that of
  * `step.use`, and `undefined` for the others.
  */
 export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
 
 /**
- * The same code-first skill, with mocks for some of its `do`, `use` and `waitForEvent`. What they give goes through the
- * real step kernel: it is retried, recorded, checkpointed, and entered in the ledger, as the real thing would be. The mock
- * of a `waitForEvent` gives the payload, at once; where it times out, no event came in time.
+ * The same code-first skill, with mocks for some of its `do`, `use` and `waitForEvent` steps. Their results go through
+ * the real step kernel: they are retried, recorded, checkpointed, and entered in the ledger, like real ones. The mock
+ * of a `waitForEvent` returns the payload, at once; if it times out, no event arrived in time.
  *
- * A run whose body ends without having asked for a mocked step fails with `invalid_definition`, since a mock of a
- * misspelt name would let the real step happen; so does one that asks for it as something that cannot be mocked. Which
- * steps a body asks for is known no sooner.
+ * If a body ends without calling a mocked step, its run fails with `invalid_definition`, since a mock with a misspelt
+ * name would let the real step happen. The same holds for a body that calls it as a kind of step that cannot be mocked.
+ * The steps of a body are not known earlier.
  *
  * @throws `invalid_definition` for a graph skill; mock its capabilities instead.
  */
@@ -67,7 +67,7 @@ function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: S
     asked.add(name);
     return getOwn(mocks, name);
   };
-  /** Only of a step that nothing else can answer for. */
+  /** Only for a step that nothing else can answer. */
   const unmocked =
     <Args extends readonly unknown[], T>(kind: string, take: (name: string, ...args: Args) => Promise<T>) =>
     (name: string, ...args: Args): Promise<T> =>
@@ -107,7 +107,7 @@ function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: S
   };
 }
 
-/** Gives an event as if it had come. */
+/** Returns an event as if it had arrived. */
 function eventAction({ pass }: BodyRun, id: string, type: string, mock: Mock): Action {
   const otherwise = {
     real: () => Promise.reject(invalidMock(id, "an event is awaited only once, so `times` is not allowed")),

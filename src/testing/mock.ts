@@ -1,6 +1,6 @@
 import { DurableError } from "../errors.ts";
 
-/** What a mock is told of the attempt for which it answers. */
+/** The attempt that a mock answers. */
 export interface MockContext {
   /** 1 for the first. */
   readonly attempt: number;
@@ -9,9 +9,9 @@ export interface MockContext {
 }
 
 /**
- * What answers in the place of the real thing: a result, an error, a timeout that takes no time, or a function.
+ * The replacement for a real call: a result, an error, a timeout that takes no time, or a function.
  *
- * With `times` it answers for so many first attempts of each step, and later ones do the real thing.
+ * With `times` it answers only that many first attempts of each step, and later attempts make the real call.
  */
 export type Mock<Context extends MockContext = MockContext> = MockFunction<Context> | FixedMock;
 
@@ -20,19 +20,19 @@ export type FixedMock =
   | { readonly throws: unknown; readonly times?: number }
   | { readonly timesOut: true; readonly times?: number };
 
-// The type of a method, so that a function may say what input it expects.
+// The type of a method, so that a function may declare the type of its input.
 export type MockFunction<Context extends MockContext> = {
   answer(input: unknown, context: Context): unknown;
 }["answer"];
 
-/** Where a mock does not say what happens. */
+/** The defaults of a mock. */
 export interface Otherwise {
   real(): unknown;
-  /** What a timeout throws. */
+  /** The error of a timeout. */
   timeout(): Error;
 }
 
-/** What a mock gives for an attempt. */
+/** The result of a mock for an attempt. */
 export async function answerOf<Context extends MockContext>(
   mock: Mock<Context>,
   input: unknown,
@@ -45,12 +45,12 @@ export async function answerOf<Context extends MockContext>(
   throw "throws" in mock ? mock.throws : timeout();
 }
 
-/** What the step kernel throws when an attempt takes too long. */
+/** The error of the step kernel when an attempt takes too long. */
 export function attemptTimeout(): DurableError {
   return new DurableError("step_timeout", "the mock made the attempt time out");
 }
 
-/** @throws `invalid_definition` where a mock is of no form, as it may be where nobody checks types. */
+/** @throws `invalid_definition` if a mock has none of the forms, which is possible without type checks. */
 export function checkMocks(mocks: Readonly<Record<string, Mock<never>>>): void {
   for (const [name, mock] of Object.entries(mocks)) {
     const isMock =

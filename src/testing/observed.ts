@@ -14,7 +14,9 @@ import { codeRuns } from "../skills/code/workflow-step.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** So long a handler may take in real milliseconds before virtual time goes on, so that its timeout can come. */
+/**
+ * The real time that a handler may take, in milliseconds, before virtual time goes on, so that its timeout can come.
+ */
 const patienceMs = 1_000;
 
 /** One call of a step's handler or callback. */
@@ -29,18 +31,18 @@ export interface ObservedCall {
   readonly key: string;
   /** True once the idempotency key was read. */
   usesKey: boolean;
-  /** True once it returned, in a process that was still alive: what it does to the world is done. */
+  /** True once it returned, in a process that was still alive: its action on the world is done. */
   hasReturned: boolean;
 }
 
-/** A value that cannot be kept. */
+/** A value that cannot be stored. */
 export interface UnkeptValue {
   readonly stepId: string | undefined;
   readonly path: string;
   readonly message: string;
 }
 
-/** What a process that executes a skill lets see, and how it is disturbed. */
+/** Observes a process that executes a skill, and disturbs it. */
 export interface Observer {
   readonly clock: VirtualClock;
   readonly calls: ObservedCall[];
@@ -72,7 +74,7 @@ function observedCapability(capability: AnyCapability, observer: Observer): Capa
   });
 }
 
-/** The skill, each of whose callbacks is observed. A graph's steps are observed by their capabilities. */
+/** The skill, with each of its callbacks observed. A graph's steps are observed by their capabilities. */
 export function observedSkill(skill: Skill, observer: Observer): Skill {
   const { body } = skill;
   if (body.kind === "graph") return skill;
@@ -80,7 +82,7 @@ export function observedSkill(skill: Skill, observer: Observer): Skill {
   const watched: WorkflowBody = (step, inputs, context) => {
     const steps = observedSteps(step, context.runId, observer);
     const codeRun = codeRuns.get(step);
-    // Mocked steps look the run up by the steps that they were given.
+    // Mocked steps find the run by their `step` object.
     if (codeRun !== undefined) codeRuns.set(steps, codeRun);
     return run(steps, inputs, context);
   };
@@ -109,7 +111,7 @@ function observedSteps(step: WorkflowStep, runId: string, observer: Observer): W
       try {
         encodeValue(input, "input");
       } catch (error) {
-        // The body is given it as well, and may catch it.
+        // The body receives it as well, and may catch it.
         if (isDurableError(error)) {
           observer.values.push({ stepId: name, path: error.path ?? "input", message: error.message });
         }
@@ -145,7 +147,7 @@ async function observed<Context extends { readonly idempotencyKey: string }>(
   return returned;
 }
 
-/** Resolves once the work has settled, or takes so long that it may wait for its own timeout. */
+/** Resolves once the work has settled, or takes so long that its own timeout may come. */
 function untilPatienceEnds(work: Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, patienceMs);

@@ -4,9 +4,9 @@ import type { SideEffects } from "../skills/capability.ts";
 /**
  * What can be wrong with a skill.
  *
- * - `effect`: an action that a crash repeats in a way that its receiver cannot recognise.
- * - `nondeterminism`: the body does not take the same way, or comes to another result, when it is called again.
- * - `value`: a value that cannot be kept.
+ * - `effect`: a crash repeats an action in a way that its receiver cannot recognise.
+ * - `nondeterminism`: the body takes another path, or has another result, when it is called again.
+ * - `value`: a value that cannot be stored.
  * - `wait`: the run waits for something that never comes, or does not end.
  * - `end`: the run ends in another way when it is disturbed.
  */
@@ -21,42 +21,42 @@ export interface SkillProblem {
   readonly kind: ProblemKind;
   /** The step, if one is known. */
   readonly stepId?: string;
-  /** Where in a value the fault lies, such as `output.client`. */
+  /** The place of the fault in a value, such as `output.client`. */
   readonly path?: string;
   /** What is wrong, and what to do about it. */
   readonly message: string;
-  /** What had happened when it was first seen, such as "stopped after commit 3". */
+  /** The situation in which it was first seen, such as "stopped after commit 3". */
   readonly when: string;
 }
 
-/** What was seen of one step that calls something. */
+/** The observations of one step that calls an action. */
 export interface StepReport {
   readonly stepId: string;
   /** The capability; `step.do` for a callback. */
   readonly uses: string;
-  /** What its author declared, if anything. */
+  /** The declaration of its author, if any. */
   readonly sideEffects?: SideEffects;
   /** The most calls in one run that returned. More than 1: after a crash it was called again. */
   readonly mostCalls: number;
   /** The most different idempotency keys of such calls in one run. */
   readonly mostKeys: number;
-  /** One of its keys, which tells how they look. */
+  /** One of its keys, as an example of their form. */
   readonly key: string;
   /** True if its handler read the key in each call. */
   readonly usesKey: boolean;
 }
 
-/** What {@link checkSkill} found. */
+/** The findings of {@link checkSkill}. */
 export interface SkillReport {
   /** Empty if nothing was found. */
   readonly problems: readonly SkillProblem[];
   /** In the order in which they were first called. */
   readonly steps: readonly StepReport[];
-  /** The run that nothing disturbed, as it ended or as far as it came. */
+  /** The undisturbed run, as it ended or as far as it came. */
   readonly run: CurrentRun;
-  /** How many runs were executed: undisturbed, disturbed, replayed. */
+  /** The number of runs that were executed: undisturbed, disturbed, replayed. */
   readonly runCount: number;
-  /** All of it in plain English, for a terminal. */
+  /** The whole report in plain English, for a terminal. */
   readonly text: string;
 }
 

@@ -17,29 +17,29 @@ import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 const tenant = "check";
 const leaseMs = 30_000;
-/** More than `virtualClock` has by itself: many trials, each with its hashes, share the event loop. */
+/** More than the default of `virtualClock`: many trials, each with its hashes, share the event loop. */
 const quietTurns = 8;
 
-/** What a trial executes, and how the world answers it. */
+/** The subject of a trial, and how the world answers it. */
 export interface Trial {
   readonly skill: Skill;
   readonly capabilities: () => readonly AnyCapability[];
   readonly inputs: Fields;
   readonly approve: boolean;
   readonly signals: Fields;
-  /** A run that has waited more often and has not ended does not end. */
+  /** A run that has waited more often and has not ended counts as endless. */
   readonly mostWaits: number;
 }
 
-/** What goes wrong during a trial. */
+/** The disturbance of a trial. */
 export interface Disturbance {
-  /** What happens, as a sentence goes on: "when it is stopped before commit 3". */
+  /** The end of a sentence: "when it is stopped before commit 3". */
   readonly when: string;
   /** The medium of the first process; those after it have the plain one. */
   readonly medium?: (store: Store) => Store & { readonly crashed?: boolean };
   /** How long the answer of the call with that number is held back, in virtual milliseconds. */
   readonly delayOf?: (call: number) => number;
-  /** True where time passes before a signal is sent: timeouts win over signals. */
+  /** True if time passes before a signal is sent: timeouts win over signals. */
   readonly isLate?: boolean;
 }
 
@@ -48,10 +48,10 @@ export type Ended =
   | { readonly kind: "ended"; readonly run: CurrentRun; readonly result: Json | undefined }
   /** It waits, and nothing comes. */
   | { readonly kind: "stuck"; readonly run: CurrentRun; readonly waits: readonly Wait[] }
-  /** It goes on for ever, or for very long. */
+  /** It goes on forever, or for very long. */
   | { readonly kind: "endless"; readonly run: CurrentRun };
 
-/** What the skill calls: what is registered, and what the steps of its graph bring along. */
+/** The capabilities of the skill: the registered ones, and those that its graph steps bring along. */
 function capabilitiesOf({ skill, capabilities }: Trial): readonly AnyCapability[] {
   const registered = capabilities();
   const ids = new Set(registered.map(({ definition }) => definition.id));
@@ -61,11 +61,11 @@ function capabilitiesOf({ skill, capabilities }: Trial): readonly AnyCapability[
   return [...registered, ...[...distinct.values()].filter(({ definition }) => !ids.has(definition.id))];
 }
 
-/** A medium, a clock, and the processes that live on them one after the other. */
+/** A medium, a clock, and the processes that use them one after the other. */
 export class World {
   readonly calls: ObservedCall[] = [];
   readonly values: UnkeptValue[] = [];
-  /** True once a run waited for a signal that could also time out: then who is late matters. */
+  /** True once a run waited for a signal that could also time out: then the order matters. */
   hasRaced = false;
   readonly #trial: Trial;
   readonly #disturbance: Disturbance;
@@ -89,7 +89,7 @@ export class World {
     return `replay-${++this.#replayCount}`;
   }
 
-  /** Ends the process in good order, so that another one goes on over the plain medium. */
+  /** Stops the process cleanly, so that another one goes on over the plain medium. */
   async restart(): Promise<void> {
     await this.#process.runtime.stop();
     this.#process = this.#begin(this.#store);
@@ -99,7 +99,7 @@ export class World {
     await this.#process.runtime.stop();
   }
 
-  /** Takes the run to its end: answers gates and signals, lets time pass, and begins another process after a crash. */
+  /** Takes the run to its end: answers gates and signals, lets time pass, and starts another process after a crash. */
   async finish(runId: string, begin?: () => Promise<unknown>): Promise<Ended> {
     for (let waitCount = 0; waitCount <= this.#trial.mostWaits; waitCount++) {
       await this.#process.runtime.idle();
@@ -131,7 +131,7 @@ export class World {
     return { kind: "ended", run, result: run.status === "completed" ? encodeValue(run.result, "result") : undefined };
   }
 
-  /** What the world has to say to a run that stands at these waits. */
+  /** The world's answer to a run with these waits. */
   #answerTo(runId: string, waits: readonly Wait[]): (() => Promise<unknown>) | undefined {
     const { approve, signals } = this.#trial;
     const gate = waits.find((wait) => wait.kind === "approval");
@@ -148,7 +148,7 @@ export class World {
     return () => this.runs.signal(runId, { name, payload: signals[name] });
   }
 
-  /** Does something that the disturbance may make fail; what came of it is looked at afterwards. */
+  /** Does something that the disturbance may make fail; the outcome is examined afterwards. */
   async #attempt(operation: () => Promise<unknown>): Promise<void> {
     try {
       await operation();
@@ -177,7 +177,7 @@ export class World {
       store,
       clock: this.#clock,
       leaseMs,
-      // So that each wait is seen from outside, and answered or waited for as the trial has it.
+      // So that each wait is seen from outside, and answered or waited for as the trial prescribes.
       holdMs: 0,
       skills: [observedSkill(this.#trial.skill, observer)],
       capabilities: observedCapabilities(capabilitiesOf(this.#trial), observer),
@@ -197,7 +197,7 @@ interface Process {
   readonly store: Store & { readonly crashed?: boolean };
 }
 
-/** True where two runs came to the same end. */
+/** True if two runs ended in the same way. */
 export function isSameEnd(one: Ended, other: Ended): boolean {
   if (one.kind !== "ended" || other.kind !== "ended") return one.kind === other.kind;
   if (one.run.status !== other.run.status) return false;

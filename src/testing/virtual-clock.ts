@@ -1,15 +1,18 @@
 import type { Clock } from "../clock.ts";
 
 export interface VirtualClockOptions {
-  /** What time it is at first, in milliseconds since 1970. The real time where absent. */
+  /** The time at the start, in milliseconds since 1970. Default: the real time. */
   readonly now?: number;
-  /** True where time moves by {@link VirtualClock.advance} alone. Default false: it moves by itself. */
+  /** True if only {@link VirtualClock.advance} moves time. Default false: it moves by itself. */
   readonly isManual?: boolean;
-  /** After how many turns of the event loop in which nothing happened to the clock all counts as quiet. Default 4. */
+  /**
+   * The number of turns of the event loop without a call of the clock after which everything counts as quiet. Default
+   * 4.
+   */
   readonly quietTurns?: number;
 }
 
-/** A clock that skips what everybody only waits for. Made by {@link virtualClock}. */
+/** A clock that skips time during which everything only waits. Made by {@link virtualClock}. */
 export interface VirtualClock extends Clock {
   /**
    * Moves the time on, past one sleep after the other in the order in which they are due, and lets each of them have its
@@ -17,8 +20,8 @@ export interface VirtualClock extends Clock {
    */
   advance(ms: number): Promise<void>;
   /**
-   * Keeps the time where it is until `work` has settled, and gives back what it gives. For work that takes real time, such
-   * as a request, of which the clock would know nothing.
+   * Keeps the time where it is until `work` has settled, and resolves with its result. For work that takes real time,
+   * such as a request, which the clock cannot see.
    */
   during<T>(work: PromiseLike<T>): Promise<T>;
 }
@@ -124,7 +127,7 @@ export function virtualClock({
   };
 }
 
-/** Who is due first, of several the one who began first; nobody where all sleep for ever. */
+/** The first one that is due; of several, the one that began first; `undefined` if all sleep forever. */
 function firstOf(sleepers: ReadonlySet<Sleeper>): Sleeper | undefined {
   let first: Sleeper | undefined;
   for (const sleeper of sleepers) {
@@ -133,7 +136,7 @@ function firstOf(sleepers: ReadonlySet<Sleeper>): Sleeper | undefined {
   return first;
 }
 
-// A timer and not a promise: what is under way in the platform gets its turn too.
+// A timer, not a promise: work under way in the platform gets its turn too.
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -3,7 +3,7 @@ import { storeCase } from "../case.ts";
 import { expectEqual } from "../expect.ts";
 import { all, expectCommitted, row } from "../rows.ts";
 
-/** Texts that a store which parses, trims, normalizes or guesses does not give back as they were. */
+/** Texts that a store that parses, trims, normalizes or guesses does not return unchanged. */
 const oddTexts = [
   ...["", " ", "  two  spaces  ", "\t", "\n", "\r\n", "line\nline\r\nline\rline", " \u00a0\u2003\ufeff"],
   ...["null", "undefined", "true", "0", "1", "1.0", "007", "1e3", "-0", "0x10", "NaN", "Infinity"],
@@ -31,7 +31,7 @@ const oddTexts = [
   ...["\u007f\u0080\u009f", String.fromCharCode(...Array.from({ length: 0x1f }, (_, index) => index + 1))],
 ];
 
-/** How a body is written to each of the four places that hold one, and read back by every method that gives it. */
+/** How a body is written to each of the four places that hold one, and read back by every method that returns it. */
 const places = {
   row: async (store: Store, tenant: string, revision: number, body: string) => {
     await expectCommitted(store, row(tenant, "r", { revision, body, dueAt: 1 }));

@@ -49,7 +49,7 @@ export const claimListCases = [
   }),
 ];
 
-/** One run with the sorted claims, given over several commits in an order of their own. */
+/** One run with the sorted claims, written by several commits in another order. */
 async function setUp(store: Store, tenant: string): Promise<void> {
   const shuffled = [5, 0, 7, 2, 4, 1, 6, 3].map((index) => ({ ...parse(sorted[index] ?? ""), body: "claim" }));
   await expectCommitted(store, row(tenant, "r"), { claims: shuffled.slice(0, 3) });

@@ -3,7 +3,7 @@ import { storeCase } from "../case.ts";
 import { expectEqual } from "../expect.ts";
 import { all, compareText, endOfTime, expectCommitted, row, runIds } from "../rows.ts";
 
-/** Runs that somebody should look at. */
+/** Runs that an executor should look at. */
 export const dueCases = [
   storeCase("due.boundary", "A row is due from its dueAt on, that millisecond included.", async ({ store, tenant }) => {
     await expectCommitted(store, row(tenant, "r", { dueAt: 2_000 }));

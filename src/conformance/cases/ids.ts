@@ -3,7 +3,7 @@ import { storeCase } from "../case.ts";
 import { expectEqual } from "../expect.ts";
 import { all, compareText, endOfTime, expectCommitted, row, runIds } from "../rows.ts";
 
-/** Printable ASCII that maps, patterns, languages, paths and number columns take for something else. */
+/** Printable ASCII that maps, patterns, languages, paths and number columns treat as something special. */
 const hostileIds = [
   ...["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length", "null", "undefined", "NaN"],
   ...["' OR 1=1 --", "'; DROP TABLE runs; --", '"', "'", "\\", "`", "\\'", '"; --', "/*", "--", "?1", ":a", "@a", "$1"],

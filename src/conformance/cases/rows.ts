@@ -106,7 +106,7 @@ export const rowCases = [
       const before = await read();
       const untouched = structuredClone(before);
       for (const found of before.flat()) {
-        // A store may freeze what it gives, so that this throws.
+        // A store may freeze the rows that it returns, so that this throws.
         if (found !== undefined && !Object.isFrozen(found)) Object.assign(found, { body: "changed" });
       }
       expectEqual(await read(), untouched, "the second read");

@@ -43,7 +43,9 @@ function randomFrom(seed: number): Random {
 const runNames = ["a", "b", "B", "a/"];
 const claimNames = ["x 1", "x 2", "y 1", "x/ 1"];
 
-/** Mostly a commit that fits; else a stale or skipping one, a held claim, a checkpoint id that is there already. */
+/**
+ * Mostly a commit that fits; otherwise a stale or skipping one, a held claim, or a checkpoint id that already exists.
+ */
 function nextCommit(tables: Tables, tenant: string, now: number, step: number, random: Random): Commit {
   const runId = pick(runNames, random);
   const current = tables.runs.find((run) => run.tenant === tenant && run.runId === runId);

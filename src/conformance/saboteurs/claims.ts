@@ -195,7 +195,7 @@ function heldBy(standsInTheWay: (claim: ClaimRow, commit: Commit) => boolean): S
   });
 }
 
-/** The verdict where the claims were judged already. */
+/** The verdict if the claims were judged already. */
 function withoutClaims(tables: Tables, { claims: _judged, ...commit }: Commit) {
   return verdict(tables, commit);
 }

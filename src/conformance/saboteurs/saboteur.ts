@@ -29,7 +29,7 @@ export function saboteur(id: string, harm: string, caughtBy: readonly string[], 
   return { id, harm, caughtBy, harness: { fresh } };
 }
 
-/** Passes on another commit than it was given. */
+/** Passes on another commit than it was called with. */
 export function commitsInstead(change: (commit: Commit, tables: Tables) => Commit): Spoil {
   return (good, tables) => ({ commit: async (commit) => good.commit(change(commit, tables)) });
 }
@@ -47,7 +47,7 @@ export function commitsAnd(
   });
 }
 
-/** Decides by another rule, and writes where that says "committed". */
+/** Decides by another rule, and writes if that rule says "committed". */
 export function decidesBy(rule: typeof verdict): Spoil {
   return (_good, tables) => ({
     commit: async (commit) => {
@@ -58,7 +58,7 @@ export function decidesBy(rule: typeof verdict): Spoil {
   });
 }
 
-/** Time for everybody else to go on. */
+/** Time for all others to go on. */
 export function pause(ms = 0): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
