@@ -148,7 +148,7 @@ describe("a page that a newer version of it has outdated", { timeout: 60_000 }, 
     expect((await locks(old)).held.filter((name) => name.includes("/serves/"))).toHaveLength(1);
     const next = await open({ isNewer: true });
     await settled(next, "ready");
-    await expect.poll(() => errors(old), patience).toEqual([told("store_outdated", "Reload")]);
+    await expect.poll(() => errors(old), patience).toEqual([told("store_outdated", "reload this page")]);
     await expect.poll(async () => (await locks(next)).held, patience).toHaveLength(2);
     const before = await old.evaluate(() => window.tried.transactions());
     await old.waitForTimeout(1_000);
@@ -160,9 +160,9 @@ describe("a page that a newer version of it has outdated", { timeout: 60_000 }, 
   test("before it was opened: ready rejects, and it holds nothing", async () => {
     await settled(await open({ isNewer: true }), "ready");
     const old = await open({ everyMs: 100 });
-    await settled(old, told("store_outdated", "Reload"));
+    await settled(old, told("store_outdated", "reload this page"));
     await old.waitForTimeout(500);
-    expect(await errors(old)).toEqual([told("store_outdated", "Reload")]);
+    expect(await errors(old)).toEqual([told("store_outdated", "reload this page")]);
     await expect.poll(async () => (await locks(old)).held, patience).toHaveLength(2);
   });
 });

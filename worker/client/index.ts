@@ -14,6 +14,10 @@ export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
  * the names of the wire. It rejects with a `DurableError`: the `code` and `hint` of the service, `retryAfterMs` if the
  * service says when to try again, and `details.traceId`, which identifies the request in the server's log. The code is
  * `upstream_failure` if the service cannot be reached.
+ * @example
+ * const client = createClient("http://127.0.0.1:8787", { apiKey: "dev-key" });
+ * const { run_id } = await client.start("text.simple-summarize", { text: "Alice fell down a well." });
+ * for await (const { event_type } of client.watch(run_id)) console.log(event_type);
  */
 export function createClient(baseUrl: string, options: ClientOptions = {}) {
   const send = requests(options);

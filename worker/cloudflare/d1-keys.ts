@@ -19,7 +19,15 @@ export const keyColumns = ["key_id", "key_hash", "tenant", "role", "name", "hint
 
 const columns = keyColumns.join(", ");
 
-/** API keys in the table `api_keys` of a D1 database. */
+/**
+ * API keys in the table `api_keys` of a D1 database.
+ * @example
+ * const app = createApp<Env>({
+ *   authenticate: ({ request, env }) => apiKeys([[env.API_KEY, "acme"]], d1Keys(env.DB))(request),
+ *   keys: ({ env }) => d1Keys(env.DB),
+ *   runs: (tenant, { env }) => runtimeOf(env).for(tenant),
+ * });
+ */
 export function d1Keys(db: D1Database): KeyStore {
   const prepare = (sql: string, ...values: readonly (string | number | null)[]) => db.prepare(sql).bind(...values);
 

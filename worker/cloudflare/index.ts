@@ -93,7 +93,11 @@ const queriesOfAuth = 2;
 // The number of other due runs that an invocation executes after a start.
 const drainedWithStart = 2;
 
-/** A Worker that serves these skills over D1, and executes due runs from a cron trigger. */
+/**
+ * A Worker that serves these skills over D1, and executes due runs from a cron trigger.
+ * @example
+ * export default createWorker({ skills: [summarizeSkill], capabilities: summarizeCapabilities });
+ */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
   const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry } = options;
   const { authenticate } = options;

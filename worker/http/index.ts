@@ -87,6 +87,13 @@ export interface AppOptions<Bindings extends object> {
  * The HTTP API of durable runs: takes a Request and returns a Response. Source: the ORCA durability contract, section 3.
  *
  * @throws `invalid_request` that names the option, if a number is out of range.
+ * @example
+ * const authenticate = apiKeys([["dev-key", "acme"]]);
+ * const app = createApp({
+ *   authenticate: ({ request }) => authenticate(request),
+ *   runs: (tenant) => runtime.for(tenant),
+ * });
+ * const response = await app.fetch(new Request("http://localhost/v1/runs"));
  */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
   const { onAccess } = options;

@@ -1,6 +1,11 @@
 import type { KeyRecord, KeyStore } from "./keys.ts";
 
-/** Keys in memory, for tests: they are lost when the process ends. */
+/**
+ * Keys in memory, for tests: they are lost when the process ends.
+ * @example
+ * const keys = memoryKeys();
+ * const authenticate = apiKeys([["dev-key", "acme"]], keys); // and `keys: () => keys` for createApp
+ */
 export function memoryKeys(): KeyStore {
   const records = new Map<string, KeyRecord>();
   return {

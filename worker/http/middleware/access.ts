@@ -49,7 +49,11 @@ function accessOf(c: Context<AppEnv>): Omit<Access, "ms"> {
   };
 }
 
-/** The record as one line of JSON. */
+/**
+ * The record as one line of JSON.
+ * @example
+ * const app = createApp({ ...options, onAccess: (access) => console.log(accessLine(access)) });
+ */
 export function accessLine({ method, route, status, ms, traceId, tenant, keyId }: Access): string {
   return JSON.stringify({
     method,
