@@ -107,7 +107,7 @@ export function jsonEqual(a: Json, b: Json, keys?: "in order"): boolean {
   );
 }
 
-/** JSON text with sorted keys and no white space: equal values give equal text. */
+/** JSON text with sorted keys and no white space: equal values have equal text. */
 export function canonicalJson(json: Json): string {
   if (typeof json !== "object" || json === null) return JSON.stringify(json);
   if (Array.isArray(json)) return `[${json.map(canonicalJson).join(",")}]`;

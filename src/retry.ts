@@ -1,8 +1,8 @@
 import { type Duration, durationMs, durationProblem, maxDurationMs } from "./duration.ts";
 
 /**
- * How often a failed step is tried again, and how long it waits in between: for capabilities, graphs and code alike, in the words
- * of Cloudflare's Workflows. `maxDelay` and `jitter` are ours.
+ * How often a failed step is tried again, and how long it waits between attempts: for capabilities, graphs and code
+ * alike, in the terms of Cloudflare's Workflows. `maxDelay` and `jitter` are additions.
  */
 export interface Retries {
   /** Further attempts after the first. Default 5. */
@@ -13,7 +13,7 @@ export interface Retries {
   readonly backoff?: Backoff;
   /** The longest delay, before jitter. Default: no bound. */
   readonly maxDelay?: Duration;
-  /** The share of the delay, 0 to 1, by which it varies at random to either side. Default 0. */
+  /** The share of the delay, 0 to 1, by which it varies at random in either direction. Default 0. */
   readonly jitter?: number;
 }
 
@@ -43,12 +43,12 @@ function growth(backoff: Backoff, attempts: number): number {
     case "linear":
       return attempts;
     case "exponential":
-      // Finite, so that no delay is none after ever so many attempts.
+      // Finite, so that a delay of 0 stays 0 after any number of attempts.
       return 2 ** Math.min(attempts - 1, 1_000);
   }
 }
 
-/** What is wrong with a retry policy, and at which member; `undefined` if nothing is. */
+/** The fault of a retry policy, and its member; `undefined` if there is none. */
 export function retriesProblem(
   retries: unknown,
 ): { readonly at?: keyof Retries; readonly problem: string } | undefined {

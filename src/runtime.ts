@@ -45,9 +45,10 @@ export interface RuntimeOptions {
    */
   readonly maxStateValues?: number;
   /**
-   * What a tenant may have; called at each birth. What a tenant has is read from the store at most once in five seconds, and
-   * once more where a birth would be refused after a deletion here; births in between are added. So births of several
-   * runtimes may pass a bound together. Without it there is no bound, and nothing is read.
+   * The limits of a tenant; called at each birth. The usage of a tenant is read from the store at most once in five
+   * seconds, and once more if a birth would be rejected after a deletion here; births in between are added to it. So
+   * the births of several runtimes may pass a bound together. Without this option there is no bound, and nothing is
+   * read.
    *
    * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000, maxBytes: 2e9 }) });
    */

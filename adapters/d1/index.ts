@@ -30,11 +30,12 @@ const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt,
 /**
  * A store on Cloudflare D1, in the tables of `migrations/`.
  *
- * D1 has no transaction to decide in, so a commit is one batch in which a statement fails where nothing may be written:
- * that, and not an UPDATE that matches no row, rolls a batch back. The outcome is what the database says of it.
+ * D1 has no interactive transaction, so a commit is one batch in which a statement fails if nothing may be written:
+ * only that rolls a batch back, and not an UPDATE that matches no row. The error of the database determines the
+ * outcome.
  *
- * Pass the database itself. A session may read from a replica, which has the session's own commits but not at once
- * those of others: weaker than what a store promises.
+ * Pass the database itself. A session may read from a replica, which has the session's own commits, but those of others
+ * only later: weaker than the Store contract.
  *
  * @example
  * ```ts

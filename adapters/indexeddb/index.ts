@@ -33,11 +33,11 @@ export interface IndexedDbStoreOptions {
 }
 
 /**
- * A store on IndexedDB. The database is opened by the first call.
+ * A store on IndexedDB. The first call opens the database.
  *
- * It rejects with `store_blocked` while another tab holds an older version open, with `store_outdated` once a newer version
- * of the page has upgraded the database, with `quota_exceeded` where the browser has no more room, and with `unsupported`
- * where the page may have no database, as in a sandboxed frame.
+ * Calls reject with `store_blocked` while another tab holds an older version open, with `store_outdated` once a newer
+ * version of the page has upgraded the database, with `quota_exceeded` if the browser allows no more storage, and with
+ * `unsupported` if the page may have no database, as in a sandboxed frame.
  *
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills });
@@ -270,7 +270,7 @@ async function bytesOf<Value>(
   return bytes;
 }
 
-/** A cursor takes no larger step, and no database has so many records. */
+/** The largest step of a cursor. No database has this many records. */
 const mostAdvanced = 2 ** 32 - 1;
 
 async function page<Value>(

@@ -45,7 +45,7 @@ export async function expectClaimed(store: Store, claim: ClaimRow, run: RunRow, 
   expectEqual(await put(store, run, beside), { kind: "claimed", claim }, `commit of ${run.runId} at ${run.revision}`);
 }
 
-/** Everything that a store tells of some runs of a tenant. Compare two of them to see that nothing was written. */
+/** Everything that a store returns about some runs of a tenant. Compare two of them to see that nothing was written. */
 export async function contents(store: Store, tenant: string, runIds: readonly string[]): Promise<object> {
   const runs = [];
   for (const runId of runIds) {

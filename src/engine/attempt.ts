@@ -50,10 +50,10 @@ export class NonRetryableError extends Error {
 }
 
 /**
- * Throw this, or any error of this name, from an action that certainly did nothing to the world: a request that was never
- * sent, a balance that was too low. Only then is the action entered in the ledger as failed, and tried again without a
- * question. Any other error leaves it open whether the action happened: a connection that breaks after the request was
- * served throws too.
+ * Throw this, or any error of this name, from an action that certainly did nothing to the world: a request that was
+ * never sent, a balance that was too low. Only then does the ledger record the action as failed, and the step tries
+ * again without a gate. After any other error it is unknown whether the action happened: a connection that breaks after
+ * the request was served throws too.
  *
  * @example
  * ```ts

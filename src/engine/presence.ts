@@ -20,11 +20,11 @@ export interface Presence {
 }
 
 /**
- * Presence by Web Locks: each executor holds an exclusive lock of its name, which the browser frees when its page dies. To
- * ask is to request the same lock as a shared one, so that all who ask get it at once: a waiter in a tab whose thread is
- * blocked keeps none of the others waiting. A frozen page keeps its lock, and loses its runs when their leases lapse.
+ * Presence by Web Locks: each executor holds an exclusive lock of its name, which the browser frees when its page dies.
+ * A waiter requests the same lock as a shared one, so that all waiters get it at once: a waiter in a tab with a blocked
+ * thread does not delay the others. A frozen page keeps its lock, and loses its runs when their leases lapse.
  *
- * `undefined` where the platform has no Web Locks.
+ * `undefined` if the platform has no Web Locks.
  *
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills, presence: webLocksPresence() });

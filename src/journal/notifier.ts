@@ -38,10 +38,10 @@ export function localNotifier(): Notifier {
 }
 
 /**
- * Tells every tab and worker of the origin that has a channel of the same name, and those who share this object. What else is
- * sent on that channel is ignored.
+ * Notifies every tab and worker of the origin that has a channel of the same name, and the listeners of this object.
+ * Other messages on that channel are ignored.
  *
- * @throws `unsupported` if the platform has no BroadcastChannel, or refuses it.
+ * @throws `unsupported` if the platform has no BroadcastChannel, or does not allow it.
  * @example
  * const runtime = createRuntime({ store: indexedDbStore(), skills, notifier: broadcastNotifier() });
  */

@@ -1,10 +1,10 @@
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { RunRecord } from "./run.ts";
 
-/** What a caller demands of a run before it is changed: an option of every call that writes one. */
+/** A caller's condition on a run before it is changed: an option of every call that writes one. */
 export interface Precondition {
   /**
-   * The revision that the caller read, or several revisions of which the run must have one. It is compared with the
+   * The revision that the caller read, or several revisions that are accepted. It is compared with the
    * very row over which the commit is made; if they differ, the call fails with `precondition_failed`.
    */
   readonly expectedRevision?: number | readonly number[];
@@ -19,7 +19,7 @@ export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRev
 }
 
 /**
- * The revisions of which a run must have one.
+ * The revisions that are accepted.
  *
  * @throws `invalid_request` if they are neither a number nor an array of numbers, also for callers without types.
  */

@@ -45,7 +45,7 @@ export interface HistoryEntry {
 export interface HistoryQuery {
   /** The revision after which the page begins; from the first entry if absent. */
   readonly after?: number;
-  /** At most so many entries, and fewer if they take more than some megabytes; all if absent. */
+  /** The most entries, and fewer if they take more than some megabytes. Default: all. */
   readonly limit?: number;
 }
 
@@ -243,7 +243,7 @@ function expectLimit(limit: number): void {
   if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
 }
 
-/** A page of entries if there is a limit; all of them, however much they take, if there is none. */
+/** A page of entries if there is a limit; otherwise all of them, of any size. */
 async function entries(
   scope: Scope,
   runId: RunId,

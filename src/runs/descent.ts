@@ -21,7 +21,7 @@ import { type Born, earlierRun, settle } from "./birth.ts";
 import { idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
-/** Where a descendant begins, and what it is called. It is written only if its source fulfils the precondition. */
+/** The checkpoint and the id of a descendant. It is written only if its source fulfils the precondition. */
 export interface Descent extends Precondition {
   /** Default: the source's head. */
   readonly checkpointId?: string;

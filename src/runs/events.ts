@@ -15,7 +15,7 @@ import type { Scope } from "./scope.ts";
 export interface EventQuery {
   /** Events after this one, identified by its id or its place `<revision>-<index>`. Default: from the first. */
   readonly after?: string;
-  /** At most so many events, and fewer if they take more than some megabytes; all if absent. */
+  /** The most events, and fewer if they take more than some megabytes. Default: all. */
   readonly limit?: number;
 }
 

@@ -16,11 +16,12 @@ export const exportFormat = 1;
 const pageSize = 200;
 
 /**
- * A run as lines of NDJSON: a header with its row, each entry of its history with its snapshot, its claims, and an end. The
- * bodies are the stored ones to the byte, so that an import anywhere gives the same export again. Claims that have lapsed
- * are left out.
+ * A run as lines of NDJSON: a header with its row, each entry of its history with its snapshot, its claims, and an end.
+ * The bodies are the stored ones to the byte, so that an import anywhere can be exported again as the same text. Claims
+ * that have lapsed are left out.
  *
- * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry which cannot be read; `conflict` while the run is being executed, and where it changed before the end.
+ * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read; `conflict`
+ * while the run is being executed, and if it changed before the end.
  */
 export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
   const scope = scopeOf(runs);

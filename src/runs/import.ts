@@ -17,16 +17,17 @@ const mostEntries = 100;
 const mostLength = 1024 * 1024;
 
 /**
- * Takes a run in. It is written under a row that is in no list; the last commit brings the claims and makes it visible, so
- * that a crash or a stream that is cut leaves no half of a run. The same import may be begun again, or that of a later
- * export of the run: it goes on where it stopped, which it knows by a digest of what is written, without reading that again.
- * What an import has left that is never finished, `runs.delete` takes away. One of up to 4 MiB that is refused has written
- * nothing at all.
+ * Imports a run. It is written under a row that is in no list; the last commit brings the claims and makes it visible,
+ * so that a crash or an interrupted stream leaves no partial run. The same import may be started again, or that of a
+ * later export of the run: it continues where it stopped, which it knows by a digest of the written history, without
+ * reading that history again. `runs.delete` removes the rest of an import that is never finished. If an import of up to
+ * 4 MiB is rejected, it has written nothing at all.
  *
- * Everything is checked before it is written: what could not be read back, and what is not of this run, is refused.
+ * Everything is checked before it is written: data that could not be read back, or that does not belong to this run, is
+ * rejected.
  *
- * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `quota_exceeded`; `conflict` where the run exists with
- * another history.
+ * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `quota_exceeded`; `conflict` if
+ * the run exists with another history.
  */
 export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
   const { host, tenant } = scopeOf(runs);

@@ -117,13 +117,13 @@ export interface ListQuery {
 }
 
 /**
- * The runs of one tenant, and what every app does with them. Made by `runtime.for(tenant)`. What few apps need are functions
- * that take it, such as `exportRun(runs, runId)`, so that only who imports them carries them.
+ * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Rarer operations are
+ * functions with it as an argument, such as `exportRun(runs, runId)`, so that only apps that import them carry them.
  *
- * Each call reads what is stored and commits what it decides; it keeps nothing in between. What is missing is a
- * `not_found` that names it, what the lifecycle forbids an `invalid_transition`, and after either nothing has changed. What
- * writes a run has a {@link Precondition} among its options, as HTTP's `If-Match` is one; the newborn of a replay or fork is
- * written if its source fulfils it.
+ * Each call reads what is stored and commits its decision; it keeps no state in between. A missing thing is a
+ * `not_found` that names it; an operation that the lifecycle forbids is an `invalid_transition`. After either nothing
+ * has changed. Calls that write a run have a {@link Precondition} among their options, like HTTP's `If-Match`; the
+ * newborn of a replay or fork is written only if its source fulfils it.
  */
 export class Runs {
   readonly #scope: Scope;
@@ -145,8 +145,8 @@ export class Runs {
   }
 
   /**
-   * Creates a run and begins to execute it. Resolves once the start is committed. A skill checks the types of its inputs; by
-   * its id, as a service gets it, it is not known.
+   * Creates a run and begins to execute it. Resolves once the start is committed. With the skill itself, the types of
+   * the inputs are checked; with its id, as a service receives it, they are not known.
    *
    * @example
    * ```ts
@@ -174,8 +174,8 @@ export class Runs {
   }
 
   /**
-   * A page of runs by birth. A result too large for its row is `null` here; `get` reads it. A run that cannot be read takes no
-   * other with it: it is listed as what is known of it.
+   * A page of runs by birth. A result too large for its row is `null` here; `get` reads it. A run that cannot be read
+   * does not affect the others: it is listed with the data that is known.
    *
    * @example for (let after; ; ) {
    *   const { items, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
@@ -307,7 +307,8 @@ export class Runs {
   }
 
   /**
-   * What the run ends with, once it is completed, wherever it is executed. With the skill, its type is that of the skill.
+   * The result of the run, once it is completed, wherever it is executed. With the skill, it has the type of the
+   * skill's result.
    *
    * @example
    * ```ts

@@ -9,7 +9,7 @@ export interface Place {
   readonly executor: Executor;
 }
 
-/** Where operations on runs work: at a place, for one tenant. */
+/** The scope of operations on runs: a place, and one tenant. */
 export interface Scope extends Place {
   readonly tenant: TenantId;
 }

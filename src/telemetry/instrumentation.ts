@@ -39,7 +39,7 @@ export interface Instrumentation {
   drain<T>(executor: string, drain: (below: Instrumentation) => Promise<T>): Promise<T>;
   /** The due runs that a drain saw. */
   drained(seen: { readonly taken: number; readonly passedOver: number; readonly left: number }): void;
-  /** One call of an action, by the action's name; `failureOf` tells whether it failed. */
+  /** One call of an action, by the action's name; `failureOf` recognises a failure. */
   attempt<T>(
     uses: string,
     context: { readonly runId: string; readonly stepId: string; readonly attempt: number },

@@ -43,15 +43,15 @@ const orders = 3;
 const longestDelayMs = 50;
 
 /**
- * Executes a skill as an unlucky world would, and reports what goes wrong: on a virtual clock and a medium in memory, it stops
- * the process before and after each commit and lets another one go on, loses the answers of commits, lets parallel steps
- * return in other orders and timeouts come before signals, and replays the run from its head and from each checkpoint.
- * Exported runs are replayed against the skill as well.
+ * Executes a skill under many faults, and reports its problems. On a virtual clock and an in-memory medium, it stops
+ * the process before and after each commit and lets another one go on, loses the answers of commits, lets parallel
+ * steps return in other orders and timeouts come before signals, and replays the run from its head and from each
+ * checkpoint. Exported runs are replayed against the skill as well.
  *
- * It says nothing about paths that these inputs do not take. That a handler reads its idempotency key is all that can be
- * seen of it: whether the receiver honours it, cannot.
+ * It does not cover paths that these inputs do not take. It sees only that a handler reads its idempotency key, not
+ * whether the receiver honours it.
  *
- * @throws what `start` throws for the inputs, what an import throws for a history, what `createRuntime` throws for the skill.
+ * @throws the errors of `start` for the inputs, of an import for a history, and of `createRuntime` for the skill.
  * @example
  * const report = await checkSkill(skill, { inputs: { order: 7 }, capabilities });
  * expect(report.problems).toEqual([]);

@@ -6,17 +6,17 @@ import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime.ts"
 import type { Store } from "../store.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
-/** What {@link createTestRuntime} takes: the options of `createRuntime`, all of them optional. */
+/** The options of {@link createTestRuntime}: those of `createRuntime`, all of them optional. */
 export interface TestRuntimeOptions<C extends Clock = VirtualClock> extends Omit<RuntimeOptions, "store" | "clock"> {
   /** The default is an empty store in memory. */
   readonly store?: Store;
   /** The default is a virtual clock; `systemClock` for real time. */
   readonly clock?: C;
-  /** Whose runs `runs` are. Default `test`. */
+  /** The tenant of `runs`. Default `test`. */
   readonly tenant?: string;
 }
 
-/** A runtime with all that it stands on. Made by {@link createTestRuntime}. */
+/** A runtime with its store and its clock. Made by {@link createTestRuntime}. */
 export interface TestRuntime<C extends Clock = VirtualClock> {
   readonly store: Store;
   readonly clock: C;
@@ -24,7 +24,7 @@ export interface TestRuntime<C extends Clock = VirtualClock> {
   /** The runs of the one tenant. */
   readonly runs: Runs;
   /**
-   * Takes whatever is due and executes it, until every run has ended or only waits. Call it after a start, a signal or an
+   * Executes every run that is due, until every run has ended or only waits. Call it after a start, a signal or an
    * approval.
    */
   settle(): Promise<void>;
@@ -56,7 +56,7 @@ export function createTestRuntime({
   const runtime = createRuntime({ ...options, store, clock });
   const settle = async () => {
     await runtime.idle();
-    // What a drain takes may make more due at once, such as the parent of a run that ended.
+    // The runs of a drain may make more runs due at once, such as the parent of a run that ended.
     while ((await runtime.drain()).taken > 0) await runtime.idle();
   };
   const shared = { store, runtime, runs: runtime.for(tenant), settle };

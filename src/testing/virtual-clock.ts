@@ -32,12 +32,12 @@ interface Sleeper {
 }
 
 /**
- * A clock for tests, in which days pass at once. Time stands still while anything moves; when everybody only sleeps, it
- * jumps to the sleep that is due first, and ends it in a turn of the event loop of its own.
+ * A clock for tests, in which days pass at once. Time stands still while anything moves; when everything only sleeps,
+ * it jumps to the sleep that is due first, and ends it in a separate turn of the event loop.
  *
- * That everybody only sleeps is a guess: for some turns of the event loop no sleep began or ended. Promises, timers of no
- * length and the memory store fit into that. Put longer work into `during`, and stores on a real medium into
- * `timelessStore`, or a timeout of an hour may be over before the medium has answered.
+ * That everything only sleeps is a guess: for some turns of the event loop no sleep began or ended. Promises, timers of
+ * 0 ms and the memory store fit into that. Put longer work into `during`, and stores on a real medium into
+ * `timelessStore`; otherwise a timeout of an hour may end before the medium has answered.
  */
 export function virtualClock({
   now: startsAt = Date.now(),
@@ -79,7 +79,7 @@ export function virtualClock({
   const sleep: Clock["sleep"] = (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      // No time has to pass for that, also where it stands still.
+      // A sleep of 0 ms needs no time to pass, also while time stands still.
       if (ms <= 0) {
         activity++;
         return void turn().then(resolve);

@@ -19,6 +19,8 @@ const phrases: readonly RegExp[] = [
 
 /** Folders and files that are clean. */
 const rooms = [
+  "src",
+  "adapters",
   "worker",
   "examples",
   "scripts",

@@ -1,5 +1,5 @@
 -- Rows written are what D1 bills most, and each index entry is one. So the tables are WITHOUT ROWID, where the primary
--- key costs nothing beside the row, and an index holds only the rows that somebody asks it for.
+-- key costs nothing beside the row, and an index holds only the rows that a query needs from it.
 
 CREATE TABLE runs (
   tenant TEXT NOT NULL,
@@ -24,7 +24,7 @@ CREATE INDEX runs_by_skill ON runs (tenant, skill_id, created_at, run_id)
   WHERE status IS NOT NULL AND skill_id IS NOT NULL;
 CREATE INDEX runs_by_source ON runs (tenant, source_run_id, created_at, run_id)
   WHERE status IS NOT NULL AND source_run_id IS NOT NULL;
--- One index for one tenant's due runs and for everybody's, because due_at moves often and each index would be billed.
+-- One index for one tenant's due runs and for those of all, because due_at moves often and each index would be billed.
 -- Its condition leaves the status out, or every change of status would write it.
 CREATE INDEX runs_due ON runs (due_at, run_id, tenant)
   WHERE due_at IS NOT NULL;
@@ -36,7 +36,7 @@ CREATE TABLE entries (
   checkpoint_id TEXT,
   keyframe INTEGER,
   body TEXT NOT NULL,
-  -- The snapshot, or as much of its beginning as fits into the row. The last column, so that nobody who reads the
+  -- The snapshot, or as much of its beginning as fits into the row. The last column, so that no reader of the
   -- others reads its pages.
   snapshot TEXT,
   PRIMARY KEY (tenant, run_id, revision)

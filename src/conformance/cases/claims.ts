@@ -4,7 +4,7 @@ import { all, claimRow, endOfTime, expectClaimed, expectCommitted, expectConflic
 
 /** Who may take a claim, and when. */
 export const claimCases = [
-  storeCase("claims.missing", "A claim that nobody made is undefined.", async ({ store, tenant }) => {
+  storeCase("claims.missing", "A claim that was never made is undefined.", async ({ store, tenant }) => {
     expectEqual(await store.getClaim(tenant, "k", "a"), undefined, "getClaim of no claim");
     await expectCommitted(store, row(tenant, "r"), { claims: [{ kind: "k", key: "a", body: "claim" }] });
     expectEqual(await store.getClaim(tenant, "k", "b"), undefined, "getClaim of another key");
@@ -89,20 +89,16 @@ export const claimCases = [
     },
   ),
 
-  storeCase(
-    "claims.lapsed-stays",
-    "A lapsed claim can be read for as long as nobody replaced it.",
-    async ({ store, tenant }) => {
-      const claim = { kind: "k", key: "a", lapsesAt: 2_000, body: "claim" };
-      await expectCommitted(store, row(tenant, "r"), { claims: [claim] });
-      const other = { kind: "k", key: "b", body: "other" };
-      await expectCommitted(store, row(tenant, "other"), { now: 9_000, claims: [other] });
-      await expectCommitted(store, row(tenant, "r", { revision: 2 }), { now: 9_000 });
-      expectEqual(await store.getClaim(tenant, "k", "a"), claimRow(tenant, "r", claim), "getClaim");
-      const owned = await store.listClaims(tenant, "r", { limit: all });
-      expectEqual(owned, [claimRow(tenant, "r", claim)], "listClaims");
-    },
-  ),
+  storeCase("claims.lapsed-stays", "A lapsed claim can be read until it is replaced.", async ({ store, tenant }) => {
+    const claim = { kind: "k", key: "a", lapsesAt: 2_000, body: "claim" };
+    await expectCommitted(store, row(tenant, "r"), { claims: [claim] });
+    const other = { kind: "k", key: "b", body: "other" };
+    await expectCommitted(store, row(tenant, "other"), { now: 9_000, claims: [other] });
+    await expectCommitted(store, row(tenant, "r", { revision: 2 }), { now: 9_000 });
+    expectEqual(await store.getClaim(tenant, "k", "a"), claimRow(tenant, "r", claim), "getClaim");
+    const owned = await store.listClaims(tenant, "r", { limit: all });
+    expectEqual(owned, [claimRow(tenant, "r", claim)], "listClaims");
+  }),
 
   storeCase(
     "claims.owner-replaces",

@@ -107,7 +107,7 @@ export const dueCases = [
       await expectCommitted(store, row(tenant, "c", { dueAt: 3_000 }));
       expectEqual(await due(store, tenant, 9_000), ["b", "c"], "all of the tenant");
       expectEqual(await due(store, tenant, 9_000, 1), ["b"], "one of the tenant");
-      expectEqual(await due(store, "nobody", 9_000), [], "of a tenant without runs");
+      expectEqual(await due(store, "no-one", 9_000), [], "of a tenant without runs");
     },
   ),
 
@@ -185,7 +185,7 @@ export const dueCases = [
       }
       const left = async (exceptTenants: readonly string[], limit: number) =>
         (await store.dueRuns({ now: 3_000, limit, exceptTenants })).map((run) => `${run.tenant} ${run.runId}`);
-      expectEqual(await left([], 1), [`${tenant} a`], "without nobody");
+      expectEqual(await left([], 1), [`${tenant} a`], "with no tenant left out");
       expectEqual(await left([tenant], 2), [`${neighbor} a`, `${neighbor} b`], "without one");
       expectEqual(await left([neighbor, tenant], 2), [`${third} a`, `${third} b`], "without two");
       expectEqual(await left([tenant, neighbor, third, `${third} '" % \\`], all), [], "without any");

@@ -4,7 +4,7 @@ import { all, contents, expectCommitted, expectConflict, put, row } from "../row
 
 /** The one rule: a row is accepted only over the one before it, or over that which its commit names. */
 export const fenceCases = [
-  storeCase("fence.birth", "A row at revision 1 is accepted where there is none.", async ({ store, tenant }) => {
+  storeCase("fence.birth", "A row at revision 1 is accepted if there is no row.", async ({ store, tenant }) => {
     await expectCommitted(store, row(tenant, "r"));
     expectEqual(await store.getRun(tenant, "r"), row(tenant, "r"), "getRun");
   }),
@@ -61,7 +61,7 @@ export const fenceCases = [
 
   storeCase(
     "fence.nothing-underneath",
-    "A row beyond revision 1 where there is none is a conflict, and no run appears.",
+    "A row beyond revision 1 without a row is a conflict, and no run appears.",
     async ({ store, tenant }) => {
       const before = await contents(store, tenant, ["r"]);
       for (const revision of [2, 3]) await expectConflict(store, row(tenant, "r", { revision }));

@@ -27,7 +27,7 @@ export const raceCases = [
 
   storeCase(
     "races.one-claim",
-    "Of eight runs that race for one claim one is born, and the others are told that it has the claim.",
+    "Of eight runs that race for one claim one is born, and the others learn that it has the claim.",
     async (stage) => {
       const racers = await handles(stage, 8);
       for (let round = 1; round <= rounds; round += 1) {
@@ -146,7 +146,7 @@ async function raceForRevisions({ store, tenant }: Stage, racers: readonly Store
     const winner = kinds.indexOf("committed");
     const expected = racers.map((_, index) => (index === winner ? "committed" : "conflict"));
     expectEqual(kinds, expected, `outcomes at revision ${revision}, of which one is "committed"`);
-    expectTrue(winner >= 0, `nobody won at revision ${revision}`);
+    expectTrue(winner >= 0, `no winner at revision ${revision}`);
     expectEqual((await store.getRun(tenant, "r"))?.body, `racer ${winner}`, `body at revision ${revision}`);
     winners.push(winner);
   }
@@ -180,7 +180,7 @@ async function raceForClaim(
   const outcomes = await Promise.all(
     runs.map((run, index) => put(racers[index] ?? store, run, { claims: [claim], now })),
   );
-  const winner = runs[outcomes.findIndex((outcome) => outcome.kind === "committed")]?.runId ?? "nobody";
+  const winner = runs[outcomes.findIndex((outcome) => outcome.kind === "committed")]?.runId ?? "none";
   const held = claimRow(tenant, winner, claim);
   const expected = runs.map((run) => (run.runId === winner ? { kind: "committed" } : { kind: "claimed", claim: held }));
   expectEqual(outcomes, expected, `outcomes where ${winner} won`);

@@ -4,7 +4,7 @@ import { all, expectCommitted, row } from "../rows.ts";
 
 /** The run's row: what goes in comes out. */
 export const rowCases = [
-  storeCase("rows.missing", "A run that nobody started is undefined.", async ({ store, tenant }) => {
+  storeCase("rows.missing", "A run that was never started is undefined.", async ({ store, tenant }) => {
     expectEqual(await store.getRun(tenant, "r"), undefined, "getRun of no run");
     await expectCommitted(store, row(tenant, "r"));
     expectEqual(await store.getRun(tenant, "R"), undefined, "getRun of another id");

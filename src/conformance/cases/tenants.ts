@@ -64,7 +64,7 @@ export const tenantCases = [
 
   storeCase(
     "tenants.claims",
-    "A claim stands in nobody's way in another tenant, nor is it replaced from there.",
+    "A claim blocks no claim of another tenant, and cannot be replaced from there.",
     async ({ store, tenant, neighbor }) => {
       const claim = { kind: "k", key: "a", body: "first" };
       await expectCommitted(store, row(tenant, "r"), { claims: [claim] });

@@ -42,7 +42,7 @@ export const claimSaboteurs = [
 
   saboteur(
     "never-held",
-    "Anybody may replace any claim.",
+    "Any run may replace any claim.",
     ["claims.lasting", "claims.held-until-lapse"],
     heldWhile(() => false),
   ),

@@ -178,7 +178,7 @@ export const dueSaboteurs = [
     }),
   ),
 
-  saboteur("due-excepts-nobody", "The rows of every tenant come.", ["due.except"], (good) => ({
+  saboteur("due-excepts-none", "The rows of every tenant come.", ["due.except"], (good) => ({
     dueRuns: ({ exceptTenants: _, ...query }) => good.dueRuns(query),
   })),
 

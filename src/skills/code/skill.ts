@@ -9,9 +9,10 @@ export interface CodeSkillDefinition<Inputs, Result, Given = Inputs> extends Ski
 }
 
 /**
- * Defines a skill as an async function over durable steps. `defineGraphSkill` makes one of a graph. The skill remembers its
- * types: `runs.start(skill, inputs)` checks the inputs, and `runs.result(skill, runId)` has the type of what `run` returns.
- * If `inputs` is a schema that transforms, a start takes what goes into the schema, and `run` gets what comes out of it.
+ * Defines a skill as an async function over durable steps. Use `defineGraphSkill` for a graph of steps. The skill
+ * remembers its types: `runs.start(skill, inputs)` checks the inputs, and `runs.result(skill, runId)` has the type of
+ * the return value of `run`. If `inputs` is a schema that transforms, a start is called with the schema's input, and
+ * `run` with its output.
  *
  * @example
  * ```ts

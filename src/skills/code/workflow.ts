@@ -17,9 +17,9 @@ export interface WorkflowStep {
     rollback?: undefined,
   ): Promise<T>;
   /**
-   * Calls a capability, under its own policies. The capability itself knows its input and output; its id is for one that is
-   * registered elsewhere. The one that the runtime has registered under that id is called, such as a mock; if there is none,
-   * the one that is given here.
+   * Calls a capability, under its own policies. The capability itself knows its input and output; pass its id if it is
+   * registered elsewhere. The capability that the runtime has registered under that id is called, such as a mock; if
+   * there is none, the one in the argument.
    *
    * @example
    * ```ts

@@ -39,8 +39,8 @@ type Targets<Output, Given> = { readonly [Name in keyof Output]?: string } & Wit
 type Without<Names extends PropertyKey> = { readonly [Name in Names]?: never };
 
 /**
- * Defines a skill as a graph of steps. The graph is checked here, so that a run never meets an unknown reference or a cycle.
- * A run of it ends with its outputs.
+ * Defines a skill as a graph of steps. The graph is checked here, so that a run never meets an unknown reference or a
+ * cycle. The result of a run is its outputs.
  *
  * @example
  * ```ts
