@@ -136,12 +136,12 @@ describe("a state over the limit", () => {
       calls.commit = 0;
       const full = { ...initialState("zeros", {}), vars: { zeros } };
       for (const attempt of [
-        runs.create({ skillId: "zeros", runId: "created", inputs: { zeros } }),
-        runs.start({ skillId: "zeros", runId: "started", inputs: { zeros } }),
-        runs.saveCheckpoint("r", { kind: "k", state: full }),
-        importRun(runtime.for("another"), lines),
+        () => runs.create({ skillId: "zeros", runId: "created", inputs: { zeros } }),
+        () => runs.start({ skillId: "zeros", runId: "started", inputs: { zeros } }),
+        () => runs.saveCheckpoint("r", { kind: "k", state: full }),
+        () => importRun(runtime.for("another"), lines),
       ]) {
-        expect(await refusalOf(attempt)).toMatchObject({
+        expect(await refusalOf(attempt())).toMatchObject({
           code: "too_large",
           message: expect.stringContaining(`${maxStateValues}`),
         });

@@ -5,7 +5,7 @@ export interface QueryBudget {
   readonly store: Store;
   /** The number of runs that can be executed concurrently within the budget. */
   readonly concurrency: number;
-  /** True if the remaining queries are needed for `steps` steps in flight and to hand over the runs under way. */
+  /** True if the remaining queries are needed for `steps` steps in flight and to hand over the runs under way: there are none for another step. */
   isSpent(steps?: number): boolean;
 }
 
@@ -36,8 +36,9 @@ export function queryBudget(store: Store, limit: number): QueryBudget {
   return {
     store: counted,
     concurrency,
+    // The next step counts as well: each run's reserve has room for one step and not for two.
     isSpent: (steps = 0) =>
-      used + concurrency * reservePerRun + Math.max(steps - concurrency, 0) * reservePerStep > limit,
+      used + concurrency * reservePerRun + Math.max(steps + 1 - concurrency, 0) * reservePerStep > limit,
   };
 }
 
