@@ -122,8 +122,9 @@ const rooms: readonly Room[] = [
     // The client imports only types of the app, so that a page does not bundle the app.
     name: "client",
     holds: /^worker\/client\/.+$/,
-    sees: /^src\/errors\.ts$/,
-    types: anyOf(contract, /^worker\/http\/index\.ts$/, /^src\/record\/run\.ts$/),
+    // And of the core what values, states and requests are made of, none of what executes or stores.
+    sees: anyOf(data, codec, /^src\/record\/(run|precondition)\.ts$/, /^src\/runs\/(cursor|new-run|outcome)\.ts$/),
+    types: anyOf(contract, /^worker\/http\/index\.ts$/, record, /^src\/(runs\/.+|skills\/skill\.ts)$/),
     packages: /^hono\/(client|types)$/,
   },
   // The contract knows neither the routes nor the middleware.

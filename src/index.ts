@@ -11,23 +11,24 @@ export type { Precondition } from "./record/precondition.ts";
 export { isTerminal, type RunError, type RunStatus } from "./record/run.ts";
 export type { ExecutionState } from "./record/state.ts";
 export type { Retries } from "./retry.ts";
-export type { NewRun, StartOptions } from "./runs/birth.ts";
+export type {
+  CurrentRun,
+  DescentOutcome,
+  ListQuery,
+  ResumeOutcome,
+  RunsApi,
+  Started,
+  WaitOptions,
+} from "./runs/api.ts";
 export { compareCheckpoints } from "./runs/comparison.ts";
 export type { GateDecision, NewSignal, Resumption } from "./runs/continuation.ts";
 export type { Descent, ForkDescent } from "./runs/descent.ts";
 export { exportRun } from "./runs/export.ts";
 export { importRun } from "./runs/import.ts";
 export { readLineage } from "./runs/lineage.ts";
+export type { NewRun, StartOptions } from "./runs/new-run.ts";
 export { pruneRuns } from "./runs/prune.ts";
-export type {
-  CurrentRun,
-  DescentOutcome,
-  ListQuery,
-  ResumeOutcome,
-  Runs,
-  Started,
-  WaitOptions,
-} from "./runs/runs.ts";
+export type { Runs } from "./runs/runs.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
 export {

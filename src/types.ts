@@ -7,6 +7,7 @@ export type { Changed, Notifier } from "./journal/notifier.ts";
 export type { ListedCheckpoint } from "./record/checkpoint.ts";
 export type { ApprovalRequest, Run } from "./record/run.ts";
 export type { Fields } from "./record/state.ts";
+export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";
 export type {
   CheckpointPage,
   CheckpointQuery,
@@ -18,12 +19,11 @@ export type { Comparison } from "./runs/comparison.ts";
 export type { StateEdit } from "./runs/descent.ts";
 export type { Difference } from "./runs/difference.ts";
 export type { Drained } from "./runs/drain.ts";
-export type { EventQuery, WatchOptions } from "./runs/events.ts";
+export type { EventQuery, PolledWatchOptions, WatchOptions } from "./runs/events.ts";
 export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runs/lineage.ts";
 export type { Page } from "./runs/page.ts";
 export type { Pruned, PruneRequest } from "./runs/prune.ts";
 export type { Quota } from "./runs/quota.ts";
-export type { ChangedRun, Returned, StartArguments } from "./runs/runs.ts";
 export type { Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
 export type { CodeSkillDefinition } from "./skills/code/skill.ts";
 export type { DelayFunction, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";

@@ -17,10 +17,11 @@ const [form, list] = [element<HTMLFormElement>("form"), element("ol")];
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { run_id } = await client.start("letter", { to: String(new FormData(form).get("to")) });
-  void follow(run_id);
+  const inputs = { to: String(new FormData(form).get("to")) };
+  const { run } = await client.start({ skillId: "letter", inputs });
+  void follow(run.runId);
 });
-for (const { run_id } of (await client.list({ limit: 20 })).runs.toReversed()) void follow(run_id);
+for (const { runId } of (await client.list({ limit: 20 })).items.toReversed()) void follow(runId);
 document.body.dataset.is = "ready";
 
 /** Shows a run, and shows it again at each of its events. */

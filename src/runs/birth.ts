@@ -18,50 +18,10 @@ import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { NewClaim } from "../store.ts";
-import { expectObject, expectTexts } from "./argument.ts";
+import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
+import type { NewRun } from "./new-run.ts";
 import type { Scope } from "./scope.ts";
-
-/** The data of a new run. */
-export interface NewRun extends StartOptions {
-  readonly skillId: string;
-  /** Default: the version registered last. */
-  readonly skillVersion?: string;
-  readonly inputs?: Fields;
-}
-
-/** The options of a run's birth, beside its skill and inputs. */
-export interface StartOptions {
-  /** Default: a random id. */
-  readonly runId?: string;
-  readonly traceId?: string;
-  readonly threadId?: string;
-  readonly sessionId?: string;
-  readonly environment?: string;
-  readonly metadata?: Fields;
-  /**
-   * A second call with this key within 24 hours returns the run of the first; with different content it throws
-   * `idempotency_conflict`. Scoped by tenant and operation.
-   */
-  readonly idempotencyKey?: string;
-}
-
-/** The request of a start, which names its skill by id or passes the skill itself. */
-export function birthOf(given: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
-  if (inputs === undefined && options === undefined && !isSkill(given)) return given;
-  if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill returns it");
-  expectObject(options ?? {}, "options");
-  return {
-    ...options,
-    skillId: given.id,
-    skillVersion: given.version,
-    ...present({ inputs: inputs as Fields | undefined }),
-  };
-}
-
-function isSkill(given: NewRun | Skill): given is Skill {
-  return typeof given === "object" && given !== null && "body" in given && "id" in given;
-}
 
 /** A run that was born, or found under its idempotency key. */
 export interface Born {

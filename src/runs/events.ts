@@ -19,11 +19,16 @@ export interface EventQuery {
   readonly limit?: number;
 }
 
+/** Where a watch of a run's events begins, and what ends it. */
 export interface WatchOptions {
-  /** After this event, as in {@link EventQuery}. */
+  /** After this event, by its id or its place `<revision>-<index>`; from the first if absent. */
   readonly after?: string;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
+}
+
+/** How to watch a run by reading it. */
+export interface PolledWatchOptions extends WatchOptions {
   /** How often to read if no notification comes, in milliseconds. Default 1,000. */
   readonly pollMs?: number;
   /** As long as nothing happens, the pause between two reads doubles, up to this. Default {@link pollMs}. */
@@ -98,7 +103,7 @@ async function eventsAfter(
 export async function* watchRun(
   scope: Scope,
   runId: RunId,
-  { after, signal, pollMs = 1_000, maxPollMs = pollMs }: WatchOptions,
+  { after, signal, pollMs = 1_000, maxPollMs = pollMs }: PolledWatchOptions,
 ): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
   const { host, tenant } = scope;
   let position = after === undefined ? undefined : parsePosition(runId, after);

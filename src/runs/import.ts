@@ -6,8 +6,9 @@ import { deliverBirth } from "../journal/commit.ts";
 import { heldRow } from "../journal/held.ts";
 import { isJsonObject, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
+import type { CurrentRun } from "./api.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
-import { type CurrentRun, currentRun, type Runs } from "./runs.ts";
+import { currentRun, type Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
 /** An export of up to this many characters is read to its end before anything is written. */

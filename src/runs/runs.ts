@@ -2,18 +2,32 @@ import { isoTime } from "../clock.ts";
 import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import { type CheckpointId, parseRunId, type RunId } from "../ids.ts";
+import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../present.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/precondition.ts";
-import { isTerminal, type Run, type RunStatus, runStatuses } from "../record/run.ts";
-import type { InputsOf, Skill } from "../skills/skill.ts";
+import { isTerminal, type RunStatus, runStatuses } from "../record/run.ts";
+import type { Skill } from "../skills/skill.ts";
 import type { RunPosition, RunRow } from "../store.ts";
+import type {
+  ChangedRun,
+  CurrentRun,
+  DescentOutcome,
+  ListedSkill,
+  ListQuery,
+  ResumeOutcome,
+  Returned,
+  RunFilter,
+  RunsApi,
+  StartArguments,
+  Started,
+  WaitOptions,
+} from "./api.ts";
 import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
-import { birthOf, createRun, type NewRun, type StartOptions, startRun } from "./birth.ts";
+import { createRun, startRun } from "./birth.ts";
 import {
   type CheckpointPage,
   type CheckpointQuery,
@@ -40,81 +54,13 @@ import {
 import { cursorOf, parseCursor } from "./cursor.ts";
 import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
-import { type EventQuery, readEvents, type WatchOptions, watchRun } from "./events.ts";
+import { type EventQuery, type PolledWatchOptions, readEvents, watchRun } from "./events.ts";
+import { birthOf, type NewRun, type StartOptions } from "./new-run.ts";
 import { lengthOption } from "./options.ts";
+import { awaitedOf, resultOf } from "./outcome.ts";
 import { type Page, readPage } from "./page.ts";
 import { type Scope, setScope } from "./scope.ts";
-
-/** A run as it was last read or written. */
-export interface CurrentRun extends Run {
-  /**
-   * The revision of its last history entry, by which a {@link Precondition} identifies its state. A heartbeat does not
-   * change it.
-   */
-  readonly revision: number;
-  /**
-   * In lists, true for a run whose row cannot be read, because it is damaged or of a newer version. Only its ids, its
-   * status and the time of its birth are known, and `error` describes the fault.
-   */
-  readonly isDamaged?: true;
-}
-
-/** Options of a wait for the end of a run. */
-export interface WaitOptions {
-  /** Ends the wait, and nothing else. */
-  readonly signal?: AbortSignal;
-  /** How often a run that is executed elsewhere is read, in milliseconds. Default 200. */
-  readonly pollMs?: number;
-}
-
-/** The inputs of a skill, optional if no input is required, and the options of the run. */
-export type StartArguments<Inputs> =
-  object extends InputsOf<Inputs>
-    ? [inputs?: InputsOf<Inputs>, options?: StartOptions]
-    : [inputs: InputsOf<Inputs>, options?: StartOptions];
-
-/** What a run stores of its body's return value: `undefined` is stored as `null`. */
-export type Returned<Result> = Result extends void ? null : Result;
-
-/** A run that was created, or found again by its idempotency key. */
-export interface Started {
-  readonly run: CurrentRun;
-  readonly isRepeat: boolean;
-}
-
-/** A run after a call that may have an idempotency key. */
-export interface ChangedRun extends CurrentRun {
-  /** Present if an earlier call with the same key has changed the run, and this call changed nothing. */
-  readonly isRepeat?: true;
-}
-
-export interface ResumeOutcome {
-  readonly run: CurrentRun;
-  readonly checkpointId: CheckpointId;
-  /** True if an earlier call with the same idempotency key has resumed the run, and this call changed nothing. */
-  readonly isRepeat: boolean;
-}
-
-export interface DescentOutcome {
-  readonly run: CurrentRun;
-  readonly checkpointId: CheckpointId;
-  readonly sourceRunId: RunId;
-  /** True if the run was found by its idempotency key. */
-  readonly isRepeat: boolean;
-}
-
-export interface ListQuery {
-  readonly status?: RunStatus;
-  readonly skillId?: string;
-  readonly sourceRunId?: string;
-  /** Where the page begins: the `next` of the page before. */
-  readonly after?: string;
-  readonly offset?: number;
-  /** The most runs on the page, 1 to 500; default 100. A page ends earlier if its runs take more than 4 MiB. */
-  readonly limit?: number;
-  /** `descending` (newest first) by default. */
-  readonly order?: "ascending" | "descending";
-}
+import { listedSkills } from "./skills.ts";
 
 /**
  * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Rarer operations are
@@ -125,7 +71,7 @@ export interface ListQuery {
  * has changed. Calls that write a run have a {@link Precondition} among their options, like HTTP's `If-Match`; the
  * newborn of a replay or fork is written only if its source fulfils it.
  */
-export class Runs {
+export class Runs implements RunsApi {
   readonly #scope: Scope;
 
   constructor(scope: Scope) {
@@ -205,7 +151,7 @@ export class Runs {
   }
 
   /** The number of runs under the filter, without deleted ones. */
-  async count(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId"> = {}): Promise<number> {
+  async count(filter: RunFilter = {}): Promise<number> {
     expectFilter(filter);
     return this.#scope.host.store.countRuns(this.#scope.tenant, filter);
   }
@@ -296,14 +242,14 @@ export class Runs {
    * The run's events as they happen, each once and in order, until the run has ended. Returns the status with which it
    * ended, or nothing if the watch ended before: by its signal, or because the platform soon allows no more queries.
    */
-  watch(runId: string, options: WatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+  watch(runId: string, options: PolledWatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     expectTexts(options, ["after"]);
     return watchRun(this.#scope, parseRunId(runId), options);
   }
 
-  /** Every skill that is registered here, the versions of each in the order of their registration. */
-  skills(): readonly Skill[] {
-    return this.#scope.executor.skills.all();
+  /** Every skill that is registered here. */
+  async skills(): Promise<readonly ListedSkill[]> {
+    return listedSkills(this.#scope.executor.skills.all());
   }
 
   /**
@@ -322,12 +268,8 @@ export class Runs {
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
   result(runId: string, options?: WaitOptions): Promise<unknown>;
   async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
-    const [runId, options] = (typeof given === "string" ? [given, rest[0]] : rest) as [string, WaitOptions?];
-    const run = await this.settled(runId, options);
-    if (typeof given !== "string" && run.skillId !== given.id) {
-      throw invalidRequest("skill", `run "${run.runId}" is of skill "${run.skillId}", not "${given.id}"`);
-    }
-    return resultOf(run);
+    const { skill, runId, options } = awaitedOf(given, rest);
+    return resultOf(await this.settled(runId, options), skill);
   }
 
   /**
@@ -349,18 +291,6 @@ export class Runs {
   }
 }
 
-/** The result of a run that has ended. */
-function resultOf({ runId, status, result, error }: CurrentRun): unknown {
-  if (status === "completed") return result;
-  if (status === "canceled") {
-    throw new DurableError("run_canceled", `run "${runId}" was canceled`, { details: { runId } });
-  }
-  const { code, message = "it failed without an error", stepId } = error ?? {};
-  throw new DurableError("run_failed", `run "${runId}" failed: ${message}`, {
-    details: { runId, ...present({ code, stepId }) },
-  });
-}
-
 /** The outcome of the work; the signal's reason as soon as it aborts, and then the outcome is ignored. */
 async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (signal === undefined) return work();
@@ -375,7 +305,7 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Pro
   }
 }
 
-function expectFilter(filter: Pick<ListQuery, "status" | "skillId" | "sourceRunId">): void {
+function expectFilter(filter: RunFilter): void {
   expectTexts(filter, ["skillId", "sourceRunId"]);
   expectOneOf(filter.status, runStatuses, "status");
 }

@@ -1,4 +1,4 @@
-import type { CurrentRun } from "../runs/runs.ts";
+import type { CurrentRun } from "../runs/api.ts";
 import type { SideEffects } from "../skills/capability.ts";
 
 /**

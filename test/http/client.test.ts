@@ -1,12 +1,12 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { bundle } from "../../scripts/size.ts";
 import type { RunStatus } from "../../src/index.ts";
-import { createClient, type WatchOptions, type WatchState } from "../../worker/client/index.ts";
+import { createWireClient, type StreamWatchOptions, type WatchState } from "../../worker/client/index.ts";
 import { messagesOf } from "../../worker/client/messages.ts";
 import type { EventAnswer, RunAnswer } from "../../worker/http/contract/records.ts";
 
 describe("the client's types", () => {
-  const client = createClient("http://orca.test", { fetch: () => Response.json({}) });
+  const client = createWireClient("http://orca.test", { fetch: () => Response.json({}) });
 
   test("refuse bodies, queries and names that no route takes", async () => {
     // @ts-expect-error: a run is of a skill
@@ -44,19 +44,28 @@ describe("the client's types", () => {
 });
 
 describe("the client's bundle", () => {
-  test("has nothing of the app in it, and no validation", async () => {
-    const { modules, size } = await bundle(["worker/client/index.ts"]);
-    const own = modules.filter((id) => !id.includes("node_modules/hono/"));
-    expect(own.map((id) => id.replace(/^.*?\/(src|worker)\//, "$1/")).sort()).toEqual([
-      "src/errors.ts",
-      "worker/client/calls.ts",
-      "worker/client/failure.ts",
-      "worker/client/index.ts",
-      "worker/client/messages.ts",
-      "worker/client/requests.ts",
-      "worker/client/watch.ts",
-    ]);
+  const own = (modules: readonly string[]) =>
+    modules
+      .filter((id) => !id.includes("node_modules/hono/"))
+      .map((id) => id.replace(/^.*?\/(src|worker)\//, "$1/"))
+      .sort();
+  const wire = ["calls", "failure", "messages", "requests", "watch", "wire"].map((name) => `worker/client/${name}.ts`);
+
+  test("of the wire client has nothing of the app in it, no validation and no codec", async () => {
+    const { modules, size } = await bundle(["worker/client/wire.ts"]);
+    expect(own(modules)).toEqual(["src/errors.ts", "src/record/run.ts", ...wire].sort());
     expect(size).toBeLessThanOrEqual(6_000);
+  });
+
+  test("has besides what values and states are read with, and nothing that executes or stores", async () => {
+    const { modules, size } = await bundle(["worker/client/index.ts"]);
+    const codec = ["delta", "fields", "state", "values"].map((name) => `src/codec/${name}.ts`);
+    const records = ["precondition", "run", "state"].map((name) => `src/record/${name}.ts`);
+    const runs = ["argument", "cursor", "new-run", "outcome"].map((name) => `src/runs/${name}.ts`);
+    const data = ["errors", "ids", "json", "present"].map((name) => `src/${name}.ts`);
+    const client = ["client", "index", "records"].map((name) => `worker/client/${name}.ts`);
+    expect(own(modules)).toEqual([...codec, ...records, ...runs, ...data, ...client, ...wire].sort());
+    expect(size).toBeLessThanOrEqual(14_000);
   });
 });
 
@@ -107,9 +116,12 @@ describe("what a watch says of its connections", () => {
   const event = (id: string) => `id: ${id}\ndata: {"event_id":"r:${id.replace("-", ":")}"}\n\n`;
 
   /** The states and the events of a watch over these answers of the service, in the order in which they come. */
-  async function seen(answers: readonly (() => Response)[], options: WatchOptions = {}): Promise<readonly unknown[]> {
+  async function seen(
+    answers: readonly (() => Response)[],
+    options: StreamWatchOptions = {},
+  ): Promise<readonly unknown[]> {
     const rest = [...answers];
-    const client = createClient("http://orca.test", {
+    const client = createWireClient("http://orca.test", {
       fetch: () => {
         const answer = rest.shift();
         if (answer === undefined) throw new Error("nothing more was expected to be asked");
@@ -153,7 +165,7 @@ describe("what a watch says of its connections", () => {
   });
 
   test("ends with what the caller's function throws", async () => {
-    const client = createClient("http://orca.test", { fetch: () => new Response(event("1-0")) });
+    const client = createWireClient("http://orca.test", { fetch: () => new Response(event("1-0")) });
     const onState = () => {
       throw new RangeError("no place to show it");
     };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { initialState } from "../../src/codec/index.ts";
 import { createRuntime } from "../../src/index.ts";
-import { createClient } from "../../worker/client/index.ts";
+import { createWireClient } from "../../worker/client/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 
 /** An app over memory, with a client that calls it. */
@@ -10,7 +10,7 @@ function serving() {
   const runs = createRuntime({ store: memoryStore() }).for("alpha");
   const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
   const lengths: number[] = [];
-  const client = createClient("http://orca.test", {
+  const client = createWireClient("http://orca.test", {
     async fetch(request) {
       const response = await app.fetch(request);
       lengths.push((await response.clone().arrayBuffer()).byteLength);

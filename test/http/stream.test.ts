@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, type Runs } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import { createClient } from "../../worker/client/index.ts";
+import { createWireClient } from "../../worker/client/index.ts";
 import { chunkStream } from "../../worker/http/chunks.ts";
 import { createApp, type StreamOptions } from "../../worker/http/index.ts";
 import { sentEvents } from "../support/http-home.ts";
@@ -121,7 +121,7 @@ describe("a stream of events", () => {
     const { open, fetch, isLeft, runs, runId } = await serving({ signal: ending.signal });
     const later = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
     const asked: string[] = [];
-    const client = createClient("http://orca.test", {
+    const client = createWireClient("http://orca.test", {
       fetch: (request) => {
         if (request.url.endsWith("/stream")) asked.push(ending.signal.aborted ? "the later" : "the first");
         return ending.signal.aborted ? later.fetch(request) : fetch(request);

@@ -4,7 +4,7 @@ import type { RunStatus } from "../../src/record/run.ts";
 import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
 import type { createApp } from "../http/index.ts";
 import { type CallOptions, type Send, said, segment } from "./requests.ts";
-import { type WatchOptions, watch } from "./watch.ts";
+import { type StreamWatchOptions, watch } from "./watch.ts";
 
 /** Every route of the service, by path and method, with its input and output. */
 type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
@@ -144,7 +144,10 @@ export function calls(baseUrl: string, send: Send) {
      * The events of the run as they happen, each once and in order, over as many connections as needed. Returns the status
      * with which the run ended, or undefined if `signal` ended the watch.
      */
-    watch: (runId: string, options: WatchOptions = {}): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> =>
+    watch: (
+      runId: string,
+      options: StreamWatchOptions = {},
+    ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> =>
       watch(
         {
           connect: (after, signal) =>

@@ -16,6 +16,8 @@ export async function failureOf(response: Response): Promise<DurableError> {
     error?.message ?? `the service answered with the HTTP status ${response.status}`,
     {
       ...(error?.hint === undefined ? {} : { hint: error.hint }),
+      ...(error?.path === undefined ? {} : { path: error.path }),
+      ...(error?.missing === undefined ? {} : { missing: error.missing }),
       ...(Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {}),
       details: { status: response.status, ...(traceId === null ? {} : { traceId }) },
     },

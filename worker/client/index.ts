@@ -1,29 +1,25 @@
-import { hc } from "hono/client";
-import type { createApp } from "../http/index.ts";
-import { calls } from "./calls.ts";
-import { type ClientOptions, requests } from "./requests.ts";
+import { Client } from "./client.ts";
+import type { ClientOptions } from "./requests.ts";
+import { createWireClient } from "./wire.ts";
 
+export type { Client } from "./client.ts";
 export type { CallOptions, ClientOptions } from "./requests.ts";
-export type { WatchOptions, WatchState } from "./watch.ts";
-
-/** The types of every route, in the form of Hono's client: `routes.v1.runs[":run_id"].$get({ param: { run_id } })`. */
-export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
+export type { StreamWatchOptions, WatchState } from "./watch.ts";
+export { createWireClient, type Routes, type WireClient } from "./wire.ts";
 
 /**
- * A client of the service at `baseUrl`, for browsers, Workers and Node. Each call resolves with the JSON of its route, with
- * the names of the wire. It rejects with a `DurableError`: the `code` and `hint` of the service, `retryAfterMs` if the
- * service says when to try again, and `details.traceId`, which identifies the request in the server's log. The code is
- * `upstream_failure` if the service cannot be reached.
+ * The runs of the service at `baseUrl`, for browsers, Workers and Node: the same calls, values and errors as those of
+ * `runtime.for(tenant)`. A call that fails throws a `DurableError` with the service's own `code`, `path`, `missing` and `hint`,
+ * `retryAfterMs` if it says when to try again, and `details.traceId`, which identifies the request in the service's log.
+ * `upstream_failure` is a service that cannot be reached.
+ *
  * @example
  * const client = createClient("http://127.0.0.1:8787", { apiKey: "dev-key" });
- * const { run_id } = await client.start("text.simple-summarize", { text: "Alice fell down a well." });
- * for await (const { event_type } of client.watch(run_id)) console.log(event_type);
+ * const inputs = { text: "Alice fell down a well." };
+ * const { run } = await client.start({ skillId: "text.simple-summarize", inputs });
+ * for await (const { eventType } of client.watch(run.runId)) console.log(eventType);
+ * console.log(await client.result(run.runId));
  */
-export function createClient(baseUrl: string, options: ClientOptions = {}) {
-  const send = requests(options);
-  const routes: Routes = hc<ReturnType<typeof createApp>>(baseUrl, { fetch: send });
-  return { routes, ...calls(baseUrl, send) };
+export function createClient(baseUrl: string, options: ClientOptions = {}): Client {
+  return new Client(createWireClient(baseUrl, options));
 }
-
-/** The client that {@link createClient} returns. */
-export type Client = ReturnType<typeof createClient>;

@@ -1,14 +1,12 @@
 import { DurableError, isDurableError } from "../../src/errors.ts";
-import type { RunStatus } from "../../src/record/run.ts";
+import { isTerminal, type RunStatus } from "../../src/record/run.ts";
+import type { WatchOptions } from "../../src/runs/events.ts";
 import type { EventAnswer } from "../http/contract/records.ts";
 import { isPassing } from "./failure.ts";
 import { messagesOf } from "./messages.ts";
 
-export interface WatchOptions {
-  /** The id of an event, or its position `<revision>-<index>`: the watch starts after it. Default: from the first event. */
-  readonly after?: string;
-  /** Ends the watch when it aborts. */
-  readonly signal?: AbortSignal;
+/** Options of a watch of a run by its stream. */
+export interface StreamWatchOptions extends WatchOptions {
   /**
    * The delay before a reconnect after a connection without events, in milliseconds. Default: the delay that the server
    * requests.
@@ -37,7 +35,6 @@ export interface Watched {
 }
 
 const longestPauseMs = 30_000;
-const ended: ReadonlySet<string> = new Set<RunStatus>(["completed", "failed", "canceled"]);
 
 /**
  * The events of a run as they happen, each once and in order, over as many connections as needed. Returns the status with
@@ -45,7 +42,7 @@ const ended: ReadonlySet<string> = new Set<RunStatus>(["completed", "failed", "c
  */
 export async function* watch(
   watched: Watched,
-  { after, signal, retryMs, idleMs = 60_000, onState }: WatchOptions,
+  { after, signal, retryMs, idleMs = 60_000, onState }: StreamWatchOptions,
 ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> {
   let place = after;
   let askedMs = retryMs ?? 1_000;
@@ -63,7 +60,7 @@ export async function* watch(
         const response = await watched.connect(place, connection.signal);
         if (response.body === null || response.status === 204) {
           const status = await watched.status(connection.signal);
-          if (ended.has(status)) return status;
+          if (isTerminal(status)) return status;
         } else {
           isCalling = true;
           onState?.({ kind: "connected" });

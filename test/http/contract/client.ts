@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../../src/codec/index.ts";
 import type { DurableError } from "../../../src/index.ts";
-import { createClient } from "../../../worker/client/index.ts";
+import { createWireClient } from "../../../worker/client/index.ts";
 import { Client, type HttpHome, keyOf } from "../../support/http-home.ts";
 
 /** The typed client, wherever the app is served. */
 export function testClient(home: HttpHome): void {
   const raw = new Client(home);
-  const client = createClient("http://orca.test/", { apiKey: keyOf("alpha"), fetch: (request) => home.fetch(request) });
+  const client = createWireClient("http://orca.test/", {
+    apiKey: keyOf("alpha"),
+    fetch: (request) => home.fetch(request),
+  });
 
   const finished = async (inputs: JsonObject) => raw.settled("http.chain", inputs);
   const failure = (call: Promise<unknown>): Promise<DurableError> =>
@@ -127,7 +130,7 @@ export function testClient(home: HttpHome): void {
       expect(busy).toMatchObject({ code: "conflict", hint: expect.stringContaining("cancel") });
       expect(busy.retryAfterMs).toBeGreaterThan(0);
       await client.cancel(held);
-      const stranger = createClient("http://orca.test", { fetch: (request) => home.fetch(request) });
+      const stranger = createWireClient("http://orca.test", { fetch: (request) => home.fetch(request) });
       expect(await failure(stranger.get("x"))).toMatchObject({ code: "unauthorized" });
     });
 
@@ -152,14 +155,20 @@ export function testClient(home: HttpHome): void {
 
     test("carries a run from one tenant to another as a stream, also where no stream can be sent", async () => {
       const runId = await finished({ value: "streamed" });
-      const beta = createClient("http://orca.test", { apiKey: keyOf("beta"), fetch: (request) => home.fetch(request) });
+      const beta = createWireClient("http://orca.test", {
+        apiKey: keyOf("beta"),
+        fetch: (request) => home.fetch(request),
+      });
       const run = await beta.import(await client.export(runId));
       expect(run).toMatchObject({ run_id: runId, tenant_id: "beta", result: { value: "streamed" } });
     });
 
     test("carries a run from one tenant to another as a blob", async () => {
       const runId = await finished({ value: "carried" });
-      const beta = createClient("http://orca.test", { apiKey: keyOf("beta"), fetch: (request) => home.fetch(request) });
+      const beta = createWireClient("http://orca.test", {
+        apiKey: keyOf("beta"),
+        fetch: (request) => home.fetch(request),
+      });
       const run = await beta.import(await new Response(await client.export(runId)).blob());
       expect(run).toMatchObject({ run_id: runId, tenant_id: "beta", result: { value: "carried" } });
       expect(beta.etag(run)).toMatch(/^"\d+"$/);
@@ -187,7 +196,7 @@ export function testClient(home: HttpHome): void {
         });
         return new Response(response.body.pipeThrough(cut), response);
       };
-      return { seen, client: createClient("http://orca.test", { apiKey: keyOf("alpha"), fetch }) };
+      return { seen, client: createWireClient("http://orca.test", { apiKey: keyOf("alpha"), fetch }) };
     };
 
     test("gives every event once and in order, and the status at the end", async () => {
@@ -267,7 +276,7 @@ export function testClient(home: HttpHome): void {
         async () => new Response("a fine page", { status: 429, headers: { "retry-after": "0" } }),
         async () => new Response("", { status: 200 }),
       ];
-      const patient = createClient("http://orca.test", {
+      const patient = createWireClient("http://orca.test", {
         apiKey: keyOf("alpha"),
         fetch: (request) => answers.shift()?.() ?? home.fetch(request),
       });

@@ -2,7 +2,7 @@ import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
 import { createRuntime } from "../../../src/index.ts";
 import type { Run } from "../../../src/types.ts";
 import { createPage } from "../../../worker/browser/page.ts";
-import { createClient } from "../../../worker/client/index.ts";
+import { createWireClient } from "../../../worker/client/index.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { addMigration } from "./newer.ts";
 import { callers, openLatch } from "./notes.ts";
@@ -53,7 +53,7 @@ const site: SitePage = {
   },
   async watch(runId) {
     const ids: string[] = [];
-    for await (const event of createClient(location.origin).watch(runId)) ids.push(event.event_id);
+    for await (const event of createWireClient(location.origin).watch(runId)) ids.push(event.event_id);
     return ids;
   },
   callers,

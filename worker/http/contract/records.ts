@@ -41,6 +41,14 @@ const runFields = {
   approval_request: v.nullable(approvalRequest),
   result: v.pipe(jsonValue, v.description("Null until the run completes. In lists it is also null if it is large.")),
   error: v.nullable(runError),
+  revision: v.pipe(
+    whole,
+    v.description("Of its last history entry: the number in its ETag. Heartbeats do not change it."),
+  ),
+  is_damaged: v.pipe(
+    v.optional(v.literal(true)),
+    v.description("Present in lists if the stored run cannot be read. Only its ids, status and time are known then."),
+  ),
 };
 
 export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO 8601 in UTC."));
@@ -92,6 +100,11 @@ export const failureAnswer = v.object({
     type: text,
     status: whole,
     hint: v.optional(text),
+    path: v.pipe(v.optional(text), v.description("The place in the request at which the fault is.")),
+    missing: v.pipe(
+      v.optional(v.picklist(["run", "checkpoint", "state", "skill", "capability"])),
+      v.description("What a `not_found` did not find."),
+    ),
   }),
   trace_id: text,
 });

@@ -6,8 +6,16 @@ import {
   writeCheckpointRecord,
   writeRun,
 } from "../../../src/codec/index.ts";
-import type { RunEvent, Skill } from "../../../src/index.ts";
-import type { Comparison, HistoryEntry, Lineage, LineageNode, ListedCheckpoint, Run } from "../../../src/types.ts";
+import type { CurrentRun, RunEvent } from "../../../src/index.ts";
+import type {
+  Comparison,
+  HistoryEntry,
+  Lineage,
+  LineageNode,
+  ListedCheckpoint,
+  ListedSkill,
+  Run,
+} from "../../../src/types.ts";
 import type { ComparisonAnswer } from "./checkpoints.ts";
 import type { HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
 import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";
@@ -16,8 +24,9 @@ import type { SkillListAnswer } from "./service.ts";
 // The wire form of the core's records. The core writes it; the functions here add the types of the answers, which tests check
 // against the schemas.
 
-export function runAnswer(run: Run): RunAnswer {
-  return asAnswer(writeRun(encodeRun(run)));
+export function runAnswer(run: CurrentRun): RunAnswer {
+  const { revision, isDamaged } = run;
+  return asAnswer({ ...writeRun(encodeRun(run)), revision, ...(isDamaged ? { is_damaged: true } : {}) });
 }
 
 /** Marks an answer to a call that was already made with the same idempotency key. */
@@ -90,22 +99,15 @@ export function traceAnswer(
   return { run_id: runId, trace_id: traceId ?? null, status, steps, metrics };
 }
 
-export function skillListAnswer(skills: readonly Skill[]): SkillListAnswer {
-  const versions = Map.groupBy(skills, ({ id }) => id);
+export function skillListAnswer(skills: readonly ListedSkill[]): SkillListAnswer {
   return {
-    skills: [...versions].flatMap(([id, all]) => {
-      const latest = all.at(-1);
-      if (latest === undefined) return [];
-      const { body, description } = latest;
-      const steps = body.kind === "graph" ? body.graph.steps : undefined;
-      return {
-        skill_id: id,
-        versions: all.map(({ version }) => version),
-        description: description ?? null,
-        form: body.kind,
-        ...(steps && { steps: steps.map((step) => ({ step_id: step.id, depends_on: [...step.dependsOn] })) }),
-      };
-    }),
+    skills: skills.map(({ skillId, versions, description, form, steps }) => ({
+      skill_id: skillId,
+      versions: [...versions],
+      description: description ?? null,
+      form,
+      ...(steps && { steps: steps.map(({ stepId, dependsOn }) => ({ step_id: stepId, depends_on: [...dependsOn] })) }),
+    })),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { httpStatus } from "../../../src/codec/index.ts";
 import { DurableError, isDurableError } from "../../../src/index.ts";
+import { present } from "../../../src/present.ts";
 import type { ErrorContext } from "../../../src/types.ts";
 import type { AppEnv } from "../call.ts";
 import type { FailureAnswer } from "../contract/records.ts";
@@ -22,7 +23,7 @@ export function failure(c: Context<AppEnv>, error: unknown): Response {
       message: known.message,
       type: known.name,
       status,
-      ...(known.hint === undefined ? {} : { hint: known.hint }),
+      ...present({ hint: known.hint, path: known.path || undefined, missing: known.missing }),
     },
     trace_id: c.var.traceId,
   };

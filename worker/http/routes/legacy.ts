@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { Run } from "../../../src/types.ts";
+import type { CurrentRun } from "../../../src/index.ts";
 import type { AppEnv } from "../call.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
@@ -16,7 +16,7 @@ export const legacyRoutes = new Hono<AppEnv>()
     c.json(legacyAnswer(await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
   );
 
-function legacyAnswer(run: Run): RunAnswer {
+function legacyAnswer(run: CurrentRun): RunAnswer {
   const answer = runAnswer(run);
   return answer.status === "canceled" ? { ...answer, status: "failed" } : answer;
 }

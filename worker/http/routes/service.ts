@@ -17,4 +17,4 @@ export const serviceRoutes = new Hono<AppEnv>()
     const { tenant, role } = c.var.caller;
     return c.json<WhoamiAnswer>({ tenant, role });
   })
-  .get("/v1/skills", (c) => c.json(skillListAnswer(c.var.runs.skills())));
+  .get("/v1/skills", async (c) => c.json(skillListAnswer(await c.var.runs.skills())));

@@ -1,0 +1,330 @@
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { defineSkill, type RunEvent, type RunsApi, type Skill } from "../../../src/index.ts";
+
+const echo = defineSkill<{ readonly value: unknown }, unknown>({
+  id: "api.echo",
+  version: "1",
+  run: async (step, { value }) => step.do("say", async () => value),
+});
+
+const dated = defineSkill({
+  id: "api.dated",
+  version: "2",
+  description: "The day after.",
+  run: async (step, { day }: { readonly day: Date }) => {
+    return { next: await step.do("add", async () => new Date(day.getTime() + 86_400_000)) };
+  },
+});
+
+const gated = defineSkill({
+  id: "api.gated",
+  version: "1",
+  run: async (step) => (await step.waitForApproval("ask")).approver ?? null,
+});
+
+const listening = defineSkill({
+  id: "api.listening",
+  version: "1",
+  run: async (step) => (await step.waitForEvent<unknown>("hear", { type: "go" })).payload,
+});
+
+const failing = defineSkill({
+  id: "api.failing",
+  version: "1",
+  run: async (step) =>
+    step.do("break", { retries: { limit: 0, delay: 1 } }, async () => {
+      throw new TypeError("it broke");
+    }),
+});
+
+/** What a home of these cases must have registered. */
+export const apiSkills: readonly Skill[] = [echo, dated, gated, listening, failing];
+
+const values: Readonly<Record<string, unknown>> = {
+  "a date": new Date("2026-02-03T04:05:06.789Z"),
+  "a map": new Map<unknown, unknown>([
+    ["a", 1],
+    [new Date(0), new Set([1n])],
+  ]),
+  "a set": new Set(["a", undefined]),
+  "a bigint": 12_345_678_901_234_567_890n,
+  "what is undefined": { there: undefined },
+  "odd numbers": [Number.NaN, Number.POSITIVE_INFINITY, -0],
+  bytes: new Uint8Array([0, 1, 255]),
+  "an error": new RangeError("too far", { cause: new Error("why") }),
+  "what looks like a tag": { $durable: ["date", "2026-02-03T04:05:06.789Z"] },
+  "names of the wire": { run_id: "a", snake_case: { null_here: null }, camelCase: 1 },
+};
+
+const refusal = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    (answer) => ({ answer }),
+    (error: unknown) => error,
+  );
+
+/** One contract, wherever the runs are. `runs` has the skills of {@link apiSkills}, and executes what it starts. */
+export function testRunsApi(name: string, runs: RunsApi): void {
+  const waiting = async (skill: Skill, status: string): Promise<string> => {
+    const { run } = await runs.start({ skillId: skill.id });
+    for (const end = Date.now() + 10_000; Date.now() < end; ) {
+      if ((await runs.get(run.runId)).status === status) return run.runId;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new Error(`run ${run.runId} is never ${status}`);
+  };
+
+  describe(name, () => {
+    test.each(Object.keys(values))("%s is itself in inputs, result, state, events and metadata", async (what) => {
+      const value = values[what];
+      const { run, isRepeat } = await runs.start(echo, { value }, { metadata: { value } });
+      expect(isRepeat).toBe(false);
+      expect(await runs.result(echo, run.runId)).toEqual(value);
+      const read = await runs.get(run.runId);
+      expect(read.metadata).toEqual({ value });
+      const { state } = await runs.loadCheckpoint(run.runId, read.checkpointHead ?? "");
+      expect(state.inputs).toEqual({ value });
+      expect(state.stepResults.say?.producedOutput).toEqual(value);
+      const { items } = await runs.list({ limit: 1 });
+      expect(items).toEqual([read]);
+    });
+
+    test("a result has the type of its skill, and a date in it is a date", async () => {
+      const { run } = await runs.start(dated, { day: new Date(0) });
+      const { next } = await runs.result(dated, run.runId);
+      expectTypeOf(next).toEqualTypeOf<Date>();
+      expect(next).toEqual(new Date(86_400_000));
+      // @ts-expect-error: a day is a date
+      void (() => runs.start(dated, { day: "today" }));
+      expect(await refusal(runs.result(echo, run.runId))).toMatchObject({ code: "invalid_request", path: "skill" });
+    });
+
+    test("a run that fails or is canceled has no result, and settled returns it", async () => {
+      const failed = (await runs.start({ skillId: failing.id })).run.runId;
+      expect(await refusal(runs.result(failed))).toMatchObject({
+        code: "run_failed",
+        details: { runId: failed, stepId: "break" },
+      });
+      expect((await runs.settled(failed)).error).toMatchObject({ code: "step_failed", stepId: "break" });
+      const canceled = await waiting(gated, "waiting_for_human");
+      expect((await runs.cancel(canceled)).status).toBe("canceled");
+      expect(await refusal(runs.result(gated, canceled))).toMatchObject({ code: "run_canceled" });
+    });
+
+    test("a wait ends with its signal, and the run goes on", async () => {
+      const runId = await waiting(gated, "waiting_for_human");
+      const reason = new Error("enough");
+      const controller = new AbortController();
+      const wait = refusal(runs.settled(runId, { signal: controller.signal }));
+      setTimeout(() => controller.abort(reason), 30);
+      expect(await wait).toBe(reason);
+      expect((await runs.get(runId)).status).toBe("waiting_for_human");
+    });
+
+    test("pages of runs lead through all of them, in either order", async () => {
+      const ids: string[] = [];
+      for (let n = 0; n < 5; n++) ids.push((await runs.create({ skillId: "api.paged" })).run.runId);
+      const filter = { skillId: "api.paged", status: "pending" } as const;
+      expect(await runs.count(filter)).toBe(5);
+      for (const order of ["ascending", "descending"] as const) {
+        const seen: string[] = [];
+        for (let after: string | undefined; ; ) {
+          const page = await runs.list({ ...filter, order, limit: 2, ...(after === undefined ? {} : { after }) });
+          expect(page.items.length).toBeLessThanOrEqual(2);
+          seen.push(...page.items.map(({ runId }) => runId));
+          after = page.next;
+          if (after === undefined) break;
+        }
+        expect(seen.toSorted()).toEqual(ids.toSorted());
+        expect(seen).toEqual((await runs.list({ ...filter, order })).items.map(({ runId }) => runId));
+        const skipped = await runs.list({ ...filter, order, offset: 1, limit: 2 });
+        expect(skipped.items.map(({ runId }) => runId)).toEqual(seen.slice(1, 3));
+        const rest = await runs.list({ ...filter, order, after: skipped.next ?? "" });
+        expect(rest.items.map(({ runId }) => runId)).toEqual(seen.slice(3));
+      }
+      expect(await refusal(runs.list({ limit: 501 }))).toMatchObject({ code: "invalid_request", path: "limit" });
+    });
+
+    test("pages of checkpoints, history and events add up to the whole", async () => {
+      const { run } = await runs.start(dated, { day: new Date(0) });
+      await runs.settled(run.runId);
+      const { runId } = run;
+      const whole = {
+        checkpoints: await runs.listCheckpoints(runId),
+        history: await runs.history(runId),
+        events: await runs.events(runId),
+      };
+      expect([whole.checkpoints.next, whole.history.next, whole.events.next]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      expect(whole.checkpoints.total).toBe(whole.checkpoints.items.length);
+      expect(whole.checkpoints.head).toBe(whole.checkpoints.items.at(-1)?.checkpointId);
+      expect(whole.history.items.flatMap(({ events }) => events)).toEqual(whole.events.items);
+      const checkpoints: unknown[] = [];
+      for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
+        const page = await runs.listCheckpoints(runId, { limit: 1, ...(after === undefined ? {} : { after }) });
+        expect(page).toMatchObject({ total: whole.checkpoints.total, head: whole.checkpoints.head });
+        checkpoints.push(...page.items);
+        after = page.next;
+      }
+      expect(checkpoints).toEqual(whole.checkpoints.items);
+      const history: unknown[] = [];
+      for (let after: number | undefined = 0; after !== undefined; ) {
+        const page = await runs.history(runId, { limit: 1, after });
+        history.push(...page.items);
+        after = page.next;
+      }
+      expect(history).toEqual(whole.history.items);
+      const events: unknown[] = [];
+      for (let after: string | undefined = "0-0"; after !== undefined; ) {
+        const page = await runs.events(runId, { limit: 2, after });
+        events.push(...page.items);
+        after = page.next;
+      }
+      expect(events).toEqual(whole.events.items);
+    });
+
+    test("a watch yields each event once and returns the status", async () => {
+      const { run } = await runs.start(echo, { value: new Date(0) });
+      const seen: RunEvent[] = [];
+      const watch = runs.watch(run.runId);
+      for (;;) {
+        const { done, value } = await watch.next();
+        if (done) {
+          expect(value).toBe("completed");
+          break;
+        }
+        seen.push(value);
+      }
+      const { items } = await runs.events(run.runId);
+      expect(seen).toEqual(items);
+      const later: RunEvent[] = [];
+      for await (const event of runs.watch(run.runId, { after: items[1]?.eventId ?? "" })) later.push(event);
+      expect(later).toEqual(items.slice(2));
+    });
+
+    test("a call with another expected revision changes nothing", async () => {
+      const runId = await waiting(gated, "waiting_for_human");
+      const before = await runs.get(runId);
+      const { state } = await runs.loadCheckpoint(runId, before.checkpointHead ?? "");
+      for (const expectedRevision of [before.revision - 1, [], [0, 1_000]]) {
+        for (const call of [
+          () => runs.cancel(runId, { expectedRevision }),
+          () => runs.delete(runId, { expectedRevision }),
+          () => runs.resume(runId, { expectedRevision }),
+          () => runs.replay(runId, { expectedRevision }),
+          () => runs.fork(runId, { expectedRevision }),
+          () => runs.approve(runId, { expectedRevision }),
+          () => runs.deny(runId, { expectedRevision }),
+          () => runs.signal(runId, { name: "go", expectedRevision }),
+          () => runs.saveCheckpoint(runId, { kind: "mine", state, expectedRevision }),
+        ]) {
+          expect(await refusal(call())).toMatchObject({ code: "precondition_failed" });
+        }
+      }
+      expect(await runs.get(runId)).toEqual(before);
+      expect(await runs.count({ sourceRunId: runId })).toBe(0);
+      const { run } = await runs.approve(runId, { approver: "Ada", expectedRevision: [before.revision] });
+      expect(run.approvalRequest).toMatchObject({ stepId: "ask", status: "approved", approver: "Ada" });
+      expect(await runs.result(gated, runId)).toBe("Ada");
+    });
+
+    test("a second call under one idempotency key is a repeat", async () => {
+      const key = { idempotencyKey: `of ${name}` };
+      const first = await runs.start(echo, { value: new Date(5) }, key);
+      const again = await runs.start(echo, { value: new Date(5) }, key);
+      expect([again.run.runId, again.isRepeat]).toEqual([first.run.runId, true]);
+      expect(await refusal(runs.start(echo, { value: new Date(6) }, key))).toMatchObject({
+        code: "idempotency_conflict",
+      });
+      await runs.settled(first.run.runId);
+      const fork = await runs.fork(first.run.runId, key);
+      expect(await runs.fork(first.run.runId, key)).toMatchObject({ run: { runId: fork.run.runId }, isRepeat: true });
+      const listener = await waiting(listening, "waiting_for_signal");
+      const sent = { name: "go", payload: new Map([["at", new Date(7)]]), idempotencyKey: `signal of ${name}` };
+      expect((await runs.signal(listener, sent)).isRepeat).toBeUndefined();
+      expect((await runs.signal(listener, sent)).isRepeat).toBe(true);
+      expect(await runs.result(listening, listener)).toEqual(sent.payload);
+    });
+
+    test("a denied gate cancels its run", async () => {
+      const runId = await waiting(gated, "waiting_for_human");
+      const run = await runs.deny(runId, { notes: "no" });
+      expect(run).toMatchObject({ status: "canceled", approvalRequest: { status: "denied", notes: "no" } });
+      expect("isRepeat" in run).toBe(false);
+    });
+
+    test("replays and forks keep values, and an edit is live", async () => {
+      const { run } = await runs.start(dated, { day: new Date(0) });
+      await runs.settled(run.runId);
+      const [first] = (await runs.listCheckpoints(run.runId)).items;
+      const checkpointId = first?.checkpointId ?? "";
+      const replay = await runs.replay(run.runId, { checkpointId });
+      expect(replay).toMatchObject({ checkpointId, sourceRunId: run.runId, isRepeat: false });
+      expect(await runs.result(dated, replay.run.runId)).toEqual({ next: new Date(86_400_000) });
+      const newRunId = `fork of ${run.runId}`.slice(0, 200);
+      const fork = await runs.fork(run.runId, { checkpointId, newRunId, edit: { inputs: { day: new Date(1) } } });
+      expect(fork.run).toMatchObject({ runId: newRunId, status: "pending" });
+      const resumed = await runs.resume(newRunId, { expectedRevision: (await runs.get(newRunId)).revision });
+      expect(resumed.run.runId).toBe(newRunId);
+      expect(await runs.result(dated, newRunId)).toEqual({ next: new Date(86_400_001) });
+      expect(await runs.count({ sourceRunId: run.runId })).toBe(2);
+    });
+
+    test("a checkpoint that is saved is loaded as it was", async () => {
+      const { run } = await runs.create(dated, { day: new Date(0) });
+      const { head = "" } = await runs.listCheckpoints(run.runId);
+      const { state } = await runs.loadCheckpoint(run.runId, head);
+      const edited = { ...state, vars: { seen: new Map([[1n, new Set([undefined])]]) } };
+      const request = { checkpointId: "mine", kind: "note", stepId: "s", pendingWrites: ["vars.seen"], state: edited };
+      const record = await runs.saveCheckpoint(run.runId, request);
+      expect(record).toEqual({
+        checkpointId: "mine",
+        runId: run.runId,
+        kind: "note",
+        stepId: "s",
+        pendingWrites: ["vars.seen"],
+        createdAt: expect.any(String),
+      });
+      expect(await runs.loadCheckpoint(run.runId, "mine")).toEqual({ record, state: edited });
+      expect(await runs.saveCheckpoint(run.runId, request)).toEqual(record);
+    });
+
+    test("what is missing, and what is wrong, is named", async () => {
+      const { runId } = (await runs.create({ skillId: "api.paged" })).run;
+      const cases: readonly (readonly [call: () => Promise<unknown>, error: object])[] = [
+        [() => runs.get("nothing here"), { code: "not_found", missing: "run" }],
+        [() => runs.loadCheckpoint(runId, "none"), { code: "not_found", missing: "checkpoint" }],
+        [() => runs.start({ skillId: "api.unknown" }), { code: "not_found", missing: "skill" }],
+        [() => runs.approve(runId), { code: "invalid_transition" }],
+        [() => runs.start(echo, { value: () => 1 }), { code: "invalid_request", path: "inputs.value" }],
+        [() => runs.signal(runId, { name: "go", payload: Symbol("s") }), { code: "invalid_request", path: "payload" }],
+        [() => runs.history(runId, { limit: 0 }), { code: "invalid_request", path: "limit" }],
+        [() => runs.events(runId, { after: "nowhere" }), { code: "invalid_request", path: "after" }],
+        [() => runs.create({ skillId: "api.paged", runId }), { code: "conflict" }],
+      ];
+      for (const [call, error] of cases) {
+        const found = await refusal(call());
+        expect(found).toBeInstanceOf(Error);
+        expect(found).toMatchObject({ name: "DurableError", ...error });
+      }
+    });
+
+    test("skills are listed by id", async () => {
+      const skills = await runs.skills();
+      expect(skills.find(({ skillId }) => skillId === "api.dated")).toEqual({
+        skillId: "api.dated",
+        versions: ["2"],
+        description: "The day after.",
+        form: "code",
+      });
+    });
+
+    test("a deleted run is gone", async () => {
+      const { runId } = (await runs.create({ skillId: "api.paged" })).run;
+      expect(await runs.delete(runId)).toBeUndefined();
+      expect(await refusal(runs.get(runId))).toMatchObject({ code: "not_found", missing: "run" });
+    });
+  });
+}

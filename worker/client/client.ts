@@ -1,0 +1,313 @@
+import { encodeState, writeState } from "../../src/codec/state.ts";
+import { encodeFields, encodeValue } from "../../src/codec/values.ts";
+import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
+import { present } from "../../src/present.ts";
+import type { Checkpoint, CheckpointRecord } from "../../src/record/checkpoint.ts";
+import type { RunEvent } from "../../src/record/event.ts";
+import { type Precondition, revisionsOf } from "../../src/record/precondition.ts";
+import { isTerminal, type RunStatus } from "../../src/record/run.ts";
+import type {
+  ChangedRun,
+  CurrentRun,
+  DescentOutcome,
+  ListedSkill,
+  ListQuery,
+  ResumeOutcome,
+  Returned,
+  RunFilter,
+  RunsApi,
+  StartArguments,
+  Started,
+  WaitOptions,
+} from "../../src/runs/api.ts";
+import type {
+  CheckpointPage,
+  CheckpointQuery,
+  HistoryEntry,
+  HistoryQuery,
+  NewCheckpointRequest,
+} from "../../src/runs/checkpoints.ts";
+import type { GateDecision, NewSignal, Resumption } from "../../src/runs/continuation.ts";
+import { cursorOf } from "../../src/runs/cursor.ts";
+import type { Descent, ForkDescent } from "../../src/runs/descent.ts";
+import type { EventQuery } from "../../src/runs/events.ts";
+import { birthOf, type NewRun, type StartOptions } from "../../src/runs/new-run.ts";
+import { awaitedOf, resultOf } from "../../src/runs/outcome.ts";
+import type { Page } from "../../src/runs/page.ts";
+import type { Skill } from "../../src/skills/skill.ts";
+import {
+  checkpointOf,
+  checkpointRecordOf,
+  eventOf,
+  historyEntryOf,
+  type RunAnswered,
+  read,
+  runOf,
+  skillOf,
+} from "./records.ts";
+import type { CallOptions } from "./requests.ts";
+import type { StreamWatchOptions } from "./watch.ts";
+import type { WireClient } from "./wire.ts";
+
+/** The most that one page has over HTTP. */
+const mostEntries = 500;
+const mostCheckpoints = 1_000;
+
+/**
+ * The runs of a service, as `Runs` are those of a runtime. `wire` makes the same calls in the names of the wire, and those that
+ * are more than a {@link RunsApi}: `compare`, `export`, `import`, `lineage`, `trace`, `whoami`, and every route.
+ */
+export class Client implements RunsApi {
+  readonly wire: WireClient;
+
+  constructor(wire: WireClient) {
+    this.wire = wire;
+  }
+
+  create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
+  create(request: NewRun): Promise<Started>;
+  async create(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
+    return this.#born(birthOf(skill, inputs, options), false);
+  }
+
+  start<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
+  start(request: NewRun): Promise<Started>;
+  async start(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
+    return this.#born(birthOf(skill, inputs, options), true);
+  }
+
+  async #born(request: NewRun, start: boolean): Promise<Started> {
+    const { skillId, skillVersion, runId, inputs, traceId, threadId, sessionId, environment, metadata } = request;
+    const body = {
+      skill_id: skillId,
+      skill_version: skillVersion,
+      run_id: runId,
+      inputs: encodeFields(inputs ?? {}, "inputs"),
+      trace_id: traceId,
+      thread_id: threadId,
+      session_id: sessionId,
+      environment,
+      metadata: encodeFields(metadata ?? {}, "metadata"),
+      start,
+    };
+    const answer = await this.wire.create(body, conditionsOf(request));
+    return { run: read(answer, runOf), isRepeat: isRepeat(answer) };
+  }
+
+  async get(runId: string): Promise<CurrentRun> {
+    return read(await this.wire.get(runId), runOf);
+  }
+
+  async list(query: ListQuery = {}): Promise<Page<CurrentRun>> {
+    const { after, offset, limit, order } = query;
+    // A page by cursor costs the same wherever it begins; one by offset tells the total besides.
+    const place = offset === undefined ? { cursor: after ?? "" } : present({ offset, cursor: after });
+    const { runs, pagination } = await this.wire.list({ ...filterOf(query), ...place, ...present({ limit, order }) });
+    const items = read(runs, (all) => all.map(runOf));
+    const last = pagination.has_more ? items.at(-1) : undefined;
+    if (last === undefined) return { items };
+    return { items, next: cursorOf({ runId: last.runId, createdAt: Date.parse(last.createdAt) }) };
+  }
+
+  async count(filter: RunFilter = {}): Promise<number> {
+    const { pagination } = await this.wire.list({ ...filterOf(filter), offset: 0, limit: 1 });
+    return "total" in pagination ? pagination.total : 0;
+  }
+
+  async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
+    return read(await this.wire.cancel(runId, conditionsOf(options)), runOf);
+  }
+
+  async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
+    return resumed(await this.wire.resume(runId, { checkpoint_id: options.checkpointId }, conditionsOf(options)));
+  }
+
+  async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
+    const { checkpointId, newRunId } = descent;
+    const body = { checkpoint_id: checkpointId, run_id: newRunId };
+    const answer = await this.wire.replay(runId, body, conditionsOf(descent));
+    return descended(answer, answer.replay);
+  }
+
+  async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
+    const { checkpointId, newRunId, edit } = descent;
+    const edited = edit && {
+      inputs: encodeFields(edit.inputs ?? {}, "edit.inputs"),
+      vars: encodeFields(edit.vars ?? {}, "edit.vars"),
+    };
+    const body = { checkpoint_id: checkpointId, run_id: newRunId, edit: edited };
+    const answer = await this.wire.fork(runId, body, conditionsOf(descent));
+    return descended(answer, answer.fork);
+  }
+
+  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
+    return resumed(await this.wire.approve(runId, decisionOf(decision), conditionsOf(decision)));
+  }
+
+  async deny(runId: string, decision: GateDecision = {}): Promise<ChangedRun> {
+    return changed(await this.wire.deny(runId, decisionOf(decision), conditionsOf(decision)));
+  }
+
+  async signal(runId: string, signal: NewSignal): Promise<ChangedRun> {
+    const body = { name: signal.name, payload: encodeValue(signal.payload ?? null, "payload") };
+    return changed(await this.wire.signal(runId, body, conditionsOf(signal)));
+  }
+
+  async delete(runId: string, options: Precondition = {}): Promise<void> {
+    await this.wire.delete(runId, conditionsOf(options));
+  }
+
+  async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
+    const { checkpointId, stepId, kind, pendingWrites, state } = request;
+    const body = {
+      checkpoint_id: checkpointId,
+      step_id: stepId,
+      kind,
+      pending_writes: pendingWrites && [...pendingWrites],
+      state: writeState(encodeState(state)),
+    };
+    return read(await this.wire.saveCheckpoint(runId, body, conditionsOf(request)), checkpointRecordOf);
+  }
+
+  async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
+    return read(await this.wire.checkpoint(runId, checkpointId), checkpointOf);
+  }
+
+  async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
+    let [head, total]: [string | null, number] = [null, 0];
+    const page = await paged(query, mostCheckpoints, async (part) => {
+      const { checkpoints, next_after, ...whole } = await this.wire.checkpoints(runId, part);
+      [head, total] = [whole.checkpoint_head, whole.total];
+      return { items: read(checkpoints, (all) => all.map(checkpointRecordOf)), next: next_after };
+    });
+    return { ...page, total, ...(head === null ? {} : { head }) };
+  }
+
+  history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
+    return paged(query, mostEntries, async ({ after, limit }) => {
+      const place = after === undefined ? {} : { after: String(after) };
+      const { history, pagination } = await this.wire.history(runId, { ...place, limit });
+      return { items: read(history, (all) => all.map(historyEntryOf)), next: pagination.next_after };
+    });
+  }
+
+  events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
+    return paged(query, mostEntries, async (part) => {
+      const { events, pagination } = await this.wire.events(runId, part);
+      return { items: read(events, (all) => all.map(eventOf)), next: pagination.next_after };
+    });
+  }
+
+  async *watch(
+    runId: string,
+    options: StreamWatchOptions = {},
+  ): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
+    const events = this.wire.watch(runId, options);
+    try {
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done) return value;
+        yield read(value, eventOf);
+      }
+    } finally {
+      await events.return(undefined);
+    }
+  }
+
+  async skills(): Promise<readonly ListedSkill[]> {
+    return (await this.wire.skills()).skills.map(skillOf);
+  }
+
+  result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
+  result(runId: string, options?: WaitOptions): Promise<unknown>;
+  async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
+    const { skill, runId, options } = awaitedOf(given, rest);
+    return resultOf(await this.settled(runId, options), skill);
+  }
+
+  async settled(runId: string, { signal, pollMs = 200 }: WaitOptions = {}): Promise<CurrentRun> {
+    for (;;) {
+      const run = read(await this.wire.get(runId, { signal }), runOf);
+      if (isTerminal(run.status)) return run;
+      // The stream ends with the run; nothing that was there before is sent again.
+      const after = `${run.revision}-${lastIndex}`;
+      for await (const _ of this.wire.watch(runId, { after, retryMs: pollMs, ...(signal && { signal }) }));
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+/** Larger than the index of any event in its entry. */
+const lastIndex = 999_999_999_999_999;
+
+/** A page of at most `limit`, of as many pages of the wire as that takes; everything if there is no limit. */
+async function paged<Item, Place>(
+  { after, limit }: { readonly after?: Place; readonly limit?: number },
+  most: number,
+  readPart: (part: { after?: Place; limit: number }) => Promise<{ items: readonly Item[]; next: Place | undefined }>,
+): Promise<Page<Item, Place>> {
+  const items: Item[] = [];
+  for (let place = after; ; ) {
+    const wanted = limit === undefined ? most : Math.min(limit - items.length, most);
+    const part = await readPart({ ...(place === undefined ? {} : { after: place }), limit: wanted });
+    items.push(...part.items);
+    place = part.next;
+    if (place === undefined) return { items };
+    if (limit !== undefined && (limit <= most || items.length >= limit)) return { items, next: place };
+  }
+}
+
+/** What goes into the headers of a call. */
+function conditionsOf({ idempotencyKey, expectedRevision }: Precondition & { idempotencyKey?: string }): CallOptions {
+  return {
+    idempotencyKey,
+    ifMatch: expectedRevision === undefined ? undefined : tagsOf(revisionsOf(expectedRevision)),
+  };
+}
+
+/** The ETags of these revisions; one that no run has if there are none. */
+function tagsOf(revisions: readonly number[]): string {
+  return revisions.length === 0 ? '"none"' : revisions.map((revision) => `"${revision}"`).join(", ");
+}
+
+function filterOf({ status, skillId, sourceRunId }: RunFilter) {
+  return present({ status, skill_id: skillId, source_run_id: sourceRunId });
+}
+
+function decisionOf({ approver, notes, stepId }: GateDecision) {
+  return { approver, notes, step_id: stepId };
+}
+
+function isRepeat({ idempotent_replay }: { readonly idempotent_replay?: true | undefined }): boolean {
+  return idempotent_replay === true;
+}
+
+function changed(answer: RunAnswered): ChangedRun {
+  return { ...read(answer, runOf), ...(isRepeat(answer) ? { isRepeat: true } : {}) };
+}
+
+interface Resumed {
+  readonly run: RunAnswered;
+  readonly idempotent_replay?: true | undefined;
+}
+
+function resumed(answer: Resumed & { readonly resume: { readonly checkpoint_id: string } }): ResumeOutcome {
+  const { run, resume } = answer;
+  return read(resume, ({ checkpoint_id }) => ({
+    run: runOf(run),
+    checkpointId: parseCheckpointId(checkpoint_id),
+    isRepeat: isRepeat(answer),
+  }));
+}
+
+function descended(
+  answer: Resumed,
+  from: { readonly checkpoint_id: string; readonly source_run_id: string },
+): DescentOutcome {
+  return read(from, ({ checkpoint_id, source_run_id }) => ({
+    run: runOf(answer.run),
+    checkpointId: parseCheckpointId(checkpoint_id),
+    sourceRunId: parseRunId(source_run_id),
+    isRepeat: isRepeat(answer),
+  }));
+}

@@ -1,0 +1,25 @@
+import { hc } from "hono/client";
+import type { createApp } from "../http/index.ts";
+import { calls } from "./calls.ts";
+import { type ClientOptions, requests } from "./requests.ts";
+
+/** Every route with its types, as Hono's client has them: `routes.v1.runs[":run_id"].$get({ param: { run_id } })`. */
+export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
+
+/**
+ * A client of the service at `baseUrl` in the names of the wire, for tools. Each call answers with the JSON of its route, and
+ * fails as those of {@link createClient} do.
+ *
+ * @example
+ * const wire = createWireClient("http://127.0.0.1:8787", { apiKey: "dev-key" });
+ * const { run_id } = await wire.start("text.simple-summarize", { text: "Alice fell down a well." });
+ * console.log((await wire.lineage(run_id)).descendants);
+ */
+export function createWireClient(baseUrl: string, options: ClientOptions = {}) {
+  const send = requests(options);
+  const routes: Routes = hc<ReturnType<typeof createApp>>(baseUrl, { fetch: send });
+  return { routes, ...calls(baseUrl, send) };
+}
+
+/** What {@link createWireClient} makes. */
+export type WireClient = ReturnType<typeof createWireClient>;
