@@ -715,6 +715,44 @@ describe(`failures on ${medium}`, () => {
     },
   );
 
+  played("what a failed run left recorded answers in a replay as it did in the resumed run", async ({ actor }) => {
+    let isDown = true;
+    let isSlow = false;
+    const { start, runs, settled } = actor({
+      body: async (step) => {
+        const race = Promise.race([
+          step.do("other", async () => {
+            await pause(60);
+            return "other";
+          }),
+          (async () => {
+            // Pure work, which takes another time in each pass.
+            if (isSlow) await pause(60);
+            return step.do("worked", async () => {
+              await pause(20);
+              return "worked";
+            });
+          })(),
+        ]);
+        const risky = step.do("risky", once, async () => {
+          if (isDown) throw new Error("down");
+        });
+        return (await Promise.all([race, risky]))[0];
+      },
+    });
+    const { runId } = await start();
+    expect(await settled(runId)).toMatchObject({ status: "failed", error: { stepId: "risky" } });
+    expect((await steps(runs, runId)).slice(-2)).toEqual(["worked", "other"]);
+
+    [isDown, isSlow] = [false, true];
+    await runs.resume(runId);
+    const { result } = await settled(runId);
+    for (isSlow of [false, true]) {
+      const { run: replay } = await runs.replay(runId);
+      expect(await settled(replay.runId)).toMatchObject({ status: "completed", result });
+    }
+  });
+
   played("what a body did about a failure does not bind it once the failure is tried afresh", async ({ actor }) => {
     let failures = 2;
     const calls: string[] = [];
@@ -765,6 +803,11 @@ describe(`failures on ${medium}`, () => {
     });
   });
 });
+
+/** Passes in real time. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 /** The ids of the steps that were recorded, in the order of their record. */
 async function steps(runs: Actor["runs"], runId: string): Promise<unknown[]> {

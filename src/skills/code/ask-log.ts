@@ -5,6 +5,12 @@ import type { Record } from "./recorded.ts";
 /** Its place in a state: an extension, since the ORCA v1 form has no field for it. */
 const askLogKey = "orca-durable/asks";
 
+/**
+ * The same for steps whose answers did not come at their places in the record: for each of them the answer before it, empty
+ * before the first answer, and the step.
+ */
+const turnsKey = "orca-durable/turns";
+
 /** Stands for the end of the body among the steps that it called. No step has this name. */
 const end = "";
 
@@ -25,6 +31,10 @@ export class AskLog {
   /** The log of earlier passes. */
   readonly #told: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
+  #turns: readonly (readonly string[])[];
+  /** The step that earlier passes answered next after an answer, for those of {@link #turns}. */
+  #next: ReadonlyMap<string, string>;
+  #places: ReadonlyMap<string, string>;
   readonly #awaited = new Set<string>();
   #isChanged: boolean;
   #hasEnded = false;
@@ -33,7 +43,13 @@ export class AskLog {
     const entries = readEntries(getOwn(state.extensions, askLogKey));
     // The body's reaction to a failure is not awaited once the failure is tried again.
     this.#entries = record.isResumed ? entries.flatMap((entry) => keptEntry(entry, state, record)) : entries;
-    this.#isChanged = record.isResumed && entries.length > 0;
+    const turns = readEntries(getOwn(state.extensions, turnsKey));
+    // Nor does what came after the failure keep its place.
+    const gone = turns.findIndex((turn) => turn.some((id) => id !== "" && !record.isKept(id)));
+    this.#turns = gone === -1 ? turns : turns.slice(0, gone);
+    this.#next = new Map(this.#turns.map(([after = "", id = ""]) => [after, id]));
+    this.#places = new Map(this.#turns.map(([after = "", id = ""]) => [id, after]));
+    this.#isChanged = record.isResumed && (entries.length > 0 || turns.length > 0);
     this.#told = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
     this.#known = new Set(this.#told);
     for (const [after = "", ...ids] of this.#entries) {
@@ -50,6 +66,23 @@ export class AskLog {
   /** The body called a step. */
   asked(id: string): void {
     this.#awaited.delete(id);
+  }
+
+  /** The step that an earlier pass answered next after that answer, where that does not follow from the record. */
+  nextAfter(answer: string): string | undefined {
+    return this.#next.get(answer);
+  }
+
+  /** The answer after which an earlier pass answered the step, empty before the first one; absent if none recorded it. */
+  placeOf(id: string): string | undefined {
+    return this.#places.get(id);
+  }
+
+  /** The step was answered next after that answer, although another place in the record is its own. */
+  place(after: string, id: string): void {
+    if (this.#places.has(id)) return;
+    this.#turns = [...this.#turns, [after, id]];
+    this.#isChanged = true;
   }
 
   /** True if an earlier pass recorded the body's end and not this step: then the body called it after its end. */
@@ -96,14 +129,18 @@ export class AskLog {
     }
   }
 
-  /** Stops awaiting the calls that have not come so far. */
+  /** Stops awaiting the calls that have not come so far: the body takes another way. */
   forget(): void {
     this.#awaited.clear();
+    this.#next = new Map();
+    this.#places = new Map();
   }
 
   writtenTo(state: ExecutionState<Json>): ExecutionState<Json> {
     if (!this.#isChanged) return state;
-    return { ...state, extensions: { ...state.extensions, [askLogKey]: this.#entries } };
+    const turns = this.#turns.length === 0 ? undefined : { [turnsKey]: this.#turns };
+    const others = Object.fromEntries(Object.entries(state.extensions).filter(([key]) => key !== turnsKey));
+    return { ...state, extensions: { ...others, [askLogKey]: this.#entries, ...turns } };
   }
 }
 
@@ -126,7 +163,12 @@ function readEntries(json: Json | undefined): readonly (readonly string[])[] {
 
 /** The extensions of a state with the steps of its log under other names. */
 export function renamedAsks(extensions: Fields<Json>, rename: (id: string) => string): Fields<Json> {
-  const entries = readEntries(getOwn(extensions, askLogKey));
-  if (entries.length === 0) return extensions;
-  return { ...extensions, [askLogKey]: entries.map((entry) => entry.map((id) => (id === "" ? id : rename(id)))) };
+  const renamed: Fields<Json> = Object.fromEntries(
+    [askLogKey, turnsKey].flatMap((key) => {
+      const entries = readEntries(getOwn(extensions, key));
+      if (entries.length === 0) return [];
+      return [[key, entries.map((entry) => entry.map((id) => (id === "" ? id : rename(id))))]];
+    }),
+  );
+  return { ...extensions, ...renamed };
 }

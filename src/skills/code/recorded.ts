@@ -15,7 +15,7 @@ export interface Recorded {
 export interface Record {
   /** The settled steps, in the order of their record. */
   readonly steps: readonly Recorded[];
-  /** True if the step is settled, and was so before any failure that has been tried again since. */
+  /** True if the step is settled, and was so before any failure that is tried again now. */
   isKept(id: string): boolean;
   /** True if a failed run was resumed and has not reached a checkpoint since. */
   readonly isResumed: boolean;
@@ -33,13 +33,15 @@ export function recordOf({ stepResults, trace: { steps }, extensions }: Executio
     // The steps recorded from then on were called while the failure was being tried again.
     return [{ failedAt, resumedAt: marks.find((mark) => mark > failedAt) ?? steps.length }];
   });
-  const isKeptAt = (at: number) => !failures.some(({ failedAt, resumedAt }) => failedAt < at && at < resumedAt);
-  const isResumed = failures.some(({ failedAt }) => !marks.some((mark) => mark > failedAt));
+  const isNeededAt = (at: number) => !failures.some(({ failedAt, resumedAt }) => failedAt < at && at < resumedAt);
+  const retried = failures.filter(({ failedAt }) => !marks.some((mark) => mark > failedAt));
+  const isKeptAt = (at: number) => !retried.some(({ failedAt }) => failedAt < at);
+  const isResumed = retried.length > 0;
   return {
     steps: settled
       .map((id) => ({ id, at: place.get(id) ?? -1 }))
       .sort((a, b) => a.at - b.at)
-      .map(({ id, at }) => ({ id, isNeeded: isKeptAt(at) })),
+      .map(({ id, at }) => ({ id, isNeeded: isNeededAt(at) })),
     isKept: (id) => isSettled(getOwn(stepResults, id)) && isKeptAt(place.get(id) ?? -1),
     isResumed,
     markedIn: (state) =>

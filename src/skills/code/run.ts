@@ -177,7 +177,8 @@ class CodeRun implements BodyRun {
       }
       const id = this.#nextAnswer();
       if (id !== undefined) {
-        if (await this.#isAtRest()) {
+        // A step that was called meanwhile may come first.
+        if ((await this.#isAtRest()) && this.#nextAnswer() === id) {
           this.#give(id);
           await this.#quickTurns();
         }
@@ -264,7 +265,7 @@ class CodeRun implements BodyRun {
         if (isContested) this.#log.add(this.#lastAnswer, id);
       }
       // A step that need not be called again, and is: in the next pass it comes at this place again.
-      if (isContested && this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
+      if (this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
       this.#log.asked(id);
       if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
       this.#stir();
@@ -322,17 +323,32 @@ class CodeRun implements BodyRun {
   // steps reaches those of this pass first.
   #nextAnswer(): string | undefined {
     if (this.#log.isAwaiting) return undefined;
+    const next = this.#log.nextAfter(this.#lastAnswer);
+    if (next !== undefined && this.#asked.has(next) && !this.#answered.has(next)) return next;
     while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
     for (let index = this.#replayed; index < this.#recorded.length; index++) {
       const { id, isNeeded } = this.#recorded[index] as Recorded;
       if (this.#answered.has(id)) continue;
+      if (!isNeeded) continue;
       if (this.#asked.has(id)) return id;
-      if (isNeeded) break;
+      break;
     }
     // A step's outcome comes a little later than its record.
     const { steps } = this.pass.state.trace;
     for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");
-    return this.#fresh[0];
+    return this.#fresh[0] ?? this.#nextOptional();
+  }
+
+  // A step that need not be called again comes where it came in the pass that resumed the failed run. If no pass recorded
+  // that place, no recorded step depends on its answer.
+  #nextOptional(): string | undefined {
+    if (!this.#isCaughtUp) return undefined;
+    for (const id of this.#optional) {
+      if (!this.#asked.has(id) || this.#answered.has(id)) continue;
+      const place = this.#log.placeOf(id) ?? "";
+      if (place === "" || this.#answered.has(place)) return id;
+    }
+    return undefined;
   }
 
   #give(id: string): void {
@@ -340,6 +356,7 @@ class CodeRun implements BodyRun {
     if (this.#fresh[0] === id) this.#fresh.shift();
     this.#answered.add(id);
     this.#isImmediate = true;
+    if (this.#optional.has(id)) this.#log.place(this.#lastAnswer, id);
     this.#lastAnswer = id;
     this.#log.answered(id, (ask) => this.#asked.has(ask));
     const result = getOwn(this.pass.state.stepResults, id);
