@@ -338,6 +338,8 @@ export class CommitJudge {
 
   #failures(commit: Accepted, to: Record_): void {
     const { runKey, entry } = commit;
+    // A caller may save a state in which a step is not recorded any more: it is tried as in a resume from that state.
+    for (const stepId of lostResults(commit)) this.#retries.delete(`${runKey}//${stepId}`);
     for (const { stepId, errorMessage } of newResults(commit)) {
       if (errorMessage?.includes("the medium failed")) {
         this.#violate("a-medium-fails-no-step", commit, `has "${errorMessage}" as the failure of step "${stepId}"`);
@@ -409,6 +411,14 @@ function newResults(commit: Accepted) {
       had === undefined || !Object.hasOwn(had, stepId) || had[stepId]?.status !== state.stepResults[stepId]?.status
     );
   });
+}
+
+/** The steps whose results a checkpoint from outside leaves out. */
+function lostResults({ state, before, entry }: Accepted): readonly string[] {
+  const checkpoint = entry?.checkpoint;
+  if (checkpoint === undefined || state === undefined || passKinds.has(checkpoint.kind)) return [];
+  const had = Object.keys(before?.state?.stepResults ?? {});
+  return had.filter((stepId) => !Object.hasOwn(state.stepResults, stepId));
 }
 
 function resultsOf({ stepResults, trace, vars, inputs }: State) {
