@@ -50,7 +50,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/pass.ts",
     find: "if (lease !== undefined && lease.endsAt > this.host.clock.now()) return;",
     replace: "return;",
-    seed: "planted-127",
+    seed: "planted-218",
   },
   {
     name: "a commit whose answer was lost is not recognised",
