@@ -4,7 +4,7 @@ import type { RunPosition } from "../store.ts";
 
 /** The place of a run in a list, as text. Callers hand it back as it is. */
 export function cursorOf({ createdAt, runId }: RunPosition): string {
-  return btoa(`${createdAt}:${runId}`).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return btoa(`${createdAt}:${runId}`).replace(/=+$/, "");
 }
 
 /**
@@ -20,7 +20,8 @@ export function parseCursor(cursor: string, path: string): RunPosition {
 
 function textOf(cursor: string): string {
   try {
-    return atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
+    // In a query that was not encoded, a plus sign is a space.
+    return atob(cursor.replaceAll(" ", "+"));
   } catch {
     return "";
   }

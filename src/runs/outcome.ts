@@ -3,17 +3,13 @@ import { present } from "../present.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { CurrentRun, WaitOptions } from "./api.ts";
 
-/** What a call of `result` names: a run, and the skill of which it must be if one is named. */
-export interface Awaited {
-  readonly skill?: Skill;
-  readonly runId: string;
-  readonly options?: WaitOptions;
-}
-
-/** The arguments of `result` by their names. */
-export function awaitedOf(given: Skill | string, rest: readonly unknown[]): Awaited {
-  const [runId, options] = (typeof given === "string" ? [given, rest[0]] : rest) as [string, WaitOptions?];
-  return { runId, ...present({ options, skill: typeof given === "string" ? undefined : given }) };
+/** The arguments of `result`, the skill last if it is named. */
+export function awaitedOf(
+  given: Skill | string,
+  rest: readonly unknown[],
+): readonly [runId: string, options?: WaitOptions, skill?: Skill] {
+  if (typeof given === "string") return [given, rest[0] as WaitOptions];
+  return [rest[0] as string, rest[1] as WaitOptions, given];
 }
 
 /**

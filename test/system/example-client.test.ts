@@ -19,7 +19,7 @@ test("the client's example does what its comments say, against a Worker", { time
     expect(lines).toContain("run.completed");
     expect(stdout).toContain("completed { summary: 'Down, down, down.' }");
     expect(stdout).toMatch(/op: 'replace',\s+path: '\/status',\s+before: 'running',\s+after: 'completed'/);
-    expect(stdout).toMatch(/^run "fork_.+" is at revision \d+ by now$/m);
+    expect(stdout).toMatch(/^run "fork_.+" is now at revision \d+$/m);
     expect(stdout).toMatch(/The fork: \{\s+summary: 'Alice fell down a well\./);
     expect(lines.at(-1)).toMatch(/^\d{4,} characters$/);
   } finally {

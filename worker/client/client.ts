@@ -221,7 +221,7 @@ export class Client implements RunsApi {
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
   result(runId: string, options?: WaitOptions): Promise<unknown>;
   async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
-    const { skill, runId, options } = awaitedOf(given, rest);
+    const [runId, options, skill] = awaitedOf(given, rest);
     return resultOf(await this.settled(runId, options), skill);
   }
 
