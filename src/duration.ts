@@ -6,7 +6,8 @@ import { invalidRequest } from "./errors.ts";
  */
 export const maxDurationMs = 8.64e15 - Date.UTC(10_000, 0);
 
-type DurationUnit = "second" | "minute" | "hour" | "day" | "week" | "month" | "year";
+/** The words of a {@link Duration}. */
+export type DurationUnit = "second" | "minute" | "hour" | "day" | "week" | "month" | "year";
 
 /** A duration: milliseconds, or text such as `"3 days"`. A month has 30 days, a year 365. */
 export type Duration = `${number} ${DurationUnit}${"s" | ""}` | number;

@@ -1,13 +1,12 @@
 import { invalidRequest } from "./errors.ts";
 
 declare const brand: unique symbol;
-type Id<Name extends string> = string & { readonly [brand]: Name };
 
 /** The party that owns a run. It is part of every key of every store. */
-export type TenantId = Id<"tenant">;
-export type RunId = Id<"run">;
+export type TenantId = string & { readonly [brand]: "tenant" };
+export type RunId = string & { readonly [brand]: "run" };
 /** Unique within its run only: a checkpoint is addressed by (run id, checkpoint id). */
-export type CheckpointId = Id<"checkpoint">;
+export type CheckpointId = string & { readonly [brand]: "checkpoint" };
 
 /** The longest id, in characters. */
 const maxIdLength = 200;

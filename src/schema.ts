@@ -16,11 +16,13 @@ export interface Schema<Output = unknown, Input = unknown> {
   };
 }
 
-type SchemaResult<Output> =
+/** What a schema says of a value. */
+export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-interface SchemaIssue {
+/** What is wrong with a value, and where. */
+export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }

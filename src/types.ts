@@ -1,12 +1,14 @@
 // The names of the types in the signatures of the main door, for programs that annotate.
 export type { Clock } from "./clock.ts";
+export type { DurationUnit } from "./duration.ts";
 export type { Presence } from "./engine/presence.ts";
-export type { ErrorContext, MissingKind } from "./errors.ts";
+export type { DurableErrorOptions, ErrorContext, MissingKind } from "./errors.ts";
 export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
 export type { Changed, Notifier } from "./journal/notifier.ts";
 export type { ListedCheckpoint } from "./record/checkpoint.ts";
+export type { DescentKind } from "./record/lineage.ts";
 export type { ApprovalRequest, Run } from "./record/run.ts";
-export type { Fields } from "./record/state.ts";
+export type { Fields, Frame, Output, Trace, TraceMetrics, TraceStep, Working } from "./record/state.ts";
 export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";
 export type {
   CheckpointPage,
@@ -18,14 +20,26 @@ export type {
 export type { Comparison } from "./runs/comparison.ts";
 export type { StateEdit } from "./runs/descent.ts";
 export type { Difference } from "./runs/difference.ts";
-export type { Drained } from "./runs/drain.ts";
+export type { Drained, DrainOptions } from "./runs/drain.ts";
 export type { EventQuery, PolledWatchOptions, WatchOptions } from "./runs/events.ts";
 export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runs/lineage.ts";
 export type { Page } from "./runs/page.ts";
 export type { Pruned, PruneRequest } from "./runs/prune.ts";
 export type { Quota } from "./runs/quota.ts";
-export type { Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
+export type { SchemaIssue, SchemaResult } from "./schema.ts";
+export type { EffectPolicy, Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
 export type { CodeSkillDefinition } from "./skills/code/skill.ts";
 export type { DelayFunction, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
-export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source } from "./skills/graph/graph.ts";
-export type { GraphSkillDefinition } from "./skills/graph/skill.ts";
+export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source, StepBase } from "./skills/graph/graph.ts";
+export type {
+  CheckedInput,
+  CheckedOutput,
+  CheckedStep,
+  CheckedSteps,
+  FittingStep,
+  GraphSkillDefinition,
+  MemberOf,
+  UnknownMember,
+  Without,
+} from "./skills/graph/skill.ts";
+export type { InputsOf, Migration, SkillDefinition } from "./skills/skill.ts";

@@ -16,14 +16,16 @@ import type {
  */
 export type MemoryData = Map<string, TenantRows>;
 
-interface TenantRows {
+/** The rows of one tenant. */
+export interface TenantRows {
   readonly runs: Map<string, StoredRun>;
   /** The runs without the tombstones, in list order, so that no page has to sort. */
   readonly listed: StoredRun[];
   readonly claims: Map<string, ClaimRow>;
 }
 
-interface StoredRun {
+/** A run as it is kept: its row, its entries and its snapshots. */
+export interface StoredRun {
   row: RunRow;
   entries: EntryRow[];
   /** The entries that have a checkpoint, by its id. */

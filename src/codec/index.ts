@@ -1,9 +1,10 @@
 // For tools: values and states in their stored form and on the wire, and the tables of the ORCA v1 contract.
 export { httpStatus } from "../errors.ts";
-export { type Json, type JsonObject, parseJson } from "../json.ts";
+export { type Json, type JsonObject, type Path, parseJson } from "../json.ts";
 export { type CheckpointKind, checkpointKinds, stateSnapshotRef } from "../record/checkpoint.ts";
 export { type EventType, eventPosition, eventTypes } from "../record/event.ts";
 export {
+  type Decision,
   type LifecycleEvent,
   type LifecycleEventType,
   lifecycle,

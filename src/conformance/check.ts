@@ -24,7 +24,8 @@ export interface ConformanceReport {
   readonly results: readonly CaseResult[];
 }
 
-interface CaseRun {
+/** A case that was run. */
+export interface CaseRun {
   readonly id: string;
   readonly clause: string;
   readonly durationMs: number;

@@ -74,6 +74,7 @@ import { listedSkills } from "./skills.ts";
 export class Runs implements RunsApi {
   readonly #scope: Scope;
 
+  /** @internal */
   constructor(scope: Scope) {
     this.#scope = scope;
     setScope(this, scope);

@@ -23,6 +23,7 @@ export interface Skill<Inputs = never, Result = unknown> {
   readonly description?: string;
   readonly inputs?: Schema;
   readonly migrations: readonly Migration[];
+  /** @internal */
   readonly body: SkillBody;
 }
 

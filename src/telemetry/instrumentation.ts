@@ -18,7 +18,20 @@ export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
  */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
-  readonly [instrument]: (store: Store, onError: (error: unknown) => void) => Instrumentation;
+  /** What `instrumented` calls. */
+  readonly [instrument]: unknown;
+}
+
+/** What the hooks measure of a runtime over that store. `onError` is called with what a hook throws. */
+export function instrumented(telemetry: Telemetry, store: Store, onError: (error: unknown) => void): Instrumentation {
+  return instrumentOf(telemetry)(store, onError);
+}
+
+export type Instrument = (store: Store, onError: (error: unknown) => void) => Instrumentation;
+
+/** `checkTelemetry` has seen that `defineTelemetry` made it. */
+function instrumentOf(telemetry: Telemetry): Instrument {
+  return telemetry[instrument] as Instrument;
 }
 
 /** @throws `invalid_definition` if the value is not one, such as plain hooks. */

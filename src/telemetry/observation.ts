@@ -1,7 +1,7 @@
 import { getOwn } from "../json.ts";
 import { present } from "../present.ts";
 import type { Store } from "../store.ts";
-import { type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
+import { type Instrument, type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
 import {
   type Attributes,
   failureFrom,
@@ -18,7 +18,7 @@ export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
   const untyped = hooks as TelemetryHooks;
   return Object.freeze({
     hooks: untyped,
-    [instrument]: (store, onError) => instrumentation(store, observerOf(untyped, onError)),
+    [instrument]: ((store, onError) => instrumentation(store, observerOf(untyped, onError))) satisfies Instrument,
   } satisfies Telemetry);
 }
 

@@ -2,14 +2,11 @@
 // for pages, with which this package is compiled.
 
 /** A `FetchEvent`. */
-export interface ServiceWorkerFetchEvent extends ExtendableEvent {
+export interface ServiceWorkerFetchEvent {
   readonly request: Request;
   /** The id of the page or worker that made the request. */
   readonly clientId: string;
   respondWith(response: Promise<Response>): void;
-}
-
-interface ExtendableEvent {
   waitUntil(work: Promise<unknown>): void;
 }
 
@@ -29,7 +26,7 @@ export interface ServiceWorkerVersions {
 }
 
 /** A message from a page or from another version of the service worker. */
-export interface ServiceWorkerMessage extends ExtendableEvent {
+export interface ServiceWorkerMessage extends Pick<ServiceWorkerFetchEvent, "waitUntil"> {
   readonly data: unknown;
   readonly ports: readonly { postMessage(message: string): void }[];
 }
@@ -40,7 +37,10 @@ export interface ServiceWorkerScope {
   readonly clients: { claim(): Promise<void> };
   readonly registration: ServiceWorkerVersions;
   skipWaiting(): Promise<void>;
-  addEventListener(type: "install" | "activate", listener: (event: ExtendableEvent) => void): void;
+  addEventListener(
+    type: "install" | "activate",
+    listener: (event: Pick<ServiceWorkerFetchEvent, "waitUntil">) => void,
+  ): void;
   addEventListener(type: "fetch", listener: (event: ServiceWorkerFetchEvent) => void): void;
   addEventListener(type: "message", listener: (event: ServiceWorkerMessage) => void): void;
 }

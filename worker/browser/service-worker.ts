@@ -23,7 +23,7 @@ export type { Call, Caller, Role } from "../http/index.ts";
 export type { ServiceWorkerFetchEvent } from "./service-worker-scope.ts";
 
 /** The caller of each request: a fixed tenant as its admin, or the result of the hook. */
-type Callers =
+export type ServiceWorkerCallers =
   | {
       /**
        * The tenant of every call. No key is needed: only pages of this origin reach a service worker, and they can open the
@@ -42,7 +42,7 @@ type Callers =
       readonly authenticate: (call: Call<ServiceWorkerFetchEvent>) => Caller | Promise<Caller>;
     };
 
-export type ServiceWorkerOptions = Callers &
+export type ServiceWorkerOptions = ServiceWorkerCallers &
   Pick<IndexedDbStoreOptions, "durability"> &
   Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
   Pick<

@@ -1,29 +1,31 @@
 import type { ExtractSchema } from "hono/types";
 import { DurableError } from "../../src/errors.ts";
 import type { RunStatus } from "../../src/record/run.ts";
+import type { TraceAnswer } from "../http/contract/histories.ts";
 import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
 import type { createApp } from "../http/index.ts";
 import { type CallOptions, type Send, said, segment } from "./requests.ts";
 import { type StreamWatchOptions, watch } from "./watch.ts";
 
 /** Every route of the service, by path and method, with its input and output. */
-type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
-type Path = keyof Endpoints & string;
-type Method<P extends Path> = keyof Endpoints[P] & `$${string}`;
-type Input<P extends Path, M extends Method<P>> = Endpoints[P][M] extends { readonly input: infer Taken }
+export type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
+export type Path = keyof Endpoints & string;
+export type Method<P extends Path> = keyof Endpoints[P] & `$${string}`;
+export type Input<P extends Path, M extends Method<P>> = Endpoints[P][M] extends { readonly input: infer Taken }
   ? Taken
   : never;
 /** The body of a request to a route. */
-type Sent<P extends Path, M extends Method<P>> = Input<P, M> extends { readonly json: infer Body } ? Body : never;
+export type Sent<P extends Path, M extends Method<P>> =
+  Input<P, M> extends { readonly json: infer Body } ? Body : never;
 /** The query of a request to a route, with its numbers as numbers. */
-type Asked<P extends Path, M extends Method<P>> =
+export type Asked<P extends Path, M extends Method<P>> =
   Input<P, M> extends { readonly query: infer Query }
     ? { readonly [Name in keyof Query]?: Name extends "limit" | "offset" ? number : Query[Name] }
     : never;
 /** The content of a request to a route: the ids in its path, its query and its body. */
 type Saying<P extends Path, M extends Method<P>> = Omit<Input<P, M>, "query"> & { readonly query?: Asked<P, M> };
-type Answer<P extends Path, M extends Method<P>> = AnswerOf<Endpoints[P][M]>;
-type AnswerOf<Endpoint> = Endpoint extends { readonly output: infer Body; readonly outputFormat: "json" }
+export type Answer<P extends Path, M extends Method<P>> = AnswerOf<Endpoints[P][M]>;
+export type AnswerOf<Endpoint> = Endpoint extends { readonly output: infer Body; readonly outputFormat: "json" }
   ? Body
   : never;
 
@@ -135,7 +137,8 @@ export function calls(baseUrl: string, send: Send) {
       json("$get", `${run}/history`, { ...at(runId), query }, call),
     events: async (runId: string, query: Asked<`${typeof run}/events`, "$get"> = {}, call: CallOptions = {}) =>
       json("$get", `${run}/events`, { ...at(runId), query }, call),
-    trace: async (runId: string, call: CallOptions = {}) => json("$get", `${run}/trace`, at(runId), call),
+    trace: async (runId: string, call: CallOptions = {}): Promise<TraceAnswer> =>
+      json("$get", `${run}/trace`, at(runId), call),
     lineage: async (runId: string, call: CallOptions = {}) => json("$get", `${run}/lineage`, at(runId), call),
     skills: async (call: CallOptions = {}) => json("$get", "/v1/skills", {}, call),
     whoami: async (call: CallOptions = {}) => json("$get", "/v1/whoami", {}, call),

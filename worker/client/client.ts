@@ -60,6 +60,7 @@ const mostCheckpoints = 1_000;
 export class Client implements RunsApi {
   readonly wire: WireClient;
 
+  /** @internal */
   constructor(wire: WireClient) {
     this.wire = wire;
   }

@@ -2,6 +2,18 @@ import { Client } from "./client.ts";
 import type { ClientOptions } from "./requests.ts";
 import { createWireClient } from "./wire.ts";
 
+export type { TraceAnswer } from "../http/contract/histories.ts";
+export type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
+export type {
+  Answer as RouteAnswer,
+  AnswerOf as EndpointAnswer,
+  Asked as RouteQuery,
+  Endpoints,
+  Input as RouteInput,
+  Method as RouteMethod,
+  Path as RoutePath,
+  Sent as RouteBody,
+} from "./calls.ts";
 export type { Client } from "./client.ts";
 export type { CallOptions, ClientOptions } from "./requests.ts";
 export type { StreamWatchOptions, WatchState } from "./watch.ts";

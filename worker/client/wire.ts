@@ -15,11 +15,11 @@ export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
  * const { run_id } = await wire.start("text.simple-summarize", { text: "Alice fell down a well." });
  * console.log((await wire.lineage(run_id)).descendants);
  */
-export function createWireClient(baseUrl: string, options: ClientOptions = {}) {
+export function createWireClient(baseUrl: string, options: ClientOptions = {}): WireClient {
   const send = requests(options);
   const routes: Routes = hc<ReturnType<typeof createApp>>(baseUrl, { fetch: send });
   return { routes, ...calls(baseUrl, send) };
 }
 
-/** What {@link createWireClient} makes. */
-export type WireClient = ReturnType<typeof createWireClient>;
+/** The client that {@link createWireClient} returns. */
+export type WireClient = ReturnType<typeof calls> & { readonly routes: Routes };

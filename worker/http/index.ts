@@ -29,10 +29,10 @@ import { checkedStream, type OpenStream, type StreamOptions } from "./stream.ts"
 export type { Caller, Role } from "./auth/caller.ts";
 export { apiKeys, type KeyRecord, type KeyStore } from "./auth/keys.ts";
 export { memoryKeys } from "./auth/memory-keys.ts";
-export type { Call } from "./call.ts";
+export type { AppEnv, Call } from "./call.ts";
 export type { Access } from "./middleware/access.ts";
 export { accessLine } from "./middleware/access.ts";
-export type { OpenStream, StreamOptions } from "./stream.ts";
+export type { CheckedStream, OpenStream, StreamOptions } from "./stream.ts";
 
 /**
  * What the app needs from the platform on which it runs. `Bindings` is the type of the second argument of the platform's
@@ -95,7 +95,7 @@ export interface AppOptions<Bindings extends object> {
  * });
  * const response = await app.fetch(new Request("http://localhost/v1/runs"));
  */
-export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>) {
+export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>): App {
   const { onAccess } = options;
   const limits = {
     maxBodyBytes: bytesOption(options.maxBodyBytes, "maxBodyBytes", defaultMaxBodyBytes),
@@ -161,6 +161,13 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       },
     }),
   );
+  return withRoutes(app);
+}
+
+/** An app of Hono, typed by its routes: what each takes and answers. Its `fetch` takes a Request and returns a Response. */
+export type App = ReturnType<typeof withRoutes>;
+
+function withRoutes(app: Hono<AppEnv>) {
   return app
     .route("/", serviceRoutes)
     .route("/", startRoutes)

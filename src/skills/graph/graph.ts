@@ -33,7 +33,7 @@ export interface Scope {
   readonly outputs: Fields;
 }
 
-interface StepBase {
+export interface StepBase {
   /** Any text of 1 to 256 characters, unique in the skill. */
   readonly id: string;
   /** Steps that must have settled. Default: the previous step; `[]` means none. */

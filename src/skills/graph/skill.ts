@@ -15,28 +15,38 @@ export interface GraphSkillDefinition<Given = unknown> extends SkillDefinition<u
  * lacks.
  */
 export type CheckedSteps<Steps extends readonly GraphStep[]> = {
-  readonly [Index in keyof Steps]: Checked<Steps[Index]>;
+  readonly [Index in keyof Steps]: CheckedStep<Steps[Index]>;
 };
 
-type Checked<Step> = [Unknown<Step>] extends [never] ? Fitting<Step> : Step & Without<Unknown<Step>>;
+/** One step of {@link CheckedSteps}. */
+export type CheckedStep<Step> = [UnknownMember<Step>] extends [never]
+  ? FittingStep<Step>
+  : Step & Without<UnknownMember<Step>>;
 
 /** Members that no step has: literals of a generic type are not looked at for them otherwise. */
-type Unknown<Step> = Exclude<keyof Step, MemberOf<GraphStep>>;
+export type UnknownMember<Step> = Exclude<keyof Step, MemberOf<GraphStep>>;
 
-type MemberOf<Step> = Step extends unknown ? keyof Step : never;
+/** The members of any of these. */
+export type MemberOf<Step> = Step extends unknown ? keyof Step : never;
 
-type Fitting<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
+/** The step, if its mappings fit its capability. */
+export type FittingStep<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
   ? Step & {
-      readonly input?: Source | Mapping<Input, Step extends { readonly input: infer Given } ? Given : unknown>;
-      readonly output?: string | Targets<Output, Step extends { readonly output: infer Given } ? Given : unknown>;
+      readonly input?: Source | CheckedInput<Input, Step extends { readonly input: infer Given } ? Given : unknown>;
+      readonly output?: string | CheckedOutput<Output, Step extends { readonly output: infer Given } ? Given : unknown>;
     }
   : Step;
 
-type Mapping<Input, Given> = { readonly [Name in keyof Input]: Source } & Without<Exclude<keyof Given, keyof Input>>;
-type Targets<Output, Given> = { readonly [Name in keyof Output]?: string } & Without<
+/** An input mapping that names the fields of the capability's input. */
+export type CheckedInput<Input, Given> = { readonly [Name in keyof Input]: Source } & Without<
+  Exclude<keyof Given, keyof Input>
+>;
+/** An output mapping that names fields of the capability's output. */
+export type CheckedOutput<Output, Given> = { readonly [Name in keyof Output]?: string } & Without<
   Exclude<keyof Given, keyof Output>
 >;
-type Without<Names extends PropertyKey> = { readonly [Name in Names]?: never };
+/** An object without these fields. */
+export type Without<Names extends PropertyKey> = { readonly [Name in Names]?: never };
 
 /**
  * Defines a skill as a graph of steps. The graph is checked here, so that a run never meets an unknown reference or a
