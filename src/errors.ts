@@ -57,6 +57,17 @@ export interface DurableErrorOptions {
 /**
  * The one error class of this package. Classes do not survive bundles, realms or JSON, so distinguish errors by `code`;
  * {@link isDurableError} reads it from any value.
+ *
+ * @example
+ * ```ts
+ * import { DurableError } from "orca-durable";
+ *
+ * export function customerOf(headers: Headers): string {
+ *   const customer = headers.get("x-customer");
+ *   if (customer !== null) return customer;
+ *   throw new DurableError("unauthorized", "the request names no customer", { hint: "send the header x-customer" });
+ * }
+ * ```
  */
 export class DurableError extends Error {
   override readonly name = "DurableError";
@@ -78,7 +89,23 @@ export class DurableError extends Error {
   }
 }
 
-/** True for a {@link DurableError} of any copy of this package; if `code` is present, only for that code. */
+/**
+ * True for a {@link DurableError} of any copy of this package; if `code` is present, only for that code.
+ *
+ * @example
+ * ```ts
+ * import { isDurableError, type Runs } from "orca-durable";
+ *
+ * export async function find(runs: Runs, runId: string) {
+ *   try {
+ *     return await runs.get(runId);
+ *   } catch (error) {
+ *     if (isDurableError(error, "not_found")) return undefined;
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
 export function isDurableError(error: unknown, code?: ErrorCode): error is DurableError {
   if (typeof error !== "object" || error === null) return false;
   const { name, code: found } = error as { name?: unknown; code?: unknown };

@@ -131,6 +131,17 @@ export interface ServeOptions {
  *
  * @throws `invalid_definition` if a skill uses a capability that is not registered, or telemetry is plain hooks;
  * `invalid_request` that names an option whose number is out of range; `unsupported` without WebCrypto.
+ * @example
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { capabilities, skills } from "./skills.ts";
+ *
+ * const runtime = createRuntime({ store: memoryStore(), skills, capabilities });
+ * const runs = runtime.for("acme");
+ * await runtime.drain();
+ * console.log(await runs.list({ status: "failed" }));
+ * ```
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();

@@ -40,7 +40,13 @@ export interface IndexedDbStoreOptions {
  * `unsupported` if the page may have no database, as in a sandboxed frame.
  *
  * @example
- * const runtime = createRuntime({ store: indexedDbStore(), skills });
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { indexedDbStore } from "orca-durable/indexeddb";
+ * import { skills } from "./skills.ts";
+ *
+ * export const runtime = createRuntime({ store: indexedDbStore(), skills });
+ * ```
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
   const { name = "orca-durable", durability = "strict", onOutdated } = options;

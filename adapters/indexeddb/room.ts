@@ -7,7 +7,17 @@ export interface Room {
   readonly isPersistent: boolean;
 }
 
-/** The storage of this site; `undefined` if the browser does not report it, as outside of secure contexts. */
+/**
+ * The storage of this site; `undefined` if the browser does not report it, as outside of secure contexts.
+ *
+ * @example
+ * ```ts
+ * import { storageRoom } from "orca-durable/indexeddb";
+ *
+ * const room = await storageRoom();
+ * if (room !== undefined) console.log(room);
+ * ```
+ */
 export async function storageRoom(): Promise<Room | undefined> {
   try {
     const { usage, quota } = (await storage()?.estimate()) ?? {};
@@ -21,6 +31,13 @@ export async function storageRoom(): Promise<Room | undefined> {
 /**
  * Asks the browser not to clear this site's storage when the disk gets full. It may ask the user, or decide by how the
  * site is used. False if it declines, or cannot promise it.
+ *
+ * @example
+ * ```ts
+ * import { persistStorage } from "orca-durable/indexeddb";
+ *
+ * if (!(await persistStorage())) console.warn("the browser may clear the runs of this site when the disk gets full");
+ * ```
  */
 export async function persistStorage(): Promise<boolean> {
   return (await storage()?.persist?.()) ?? false;

@@ -36,6 +36,15 @@ export interface StoredRun {
 /**
  * A store whose medium is this process: it lasts as long as its data is referenced, so it is for tests and for runs
  * that may die with their process. All readers share the same rows, so the rows are frozen.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { skills } from "./skills.ts";
+ *
+ * export const runs = createRuntime({ store: memoryStore(), skills }).for("acme");
+ * ```
  */
 export function memoryStore({ data = new Map() }: { readonly data?: MemoryData } = {}): Store {
   let closed = false;

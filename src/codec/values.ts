@@ -15,6 +15,12 @@ const bigintDigits = /^-?\d{1,100000}$/;
  *
  * @throws `invalid_request` that names the path of a value that cannot be stored: a function, a symbol, a cycle, a
  * class instance, a sparse array, more than 500 levels.
+ * @example
+ * ```ts
+ * import { encodeValue } from "orca-durable/codec";
+ *
+ * console.log(JSON.stringify(encodeValue({ at: new Date(0), total: 12n })));
+ * ```
  */
 export function encodeValue(value: unknown, path: Path = "value"): Json {
   return located(path, (path) => readable(path, () => encode(value, path, new Set())));
@@ -34,6 +40,13 @@ function readable<T>(path: Path, read: () => T): T {
  * The value of a JSON form, fresh at every call.
  *
  * @throws `invalid_request` that names the path of a malformed tag.
+ * @example
+ * ```ts
+ * import { decodeValue, encodeValue } from "orca-durable/codec";
+ *
+ * const json = encodeValue(new Map([["a", 1]]));
+ * console.log(decodeValue(json)); // Map(1) { "a" => 1 }
+ * ```
  */
 export function decodeValue(json: Json, path: Path = "value"): unknown {
   return located(path, (path) => decode(json, path));

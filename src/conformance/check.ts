@@ -41,6 +41,19 @@ export type CaseResult =
  * Runs the cases one after the other and reports on each; a failing case does not stop the rest.
  *
  * @throws an `Error` for an exemption, or an id in `only`, that names no case.
+ * @example
+ * ```ts
+ * import { checkStore } from "orca-durable/conformance";
+ * import { memoryStore } from "orca-durable/memory";
+ *
+ * const report = await checkStore({
+ *   fresh: async () => {
+ *     const data = new Map();
+ *     return { open: async () => memoryStore({ data }) };
+ *   },
+ * });
+ * console.log(report.results.filter(({ outcome }) => outcome === "failed"));
+ * ```
  */
 export async function checkStore(harness: StoreHarness, options: CheckOptions = {}): Promise<ConformanceReport> {
   const { exemptions = [], only, timeoutMs = 60_000 } = options;

@@ -16,7 +16,18 @@ export interface StoreCall {
 /** Whether a fault strikes a call. */
 export type StrikesWhen = (call: StoreCall) => boolean;
 
-/** Commits, and then rejects all the same: the outcome is there, and its answer is lost. Asked about commits only. */
+/**
+ * Commits, and then rejects all the same: the outcome is there, and its answer is lost. Asked about commits only.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "orca-durable/memory";
+ * import { lostAnswerStore } from "orca-durable/testing";
+ *
+ * // The first commit is written, and its answer is lost.
+ * export const store = lostAnswerStore(memoryStore(), ({ nth }) => nth === 1);
+ * ```
+ */
 export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
   return intercepted(store, async (call, proceed) => {
     const answer = await proceed();
@@ -25,7 +36,18 @@ export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
   });
 }
 
-/** Rejects without having done anything. Asked about reads as well. */
+/**
+ * Rejects without having done anything. Asked about reads as well.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "orca-durable/memory";
+ * import { failingStore } from "orca-durable/testing";
+ *
+ * // Every second call of each method fails.
+ * export const store = failingStore(memoryStore(), ({ nth }) => nth % 2 === 0);
+ * ```
+ */
 export function failingStore(store: Store, when: StrikesWhen): Store {
   return intercepted(store, async (call, proceed) => {
     if (when(call)) throw failed(`The medium failed on this ${call.method}.`);
@@ -42,7 +64,21 @@ export interface Crash {
   readonly calls: "reject" | "hang";
 }
 
-/** Stops for ever at one commit, as a killed process does. `close` still closes the store underneath. */
+/**
+ * Stops for ever at one commit, as a killed process does. `close` still closes the store underneath.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { crashingStore } from "orca-durable/testing";
+ * import { skills } from "./skills.ts";
+ *
+ * // A process that dies after its third commit is written, and before it hears of it.
+ * const store = crashingStore(memoryStore(), { atCommit: 3, moment: "after", calls: "hang" });
+ * export const runtime = createRuntime({ store, skills });
+ * ```
+ */
 export function crashingStore(store: Store, { atCommit, moment, calls }: Crash): Store & { readonly crashed: boolean } {
   let crashed = false;
   const lost = () => (calls === "hang" ? new Promise<never>(() => undefined) : Promise.reject(failed("Crashed.")));
@@ -69,7 +105,19 @@ export interface StoreCounts {
   snapshotBytesRead: number;
 }
 
-/** Counts what passes through, from the moment it was made. */
+/**
+ * Counts what passes through, from the moment it was made.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "orca-durable/memory";
+ * import { countingStore } from "orca-durable/testing";
+ *
+ * const store = countingStore(memoryStore());
+ * await store.getRun("acme", "run_1");
+ * console.log(store.counts.calls.getRun); // 1
+ * ```
+ */
 export function countingStore(store: Store): Store & { readonly counts: StoreCounts } {
   const counts: StoreCounts = {
     calls: {

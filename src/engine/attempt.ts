@@ -44,7 +44,20 @@ export interface StepError {
   readonly raw: unknown;
 }
 
-/** Throw this, or any error of this name, if trying again cannot help. */
+/**
+ * Throw this, or any error of this name, if trying again cannot help.
+ *
+ * @example
+ * ```ts
+ * import { defineCapability, NonRetryableError } from "orca-durable";
+ *
+ * export const lookUp = defineCapability({ id: "user.look-up", version: "1" }, async ({ id }: { id: string }) => {
+ *   const response = await fetch(`https://api.example.com/users/${id}`);
+ *   if (response.status === 404) throw new NonRetryableError(`there is no user ${id}`);
+ *   return response.json();
+ * });
+ * ```
+ */
 export class NonRetryableError extends Error {
   override readonly name: string = "NonRetryableError";
 }
@@ -57,10 +70,18 @@ export class NonRetryableError extends Error {
  *
  * @example
  * ```ts
- * await step.do("charge", { sideEffects: "external_action", isIdempotent: false }, async () => {
- *   const response = await fetch(url, { method: "POST", body });
- *   if (response.status === 422) throw new NothingHappenedError("the card was declined");
- *   return response.json();
+ * import { defineSkill, NothingHappenedError } from "orca-durable";
+ *
+ * export const order = defineSkill({
+ *   id: "order",
+ *   version: "1",
+ *   async run(step, { card }: { card: string }) {
+ *     return step.do("charge", { sideEffects: "external_action", isIdempotent: false }, async () => {
+ *       const response = await fetch("https://pay.example.com/charges", { method: "POST", body: card });
+ *       if (response.status === 422) throw new NothingHappenedError("the card was declined");
+ *       return response.json();
+ *     });
+ *   },
  * });
  * ```
  */

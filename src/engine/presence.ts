@@ -27,7 +27,13 @@ export interface Presence {
  * `undefined` if the platform has no Web Locks.
  *
  * @example
- * const runtime = createRuntime({ store: indexedDbStore(), skills, presence: webLocksPresence() });
+ * ```ts
+ * import { createRuntime, webLocksPresence } from "orca-durable";
+ * import { indexedDbStore } from "orca-durable/indexeddb";
+ * import { skills } from "./skills.ts";
+ *
+ * export const runtime = createRuntime({ store: indexedDbStore(), skills, presence: webLocksPresence() });
+ * ```
  */
 export function webLocksPresence(name = "orca-durable"): Presence | undefined {
   const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;

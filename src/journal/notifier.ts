@@ -20,7 +20,21 @@ export interface Notifier {
   close(): void;
 }
 
-/** Notifies the listeners of this object. */
+/**
+ * Notifies the listeners of this object.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime, localNotifier } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { skills } from "./skills.ts";
+ *
+ * const store = memoryStore();
+ * const notifier = localNotifier();
+ * export const front = createRuntime({ store, skills, notifier, executes: false });
+ * export const worker = createRuntime({ store, skills, notifier });
+ * ```
+ */
 export function localNotifier(): Notifier {
   const listeners = new Set<(changed: Changed) => void>();
   return {
@@ -43,7 +57,13 @@ export function localNotifier(): Notifier {
  *
  * @throws `unsupported` if the platform has no BroadcastChannel, or does not allow it.
  * @example
- * const runtime = createRuntime({ store: indexedDbStore(), skills, notifier: broadcastNotifier() });
+ * ```ts
+ * import { broadcastNotifier, createRuntime } from "orca-durable";
+ * import { indexedDbStore } from "orca-durable/indexeddb";
+ * import { skills } from "./skills.ts";
+ *
+ * export const runtime = createRuntime({ store: indexedDbStore(), skills, notifier: broadcastNotifier() });
+ * ```
  */
 export function broadcastNotifier(name = "orca-durable"): Notifier {
   const local = localNotifier();

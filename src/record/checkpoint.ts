@@ -41,7 +41,19 @@ export interface Checkpoint<V = unknown> {
   readonly state: ExecutionState<V>;
 }
 
-/** `checkpoint://<run>/<checkpoint>`, the name by which a record refers to its state. */
+/**
+ * `checkpoint://<run>/<checkpoint>`, the name by which a record refers to its state.
+ *
+ * @example
+ * ```ts
+ * import type { CheckpointRecord } from "orca-durable";
+ * import { stateSnapshotRef } from "orca-durable/codec";
+ *
+ * export function stateOf(record: CheckpointRecord) {
+ *   return stateSnapshotRef(record); // checkpoint://run_1/chk_1
+ * }
+ * ```
+ */
 export function stateSnapshotRef(record: Pick<CheckpointRecord, "runId" | "checkpointId">): string {
   return `checkpoint://${record.runId}/${record.checkpointId}`;
 }

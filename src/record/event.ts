@@ -74,7 +74,19 @@ export function positionOf({ eventId }: RunEvent): Position {
   return { revision: Number(revision), index: Number(index) };
 }
 
-/** The place of an event in its run, `<revision>-<index>`: the `Last-Event-ID` of a stream. */
+/**
+ * The place of an event in its run, `<revision>-<index>`: the `Last-Event-ID` of a stream.
+ *
+ * @example
+ * ```ts
+ * import type { RunEvent } from "orca-durable";
+ * import { eventPosition } from "orca-durable/codec";
+ *
+ * export function lineOf(event: RunEvent) {
+ *   return `id: ${eventPosition(event)}\ndata: ${event.eventType}\n\n`;
+ * }
+ * ```
+ */
 export function eventPosition(event: RunEvent): string {
   const { revision, index } = positionOf(event);
   return `${revision}-${index}`;

@@ -186,7 +186,18 @@ export const maxInboxBytes = 64 * 1024;
 
 export const terminalStatuses = ["completed", "failed", "canceled"] as const satisfies readonly RunStatus[];
 
-/** True if nothing happens to the run any more unless a caller asks for it. */
+/**
+ * True if nothing happens to the run any more unless a caller asks for it.
+ *
+ * @example
+ * ```ts
+ * import { isTerminal, type Runs } from "orca-durable";
+ *
+ * export async function isOver(runs: Runs, runId: string) {
+ *   return isTerminal((await runs.get(runId)).status);
+ * }
+ * ```
+ */
 export function isTerminal(status: RunStatus): boolean {
   return (terminalStatuses as readonly RunStatus[]).includes(status);
 }

@@ -21,6 +21,15 @@ export interface Comparison {
  * The changes up to a checkpoint: since another one of the run, or since the previous one.
  *
  * @throws `not_found` that names the run, the checkpoint or its state.
+ * @example
+ * ```ts
+ * import { compareCheckpoints, type Runs } from "orca-durable";
+ *
+ * export async function lastChange(runs: Runs, runId: string) {
+ *   const { checkpointHead } = await runs.get(runId);
+ *   return checkpointHead === undefined ? undefined : compareCheckpoints(runs, runId, checkpointHead);
+ * }
+ * ```
  */
 export async function compareCheckpoints(
   runs: Runs,

@@ -22,6 +22,16 @@ const pageSize = 200;
  *
  * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read; `conflict`
  * while the run is being executed, and if it changed before the end.
+ * @example
+ * ```ts
+ * import { exportRun, type Runs } from "orca-durable";
+ *
+ * export async function linesOf(runs: Runs, runId: string) {
+ *   const lines: string[] = [];
+ *   for await (const line of exportRun(runs, runId)) lines.push(line);
+ *   return lines;
+ * }
+ * ```
  */
 export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<string, void, undefined> {
   const scope = scopeOf(runs);

@@ -29,6 +29,14 @@ const mostLength = 1024 * 1024;
  *
  * @throws `invalid_request` that names the line; `unsupported_version`; `too_large`; `quota_exceeded`; `conflict` if
  * the run exists with another history.
+ * @example
+ * ```ts
+ * import { exportRun, importRun, type Runs } from "orca-durable";
+ *
+ * export function copy(from: Runs, to: Runs, runId: string) {
+ *   return importRun(to, exportRun(from, runId));
+ * }
+ * ```
  */
 export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
   const { host, tenant } = scopeOf(runs);

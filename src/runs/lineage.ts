@@ -49,6 +49,15 @@ const pageSize = 100;
  * platform allows no more queries.
  *
  * @throws `not_found`.
+ * @example
+ * ```ts
+ * import { readLineage, type Runs } from "orca-durable";
+ *
+ * export async function relatives(runs: Runs, runId: string) {
+ *   const { ancestors, descendants } = await readLineage(runs, runId);
+ *   return [...ancestors, ...descendants].map((relative) => relative.runId);
+ * }
+ * ```
  */
 export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
   const scope = scopeOf(runs);

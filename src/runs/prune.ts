@@ -33,6 +33,15 @@ const pageSize = 100;
  * spared.
  *
  * @throws `invalid_request` that names the field.
+ * @example
+ * ```ts
+ * import { pruneRuns, type Runs } from "orca-durable";
+ *
+ * export function keepAMonth(runs: Runs) {
+ *   const aMonthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+ *   return pruneRuns(runs, { olderThan: aMonthAgo });
+ * }
+ * ```
  */
 export async function pruneRuns(
   runs: Runs,

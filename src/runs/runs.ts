@@ -70,6 +70,17 @@ import { listedSkills } from "./skills.ts";
  * `not_found` that names it; an operation that the lifecycle forbids is an `invalid_transition`. After either nothing
  * has changed. Calls that write a run have a {@link Precondition} among their options, like HTTP's `If-Match`; the
  * newborn of a replay or fork is written only if its source fulfils it.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { letter } from "./skills.ts";
+ *
+ * const runs = createRuntime({ store: memoryStore(), skills: [letter] }).for("acme");
+ * const { run } = await runs.start(letter, { to: "Alice" });
+ * console.log(await runs.result(letter, run.runId));
+ * ```
  */
 export class Runs implements RunsApi {
   readonly #scope: Scope;

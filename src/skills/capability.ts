@@ -65,6 +65,20 @@ export interface Capability<Input = unknown, Output = unknown> {
  * Defines a capability. The definition is copied and frozen.
  *
  * @throws `invalid_definition` that names the place.
+ * @example
+ * ```ts
+ * import { defineCapability } from "orca-durable";
+ *
+ * export const sendMail = defineCapability(
+ *   { id: "mail.send", version: "1", sideEffects: "external_action" },
+ *   async ({ to, text }: { to: string; text: string }, { idempotencyKey, signal }) => {
+ *     const headers = { "idempotency-key": idempotencyKey };
+ *     const body = JSON.stringify({ to, text });
+ *     const response = await fetch("https://mail.example.com/send", { method: "POST", headers, body, signal });
+ *     return { accepted: response.ok };
+ *   },
+ * );
+ * ```
  */
 export function defineCapability<Input = unknown, Output = unknown>(
   definition: CapabilityDefinition<Input, Output>,
@@ -125,6 +139,14 @@ function msIsZero(duration: unknown): boolean {
 /**
  * SHA-256 over a definition, with only the vendors of its schemas: the same before and after anything that happens to a
  * run.
+ *
+ * @example
+ * ```ts
+ * import { capabilityDigest } from "orca-durable";
+ * import { capabilities } from "./skills.ts";
+ *
+ * for (const { definition } of capabilities) console.log(definition.id, await capabilityDigest(definition));
+ * ```
  */
 export function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
   const { input, output, ...data } = definition;

@@ -13,7 +13,20 @@ import {
   type TelemetryHooks,
 } from "./telemetry.ts";
 
-/** Turns hooks into the `telemetry` option of a runtime or an app, which reports to them what is done. */
+/**
+ * Turns hooks into the `telemetry` option of a runtime or an app, which reports to them what is done.
+ *
+ * @example
+ * ```ts
+ * import { defineTelemetry } from "orca-durable/telemetry";
+ *
+ * export const telemetry = defineTelemetry({
+ *   startSpan: ({ name }) => ({ name, beganAt: performance.now() }),
+ *   endSpan: ({ name, beganAt }) => console.log(name, performance.now() - beganAt),
+ *   record: (instrument, value, attributes) => console.log(instrument, value, attributes),
+ * });
+ * ```
+ */
 export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
   const untyped = hooks as TelemetryHooks;
   return Object.freeze({

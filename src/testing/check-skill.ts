@@ -53,8 +53,13 @@ const longestDelayMs = 50;
  *
  * @throws the errors of `start` for the inputs, of an import for a history, and of `createRuntime` for the skill.
  * @example
- * const report = await checkSkill(skill, { inputs: { order: 7 }, capabilities });
- * expect(report.problems).toEqual([]);
+ * ```ts
+ * import { checkSkill } from "orca-durable/testing";
+ * import { capabilities, letter } from "./skills.ts";
+ *
+ * const report = await checkSkill(letter, { inputs: { to: "Alice" }, capabilities });
+ * console.log(report.problems);
+ * ```
  */
 export async function checkSkill<Inputs>(
   skill: Skill<Inputs>,
@@ -104,7 +109,13 @@ export async function checkSkill<Inputs>(
  *
  * @throws an `Error` whose message is the report, if there is any problem.
  * @example
- * test("the order survives every crash", () => assertSkill(order, { inputs: { order: 7 }, capabilities }));
+ * ```ts
+ * import { assertSkill } from "orca-durable/testing";
+ * import { test } from "vitest";
+ * import { capabilities, letter } from "./skills.ts";
+ *
+ * test("the letter survives every crash", () => assertSkill(letter, { inputs: { to: "Alice" }, capabilities }));
+ * ```
  */
 export async function assertSkill<Inputs>(
   skill: Skill<Inputs>,

@@ -10,6 +10,14 @@ export type CapabilityMocks = Readonly<Record<string, Mock<StepContext>>>;
  * and the side-effect ledger apply to the results of a mock.
  *
  * @throws `invalid_definition` for a mock of a capability that is not among them.
+ * @example
+ * ```ts
+ * import { createTestRuntime, mockCapabilities } from "orca-durable/testing";
+ * import { capabilities, skills } from "./skills.ts";
+ *
+ * const mocks = mockCapabilities(capabilities, { "mail.send": { returns: { accepted: true } } });
+ * export const { runs, settle } = createTestRuntime({ skills, capabilities: mocks });
+ * ```
  */
 export function mockCapabilities(
   capabilities: readonly AnyCapability[],

@@ -28,6 +28,14 @@ export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
  * The steps of a body are not known earlier.
  *
  * @throws `invalid_definition` for a graph skill; mock its capabilities instead.
+ * @example
+ * ```ts
+ * import { createTestRuntime, mockSteps } from "orca-durable/testing";
+ * import { letter } from "./skills.ts";
+ *
+ * const mocked = mockSteps(letter, { draft: { returns: "Dear Alice, …" } });
+ * export const { runs, settle } = createTestRuntime({ skills: [mocked] });
+ * ```
  */
 export function mockSteps<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: StepMocks): Skill<Inputs, Result> {
   checkMocks(mocks);

@@ -37,11 +37,17 @@ export interface TestRuntime<C extends Clock = VirtualClock> {
  *
  * @throws As `createRuntime` does.
  * @example
- * const { runs, settle, advance } = createTestRuntime({ skills: [reminder], capabilities: [sendMail] });
- * const { run } = await runs.start({ skillId: "invoice.remind", inputs: { customer: "Alice" } });
+ * ```ts
+ * import { createTestRuntime } from "orca-durable/testing";
+ * import { capabilities, letter } from "./skills.ts";
+ *
+ * const { runs, settle, advance } = createTestRuntime({ skills: [letter], capabilities });
+ * const { run } = await runs.start(letter, { to: "Alice" });
  * await settle();
  * await advance(8 * 24 * 3_600_000);
  * const { status, result } = await runs.get(run.runId);
+ * console.log(status, result);
+ * ```
  */
 export function createTestRuntime(options?: TestRuntimeOptions): TestRuntime;
 export function createTestRuntime<C extends Clock>(

@@ -38,6 +38,17 @@ interface Sleeper {
  * That everything only sleeps is a guess: for some turns of the event loop no sleep began or ended. Promises, timers of
  * 0 ms and the memory store fit into that. Put longer work into `during`, and stores on a real medium into
  * `timelessStore`; otherwise a timeout of an hour may end before the medium has answered.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ * import { virtualClock } from "orca-durable/testing";
+ * import { skills } from "./skills.ts";
+ *
+ * const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
+ * export const runtime = createRuntime({ store: memoryStore(), skills, clock });
+ * ```
  */
 export function virtualClock({
   now: startsAt = Date.now(),

@@ -66,8 +66,13 @@ const repeatedMs = 60_000;
  *
  * @throws `invalid_request` if the tenant is not a valid id; `unsupported` without WebCrypto or BroadcastChannel.
  * @example
+ * ```ts
+ * import { createPage } from "orca-durable/page";
+ * import { capabilities, skills } from "./skills.ts";
+ *
  * const page = createPage({ tenant: "me", skills, capabilities, serviceWorker: "/service-worker.js" });
  * await page.ready; // from here on fetch("/v1/runs") is answered on this device
+ * ```
  */
 export function createPage(options: PageOptions): DurablePage {
   const { tenant, skills, capabilities, database = defaultDatabase, everyMs } = options;

@@ -106,7 +106,12 @@ const streamMaxMs = 240_000;
  *
  * @throws `invalid_definition` if `basePath` is not a path.
  * @example
+ * ```ts
+ * import { createServiceWorker } from "orca-durable/service-worker";
+ * import { capabilities, skills } from "./skills.ts";
+ *
  * createServiceWorker({ tenant: "me", skills, capabilities }).listen();
+ * ```
  */
 export function createServiceWorker(options: ServiceWorkerOptions): DurableServiceWorker {
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;

@@ -26,11 +26,15 @@ export { createWireClient, type Routes, type WireClient } from "./wire.ts";
  * `upstream_failure` is a service that cannot be reached.
  *
  * @example
- * const client = createClient("http://127.0.0.1:8787", { apiKey: "dev-key" });
- * const inputs = { text: "Alice fell down a well." };
- * const { run } = await client.start({ skillId: "text.simple-summarize", inputs });
+ * ```ts
+ * import { createClient } from "orca-durable/client";
+ * import { letter } from "./skills.ts";
+ *
+ * const client = createClient("https://runs.example.com", { apiKey: "dev-key" });
+ * const { run } = await client.start(letter, { to: "Alice" });
  * for await (const { eventType } of client.watch(run.runId)) console.log(eventType);
- * console.log(await client.result(run.runId));
+ * console.log(await client.result(letter, run.runId));
+ * ```
  */
 export function createClient(baseUrl: string, options: ClientOptions = {}): Client {
   return new Client(createWireClient(baseUrl, options));

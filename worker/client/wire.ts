@@ -11,9 +11,13 @@ export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
  * fails as those of {@link createClient} do.
  *
  * @example
- * const wire = createWireClient("http://127.0.0.1:8787", { apiKey: "dev-key" });
- * const { run_id } = await wire.start("text.simple-summarize", { text: "Alice fell down a well." });
+ * ```ts
+ * import { createWireClient } from "orca-durable/client";
+ *
+ * const wire = createWireClient("https://runs.example.com", { apiKey: "dev-key" });
+ * const { run_id } = await wire.start("letter", { to: "Alice" });
  * console.log((await wire.lineage(run_id)).descendants);
+ * ```
  */
 export function createWireClient(baseUrl: string, options: ClientOptions = {}): WireClient {
   const send = requests(options);

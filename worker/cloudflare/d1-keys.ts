@@ -22,11 +22,14 @@ const columns = keyColumns.join(", ");
 /**
  * API keys in the table `api_keys` of a D1 database.
  * @example
- * const app = createApp<Env>({
- *   authenticate: ({ request, env }) => apiKeys([[env.API_KEY, "acme"]], d1Keys(env.DB))(request),
- *   keys: ({ env }) => d1Keys(env.DB),
- *   runs: (tenant, { env }) => runtimeOf(env).for(tenant),
- * });
+ * ```ts
+ * import { type D1Database } from "orca-durable/d1";
+ * import { d1Keys } from "orca-durable/cloudflare";
+ *
+ * export function keysOf(env: { readonly DB: D1Database }) {
+ *   return d1Keys(env.DB).list("acme");
+ * }
+ * ```
  */
 export function d1Keys(db: D1Database): KeyStore {
   const prepare = (sql: string, ...values: readonly (string | number | null)[]) => db.prepare(sql).bind(...values);

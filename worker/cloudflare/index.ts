@@ -96,7 +96,12 @@ const drainedWithStart = 2;
 /**
  * A Worker that serves these skills over D1, and executes due runs from a cron trigger.
  * @example
- * export default createWorker({ skills: [summarizeSkill], capabilities: summarizeCapabilities });
+ * ```ts
+ * import { createWorker } from "orca-durable/cloudflare";
+ * import { capabilities, skills } from "./skills.ts";
+ *
+ * export default createWorker({ skills, capabilities });
+ * ```
  */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
   const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry } = options;

@@ -88,12 +88,18 @@ export interface AppOptions<Bindings extends object> {
  *
  * @throws `invalid_request` that names the option, if a number is out of range.
  * @example
+ * ```ts
+ * import { apiKeys, createApp } from "orca-durable/worker";
+ * import { runtime } from "./runs.ts";
+ *
  * const authenticate = apiKeys([["dev-key", "acme"]]);
  * const app = createApp({
  *   authenticate: ({ request }) => authenticate(request),
  *   runs: (tenant) => runtime.for(tenant),
  * });
- * const response = await app.fetch(new Request("http://localhost/v1/runs"));
+ * const response = await app.request("/v1/runs", { headers: { "x-api-key": "dev-key" } });
+ * console.log(await response.json());
+ * ```
  */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>): App {
   const { onAccess } = options;

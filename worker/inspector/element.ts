@@ -19,6 +19,15 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * - `routing`: `hash`, the default, keeps what is open in the fragment of the page's URL; `none` leaves the URL unchanged.
  *
  * It fills its place in the page, and is at least 380 pixels high.
+ *
+ * @example
+ * ```ts
+ * import { OrcaInspector } from "orca-durable/inspector";
+ *
+ * const inspector = new OrcaInspector();
+ * inspector.setAttribute("base", "https://runs.example.com");
+ * document.body.append(inspector);
+ * ```
  */
 export class OrcaInspector extends Base {
   static readonly observedAttributes: readonly string[] = ["base", "api-key", "routing"];

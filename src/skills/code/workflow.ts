@@ -121,7 +121,22 @@ export type WorkflowBody<Inputs = never, Result = unknown> = (
   context: RunContext,
 ) => Promise<Result>;
 
-/** A body that runs the `run(event, step)` of a Cloudflare Workflow, unchanged. */
+/**
+ * A body that runs the `run(event, step)` of a Cloudflare Workflow, unchanged.
+ *
+ * @example
+ * ```ts
+ * import { defineSkill, fromWorkflow } from "orca-durable";
+ *
+ * export const order = defineSkill({
+ *   id: "order",
+ *   version: "1",
+ *   run: fromWorkflow(async (event: { readonly payload: { readonly total: number } }, step) => {
+ *     return step.do("charge", async () => ({ charged: event.payload.total }));
+ *   }),
+ * });
+ * ```
+ */
 export function fromWorkflow<T, Result>(
   run: (event: Readonly<WorkflowEvent<T>>, step: WorkflowStep) => Promise<Result>,
 ): WorkflowBody<T, Result> {

@@ -19,7 +19,21 @@ export interface Literal {
 declare const literalMark: unique symbol;
 const literals = new WeakMap<object, unknown>();
 
-/** A constant as a step's input: `input: { limit: literal(5) }`. */
+/**
+ * A constant as a step's input: `input: { limit: literal(5) }`.
+ *
+ * @example
+ * ```ts
+ * import { defineGraphSkill, literal } from "orca-durable";
+ * import { sendMail } from "./skills.ts";
+ *
+ * export const greeting = defineGraphSkill({
+ *   id: "greeting",
+ *   version: "1",
+ *   steps: [{ id: "send", uses: sendMail, input: { to: "inputs.to", text: literal("Hello!") } }],
+ * });
+ * ```
+ */
 export function literal(value: unknown): Literal {
   const mark = Object.freeze({});
   literals.set(mark, value);

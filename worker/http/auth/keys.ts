@@ -66,11 +66,16 @@ export interface KeyStore {
  * @throws `unauthorized` without a key; `forbidden` for a wrong or revoked key; `internal_error` for every call if no key
  * exists, so that a service without keys stays closed.
  * @example
+ * ```ts
+ * import { createApp, apiKeys } from "orca-durable/worker";
+ * import { runtime } from "./runs.ts";
+ *
  * const authenticate = apiKeys([["dev-key", "acme"]]);
- * const app = createApp({
+ * export const app = createApp({
  *   authenticate: ({ request }) => authenticate(request),
  *   runs: (tenant) => runtime.for(tenant),
  * });
+ * ```
  */
 export function apiKeys(
   fixed: Iterable<readonly [key: string, caller: string | Caller]>,

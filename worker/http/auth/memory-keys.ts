@@ -3,8 +3,18 @@ import type { KeyRecord, KeyStore } from "./keys.ts";
 /**
  * Keys in memory, for tests: they are lost when the process ends.
  * @example
+ * ```ts
+ * import { apiKeys, createApp, memoryKeys } from "orca-durable/worker";
+ * import { runtime } from "./runs.ts";
+ *
  * const keys = memoryKeys();
- * const authenticate = apiKeys([["dev-key", "acme"]], keys); // and `keys: () => keys` for createApp
+ * const authenticate = apiKeys([["admin-key", "acme"]], keys);
+ * export const app = createApp({
+ *   authenticate: ({ request }) => authenticate(request),
+ *   keys: () => keys,
+ *   runs: (tenant) => runtime.for(tenant),
+ * });
+ * ```
  */
 export function memoryKeys(): KeyStore {
   const records = new Map<string, KeyRecord>();

@@ -52,7 +52,11 @@ function accessOf(c: Context<AppEnv>): Omit<Access, "ms"> {
 /**
  * The record as one line of JSON.
  * @example
- * const app = createApp({ ...options, onAccess: (access) => console.log(accessLine(access)) });
+ * ```ts
+ * import { type Access, accessLine } from "orca-durable/worker";
+ *
+ * export const onAccess = (access: Access) => console.log(accessLine(access));
+ * ```
  */
 export function accessLine({ method, route, status, ms, traceId, tenant, keyId }: Access): string {
   return JSON.stringify({

@@ -1,0 +1,155 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { doors, emitDeclarations, examplesIn, type PublicName, publicNames } from "../../scripts/api.ts";
+
+// The package as its users have it: its declarations in node_modules, beside its dependencies, and nothing of this repository.
+let project: string;
+let names: readonly PublicName[];
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "orca-durable-api-"));
+  const installed = join(project, "node_modules/orca-durable");
+  mkdirSync(installed, { recursive: true });
+  writeFileSync(join(installed, "package.json"), readFileSync("package.json"));
+  emitDeclarations(join(installed, "dist"));
+  const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> };
+  for (const name of Object.keys(dependencies))
+    symlinkSync(resolve("node_modules", name), join(project, "node_modules", name));
+  writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+  names = publicNames(join(installed, "dist"));
+}, 120_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+/** What a compiler prints of a folder of the project; empty if all is well. */
+async function compile(compiler: string, folder: string, compilerOptions: object): Promise<string> {
+  const file = join(project, folder, `tsconfig.${Object.values(compilerOptions).join(".").replaceAll(/\W/g, "")}.json`);
+  const web = { target: "es2022", lib: ["es2024", "dom", "dom.iterable", "dom.asynciterable"], types: [] };
+  writeFileSync(
+    file,
+    JSON.stringify({ compilerOptions: { strict: true, noEmit: true, ...web, ...compilerOptions }, include: ["*.ts"] }),
+  );
+  const run = promisify(execFile)(process.execPath, [join(compiler, "bin/tsc"), "-p", file, "--pretty", "false"]);
+  return run.then(
+    ({ stdout }) => stdout,
+    (error: { readonly stdout: string }) => error.stdout,
+  );
+}
+
+test("the names are those of every door", () => {
+  expect(new Set(names.map(({ door }) => door))).toEqual(new Set(doors().keys()));
+  expect(names.length).toBeGreaterThan(200);
+});
+
+test("every type in a public signature has a name that a door exports", () => {
+  const unnamed = names.flatMap(({ door, name, unnamed }) => unnamed.map((type) => `${door}: ${name} has ${type}`));
+  expect(unnamed).toEqual([]);
+});
+
+test("every public function and class has an example", () => {
+  const without = names.filter(
+    ({ isFunctionOrClass, docstring }) => isFunctionOrClass && examplesIn(docstring).length === 0,
+  );
+  expect(without.map(({ door, name }) => `${door}: ${name}`)).toEqual([]);
+});
+
+// What examples may import beside the package: the skills of a program, and its runtime.
+const preamble = {
+  "skills.ts": `import { defineCapability, defineSkill } from "orca-durable";
+
+export const sendMail = defineCapability(
+  { id: "mail.send", version: "1", sideEffects: "external_action" },
+  async ({ to, text }: { to: string; text: string }) => ({ accepted: to !== "" && text !== "" }),
+);
+
+export const letter = defineSkill({
+  id: "letter",
+  version: "1",
+  async run(step, { to }: { to: string }) {
+    const text = await step.do("draft", async () => \`Dear \${to}, …\`);
+    return step.use("send", sendMail, { to, text });
+  },
+});
+
+export const skills = [letter];
+export const capabilities = [sendMail];
+`,
+  "runs.ts": `import { createRuntime } from "orca-durable";
+import { memoryStore } from "orca-durable/memory";
+import { capabilities, skills } from "./skills.ts";
+
+export const runtime = createRuntime({ store: memoryStore(), skills, capabilities });
+export const runs = runtime.for("acme");
+`,
+};
+
+test("every example compiles for a user of the package", { timeout: 120_000 }, async () => {
+  const folder = join(project, "examples");
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(preamble)) writeFileSync(join(folder, name), text);
+  const examples = names.flatMap(({ door, name, docstring }) =>
+    examplesIn(docstring).map((code, index) => ({ file: `${door.replaceAll("/", ".")}.${name}.${index}.ts`, code })),
+  );
+  expect(examples.filter(({ code }) => code === "")).toEqual([]);
+  // Whatever a test runner is called, an example may use it.
+  writeFileSync(
+    join(folder, "vitest.d.ts"),
+    'declare module "vitest" { export function test(name: string, body: () => unknown): void }',
+  );
+  for (const { file, code } of examples) writeFileSync(join(folder, file), `export {};\n${code}`);
+  const printed = await compile(resolve("node_modules/typescript"), "examples", {
+    module: "nodenext",
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    allowImportingTsExtensions: true,
+  });
+  expect(printed).toBe("");
+  expect(examples.length).toBeGreaterThan(50);
+});
+
+test("every name that a door exports is in README or a page of the docs", () => {
+  const pages = [
+    "README.md",
+    ...readdirSync("docs")
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => `docs/${name}`),
+  ];
+  const words = new Set(pages.flatMap((page) => readFileSync(page, "utf8").match(/\b\w+\b/g) ?? []));
+  const unknown = names.filter(({ name }) => !words.has(name));
+  expect(unknown.map(({ door, name }) => `${door}: ${name}`)).toEqual([]);
+});
+
+describe("the package compiles for its users", () => {
+  const compilers = {
+    "5.9": "scripts/node_modules/typescript",
+    "6.0": "docs/node_modules/typescript",
+    "7.0": "node_modules/typescript",
+  };
+  const resolutions = { node16: "node16", nodenext: "nodenext", bundler: "esnext" };
+
+  beforeAll(() => {
+    mkdirSync(join(project, "doors"));
+    const imports = [...doors().keys()].map((door, index) => `export * as door${index} from "${door}";\n`);
+    writeFileSync(join(project, "doors/doors.ts"), imports.join(""));
+  });
+
+  describe.each(Object.entries(compilers))("with TypeScript %s", (version, path) => {
+    test("is that version", () => {
+      const { version: found } = JSON.parse(readFileSync(join(path, "package.json"), "utf8")) as { version: string };
+      expect(found).toMatch(new RegExp(`^${version.replace(".", "\\.")}\\.`));
+    });
+
+    test.each(Object.entries(resolutions))(
+      "resolving by %s, its declarations checked too",
+      { timeout: 120_000 },
+      async (moduleResolution, module) => {
+        const options = { skipLibCheck: false, exactOptionalPropertyTypes: true, module, moduleResolution };
+        expect(await compile(resolve(path), "doors", options)).toBe("");
+      },
+    );
+  });
+});
