@@ -9,6 +9,7 @@ export type { ListedCheckpoint } from "./record/checkpoint.ts";
 export type { DescentKind } from "./record/lineage.ts";
 export type { ApprovalRequest, Run } from "./record/run.ts";
 export type { Fields, Frame, Output, Trace, TraceMetrics, TraceStep, Working } from "./record/state.ts";
+export type { Backoff } from "./retry.ts";
 export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";
 export type {
   CheckpointPage,
@@ -29,7 +30,7 @@ export type { Quota } from "./runs/quota.ts";
 export type { SchemaIssue, SchemaResult } from "./schema.ts";
 export type { EffectPolicy, Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
 export type { CodeSkillDefinition } from "./skills/code/skill.ts";
-export type { DelayFunction, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
+export type { DelayFunction, StepRetries, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
 export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source, StepBase } from "./skills/graph/graph.ts";
 export type {
   CheckedInput,

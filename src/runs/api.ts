@@ -114,7 +114,16 @@ export interface ListedSkill {
  * both. Each method is described at {@link Runs}.
  *
  * @example
- * const failures = async (runs: RunsApi) => (await runs.list({ status: "failed" })).items;
+ * ```ts
+ * import type { RunsApi } from "orca-durable";
+ * import { letter } from "./skills.ts";
+ *
+ * // Works over `runtime.for(tenant)` and over `createClient(url)`.
+ * export async function write(runs: RunsApi, to: string) {
+ *   const { run } = await runs.start(letter, { to });
+ *   return runs.result(letter, run.runId);
+ * }
+ * ```
  */
 export interface RunsApi {
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;

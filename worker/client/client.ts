@@ -56,6 +56,14 @@ const mostCheckpoints = 1_000;
 /**
  * The runs of a service, as `Runs` are those of a runtime. `wire` makes the same calls in the names of the wire, and those that
  * are more than a {@link RunsApi}: `compare`, `export`, `import`, `lineage`, `trace`, `whoami`, and every route.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "orca-durable/client";
+ *
+ * const client = createClient("https://runs.example.com", { apiKey: "dev-key" });
+ * console.log(await client.list({ status: "failed" }), await client.wire.whoami());
+ * ```
  */
 export class Client implements RunsApi {
   readonly wire: WireClient;
