@@ -15,7 +15,7 @@ import { serve } from "./runs/serve.ts";
 import { type AnyCapability, CapabilityRegistry } from "./skills/capability.ts";
 import { type Skill, SkillRegistry } from "./skills/skill.ts";
 import type { Store } from "./store.ts";
-import { checkTelemetry, instrumented, type Telemetry } from "./telemetry/instrumentation.ts";
+import { checkTelemetry, instrumentOf, type Telemetry } from "./telemetry/instrumentation.ts";
 
 export interface RuntimeOptions {
   readonly store: Store;
@@ -153,7 +153,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const onError = carefully(options.onError ?? ((error) => console.error(error)));
   const inFlight = { count: 0 };
   const store = typedStore(options.store);
-  const instrumentation = options.telemetry && instrumented(options.telemetry, store, onError);
+  const instrumentation = options.telemetry && instrumentOf(options.telemetry)(store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
   // Each commit awaits it, and fails with its error.
   ready.catch(() => undefined);

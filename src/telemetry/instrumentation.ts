@@ -18,19 +18,15 @@ export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
  */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
-  /** What `instrumented` calls. */
+  /** An `Instrument`, which is no part of the public types. */
   readonly [instrument]: unknown;
 }
 
-/** What the hooks measure of a runtime over that store. `onError` is called with what a hook throws. */
-export function instrumented(telemetry: Telemetry, store: Store, onError: (error: unknown) => void): Instrumentation {
-  return instrumentOf(telemetry)(store, onError);
-}
-
+/** Begins to measure a runtime over that store. `onError` is called with what a hook throws. */
 export type Instrument = (store: Store, onError: (error: unknown) => void) => Instrumentation;
 
 /** `checkTelemetry` has seen that `defineTelemetry` made it. */
-function instrumentOf(telemetry: Telemetry): Instrument {
+export function instrumentOf(telemetry: Telemetry): Instrument {
   return telemetry[instrument] as Instrument;
 }
 
