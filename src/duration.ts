@@ -1,4 +1,4 @@
-import { invalidRequest } from "./errors.ts";
+import { invalidRequest, shown } from "./errors.ts";
 
 /**
  * The longest duration in milliseconds. A Date holds times up to 8.64e15, so a duration that begins before the year
@@ -54,8 +54,4 @@ function msOf(duration: Duration): number {
   if (typeof duration === "number") return duration;
   const [, count, unit] = words.exec(duration) ?? [];
   return Number(count) * unitMs[unit as DurationUnit];
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : value === null ? "null" : `of type ${typeof value}`;
 }

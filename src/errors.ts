@@ -144,3 +144,11 @@ export interface ErrorContext {
 }
 
 export type OnError = (error: unknown, context?: ErrorContext) => void;
+
+/** What a caller passed, as text for an error message. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value).slice(0, 100);
+  if (Array.isArray(value)) return "an array";
+  // An object need not have a text.
+  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 100);
+}

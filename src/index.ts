@@ -28,6 +28,7 @@ export { importRun } from "./runs/import.ts";
 export { readLineage } from "./runs/lineage.ts";
 export type { NewRun, StartOptions } from "./runs/new-run.ts";
 export { pruneRuns } from "./runs/prune.ts";
+export { defineQuota } from "./runs/quota.ts";
 export type { Runs } from "./runs/runs.ts";
 export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";

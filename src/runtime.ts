@@ -4,12 +4,12 @@ import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
 import { DurableError, isDurableError, type OnError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
+import { guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
 import { requireCrypto } from "./json.ts";
 import { present } from "./present.ts";
 import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
 import { lengthOption, numberOption } from "./runs/options.ts";
-import { type Quota, QuotaGuard } from "./runs/quota.ts";
 import { Runs } from "./runs/runs.ts";
 import { serve } from "./runs/serve.ts";
 import { type AnyCapability, CapabilityRegistry } from "./skills/capability.ts";
@@ -45,14 +45,12 @@ export interface RuntimeOptions {
    */
   readonly maxStateValues?: number;
   /**
-   * The limits of a tenant; called at each birth. The usage of a tenant is read from the store at most once in five
+   * The limits of tenants; made by `defineQuota`. The usage of a tenant is read from the store at most once in five
    * seconds, and once more if a birth would be rejected after a deletion here; births in between are added to it. So
    * the births of several runtimes may pass a bound together. Without this option there is no bound, and nothing is
    * read.
-   *
-   * @example createRuntime({ store, quota: (tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000, maxBytes: 2e9 }) });
    */
-  readonly quota?: (tenant: string) => Quota;
+  readonly quota?: TenantQuota;
   /** False if this runtime only decides and commits, and leaves execution to others. Default true. */
   readonly executes?: boolean;
   readonly clock?: Clock;
@@ -160,7 +158,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const observed = instrumentation?.store ?? store;
   // Whole milliseconds, as stores hold them, also if the clock has fractions.
   const now = () => Math.floor(clock.now());
-  const admission = options.quota && new QuotaGuard(observed, now, options.quota);
+  const admission = options.quota && guardOf(options.quota)(observed, now);
   const host: Host = {
     store: observed,
     ...present({ instrumentation }),
@@ -169,39 +167,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     random,
     executor: executorId,
     isSpent: () => options.isSpent?.(inFlight.count) === true,
-    maxStateBytes: numberOption(
-      options.maxStateBytes,
-      "maxStateBytes",
-      64 * 1024 * 1024,
-      "a number of bytes above 0",
-      (bytes) => bytes > 0,
-    ),
+    maxStateBytes: numberOption(options.maxStateBytes, "maxStateBytes", 64 * 1024 * 1024),
     ...present({ admission }),
-    maxStateValues: numberOption(
-      options.maxStateValues,
-      "maxStateValues",
-      500_000,
-      "a number of values above 0",
-      (values) => values > 0,
-    ),
+    maxStateValues: numberOption(options.maxStateValues, "maxStateValues", 500_000),
     notifier: options.notifier ?? localNotifier(),
     ...present({ presence }),
     ready,
     leaseMs: lengthOption(options.leaseMs, "leaseMs", 30_000),
-    holdMs: numberOption(
-      options.holdMs,
-      "holdMs",
-      5_000,
-      "a number of milliseconds of at least 0",
-      (length) => length >= 0,
-    ),
-    passMs: numberOption(
-      options.passMs,
-      "passMs",
-      Number.POSITIVE_INFINITY,
-      "a number of milliseconds above 0",
-      (length) => length > 0,
-    ),
+    holdMs: numberOption(options.holdMs, "holdMs", 5_000, 0),
+    passMs: numberOption(options.passMs, "passMs", Number.POSITIVE_INFINITY),
     bodyQuietMs: lengthOption(options.bodyQuietMs, "bodyQuietMs", 30_000),
     inFlight,
     onError,

@@ -4,6 +4,7 @@ export type { DurationUnit } from "./duration.ts";
 export type { Presence } from "./engine/presence.ts";
 export type { DurableErrorOptions, ErrorContext, MissingKind } from "./errors.ts";
 export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
+export type { TenantQuota } from "./journal/host.ts";
 export type { Changed, Notifier } from "./journal/notifier.ts";
 export type { ListedCheckpoint } from "./record/checkpoint.ts";
 export type { DescentKind } from "./record/lineage.ts";

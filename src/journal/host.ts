@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { OnError } from "../errors.ts";
+import { DurableError, type OnError } from "../errors.ts";
 import type { RandomBytes, TenantId } from "../ids.ts";
 import type { Commit, Store } from "../store.ts";
 import type { Instrumentation } from "../telemetry/instrumentation.ts";
@@ -39,6 +39,28 @@ export interface Admission {
   admit(commit: Commit): Promise<() => void>;
   /** Called after a run of the tenant was erased. */
   erased(tenant: string): void;
+}
+
+/** The member of a quota by which a runtime begins to enforce it; the same for every copy of this package. */
+export const guard: unique symbol = Symbol.for("orca-durable.quota");
+
+/**
+ * Limits of tenants, with the code that enforces them. Made by `defineQuota`, so that only programs with limits carry that
+ * code.
+ */
+export interface TenantQuota {
+  /** A {@link Guard}, which is no part of the public types. */
+  readonly [guard]: unknown;
+}
+
+/** Begins to admit births to that store. `now` is the clock of the runtime. */
+export type Guard = (store: Store, now: () => number) => Admission;
+
+/** @throws `invalid_definition` if the value is not one, such as a plain function. */
+export function guardOf(quota: TenantQuota): Guard {
+  const found = (quota as Partial<TenantQuota> | null)?.[guard];
+  if (typeof found === "function") return found as Guard;
+  throw new DurableError("invalid_definition", "quota: expected the result of defineQuota(limits)", { path: "quota" });
 }
 
 /** Where runs are read and written: on a host, for one tenant. */

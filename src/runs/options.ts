@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { invalidRequest, shown } from "../errors.ts";
 
 /** The longest duration that a timer can wait on every platform, in milliseconds: almost 25 days. */
 const longestMs = 2_147_483_647;
@@ -9,20 +9,32 @@ const longestMs = 2_147_483_647;
  * @throws `invalid_request` that names the option, also for callers without types.
  */
 export function lengthOption(value: number | undefined, path: string, otherwise: number): number {
-  return numberOption(value, path, otherwise, `a number of milliseconds above 0, at most ${longestMs}`, (given) => {
-    return given > 0 && given <= longestMs;
-  });
+  const expected = `a number of milliseconds above 0, at most ${longestMs}`;
+  return fitting(value, path, otherwise, expected, (given) => given > 0 && given <= longestMs);
 }
 
-/** A whole number of at least 1. */
+/**
+ * A count of at least 1, or `otherwise` if there is none.
+ *
+ * @throws `invalid_request` that names `path`.
+ */
 export function countOption(value: number | undefined, path: string, otherwise: number): number {
-  return numberOption(value, path, otherwise, "a whole number of at least 1", (given) => {
+  return fitting(value, path, otherwise, "a whole number of at least 1", (given) => {
     return Number.isSafeInteger(given) && given >= 1;
   });
 }
 
-/** The number if it is in range, or the default for an absent one. */
-export function numberOption(
+/**
+ * A number above 0, or of at least `least`; `otherwise` if there is none.
+ *
+ * @throws `invalid_request` that names `path`.
+ */
+export function numberOption(value: number | undefined, path: string, otherwise: number, least?: number): number {
+  const expected = least === undefined ? "a number above 0" : `a number of at least ${least}`;
+  return fitting(value, path, otherwise, expected, (given) => (least === undefined ? given > 0 : given >= least));
+}
+
+function fitting(
   value: number | undefined,
   path: string,
   otherwise: number,
@@ -32,8 +44,4 @@ export function numberOption(
   if (value === undefined) return otherwise;
   if (typeof value === "number" && fits(value)) return value;
   throw invalidRequest(path, `expected ${expected}, not ${shown(value)}`);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value).slice(0, 100) : String(value).slice(0, 100);
 }

@@ -1,5 +1,5 @@
 import { DurableError } from "../errors.ts";
-import type { Admission } from "../journal/host.ts";
+import { type Admission, type Guard, guard, type TenantQuota } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
 import { numberOption } from "./options.ts";
@@ -13,6 +13,27 @@ export interface Quota {
    * bound.
    */
   readonly maxBytes?: number;
+}
+
+/**
+ * Makes the `quota` of a runtime. The function returns the limits of a tenant; it is called at each birth of a run.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime, defineQuota } from "orca-durable";
+ * import { memoryStore } from "orca-durable/memory";
+ *
+ * const quota = defineQuota((tenant) => ({ maxRuns: tenant === "acme" ? 100_000 : 1_000, maxBytes: 2e9 }));
+ * export const runtime = createRuntime({ store: memoryStore(), quota });
+ * ```
+ *
+ * @throws `invalid_definition` if it is no function.
+ */
+export function defineQuota(limits: (tenant: string) => Quota): TenantQuota {
+  if (typeof limits !== "function") {
+    throw new DurableError("invalid_definition", "quota: expected a function that returns the limits of a tenant");
+  }
+  return Object.freeze({ [guard]: ((store, now) => new QuotaGuard(store, now, limits)) satisfies Guard });
 }
 
 /** What a tenant had when it was read, and what was admitted since. */
@@ -33,7 +54,7 @@ const holdsMs = 5_000;
  * Admits births as long as their tenant has room. The usage of a tenant is read once in a while; births in between are
  * added to it before they are written, so that the births of one runtime do not pass a bound together.
  */
-export class QuotaGuard implements Admission {
+class QuotaGuard implements Admission {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #quotaOf: (tenant: string) => Quota;
@@ -116,7 +137,7 @@ export class QuotaGuard implements Admission {
 }
 
 function bound(given: number | undefined, path: string): number {
-  return numberOption(given, path, Number.POSITIVE_INFINITY, "a number of at least 0", (number) => number >= 0);
+  return numberOption(given, path, Number.POSITIVE_INFINITY, 0);
 }
 
 function bytesOf({ run, earlier = [], entry, claims = [] }: Commit): number {

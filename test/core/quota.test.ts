@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import { createRuntime, defineQuota, defineSkill, exportRun, importRun } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Quota } from "../../src/types.ts";
 
@@ -17,7 +17,7 @@ test("a tenant with as many runs as it may have gets no other, however it is bor
       return store.commit(commit);
     },
   };
-  const quota = (tenant: string) => (tenant === "small" ? { maxRuns: 3 } : {});
+  const quota = defineQuota((tenant) => (tenant === "small" ? { maxRuns: 3 } : {}));
   const runtime = createRuntime({ store: watched, skills: [quick], quota });
   const [small, large] = [runtime.for("small"), runtime.for("large")];
   const first = await small.start({ skillId: "quick", runId: "a", idempotencyKey: "key" });
@@ -55,11 +55,25 @@ test("a tenant with as many runs as it may have gets no other, however it is bor
 });
 
 test("a quota that is no number is refused by name", async () => {
-  const runs = createRuntime({ store: memoryStore(), quota: () => ({ maxRuns: "3" as unknown as number }) }).for("a");
+  const runs = createRuntime({
+    store: memoryStore(),
+    quota: defineQuota(() => ({ maxRuns: "3" as unknown as number })),
+  }).for("a");
   await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({
     code: "invalid_request",
     path: "quota.maxRuns",
   });
+});
+
+test("what is no quota is refused by name, before anything is asked of it", () => {
+  for (const quota of [() => ({ maxRuns: 1 }), {}, 3, "many"]) {
+    expect(() => createRuntime({ store: memoryStore(), quota: quota as never })).toThrow(
+      "quota: expected the result of defineQuota",
+    );
+  }
+  for (const limits of [undefined, null, { maxRuns: 1 }]) {
+    expect(() => defineQuota(limits as never)).toThrow("quota: expected a function");
+  }
 });
 
 /** A tenant under a quota, over a clock that the test moves. */
@@ -70,7 +84,7 @@ function bounded(quota: Quota) {
     store,
     skills: [quick],
     clock,
-    quota: (tenant) => (tenant === "free" ? {} : quota),
+    quota: defineQuota((tenant) => (tenant === "free" ? {} : quota)),
   });
   return { store, clock, runtime, runs: runtime.for("small"), free: runtime.for("free") };
 }
@@ -151,7 +165,11 @@ test("a failed reading fails the birth that waited for it, and the next one read
     ...store,
     usage: (tenant) => (failures-- > 0 ? Promise.reject(new Error("away")) : store.usage(tenant)),
   };
-  const runs = createRuntime({ store: failing, skills: [quick], quota: () => ({ maxBytes: 1_000_000 }) }).for("small");
+  const runs = createRuntime({
+    store: failing,
+    skills: [quick],
+    quota: defineQuota(() => ({ maxBytes: 1_000_000 })),
+  }).for("small");
   await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "store_failed" });
   await runs.create({ skillId: "quick" });
 });

@@ -153,7 +153,9 @@ export class Machines {
       executes,
       ...(mostRuns === undefined || process.name === healthy
         ? {}
-        : { quota: (tenant) => (tenant === mostRuns.tenant ? { maxRuns: mostRuns.runs } : {}) }),
+        : {
+            quota: subject.core.defineQuota((tenant) => (tenant === mostRuns.tenant ? { maxRuns: mostRuns.runs } : {})),
+          }),
       clock: world.clockOf(process),
       random: (length) => chance.bytes(length),
       notifier: neighbours.notifierOf(process),

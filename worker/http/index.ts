@@ -189,7 +189,7 @@ function withRoutes(app: Hono<AppEnv>) {
 }
 
 function bytesOption(value: number | undefined, name: string, otherwise: number): number {
-  return numberOption(value, name, otherwise, "a number of bytes of at least 1", (given) => given >= 1);
+  return numberOption(value, name, otherwise, 1);
 }
 
 /** Wraps `onError` so that an error that it throws is logged and the request is still answered. */
