@@ -140,16 +140,16 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "new steps begin before the record is caught up with",
-    file: "src/skills/code/run.ts",
+    file: "src/skills/code/answers.ts",
     find: "if (isNeeded && !this.#answered.has(id)) return false;",
     replace: "if (isNeeded && !this.#answered.has(id)) return true;",
     seed: "planted-18",
   },
   {
     name: "an answer comes before the body has asked for what it had asked for by then",
-    file: "src/skills/code/run.ts",
-    find: "  #nextAnswer(): string | undefined {\n    if (this.#log.isAwaiting) return undefined;",
-    replace: "  #nextAnswer(): string | undefined {",
+    file: "src/skills/code/answers.ts",
+    find: "  next(): string | undefined {\n    if (this.log.isAwaiting) return undefined;",
+    replace: "  next(): string | undefined {",
     seed: "planted-18",
   },
   {
@@ -184,7 +184,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a run parks before its body has come to the waits of the pass before",
     file: "src/skills/code/run.ts",
-    find: "if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;",
+    find: "if (this.pass.record.waits.every(({ stepId }) => this.#answers.isAsked(stepId))) return true;",
     replace: "return true;",
     seed: "mx2m4w2g-1189",
   },

@@ -1,19 +1,18 @@
 import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts";
-import { messageOf } from "../../engine/attempt.ts";
-import { complete, fail, failure, handOver, park, siblingController } from "../../engine/ending.ts";
+import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
 import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
-import { DurableError, isDurableError } from "../../errors.ts";
+import { DurableError } from "../../errors.ts";
 import { getOwn, type Json, jsonEqual } from "../../json.ts";
 import { present } from "../../present.ts";
 import type { RunError } from "../../record/run.ts";
 import { contextOf } from "../../record/run.ts";
-import { type ExecutionState, isSettled, type StepResult } from "../../record/state.ts";
+import { isSettled, type StepResult } from "../../record/state.ts";
 import { stepId } from "../../record/step-id.ts";
-import { AskLog } from "./ask-log.ts";
+import { Answers } from "./answers.ts";
 import { type Ask, type BodyRun, never } from "./body-run.ts";
-import { type Recorded, recordOf } from "./recorded.ts";
 import { currentCall } from "./step-call.ts";
+import { StepErrors } from "./step-errors.ts";
 import type { WorkflowBody } from "./workflow.ts";
 import { workflowStep } from "./workflow-step.ts";
 
@@ -85,26 +84,11 @@ class CodeRun implements BodyRun {
   readonly siblings: AbortController;
   readonly #pace: (typeof paces)[number];
   readonly #flights: Flights;
-  readonly #log: AskLog;
-  readonly #asked = new Map<string, (result: StepResult<Json>) => void>();
+  readonly #answers: Answers;
   readonly #counts = new Map<string, number>();
   readonly #heldBack = new Map<string, Take>();
-  readonly #rejections = new WeakMap<object, string>();
-  /** Steps that earlier passes recorded, in the order of their record. */
-  readonly #recorded: readonly Recorded[];
-  /** The ones that the body need not call again. */
-  readonly #optional: ReadonlySet<string>;
-  /** Steps that this pass recorded, in the order of their record. */
-  readonly #fresh: string[] = [];
-  /** The number of entries of the state's trace that are in one of the two. */
-  #traced: number;
-  readonly #answered = new Set<string>();
-  /** The number of recorded steps, from the first on, that have answered. */
-  #replayed = 0;
-  /** The number of those that have answered or need not. */
-  #caughtUp = 0;
+  readonly #errors = new StepErrors();
   #lastStep: string | undefined;
-  #lastAnswer = "";
   #ending: Ending | undefined;
   #fault: RunError | undefined;
   /** Counts what the body does, and the answers to which it reacts. */
@@ -125,12 +109,7 @@ class CodeRun implements BodyRun {
     this.#pace = pace;
     this.#flights = new Flights(pass);
     this.siblings = siblingController(pass);
-    const record = recordOf(pass.state);
-    this.#recorded = record.steps;
-    this.#optional = new Set(record.steps.flatMap(({ id, isNeeded }) => (isNeeded ? [] : [id])));
-    this.#log = new AskLog(pass.state, record);
-    this.#traced = pass.state.trace.steps.length;
-    pass.annotateWith((state) => this.#log.writtenTo(record.markedIn(state)));
+    this.#answers = new Answers(pass);
   }
 
   /**
@@ -175,10 +154,10 @@ class CodeRun implements BodyRun {
         await flights.moved(false);
         continue;
       }
-      const id = this.#nextAnswer();
+      const id = this.#answers.next();
       if (id !== undefined) {
         // A step that was called meanwhile may come first.
-        if ((await this.#isAtRest()) && this.#nextAnswer() === id) {
+        if ((await this.#isAtRest()) && this.#answers.next() === id) {
           this.#give(id);
           await this.#quickTurns();
         }
@@ -186,7 +165,7 @@ class CodeRun implements BodyRun {
       }
       // A sleep, an event or a gate that lost a race delays nothing; a step between two attempts is under way.
       if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
-      else if (this.#log.isAwaiting) {
+      else if (this.#answers.log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
         if (isSpent && flights.inFlight === 0) {
           await handOver(this.pass, flights.waits);
@@ -196,7 +175,7 @@ class CodeRun implements BodyRun {
       }
       if (!isSpent) {
         flights.retake();
-        if (this.#isCaughtUp) this.#launchHeldBack();
+        if (this.#answers.isCaughtUp) this.#launchHeldBack();
         else if (this.#heldBack.size > 0 && this.#ending === undefined) {
           if (!(await this.#isQuiet(graceMs))) continue;
           // At another pace the body may call what is recorded. Otherwise these steps are new in it.
@@ -250,8 +229,8 @@ class CodeRun implements BodyRun {
     this.#counts.set(name, count);
     this.#lastStep = id;
     return new Promise((resolve) => {
-      const isContested = this.#asked.size > this.#answered.size;
-      this.#asked.set(id, resolve);
+      const isContested = this.#answers.awaited > 0;
+      let isNewCall = false;
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
@@ -262,12 +241,10 @@ class CodeRun implements BodyRun {
       } else {
         // The body has ended: its abandoned branches may begin nothing more.
         if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
-        if (isContested) this.#log.add(this.#lastAnswer, id);
+        isNewCall = isContested;
       }
-      // A step that need not be called again, and is: in the next pass it comes at this place again.
-      if (this.#optional.has(id)) this.#log.add(this.#lastAnswer, id);
-      this.#log.asked(id);
-      if (!this.pass.isSpent && this.#isCaughtUp) this.#launchHeldBack();
+      this.#answers.asked(id, resolve, isNewCall);
+      if (!this.pass.isSpent && this.#answers.isCaughtUp) this.#launchHeldBack();
       this.#stir();
     });
   }
@@ -281,7 +258,7 @@ class CodeRun implements BodyRun {
 
   /** Remembers which step an error came from, so that a failed run can name it. */
   rejectedBy(id: string, error: unknown): void {
-    if (typeof error === "object" && error !== null) this.#rejections.set(error, id);
+    this.#errors.add(id, error);
   }
 
   // A step without attempts was never called with an input, and the inputs of an edited state need not be the same.
@@ -305,62 +282,14 @@ class CodeRun implements BodyRun {
     }
   }
 
-  /** True once the body has received every recorded answer, and has called every step that it had called by then. */
-  get #isCaughtUp(): boolean {
-    if (this.#log.isAwaiting) return false;
-    for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {
-      const { id, isNeeded } = this.#recorded[this.#caughtUp] as Recorded;
-      if (isNeeded && !this.#answered.has(id)) return false;
-    }
-    return true;
-  }
-
   get #mayBeAstray(): boolean {
-    return this.#wasPaced && !this.#hasLaunched && this.#pace !== paces.at(-1) && !this.#isCaughtUp;
-  }
-
-  // Not before what was recorded earlier, nor before the calls that came before it the first time. Only a body with new
-  // steps reaches those of this pass first.
-  #nextAnswer(): string | undefined {
-    if (this.#log.isAwaiting) return undefined;
-    const next = this.#log.nextAfter(this.#lastAnswer);
-    if (next !== undefined && this.#asked.has(next) && !this.#answered.has(next)) return next;
-    while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
-    for (let index = this.#replayed; index < this.#recorded.length; index++) {
-      const { id, isNeeded } = this.#recorded[index] as Recorded;
-      if (this.#answered.has(id)) continue;
-      if (!isNeeded) continue;
-      if (this.#asked.has(id)) return id;
-      break;
-    }
-    // A step's outcome comes a little later than its record.
-    const { steps } = this.pass.state.trace;
-    for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");
-    return this.#fresh[0] ?? this.#nextOptional();
-  }
-
-  // A step that need not be called again comes where it came in the pass that resumed the failed run. If no pass recorded
-  // that place, no recorded step depends on its answer.
-  #nextOptional(): string | undefined {
-    if (!this.#isCaughtUp) return undefined;
-    for (const id of this.#optional) {
-      if (!this.#asked.has(id) || this.#answered.has(id)) continue;
-      const place = this.#log.placeOf(id) ?? "";
-      if (place === "" || this.#answered.has(place)) return id;
-    }
-    return undefined;
+    return this.#wasPaced && !this.#hasLaunched && this.#pace !== paces.at(-1) && !this.#answers.isCaughtUp;
   }
 
   #give(id: string): void {
-    if (this.#asked.size - this.#answered.size > 1) this.#wasPaced = true;
-    if (this.#fresh[0] === id) this.#fresh.shift();
-    this.#answered.add(id);
+    if (this.#answers.awaited > 1) this.#wasPaced = true;
     this.#isImmediate = true;
-    if (this.#optional.has(id)) this.#log.place(this.#lastAnswer, id);
-    this.#lastAnswer = id;
-    this.#log.answered(id, (ask) => this.#asked.has(ask));
-    const result = getOwn(this.pass.state.stepResults, id);
-    if (result !== undefined) this.#asked.get(id)?.(result);
+    this.#answers.give(id);
     this.#stir();
   }
 
@@ -369,9 +298,9 @@ class CodeRun implements BodyRun {
    * that answer. Otherwise it gets a turn of the event loop, repeatedly, until it calls nothing in one.
    */
   async #isAtRest(): Promise<boolean> {
-    if (this.#asked.size - this.#answered.size <= 1 || this.#restedAt === this.#activity) return true;
+    if (this.#answers.awaited <= 1 || this.#restedAt === this.#activity) return true;
     const before = this.#activity;
-    switch (this.#isCaughtUp ? "turn" : this.#pace) {
+    switch (this.#answers.isCaughtUp ? "turn" : this.#pace) {
       case "turn":
         this.#isImmediate = false;
         await this.pass.host.clock.sleep(0);
@@ -406,14 +335,9 @@ class CodeRun implements BodyRun {
   #end(ending: Ending): void {
     this.#ending = ending;
     // What the body had not called before its end when it first ended, it had abandoned then.
-    for (const id of this.#heldBack.keys()) if (this.#log.isAfterEnd(id)) this.#heldBack.delete(id);
-    const open = [...this.#asked.keys()].filter((id) => !this.#answered.has(id) && !this.#isSettled(id));
-    if (!this.#isImmediate || open.length > 0) this.#log.ended(this.#lastAnswer, open);
+    for (const id of this.#heldBack.keys()) if (this.#answers.log.isAfterEnd(id)) this.#heldBack.delete(id);
+    this.#answers.ended(this.#isImmediate);
     this.#stir();
-  }
-
-  #isSettled(id: string): boolean {
-    return isSettled(getOwn(this.pass.state.stepResults, id));
   }
 
   #stir(): void {
@@ -467,7 +391,7 @@ class CodeRun implements BodyRun {
     for (let quietMs = graceMs; quietMs < this.#mostQuietMs; quietMs += graceMs) {
       // The body has come to one, or a wait that this pass has may be over meanwhile.
       if (flights.moves !== moves || flights.isHeld || this.pass.isSpent) return false;
-      if (this.pass.record.waits.every(({ stepId }) => this.#asked.has(stepId))) return true;
+      if (this.pass.record.waits.every(({ stepId }) => this.#answers.isAsked(stepId))) return true;
       await flights.still(graceMs);
     }
     return flights.moves === moves;
@@ -475,7 +399,7 @@ class CodeRun implements BodyRun {
 
   /** Delivers the answers without waiting for the earlier calls before them: the body no longer makes those calls. */
   #forget(): void {
-    this.#log.forget();
+    this.#answers.log.forget();
     this.#stir();
   }
 
@@ -486,8 +410,8 @@ class CodeRun implements BodyRun {
   #stuckAt(): RunError {
     // If the body has called a step that was recorded later, it waits for it in vain: its answer comes after the
     // missing one's.
-    const missing = this.#missing();
-    if (missing !== undefined && this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id))) {
+    const missing = this.#answers.missing();
+    if (missing !== undefined && this.#answers.isHeldUp) {
       return notAskedFor(missing);
     }
     return {
@@ -497,18 +421,14 @@ class CodeRun implements BodyRun {
     };
   }
 
-  #missing(): string | undefined {
-    return this.#recorded.find(({ id, isNeeded }) => isNeeded && !this.#asked.has(id))?.id;
-  }
-
   /** Ends the run as its body has ended, once the steps that the body abandoned have settled. */
   async #finish(ending: Ending): Promise<"over" | "goes on" | "astray"> {
     const flights = this.#flights;
-    if (this.#log.isAwaiting) {
+    if (this.#answers.log.isAwaiting) {
       this.#forget();
       return "goes on";
     }
-    const missing = this.#missing();
+    const missing = this.#answers.missing();
     if (missing !== undefined) {
       // A branch for which the body did not wait may still call a step.
       if (!(await this.#isQuiet(reportedAfterMs))) return "goes on";
@@ -534,53 +454,21 @@ class CodeRun implements BodyRun {
   }
 
   async #conclude(ending: Ending): Promise<void> {
-    if (ending.kind === "threw") return this.#failWith(ending.thrown);
+    if (ending.kind === "threw") {
+      this.#answers.log.reopen();
+      return this.#errors.failRun(this.pass, ending.thrown, this.#lastStep);
+    }
     let result: Json;
     try {
       result = encodeValue(ending.value ?? null, "result");
     } catch (error) {
       return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
     }
-    this.#log.conclude((id) => this.#isSettled(id));
+    this.#answers.conclude();
     return complete(this.pass, (state) => ({
       state: { ...state, outputs: fieldsOfValue(result) ?? { result } },
       result,
     }));
-  }
-
-  async #failWith(thrown: unknown): Promise<void> {
-    this.#log.reopen();
-    const culprits = this.#culprits(thrown);
-    const [stepId] = culprits;
-    const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
-    const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
-    // A step's own error was reported when the step failed.
-    const isOfStep = typeof thrown === "object" && thrown !== null && this.#rejections.has(thrown);
-    if (!isOfStep) this.pass.host.onError(thrown, contextOf(this.pass.record));
-    if (stepId === undefined) return fail(this.pass, error);
-    await this.pass.commit((record, state, now) =>
-      failure(record, culprits.reduce(withUnsettled, state), now, { ...error, stepId }),
-    );
-  }
-
-  // The steps whose errors ended the body: found by the error itself, its causes and its inner errors; otherwise the
-  // last step, if that failed.
-  #culprits(thrown: unknown): readonly string[] {
-    const found = new Set<string>();
-    const seen = new Set<unknown>();
-    // It grows during the walk.
-    const open = [thrown];
-    for (const error of open) {
-      if (typeof error !== "object" || error === null || seen.has(error)) continue;
-      seen.add(error);
-      const id = this.#rejections.get(error);
-      if (id !== undefined) found.add(id);
-      const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-      open.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
-    }
-    if (found.size > 0) return [...found];
-    const last = this.#lastStep && getOwn(this.pass.state.stepResults, this.#lastStep);
-    return last && last.status === "degraded" ? [last.stepId] : [];
   }
 }
 
@@ -590,11 +478,4 @@ function notAskedFor(stepId: string): RunError {
     message: `step "${stepId}" is recorded, but the body did not call it again`,
     stepId,
   };
-}
-
-// A resume tries again the failure that ended the run; failures that the body handled stay as they are.
-function withUnsettled(state: ExecutionState<Json>, stepId: string): ExecutionState<Json> {
-  const result = getOwn(state.stepResults, stepId);
-  if (result === undefined) return state;
-  return { ...state, stepResults: { ...state.stepResults, [stepId]: { ...result, status: "failed" } } };
 }
