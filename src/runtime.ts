@@ -6,8 +6,8 @@ import { DurableError, isDurableError, type OnError } from "./errors.ts";
 import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
 import { guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
-import { requireCrypto } from "./json.ts";
-import { present } from "./present.ts";
+import { present, requireCrypto } from "./json.ts";
+
 import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
 import { lengthOption, numberOption } from "./runs/options.ts";
 import { Runs } from "./runs/runs.ts";

@@ -1,6 +1,6 @@
 import { isoTime } from "../clock.ts";
-import { type Json, type JsonObject, utf8Length } from "../json.ts";
-import { present } from "../present.ts";
+import { type Json, type JsonObject, present, utf8Length } from "../json.ts";
+
 import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";

@@ -3,7 +3,8 @@ import { decodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { type Gate, gateAsked } from "../record/gate.ts";

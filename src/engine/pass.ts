@@ -5,7 +5,8 @@ import { write } from "../journal/commit.ts";
 import { heldRow } from "../journal/held.ts";
 import type { Changed } from "../journal/notifier.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { NewEvent } from "../record/event.ts";
 import { withOpenGate } from "../record/gate.ts";
 import { contextOf, isTerminal, type RunRecord } from "../record/run.ts";

@@ -5,7 +5,8 @@ import { writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";

@@ -1,6 +1,5 @@
 import { isoTime } from "../clock.ts";
-import { withMember } from "../json.ts";
-import { present } from "../present.ts";
+import { present, withMember } from "../json.ts";
 
 /** Values by name. */
 export type Fields<V = unknown> = Readonly<Record<string, V>>;

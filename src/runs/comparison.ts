@@ -2,11 +2,11 @@ import { writeState } from "../codec/state.ts";
 import { type CheckpointId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
 import { type Difference, difference } from "./difference.ts";
 import type { Runs } from "./runs.ts";
+import { scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
-import { scopeOf } from "./scope.ts";
 
 /** The changes from one checkpoint of a run to another. */
 export interface Comparison {

@@ -8,8 +8,8 @@ import { type CheckpointId, isId, parseCheckpointId, type RunId } from "../ids.t
 import type { Change, Held } from "../journal/change.ts";
 import { change } from "../journal/commit.ts";
 import { getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
-import { type Json, utf8Length } from "../json.ts";
-import { present } from "../present.ts";
+import { type Json, present, utf8Length } from "../json.ts";
+
 import { event } from "../record/event.ts";
 import { type Gate, openGates } from "../record/gate.ts";
 import { refuseLive, released } from "../record/lease.ts";

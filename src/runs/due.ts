@@ -1,4 +1,5 @@
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { DuePosition, DueQuery, RunRow, Store } from "../store.ts";
 
 /** The number of rows that are read at once: few enough to hold, also if each has the maximum size. */

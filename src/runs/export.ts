@@ -4,11 +4,11 @@ import { DurableError } from "../errors.ts";
 import { parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
 import { refuseLive } from "../record/lease.ts";
 import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
 import type { Runs } from "./runs.ts";
-import { scopeOf } from "./scope.ts";
+import { scopeOf } from "./runs.ts";
 
 /** The first word of every export. */
 export const exportKind = "orca-durable/run";

@@ -3,8 +3,8 @@ import type { RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { type Changed, change, type Decided } from "../journal/commit.ts";
 import { getRun } from "../journal/held.ts";
-import { canonicalJson, type Json, sha256 } from "../json.ts";
-import { present } from "../present.ts";
+import { canonicalJson, type Json, present, sha256 } from "../json.ts";
+
 import type { ClaimRow, NewClaim } from "../store.ts";
 import type { Scope } from "./scope.ts";
 

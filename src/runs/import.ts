@@ -8,8 +8,7 @@ import { isJsonObject, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
 import type { CurrentRun } from "./api.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
-import { currentRun, type Runs } from "./runs.ts";
-import { scopeOf } from "./scope.ts";
+import { currentRun, type Runs, scopeOf } from "./runs.ts";
 
 /** An export of up to this many characters is read to its end before anything is written. */
 const mostAhead = 4 * 1024 * 1024;

@@ -1,13 +1,13 @@
 import { isId, parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getRun } from "../journal/held.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
 import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../record/lineage.ts";
 import type { RunStatus } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
-import { scopeOf } from "./scope.ts";
+import { scopeOf } from "./runs.ts";
 
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;

@@ -1,5 +1,6 @@
 import { DurableError, invalidRequest } from "../errors.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { Skill } from "../skills/skill.ts";
 import type { CurrentRun, WaitOptions } from "./api.ts";
 

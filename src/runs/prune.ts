@@ -1,13 +1,13 @@
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
 import { isLeaseLive } from "../record/lease.ts";
 import { isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";
+import { scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
-import { scopeOf } from "./scope.ts";
 
 export interface PruneRequest {
   /** Runs that were created before this time. */

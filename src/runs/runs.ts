@@ -5,7 +5,8 @@ import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/precondition.ts";
@@ -59,8 +60,18 @@ import { birthOf, type NewRun, type StartOptions } from "./new-run.ts";
 import { lengthOption } from "./options.ts";
 import { awaitedOf, resultOf } from "./outcome.ts";
 import { type Page, readPage } from "./page.ts";
-import { type Scope, setScope } from "./scope.ts";
+import type { Scope } from "./scope.ts";
 import { listedSkills } from "./skills.ts";
+
+// For the functions beside the class; no other code can read a scope.
+let hasScope: (runs: object) => runs is Runs;
+let readScope: (runs: Runs) => Scope;
+
+/** @throws `internal_error` if these are not the runs of a tenant. */
+export function scopeOf(runs: object): Scope {
+  if (typeof runs === "object" && runs !== null && hasScope(runs)) return readScope(runs);
+  throw new DurableError("internal_error", "expected the runs of a tenant, as runtime.for(tenant) returns them");
+}
 
 /**
  * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Rarer operations are
@@ -85,10 +96,14 @@ import { listedSkills } from "./skills.ts";
 export class Runs implements RunsApi {
   readonly #scope: Scope;
 
+  static {
+    hasScope = (runs) => #scope in runs;
+    readScope = (runs) => runs.#scope;
+  }
+
   /** @internal */
   constructor(scope: Scope) {
     this.#scope = scope;
-    setScope(this, scope);
   }
 
   /**

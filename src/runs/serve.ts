@@ -1,5 +1,6 @@
 import type { TenantId } from "../ids.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import { concurrencyOption, sweepDue } from "./drain.ts";
 import { joined } from "./joined.ts";
 import { lengthOption } from "./options.ts";

@@ -1,4 +1,5 @@
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { Skill } from "../skills/skill.ts";
 import type { ListedSkill } from "./api.ts";
 

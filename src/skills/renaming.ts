@@ -1,5 +1,5 @@
-import { getOwn, type Json } from "../json.ts";
-import { present } from "../present.ts";
+import { getOwn, type Json, present } from "../json.ts";
+
 import type { LedgerNames, RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { partsOfStepId, stepId } from "../record/step-id.ts";

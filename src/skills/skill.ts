@@ -1,8 +1,8 @@
 import type { Pass } from "../engine/pass.ts";
 import { DurableError, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
-import { at } from "../json.ts";
-import { present } from "../present.ts";
+import { at, present } from "../json.ts";
+
 import type { ExecutionState, Fields } from "../record/state.ts";
 import type { Schema } from "../schema.ts";
 import { type CapabilityRegistry, checkIdentity } from "./capability.ts";

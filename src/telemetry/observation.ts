@@ -1,5 +1,5 @@
-import { getOwn } from "../json.ts";
-import { present } from "../present.ts";
+import { getOwn, present } from "../json.ts";
+
 import type { Store } from "../store.ts";
 import { type Instrument, type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
 import {

@@ -1,5 +1,6 @@
 import { isDurableError } from "../errors.ts";
-import { present } from "../present.ts";
+import { present } from "../json.ts";
+
 import type { Store } from "../store.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/ledger.ts";
 import { isDurableError } from "../errors.ts";
-import { sha256 } from "../json.ts";
-import { present } from "../present.ts";
+import { present, sha256 } from "../json.ts";
+
 import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";

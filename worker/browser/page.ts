@@ -13,7 +13,8 @@ import {
   type Skill,
   webLocksPresence,
 } from "../../src/index.ts";
-import { present } from "../../src/present.ts";
+import { present } from "../../src/json.ts";
+
 import { controlled } from "./registration.ts";
 import { announceServing, defaultDatabase } from "./serving.ts";
 

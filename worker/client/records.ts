@@ -3,7 +3,8 @@ import { decodeFields, decodeValue } from "../../src/codec/values.ts";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
 import type { Json, JsonObject } from "../../src/json.ts";
-import { present } from "../../src/present.ts";
+import { present } from "../../src/json.ts";
+
 import type { Checkpoint, ListedCheckpoint } from "../../src/record/checkpoint.ts";
 import type { RunEvent } from "../../src/record/event.ts";
 import type { CurrentRun, ListedSkill } from "../../src/runs/api.ts";

@@ -1,4 +1,5 @@
-import { present } from "../../src/present.ts";
+import { present } from "../../src/json.ts";
+
 import { lengthOption } from "../../src/runs/options.ts";
 
 /** The options of an event stream. Times are in milliseconds. */

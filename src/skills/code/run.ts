@@ -3,8 +3,8 @@ import { complete, fail, handOver, park, siblingController } from "../../engine/
 import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { DurableError } from "../../errors.ts";
-import { getOwn, type Json, jsonEqual } from "../../json.ts";
-import { present } from "../../present.ts";
+import { getOwn, type Json, jsonEqual, present } from "../../json.ts";
+
 import type { RunError } from "../../record/run.ts";
 import { contextOf } from "../../record/run.ts";
 import { isSettled, type StepResult } from "../../record/state.ts";

@@ -2,8 +2,8 @@ import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from
 import { type Duration, durationMs, durationProblem } from "../../duration.ts";
 import { DurableError } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
-import { at, getOwn, type Json, type JsonObject, withMember } from "../../json.ts";
-import { present } from "../../present.ts";
+import { at, getOwn, type Json, type JsonObject, present, withMember } from "../../json.ts";
+
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import type { Retries } from "../../retry.ts";
 import { type AnyCapability, checkTimes, isCapability } from "../capability.ts";
