@@ -52,11 +52,18 @@ export class Promptness {
     if (this.#isResting) return;
     const { runKey } = commit;
     const patience = to.lease === undefined ? sleepMs : heldMs;
+    // "`fail` (the default) fails the run and aborts the steps in flight" (docs/graphs.md): a wait that is over fails it before
+    // that is recorded, and then no step takes a signal any more.
+    const isFailing = to.waits.some(
+      ({ stepId, ...wait }) =>
+        wait.kind === "signal" && wait.until !== undefined && wait.until <= world.now && failsRun(runKey, stepId),
+    );
     for (const [key, deadline] of this.#expected) {
       const [run, stepId] = JSON.parse(key) as [string, string];
       const isHere = run === runKey;
       const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
-      if (isHere && (!isWaiting || !isMoving(to) || hasEnded(runKey, to.epoch))) this.#expected.delete(key);
+      const isOver = !isWaiting || isFailing || !isMoving(to) || hasEnded(runKey, to.epoch);
+      if (isHere && isOver) this.#expected.delete(key);
       else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
         this.#expected.set(key, world.now + patience);
       } else if (this.#isLeaving(run)) {
@@ -70,8 +77,7 @@ export class Promptness {
       if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
       const isThere = to.inbox.some(({ name }) => name === wait.name);
       const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
-      const hasFailed = wait.until !== undefined && wait.until <= world.now && failsRun(runKey, wait.stepId);
-      if (isThere && isOnly && !hasFailed) this.#expected.set(key, world.now + patience);
+      if (isThere && isOnly && !isFailing) this.#expected.set(key, world.now + patience);
     }
   }
 
