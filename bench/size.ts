@@ -11,12 +11,16 @@ const peers: readonly (readonly [name: string, file: string])[] = [
   ["idb: openDB", "bench/imports/idb.ts"],
 ];
 
+/** The doors that hold types, with at most a constant beside them: they weigh next to nothing. */
+const ofTypes: ReadonlySet<string> = new Set(["./types", "./store"]);
+
 export const size: Bench = {
   id: "f",
   title: "What an import weighs, minified and gzipped",
   async measure() {
     const rows: Record<string, Cell>[] = [];
     for (const [door, file] of doors()) {
+      if (ofTypes.has(door)) continue;
       rows.push({ import: door.replace(/^\./, "orca-durable"), bytes: await bundleSize([file]) });
     }
     for (const adapter of ["memory", "indexeddb", "d1"]) {
