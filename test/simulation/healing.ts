@@ -150,7 +150,10 @@ export class Healing {
         const [was, is] = [source.result, replay.result].map((result) => shown(result));
         world.violate("a-replay-ends-as-its-source", `${what} ends with ${is}, and the source with ${was}`);
       }
-      const recorded = Object.keys(last.state?.stepResults ?? {});
+      // A step of a failed run that is resumed is not recorded until it has settled again: "A failed step that is resumed starts
+      // with fresh attempts."
+      const results = Object.values(last.state?.stepResults ?? {});
+      const recorded = results.flatMap(({ stepId, status }) => (settledStatuses.has(status) ? [stepId] : []));
       const again = world.lines
         .slice(calls)
         .find((line) => recorded.some((stepId) => line.includes(` calls ${tenant}/${newRunId} ${stepId}, attempt`)));
@@ -167,6 +170,9 @@ export class Healing {
     return this.#lives().filter((life) => isOpen(statusOf(life)));
   }
 }
+
+/** Of steps that are recorded. */
+const settledStatuses: ReadonlySet<string> = new Set(["completed", "degraded", "skipped"]);
 
 function statusOf({ commits }: Life): string | undefined {
   return commits.at(-1)?.record?.run.status;
