@@ -21,7 +21,7 @@ export type {
   WaitOptions,
 } from "./runs/api.ts";
 export { compareCheckpoints } from "./runs/comparison.ts";
-export type { GateDecision, NewSignal, Resumption } from "./runs/continuation.ts";
+export type { DecisionRequest, NewSignal, Resumption } from "./runs/continuation.ts";
 export type { Descent, ForkDescent } from "./runs/descent.ts";
 export { exportRun } from "./runs/export.ts";
 export { importRun } from "./runs/import.ts";

@@ -8,7 +8,7 @@ export type { TenantQuota } from "./journal/host.ts";
 export type { Changed, Notifier } from "./journal/notifier.ts";
 export type { ListedCheckpoint } from "./record/checkpoint.ts";
 export type { DescentKind } from "./record/lineage.ts";
-export type { ApprovalRequest, Run } from "./record/run.ts";
+export type { ApprovalRequest, Decision, Run } from "./record/run.ts";
 export type { Fields, Frame, Output, Trace, TraceMetrics, TraceStep, Working } from "./record/state.ts";
 export type { Backoff } from "./retry.ts";
 export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";

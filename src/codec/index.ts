@@ -4,7 +4,6 @@ export { type Json, type JsonObject, type Path, parseJson } from "../json.ts";
 export { type CheckpointKind, checkpointKinds, stateSnapshotRef } from "../record/checkpoint.ts";
 export { type EventType, eventPosition, eventTypes } from "../record/event.ts";
 export {
-  type Decision,
   type LifecycleEvent,
   type LifecycleEventType,
   lifecycle,

@@ -1,10 +1,10 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { at, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
+import type { Gate } from "../record/gate.ts";
 import {
   type ApprovalRequest,
   type FormerVersion,
-  type GateDecided,
   type Lease,
   type LedgerNames,
   type Run,
@@ -87,7 +87,7 @@ const signal = record<Signal>("required", {
   receivedAt: requiredText,
 });
 
-const gateDecided = record<GateDecided>("required", {
+const gateDecided = record<NonNullable<Gate["decision"]>>("required", {
   approver: optionalText,
   notes: optionalText,
   at: requiredText,

@@ -3,7 +3,7 @@ import { DurableError } from "../errors.ts";
 import type { CheckpointId } from "../ids.ts";
 import { present } from "../json.ts";
 
-import { type ApprovalRequest, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
+import { type ApprovalRequest, type Decision, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
 
 /** What can move a run from one status to another. */
 export type LifecycleEvent<V = unknown> =
@@ -15,21 +15,12 @@ export type LifecycleEvent<V = unknown> =
   | { readonly type: "replay" }
   | { readonly type: "wait_for_human"; readonly request: ApprovalRequest }
   | { readonly type: "wait_for_signal" }
-  | { readonly type: "approve"; readonly decision: Decision }
-  | { readonly type: "deny"; readonly decision: Decision }
+  /** A person decided at the gate of `request`. */
+  | { readonly type: "approve"; readonly request: ApprovalRequest; readonly decision: Decision }
+  | { readonly type: "deny"; readonly request: ApprovalRequest; readonly decision: Decision }
   | { readonly type: "complete"; readonly result: V | null }
   | { readonly type: "fail"; readonly error: RunError }
   | { readonly type: "cancel" };
-
-/** A person's decision at a gate. */
-export interface Decision {
-  readonly stepId: string;
-  /** When the gate was opened, ISO-8601. If absent, when the run first showed it. */
-  readonly requestedAt?: string;
-  readonly capabilityId?: string;
-  readonly approver?: string;
-  readonly notes?: string;
-}
 
 export type LifecycleEventType = LifecycleEvent["type"];
 
@@ -133,18 +124,15 @@ function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<
     case "wait_for_human":
       return { ...run, approvalRequest: event.request, currentStepId: event.request.stepId };
     case "approve":
-      return { ...run, approvalRequest: decided(run, event.decision, "approved", at) };
-    case "deny":
-      return { ...run, approvalRequest: decided(run, event.decision, "denied", at) };
+    case "deny": {
+      const status = event.type === "approve" ? "approved" : "denied";
+      return { ...run, approvalRequest: { ...event.request, ...event.decision, status, decidedAt: at } };
+    }
     case "complete":
       return { ...run, result: event.result };
     case "fail":
       return { ...run, error: event.error };
   }
-}
-
-function decided(run: Run<unknown>, decision: Decision, status: "approved" | "denied", at: string): ApprovalRequest {
-  return { requestedAt: run.approvalRequest?.requestedAt ?? at, ...decision, status, decidedAt: at };
 }
 
 /**

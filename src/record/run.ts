@@ -46,13 +46,11 @@ export interface Run<V = unknown> {
 }
 
 /** The gate at which a run waits for a person, and that person's decision. */
-export interface ApprovalRequest {
+export interface ApprovalRequest extends Decision {
   readonly stepId: string;
   readonly capabilityId?: string;
   readonly status: "pending" | "approved" | "denied";
   readonly requestedAt: string;
-  readonly approver?: string;
-  readonly notes?: string;
   readonly decidedAt?: string;
 }
 
@@ -147,10 +145,9 @@ export type Wait =
       /** Attempts at the step that failed before its gate was opened; 0 if absent. */
       readonly attempts?: number;
       /**
-       * The person's decision at this gate; the step goes on with it. A `confirmation` is kept for the whole run
-       * instead.
+       * The decision at this gate; the step goes on with it. A `confirmation` is kept for the whole run instead.
        */
-      readonly decision?: GateDecided;
+      readonly decision?: Decision & { readonly at: string };
     }
   | { readonly kind: "signal"; readonly stepId: string; readonly name: string; readonly until?: number }
   | { readonly kind: "sleep"; readonly stepId: string; readonly until: number }
@@ -169,10 +166,10 @@ export type Wait =
  */
 export type GateReason = "confirmation" | "approval" | "replay" | "attempted";
 
-export interface GateDecided {
+/** What a person decides at a gate, beside yes or no. */
+export interface Decision {
   readonly approver?: string;
   readonly notes?: string;
-  readonly at: string;
 }
 
 /** A message to a run. */

@@ -11,7 +11,7 @@ import type {
   HistoryQuery,
   NewCheckpointRequest,
 } from "./checkpoints.ts";
-import type { GateDecision, NewSignal, Resumption } from "./continuation.ts";
+import type { DecisionRequest, NewSignal, Resumption } from "./continuation.ts";
 import type { Descent, ForkDescent } from "./descent.ts";
 import type { EventQuery, WatchOptions } from "./events.ts";
 import type { NewRun, StartOptions } from "./new-run.ts";
@@ -137,8 +137,8 @@ export interface RunsApi {
   resume(runId: string, options?: Resumption): Promise<ResumeOutcome>;
   replay(runId: string, descent?: Descent): Promise<DescentOutcome>;
   fork(runId: string, descent?: ForkDescent): Promise<DescentOutcome>;
-  approve(runId: string, decision?: GateDecision): Promise<ResumeOutcome>;
-  deny(runId: string, decision?: GateDecision): Promise<ChangedRun>;
+  approve(runId: string, decision?: DecisionRequest): Promise<ResumeOutcome>;
+  deny(runId: string, decision?: DecisionRequest): Promise<ChangedRun>;
   signal(runId: string, signal: NewSignal): Promise<ChangedRun>;
   delete(runId: string, options?: Precondition): Promise<void>;
   saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord>;

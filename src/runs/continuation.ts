@@ -11,12 +11,12 @@ import { getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
 
 import { event } from "../record/event.ts";
-import { type Gate, openGates } from "../record/gate.ts";
+import { type Gate, openGates, requestOf } from "../record/gate.ts";
 import { refuseLive, released } from "../record/lease.ts";
-import { type Decision, moved } from "../record/lifecycle.ts";
+import { moved } from "../record/lifecycle.ts";
 import { refuseUnedited, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
-import { isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
+import { type Decision, isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { isOver } from "../record/waits.ts";
 import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
@@ -107,10 +107,8 @@ function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
   return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
 }
 
-/** A decision: who decided, and about which gate. */
-export interface GateDecision extends Precondition {
-  readonly approver?: string;
-  readonly notes?: string;
+/** A decision, the gate that it is about, and the conditions of the call. */
+export interface DecisionRequest extends Decision, Precondition {
   /**
    * The gate of that step. Default: the first open gate. A late or repeated decision is safe if it identifies what it
    * is about: by this, by an idempotency key, or by the revision that its caller saw.
@@ -124,7 +122,7 @@ async function decisionClaim(
   operation: "approve" | "deny",
   host: Host,
   runId: RunId,
-  { stepId, approver, notes, idempotencyKey }: GateDecision,
+  { stepId, approver, notes, idempotencyKey }: DecisionRequest,
 ): Promise<NewClaim | undefined> {
   const content = [runId, stepId ?? null, approver ?? null, notes ?? null];
   return idempotencyClaim(operation, idempotencyKey, content, host.clock.now());
@@ -134,28 +132,27 @@ async function decisionClaim(
 type Opened = Continuation | { readonly head: CheckpointId };
 
 /** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
-export async function approveRun(scope: Scope, runId: RunId, request: GateDecision): Promise<Resumed> {
+export async function approveRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Resumed> {
   const { host, executor } = scope;
   const { stepId, approver, notes } = request;
-  const by = present({ approver, notes });
+  const decision = present({ approver, notes });
   const claim = await decisionClaim("approve", host, runId, request);
   const approved = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const gate = gateOf(record, stepId, "approve");
     const { capabilityId } = gate;
-    const decision = decisionOf(gate, by);
-    const run = moved(record.run, { type: "approve", decision }, now);
+    const run = moved(record.run, { type: "approve", request: requestOf(gate), decision }, now);
     const decided: RunRecord<Json> = {
       ...record,
       run,
-      waits: decidedWaits(record.waits, gate, { ...by, at: isoTime(now) }),
+      waits: decidedWaits(record.waits, gate, { ...decision, at: isoTime(now) }),
       // Any other gate is about one action, whatever the action's name.
       confirmed:
         gate.reason === "confirmation" && capabilityId !== undefined
           ? [...new Set([...record.confirmed, capabilityId])]
           : record.confirmed,
     };
-    const opened = event("run.approved", now, decisionPayload(decision));
+    const opened = event("run.approved", now, decisionPayload(gate, decision));
     const head = selected(record, undefined);
     if (record.run.status === "running") {
       // The holder of the lease goes on with it, and so does the next one when that lease has lapsed.
@@ -185,16 +182,16 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 }
 
 /** Closes a gate for good: the run is canceled. */
-export async function denyRun(scope: Scope, runId: RunId, request: GateDecision): Promise<Repeatable> {
+export async function denyRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Repeatable> {
   const { host, executor } = scope;
   const { stepId, approver, notes } = request;
-  const by = present({ approver, notes });
+  const decision = present({ approver, notes });
   const claim = await decisionClaim("deny", host, runId, request);
   const { held, isRepeat } = await changeOnce(scope, runId, claim, ({ record }, now) => {
     demand(record, request);
-    const decision = decisionOf(gateOf(record, stepId, "deny"), by);
-    const run = moved(record.run, { type: "deny", decision }, now);
-    const events = [event("run.denied", now, decisionPayload(decision)), event("run.canceled", now)];
+    const gate = gateOf(record, stepId, "deny");
+    const run = moved(record.run, { type: "deny", request: requestOf(gate), decision }, now);
+    const events = [event("run.denied", now, decisionPayload(gate, decision)), event("run.canceled", now)];
     // Its waits stay: if it is resumed after all, no sleep is shortened and no timeout restarts.
     return { change: { record: released({ ...record, run }), events }, answer: undefined };
   });
@@ -202,12 +199,8 @@ export async function denyRun(scope: Scope, runId: RunId, request: GateDecision)
   return { held, isRepeat };
 }
 
-function decisionPayload(decision: Decision): Record<string, Json> {
-  return { step_id: decision.stepId, approver: decision.approver ?? null, notes: decision.notes ?? null };
-}
-
-function decisionOf({ stepId, capabilityId, since }: Gate, by: Pick<GateDecision, "approver" | "notes">): Decision {
-  return { ...by, stepId, requestedAt: isoTime(since), ...present({ capabilityId }) };
+function decisionPayload({ stepId }: Gate, { approver, notes }: Decision): Record<string, Json> {
+  return { step_id: stepId, approver: approver ?? null, notes: notes ?? null };
 }
 
 function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "approve" | "deny"): Gate {

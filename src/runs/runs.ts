@@ -43,8 +43,8 @@ import {
 import {
   approveRun,
   cancelRun,
+  type DecisionRequest,
   denyRun,
-  type GateDecision,
   type NewSignal,
   type Repeatable,
   type Resumed,
@@ -222,14 +222,14 @@ export class Runs implements RunsApi {
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
-  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
+  async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     expectTexts(decision, ["approver", "notes", "stepId"]);
     return resumed(await approveRun(this.#scope, id, decision));
   }
 
   /** Denies the gate at which the run waits; the run is canceled. */
-  async deny(runId: string, decision: GateDecision = {}): Promise<ChangedRun> {
+  async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
     expectTexts(decision, ["approver", "notes", "stepId"]);
     return changedRun(await denyRun(this.#scope, parseRunId(runId), decision));
   }

@@ -6,15 +6,17 @@ import { isTerminal, type Run, type RunStatus, runStatuses, terminalStatuses } f
 const at = "2026-03-26T12:00:00.000Z";
 const checkpointId = parseCheckpointId("c-1");
 
+const request = { stepId: "send", status: "pending", requestedAt: at } as const;
+
 const events = {
   start: { type: "start" },
   proceed: { type: "proceed" },
   resume: { type: "resume", checkpointId },
   replay: { type: "replay" },
-  wait_for_human: { type: "wait_for_human", request: { stepId: "send", status: "pending", requestedAt: at } },
+  wait_for_human: { type: "wait_for_human", request },
   wait_for_signal: { type: "wait_for_signal" },
-  approve: { type: "approve", decision: { stepId: "send", approver: "ann" } },
-  deny: { type: "deny", decision: { stepId: "send", notes: "no" } },
+  approve: { type: "approve", request, decision: { approver: "ann" } },
+  deny: { type: "deny", request, decision: { notes: "no" } },
   complete: { type: "complete", result: { a: 1 } },
   fail: { type: "fail", error: { code: "step_failed", message: "boom", stepId: "send" } },
   cancel: { type: "cancel" },
@@ -142,8 +144,7 @@ describe("what an event leaves on the run", () => {
     ["approve", "approved", { approver: "ann" }],
     ["deny", "denied", { notes: "no" }],
   ] as const)("%s records who decided, when, and since when it was asked", (type, status, by) => {
-    const approvalRequest = { stepId: "send", status: "pending" as const, requestedAt: "asked" };
-    const run = moved("waiting_for_human", events[type], { approvalRequest });
+    const run = moved("waiting_for_human", { ...events[type], request: { ...request, requestedAt: "asked" } });
     expect(run.approvalRequest).toEqual({ stepId: "send", requestedAt: "asked", status, decidedAt: at, ...by });
   });
 

@@ -28,7 +28,7 @@ import type {
   HistoryQuery,
   NewCheckpointRequest,
 } from "../../src/runs/checkpoints.ts";
-import type { GateDecision, NewSignal, Resumption } from "../../src/runs/continuation.ts";
+import type { DecisionRequest, NewSignal, Resumption } from "../../src/runs/continuation.ts";
 import { cursorOf } from "../../src/runs/cursor.ts";
 import type { Descent, ForkDescent } from "../../src/runs/descent.ts";
 import type { EventQuery } from "../../src/runs/events.ts";
@@ -150,11 +150,11 @@ export class Client implements RunsApi {
     return descended(answer, answer.fork);
   }
 
-  async approve(runId: string, decision: GateDecision = {}): Promise<ResumeOutcome> {
+  async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
     return resumed(await this.wire.approve(runId, decisionOf(decision), conditionsOf(decision)));
   }
 
-  async deny(runId: string, decision: GateDecision = {}): Promise<ChangedRun> {
+  async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
     return changed(await this.wire.deny(runId, decisionOf(decision), conditionsOf(decision)));
   }
 
@@ -284,7 +284,7 @@ function filterOf({ status, skillId, sourceRunId }: RunFilter) {
   return present({ status, skill_id: skillId, source_run_id: sourceRunId });
 }
 
-function decisionOf({ approver, notes, stepId }: GateDecision) {
+function decisionOf({ approver, notes, stepId }: DecisionRequest) {
   return { approver, notes, step_id: stepId };
 }
 

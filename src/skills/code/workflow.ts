@@ -1,4 +1,5 @@
 import type { Duration } from "../../duration.ts";
+import type { Decision } from "../../record/run.ts";
 import type { Retries } from "../../retry.ts";
 import type { Capability, ReplayPolicy, SideEffects } from "../capability.ts";
 
@@ -89,10 +90,8 @@ export interface WorkflowStepEvent<T> {
   readonly type: string;
 }
 
-/** A person's decision at a gate. */
-export interface Approval {
-  readonly approver?: string;
-  readonly notes?: string;
+/** A decision that opened a gate, as it was recorded. */
+export interface Approval extends Decision {
   readonly decidedAt: Date;
 }
 
