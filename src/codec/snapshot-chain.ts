@@ -1,5 +1,15 @@
 import { DurableError, isDurableError } from "../errors.ts";
-import { getOwn, isJsonObject, type Json, jsonEqual, parseJson, setOwn, textSize, utf8Length } from "../json.ts";
+import {
+  getOwn,
+  isJsonObject,
+  type Json,
+  jsonEqual,
+  parseJson,
+  setOwn,
+  sizeOf,
+  textSize,
+  utf8Length,
+} from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
 import { applyDelta } from "./delta.ts";
 import { deltaOf, isDelta, type StateSize } from "./snapshot.ts";
@@ -9,8 +19,9 @@ import { readState, writeState } from "./state.ts";
 export interface CheckedSnapshot {
   /** The body to store. */
   readonly body: string;
+  /** `undefined` if it was not looked at. */
   readonly skillId?: string;
-  /** The skill of a whole state; `undefined` for a delta. */
+  /** The size of the state; `undefined` if it was not counted. */
   readonly size?: StateSize;
   /** The levels of nesting of its content. */
   readonly depth: number;
@@ -25,7 +36,10 @@ export class SnapshotChain {
   /** The state at the last snapshot; `undefined` after a missing one, on which nothing can be read. */
   #json: Json | undefined;
   #revision = 0;
-  #bytesLeft = 0;
+  /** The bytes of the keyframe and the deltas since. */
+  #bytes = 0;
+  /** The size of the state in bytes, when it was last counted. */
+  #stateBytes = 0;
 
   /** The most values in a state. */
   constructor(maxValues: number) {
@@ -58,26 +72,34 @@ export class SnapshotChain {
     const { depth, ...size } = textSize(body);
     this.#json = isWhole ? given : whole;
     this.#revision = row.revision;
-    this.#bytesLeft = 2 * size.bytes;
+    this.#bytes = this.#stateBytes = size.bytes;
     return { body, skillId: state.skillId, size, depth };
   }
 
   #delta(row: SnapshotRow): CheckedSnapshot {
     const { body, revision } = row;
     if (this.#json === undefined) return { body, depth: 0 };
-    // A keyframe is written before the deltas outgrow the last one, so a load stays within a small multiple of the
-    // state.
-    this.#bytesLeft -= utf8Length(body);
-    if (this.#bytesLeft < 0) throw new DurableError("corrupt_data", "the deltas are longer than their keyframe");
     // An instruction takes more values than the change that it describes, and the state bounds what it may leave.
     parseJson(body, "state", 4 * this.#maxValues);
     const delta = deltaOf(row, this.#revision);
     this.#revision = revision;
-    if (delta === null) return { body, depth: 0 };
-    this.#json = applyDelta(this.#json, delta);
+    if (delta !== null) this.#json = applyDelta(this.#json, delta);
+    const size = this.#countedSize(utf8Length(body));
+    if (delta === null) return { body, ...size, depth: 0 };
     const changed = changedPart(this.#json, delta, 0);
     const { skillId } = readState(changed);
-    return { body, skillId, depth: textSize(JSON.stringify(changed)).depth };
+    return { body, skillId, ...size, depth: textSize(JSON.stringify(changed)).depth };
+  }
+
+  // A load reads at most twice the state. The state is counted only where the deltas could exceed that by far, so that
+  // the time of an import follows the size of the changes.
+  #countedSize(deltaBytes: number): { readonly size?: StateSize } {
+    this.#bytes += deltaBytes;
+    if (this.#bytes <= 3 * this.#stateBytes) return {};
+    const { bytes, values } = sizeOf(this.#json ?? null);
+    if (this.#bytes > 2 * bytes) throw new DurableError("corrupt_data", "the deltas are longer than their state");
+    this.#stateBytes = bytes;
+    return { size: { bytes, values } };
   }
 }
 

@@ -34,10 +34,9 @@ const deltaFormat = 1;
 const deltaFormatKey = "_delta_version";
 
 /**
- * The snapshot of a state over the previous snapshot, and its body. It is a delta until the deltas since the last
- * keyframe add up to that keyframe's size, or until a load would read more than twice the state because the state has
- * shrunk. So the stored size and the size of a load stay within a small multiple of the state, however many checkpoints
- * there are.
+ * The snapshot of a state over the previous snapshot, and its body: a delta, unless a load would then read more than
+ * twice the state. So a growing run needs no second keyframe, since its deltas are its state, and the stored size and
+ * the size of a load stay within a small multiple of the state, however many checkpoints there are.
  */
 export function writeSnapshot(
   state: ExecutionState<Json>,
@@ -49,12 +48,10 @@ export function writeSnapshot(
     const { delta = null, growth = 0, valueGrowth = 0, depth = 0 } = changeBetween(before.state, state) ?? {};
     const body = JSON.stringify({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
-    if (deltaBytes <= keyframeBytes) {
-      const { bytes, values } = before.size ?? textSize(keyframeBody(before.state));
-      const size = { bytes: bytes + growth, values: values + valueGrowth };
-      if (keyframeBytes + deltaBytes <= 2 * size.bytes) {
-        return { body, snapshot: { ...before, state, revision, deltaBytes, size, depth } };
-      }
+    const { bytes, values } = before.size ?? textSize(keyframeBody(before.state));
+    const size = { bytes: bytes + growth, values: values + valueGrowth };
+    if (keyframeBytes + deltaBytes <= 2 * size.bytes) {
+      return { body, snapshot: { ...before, state, revision, deltaBytes, size, depth } };
     }
   }
   const body = keyframeBody(state);

@@ -43,7 +43,7 @@ async function stateBytes(runs: Runs, runId: string, checkpointId: string): Prom
 }
 
 /** How much a run may store in snapshots for each byte of its final state. */
-const budget = 3.25;
+const budget = 1.2;
 
 /** A kilobyte of UTF-8 that is not one of UTF-16. */
 const kilobyte = "é".repeat(512);
@@ -146,13 +146,13 @@ async function twoChains(
   stage: Stage,
 ): Promise<readonly { revision: number; checkpointId: string; part: "first" | "second" }[]> {
   const { runs } = stage;
-  await runs.create({ skillId: "chain", runId: "r" });
+  await runs.create({ skillId: "chain", runId: "r", inputs: { text: "x".repeat(20_000) } });
   for (let number = 1; number <= 4; number++) {
     const vars = { large: "a".repeat(5_000), number };
     await runs.saveCheckpoint("r", { checkpointId: `a${number}`, kind: "k", state: state(vars) });
   }
   for (let number = 1; number <= 4; number++) {
-    const vars = { large: "b".repeat(20_000), number };
+    const vars = { large: "b".repeat(3_000), number };
     await runs.saveCheckpoint("r", { checkpointId: `b${number}`, kind: "k", state: state(vars) });
   }
   const chain = (await chainOf(stage, "r")).slice(1);
@@ -202,8 +202,8 @@ async function outcomes(stage: Stage, store: Store): Promise<Record<string, stri
 // Keyframes and deltas, as tests over the stores of one medium.
 
 describe("what is stored of a growing run", () => {
-  test.each([400, 1_600])(
-    "of %i steps of a kilobyte is at most 3.25 times its final state, and the same on every medium",
+  test.each([100, 400, 1_600])(
+    "of %i steps of a kilobyte is at most 1.2 times its final state, and the same on every medium",
     { timeout: 300_000 },
     (steps) =>
       on(async (stage) => {
@@ -291,8 +291,9 @@ describe("what is stored of a growing run", () => {
       }
       for (const { keyframe = 0, revision } of await chainOf(stage, "r")) {
         const rows = await store.getSnapshots(tenant, "r", keyframe, revision);
-        const [first, ...deltas] = rows.map(({ body }) => bytesOf(body));
-        expect(deltas.length * 256).toBeLessThanOrEqual(first ?? 0);
+        const [first = 0, ...deltas] = rows.map(({ body }) => bytesOf(body));
+        // All these states are of the same size, but for a digit.
+        expect(deltas.length * 256).toBeLessThanOrEqual(first + 2);
       }
     }),
   );
@@ -349,7 +350,7 @@ describe("a load", () => {
       const saved: ExecutionState[] = [];
       let vars: Record<string, unknown> = {};
       for (let number = 0; number < 60; number++) {
-        vars = changed(vars, number);
+        vars = number % 20 === 19 ? {} : changed(vars, number);
         const next = { ...state(vars), iteration: number, events: someEvents(number) };
         saved.push(next);
         await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: next });
@@ -658,7 +659,7 @@ function someEvents(number: number): ExecutionState["events"] {
 // Minutes long where a medium takes its time.
 if (isThorough) {
   test(
-    "what is stored of 1,600 steps of a kilobyte is at most 3.25 times the state, in the end and at each keyframe",
+    "what is stored of 1,600 steps of a kilobyte is at most 1.2 times the state, in the end and at each keyframe",
     { timeout: 120_000 },
     on(async (stage) => {
       const { store, tenant } = stage;
