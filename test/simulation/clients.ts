@@ -1,9 +1,12 @@
 import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
 import { type Accepted, eventTypes, type History, keyOf, type Life } from "./history.ts";
-import { type OperationItem, type OperationKind, tenants } from "./plan.ts";
+import { archive, type OperationItem, type OperationKind, tenants } from "./plan.ts";
 import { type Program, signalNames } from "./program.ts";
+import { PruneJudge } from "./prune-judge.ts";
 import { type Random, random } from "./random.ts";
+import { Readers } from "./readers.ts";
 import type { Subject } from "./subject.ts";
+import type { Transfers } from "./transfers.ts";
 import type { Process, World } from "./world.ts";
 
 /** What a client asked for, and what it was answered. */
@@ -17,6 +20,10 @@ interface Asked {
   runKey: string | undefined;
   /** True where the answer says that an earlier call did it. */
   isRepeat: boolean;
+  /** True where an earlier call of the same operation may have done it, so that a refusal says nothing of that one. */
+  isUncertain: boolean;
+  /** The revision of the run that the operation stands on, where it names one. */
+  expectedRevision: number | undefined;
 }
 
 /** A runtime that takes requests. */
@@ -37,6 +44,7 @@ const refusals: readonly string[] = [
   "too_large",
   "quota_exceeded",
   "unsupported",
+  "unsupported_version",
 ];
 
 /** Clients do operations at random, and hold the answers against what then is in the history. */
@@ -46,21 +54,18 @@ export class Clients {
   readonly #subject: Subject;
   readonly #history: History;
   readonly #programs: readonly Program[];
-  /** The runs that were born, in order. */
-  readonly #onBirth: (tenant: string, runId: string) => void;
+  readonly #transfers: Transfers;
+  readonly #readers: Readers;
+  readonly #prunes: PruneJudge;
 
-  constructor(
-    world: World,
-    subject: Subject,
-    history: History,
-    programs: readonly Program[],
-    onBirth: (tenant: string, runId: string) => void,
-  ) {
+  constructor(world: World, subject: Subject, history: History, programs: readonly Program[], transfers: Transfers) {
     this.#world = world;
     this.#subject = subject;
     this.#history = history;
     this.#programs = programs;
-    this.#onBirth = onBirth;
+    this.#transfers = transfers;
+    this.#readers = new Readers(world, subject, history);
+    this.#prunes = new PruneJudge(world, history);
   }
 
   /** Begins an operation at a door. Resolves when it was answered; never where the process dies before. */
@@ -74,6 +79,8 @@ export class Clients {
       note: "",
       runKey: undefined,
       isRepeat: false,
+      isUncertain: false,
+      expectedRevision: undefined,
     };
     this.asked.push(asked);
     try {
@@ -82,7 +89,7 @@ export class Clients {
     } catch (error) {
       const { code } = error as { code?: unknown };
       const isTyped = this.#subject.core.isDurableError(error);
-      asked.outcome = isTyped && refusals.includes(String(code)) ? "refused" : "failed";
+      asked.outcome = isTyped && refusals.includes(String(code)) && !asked.isUncertain ? "refused" : "failed";
       asked.note = isTyped ? String(code) : String(error);
       if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
         this.#world.violate("refusals-are-typed", `${item.kind} ${item.id} was answered ${error.stack}`);
@@ -99,7 +106,6 @@ export class Clients {
       const tenant = draw.chance(0.8) ? tenants[0] : tenants[1];
       const program = draw.pick(this.#programs);
       const runId = `run${item.id}`;
-      this.#onBirth(tenant, runId);
       asked.runKey = keyOf({ tenant, runId });
       const request = {
         skillId: program.id,
@@ -120,13 +126,35 @@ export class Clients {
       return born(asked, first);
     }
     if (kind === "list") {
-      for (const tenant of tenants) {
-        const { items: runs } = await runtime.for(tenant).list();
-        const strange = runs.find((run) => !this.#history.lives.has(keyOf({ tenant, runId: run.runId })));
-        if (strange) this.#world.violate("tenants-do-not-meet", `the list of ${tenant} has ${strange.runId}`);
-      }
+      for (const tenant of tenants) await this.#readers.list(runtime.for(tenant), tenant, draw);
       return "";
     }
+    if (kind === "count") {
+      const tenant = draw.pick([...tenants, archive]);
+      return this.#readers.count(runtime.for(tenant), tenant);
+    }
+    if (kind === "prune") {
+      const tenant = draw.pick([...tenants, archive]);
+      return this.#prunes.prune(item.id, {
+        core: this.#subject.core,
+        runs: runtime.for(tenant),
+        tenant,
+        process,
+        draw,
+      });
+    }
+    if (kind === "import") {
+      const kept = draw.chance(0.7) ? draw.pick(this.#transfers.files) : undefined;
+      const found = this.#target(kind, draw);
+      if (found === undefined) return "nothing to do";
+      const file = kept ?? (await this.#transfers.exported(runtime.for(found.tenant), found));
+      const { tenant: home, runId } = file.source;
+      const tenant = draw.chance(0.2) ? home : draw.pick([...tenants, archive].filter((other) => other !== home));
+      asked.runKey = keyOf({ tenant, runId });
+      await this.#transfers.imported(item.id, runtime.for(tenant), file, process, draw);
+      return "";
+    }
+    if (kind === "fill") return this.#fill(asked, runtime.for(tenants[0]), draw);
     if (kind === "drain") {
       await runtime.drain().catch((error: unknown) => {
         if (!this.#subject.core.isDurableError(error, "unsupported")) throw error;
@@ -138,51 +166,58 @@ export class Clients {
     const { tenant, runId } = life;
     asked.runKey = life.key;
     const runs = runtime.for(tenant);
+    // From a source of its own, so that a seed draws the same otherwise.
+    const more = draw.fork("more");
+    const key = more.chance(0.3) ? { idempotencyKey: token } : {};
+    const once = <T>(call: () => Promise<T>) => this.#once(asked, key.idempotencyKey, more, call);
+    if (precise.has(kind) && more.chance(0.2)) asked.expectedRevision = (await runs.get(runId)).revision;
+    const expected = asked.expectedRevision === undefined ? {} : { expectedRevision: asked.expectedRevision };
     switch (kind) {
       case "resume":
-        return (await runs.resume(runId)).run.status;
+        return (await once(() => runs.resume(runId, { ...key, ...expected }))).run.status;
       case "resume older": {
         const checkpointId = draw.pick(checkpointsOf(life));
-        return checkpointId === undefined ? "" : (await runs.resume(runId, { checkpointId })).run.status;
+        if (checkpointId === undefined) return "";
+        return (await once(() => runs.resume(runId, { checkpointId, ...key, ...expected }))).run.status;
       }
       case "replay": {
         const older = draw.chance(0.3) ? draw.pick(checkpointsOf(life)) : undefined;
         const newRunId = `replay${item.id}`;
-        this.#onBirth(tenant, newRunId);
-        const { run } = await runs.replay(runId, { newRunId, ...(older === undefined ? {} : { checkpointId: older }) });
-        return run.runId;
+        const descent = { newRunId, ...key, ...(older === undefined ? {} : { checkpointId: older }) };
+        return (await once(() => runs.replay(runId, descent))).run.runId;
       }
       case "fork":
       case "fork edited": {
         const older = draw.chance(0.5) ? draw.pick(checkpointsOf(life)) : undefined;
         const newRunId = `fork${item.id}`;
-        this.#onBirth(tenant, newRunId);
-        const { run } = await runs.fork(runId, {
+        const descent = {
           newRunId,
+          ...key,
           ...(older === undefined ? {} : { checkpointId: older }),
           ...(kind === "fork" ? {} : { edit: { vars: { edited: token } } }),
-        });
-        return run.runId;
+        };
+        return (await once(() => runs.fork(runId, descent))).run.runId;
       }
       case "approve": {
         const gates = life.commits.at(-1)?.gates ?? [];
         const stepId = draw.chance(0.7) ? draw.pick([...gates, undefined]) : undefined;
-        return (await runs.approve(runId, { approver: token, ...(stepId === undefined ? {} : { stepId }) })).run.status;
+        const decision = { approver: token, ...key, ...expected, ...(stepId === undefined ? {} : { stepId }) };
+        return (await once(() => runs.approve(runId, decision))).run.status;
       }
       case "deny":
-        return (await runs.deny(runId, { approver: token })).status;
+        return (await once(() => runs.deny(runId, { approver: token, ...key, ...expected }))).status;
       case "signal": {
         const name = draw.pick(signalNames);
         const isTwo = draw.chance(0.4);
-        const first = await runs.signal(runId, { name, payload: token });
+        const first = await once(() => runs.signal(runId, { name, payload: token, ...key, ...expected }));
         // The operation was done, whatever becomes of another signal behind it.
         if (isTwo) void runs.signal(runId, { name, payload: `${token}b` }).catch(() => {});
         return first.status;
       }
       case "cancel":
-        return (await runs.cancel(runId)).status;
+        return (await runs.cancel(runId, expected)).status;
       case "delete":
-        await runs.delete(runId);
+        await runs.delete(runId, expected);
         return "";
       case "save": {
         const head = life.commits.at(-1)?.record?.run.checkpointHead;
@@ -212,8 +247,22 @@ export class Clients {
         (await runs.history(runId)).items;
         return "";
       }
+      case "export":
+        return `${(await this.#transfers.exported(runs, life)).lines.length} lines`;
+      case "events":
+        return this.#readers.events(runs, life, draw);
+      case "watch":
+        return this.#readers.watch(runs, life, process, draw);
+      case "settle":
+        return this.#readers.settle(runs, life, process, draw);
+      case "compare":
+        return this.#readers.compare(runs, life, draw);
+      case "lineage":
+        return this.#readers.lineage(runs, life);
       case "trespass": {
-        const other = tenants.find((name) => name !== tenant) ?? tenant;
+        // An import may have taken the run there too.
+        const other = tenants.find((name) => !this.#history.lives.has(keyOf({ tenant: name, runId })));
+        if (other === undefined) return "nothing to do";
         const found = await runtime
           .for(other)
           .get(runId)
@@ -225,6 +274,47 @@ export class Clients {
         return "";
       }
     }
+  }
+
+  /** A call that may have a key: it is repeated where it failed, and sometimes where it did not, and is done once. */
+  async #once<T>(asked: Asked, key: string | undefined, draw: Random, call: () => Promise<T>): Promise<T> {
+    if (key === undefined) return call();
+    let first: T;
+    try {
+      first = await call();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (!this.#subject.core.isDurableError(error) || refusals.includes(String(code))) throw error;
+      asked.isUncertain = true;
+      return call();
+    }
+    if (draw.chance(0.5)) {
+      // Its run may be gone by now, and its medium away: what was done was done.
+      const again = await call().catch(() => undefined);
+      if (again !== undefined && (again as { isRepeat?: boolean }).isRepeat !== true) {
+        this.#world.violate("acknowledged-once", `${asked.kind} ${asked.item.id} was done again under its key`);
+      }
+    }
+    return first;
+  }
+
+  /** A run with a long history, which an import does not bring in one commit. */
+  async #fill(asked: Asked, runs: Runs, draw: Random): Promise<string> {
+    const { item, token } = asked;
+    const runId = `run${item.id}`;
+    asked.runKey = keyOf({ tenant: tenants[0], runId });
+    const program = draw.pick(this.#programs);
+    const born_ = await runs.create({ skillId: program.id, runId, inputs: inputsOf(item.id) });
+    const { checkpointHead = "" } = born_.run;
+    const { state } = await runs.loadCheckpoint(runId, checkpointHead);
+    for (let number = draw.between(100, 220); number > 0; number--) {
+      const vars = { ...state.vars, filled: number };
+      // It is long enough without the ones that fail, or come too late.
+      await runs
+        .saveCheckpoint(runId, { checkpointId: `${token}.${number}`, kind: "noted", state: { ...state, vars } })
+        .catch(() => {});
+    }
+    return born(asked, born_);
   }
 
   async #signalSoon(runs: Runs, runId: string, payload: string, process: Process, draw: Random): Promise<void> {
@@ -247,8 +337,9 @@ export class Clients {
       const count = this.#commitsOf(asked);
       if (count === undefined) continue;
       const { outcome, kind, runKey, item, note, isRepeat } = asked;
-      const least = outcome === "done" && !isRepeat ? 1 : 0;
-      const most = outcome === "refused" ? 0 : 1;
+      const isThere = isRepeat || (kind === "import" && this.#isThere(asked));
+      const least = outcome === "done" && !isThere && !readings.has(kind) ? 1 : 0;
+      const most = outcome === "refused" || readings.has(kind) ? 0 : 1;
       if (count >= least && count <= most) continue;
       this.#world.violate(
         "acknowledged-once",
@@ -257,15 +348,20 @@ export class Clients {
     }
   }
 
-  #commitsOf({ kind, token, item, note, runKey }: Asked): number | undefined {
+  #commitsOf(asked: Asked): number | undefined {
+    const { kind, token, item, note, runKey } = asked;
     if (note === "nothing to do") return undefined;
     const commits = [...this.#history.lives.values()].flatMap((life) => life.commits);
     const own = commits.filter(({ operation }) => operation === item.id);
+    this.#judgeExpected(asked, own);
     const withEvent = (type: string) => own.filter((commit) => eventTypes(commit).includes(type)).length;
+    // What an import brings of another tenant's run is not done again.
+    const ofRun = commits.filter((commit) => commit.runKey === runKey);
     switch (kind) {
       case "start":
       case "start twice":
       case "create":
+      case "fill":
       case "replay":
       case "fork":
       case "fork edited":
@@ -274,7 +370,7 @@ export class Clients {
       case "resume older":
         return withEvent("run.resumed") - withEvent("run.approved");
       case "approve":
-        return commits.filter(({ entry }) =>
+        return ofRun.filter(({ entry }) =>
           entry?.events.some(({ type, payload }) => type === "run.approved" && payload.approver === token),
         ).length;
       case "deny":
@@ -282,13 +378,26 @@ export class Clients {
       case "cancel":
         return withEvent("run.canceled");
       case "signal":
-        return commits.filter(({ record, before }) => has(record?.inbox, token) && !has(before?.record?.inbox, token))
+        return ofRun.filter(({ record, before }) => has(record?.inbox, token) && !has(before?.record?.inbox, token))
           .length;
       case "delete":
         return own.filter(({ record }) => record === undefined).length;
       case "save":
-        return commits.filter((commit) => commit.runKey === runKey && commit.entry?.checkpoint?.checkpointId === token)
-          .length;
+        return ofRun.filter(({ entry }) => entry?.checkpoint?.checkpointId === token).length;
+      case "import":
+        this.#judgeRefusedImport(asked, own);
+        return own.filter(({ isArrival }) => isArrival).length;
+      case "export":
+      case "count":
+      case "events":
+      case "watch":
+      case "settle":
+      case "compare":
+      case "lineage":
+        return own.length;
+      case "prune":
+        this.#prunes.judge(item.id, own);
+        return undefined;
       case "get":
       case "list":
       case "read checkpoint":
@@ -297,7 +406,62 @@ export class Clients {
         return undefined;
     }
   }
+
+  /** What stands on a revision of its run is written over that one. */
+  #judgeExpected({ kind, item, expectedRevision }: Asked, own: readonly Accepted[]): void {
+    if (expectedRevision === undefined) return;
+    const first = own.find(({ entry, record }) => entry !== undefined || record === undefined);
+    const over = first?.before?.record?.entryRevision;
+    if (over === undefined || over === expectedRevision) return;
+    this.#world.violate(
+      "acknowledged-once",
+      `${kind} ${item.id} stands on ${expectedRevision}, and was done at ${over}`,
+    );
+  }
+
+  /** "If an import of up to 4 MiB is rejected, it has written nothing at all", and it says what was wrong with the file. */
+  #judgeRefusedImport({ item, outcome, note, runKey }: Asked, own: readonly Accepted[]): void {
+    const isOfFile = note === "invalid_request" || note === "unsupported_version";
+    if (outcome === "refused" && isOfFile && own.length > 0) {
+      this.#world.violate(
+        "transfers-are-whole",
+        `import ${item.id} of ${runKey} was refused, and wrote ${own.length} rows`,
+      );
+    }
+    const isOfMedium = ["store_failed", "store_blocked"].includes(note);
+    if (this.#transfers.isDamaged(item.id) && outcome === "failed" && !isOfMedium) {
+      this.#world.violate("refusals-are-typed", `import ${item.id}, of a damaged file, was answered ${note}`);
+    }
+  }
+
+  /** True where a run is there that the operation did not bring. */
+  #isThere({ item, runKey }: Asked): boolean {
+    const commits = this.#history.lives.get(runKey ?? "")?.commits ?? [];
+    return commits.some(({ operation, record }) => record !== undefined && operation !== item.id);
+  }
 }
+
+/** Operations that may stand on a revision of their run. */
+const precise: ReadonlySet<OperationKind> = new Set([
+  "resume",
+  "resume older",
+  "approve",
+  "deny",
+  "signal",
+  "cancel",
+  "delete",
+]);
+
+/** Operations that write nothing. */
+const readings: ReadonlySet<OperationKind> = new Set([
+  "export",
+  "count",
+  "events",
+  "watch",
+  "settle",
+  "compare",
+  "lineage",
+]);
 
 /** What the run of an operation begins with. */
 export function inputsOf(operation: number) {

@@ -12,6 +12,7 @@ import {
 import type { Act } from "./outside.ts";
 import type { Promptness } from "./promptness.ts";
 import type { Subject } from "./subject.ts";
+import type { Transfers } from "./transfers.ts";
 import { healthy, type World } from "./world.ts";
 
 /** Codes with which a run of a generated skill may fail. None of them is the engine's own fault. */
@@ -35,6 +36,8 @@ interface Facts {
   readonly acts: readonly Act[];
   /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
+  /** What came by imports. */
+  readonly transfers: Transfers;
   /** How many runs a tenant may have. */
   readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
   /** How many attempts after the first a step may have, by skill and by the step's name. */
@@ -55,8 +58,21 @@ export class CommitJudge {
   }
 
   judge(commit: Accepted): void {
-    const { before } = commit;
+    const { before, isHidden, isArrival, runKey } = commit;
     this.#revisions(commit);
+    if (isHidden) {
+      if (before !== undefined && !before.isHidden)
+        this.#violate("deleted-stays-deleted", commit, "is an import over a run");
+      return;
+    }
+    if (isArrival) {
+      this.#claims(commit);
+      this.#quota(commit);
+      this.#facts.transfers.judge(commit);
+      for (const past of this.#facts.history.lives.get(runKey)?.commits ?? []) this.#gates(past);
+      if (commit.record !== undefined) this.#waits(commit, commit.record);
+      return;
+    }
     if (commit.record === undefined) {
       const lease = before?.record?.lease;
       if (lease === undefined || lease.endsAt <= commit.decidedAt) return;
@@ -130,9 +146,9 @@ export class CommitJudge {
   }
 
   #revisions(commit: Accepted): void {
-    const { before, revision, record, row } = commit;
-    if (revision !== (before?.revision ?? 0) + 1) {
-      this.#violate("revisions-grow", commit, `stands on ${before?.revision}`);
+    const { before, revision, record, row, over } = commit;
+    if ((commit.commit.over ?? revision - 1) !== over || revision <= over) {
+      this.#violate("revisions-grow", commit, `stands on ${over}`);
     }
     if (before === undefined || record === undefined) return;
     if (row.createdAt !== before.row.createdAt) this.#violate("revisions-grow", commit, "has another time of birth");
@@ -171,7 +187,7 @@ export class CommitJudge {
     const { tenant, process, at } = commit;
     if (mostRuns?.tenant !== tenant || process.name === healthy) return;
     const others = [...history.lives.values()].filter(({ key, commits }) => {
-      const [birth, last] = [commits[0], commits.at(-1)];
+      const [birth, last] = [commits.find(({ record }) => record !== undefined), commits.at(-1)];
       const isKnown = birth !== undefined && (birth.process === process || birth.at < at - 30_000);
       return isKnown && key.startsWith(`${tenant}/`) && key !== commit.runKey && last?.record !== undefined;
     });

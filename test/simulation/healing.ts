@@ -128,14 +128,13 @@ export class Healing {
 
   /** A replay of the head of a run that completed ends as that run did, and does nothing again. */
   async #replayAll(): Promise<void> {
-    const { world, runtime, outside, facts } = this.#patient;
+    const { world, runtime, facts } = this.#patient;
     for (const { commits, tenant, runId } of this.#lives()) {
       const last = commits.at(-1);
       if (last?.record?.run.status !== "completed") continue;
       const runs = runtime.for(tenant);
       const source = await runs.get(runId);
       const newRunId = `again_${runId}`;
-      outside.tenants.set(newRunId, tenant);
       const calls = world.lines.length;
       await runs.replay(runId, { newRunId });
       await runtime.idle();

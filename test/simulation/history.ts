@@ -17,6 +17,8 @@ export interface Accepted {
   readonly tenant: string;
   readonly runId: string;
   readonly revision: number;
+  /** Its place among all that the medium accepted. */
+  readonly order: number;
   /** The true time. */
   readonly at: number;
   /** The time of whoever decided it, by his own clock. */
@@ -28,9 +30,17 @@ export interface Accepted {
   /** True where `stop()` had resolved when it was sent. One that was sent before may still arrive. */
   readonly isStopped: boolean;
   readonly row: RunRow;
+  /** As it was sent. An import brings several entries at once, and each of them is in a life like one commit. */
+  readonly commit: Commit;
+  /** The revision of the row that it was written over, 0 where there was none. */
+  readonly over: number;
   readonly before: Accepted | undefined;
-  /** Absent on a tombstone. */
+  /** Absent on a tombstone, and where an import is under way. */
   readonly record: Record_ | undefined;
+  /** True for a part of an import that has not come to its end: its run is in no list. */
+  readonly isHidden: boolean;
+  /** True for the commit that ends an import: its run is there, and goes on from here. */
+  readonly isArrival: boolean;
   /** The gates that are open, under the names that they are stored by; everything else is under those of the first version. */
   readonly gates: readonly string[];
   readonly entry: Entry | undefined;
@@ -61,7 +71,11 @@ export class History {
   readonly executors = new Map<Process, string>();
   /** The ledger entries that are in force, by tenant and key. */
   readonly effects = new Map<string, LedgerEntry>();
+  /** The operations that are imports. */
+  readonly imports = new Set<number>();
   accepted = 0;
+  /** How many places there are in the order of everything that was accepted. */
+  order = 0;
   readonly #subject: Subject;
   readonly #world: World;
   readonly #store: Store;
@@ -80,9 +94,21 @@ export class History {
   }
 
   /** Reads what a commit has written, as any reader would. */
-  async accept(commit: Commit, { process, operation, isStopped }: Sender): Promise<Accepted> {
-    const { row, before, runKey } = this.#placeOf(commit);
-    const { tenant, runId, revision } = row;
+  async accept(commit: Commit, sender: Sender): Promise<Accepted> {
+    const { run, earlier = [], entry } = commit;
+    const over = this.last(keyOf(run))?.revision ?? 0;
+    for (const one of earlier) await this.#enter({ commit, over, revision: one.revision, written: one }, sender);
+    this.accepted++;
+    return this.#enter({ commit, over, revision: run.revision, written: entry }, sender);
+  }
+
+  async #enter({ commit, over, revision, written }: Part, sender: Sender): Promise<Accepted> {
+    const { process, operation, isStopped } = sender;
+    const row = commit.run;
+    const { tenant, runId } = row;
+    const runKey = keyOf(row);
+    const before = this.last(runKey);
+    const isImported = operation !== undefined && this.imports.has(operation);
     const read = <T>(what: string, work: () => T): T | undefined => {
       try {
         return work();
@@ -92,9 +118,10 @@ export class History {
       }
     };
     const same = <T>(value: T): T => (this.#hasVersions ? unversioned(value) : value);
-    const stored = read("the row", () => this.#subject.readRunBody(row.body, `run "${runId}"`))?.record;
+    const body = read("the row", () => this.#subject.readRunBody(row.body, `run "${runId}"`));
+    const isWhole = revision === row.revision;
+    const stored = isWhole ? body?.record : undefined;
     const record = same(stored);
-    const written = commit.entry;
     const entryRow = written && { ...written, tenant, runId, revision };
     const entry = same(entryRow && read("the entry", () => this.#subject.readEntry(entryRow)));
     let state = before?.state;
@@ -107,6 +134,7 @@ export class History {
       tenant,
       runId,
       revision,
+      order: ++this.order,
       at: this.#world.now,
       decidedAt: commit.now,
       process,
@@ -114,27 +142,33 @@ export class History {
       isStopped,
       operation,
       row,
+      commit,
+      over,
       before,
       record,
+      isHidden: !isWhole || body?.isImport === true,
+      isArrival: isImported && record !== undefined,
       gates: (stored?.waits ?? []).flatMap((wait) =>
         wait.kind === "approval" && wait.decision === undefined ? [wait.stepId] : [],
       ),
       entry,
       state,
-      claims: same(commit.claims ?? []),
-      line: lineOf(before, record, entry),
+      claims: same(isWhole ? (commit.claims ?? []) : []),
+      line: isImported ? 1 : lineOf(before, record, entry),
     };
     const life = this.lives.get(runKey) ?? { key: runKey, tenant, runId, commits: [] };
     this.lives.set(runKey, life);
     life.commits.push(accepted);
-    this.accepted++;
     return accepted;
   }
+}
 
-  #placeOf(commit: Commit) {
-    const runKey = keyOf(commit.run);
-    return { row: commit.run, runKey, before: this.last(runKey) };
-  }
+/** An entry of a commit, and where it stands. */
+interface Part {
+  readonly commit: Commit;
+  readonly over: number;
+  readonly revision: number;
+  readonly written: Commit["entry"];
 }
 
 /** An entry of the ledger, as its claim says it. */

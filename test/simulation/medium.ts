@@ -122,7 +122,7 @@ export class Medium {
   }
 
   #learn(process: Process, runKey: string, revision: number): void {
-    const commit = this.#history.lives.get(runKey)?.commits[revision - 1];
+    const commit = this.#history.lives.get(runKey)?.commits.findLast((one) => one.revision === revision);
     if (commit?.record === undefined) return;
     const runs = this.known.get(process) ?? new Map<string, Map<number, Accepted>>();
     this.known.set(process, runs);
@@ -254,20 +254,24 @@ export class Medium {
   async #judge(commit: Commit, outcome: CommitOutcome, sender: Sender): Promise<void> {
     const { tenant, runId, revision } = commit.run;
     const last = this.#history.last(keyOf(commit.run));
-    const fits = revision === (last?.revision ?? 0) + 1;
+    const { over = revision - 1, earlier = [] } = commit;
+    const fits = over === (last?.revision ?? 0);
     const violate = (what: string) =>
       this.#world.violate("store-is-consistent", `commit of ${runId} at ${revision} ${what}`);
     if (outcome.kind === "conflict" && fits) violate("was refused, though it stands on the newest row");
     if (outcome.kind !== "committed") return;
     if (!fits) violate(`was accepted over ${last?.revision}`);
+    const sent = [...earlier, ...(commit.entry === undefined ? [] : [{ ...commit.entry, revision }])];
     const [row, snapshots, entries] = await Promise.all([
       this.#store.getRun(tenant, runId),
-      this.#store.getSnapshots(tenant, runId, revision, revision),
-      this.#store.listEntries(tenant, runId, { after: revision - 1, limit: 1 }),
+      this.#store.getSnapshots(tenant, runId, over + 1, revision),
+      this.#store.listEntries(tenant, runId, { after: over, limit: sent.length + 1 }),
     ]);
     if (!isDeepStrictEqual({ ...row }, { ...commit.run })) violate("left another row");
-    if (snapshots[0]?.body !== commit.entry?.snapshot) violate("left another snapshot");
-    if (entries[0]?.body !== commit.entry?.body) violate("left another entry");
+    const states = sent.flatMap(({ snapshot }) => snapshot ?? []);
+    if (snapshots.map(({ body }) => body).join("\n") !== states.join("\n")) violate("left another snapshot");
+    if (entries.map(({ body }) => body).join("\n") !== sent.map(({ body }) => body).join("\n"))
+      violate("left another entry");
     if (commit.erase === true) {
       const left = await this.#store.listEntries(tenant, runId, { limit: 1 });
       const states = await this.#store.getSnapshots(tenant, runId, 1, revision);

@@ -1,4 +1,4 @@
-import { type Accepted, type History, keyOf } from "./history.ts";
+import type { Accepted, History } from "./history.ts";
 import type { Medium } from "./medium.ts";
 import type { StepPlan } from "./program.ts";
 import type { Random } from "./random.ts";
@@ -16,7 +16,7 @@ export interface PassSeen {
 
 /** One call of a callback or of a handler. */
 export interface Call {
-  readonly runId: string;
+  readonly runKey: string;
   readonly stepId: string;
   readonly attempt: number;
   readonly idempotencyKey: string;
@@ -43,8 +43,6 @@ export interface Act {
  */
 export class Outside {
   readonly acts: Act[] = [];
-  /** The tenant of each run, which no callback is told. */
-  readonly tenants = new Map<string, string>();
   calls = 0;
   readonly #world: World;
   readonly #random: Random;
@@ -79,8 +77,7 @@ export class Outside {
   }
 
   /** A body begins: under the newest lease that its process knows of. */
-  begin(process: Process, runId: string): PassSeen {
-    const runKey = this.#keyOf(runId);
+  begin(process: Process, runKey: string): PassSeen {
     const commit = this.#newestHold(process, runKey);
     const epoch = commit?.record?.epoch ?? 0;
     const first = this.#history.lives.get(runKey)?.commits.find(({ record }) => record?.epoch === epoch);
@@ -120,6 +117,16 @@ export class Outside {
     }
   }
 
+  /** What the passes of a line have seen so far. */
+  seenOn(runKey: string, line: number): readonly string[] {
+    return [...(this.#seen.get(`${runKey}/${line}`) ?? [])];
+  }
+
+  /** A run was imported: its passes see what those of its source had seen when it was exported, and then more. */
+  arrived(runKey: string, seen: readonly string[]): void {
+    this.#seen.set(`${runKey}/1`, [...seen]);
+  }
+
   /** A body asks for a sleep. What comes back says that it was answered; by then its time must be over. */
   sleeping(pass: PassSeen, stepId: string, ms: number): () => void {
     const key = `${pass.runKey}/${pass.line}/${stepId}`;
@@ -139,8 +146,7 @@ export class Outside {
 
   /** A callback is called: it does its work, and acts where it is an effect. */
   async call(process: Process, call: Call): Promise<unknown> {
-    const { runId, stepId, plan, attempt, signal } = call;
-    const runKey = this.#keyOf(runId);
+    const { runKey, stepId, plan, attempt, signal } = call;
     this.calls++;
     this.#world.log(`${process.name} calls ${runKey} ${stepId}, attempt ${attempt}, ${call.idempotencyKey}`);
     this.#judge(process, runKey, call);
@@ -287,10 +293,6 @@ export class Outside {
     const executor = this.#history.executors.get(process);
     const own = epochs.filter(([, { record }]) => record?.lease?.executor === executor);
     return own.sort(([a], [b]) => b - a).at(0)?.[1];
-  }
-
-  #keyOf(runId: string): string {
-    return keyOf({ tenant: this.tenants.get(runId) ?? "?", runId });
   }
 }
 

@@ -20,7 +20,17 @@ export type OperationKind =
   | "list"
   | "read checkpoint"
   | "trespass"
-  | "drain";
+  | "drain"
+  | "export"
+  | "import"
+  | "prune"
+  | "fill"
+  | "count"
+  | "events"
+  | "watch"
+  | "settle"
+  | "compare"
+  | "lineage";
 
 /** What a client asks for. Which run it is about is drawn from `seed`, when its time comes. */
 export interface OperationItem {
@@ -97,6 +107,9 @@ const weathers = ["calm", "sane", "wild"] as const;
 
 export const tenants = ["north", "south"] as const;
 
+/** Where runs come that are born nowhere else: by imports alone. */
+export const archive = "archive";
+
 export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   // A seed may ask for its weather.
   const asked = weathers.find((weather) => seed.startsWith(`${weather}:`));
@@ -141,6 +154,19 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   const more = random.fork("more");
   const deployedAt = more.chance(0.25) ? endsAt * (0.1 + 0.7 * more.fraction()) : undefined;
   const mostRuns = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
+  if (more.chance(0.6)) {
+    for (let number = more.between(2, 10); number > 0; number--) {
+      const kind = rareKind(more);
+      const late = kind === "import" ? 0.5 + 0.5 * more.fraction() : more.fraction();
+      items.push({
+        is: "operation",
+        id: items.length,
+        at: Math.floor(late * endsAt),
+        kind,
+        seed: `${seed}/${items.length}`,
+      });
+    }
+  }
   if (deployedAt !== undefined) count(counts, "two versions");
   if (mostRuns !== undefined) count(counts, "quota");
   return {
@@ -189,6 +215,22 @@ function operationKind(random: Random): OperationKind {
     [1, "read checkpoint"],
     [0.5, "trespass"],
     [1, "drain"],
+  ]);
+}
+
+/** What clients do beside that, in some of the worlds. */
+function rareKind(random: Random): OperationKind {
+  return random.weighted<OperationKind>([
+    [5, "export"],
+    [6, "import"],
+    [2, "prune"],
+    [0.3, "fill"],
+    [1, "count"],
+    [1, "events"],
+    [2, "watch"],
+    [2, "settle"],
+    [1, "compare"],
+    [1, "lineage"],
   ]);
 }
 

@@ -82,11 +82,13 @@ export class Promptness {
   }
 
   /** Sleeps and timeouts end in time. `until` is by the clock of whoever waits, and all clocks agree. */
-  ended(commit: Accepted, kind: "sleep" | "signal", stepId: string, until: number): void {
+  ended(commit: Accepted, kind: "sleep" | "signal", stepId: string, end: number): void {
     const { world, history, heldMs, sleepMs, failsRun } = this.#facts;
     if (this.#isResting || this.#isLeaving(commit.runKey)) return;
     if (kind === "signal" && failsRun(commit.runKey, stepId)) return;
     const commits = history.lives.get(commit.runKey)?.commits ?? [];
+    // What was over before its run was imported is over since then.
+    const until = Math.max(end, commits[0]?.at ?? end);
     const atEnd = commits.findLastIndex(({ at }) => at <= until);
     const isHeld = commits.slice(Math.max(atEnd, 0)).every(({ record }) => record?.lease !== undefined);
     // Under a lease its pass wakes by itself; else a drain does it, which looks once in a while.

@@ -14,6 +14,7 @@ import { Promptness } from "./promptness.ts";
 import { type Random, random } from "./random.ts";
 import { strike } from "./strike.ts";
 import type { Subject } from "./subject.ts";
+import { Transfers } from "./transfers.ts";
 import { healthy, Process, type Violation, World } from "./world.ts";
 
 /** What one seed came to. */
@@ -100,7 +101,15 @@ class Simulation {
           failsRun: (runKey, stepId) => this.#facts.failsRun(this.#skillOf(runKey), stepId),
         })
       : undefined;
+    const transfers = new Transfers({
+      world: this.#world,
+      subject,
+      history: this.#history,
+      seenOn: (runKey, line) => this.#outside.seenOn(runKey, line),
+      arrived: (runKey, seen) => this.#outside.arrived(runKey, seen),
+    });
     this.#judge = new CommitJudge({
+      transfers,
       world: this.#world,
       subject,
       history: this.#history,
@@ -112,9 +121,7 @@ class Simulation {
       retriesOf: (skillId, stepId) => this.#facts.retriesOf(skillId, stepId),
     });
     this.#neighbours = new Neighbours(this.#world, this.#random.fork("neighbours"));
-    this.#clients = new Clients(this.#world, subject, this.#history, plan.programs, (tenant, runId) =>
-      this.#outside.tenants.set(runId, tenant),
-    );
+    this.#clients = new Clients(this.#world, subject, this.#history, plan.programs, transfers);
     this.#machines = new Machines({
       world: this.#world,
       subject,

@@ -1,4 +1,5 @@
 import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "../../src/index.ts";
+import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
 import type { Subject } from "./subject.ts";
@@ -31,8 +32,10 @@ export function bind(
     usedIn(program.body, capability);
     return defineSkill<Readonly<Record<string, unknown>>, unknown>({
       ...definition,
-      run: (step, inputs, context) =>
-        new Body(outside, process, context.runId, step, version).run(program.body, inputs),
+      run: (step, inputs, { runId }) => {
+        const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
+        return new Body(outside, process, keyOf({ tenant, runId }), step, version).run(program.body, inputs);
+      },
     });
   });
   return { skills, capabilities: [...capabilities.values()] };
@@ -56,7 +59,7 @@ function defined(subject: Subject, outside: Outside, process: Process, id: strin
     },
     (input, { runId, stepId, attempt, idempotencyKey, signal }) =>
       outside.call(process, {
-        runId,
+        runKey: keyOf({ tenant: tenantOf(idempotencyKey), runId }),
         stepId: unversioned(stepId),
         attempt,
         idempotencyKey: unversioned(idempotencyKey),
@@ -66,6 +69,11 @@ function defined(subject: Subject, outside: Outside, process: Process, id: strin
         ...(needsConfirmation ? { confirmed: id } : {}),
       }),
   );
+}
+
+/** A handler does not know the tenant of its run. The key under which it acts begins with it. */
+function tenantOf(idempotencyKey: string): string {
+  return decodeURIComponent(idempotencyKey.split("/")[0] ?? "");
 }
 
 function graphStep(
@@ -122,18 +130,18 @@ function usedIn(piece: Piece, capability: (plan: StepPlan) => string): void {
 class Body {
   readonly #outside: Outside;
   readonly #process: Process;
-  readonly #runId: string;
+  readonly #runKey: string;
   readonly #step: WorkflowStep;
   readonly #pass: ReturnType<Outside["begin"]>;
   readonly #seen: string[] = [];
   readonly #asked = new Map<string, number>();
 
-  constructor(outside: Outside, process: Process, runId: string, step: WorkflowStep, version: Version) {
+  constructor(outside: Outside, process: Process, runKey: string, step: WorkflowStep, version: Version) {
     this.#outside = outside;
     this.#process = process;
-    this.#runId = runId;
+    this.#runKey = runKey;
     this.#step = versioned(step, version, (name) => this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1));
-    this.#pass = outside.begin(process, runId);
+    this.#pass = outside.begin(process, runKey);
   }
 
   async run(piece: Piece, inputs: Readonly<Record<string, unknown>>): Promise<unknown> {
@@ -232,7 +240,7 @@ class Body {
       this.#outside.call(this.#process, {
         ...context,
         idempotencyKey: unversioned(context.idempotencyKey),
-        runId: this.#runId,
+        runKey: this.#runKey,
         stepId: stepId(name, count),
         plan,
         pass: this.#pass,
