@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
+import { intercepted } from "../../src/conformance/faults.ts";
 import { defineCapability, type WorkflowBody, type WorkflowStep } from "../../src/index.ts";
 import { type Actor, leaseMs, type Scene, scene, until } from "../support/scene.ts";
 
@@ -752,6 +753,53 @@ describe(`failures on ${medium}`, () => {
       expect(await settled(replay.runId)).toMatchObject({ status: "completed", result });
     }
   });
+
+  played(
+    "what a failed run left recorded does not overtake a step that is being recorded",
+    async ({ actor, store }) => {
+      let isDown = true;
+      let isSlow = false;
+      const slow = intercepted(store, async ({ method }, proceed) => {
+        // The body gets many turns while the commit is under way.
+        if (isSlow && method === "commit") await pause(100);
+        return proceed();
+      });
+      const passes: string[][] = [];
+      const { start, runs, settled, later } = actor({
+        store: slow,
+        body: async (step) => {
+          const seen: string[] = [];
+          passes.push(seen);
+          const see = async (name: string, answer: Promise<unknown>) => {
+            await answer;
+            seen.push(name);
+          };
+          await Promise.all([
+            see(
+              "steady",
+              step.do("steady", () => pause(60)),
+            ),
+            see(
+              "risky",
+              step.do("risky", once, async () => {
+                if (isDown) throw new Error("down");
+              }),
+            ),
+            see("nap", step.sleep("nap", "1 hour")),
+          ]);
+        },
+      });
+      const { runId } = await start();
+      expect(await settled(runId)).toMatchObject({ status: "failed", error: { stepId: "risky" } });
+
+      [isDown, isSlow] = [false, true];
+      await runs.resume(runId);
+      await settled(runId);
+      expect(await later(hour, runId)).toMatchObject({ status: "completed" });
+      expect(passes.at(-2)).toHaveLength(2);
+      expect(passes.at(-1)).toEqual([...(passes.at(-2) ?? []), "nap"]);
+    },
+  );
 
   played("what a body did about a failure does not bind it once the failure is tried afresh", async ({ actor }) => {
     let failures = 2;

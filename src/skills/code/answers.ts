@@ -21,6 +21,8 @@ export class Answers {
   readonly #fresh: string[] = [];
   /** The number of entries of the state's trace that are in one of the two. */
   #traced: number;
+  /** The length of the trace in the last checkpoint that was sent to the medium. */
+  #sent = 0;
   /** The number of recorded steps, from the first on, that have answered. */
   #replayed = 0;
   /** The number of those that have answered or need not. */
@@ -34,7 +36,10 @@ export class Answers {
     this.#optional = new Set(record.steps.flatMap(({ id, isNeeded }) => (isNeeded ? [] : [id])));
     this.log = new AskLog(pass.state, record);
     this.#traced = pass.state.trace.steps.length;
-    pass.annotateWith((state) => this.log.writtenTo(record.markedIn(state)));
+    pass.annotateWith((state) => {
+      this.#sent = state.trace.steps.length;
+      return this.log.writtenTo(record.markedIn(state));
+    });
   }
 
   /** The number of answers that the body waits for. */
@@ -87,9 +92,9 @@ export class Answers {
   }
 
   // A step that need not be called again comes where it came in the pass that resumed the failed run. If no pass recorded
-  // that place, no recorded step depends on its answer.
+  // that place, no recorded step depends on its answer: while a step is being recorded, without that place, it waits.
   #nextOptional(): string | undefined {
-    if (!this.isCaughtUp) return undefined;
+    if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;
     for (const id of this.#optional) {
       if (!this.#asked.has(id) || this.#answered.has(id)) continue;
       const place = this.log.placeOf(id) ?? "";
