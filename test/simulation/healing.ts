@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Runtime } from "../../src/index.ts";
+import type { Runs, Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { inputsOf } from "./clients.ts";
 import type { History, Life } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { signalNames } from "./program.ts";
 import type { ProgramFacts } from "./program-facts.ts";
+import type { Random } from "./random.ts";
+import type { Subject } from "./subject.ts";
 import type { Process, World } from "./world.ts";
 
 /** No pass over a generated skill takes so long: it waits for seconds, and is parked beyond them. */
@@ -13,6 +15,7 @@ const mostDrainMs = 20 * 60_000;
 
 /** What is healed, and who does it. */
 interface Patient {
+  readonly core: Subject["core"];
   readonly world: World;
   readonly history: History;
   readonly outside: Outside;
@@ -22,7 +25,13 @@ interface Patient {
   /** The one healthy process, and its runtime. */
   readonly process: Process;
   readonly runtime: Runtime;
+  readonly random: Random;
+  /** A runtime of that process over another medium, which is empty. */
+  elsewhere(): Runtime;
 }
+
+/** How many runs go on from an older checkpoint, so that a world ends in time. */
+const mostBack = 3;
 
 /** One healthy runtime takes what is due, people decide, signals come: every run must end, be readable and be replayed. */
 export class Healing {
@@ -34,7 +43,13 @@ export class Healing {
 
   async heal(): Promise<void> {
     const { world } = this.#patient;
-    const work = [() => this.#finishAll(), () => this.#readAll(), () => this.#replayAll()];
+    const work = [
+      () => this.#finishAll(),
+      () => this.#readAll(),
+      () => this.#replayAll(),
+      () => this.#goBack(),
+      () => this.#transferAll(),
+    ];
     for (const part of work) if (world.violation === undefined) await part();
   }
 
@@ -161,6 +176,48 @@ export class Healing {
     }
   }
 
+  /**
+   * Some runs go on from an older checkpoint, as replays and, where they failed or were canceled, themselves: they end, and for
+   * reasons of their own. First come those whose checkpoint is of another version of their skill.
+   */
+  async #goBack(): Promise<void> {
+    const { world, runtime, random } = this.#patient;
+    const lives = this.#lives().filter(({ commits }) => commits.at(-1)?.record !== undefined);
+    const chosen = lives.flatMap((life) => {
+      const version = life.commits.at(-1)?.state?.skillVersion;
+      const older = life.commits.filter(({ entry }) => entry?.checkpoint !== undefined).slice(0, -1);
+      const former = older.filter(({ state }) => state?.skillVersion !== version);
+      const from = random.pick(former.length > 0 ? former : older)?.entry?.checkpoint?.checkpointId;
+      return from === undefined ? [] : [{ life, from, isFormer: former.length > 0, place: random.fraction() }];
+    });
+    chosen.sort((a, b) => Number(b.isFormer) - Number(a.isFormer) || a.place - b.place);
+    for (const { life, from } of chosen.slice(0, mostBack)) {
+      const { tenant, runId } = life;
+      const runs = runtime.for(tenant);
+      await runs.replay(runId, { checkpointId: from, newRunId: `back_${runId}` });
+      if (["failed", "canceled"].includes(statusOf(life) ?? "")) await runs.resume(runId, { checkpointId: from });
+      await this.#finishAll();
+      if (world.violation !== undefined) return;
+    }
+  }
+
+  /** Each run comes to another medium and out of it again as the same text, and is there what it was. */
+  async #transferAll(): Promise<void> {
+    const { world, runtime, core, elsewhere } = this.#patient;
+    const there = elsewhere();
+    for (const { commits, tenant, runId, key } of this.#lives()) {
+      if (commits.at(-1)?.record === undefined) continue;
+      const text = await textOf(this.#patient, runtime.for(tenant), runId);
+      await core.importRun(there.for(tenant), [text]);
+      if ((await textOf(this.#patient, there.for(tenant), runId)) !== text) {
+        world.violate("transfers-are-whole", `${key} is exported as another text from where it was imported`);
+      }
+      const [run, copy] = [await runtime.for(tenant).get(runId), await there.for(tenant).get(runId)];
+      if (!isDeepStrictEqual(run, copy))
+        world.violate("transfers-are-whole", `${key} is another run where it was imported`);
+    }
+  }
+
   #lives(): readonly Life[] {
     return [...this.#patient.history.lives.values()];
   }
@@ -172,6 +229,12 @@ export class Healing {
 
 /** Of steps that are recorded. */
 const settledStatuses: ReadonlySet<string> = new Set(["completed", "degraded", "skipped"]);
+
+async function textOf({ core }: Patient, runs: Runs, runId: string): Promise<string> {
+  let text = "";
+  for await (const line of core.exportRun(runs, runId)) text += line;
+  return text;
+}
 
 function statusOf({ commits }: Life): string | undefined {
   return commits.at(-1)?.record?.run.status;

@@ -170,6 +170,18 @@ export class Machines {
     });
   }
 
+  /** A runtime over a medium of its own, which knows no skill. */
+  elsewhere(process: Process): Runtime {
+    const { world, subject, plan } = this.#around;
+    const chance = random(`${plan.seed}/elsewhere`);
+    return subject.core.createRuntime({
+      store: subject.memoryStore(),
+      executor: "elsewhere",
+      clock: world.clockOf(process),
+      random: (length) => chance.bytes(length),
+    });
+  }
+
   /** An edge has no process between its invocations; one of them is the cron trigger's. */
   #tick(machine: Machine): void {
     const { incarnation } = machine;

@@ -152,7 +152,17 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   }
   // From a source of its own, so that a seed plays the same otherwise.
   const more = random.fork("more");
-  const deployedAt = more.chance(0.25) ? endsAt * (0.1 + 0.7 * more.fraction()) : undefined;
+  // A seed may ask for two versions too.
+  const hasTwo = more.chance(0.25) || seed.startsWith("deployed:");
+  const deployedAt = hasTwo ? endsAt * (0.1 + 0.7 * more.fraction()) : undefined;
+  if (deployedAt !== undefined) {
+    // What was done under the first version is gone back to under the second one.
+    for (let number = more.between(2, 6); number > 0; number--) {
+      const kind = more.pick(["resume older", "replay", "fork", "resume", "save"] as const);
+      const at = Math.floor(deployedAt + more.fraction() * (endsAt - deployedAt));
+      items.push({ is: "operation", id: items.length, at, kind, seed: `${seed}/${items.length}` });
+    }
+  }
   const mostRuns = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
   if (more.chance(0.6)) {
     for (let number = more.between(2, 10); number > 0; number--) {

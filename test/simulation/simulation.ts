@@ -74,6 +74,7 @@ class Simulation {
   readonly #promptness: Promptness | undefined;
   readonly #judge: CommitJudge;
   readonly #store: Store;
+  readonly #subject: Subject;
 
   constructor(subject: Subject, plan: Plan, counts: Counts, ignored: ReadonlySet<string>) {
     this.#plan = plan;
@@ -81,6 +82,7 @@ class Simulation {
     this.#random = random(`${plan.seed}/world`);
     this.#world = new World(this.#random.fork("order"), ignored);
     this.#birth = this.#world.now;
+    this.#subject = subject;
     this.#store = subject.memoryStore();
     this.#facts = new ProgramFacts(plan.programs);
     this.#history = new History(this.#world, subject, this.#store, plan.deployedAt !== undefined);
@@ -214,6 +216,9 @@ class Simulation {
         fate: this.#fate,
         process,
         runtime: this.#machines.runtime(process, true),
+        core: this.#subject.core,
+        random: this.#random.fork("healing"),
+        elsewhere: () => this.#machines.elsewhere(process),
       });
       try {
         await healing.heal();
