@@ -3,11 +3,15 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import CountsReporter from "./scripts/counts-reporter.ts";
+import ResultsReporter from "./scripts/results-reporter.ts";
 import { chromiumLaunchOptions } from "./test/support/chromium.ts";
 import { askedEngines } from "./test/support/engines/asked.ts";
 import { drivenFiles } from "./test/support/engines/driven-files.ts";
 import { engineProvider } from "./test/support/engines/provider.ts";
 import { sitePlugin } from "./test/support/engines/site-plugin.ts";
+import { keepTemporaryFilesInMemory } from "./test/support/temporary-folder.ts";
+
+keepTemporaryFilesInMemory();
 
 const { run, notRun } = askedEngines();
 const notes = [
@@ -30,6 +34,15 @@ const over = (project: "node" | "workerd" | "browser") => ({
   alias: { "#medium": fileURLToPath(new URL(`test/support/medium/${project}.ts`, import.meta.url)) },
 });
 
+/**
+ * The projects of a group run side by side, so many files of Node and workerd at a time, and as many pages of a browser. The
+ * first group computes all the time; the second waits most of it, for processes, pages and timers.
+ */
+const groups = {
+  computing: { sequence: { groupOrder: 0 }, maxWorkers: 2 },
+  waiting: { sequence: { groupOrder: 1 }, maxWorkers: 3 },
+} as const;
+
 /** The browser suites in one engine. */
 const inBrowser = {
   extends: true as const,
@@ -50,18 +63,19 @@ export default defineConfig(async () => ({
     allowOnly: false,
     // Of `npm run fuzz`.
     provide: { fuzz: { seed: process.env.FUZZ_SEED ?? null, count: process.env.FUZZ_COUNT ?? null } },
-    reporters: ["default", new CountsReporter(notes)],
+    // `ORCA_RESULTS` names the file for the results of each test, from which the verifiers can make their reports.
+    reporters: ["default", new CountsReporter(notes), ...(process.env.ORCA_RESULTS ? [new ResultsReporter()] : [])],
     coverage: { provider: "v8" as const, include: ["src/**", "adapters/**", "worker/**"] },
     projects: [
       {
         extends: true as const,
         resolve: over("node"),
         // Files share a process and its modules: loading those anew for each file takes as long as half of the tests.
-        test: { ...nodeTests, name: "node", environment: "node", isolate: false },
+        test: { ...nodeTests, ...groups.computing, name: "node", environment: "node", isolate: false },
       },
       {
         extends: true as const,
-        test: { name: "system", environment: "node", include: system },
+        test: { ...groups.waiting, name: "system", environment: "node", include: system },
       },
       {
         extends: true as const,
@@ -77,6 +91,7 @@ export default defineConfig(async () => ({
         ],
         test: {
           ...workerdTests,
+          ...groups.computing,
           name: "workerd",
           // Each test empties the one database, or has a tenant of its own.
           isolate: false,
@@ -89,6 +104,7 @@ export default defineConfig(async () => ({
               ...inBrowser,
               test: {
                 ...browserTests,
+                ...groups.computing,
                 name: "chromium",
                 browser: {
                   enabled: true,
@@ -107,6 +123,8 @@ export default defineConfig(async () => ({
           ...inBrowser,
           test: {
             ...browserTests,
+            // One of them beside each group, since neither runs beside the other.
+            ...(engine === "webkit" ? groups.waiting : groups.computing),
             name: engine,
             browser: {
               enabled: true,
