@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { relative } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, relative } from "node:path";
 import type { Reporter, TestModule } from "vitest/node";
 
 /** The results of the tests of one file in one project. */
@@ -24,6 +24,7 @@ export default class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const file = process.env.ORCA_RESULTS;
     if (file === undefined) throw new Error("set ORCA_RESULTS to the file to write the results to");
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, JSON.stringify(modules.map(resultOf)));
   }
 }

@@ -190,6 +190,8 @@ interface Options {
   readonly reportFile: string;
   readonly continueOnError: boolean;
   readonly list: boolean;
+  /** The results of an earlier run of the whole suite. If absent, the tests are run. */
+  readonly results: string | undefined;
 }
 
 function optionsFrom(args: readonly string[], reportFile: string): Options {
@@ -199,12 +201,14 @@ function optionsFrom(args: readonly string[], reportFile: string): Options {
       "report-file": { type: "string", default: reportFile },
       "continue-on-error": { type: "boolean", default: false },
       list: { type: "boolean", default: false },
+      results: { type: "string" },
     },
   });
   return {
     reportFile: values["report-file"],
     continueOnError: values["continue-on-error"],
     list: values.list,
+    results: values.results,
   };
 }
 
@@ -227,8 +231,10 @@ export async function verify(
     print(`${unique.join("\n")}\n`);
     return 0;
   }
-  const { files, hasFailure, hasStrayErrors } = await runTests(unique, options.continueOnError, print);
-  const results = nodeResults(unique, files, hasFailure && !options.continueOnError);
+  const { results: ofRun, continueOnError } = options;
+  const run = ofRun === undefined ? runTests(unique, continueOnError, print) : readRun(ofRun);
+  const { files, wasCutShort, hasStrayErrors } = await run;
+  const results = nodeResults(unique, files, wasCutShort);
   const written = report(results, new Date());
   await mkdir(dirname(options.reportFile), { recursive: true });
   await writeFile(options.reportFile, `${JSON.stringify(written, null, 2)}\n`);
@@ -257,7 +263,8 @@ function summaryText(
 
 interface TestRun {
   readonly files: readonly FileResult[];
-  readonly hasFailure: boolean;
+  /** True if it ended at its first failure. */
+  readonly wasCutShort: boolean;
   readonly hasStrayErrors: boolean;
 }
 
@@ -282,12 +289,21 @@ async function runTests(
       outputFile,
       print,
     );
-    const files = JSON.parse(await readFile(outputFile, "utf8")) as readonly FileResult[];
+    const files = await readResults(outputFile);
     const hasFailure = files.some(({ tests }) => tests.some(({ state }) => state === "failed"));
-    return { files, hasFailure, hasStrayErrors: code !== 0 && !hasFailure };
+    return { files, wasCutShort: hasFailure && !continueOnError, hasStrayErrors: code !== 0 && !hasFailure };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A run of the whole suite that has ended, such as `npm test` with `ORCA_RESULTS`: its errors outside tests were its own. */
+async function readRun(file: string): Promise<TestRun> {
+  return { files: await readResults(file), wasCutShort: false, hasStrayErrors: false };
+}
+
+async function readResults(file: string): Promise<readonly FileResult[]> {
+  return JSON.parse(await readFile(file, "utf8")) as readonly FileResult[];
 }
 
 /** Matches the full names that vitest gives these tests: their groups and title. */

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,12 +9,12 @@ import { advancedScenarios } from "../../scripts/advanced-nodes.ts";
 import { contractNodes } from "../../scripts/contract-nodes.ts";
 import type { FileResult } from "../../scripts/results-reporter.ts";
 import {
-  type AdvancedReport,
   advancedReport,
   type ContractReport,
   contractReport,
   type NodeResult,
   nodeResults,
+  type Verifier,
   verify,
 } from "../../scripts/verifier.ts";
 
@@ -227,11 +227,15 @@ describe("a verifier", { timeout: 120_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function run<Report>(nodes: readonly string[], ...args: string[]) {
+  async function run<Report>(
+    nodes: readonly string[],
+    { report = contractReport }: Partial<Verifier>,
+    ...args: string[]
+  ) {
     const reportFile = join(folder, "deep", "report.json");
     const printed: string[] = [];
     const code = await verify(
-      { nodes, reportFile: "artifacts/never.json", report: contractReport },
+      { nodes, reportFile: "artifacts/never.json", report },
       ["--report-file", reportFile, ...args],
       (text) => printed.push(text),
     );
@@ -239,8 +243,35 @@ describe("a verifier", { timeout: 120_000 }, () => {
     return { code, report: JSON.parse(text) as Report, printed: printed.join("") };
   }
 
+  function expectFailures(
+    ran: Awaited<ReturnType<typeof run<ContractReport>>>,
+    broken: string,
+    unharmed: string,
+  ): void {
+    const { code, report, printed } = ran;
+    expect(code).toBe(1);
+    expect(report.status).toBe("failed");
+    expect(report.summary.failed).toBe(report.failures.length);
+    expect(report.failures).toContain(`test/media/runtime.test.ts [memory] > ${broken}`);
+    expect(report.failures).not.toContain(`test/media/runtime.test.ts [memory] > ${unharmed}`);
+    expect(printed).toContain(`failed: test/media/runtime.test.ts [memory] > ${broken}`);
+  }
+
+  test("makes its report of the results of an earlier run, and runs nothing for it", async () => {
+    const nodes = ["test/media/a.test.ts [D1] > group > title", "test/core/b.test.ts > gone"];
+    const tests = [{ titles: ["group", "title"], state: "passed", durationMs: 500 }];
+    const files: readonly FileResult[] = [{ path: "test/media/a.test.ts", project: "workerd", tests }];
+    const results = join(folder, "results.json");
+    await writeFile(results, JSON.stringify(files));
+    const { code, report, printed } = await run<ContractReport>(nodes, {}, "--results", results);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ summary: { total: 2, passed: 1 }, failures: ["test/core/b.test.ts > gone"] });
+    expect(printed).toMatch(/^no such test: test\/core\/b\.test\.ts > gone\n/);
+    expect(await run<ContractReport>(nodes.slice(0, 1), {}, "--results", results)).toMatchObject({ code: 0 });
+  });
+
   test("lists its nodes, and runs nothing for it", async () => {
-    const { code, report, printed } = await run(["a > b", "c > d"], "--list");
+    const { code, report, printed } = await run(["a > b", "c > d"], {}, "--list");
     expect({ code, report, printed }).toEqual({ code: 0, report: null, printed: "a > b\nc > d\n" });
   });
 
@@ -248,57 +279,50 @@ describe("a verifier", { timeout: 120_000 }, () => {
     const advanced = advancedScenarios
       .flatMap(({ nodes }) => nodes)
       .filter((node) => node.includes("runtime.test.ts [memory]"));
-    const { code, report } = await run<ContractReport>([...new Set([...inMemory, ...advanced])], "--continue-on-error");
+    const nodes = [...new Set([...inMemory, ...advanced])];
+    const { code, report } = await run<ContractReport>(nodes, {}, "--continue-on-error");
     expect(report.failures).toEqual([]);
     expect(report.status).toBe("passed");
     expect(report.summary.passed).toBe(report.tests.length);
     expect(code).toBe(0);
   });
 
-  test.each([
-    [
-      "last-checkpoint",
-      "resume > runs the steps again that its checkpoint does not have, with what the checkpoint has",
-      "save > makes the checkpoint the head, and leaves the status as it is",
-    ],
-    [
-      "unique-everywhere",
-      "fork > makes a new pending run on the checkpoint, which executes nothing until it is resumed",
-      "resume > skips completed steps and runs the rest",
-    ],
-  ])("names the right nodes on a store that is broken on purpose: %s", async (id, broken, unharmed) => {
-    vi.stubEnv("ORCA_SABOTEUR", id);
-    const { code, report, printed } = await run<ContractReport>(some, "--continue-on-error");
-    expect(code).toBe(1);
-    expect(report.status).toBe("failed");
-    expect(report.summary.failed).toBe(report.failures.length);
-    expect(report.failures).toContain(`test/media/runtime.test.ts [memory] > ${broken}`);
-    expect(report.failures).not.toContain(`test/media/runtime.test.ts [memory] > ${unharmed}`);
-    expect(printed).toContain(`failed: test/media/runtime.test.ts [memory] > ${broken}`);
-  });
-
-  test("puts the failure into its scenario", async () => {
+  test("names the right nodes on a store that is broken on purpose, and puts each into its scenario", async () => {
     vi.stubEnv("ORCA_SABOTEUR", "last-checkpoint");
     const scenarios = advancedScenarios.map((scenario) => ({
       ...scenario,
       nodes: scenario.nodes.filter((node) => /runtime\.test\.ts \[memory\] > (resume|replay) > /.test(node)),
     }));
-    const reportFile = join(folder, "advanced.json");
-    const verifier = {
-      nodes: scenarios.flatMap(({ nodes }) => nodes),
-      reportFile,
-      report: (results: readonly NodeResult[], at: Date) => advancedReport(scenarios, results, at),
+    const nodes = [...some, ...scenarios.flatMap(({ nodes }) => nodes)];
+    let results: readonly NodeResult[] = [];
+    const report = (all: readonly NodeResult[], at: Date) => {
+      results = all;
+      return contractReport(all, at);
     };
-    expect(await verify(verifier, ["--continue-on-error"], () => {})).toBe(1);
-    const report = JSON.parse(await readFile(reportFile, "utf8")) as AdvancedReport;
+    const contract = await run<ContractReport>(nodes, { report }, "--continue-on-error");
+    expectFailures(
+      contract,
+      "resume > runs the steps again that its checkpoint does not have, with what the checkpoint has",
+      "save > makes the checkpoint the head, and leaves the status as it is",
+    );
+    const advanced = advancedReport(scenarios, results, now);
     const node = "resume > runs the steps again that its checkpoint does not have, with what the checkpoint has";
-    expect(report.failures).toContain(`restart_continuity:test/media/runtime.test.ts [memory] > ${node}`);
-    expect(report.scenarios.find(({ scenario_id }) => scenario_id === "restart_continuity")?.status).toBe("failed");
+    expect(advanced.failures).toContain(`restart_continuity:test/media/runtime.test.ts [memory] > ${node}`);
+    expect(advanced.scenarios.find(({ scenario_id }) => scenario_id === "restart_continuity")?.status).toBe("failed");
+  });
+
+  test("names others where another clause is broken", async () => {
+    vi.stubEnv("ORCA_SABOTEUR", "unique-everywhere");
+    expectFailures(
+      await run<ContractReport>(some, {}, "--continue-on-error"),
+      "fork > makes a new pending run on the checkpoint, which executes nothing until it is resumed",
+      "resume > skips completed steps and runs the rest",
+    );
   });
 
   test("stops after the first failure unless told to go on, and counts nothing that did not run as passed", async () => {
     vi.stubEnv("ORCA_SABOTEUR", "last-checkpoint");
-    const { code, report } = await run<ContractReport>(some);
+    const { code, report } = await run<ContractReport>(some, {});
     const codes = report.tests.map(({ returncode }) => returncode);
     expect(code).toBe(1);
     expect(codes.filter((each) => each === 2).length).toBeGreaterThan(10);
@@ -309,7 +333,7 @@ describe("a verifier", { timeout: 120_000 }, () => {
   test("fails on a node that is no test, though everything else passed", async () => {
     const gone = "test/core/state.test.ts > versions > a test that was renamed";
     const there = contractNodes[0] ?? "";
-    const { code, report } = await run<ContractReport>([there, gone]);
+    const { code, report } = await run<ContractReport>([there, gone], {});
     expect(code).toBe(1);
     expect(report).toMatchObject({ status: "failed", failures: [gone], summary: { total: 2, passed: 1, failed: 1 } });
   });
