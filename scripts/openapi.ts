@@ -1,11 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
-import type * as v from "valibot";
+import * as v from "valibot";
 import { httpStatus, type Json, type JsonObject } from "../src/codec/index.ts";
 import type { ErrorCode } from "../src/index.ts";
-import { type Operation, operations, roleOf, schemas } from "../worker/http/contract/operations.ts";
+import type { Role } from "../worker/http/auth/caller.ts";
+import { roleOf } from "../worker/http/call.ts";
+import { type Operation, operations, schemas } from "../worker/http/contract/operations.ts";
 import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
+import { createApp } from "../worker/http/index.ts";
 import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
@@ -87,6 +90,14 @@ const tags = [
 const manners =
   "Every `GET` route also answers `HEAD`. A method that a path does not support is a 405 `method_not_allowed`, whose `Allow` header lists the supported methods. Pages of other origins can call the service if it allows their origin (CORS).";
 
+/** The app, whose routes say which role each requires. It answers no request here. */
+const app = createApp({
+  authenticate: () => Promise.reject(new Error("not called")),
+  runs: () => {
+    throw new Error("not called");
+  },
+});
+
 /** The OpenAPI 3.1 document of all operations. */
 export function openApiDocument(): JsonObject {
   const { name, version, description, license } = JSON.parse(
@@ -121,20 +132,32 @@ export function openApiDocument(): JsonObject {
 }
 
 function describedOperation(operation: Operation): JsonObject {
-  const { id, tag, summary, description, isDeprecated, isOpen, body, bodyType, isBodyOptional } = operation;
+  const { id, tag, summary, description, isDeprecated, isOpen, body, bodyType } = operation;
+  const role = roleIn(operation);
   return {
     operationId: id,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
     ...(isDeprecated ? { deprecated: true } : {}),
-    security: isOpen ? [] : [{ apiKey: [roleOf(operation)] }, { bearer: [roleOf(operation)] }],
+    security: isOpen ? [] : [{ apiKey: [role] }, { bearer: [role] }],
     parameters: parametersOf(operation),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: isBodyOptional !== true, content: content(schemaOf(body, "input")) } }),
+      : { requestBody: { required: !v.is(body, {}), content: content(schemaOf(body, "input")) } }),
     ...(bodyType === undefined ? {} : { requestBody: { required: true, content: textContent(bodyType) } }),
   };
+}
+
+/** The role that the app requires for the route of an operation. */
+function roleIn({ method, path }: Operation): Role {
+  const route = path.replaceAll(/\{(\w+)\}/g, ":$1");
+  const handlers = app.routes.filter((one) => one.path === route && one.method === method.toUpperCase());
+  if (handlers.length === 0) throw new Error(`the app has no route ${method} ${path}`);
+  return roleOf(
+    method.toUpperCase(),
+    handlers.map(({ handler }) => handler),
+  );
 }
 
 function parametersOf({ path, query, isIdempotent, isConditional, headers = [] }: Operation): JsonObject[] {

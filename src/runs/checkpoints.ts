@@ -13,7 +13,7 @@ import { refuseLive, released } from "../record/lease.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import type { EntryRow } from "../store.ts";
+import type { EntryQuery, EntryRow } from "../store.ts";
 import { expectCount } from "./argument.ts";
 import { type Page, type RowPage, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
@@ -177,8 +177,7 @@ export async function listCheckpoints(
   if (afterId !== undefined && place === undefined) {
     throw notFound("checkpoint", `run "${runId}" has no checkpoint "${afterId}"`);
   }
-  const query = { after: place?.revision ?? 0, limit };
-  const { rows, isMore } = await entries(scope, runId, query, true);
+  const { rows, isMore } = await entries(scope, runId, { after: place?.revision ?? 0, limit, checkpointsOnly: true });
   const items = rows.flatMap((row) => shownEntry(row, record.run.createdAt).checkpoint ?? []);
   const { checkpointHead: head } = record.run;
   // A page may be newer than the run that was read before it.
@@ -196,7 +195,7 @@ export async function readHistory(
   expectCount(after, "after", 0);
   expectLimit(limit);
   const { run } = (await getRun(scope, runId)).record;
-  const { rows, isMore } = await entries(scope, runId, { after, limit }, false);
+  const { rows, isMore } = await entries(scope, runId, { after, limit });
   const items = rows.map((row) => shownEntry(row, run.createdAt));
   return { items, ...present({ next: isMore ? items.at(-1)?.revision : undefined }) };
 }
@@ -244,29 +243,19 @@ function expectLimit(limit: number): void {
 }
 
 /** A page of entries if there is a limit; otherwise all of them, of any size. */
-async function entries(
-  scope: Scope,
-  runId: RunId,
-  { after, limit }: { readonly after: number; readonly limit: number },
-  checkpointsOnly: boolean,
-): Promise<RowPage<EntryRow>> {
+async function entries(scope: Scope, runId: RunId, query: EntryQuery): Promise<RowPage<EntryRow>> {
   const rows: EntryRow[] = [];
-  for (let last = after; ; last = rows.at(-1)?.revision ?? last) {
-    const page = await entryPage(scope, runId, { after: last, limit }, checkpointsOnly);
+  for (let { after = 0 } = query; ; after = rows.at(-1)?.revision ?? after) {
+    const page = await entryPage(scope, runId, { ...query, after });
     rows.push(...page.rows);
-    if (!page.isMore || Number.isFinite(limit)) return { rows, isMore: page.isMore };
+    if (!page.isMore || Number.isFinite(query.limit)) return { rows, isMore: page.isMore };
   }
 }
 
 /** Entries up to a limit, and fewer if they are large. */
-export function entryPage(
-  scope: Scope,
-  runId: RunId,
-  { after, limit }: { readonly after: number; readonly limit: number },
-  checkpointsOnly: boolean,
-): Promise<RowPage<EntryRow>> {
+export function entryPage(scope: Scope, runId: RunId, query: EntryQuery): Promise<RowPage<EntryRow>> {
   const { host, tenant } = scope;
-  return readPage(limit, (last, size) =>
-    host.store.listEntries(tenant, runId, { after: last?.revision ?? after, limit: size, checkpointsOnly }),
+  return readPage(query.limit, (last, size) =>
+    host.store.listEntries(tenant, runId, { ...query, after: last?.revision ?? query.after ?? 0, limit: size }),
   );
 }

@@ -83,7 +83,7 @@ async function eventsAfter(
 ): Promise<FoundEvents> {
   for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
     // Each entry has at least one event. The entry of the position itself may have further events, or none.
-    const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 }, false);
+    const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 });
     const found = rows.flatMap((row) => {
       const own = shownEntry(row, bornAt).events;
       return row.revision === position?.revision ? own.slice(position.index + 1) : own;

@@ -1,4 +1,5 @@
 import type { Role } from "../../worker/http/auth/caller.ts";
+import { roles } from "../../worker/http/auth/caller.ts";
 import { type Operation, operations } from "../../worker/http/contract/operations.ts";
 
 /** What a hostile caller may know: ids and keys, its own and those of others. */
@@ -49,8 +50,8 @@ class Forge {
     return {
       method,
       path: this.path(operation) + this.query(operation),
-      headers: this.headers(operation),
-      isOnce: operation.isIdempotent === true && method === "POST",
+      headers: this.headers(),
+      isOnce: operation.isIdempotent && method === "POST",
       ...(body === undefined ? {} : { body }),
     };
   }
@@ -86,14 +87,14 @@ class Forge {
     return `?${pairs.join("&")}`;
   }
 
-  private headers({ role = "read" }: Operation): Record<string, string> {
+  private headers(): Record<string, string> {
     const { dice, mine, theirs } = this;
     const headers: Record<string, string> = {};
     const key = dice.weighted<string | undefined>([
       [40, mine.keys.admin],
       [3, mine.keys.execute],
       [2, mine.keys.read],
-      [1, theirs.keys[role]],
+      [1, theirs.keys[dice.pick(roles)]],
       [1, undefined],
       [1, ascii(this.text())],
       [1, `orca_${dice.hex(16)}_${dice.hex(64)}`],

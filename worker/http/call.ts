@@ -59,20 +59,22 @@ export function checkCaller(caller: Caller): Caller {
   throw new DurableError("internal_error", "authenticate() must return a caller with a tenant id and a role");
 }
 
-/**
- * The roles that the gates of {@link needs} require. {@link checkRoute} reads them first, so that a caller gets one answer,
- * with the role that is really required.
- */
+/** The roles that the gates of {@link needs} require. */
 const neededBy = new WeakMap<object, Role>();
 
-/** For a route that requires a role other than the default: `read` for GET, `execute` for other methods. */
+/**
+ * For a route that requires a role other than the default. The gate only carries the role; {@link checkRoute} checks it before
+ * the route is entered.
+ */
 export function needs(role: Role): MiddlewareHandler<AppEnv> {
-  const gate: MiddlewareHandler<AppEnv> = async (c, next) => {
-    checkRole(c.var.caller, role);
-    await next();
-  };
+  const gate: MiddlewareHandler<AppEnv> = (_, next) => next();
   neededBy.set(gate, role);
   return gate;
+}
+
+/** The role that a route requires, by its method and its handlers. Default: `read` for GET, `execute` for other methods. */
+export function roleOf(method: string, handlers: readonly object[]): Role {
+  return handlers.flatMap((handler) => neededBy.get(handler) ?? []).at(-1) ?? (method === "GET" ? "read" : "execute");
 }
 
 /**
@@ -83,11 +85,11 @@ export function needs(role: Role): MiddlewareHandler<AppEnv> {
 export function checkRoute(c: Context<AppEnv>): void {
   const route = routeOf(c);
   if (route === undefined) return;
-  const more = matchedRoutes(c).flatMap(({ handler }) => neededBy.get(handler) ?? []);
-  checkRole(c.var.caller, more.at(-1) ?? (route.method === "GET" ? "read" : "execute"));
-}
-
-function checkRole(caller: Caller, needed: Role): void {
+  const needed = roleOf(
+    route.method,
+    matchedRoutes(c).map(({ handler }) => handler),
+  );
+  const { caller } = c.var;
   if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
   throw new DurableError(
     "forbidden",

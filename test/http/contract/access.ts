@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { roles } from "../../../worker/http/auth/caller.ts";
-import { operations, roleOf } from "../../../worker/http/contract/operations.ts";
+import { type Role, roles } from "../../../worker/http/auth/caller.ts";
+import document from "../../../worker/http/contract/openapi.generated.json" with { type: "json" };
+import { operations } from "../../../worker/http/contract/operations.ts";
 import { Client, type HttpHome, keyOf, runPath } from "../../support/http-home.ts";
+
+/** One way to sign in, with the role that it must have. */
+interface Secured {
+  readonly apiKey?: readonly string[];
+}
 
 /** Who may call, and the id under which a request is known. */
 export function testAccess(home: HttpHome): void {
@@ -69,9 +75,22 @@ export function testAccess(home: HttpHome): void {
   });
 
   describe("a role", () => {
+    const paths: { readonly [path: string]: { readonly [method: string]: { readonly security: readonly Secured[] } } } =
+      document.paths;
     const closed = operations
       .filter(({ isOpen }) => isOpen !== true)
-      .map((operation) => ({ ...operation, needed: roleOf(operation) }));
+      .map(({ method, path }) => ({ method, path, needed: paths[path]?.[method]?.security[0]?.apiKey?.[0] as Role }));
+
+    test("of an administrator is needed to delete, to import, and for keys", () => {
+      const ofAdmins = closed.filter(({ needed }) => needed === "admin").map(({ method, path }) => `${method} ${path}`);
+      expect(ofAdmins.sort()).toEqual([
+        "delete /v1/keys/{key_id}",
+        "delete /v1/runs/{run_id}",
+        "get /v1/keys",
+        "post /v1/import",
+        "post /v1/keys",
+      ]);
+    });
 
     test.each(closed)("$needed is needed for $method $path, and is enough", async ({ method, path, needed }) => {
       const real = path.replaceAll(/\{\w+\}/g, "nowhere");

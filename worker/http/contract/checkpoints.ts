@@ -1,14 +1,26 @@
 import * as v from "valibot";
-import { type Operation, ofRun, saving } from "./operation.ts";
+import { type Family, ofRun, saving } from "./operation.ts";
 import { checkpointRecord } from "./records.ts";
-import { id, jsonValue, newId, state, stepId, text, textOrNull, whole, wholeNumber } from "./values.ts";
+import {
+  id,
+  jsonValue,
+  newId,
+  nextAfter,
+  optional,
+  state,
+  stepId,
+  text,
+  textOrNull,
+  whole,
+  wholeNumber,
+} from "./values.ts";
 
 /** The most checkpoints in one list. Clients of the contract do not know pages and get up to this many at once. */
 const maxCheckpoints = 1_000;
 
 /** `GET /v1/runs/{run_id}/checkpoints` */
 export const checkpointQuery = v.object({
-  after: v.pipe(v.optional(id), v.description("The id of a checkpoint. The page starts after it.")),
+  after: optional(id, "The id of a checkpoint. The page starts after it."),
   limit: wholeNumber(1, maxCheckpoints, maxCheckpoints),
 });
 
@@ -23,10 +35,7 @@ export const newCheckpoint = v.object({
 
 /** `GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff` */
 export const comparisonQuery = v.object({
-  against: v.pipe(
-    v.optional(id),
-    v.description("The id of another checkpoint of the run. Default: the previous checkpoint."),
-  ),
+  against: optional(id, "The id of another checkpoint of the run. Default: the previous checkpoint."),
 });
 
 export const checkpointList = v.object({
@@ -34,10 +43,12 @@ export const checkpointList = v.object({
   checkpoints: v.array(checkpointRecord),
   total: whole,
   checkpoint_head: textOrNull,
-  next_after: v.pipe(v.optional(text), v.description("The `after` of the next page. Absent on the last page.")),
+  next_after: nextAfter,
 });
+export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
 
 export const checkpoint = v.object({ record: checkpointRecord, state });
+export type CheckpointAnswer = v.InferOutput<typeof checkpoint>;
 
 const change = v.pipe(
   v.object({
@@ -55,60 +66,33 @@ export const comparison = v.object({
   to: text,
   changes: v.array(change),
 });
-
-/** The schemas that have a name in the document. */
-export const checkpointSchemas = { CheckpointList: checkpointList, Checkpoint: checkpoint, Comparison: comparison };
-
-export type CheckpointListAnswer = v.InferOutput<typeof checkpointList>;
-export type CheckpointAnswer = v.InferOutput<typeof checkpoint>;
 export type ComparisonAnswer = v.InferOutput<typeof comparison>;
 
-export const checkpointOperations: readonly Operation[] = [
-  {
-    id: "listCheckpoints",
-    method: "get",
-    path: "/v1/runs/{run_id}/checkpoints",
-    tag: "checkpoints",
+export const checkpointOperations: Family = {
+  listCheckpoints: {
+    route: "GET /v1/runs/{run_id}/checkpoints",
     summary: "List the checkpoints of a run, oldest first",
     description: "Returns at most 1,000 checkpoints. If there are more, `next_after` leads to the next page.",
-    query: checkpointQuery,
-    status: 200,
-    answer: checkpointList,
-    errors: ofRun,
+    exchange: { query: checkpointQuery, answer: checkpointList, errors: ofRun },
   },
-  {
-    id: "saveCheckpoint",
-    method: "post",
-    path: "/v1/runs/{run_id}/checkpoints",
-    tag: "checkpoints",
+  saveCheckpoint: {
+    route: "POST /v1/runs/{run_id}/checkpoints",
     summary: "Save a checkpoint with its state",
     description:
       "The checkpoint becomes the head of the run. The status of the run does not change. Saving the same checkpoint again changes nothing; other content under the same id is a `conflict`.",
-    body: newCheckpoint,
-    isConditional: true,
-    status: 201,
-    answer: checkpointRecord,
-    errors: saving,
+    exchange: { body: newCheckpoint, status: 201, answer: checkpointRecord, errors: saving },
   },
-  {
-    id: "getCheckpoint",
-    method: "get",
-    path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}",
-    tag: "checkpoints",
+  getCheckpoint: {
+    route: "GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}",
     summary: "Get a checkpoint with its state",
-    status: 200,
-    answer: checkpoint,
-    errors: ofRun,
+    exchange: { answer: checkpoint, errors: ofRun },
   },
-  {
-    id: "compareCheckpoints",
-    method: "get",
-    path: "/v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff",
-    tag: "checkpoints",
+  compareCheckpoints: {
+    route: "GET /v1/runs/{run_id}/checkpoints/{checkpoint_id}/diff",
     summary: "Compare a checkpoint with the previous one or with another one",
-    query: comparisonQuery,
-    status: 200,
-    answer: comparison,
-    errors: ofRun,
+    exchange: { query: comparisonQuery, answer: comparison, errors: ofRun },
   },
-];
+};
+
+/** The schemas that have a name in the document. */
+export const checkpointSchemas = { CheckpointList: checkpointList, Checkpoint: checkpoint, Comparison: comparison };

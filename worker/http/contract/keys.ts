@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { roles } from "../auth/caller.ts";
-import { administering, issuing, type Operation } from "./operation.ts";
+import { administering, type Family, issuing } from "./operation.ts";
 import { extended, text, textOrNull } from "./values.ts";
 
 /** `POST /v1/keys` */
@@ -23,53 +23,34 @@ const keyFields = {
 };
 
 const apiKey = v.object(keyFields);
+export type KeyAnswer = v.InferOutput<typeof apiKey>;
 
 export const apiKeyList = v.object({ keys: v.array(apiKey) });
+export type KeyListAnswer = v.InferOutput<typeof apiKeyList>;
 
 export const issuedApiKey = extended(keyFields, {
   key: v.pipe(text, v.description("The key itself. No other answer contains it.")),
 });
+export type IssuedKeyAnswer = v.InferOutput<typeof issuedApiKey>;
+
+export const keyOperations: Family = {
+  listKeys: {
+    route: "GET /v1/keys",
+    summary: "List the API keys of the caller's tenant, including revoked keys",
+    exchange: { answer: apiKeyList, errors: administering },
+  },
+  issueKey: {
+    route: "POST /v1/keys",
+    summary: "Issue an API key for the caller's tenant",
+    description: "Only this answer contains the key: the service stores its hash.",
+    exchange: { body: newApiKey, status: 201, answer: issuedApiKey, errors: issuing },
+  },
+  revokeKey: {
+    route: "DELETE /v1/keys/{key_id}",
+    summary: "Revoke an API key of the caller's tenant, immediately and permanently",
+    exchange: { status: 204, errors: administering },
+  },
+};
 
 /** The schemas that have a name in the document. */
 export const keySchemas = { ApiKeyList: apiKeyList, IssuedApiKey: issuedApiKey };
-
-export type KeyAnswer = v.InferOutput<typeof apiKey>;
-export type KeyListAnswer = v.InferOutput<typeof apiKeyList>;
-export type IssuedKeyAnswer = v.InferOutput<typeof issuedApiKey>;
-
-export const keyOperations: readonly Operation[] = [
-  {
-    id: "listKeys",
-    method: "get",
-    path: "/v1/keys",
-    tag: "keys",
-    summary: "List the API keys of the caller's tenant, including revoked keys",
-    role: "admin",
-    status: 200,
-    answer: apiKeyList,
-    errors: administering,
-  },
-  {
-    id: "issueKey",
-    method: "post",
-    path: "/v1/keys",
-    tag: "keys",
-    summary: "Issue an API key for the caller's tenant",
-    description: "Only this answer contains the key: the service stores its hash.",
-    role: "admin",
-    body: newApiKey,
-    status: 201,
-    answer: issuedApiKey,
-    errors: issuing,
-  },
-  {
-    id: "revokeKey",
-    method: "delete",
-    path: "/v1/keys/{key_id}",
-    tag: "keys",
-    summary: "Revoke an API key of the caller's tenant, immediately and permanently",
-    role: "admin",
-    status: 204,
-    errors: administering,
-  },
-];

@@ -1,51 +1,28 @@
-import { moving, type Operation, ofRun } from "./operation.ts";
+import { type Family, moving, ofRun, starting } from "./operation.ts";
 import { run } from "./records.ts";
+import { skillExecution, startedRun } from "./starts.ts";
 
-export const legacyOperations: readonly Operation[] = [
-  {
-    id: "legacyRunStatus",
-    method: "get",
-    path: "/v1/run_status/{run_id}",
-    tag: "legacy",
-    summary: "Get a run; a canceled run is shown as failed",
+const shown = {
+  summary: "Get a run; a canceled run is shown as failed",
+  isDeprecated: true,
+  exchange: { answer: run, errors: ofRun },
+} as const;
+
+const canceled = {
+  summary: "Cancel a run; it is then shown as failed",
+  isDeprecated: true,
+  exchange: { answer: run, errors: moving },
+} as const;
+
+export const legacyOperations: Family = {
+  unversionedRunAsync: {
+    route: "POST /run_async",
+    summary: "Start a run of the skill that the body names",
     isDeprecated: true,
-    status: 200,
-    answer: run,
-    errors: ofRun,
+    exchange: { body: skillExecution, status: 202, answer: startedRun, errors: starting },
   },
-  {
-    id: "unversionedRunStatus",
-    method: "get",
-    path: "/run_status/{run_id}",
-    tag: "legacy",
-    summary: "Get a run; a canceled run is shown as failed",
-    isDeprecated: true,
-    status: 200,
-    answer: run,
-    errors: ofRun,
-  },
-  {
-    id: "legacyRunCancel",
-    method: "post",
-    path: "/v1/run_cancel/{run_id}",
-    tag: "legacy",
-    summary: "Cancel a run; it is then shown as failed",
-    isDeprecated: true,
-    isConditional: true,
-    status: 200,
-    answer: run,
-    errors: moving,
-  },
-  {
-    id: "unversionedRunCancel",
-    method: "post",
-    path: "/run_cancel/{run_id}",
-    tag: "legacy",
-    summary: "Cancel a run; it is then shown as failed",
-    isDeprecated: true,
-    isConditional: true,
-    status: 200,
-    answer: run,
-    errors: moving,
-  },
-];
+  legacyRunStatus: { route: "GET /v1/run_status/{run_id}", ...shown },
+  unversionedRunStatus: { route: "GET /run_status/{run_id}", ...shown },
+  legacyRunCancel: { route: "POST /v1/run_cancel/{run_id}", ...canceled },
+  unversionedRunCancel: { route: "POST /run_cancel/{run_id}", ...canceled },
+};

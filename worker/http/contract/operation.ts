@@ -1,52 +1,77 @@
 import type * as v from "valibot";
 import type { ErrorCode } from "../../../src/index.ts";
-import type { Role } from "../auth/caller.ts";
 
-/** One route as the OpenAPI document describes it. The app does not use it; a test checks that both agree. */
-export interface Operation {
-  readonly id: string;
-  readonly method: "get" | "post" | "delete";
-  /** The path, with its parameters in braces. */
-  readonly path: string;
-  readonly tag: "runs" | "checkpoints" | "keys" | "legacy" | "service";
+/** Routes of one kind, by the id of their operation. The app does not use it; a test checks that both agree. */
+export type Family = Readonly<Record<string, Described>>;
+
+/** The groups of the document. */
+type Tag = "runs" | "checkpoints" | "keys" | "legacy" | "service";
+
+/** One route, as its family describes it. The role that it requires is in the route: see `needs`. */
+interface Described {
+  /** The path has its parameters in braces. */
+  readonly route: `${"GET" | "POST" | "DELETE"} ${string}`;
   readonly summary: string;
   readonly description?: string;
   /** True if the route needs no key. */
   readonly isOpen?: true;
-  /** The role that the route requires. Default: `read` for GET, `execute` for other methods. */
-  readonly role?: Role;
   readonly isDeprecated?: true;
-  /** True if the route accepts an Idempotency-Key. */
-  readonly isIdempotent?: true;
-  /** True if the route accepts If-Match: the ETag of the run that it changes or descends from. */
-  readonly isConditional?: true;
-  /** True if the answer is a run with its ETag. */
-  readonly hasETag?: true;
-  /** Other headers that the route accepts. */
+  readonly exchange: Exchange;
+}
+
+/** What a route accepts and answers. */
+interface Exchange {
+  /** Headers that the route accepts, beside those of each route and those that follow from its errors. */
   readonly headers?: readonly ("IfNoneMatch" | "LastEventId")[];
   readonly query?: { readonly entries: Readonly<Record<string, v.GenericSchema>> };
   readonly body?: v.GenericSchema;
   /** Default: `application/json`. */
   readonly bodyType?: "application/x-ndjson";
-  /** True if every field of the body is optional, so that the body is optional too. */
-  readonly isBodyOptional?: true;
-  /** 204 has no body. */
-  readonly status: 200 | 201 | 202 | 204;
-  /** The media type of the answer, if it is not JSON. */
-  readonly answerType?: AnswerType;
+  /** Default: 200. 204 has no body. */
+  readonly status?: 200 | 201 | 202 | 204;
+  /** True if the answer is a run with its ETag. */
+  readonly hasETag?: true;
   /** Absent if the answer is arbitrary JSON or text. */
   readonly answer?: v.GenericSchema;
+  /** The media type of the answer, if it is not JSON. */
+  readonly answerType?: AnswerType;
   /** Successful answers without a body, with their descriptions. */
   readonly also?: { readonly [status in 204 | 304]?: string };
   readonly errors: readonly ErrorCode[];
 }
 
-type AnswerType = "application/x-ndjson" | "text/event-stream" | "text/html" | "text/javascript";
-
-/** The role that a caller of the operation must have. */
-export function roleOf({ method, role }: Operation): Role {
-  return role ?? (method === "get" ? "read" : "execute");
+/** One route with everything that the OpenAPI document says of it. */
+export interface Operation extends Omit<Described, "route" | "exchange">, Exchange {
+  readonly id: string;
+  readonly tag: Tag;
+  readonly method: "get" | "post" | "delete";
+  readonly path: string;
+  readonly status: 200 | 201 | 202 | 204;
+  /** True if the route accepts an Idempotency-Key. */
+  readonly isIdempotent: boolean;
+  /** True if the route accepts If-Match: the ETag of the run that it changes or descends from. */
+  readonly isConditional: boolean;
 }
+
+export function operationsOf(tag: Tag, family: Family): readonly Operation[] {
+  return Object.entries(family).map(([id, { route, exchange, ...described }]) => {
+    const [method, path = ""] = route.split(" ");
+    const { status = 200, errors } = exchange;
+    return {
+      ...described,
+      ...exchange,
+      id,
+      tag,
+      method: method?.toLowerCase() as Operation["method"],
+      path,
+      status,
+      isIdempotent: errors.includes("idempotency_conflict"),
+      isConditional: errors.includes("precondition_failed"),
+    };
+  });
+}
+
+type AnswerType = "application/x-ndjson" | "text/event-stream" | "text/html" | "text/javascript";
 
 export const always = ["invalid_request"] as const;
 export const keyed = [

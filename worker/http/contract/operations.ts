@@ -5,7 +5,7 @@ import { descentOperations } from "./descents.ts";
 import { historyOperations, historySchemas } from "./histories.ts";
 import { keyOperations, keySchemas } from "./keys.ts";
 import { legacyOperations } from "./legacy.ts";
-import type { Operation } from "./operation.ts";
+import { type Operation, operationsOf } from "./operation.ts";
 import { recordSchemas } from "./records.ts";
 import { runOperations, runSchemas } from "./runs.ts";
 import { serviceOperations, serviceSchemas } from "./service.ts";
@@ -14,20 +14,20 @@ import { stateSchemas } from "./state.ts";
 import { transferOperations } from "./transfers.ts";
 import { valueSchemas } from "./values.ts";
 
-export { type Operation, roleOf } from "./operation.ts";
+export type { Operation } from "./operation.ts";
 
 /** Every route, as the OpenAPI document describes it. */
 export const operations: readonly Operation[] = [
-  ...serviceOperations,
-  ...keyOperations,
-  ...startOperations,
-  ...runOperations,
-  ...continuationOperations,
-  ...descentOperations,
-  ...historyOperations,
-  ...transferOperations,
-  ...checkpointOperations,
-  ...legacyOperations,
+  ...operationsOf("service", serviceOperations),
+  ...operationsOf("keys", keyOperations),
+  ...operationsOf("runs", startOperations),
+  ...operationsOf("runs", runOperations),
+  ...operationsOf("runs", continuationOperations),
+  ...operationsOf("runs", descentOperations),
+  ...operationsOf("runs", historyOperations),
+  ...operationsOf("runs", transferOperations),
+  ...operationsOf("checkpoints", checkpointOperations),
+  ...operationsOf("legacy", legacyOperations),
 ];
 
 /** The schemas that have a name in the document. */

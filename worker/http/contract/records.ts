@@ -52,6 +52,7 @@ const runFields = {
 };
 
 export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO 8601 in UTC."));
+export type RunAnswer = v.InferOutput<typeof run>;
 
 export const replayMark = v.pipe(
   v.optional(v.literal(true)),
@@ -61,6 +62,15 @@ export const replayMark = v.pipe(
 );
 
 export const markedRun = extended(runFields, { idempotent_replay: replayMark });
+export type MarkedRunAnswer = v.InferOutput<typeof markedRun>;
+
+/**
+ * The part of an answer that says how a run continues, or where a new one starts.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function accepted<const Mode extends string, More extends v.ObjectEntries>(mode: Mode, more: More) {
+  return extended({ accepted: v.literal(true), mode: v.literal(mode), checkpoint_id: text }, more);
+}
 
 export const damageMark = v.pipe(
   v.optional(v.literal(true)),
@@ -77,6 +87,7 @@ export const checkpointRecord = v.object({
   state_snapshot_ref: text,
   is_damaged: damageMark,
 });
+export type CheckpointRecordAnswer = v.InferOutput<typeof checkpointRecord>;
 
 export const runEvent = v.object({
   event_id: v.pipe(text, v.description("`<run id>:<revision>:<index>`.")),
@@ -92,6 +103,7 @@ export const runEvent = v.object({
   trace_id: textOrNull,
   payload: jsonObject,
 });
+export type EventAnswer = v.InferOutput<typeof runEvent>;
 
 export const failureAnswer = v.object({
   error: v.object({
@@ -108,6 +120,7 @@ export const failureAnswer = v.object({
   }),
   trace_id: text,
 });
+export type FailureAnswer = v.InferOutput<typeof failureAnswer>;
 
 /** The schemas that have a name in the document. */
 export const recordSchemas = {
@@ -117,9 +130,3 @@ export const recordSchemas = {
   CheckpointRecord: checkpointRecord,
   Failure: failureAnswer,
 };
-
-export type RunAnswer = v.InferOutput<typeof run>;
-export type MarkedRunAnswer = v.InferOutput<typeof markedRun>;
-export type CheckpointRecordAnswer = v.InferOutput<typeof checkpointRecord>;
-export type EventAnswer = v.InferOutput<typeof runEvent>;
-export type FailureAnswer = v.InferOutput<typeof failureAnswer>;

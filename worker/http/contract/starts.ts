@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { runStatuses } from "../../../src/codec/index.ts";
-import { type Operation, starting } from "./operation.ts";
+import { type Family, starting } from "./operation.ts";
 import { markedRun, replayMark } from "./records.ts";
 import { id, jsonObject, newId, text, textOrNull } from "./values.ts";
 
@@ -47,65 +47,29 @@ export const startedRun = v.object({
   checkpoint_head: textOrNull,
   idempotent_replay: replayMark,
 });
-
-/** The schemas that have a name in the document. */
-export const startSchemas = { StartedRun: startedRun };
-
 export type StartedRunAnswer = v.InferOutput<typeof startedRun>;
 
-export const startOperations: readonly Operation[] = [
-  {
-    id: "executeSkill",
-    method: "post",
-    path: "/v1/skills/{skill_id}/execute/async",
-    tag: "runs",
+export const startOperations: Family = {
+  executeSkill: {
+    route: "POST /v1/skills/{skill_id}/execute/async",
     summary: "Start a run of a skill",
     description:
       "The service answers when the start is durable, and then executes the run in the background. `options` is ignored.",
-    isIdempotent: true,
-    body: execution,
-    status: 202,
-    answer: startedRun,
-    errors: starting,
+    exchange: { body: execution, status: 202, answer: startedRun, errors: starting },
   },
-  {
-    id: "runAsync",
-    method: "post",
-    path: "/v1/run_async",
-    tag: "runs",
+  runAsync: {
+    route: "POST /v1/run_async",
     summary: "Start a run of the skill that the body names",
-    isIdempotent: true,
-    body: skillExecution,
-    status: 202,
-    answer: startedRun,
-    errors: starting,
+    exchange: { body: skillExecution, status: 202, answer: startedRun, errors: starting },
   },
-  {
-    id: "unversionedRunAsync",
-    method: "post",
-    path: "/run_async",
-    tag: "legacy",
-    summary: "Start a run of the skill that the body names",
-    isDeprecated: true,
-    isIdempotent: true,
-    body: skillExecution,
-    status: 202,
-    answer: startedRun,
-    errors: starting,
-  },
-  {
-    id: "createRun",
-    method: "post",
-    path: "/v1/runs",
-    tag: "runs",
+  createRun: {
+    route: "POST /v1/runs",
     summary: "Create a run, and start it by default",
     description:
       "With `start: false` the run is pending: the service need not know its skill, and checkpoints can be saved to it.",
-    isIdempotent: true,
-    body: newRun,
-    hasETag: true,
-    status: 201,
-    answer: markedRun,
-    errors: starting,
+    exchange: { body: newRun, status: 201, hasETag: true, answer: markedRun, errors: starting },
   },
-];
+};
+
+/** The schemas that have a name in the document. */
+export const startSchemas = { StartedRun: startedRun };

@@ -1,30 +1,17 @@
-import { exporting, importing, type Operation } from "./operation.ts";
+import { exporting, type Family, importing } from "./operation.ts";
 import { run } from "./records.ts";
 
-export const transferOperations: readonly Operation[] = [
-  {
-    id: "exportRun",
-    method: "get",
-    path: "/v1/runs/{run_id}/export",
-    tag: "runs",
+export const transferOperations: Family = {
+  exportRun: {
+    route: "GET /v1/runs/{run_id}/export",
     summary: "Export everything that is stored of a run, as JSON lines",
     description: "If the last line is not of the kind `end`, the export is incomplete.",
-    status: 200,
-    answerType: "application/x-ndjson",
-    errors: exporting,
+    exchange: { answerType: "application/x-ndjson", errors: exporting },
   },
-  {
-    id: "importRun",
-    method: "post",
-    path: "/v1/import",
-    tag: "runs",
+  importRun: {
+    route: "POST /v1/import",
     summary: "Import a run from its export",
     description: "If an import is interrupted, send it again to complete it, or delete its run to abandon it.",
-    role: "admin",
-    bodyType: "application/x-ndjson",
-    hasETag: true,
-    status: 201,
-    answer: run,
-    errors: importing,
+    exchange: { bodyType: "application/x-ndjson", status: 201, hasETag: true, answer: run, errors: importing },
   },
-];
+};

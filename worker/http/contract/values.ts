@@ -37,6 +37,15 @@ export const stepId = v.pipe(
 /** The checkpoint from which a run continues, or a new run starts. */
 export const basis = v.pipe(v.nullish(id), v.description("The id of the checkpoint. Default: the head of the run."));
 
+/** A text that may be absent, with what it means. */
+/* @__NO_SIDE_EFFECTS__ */
+export function optional<S extends v.GenericSchema<string, string>>(schema: S, description: string) {
+  return v.pipe(v.optional(schema), v.description(description));
+}
+
+/** In a list: where the next page starts. */
+export const nextAfter = optional(text, "The `after` of the next page. Absent on the last page.");
+
 /** The schemas that have a name in the document. */
 export const valueSchemas = { Id: id, NewId: newId };
 

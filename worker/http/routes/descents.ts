@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import type { Descent } from "../../../src/index.ts";
+import type { Descent, DescentOutcome } from "../../../src/index.ts";
 import { descentMode } from "../../../src/record/lineage.ts";
 import type { AppEnv } from "../call.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
@@ -9,19 +9,9 @@ import { body, conditionsOf, decodeFields, given } from "../request.ts";
 /** Routes that create a run from another run. */
 export const descentRoutes = new Hono<AppEnv>()
   .post("/v1/runs/:run_id/replay", body(descent), async (c) => {
-    const from = descentOf(c, c.req.valid("json"));
-    const replay = await c.var.runs.replay(c.req.param("run_id"), from);
-    const answer: ReplayedRunAnswer = {
-      run: runAnswer(replay.run),
-      replay: {
-        accepted: true,
-        mode: descentMode.replay,
-        checkpoint_id: replay.checkpointId,
-        source_run_id: replay.sourceRunId,
-      },
-      ...replayMark(replay),
-    };
-    return c.json(answer);
+    const made = await c.var.runs.replay(c.req.param("run_id"), descentOf(c, c.req.valid("json")));
+    const replay = { ...accepted(made), mode: descentMode.replay };
+    return c.json<ReplayedRunAnswer>({ run: runAnswer(made.run), replay, ...replayMark(made) });
   })
   .post("/v1/runs/:run_id/fork", body(fork), async (c) => {
     const { edit, ...request } = c.req.valid("json");
@@ -31,17 +21,12 @@ export const descentRoutes = new Hono<AppEnv>()
     };
     const from = { ...descentOf(c, request), ...given({ edit: edited }) };
     const made = await c.var.runs.fork(c.req.param("run_id"), from);
-    const answer: ForkedRunAnswer = {
+    const mode = descentMode.fork;
+    return c.json<ForkedRunAnswer>({
       run: runAnswer(made.run),
-      fork: {
-        accepted: true,
-        mode: descentMode.fork,
-        checkpoint_id: made.checkpointId,
-        source_run_id: made.sourceRunId,
-      },
+      fork: { ...accepted(made), mode },
       ...replayMark(made),
-    };
-    return c.json(answer);
+    });
   });
 
 interface DescentRequest {
@@ -55,4 +40,8 @@ function descentOf(c: Context<AppEnv>, { checkpoint_id, run_id }: DescentRequest
     newRunId: run_id,
     ...conditionsOf(c),
   });
+}
+
+function accepted({ checkpointId, sourceRunId }: DescentOutcome) {
+  return { accepted: true, checkpoint_id: checkpointId, source_run_id: sourceRunId } as const;
 }

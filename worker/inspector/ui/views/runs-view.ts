@@ -1,5 +1,4 @@
 import { ref } from "lit/directives/ref.js";
-import { repeat } from "lit/directives/repeat.js";
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import type { Inspector } from "../state/inspector.ts";
 import { hashOf } from "../state/route.ts";
@@ -9,6 +8,7 @@ import type { RunAnswer } from "../state/wire.ts";
 import { errorNote } from "./error-note.ts";
 import { age, dateTime, plural, shortId } from "./format.ts";
 import { icon } from "./icon.ts";
+import { rowsInView } from "./rows-in-view.ts";
 import { originOf, took } from "./run-facts.ts";
 import { statusBadge } from "./status-badge.ts";
 
@@ -58,16 +58,12 @@ export function runsView(page: RunsPage): TemplateResult {
         <span role="columnheader">Progress</span><span role="columnheader" class="end">Duration</span>
         <span role="columnheader" class="end">Age</span>
       </div>
-      <div class="space" role="presentation" .style=${`height:${list.height}px`}>
-        ${repeat(
-          rows,
-          ({ index }) => runs[index]?.run_id ?? index,
-          ({ index, start }) => {
-            const run = runs[index];
-            return run === undefined ? nothing : runRow(app, run, index, start, index === list.active);
-          },
-        )}
-      </div>
+      ${rowsInView(
+        list,
+        runs,
+        ({ run_id }) => run_id,
+        (run, index, start) => runRow(app, run, index, start, index === list.active),
+      )}
       ${runs.length === 0 ? emptiness(page) : nothing}
     </div>
     <footer class="foot">

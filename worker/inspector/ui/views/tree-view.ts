@@ -1,9 +1,9 @@
 import { ref } from "lit/directives/ref.js";
-import { repeat } from "lit/directives/repeat.js";
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import { isLong, type JsonTree, type TreeRow } from "../state/json-tree.ts";
 import { hasMembers, kindOf, previewOf } from "../state/json-value.ts";
 import { icon } from "./icon.ts";
+import { rowsInView } from "./rows-in-view.ts";
 
 /** A JSON tree that draws only the rows in view. */
 export function treeView(tree: JsonTree, label: string): TemplateResult {
@@ -12,16 +12,12 @@ export function treeView(tree: JsonTree, label: string): TemplateResult {
   const { active } = list;
   return html`<div class="tree" role="tree" aria-label=${label} tabindex="0" data-scroll
       aria-activedescendant=${shown.some(({ index }) => index === active) ? `node-${active}` : nothing} ${ref(list.attach)}>
-      <div class="space" role="presentation" .style=${`height:${list.height}px`}>
-        ${repeat(
-          shown,
-          ({ index }) => rows[index]?.path ?? index,
-          ({ index, start }) => {
-            const row = rows[index];
-            return row === undefined ? nothing : treeNode(tree, row, index, start);
-          },
-        )}
-      </div>
+      ${rowsInView(
+        list,
+        rows,
+        ({ path }) => path,
+        (row, index, start) => treeNode(tree, row, index, start),
+      )}
       ${rows.length === 0 ? html`<div class="empty small">Every field is empty.</div>` : nothing}
     </div>`;
 }
