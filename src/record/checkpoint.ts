@@ -5,6 +5,7 @@ import type { ExecutionState } from "./state.ts";
 export const checkpointKinds = [
   "run_created",
   "run_started",
+  "step_started",
   "step_completed",
   "run_waiting_for_human",
   "waiting_for_signal",

@@ -801,6 +801,57 @@ describe(`failures on ${medium}`, () => {
     },
   );
 
+  played(
+    "what a failed run left recorded answers as before, if the pass after it dies while it acts on it",
+    async (scene) => {
+      let isDown = true;
+      let isSlow = false;
+      let isHanging = true;
+      const acted: string[] = [];
+      const hang = () => (isHanging ? new Promise<void>(() => {}) : Promise.resolve());
+      const body: WorkflowBody = async (step) => {
+        const race = Promise.race([
+          step.do("other", async () => {
+            await pause(60);
+            return "other";
+          }),
+          (async () => {
+            // Pure work, which takes another time in each pass.
+            if (isSlow) await pause(60);
+            return step.do("worked", async () => {
+              await pause(20);
+              return "worked";
+            });
+          })(),
+        ]);
+        const risky = step.do("risky", once, async () => {
+          if (isDown) throw new Error("down");
+          await hang();
+        });
+        const acts = race.then((winner) =>
+          step.do(`act on ${winner}`, async () => {
+            acted.push(winner);
+            await hang();
+          }),
+        );
+        await Promise.all([risky, acts]);
+      };
+      const first = scene.actor({ body });
+      const { runId } = await first.start();
+      expect(await first.settled(runId)).toMatchObject({ status: "failed", error: { stepId: "risky" } });
+      expect(acted).toEqual([]);
+
+      [isDown, isSlow] = [false, true];
+      await first.runs.resume(runId);
+      await until(() => acted.length === 1);
+      await first.die();
+
+      [isSlow, isHanging] = [false, false];
+      expect(await scene.actor({ body }).later(leaseMs, runId)).toMatchObject({ status: "completed" });
+      expect(acted).toEqual(["other", "other"]);
+    },
+  );
+
   played("what a body did about a failure does not bind it once the failure is tried afresh", async ({ actor }) => {
     let failures = 2;
     const calls: string[] = [];

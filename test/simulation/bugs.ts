@@ -141,8 +141,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "new steps begin before the record is caught up with",
     file: "src/skills/code/answers.ts",
-    find: "if (isNeeded && !this.#answered.has(id)) return false;",
-    replace: "if (isNeeded && !this.#answered.has(id)) return true;",
+    find: "return !this.log.isAwaiting && this.#unanswered === undefined;",
+    replace: "return !this.log.isAwaiting;",
     seed: "planted-18",
   },
   {

@@ -229,13 +229,14 @@ export class CommitJudge {
     }
     const types = eventTypes(commit);
     const isAsked = types.includes("run.resumed") && !types.includes("run.approved");
-    const isSaved = commit.entry?.checkpoint !== undefined && types.length === 1;
+    const kind = commit.entry?.checkpoint?.kind;
+    const isOfPass = kind !== undefined && passKinds.has(kind);
+    const isSaved = kind !== undefined && !isOfPass && types.length === 1;
     const isTaken = isNew && !this.#facts.hasPresence;
     if (had !== undefined && had.endsAt > commit.decidedAt && (isAsked || isSaved || isTaken)) {
       this.#violate("live-leases-are-respected", commit, `takes the run from ${had.executor}, whose lease is live`);
     }
-    const kind = commit.entry?.checkpoint?.kind;
-    if (kind === undefined || !passKinds.has(kind) || isRecovery) return;
+    if (!isOfPass || isRecovery) return;
     if (had?.executor !== executor) {
       this.#violate(
         "commits-are-fenced",

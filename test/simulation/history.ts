@@ -220,6 +220,7 @@ export function isMigration(entry: Entry | undefined): boolean {
 /** The checkpoints that a pass writes, and nobody else. */
 export const passKinds: ReadonlySet<string> = new Set([
   "run_started",
+  "step_started",
   "step_completed",
   "run_waiting_for_human",
   "waiting_for_signal",

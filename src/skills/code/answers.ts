@@ -23,9 +23,7 @@ export class Answers {
   #traced: number;
   /** The length of the trace in the last checkpoint that was sent to the medium. */
   #sent = 0;
-  /** The number of recorded steps, from the first on, that have answered. */
-  #replayed = 0;
-  /** The number of those that have answered or need not. */
+  /** The number of recorded steps, from the first on, that have answered or need not. */
   #caughtUp = 0;
   #last = "";
 
@@ -61,12 +59,16 @@ export class Answers {
 
   /** True once the body has received every recorded answer, and has called every step that it had called by then. */
   get isCaughtUp(): boolean {
-    if (this.log.isAwaiting) return false;
+    return !this.log.isAwaiting && this.#unanswered === undefined;
+  }
+
+  /** The first recorded step that the body must call again and whose answer it has not received. */
+  get #unanswered(): string | undefined {
     for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {
       const { id, isNeeded } = this.#recorded[this.#caughtUp] as Recorded;
-      if (isNeeded && !this.#answered.has(id)) return false;
+      if (isNeeded && !this.#answered.has(id)) return id;
     }
-    return true;
+    return undefined;
   }
 
   /**
@@ -77,14 +79,8 @@ export class Answers {
     if (this.log.isAwaiting) return undefined;
     const next = this.log.nextAfter(this.#last);
     if (next !== undefined && this.#asked.has(next) && !this.#answered.has(next)) return next;
-    while (this.#answered.has(this.#recorded[this.#replayed]?.id ?? "")) this.#replayed++;
-    for (let index = this.#replayed; index < this.#recorded.length; index++) {
-      const { id, isNeeded } = this.#recorded[index] as Recorded;
-      if (this.#answered.has(id)) continue;
-      if (!isNeeded) continue;
-      if (this.#asked.has(id)) return id;
-      break;
-    }
+    const unanswered = this.#unanswered;
+    if (unanswered !== undefined && this.#asked.has(unanswered)) return unanswered;
     // A step's outcome comes a little later than its record.
     const { steps } = this.#pass.state.trace;
     for (; this.#traced < steps.length; this.#traced++) this.#fresh.push(steps[this.#traced]?.stepId ?? "");

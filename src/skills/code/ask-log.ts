@@ -78,9 +78,13 @@ export class AskLog {
     return this.#places.get(id);
   }
 
+  /** True if a step was answered at a place that no checkpoint has yet. */
+  isUnsaved = false;
+
   /** The step was answered next after that answer, although another place in the record is its own. */
   place(after: string, id: string): void {
     if (this.#places.has(id)) return;
+    this.isUnsaved = true;
     this.#turns = [...this.#turns, [after, id]];
     this.#isChanged = true;
   }
@@ -137,6 +141,7 @@ export class AskLog {
   }
 
   writtenTo(state: ExecutionState<Json>): ExecutionState<Json> {
+    this.isUnsaved = false;
     if (!this.#isChanged) return state;
     const turns = this.#turns.length === 0 ? undefined : { [turnsKey]: this.#turns };
     const others = Object.fromEntries(Object.entries(state.extensions).filter(([key]) => key !== turnsKey));

@@ -175,7 +175,7 @@ class CodeRun implements BodyRun {
       }
       if (!isSpent) {
         flights.retake();
-        if (this.#answers.isCaughtUp) this.#launchHeldBack();
+        if (this.#answers.isCaughtUp) await this.#launchSaved();
         else if (this.#heldBack.size > 0 && this.#ending === undefined) {
           if (!(await this.#isQuiet(graceMs))) continue;
           // At another pace the body may call what is recorded. Otherwise these steps are new in it.
@@ -244,7 +244,7 @@ class CodeRun implements BodyRun {
         isNewCall = isContested;
       }
       this.#answers.asked(id, resolve, isNewCall);
-      if (!this.pass.isSpent && this.#answers.isCaughtUp) this.#launchHeldBack();
+      if (!this.pass.isSpent && this.#answers.isCaughtUp && !this.#answers.log.isUnsaved) this.#launchHeldBack();
       this.#stir();
     });
   }
@@ -267,6 +267,14 @@ class CodeRun implements BodyRun {
     const isChanged = isEdited === true || formerVersions !== undefined;
     if (input === undefined || isChanged || (before.attemptsCount ?? 0) === 0) return false;
     return !jsonEqual(before.resolvedInput, input);
+  }
+
+  /** Executes nothing at a place that the next pass would not know. */
+  async #launchSaved(): Promise<void> {
+    if (this.#heldBack.size > 0 && this.#answers.log.isUnsaved) {
+      await this.pass.commit((record) => ({ record, events: [], checkpoint: { kind: "step_started" } }));
+    }
+    this.#launchHeldBack();
   }
 
   #launchHeldBack(): void {
@@ -441,7 +449,7 @@ class CodeRun implements BodyRun {
       return "over";
     }
     if (this.#heldBack.size > 0) {
-      this.#launchHeldBack();
+      await this.#launchSaved();
       return "goes on";
     }
     if (flights.waits.length > 0) {
