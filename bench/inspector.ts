@@ -1,5 +1,5 @@
 import { chromium, type Page } from "playwright";
-import { chromiumLaunchOptions } from "../test/support/chromium.ts";
+import { wholeChromiumLaunchOptions } from "../test/support/chromium.ts";
 import { largeHome } from "../test/support/inspector/large-home.ts";
 import type { Bench, Scale } from "./bench.ts";
 import type { Cell } from "./table.ts";
@@ -27,7 +27,7 @@ export const inspector: Bench = {
   async measure(_media, scale) {
     const { runs, steps, frames } = sizes[scale];
     const home = await largeHome(runs, steps);
-    const browser = await chromium.launch(await chromiumLaunchOptions());
+    const browser = await chromium.launch(await wholeChromiumLaunchOptions());
     try {
       const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
       const rows: Record<string, Cell>[] = [];

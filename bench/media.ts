@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright";
 import { createServer } from "vite";
 import { applyMigrations, startWorker } from "../scripts/local-worker.ts";
-import { chromiumLaunchOptions } from "../test/support/chromium.ts";
+import { wholeChromiumLaunchOptions } from "../test/support/chromium.ts";
 import type { PagePrograms } from "./page/page.ts";
 import type { WorkerPrograms } from "./worker/worker.ts";
 
@@ -75,7 +75,7 @@ export class Media {
     this.#cleanups.push(() => server.close());
     await server.listen();
     // With a profile on disk: without one, Chromium keeps IndexedDB in memory, and no transaction waits for anything.
-    const context = await chromium.launchPersistentContext(await this.folder(), await chromiumLaunchOptions());
+    const context = await chromium.launchPersistentContext(await this.folder(), await wholeChromiumLaunchOptions());
     this.#cleanups.push(() => context.close());
     const page = await context.newPage();
     await page.goto(server.resolvedUrls?.local[0] ?? "");

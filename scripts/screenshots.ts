@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BrowserContext, chromium, type Page } from "playwright";
 import { build, preview } from "vite";
-import { chromiumLaunchOptions } from "../test/support/chromium.ts";
+import { wholeChromiumLaunchOptions } from "../test/support/chromium.ts";
 
 // The pictures of the docs, taken of the real pages. The offline example includes the inspector.
 
@@ -14,7 +14,7 @@ const configFile = fileURLToPath(new URL("../examples/offline/vite.config.ts", i
 const outDir = await mkdtemp(join(tmpdir(), "screenshots-"));
 await build({ configFile, logLevel: "error", build: { outDir, emptyOutDir: true } });
 const server = await preview({ configFile, logLevel: "error", build: { outDir }, preview: { port: 0 } });
-const browser = await chromium.launch(await chromiumLaunchOptions());
+const browser = await chromium.launch(await wholeChromiumLaunchOptions());
 try {
   const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, deviceScaleFactor: 1 });
   await take(context, server.resolvedUrls?.local[0] ?? "");

@@ -22,12 +22,27 @@ const args = [
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
 /**
- * Launch options for a Chromium that is there: the one CHROMIUM_PATH names, Playwright's own, one on the PATH, or else
- * the one packed in `@sparticuz/chromium`, unpacked on first use.
+ * Launch options for the Chromium of the tests: the one CHROMIUM_PATH names, or else the one packed in `@sparticuz/chromium`,
+ * unpacked on first use. It is the engine without the windows of a browser, and opens a context for a fifth of the work. Where
+ * none is packed it is the one that {@link wholeChromiumLaunchOptions} finds.
  */
 export async function chromiumLaunchOptions(): Promise<LaunchOptions> {
+  if (process.env.CHROMIUM_PATH) return { args, executablePath: process.env.CHROMIUM_PATH };
+  return isPacked ? packedLaunchOptions() : wholeChromiumLaunchOptions();
+}
+
+/**
+ * Launch options for a Chromium as people use it, with profile and windows: the one CHROMIUM_PATH names, Playwright's own, one on
+ * the PATH, or else the packed one.
+ */
+export async function wholeChromiumLaunchOptions(): Promise<LaunchOptions> {
   const installed = process.env.CHROMIUM_PATH || playwrightsOwn() || onPath(...names);
-  if (installed) return { args, executablePath: installed };
+  return installed ? { args, executablePath: installed } : packedLaunchOptions();
+}
+
+const isPacked = process.platform === "linux" && process.arch === "x64";
+
+async function packedLaunchOptions(): Promise<LaunchOptions> {
   const { executablePath, libraries, fonts } = await packedChromium();
   const LD_LIBRARY_PATH = [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
   return { args, executablePath, env: { ...process.env, LD_LIBRARY_PATH, FONTCONFIG_PATH: fonts } };
@@ -45,7 +60,7 @@ interface PackedChromium {
 }
 
 async function packedChromium(): Promise<PackedChromium> {
-  if (process.platform !== "linux" || process.arch !== "x64") {
+  if (!isPacked) {
     throw new Error(
       `No Chromium found, and none is packed for ${process.platform}-${process.arch}: set CHROMIUM_PATH, or run "npx playwright install chromium".`,
     );

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { chromiumLaunchOptions } from "../chromium.ts";
+import { wholeChromiumLaunchOptions } from "../chromium.ts";
 import { type Engine, type Found, findFirefox, findWebKit } from "./find.ts";
 import { type Guarded, startGuarded } from "./guarded.ts";
 
@@ -49,7 +49,7 @@ function programsOf<Programs>(engine: Engine, found: Found<Programs>): Programs 
 }
 
 async function startChromium({ profile, url }: LaunchOptions): Promise<Guarded> {
-  const { executablePath = "", args = [], env = {} } = await chromiumLaunchOptions();
+  const { executablePath = "", args = [], env = {} } = await wholeChromiumLaunchOptions();
   const own = ["--headless", "--remote-debugging-port=0", "--no-default-browser-check", `--user-data-dir=${profile}`];
   return startGuarded(executablePath, [...args, ...own, url], { ...(env as Record<string, string>), HOME: profile });
 }
