@@ -9,6 +9,7 @@ import { askedEngines } from "./test/support/engines/asked.ts";
 import { drivenFiles } from "./test/support/engines/driven-files.ts";
 import { engineProvider } from "./test/support/engines/provider.ts";
 import { sitePlugin } from "./test/support/engines/site-plugin.ts";
+import { SlowestFirst } from "./test/support/slowest-first.ts";
 import { keepTemporaryFilesInMemory } from "./test/support/temporary-folder.ts";
 
 keepTemporaryFilesInMemory();
@@ -59,6 +60,7 @@ export default defineConfig(async () => ({
     hookTimeout: 60_000,
     // Without it, what is polled for would have to come about within a second.
     expect: { poll: { timeout: 25_000 } },
+    sequence: { sequencer: SlowestFirst },
     // A forgotten `only` would hide the rest.
     allowOnly: false,
     // Of `npm run fuzz`.
