@@ -143,6 +143,11 @@ export interface Commit {
   readonly run: RunRow;
   /** The revision of the row that is replaced, below that of the row; 0 for none. Default `run.revision - 1`. */
   readonly over?: number;
+  /**
+   * The row at revision `over`, if the caller has it. A store may leave alone what is the same in both rows; the fence decides as
+   * it does without.
+   */
+  readonly before?: RunRow;
   /** Ascending by revision, all above `over` and below the row's. Never with `erase`. */
   readonly earlier?: readonly EarlierEntry[];
   readonly entry?: NewEntry;
@@ -215,6 +220,9 @@ export interface ClaimQuery {
 
 /** The most claims in one commit. The core keeps to it. */
 export const maxClaims = 10_000;
+
+/** The largest revision of an entry. The core keeps to it. */
+export const maxRevision = 2 ** 31 - 1;
 
 /** The most bytes of UTF-8 in the body of a run's row, of an entry and of a claim. The core keeps to it. */
 export const maxRowBytes = 256 * 1024;

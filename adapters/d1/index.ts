@@ -1,6 +1,17 @@
 import { DurableError, isDurableError } from "../../src/errors.ts";
-import type { ClaimRow, Commit, EntryRow, RunFilter, RunRow, SnapshotRow, Store, StoreUsage } from "../../src/store.ts";
+import {
+  type ClaimRow,
+  type Commit,
+  type EntryRow,
+  maxRevision,
+  type RunFilter,
+  type RunRow,
+  type SnapshotRow,
+  type Store,
+  type StoreUsage,
+} from "../../src/store.ts";
 import type { D1Database, D1Migration, D1PreparedStatement } from "./database.ts";
+import { idOf, inIds, numberOfId, revisionOfId } from "./entry-id.ts";
 import { migrations } from "./migrations.generated.ts";
 import { type Value, writesOf } from "./writes.ts";
 
@@ -24,7 +35,9 @@ export const d1Migrations: readonly D1Migration[] = migrations;
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
   source_run_id AS sourceRunId, due_at AS dueAt, body`;
-const entryColumns = "tenant, run_id AS runId, revision, checkpoint_id AS checkpointId, keyframe, body";
+const entryColumns = "id, checkpoint_id AS checkpointId, keyframe, entries.body AS body";
+const firstColumns = `${idOf(1)} AS id, first_checkpoint_id AS checkpointId, first_keyframe AS keyframe, first_body AS body`;
+const ofRun = "tenant = ?1 AND run_id = ?2";
 const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt, body";
 
 /**
@@ -69,6 +82,19 @@ export function d1Store(db: D1Database): Store {
   const selectOne = async <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row | undefined> =>
     (await select<Row>(operation, sql, values))[0];
 
+  const selectEntries = async (
+    operation: string,
+    tenant: string,
+    runId: string,
+    sql: string,
+    values: readonly Value[],
+  ): Promise<EntryRow[]> =>
+    (await select<Omit<EntryRow, "tenant" | "runId">>(operation, sql, [tenant, runId, ...values])).map((entry) => ({
+      tenant,
+      runId,
+      ...entry,
+    }));
+
   /** The first of the commit's claims, in its order, that another run holds. */
   async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
     const columns = claimColumns.replaceAll(/\b(key|body)\b/g, "claims.$1");
@@ -104,17 +130,20 @@ export function d1Store(db: D1Database): Store {
 
     async usage(tenant) {
       // The length in bytes; for it SQLite reads only the head of a row.
-      const bytes = (table: string, column = "body") =>
-        `(SELECT coalesce(sum(octet_length(${column})), 0) FROM ${table} WHERE tenant = ?1)`;
+      const bytes = (columns: readonly string[], rows: string) => {
+        const lengths = columns.map((column) => `coalesce(octet_length(${column}), 0)`);
+        return `(SELECT coalesce(sum(${lengths.join(" + ")}), 0) FROM ${rows} WHERE tenant = ?1)`;
+      };
+      // A CROSS JOIN begins with the runs, so it reads the rows of this tenant only.
+      const of = (table: string) => `runs CROSS JOIN ${table} ON id BETWEEN ${idOf(0)} AND ${idOf(maxRevision)}`;
       const all = [
-        bytes("runs"),
-        bytes("entries"),
-        bytes("entries", "snapshot"),
-        bytes("snapshot_parts"),
-        bytes("claims"),
+        bytes(["body", "first_body", "first_snapshot"], "runs"),
+        bytes(["entries.body", "snapshot"], of("entries")),
+        bytes(["snapshot_parts.body"], of("snapshot_parts")),
+        bytes(["body"], "claims"),
       ];
       const sql = `SELECT ${all.join(" + ")} AS bytes,
-        (SELECT count(*) FROM runs WHERE tenant = ?1 AND status IS NOT NULL) AS runs`;
+        (SELECT count(*) FROM runs WHERE tenant = ?1 AND is_hidden IS NULL) AS runs`;
       return (await selectOne<StoreUsage>("usage", sql, [tenant])) ?? { runs: 0, bytes: 0 };
     },
 
@@ -137,28 +166,39 @@ export function d1Store(db: D1Database): Store {
       );
     },
 
-    getEntry: (tenant, runId, checkpointId) =>
-      selectOne<EntryRow>(
-        "getEntry",
-        `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND run_id = ? AND checkpoint_id = ?`,
-        [tenant, runId, checkpointId],
-      ),
+    async getEntry(tenant, runId, checkpointId) {
+      const sql = `SELECT ${revisionOfId} AS revision, checkpointId, keyframe, body FROM (
+        SELECT ${firstColumns} FROM runs WHERE ${ofRun} AND first_checkpoint_id = ?3
+        UNION ALL
+        SELECT ${entryColumns} FROM runs JOIN entries ON ${numberOfId} = +number AND checkpoint_id = ?3 WHERE ${ofRun})`;
+      return (await selectEntries("getEntry", tenant, runId, sql, [checkpointId]))[0];
+    },
 
-    listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
-      select<EntryRow>(
-        "listEntries",
-        `SELECT ${entryColumns} FROM entries WHERE tenant = ? AND run_id = ? AND revision > ?
-          ${checkpointsOnly ? "AND checkpoint_id IS NOT NULL" : ""} ORDER BY revision LIMIT ?`,
-        [tenant, runId, after, limit],
-      ),
+    listEntries(tenant, runId, { after = 0, limit, checkpointsOnly = false }) {
+      const [only, firstOnly] = checkpointsOnly
+        ? ["AND checkpoint_id IS NOT NULL", "AND first_checkpoint_id IS NOT NULL"]
+        : ["", ""];
+      const first = `SELECT ${firstColumns} FROM runs WHERE ${ofRun} AND first_body IS NOT NULL ${firstOnly} UNION ALL`;
+      const sql = `SELECT ${revisionOfId} AS revision, checkpointId, keyframe, body FROM (
+        ${after < 1 ? first : ""}
+        SELECT ${entryColumns} FROM runs JOIN entries ON id > ${idOf("?3")} AND id <= ${idOf(maxRevision)}
+          WHERE ${ofRun} ${only} ORDER BY id LIMIT ?4)`;
+      return selectEntries("listEntries", tenant, runId, sql, [inIds(after), limit]);
+    },
 
     async getSnapshots(tenant, runId, from, to) {
-      const where = "tenant = ?1 AND run_id = ?2 AND revision BETWEEN ?3 AND ?4";
+      const first = `SELECT ${idOf(1)} AS id, 0 AS part, first_snapshot AS body FROM runs
+        WHERE ${ofRun} AND first_snapshot IS NOT NULL UNION ALL`;
+      const between = `id BETWEEN ${idOf("?3")} AND ${idOf("?4")}`;
       const parts = await select<SnapshotRow>(
         "getSnapshots",
-        `SELECT revision, 0 AS part, snapshot AS body FROM entries WHERE ${where} AND snapshot IS NOT NULL
-          UNION ALL SELECT revision, part, body FROM snapshot_parts WHERE ${where} ORDER BY revision, part`,
-        [tenant, runId, from, to],
+        `SELECT ${revisionOfId} AS revision, body FROM (
+          ${from <= 1 && to >= 1 ? first : ""}
+          SELECT id, 0 AS part, snapshot AS body FROM runs JOIN entries ON ${between} WHERE ${ofRun} AND snapshot IS NOT NULL
+          UNION ALL
+          SELECT id, part, snapshot_parts.body FROM runs JOIN snapshot_parts ON ${between} WHERE ${ofRun}
+          ORDER BY id, part)`,
+        [tenant, runId, inIds(from), inIds(to)],
       );
       const bodies = new Map<number, string>();
       for (const { revision, body } of parts) bodies.set(revision, (bodies.get(revision) ?? "") + body);
@@ -210,7 +250,7 @@ function listed(tenant: string, { status, skillId, sourceRunId }: RunFilter): { 
     ["skill_id", skillId],
     ["source_run_id", sourceRunId],
   ].filter(([, value]) => value !== undefined);
-  const terms = ["tenant = ?", "status IS NOT NULL", ...given.map(([column]) => `${column} = ?`)];
+  const terms = ["tenant = ?", "is_hidden IS NULL", ...given.map(([column]) => `${column} = ?`)];
   return { where: terms.join(" AND "), values: [tenant, ...given.map(([, value]) => value)] };
 }
 

@@ -1,5 +1,13 @@
 import { DurableError } from "../../src/errors.ts";
-import type { Commit, EarlierEntry, NewClaim, RunRow } from "../../src/store.ts";
+import {
+  type Commit,
+  type EarlierEntry,
+  maxRevision,
+  type NewClaim,
+  type NewEntry,
+  type RunRow,
+} from "../../src/store.ts";
+import { idOf } from "./entry-id.ts";
 
 export type Value = string | number | undefined;
 
@@ -12,24 +20,39 @@ export type Write = readonly [sql: string, values: readonly Value[]];
  */
 const maxTextBytes = 2_000_000 - 2_000;
 
+/**
+ * The bytes of the entry of a newborn that is kept in the row of the run, which is written again at each commit: so few that a
+ * row does not grow beyond a page.
+ */
+const mostFirstBytes = 2_000;
+
 /** The writes of a commit, in order of precedence: a held claim over a stale row, and a stale row over the rest. */
 export function writesOf(commit: Commit): readonly Write[] {
   const { run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
+  const first = over === 0 && run.revision === 1 && entry !== undefined ? firstOf(entry) : undefined;
   return [
     ...(erase === true ? erasing(run) : []),
     ...batchesOf(claims).map((batch) => claiming(run, batch, now)),
-    fenced(run, over),
-    // A newborn row is put whole.
-    ...(over === 0 ? [] : indexed(run)),
+    fenced(commit, over, first),
     ...earlier.flatMap((one) => entering(run, one)),
-    ...(entry === undefined ? [] : entering(run, { ...entry, revision: run.revision })),
+    ...(entry === undefined ? [] : entering(run, { ...entry, revision: run.revision }, first)),
   ];
 }
 
+/** What of the entry is kept in the row of its run: nothing if its body is large, and all but a large snapshot otherwise. */
+function firstOf(entry: NewEntry): NewEntry | undefined {
+  const { snapshot = "", ...record } = entry;
+  const room = mostFirstBytes - bytesOf(entry.body);
+  if (room < 0) return undefined;
+  return bytesOf(snapshot) > room ? record : entry;
+}
+
 function erasing({ tenant, runId }: RunRow): readonly Write[] {
+  const ofRun = `id BETWEEN (SELECT ${idOf(0)} FROM runs WHERE tenant = ?1 AND run_id = ?2)
+    AND (SELECT ${idOf(maxRevision)} FROM runs WHERE tenant = ?1 AND run_id = ?2)`;
   return [
-    ["DELETE FROM entries WHERE tenant = ? AND run_id = ?", [tenant, runId]],
-    ["DELETE FROM snapshot_parts WHERE tenant = ? AND run_id = ?", [tenant, runId]],
+    [`DELETE FROM entries WHERE ${ofRun}`, [tenant, runId]],
+    [`DELETE FROM snapshot_parts WHERE ${ofRun}`, [tenant, runId]],
     ["DELETE FROM claims WHERE tenant = ? AND run_id = ? AND lapses_at IS NULL", [tenant, runId]],
     ["UPDATE claims SET body = '' WHERE tenant = ? AND run_id = ?", [tenant, runId]],
   ];
@@ -73,54 +96,71 @@ function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: n
   ];
 }
 
-function fenced(run: RunRow, over: number): Write {
-  const { tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body } = run;
-  expectFits(`the row of run ${runId}`, body);
+function fenced({ run, before, erase }: Commit, over: number, first: NewEntry | undefined): Write {
+  const columns = columnsOf(run);
+  const previous = before && columnsOf(before);
+  const entry = {
+    first_checkpoint_id: first?.checkpointId,
+    first_keyframe: first?.keyframe,
+    first_body: first?.body,
+    first_snapshot: first?.snapshot,
+  };
+  expectFits(`the row of run ${run.runId}`, run.body);
+  // Setting an indexed column writes its index, also if the value stays the same.
+  const moved = Object.keys(columns).filter((name) => previous === undefined || previous[name] !== columns[name]);
+  const set = ["revision", "body", ...moved, ...(erase === true ? Object.keys(entry) : [])];
+  const inserted = { created_at: run.createdAt, body: run.body, ...columns, ...entry };
+  const names = Object.keys(inserted);
   return [
-    `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, source_run_id, due_at, body) VALUES (?1, ?2,
-        CASE WHEN ?10 = coalesce((SELECT revision FROM runs WHERE tenant = ?1 AND run_id = ?2), 0) THEN ?3 END,
-        ?4, ?5, ?6, ?7, ?8, ?9)
-      ON CONFLICT (tenant, run_id) DO UPDATE SET revision = excluded.revision, body = excluded.body`,
-    [tenant, runId, revision, createdAt, status, skillId, sourceRunId, dueAt, body, over],
+    `INSERT INTO runs (tenant, run_id, revision, ${names.join(", ")}) VALUES (?1, ?2,
+        CASE WHEN ?4 = coalesce((SELECT revision FROM runs WHERE tenant = ?1 AND run_id = ?2), 0) THEN ?3 END,
+        ${names.map((_, index) => `?${index + 5}`).join(", ")})
+      ON CONFLICT (tenant, run_id) DO UPDATE SET ${set.map((name) => `${name} = excluded.${name}`).join(", ")}`,
+    [run.tenant, run.runId, run.revision, over, ...Object.values(inserted)],
   ];
 }
 
-/**
- * A separate statement, because setting an indexed column writes its index entries even if the value stays the same.
- */
-function indexed({ tenant, runId, status, skillId, sourceRunId, dueAt }: RunRow): readonly Write[] {
-  return [
-    ["UPDATE runs SET due_at = ?3 WHERE tenant = ?1 AND run_id = ?2 AND due_at IS NOT ?3", [tenant, runId, dueAt]],
-    [
-      `UPDATE runs SET status = ?3, skill_id = ?4, source_run_id = ?5 WHERE tenant = ?1 AND run_id = ?2
-        AND (status IS NOT ?3 OR skill_id IS NOT ?4 OR source_run_id IS NOT ?5)`,
-      [tenant, runId, status, skillId, sourceRunId],
-    ],
-  ];
+/** The columns of lists. */
+function columnsOf({ status, skillId, sourceRunId, dueAt }: RunRow): Readonly<Record<string, Value>> {
+  const isHidden = status === undefined ? 1 : undefined;
+  return { status, skill_id: skillId, source_run_id: sourceRunId, due_at: dueAt, is_hidden: isHidden };
 }
 
-function entering({ tenant, runId }: RunRow, entry: EarlierEntry): readonly Write[] {
+/** The rows of an entry, but for what is already in `first`. */
+function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly Write[] {
+  const { tenant, runId } = run;
   const { revision, checkpointId, keyframe, body, snapshot } = entry;
-  const bytes = expectFits(`entry ${revision} of run ${runId}`, body);
-  const [first, ...parts] = snapshot === undefined ? [] : split(snapshot, maxTextBytes - bytes);
+  if (first !== undefined && first.snapshot === snapshot) return [];
+  const what = `entry ${revision} of run ${runId}`;
+  if (revision > maxRevision) throw new DurableError("too_large", `commit: ${what}: D1 takes ${maxRevision} revisions`);
+  const room = first === undefined ? maxTextBytes - expectFits(what, body) : 0;
+  const [beginning, ...parts] = snapshot === undefined ? [] : split(snapshot, room);
+  const fromRun = "FROM runs WHERE tenant = ?1 AND run_id = ?2";
+  const id = idOf("?3");
+  const inserted: Write = [
+    // The first entry is in no index, so a body of NULL refuses its checkpoint id.
+    `INSERT INTO entries (id, checkpoint_id, keyframe, body, snapshot)
+      SELECT ${id}, ?4, ?5, CASE WHEN first_checkpoint_id = ?4 THEN NULL ELSE ?6 END, ?7 ${fromRun}`,
+    [tenant, runId, revision, checkpointId, keyframe, body, beginning],
+  ];
   return [
-    [
-      `INSERT INTO entries (tenant, run_id, revision, checkpoint_id, keyframe, body, snapshot)
-        VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      [tenant, runId, revision, checkpointId, keyframe, body, first],
-    ],
+    ...(first === undefined ? [inserted] : []),
     ...parts.map(
       (part, index): Write => [
-        "INSERT INTO snapshot_parts (tenant, run_id, revision, part, body) VALUES (?, ?, ?, ?, ?)",
+        `INSERT INTO snapshot_parts (id, part, body) SELECT ${id}, ?4, ?5 ${fromRun}`,
         [tenant, runId, revision, index + 1, part],
       ],
     ),
   ];
 }
 
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 /** The bytes of the text. */
 function expectFits(what: string, text: string): number {
-  const bytes = new TextEncoder().encode(text).length;
+  const bytes = bytesOf(text);
   if (bytes <= maxTextBytes) return bytes;
   throw new DurableError("too_large", `commit: ${what} has ${bytes} bytes; D1 allows ${maxTextBytes} in one row`);
 }

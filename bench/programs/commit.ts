@@ -1,6 +1,6 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
-import type { Commit, Store } from "../../src/store.ts";
+import type { Commit, RunRow, Store } from "../../src/store.ts";
 import { interleaved, timed } from "../spread.ts";
 import { growDurable, utf8 } from "./growing.ts";
 
@@ -68,10 +68,15 @@ async function sampleCommit(snapshotBytes: number): Promise<Commit> {
 function numbered(sample: Commit): () => Commit {
   const runId = `run ${crypto.randomUUID()}`;
   let revision = 0;
+  let before: RunRow | undefined;
   return () => {
     revision += 1;
     const entry = { ...sample.entry, body: sample.entry?.body ?? "", checkpointId: `c${revision}`, keyframe: revision };
-    return { ...sample, run: { ...sample.run, runId, revision }, entry };
+    const { before: _, ...rest } = sample;
+    const run = { ...sample.run, runId, revision };
+    const commit = { ...rest, run, ...(before && { before }), entry };
+    before = run;
+    return commit;
   };
 }
 

@@ -60,7 +60,7 @@ export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
   const nonce = randomHex(host.random, 12);
   const { tenant, runId, createdAt } = row;
   const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
-  const { kind } = await deliver(host, { run, now: host.clock.now(), erase: true }, nonce);
+  const { kind } = await deliver(host, { run, before: row, now: host.clock.now(), erase: true }, nonce);
   host.admission?.erased(tenant);
   return kind === "committed";
 }
@@ -70,7 +70,7 @@ export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
  * lease. It disturbs no executor, since the epoch stays. A failure does not matter: the row is then still due.
  */
 export async function postpone(host: JournalHost, row: RunRow, dueAt: number, now: number): Promise<void> {
-  await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, now });
+  await host.store.commit({ run: { ...row, revision: row.revision + 1, dueAt }, before: row, now });
 }
 
 /** `later` is the run as it is now, if another writer has changed it since. */
@@ -194,7 +194,7 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
   const commit: Commit = {
     run: row,
     now,
-    ...present({ claims: change.claims }),
+    ...present({ before: base?.row, claims: change.claims }),
     ...(isRemembered
       ? {
           entry: {

@@ -13,7 +13,7 @@ import { refuseLive } from "../record/lease.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";
 import { dueAt } from "../record/waits.ts";
-import { type EarlierEntry, maxClaims, maxRowBytes, type NewClaim, type RunRow } from "../store.ts";
+import { type EarlierEntry, maxClaims, maxRevision, maxRowBytes, type NewClaim, type RunRow } from "../store.ts";
 import { exportFormat, exportKind } from "./export.ts";
 import { isIdempotencyClaim } from "./idempotency.ts";
 
@@ -28,7 +28,7 @@ const largestCount = 2 ** 52;
  * 8.64e15.
  */
 const largestOf = {
-  revision: Number.MAX_SAFE_INTEGER,
+  revision: maxRevision,
   createdAt: 10 ** 15 - 1,
   lapsesAt: 8.64e15,
   lines: Number.MAX_SAFE_INTEGER,

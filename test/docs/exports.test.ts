@@ -183,6 +183,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   ],
   "./store": [
     "maxClaims",
+    "maxRevision",
     "maxRowBytes",
     "type ClaimQuery",
     "type ClaimRow",

@@ -1,6 +1,6 @@
 import { storeCase } from "../case.ts";
 import { expectEqual, expectRejection } from "../expect.ts";
-import { all, contents, expectCommitted, expectConflict, put, row } from "../rows.ts";
+import { all, contents, expectCommitted, expectConflict, put, row, tombstone } from "../rows.ts";
 
 /** The one rule: a row is accepted only over the one before it, or over that which its commit names. */
 export const fenceCases = [
@@ -80,6 +80,36 @@ export const fenceCases = [
       expectEqual(await store.getRun(tenant, "r"), far, "getRun");
       expectEqual(await store.dueRuns({ tenant, now: 7, limit: 1 }), [far], "dueRuns");
       await expectCommitted(store, row(tenant, "r", { revision: 2 ** 40 + 1 }));
+    },
+  ),
+
+  storeCase(
+    "fence.before",
+    "A commit may bring the row that it replaces: each column is then the new row's, and the fence looks at the row that is there.",
+    async ({ store, tenant }) => {
+      const rows = [
+        row(tenant, "r", { status: "running", skillId: "s", dueAt: 5 }),
+        row(tenant, "r", { revision: 2, status: "waiting", skillId: "s", sourceRunId: "o" }),
+        row(tenant, "r", { revision: 3, status: "running", skillId: "s", sourceRunId: "o", dueAt: 6 }),
+        row(tenant, "r", { revision: 4, status: "running", skillId: "t", sourceRunId: "o", dueAt: 7 }),
+      ];
+      for (const [index, run] of rows.entries()) {
+        const before = rows[index - 1];
+        await expectCommitted(store, run, before && { before });
+        if (before !== undefined) await expectConflict(store, { ...run, body: "late" }, { before });
+        expectEqual(await store.getRun(tenant, "r"), run, `getRun after revision ${run.revision}`);
+        for (const status of ["running", "waiting"]) {
+          const expected = status === run.status ? [run] : [];
+          const listed = await store.listRuns(tenant, { status, limit: 9, order: "ascending" });
+          expectEqual(listed, expected, `listRuns ${status} after revision ${run.revision}`);
+        }
+        const due = await store.dueRuns({ tenant, now: 9, limit: 9 });
+        expectEqual(due, run.dueAt === undefined ? [] : [run], `dueRuns after revision ${run.revision}`);
+      }
+      const before = rows.at(-1);
+      await expectCommitted(store, tombstone(tenant, "r", 5), { erase: true, ...(before && { before }) });
+      expectEqual(await store.countRuns(tenant, {}), 0, "countRuns after the erasure");
+      expectEqual(await store.dueRuns({ tenant, now: 9, limit: 9 }), [], "dueRuns after the erasure");
     },
   ),
 

@@ -57,9 +57,10 @@ function nextCommit(tables: Tables, tenant: string, now: number, step: number, r
         random,
       )
     : next;
+  const before = current !== undefined && !slip && random(2) === 0 ? { before: current } : {};
   const born = { createdAt: current?.createdAt ?? random(4), body: `step ${step}` };
   if (current !== undefined && random(12) === 0) {
-    return { run: tombstone(tenant, runId, revision, born), now, erase: true };
+    return { run: tombstone(tenant, runId, revision, born), ...before, now, erase: true };
   }
   const run: RunRow = {
     ...{ tenant, runId, revision, ...born, status: pick(["running", "waiting"], random) },
@@ -77,7 +78,7 @@ function nextCommit(tables: Tables, tenant: string, now: number, step: number, r
     ...(random(2) === 0 && { keyframe: 1 + random(revision) }),
     ...(random(2) === 0 && { snapshot: `state ${step}` }),
   };
-  return { run, now, ...(claims.length > 0 && { claims }), ...(random(4) > 0 && { entry }) };
+  return { run, ...before, now, ...(claims.length > 0 && { claims }), ...(random(4) > 0 && { entry }) };
 }
 
 async function expectSameOutcome(store: Store, model: Store, commit: Commit, what: string): Promise<void> {

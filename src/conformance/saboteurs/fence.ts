@@ -46,6 +46,27 @@ export const fenceSaboteurs = [
   ),
 
   saboteur(
+    "believes-before",
+    "A row is written if the commit brings the row below it, whatever is there.",
+    ["fence.before"],
+    fencedBy(({ run, before }, current) => (before?.revision ?? current) === run.revision - 1),
+  ),
+
+  ...(["status", "dueAt"] as const).map((field) =>
+    saboteur(
+      `keeps-${field.toLowerCase()}-before`,
+      `Of a commit that brings the row below it, \`${field}\` is not moved.`,
+      ["fence.before"],
+      commitsInstead(({ run, ...commit }) => {
+        if (commit.before === undefined) return { run, ...commit };
+        const { [field]: _, ...rest } = run;
+        const kept = commit.before[field];
+        return { ...commit, run: { ...rest, ...(kept !== undefined && { [field]: kept }) } };
+      }),
+    ),
+  ),
+
+  saboteur(
     "first-at-any-revision",
     "Where there is no row, one of any revision is written.",
     ["fence.nothing-underneath"],
