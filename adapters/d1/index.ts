@@ -11,7 +11,7 @@ import {
   type StoreUsage,
 } from "../../src/store.ts";
 import type { D1Database, D1Migration, D1PreparedStatement } from "./database.ts";
-import { idOf, inIds, numberOfId, revisionOfId } from "./entry-id.ts";
+import { idOf, revisionOfId } from "./entry-id.ts";
 import { migrations } from "./migrations.generated.ts";
 import { type Value, writesOf } from "./writes.ts";
 
@@ -35,6 +35,7 @@ export const d1Migrations: readonly D1Migration[] = migrations;
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
   source_run_id AS sourceRunId, due_at AS dueAt, body`;
+const entryFields = `?1 AS tenant, ?2 AS runId, ${revisionOfId} AS revision, checkpointId, keyframe, body`;
 const entryColumns = "id, checkpoint_id AS checkpointId, keyframe, entries.body AS body";
 const firstColumns = `${idOf(1)} AS id, first_checkpoint_id AS checkpointId, first_keyframe AS keyframe, first_body AS body`;
 const ofRun = "tenant = ?1 AND run_id = ?2";
@@ -81,19 +82,6 @@ export function d1Store(db: D1Database): Store {
 
   const selectOne = async <Row>(operation: string, sql: string, values: readonly Value[]): Promise<Row | undefined> =>
     (await select<Row>(operation, sql, values))[0];
-
-  const selectEntries = async (
-    operation: string,
-    tenant: string,
-    runId: string,
-    sql: string,
-    values: readonly Value[],
-  ): Promise<EntryRow[]> =>
-    (await select<Omit<EntryRow, "tenant" | "runId">>(operation, sql, [tenant, runId, ...values])).map((entry) => ({
-      tenant,
-      runId,
-      ...entry,
-    }));
 
   /** The first of the commit's claims, in its order, that another run holds. */
   async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
@@ -166,24 +154,22 @@ export function d1Store(db: D1Database): Store {
       );
     },
 
-    async getEntry(tenant, runId, checkpointId) {
-      const sql = `SELECT ${revisionOfId} AS revision, checkpointId, keyframe, body FROM (
+    getEntry(tenant, runId, checkpointId) {
+      const sql = `SELECT ${entryFields} FROM (
         SELECT ${firstColumns} FROM runs WHERE ${ofRun} AND first_checkpoint_id = ?3
         UNION ALL
-        SELECT ${entryColumns} FROM runs JOIN entries ON ${numberOfId} = +number AND checkpoint_id = ?3 WHERE ${ofRun})`;
-      return (await selectEntries("getEntry", tenant, runId, sql, [checkpointId]))[0];
+        SELECT ${entryColumns} FROM runs JOIN entries ON id >> 31 = +number AND checkpoint_id = ?3 WHERE ${ofRun})`;
+      return selectOne<EntryRow>("getEntry", sql, [tenant, runId, checkpointId]);
     },
 
     listEntries(tenant, runId, { after = 0, limit, checkpointsOnly = false }) {
-      const [only, firstOnly] = checkpointsOnly
-        ? ["AND checkpoint_id IS NOT NULL", "AND first_checkpoint_id IS NOT NULL"]
-        : ["", ""];
-      const first = `SELECT ${firstColumns} FROM runs WHERE ${ofRun} AND first_body IS NOT NULL ${firstOnly} UNION ALL`;
-      const sql = `SELECT ${revisionOfId} AS revision, checkpointId, keyframe, body FROM (
+      const only = (prefix: string) => (checkpointsOnly ? `AND ${prefix}checkpoint_id IS NOT NULL` : "");
+      const first = `SELECT ${firstColumns} FROM runs WHERE ${ofRun} AND first_body IS NOT NULL ${only("first_")} UNION ALL`;
+      const sql = `SELECT ${entryFields} FROM (
         ${after < 1 ? first : ""}
         SELECT ${entryColumns} FROM runs JOIN entries ON id > ${idOf("?3")} AND id <= ${idOf(maxRevision)}
-          WHERE ${ofRun} ${only} ORDER BY id LIMIT ?4)`;
-      return selectEntries("listEntries", tenant, runId, sql, [inIds(after), limit]);
+          WHERE ${ofRun} ${only("")} ORDER BY id LIMIT ?4)`;
+      return select<EntryRow>("listEntries", sql, [tenant, runId, after, limit]);
     },
 
     async getSnapshots(tenant, runId, from, to) {
@@ -193,12 +179,12 @@ export function d1Store(db: D1Database): Store {
       const parts = await select<SnapshotRow>(
         "getSnapshots",
         `SELECT ${revisionOfId} AS revision, body FROM (
-          ${from <= 1 && to >= 1 ? first : ""}
+          ${from < 2 && to > 0 ? first : ""}
           SELECT id, 0 AS part, snapshot AS body FROM runs JOIN entries ON ${between} WHERE ${ofRun} AND snapshot IS NOT NULL
           UNION ALL
           SELECT id, part, snapshot_parts.body FROM runs JOIN snapshot_parts ON ${between} WHERE ${ofRun}
           ORDER BY id, part)`,
-        [tenant, runId, inIds(from), inIds(to)],
+        [tenant, runId, from, to],
       );
       const bodies = new Map<number, string>();
       for (const { revision, body } of parts) bodies.set(revision, (bodies.get(revision) ?? "") + body);

@@ -132,7 +132,7 @@ function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly 
   const { revision, checkpointId, keyframe, body, snapshot } = entry;
   if (first !== undefined && first.snapshot === snapshot) return [];
   const what = `entry ${revision} of run ${runId}`;
-  if (revision > maxRevision) throw new DurableError("too_large", `commit: ${what}: D1 takes ${maxRevision} revisions`);
+  if (revision > maxRevision) throw new DurableError("too_large", `commit: ${what} is beyond ${maxRevision}`);
   const room = first === undefined ? maxTextBytes - expectFits(what, body) : 0;
   const [beginning, ...parts] = snapshot === undefined ? [] : split(snapshot, room);
   const fromRun = "FROM runs WHERE tenant = ?1 AND run_id = ?2";
