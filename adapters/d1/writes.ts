@@ -76,22 +76,15 @@ function batchesOf(claims: readonly NewClaim[]): readonly (readonly NewClaim[])[
   return batches;
 }
 
-const overHeld = `ON CONFLICT (tenant, kind, key) DO UPDATE SET
-  run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?3 THEN excluded.run_id END,
-  lapses_at = excluded.lapses_at, body = excluded.body`;
-
 function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: number): Write {
-  const [first, ...more] = claims;
   for (const { kind, key, body } of claims) expectFits(`claim ${kind} ${key}`, body);
-  if (first !== undefined && more.length === 0) {
-    const { kind, key, lapsesAt, body } = first;
-    const sql = "INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body) VALUES (?1, ?4, ?5, ?2, ?6, ?7)";
-    return [`${sql} ${overHeld}`, [tenant, runId, now, kind, key, lapsesAt, body]];
-  }
   const rows = claims.map(({ kind, key, lapsesAt = null, body }) => [kind, key, lapsesAt, body]);
   return [
     `INSERT INTO claims (tenant, kind, key, run_id, lapses_at, body)
-      SELECT ?1, value->>0, value->>1, ?2, value->>2, value->>3 FROM json_each(?4) WHERE true ${overHeld}`,
+      SELECT ?1, value->>0, value->>1, ?2, value->>2, value->>3 FROM json_each(?4) WHERE true
+      ON CONFLICT (tenant, kind, key) DO UPDATE SET
+        run_id = CASE WHEN run_id = excluded.run_id OR lapses_at <= ?3 THEN excluded.run_id END,
+        lapses_at = excluded.lapses_at, body = excluded.body`,
     [tenant, runId, now, JSON.stringify(rows)],
   ];
 }
