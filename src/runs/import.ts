@@ -90,6 +90,8 @@ class Import {
   #pending: Pending[] = [];
   #length = 0;
   #digest = "";
+  #wasSought = false;
+  #last: EarlierEntry | undefined;
   /** How far the history is written, and its digest up to there. */
   #written = { revision: 0, digest: "" };
   #readTo = 0;
@@ -107,9 +109,12 @@ class Import {
   async find(): Promise<void> {
     const { row } = this.lines.header;
     const found = await this.#host.store.getRun(row.tenant, row.runId);
+    const isFirst = !this.#wasSought;
+    this.#wasSought = true;
     if (found === undefined) return;
     if (found.status !== undefined) {
-      this.finished = samePresent(row, found);
+      const isArrived = !isFirst && found.revision > row.revision && (await this.#isContinuedBy(found));
+      this.finished = isArrived ? heldRow(found) : samePresent(row, found);
       return;
     }
     const { isImport, nonce } = readRunBody(found.body, `run "${row.runId}"`);
@@ -119,6 +124,16 @@ class Import {
     const place = this.#pending.findIndex(({ entry }) => entry.revision >= found.revision);
     if (place >= 0) this.#compare(this.#pending[place] as Pending);
     this.#pending = place < 0 ? [] : this.#pending.slice(place + 1);
+  }
+
+  // The answer of the last commit may be lost, and the run may be taken on before it can be read. A run that was not there
+  // when this import began, and has its last entry, is the one that was imported.
+  async #isContinuedBy({ tenant, runId }: RunRow): Promise<boolean> {
+    const last = this.#last;
+    if (last === undefined) return false;
+    const query = { after: last.revision - 1, limit: 1 };
+    const [entry] = await this.#host.store.listEntries(tenant, runId, query);
+    return entry?.revision === last.revision && entry.body === last.body;
   }
 
   // The row ends at an entry, so that the digest of the history up to that entry is the digest of the row.
@@ -131,6 +146,7 @@ class Import {
   /** Adds an entry, with the length of its line. */
   async take(entry: EarlierEntry, length: number): Promise<void> {
     const { revision, checkpointId = null, keyframe = null, snapshot = null, body } = entry;
+    this.#last = entry;
     this.#digest = await sha256(JSON.stringify([this.#digest, revision, checkpointId, keyframe, snapshot, body]));
     const next = { entry, digest: this.#digest };
     const isNew = revision > this.#written.revision;

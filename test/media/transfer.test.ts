@@ -315,6 +315,33 @@ describe("an import", () => {
   );
 
   test(
+    "of a run that is taken on before a lost answer can be read again is done",
+    on(async (stage) => {
+      const first = home(stage, memoryStore());
+      await first.runs.start({ skillId: "office", runId: "r", inputs: { more: "" } });
+      await first.runtime.idle();
+      const lines = await exported(first.runs, "r");
+      // Its last commit, which let the lease go for the nap, has left no entry.
+      const { revision } = JSON.parse(lines[0] ?? "") as { revision: number };
+      expect(lines.filter((line) => line.startsWith(`{"kind":"entry","revision":${revision}`))).toEqual([]);
+
+      const other = home(stage, stage.store);
+      const lossy = intercepted(stage.store, async ({ method, commit }, proceed) => {
+        const answer = await proceed();
+        if (method !== "commit" || commit?.run.revision !== revision) return answer;
+        await stage.clock.advance(hourMs);
+        await other.runtime.drain();
+        await other.runtime.idle();
+        throw new DurableError("store_failed", "the answer of this commit was lost");
+      });
+      const run = await importRun(home(stage, lossy).runs, lines);
+      expect(run).toEqual(await other.runs.get("r"));
+      expect(run.status).toBe("waiting_for_signal");
+      expect(other.sent).toEqual([]);
+    }),
+  );
+
+  test(
     "is refused where the run has, or had, another history",
     on(async (stage) => {
       const first = home(stage, memoryStore());
