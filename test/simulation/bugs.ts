@@ -10,8 +10,8 @@ export interface PlantedBug extends Edit {
   readonly file: string;
   /** In the same file, where two guards stand one behind the other. */
   readonly also?: Edit;
-  /** The weather in which it shows, where that is not any. */
-  readonly weather?: "calm" | "sane" | "wild";
+  /** The weather in which it shows, where that is not any; `deployed` has two versions of the skills, in any weather. */
+  readonly weather?: "calm" | "sane" | "wild" | "deployed";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -236,6 +236,110 @@ export const bugs: readonly PlantedBug[] = [
     find: "waits: record.waits.map(named),",
     replace: "waits: record.waits,",
     seed: "planted-8",
+  },
+  {
+    name: "a migration is chosen by the version of the run",
+    weather: "deployed",
+    file: "src/skills/binding.ts",
+    find: "return state.skillVersion ?? ",
+    replace: "return run.skillVersion ?? ",
+    seed: "deployed:planted-0",
+  },
+  {
+    name: "a migration leaves the trace under its old names",
+    weather: "deployed",
+    file: "src/skills/renaming.ts",
+    find: "trace: { ...state.trace, steps: state.trace.steps.map(named) },",
+    replace: "",
+    seed: "deployed:planted-0",
+  },
+  {
+    name: "a migration leaves the order of answers under old names",
+    weather: "deployed",
+    file: "src/skills/renaming.ts",
+    find: "extensions: renamedAsks(state.extensions, rename),",
+    replace: "",
+    seed: "deployed:planted-2",
+  },
+  {
+    name: "the ledger knows a renamed step by its new name",
+    weather: "deployed",
+    file: "src/skills/renaming.ts",
+    find: "ledgerNames: { ...ledgerNames, [version]: { form: body.kind, names } },",
+    replace: "ledgerNames,",
+    seed: "deployed:planted-7",
+  },
+  {
+    name: "a descendant looks for what was done under new names",
+    weather: "deployed",
+    file: "src/skills/renaming.ts",
+    find: "  if (known === undefined) return name;\n  const inverse",
+    replace: "  if (known !== null) return name;\n  const inverse",
+    seed: "deployed:planted-43",
+  },
+  {
+    name: "a run forgets which version it had",
+    weather: "deployed",
+    file: "src/skills/binding.ts",
+    find: "...(version === undefined ? {} : { formerVersions: [...formerVersions, { version, until: headRevision }] }),",
+    replace: "",
+    seed: "deployed:planted-84",
+  },
+  {
+    name: "an import takes what is cut off",
+    file: "src/runs/import.ts",
+    find: "if (!isEnded) throw",
+    replace: "if (number === 0) throw",
+  },
+  {
+    name: "an import brings no claims",
+    file: "src/runs/import.ts",
+    find: "        claims,\n        now",
+    replace: "        now",
+  },
+  {
+    name: "an import does not know its run again once that goes on",
+    file: "src/runs/import.ts",
+    find: "this.finished = isArrived ?",
+    replace: "this.finished = isArrived && isFirst ?",
+    seed: "mx2zzhcg-30",
+  },
+  {
+    name: "an export is of two moments",
+    file: "src/runs/export.ts",
+    find: "?.revision !== revision) {",
+    replace: "?.revision === undefined) {",
+  },
+  {
+    name: "a prune spares none of the newest",
+    file: "src/runs/prune.ts",
+    find: "if (kept.has(runId)) continue;",
+    replace: "",
+  },
+  {
+    name: "a page of events begins with the last one of the page before",
+    file: "src/runs/events.ts",
+    find: "own.slice(position.index + 1)",
+    replace: "own.slice(position.index)",
+  },
+  {
+    name: "a call is done again under its key",
+    file: "src/runs/idempotency.ts",
+    find: "if (earlier !== undefined) return { answer: { isRepeat: true, earlier } };",
+    replace: "",
+  },
+  {
+    name: "a call does not look at the revision that it stands on",
+    file: "src/record/precondition.ts",
+    find: "if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;",
+    replace: "if (expectedRevision === undefined || revisionsOf(expectedRevision).length > 0) return;",
+  },
+  {
+    name: "what a failed run left recorded overtakes a step that is being recorded",
+    file: "src/skills/code/answers.ts",
+    find: "if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;",
+    replace: "if (!this.isCaughtUp) return undefined;",
+    seed: "mx2yupzi-380",
   },
   {
     name: "one run more than its quota is let in",

@@ -5,7 +5,7 @@ import type { Json } from "../../src/json.ts";
 import type { RunRecord } from "../../src/record/run.ts";
 import type { Commit, NewClaim, RunRow, Store } from "../../src/store.ts";
 import type { Subject } from "./subject.ts";
-import { unversioned } from "./versions.ts";
+import { isNameOf, unversioned } from "./versions.ts";
 import type { Process, World } from "./world.ts";
 
 export type Record_ = RunRecord<Json>;
@@ -127,7 +127,16 @@ export class History {
     let state = before?.state;
     if (written?.snapshot !== undefined) {
       const rows = await this.#store.getSnapshots(tenant, runId, written.keyframe ?? revision, revision);
-      state = same(read("the state", (): Snapshot => this.#subject.readSnapshot(rows, runKey))?.state);
+      const saved = read("the state", (): Snapshot => this.#subject.readSnapshot(rows, runKey))?.state;
+      state = same(saved);
+      if (saved !== undefined && this.#hasVersions) this.#judgeNames(runKey, saved.skillVersion, namesIn(saved));
+    }
+    if (stored !== undefined && this.#hasVersions) {
+      this.#judgeNames(
+        runKey,
+        stored.run.skillVersion,
+        stored.waits.map(({ stepId }) => stepId),
+      );
     }
     const accepted: Accepted = {
       runKey,
@@ -161,6 +170,21 @@ export class History {
     life.commits.push(accepted);
     return accepted;
   }
+
+  /** What is stored under a version of a skill has the names of that version, so that nothing of it is lost. */
+  #judgeNames(runKey: string, version: string | undefined, ids: readonly string[]): void {
+    const strange = ids.find((id) => isNameOf("2", id) !== (version === "2"));
+    if (version === undefined || strange === undefined) return;
+    this.#world.violate("names-follow-versions", `${runKey} has "${strange}" under version ${version} of its skill`);
+  }
+}
+
+/** The names of steps in a state, wherever they are. */
+function namesIn({ stepResults, trace, events, currentStep, extensions }: State): readonly string[] {
+  const logs = ["orca-durable/asks", "orca-durable/turns"].flatMap((key) => extensions[key] ?? []);
+  const ids = [...Object.values(stepResults), ...trace.steps, ...events].flatMap(({ stepId }) => stepId ?? []);
+  const all = [...Object.keys(stepResults), ...ids, currentStep ?? "", ...(logs as string[][][]).flat(2)];
+  return all.filter((id) => id !== "");
 }
 
 /** An entry of a commit, and where it stands. */

@@ -10,6 +10,10 @@ export function nameIn(version: Version, name: string): string {
   return version === "1" ? name : mark + name;
 }
 
+export function isNameOf(version: Version, name: string): boolean {
+  return name.startsWith(mark) === (version === "2");
+}
+
 /** The same with all steps under the names of the first version. */
 export function unversioned<T>(value: T): T {
   return without(value) as T;
