@@ -158,7 +158,7 @@ async function* slowly(world: World, process: Process, lines: readonly string[],
 }
 
 /** A file of which nothing may be taken, and what is wrong with it. Absent where the file has no place for that. */
-function damage(
+export function damage(
   lines: readonly string[],
   draw: Random,
 ): { readonly damage: string; readonly lines: readonly string[] } | undefined {
@@ -171,7 +171,7 @@ function damage(
   const kind = draw.pick(["cut", "hole", "swap", "twice", "foreign", "broken", "checkpoint", "claim", "newer", "tail"]);
   switch (kind) {
     case "cut":
-      return { damage: kind, lines: lines.slice(0, place) };
+      return { damage: kind, lines: lines.slice(0, draw.chance(0.5) ? -1 : place) };
     case "hole":
       return { damage: `${kind} at ${inner}`, lines: lines.toSpliced(inner, 1) };
     case "swap": {
