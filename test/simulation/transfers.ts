@@ -44,13 +44,16 @@ export class Transfers {
   }
 
   /** Exports a run, and keeps the file. It is the run's whole history up to a revision. */
-  async exported(runs: Runs, life: Life): Promise<ExportFile> {
+  async exported(runs: Runs, life: Life, process: Process, draw: Random): Promise<ExportFile> {
     const { world, subject, seenOn } = this.#facts;
     const lines: string[] = [];
     let seen: readonly string[] = [];
+    const isSlow = draw.chance(0.3);
     for await (const line of subject.core.exportRun(runs, life.runId)) {
       if (lines.length === 0) seen = seenOn(life.key, life.commits.at(-1)?.line ?? 1);
       lines.push(line);
+      // A reader takes its time, and the run may go on meanwhile.
+      if (isSlow) await world.delay(process, draw.fraction() * 300, "a reader of an export");
     }
     const { revision, body } = parsed(lines[0]) as { readonly revision: number; readonly body: string };
     const file = { source: life, revision, lines, seen };
