@@ -12,9 +12,9 @@ import { type Json, present, utf8Length } from "../json.ts";
 
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
-import { refuseLive, released } from "../record/lease.ts";
+import { demandUnleased, released } from "../record/lease.ts";
 import { moved } from "../record/lifecycle.ts";
-import { refuseUnedited, selected } from "../record/lineage.ts";
+import { demandEdited, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { type Decision, isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
@@ -61,8 +61,8 @@ export async function resumeRun(scope: Scope, runId: RunId, request: Resumption)
   const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const from = await getCheckpoint(scope, runId, selected(record, checkpointId));
-    refuseLive(record, now, "cancel it first, or wait until its lease lapses");
-    refuseUnedited(record);
+    demandUnleased(record, now, "cancel it first, or wait until its lease lapses");
+    demandEdited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(executor.skills, record, from);
@@ -169,7 +169,7 @@ export async function approveRun(scope: Scope, runId: RunId, request: DecisionRe
   if (approved.isRepeat) return go(executor, approved);
   const { answer } = approved;
   if ("skill" in answer) return go(executor, { ...approved, answer });
-  executor.tell(held);
+  executor.notify(held);
   return { held, checkpointId: answer.head, isRepeat: false };
 }
 
@@ -275,7 +275,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   const { held, isRepeat } = signaled;
   if (isRepeat) return { held, isRepeat };
   const { answer } = signaled;
-  if (answer === undefined) executor.tell(held);
+  if (answer === undefined) executor.notify(held);
   else void executor.launch(held, answer);
   return { held, isRepeat };
 }

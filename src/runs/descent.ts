@@ -10,7 +10,7 @@ import type { Json } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
-import { type DescentKind, descendant, refuseUnedited, selected } from "../record/lineage.ts";
+import { type DescentKind, demandEdited, descendant, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
@@ -150,7 +150,7 @@ async function origin(scope: Scope, runId: RunId, descent: Descent) {
   const source = await getRun(scope, runId);
   demand(source.record, descent);
   const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
-  refuseUnedited(source.record);
+  demandEdited(source.record);
   return { source, checkpoint };
 }
 

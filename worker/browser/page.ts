@@ -126,22 +126,22 @@ export function createPage(options: PageOptions): DurablePage {
  * Reports each failure of the medium at most once a minute, since every look meets it again. That the page is outdated is
  * reported once, and then `end` is called.
  */
-function untilOutdated(tell: OnError, end: () => void): OnError {
-  const toldAt = new Map<string, number>();
+function untilOutdated(report: OnError, end: () => void): OnError {
+  const reportedAt = new Map<string, number>();
   let isOutdated = false;
   return (...given) => {
     const [error] = given;
     if (isDurableError(error, "store_outdated")) {
       if (isOutdated) return;
       isOutdated = true;
-      tell(...given);
+      report(...given);
       return end();
     }
     if (isDurableError(error) && repeated.includes(error.code)) {
-      const before = toldAt.get(error.message);
+      const before = reportedAt.get(error.message);
       if (before !== undefined && Date.now() - before < repeatedMs) return;
-      toldAt.set(error.message, Date.now());
+      reportedAt.set(error.message, Date.now());
     }
-    tell(...given);
+    report(...given);
   };
 }
