@@ -13,7 +13,7 @@ import { type Json, present, utf8Length } from "../json.ts";
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
 import { demandUnleased, released } from "../record/lease.ts";
-import { moved } from "../record/lifecycle.ts";
+import { disallowed, moved } from "../record/lifecycle.ts";
 import { demandEdited, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { type Decision, isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
@@ -211,11 +211,7 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
   if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
     throw invalidRequest("step_id", `run "${runId}" has no open gate at step "${stepId}"`);
   }
-  if (status === "running") {
-    throw new DurableError("invalid_transition", `run "${runId}" is running and has no open gate`, {
-      details: { status, event: type },
-    });
-  }
+  if (status === "running") throw disallowed(record.run, type, " and has no open gate");
   // In every such status, the lifecycle rejects the event, with an error of its own.
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
@@ -254,11 +250,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   const signaled = await changeOnce<Departure | undefined>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const { run } = record;
-    if (isTerminal(run.status)) {
-      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status} and cannot receive signals`, {
-        details: { status: run.status, event: "signal" },
-      });
-    }
+    if (isTerminal(run.status)) throw disallowed(run, "signal");
     const inbox = [...record.inbox, { name, payload: encoded, receivedAt: isoTime(now) }];
     if (utf8Length(JSON.stringify(inbox)) > maxInboxBytes) {
       throw new DurableError("inbox_full", `the inbox of run "${runId}" is full`, { retryAfterMs: 1_000 });
