@@ -112,7 +112,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   "resume, gates and signals": ["src/runs/continuation.ts"],
   drain: ["src/runs/drain.ts"],
   commits: ["src/journal/commit.ts"],
-  "the step kernel, with the ledger": ["src/engine/kernel.ts", "src/engine/ledger.ts"],
+  "the step kernel, with the ledger": ["src/engine/kernel.ts", "src/engine/waiting.ts", "src/engine/ledger.ts"],
   "the records' tables": ["state", "run", "entry", "fields"].map((name) => `src/codec/${name}.ts`),
   "code-first bodies, with all that only they reach": ["src/skills/code/run.ts", "src/skills/code/workflow-step.ts"],
 };

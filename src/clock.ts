@@ -14,6 +14,11 @@ export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** The clock in whole milliseconds, as stores hold them. */
+export function wholeMs(clock: Clock): Clock {
+  return { now: () => Math.floor(clock.now()), sleep: (ms, signal) => clock.sleep(ms, signal) };
+}
+
 /** The platform's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -117,6 +117,11 @@ export function isDurableError(error: unknown, code?: ErrorCode): error is Durab
   );
 }
 
+/** True if the error has one of these codes. */
+export function hasCode(error: unknown, codes: readonly ErrorCode[]): boolean {
+  return codes.some((code) => isDurableError(error, code));
+}
+
 /** A `not_found` that names what was missing. */
 export function notFound(missing: MissingKind, message: string, options: DurableErrorOptions = {}): DurableError {
   return new DurableError("not_found", message, { ...options, missing });

@@ -27,6 +27,17 @@ export function isStepName(text: unknown): text is string {
   return typeof text === "string" && text !== "" && text.length <= maxStepName;
 }
 
+/** `name` for the first step of that name, `name#2` for the second. Names that look like the latter are escaped. */
+export function stepId(name: string, count: number): string {
+  return count > 1 || /#\d+$/.test(name) ? `${name}#${count}` : name;
+}
+
+/** The name and the count of a {@link stepId}. */
+export function partsOfStepId(id: string): readonly [name: string, count: number] {
+  const [, name = id, count = "1"] = /^(.*)#(\d+)$/s.exec(id) ?? [];
+  return [name, Number(count)];
+}
+
 function parseId(text: unknown, path: string): string {
   if (isId(text)) return text;
   const found = typeof text === "string" ? `${text.length} characters` : typeof text;
@@ -48,12 +59,33 @@ export function parseCheckpointId(text: unknown, path = "checkpoint_id"): Checkp
   return parseId(text, path) as CheckpointId;
 }
 
-/** Fills a buffer with random bytes; `crypto.getRandomValues` outside tests. */
+/** So many random bytes; those of `crypto.getRandomValues` outside tests. */
 export type RandomBytes = (length: number) => Uint8Array;
+
+/** The platform's random bytes, drawn many at a time: a call of the platform costs more than a step has time for. */
+export function pooledRandom(): RandomBytes {
+  let pool = new Uint8Array();
+  let used = 0;
+  return (length) => {
+    if (used + length > pool.length) {
+      pool = crypto.getRandomValues(new Uint8Array(1_024 + length));
+      used = 0;
+    }
+    used += length;
+    return pool.subarray(used - length, used);
+  };
+}
 
 /** Lower-case hex of `length` random bytes. */
 export function randomHex(random: RandomBytes, length: number): string {
-  return Array.from(random(length), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(random(length));
+}
+
+/** Bytes as lower-case hex. */
+export function hexOf(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += (byte + 256).toString(16).slice(1);
+  return hex;
 }
 
 /** A number in [0, 1). */

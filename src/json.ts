@@ -1,4 +1,5 @@
 import { DurableError, invalidRequest } from "./errors.ts";
+import { hexOf } from "./ids.ts";
 
 /** A JSON value at rest: it is never mutated, so its parts may be shared. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -376,7 +377,7 @@ function shorten(text: string): string {
 /** SHA-256 of a text as lower-case hex. */
 export async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", encoder.encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(digest));
 }
 
 /** @throws `unsupported` if the platform hides WebCrypto, as browsers do on plain-http origins. */

@@ -1,9 +1,9 @@
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock, wholeMs } from "./clock.ts";
 import { Executor } from "./engine/executor.ts";
 import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
 import { DurableError, isDurableError, type OnError } from "./errors.ts";
-import { parseTenantId, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
+import { parseTenantId, pooledRandom, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
 import { guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
 import { present, requireCrypto } from "./json.ts";
@@ -144,9 +144,10 @@ export interface ServeOptions {
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
   checkTelemetry(options.telemetry);
-  const random = options.random ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)));
+  const random = options.random ?? pooledRandom();
   const capabilities = new CapabilityRegistry(options.capabilities ?? []);
-  const { presence, clock = systemClock } = options;
+  const { presence } = options;
+  const clock = wholeMs(options.clock ?? systemClock);
   const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
   const onError = carefully(options.onError ?? ((error) => console.error(error)));
   const inFlight = { count: 0 };
@@ -156,17 +157,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   // Each commit awaits it, and fails with its error.
   ready.catch(() => undefined);
   const observed = instrumentation?.store ?? store;
-  // Whole milliseconds, as stores hold them, also if the clock has fractions.
-  const now = () => Math.floor(clock.now());
-  const admission = options.quota && guardOf(options.quota)(observed, now);
+  const admission = options.quota && guardOf(options.quota)(observed, clock.now);
   const host: Host = {
     store: observed,
     ...present({ instrumentation }),
     capabilities,
-    clock: { now, sleep: (ms, signal) => clock.sleep(ms, signal) },
+    clock,
     random,
     executor: executorId,
-    isSpent: () => options.isSpent?.(inFlight.count) === true,
+    ...present({ isSpent: options.isSpent && (() => options.isSpent?.(inFlight.count) === true) }),
     maxStateBytes: numberOption(options.maxStateBytes, "maxStateBytes", 64 * 1024 * 1024),
     ...present({ admission }),
     maxStateValues: numberOption(options.maxStateValues, "maxStateValues", 500_000),
@@ -226,8 +225,8 @@ function carefully(onError: OnError): OnError {
   const complain = (error: unknown, of: unknown) => console.error(error, "while onError was called with", of);
   return (error, context) => {
     try {
-      const answer: unknown = onError(error, context);
-      if (answer instanceof Promise) answer.catch((failure) => complain(failure, error));
+      const told: unknown = onError(error, context);
+      if (told instanceof Promise) told.catch((failure) => complain(failure, error));
     } catch (failure) {
       complain(failure, error);
     }
@@ -251,28 +250,36 @@ function guarded(background: (work: Promise<void>) => void, onError: OnError): (
  * a run must not depend on what the medium throws.
  */
 function typedStore(store: Store): Store {
-  const typed =
-    <Args extends readonly unknown[], T>(name: string, call: (...args: Args) => Promise<T>) =>
-    async (...args: Args): Promise<T> => {
+  const typed = operations.map((name) => {
+    const call = async (...args: never): Promise<unknown> => {
       try {
-        return await call(...args);
+        return await (store[name] as (...args: never) => Promise<unknown>)(...args);
       } catch (cause) {
         if (isDurableError(cause)) throw cause;
         throw new DurableError("store_failed", `the store failed at ${name}`, { cause });
       }
     };
-  return {
-    getRun: typed("getRun", (...args) => store.getRun(...args)),
-    listRuns: typed("listRuns", (...args) => store.listRuns(...args)),
-    countRuns: typed("countRuns", (...args) => store.countRuns(...args)),
-    usage: typed("usage", (...args) => store.usage(...args)),
-    dueRuns: typed("dueRuns", (...args) => store.dueRuns(...args)),
-    getEntry: typed("getEntry", (...args) => store.getEntry(...args)),
-    listEntries: typed("listEntries", (...args) => store.listEntries(...args)),
-    getSnapshots: typed("getSnapshots", (...args) => store.getSnapshots(...args)),
-    getClaim: typed("getClaim", (...args) => store.getClaim(...args)),
-    listClaims: typed("listClaims", (...args) => store.listClaims(...args)),
-    commit: typed("commit", (...args) => store.commit(...args)),
-    close: () => store.close(),
-  };
+    return [name, call] as const;
+  });
+  return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
+}
+
+/** The operations of a store whose promises may reject. */
+const operations = [
+  "getRun",
+  "listRuns",
+  "countRuns",
+  "usage",
+  "dueRuns",
+  "getEntry",
+  "listEntries",
+  "getSnapshots",
+  "getClaim",
+  "listClaims",
+  "commit",
+] as const satisfies readonly Exclude<keyof Store, "close">[];
+
+// Each operation has the type of the one that it calls.
+function asStore(typed: object): Store {
+  return typed as Store;
 }

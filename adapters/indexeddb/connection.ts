@@ -30,15 +30,13 @@ export type Migration<Schema extends DBSchema> = (
 
 /**
  * A connection that the first transaction opens, and that the next one opens again if it was lost. `onOutdated` is
- * called once, when the database has a version that is not among the migrations; `onDataLoss`, when the browser has deleted
- * a damaged database and made an empty one.
+ * called once, when the database has a version that is not among the migrations.
  */
 export function connect<Schema extends DBSchema>(
   name: string,
   migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
-  onOutdated?: () => void,
-  onDataLoss: (error: DurableError) => void = console.error,
+  onOutdated: () => void = () => {},
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
   let current: Promise<Database> | undefined;
@@ -68,7 +66,7 @@ export function connect<Schema extends DBSchema>(
             // Another tab wants to upgrade or delete the database, and waits for this.
             release(db);
             // Resolves once that upgrade is over; it may also be aborted.
-            if (newVersion !== null && !closed) open().catch(() => {});
+            if (newVersion !== null && !closed) open().catch(() => undefined);
           });
           // The browser has taken the connection away.
           db.addEventListener("close", () => release(db));
@@ -79,7 +77,7 @@ export function connect<Schema extends DBSchema>(
           reject(cause);
           if (nameOf(cause) !== "VersionError" || isOutdated) return;
           isOutdated = true;
-          onOutdated?.();
+          onOutdated();
         },
       );
     });
@@ -91,20 +89,16 @@ export function connect<Schema extends DBSchema>(
     let upgrading: Transaction | undefined;
     let failure: unknown;
     // Some browsers that do not allow it have none, and others throw.
-    if (!globalThis.indexedDB) throw noDatabase();
+    if ((globalThis.indexedDB ?? undefined) === undefined) throw noDatabase();
     try {
       return await openDB<Schema>(name, migrations.length, {
-        upgrade: (db, from, _, transaction, event: DataLossEvent) => {
-          if (event.dataLoss === "total") {
-            const cause = event.dataLossMessage;
-            onDataLoss(new DurableError("corrupt_data", `the browser deleted the damaged database ${name}`, { cause }));
-          }
+        upgrade: (db, from, _, transaction) => {
           const migrating = async () => {
             for (const migrate of migrations.slice(from)) await migrate(db, transaction);
           };
           upgrading = transaction;
           // Opening rejects too, and that error is the one that is reported.
-          transaction.done.catch(() => {});
+          transaction.done.catch(() => undefined);
           // A failure aborts the whole upgrade.
           migrating().catch((error: unknown) => {
             failure = error;
@@ -162,15 +156,6 @@ export function connect<Schema extends DBSchema>(
   }
 
   return { transact, close };
-}
-
-/**
- * Chromium deletes a database that it cannot read, and says so when it opens the empty one. Other browsers do not say it.
- * Source: https://source.chromium.org/chromium/chromium/src/+/main:third_party/blink/renderer/modules/indexeddb/idb_version_change_event.idl
- */
-interface DataLossEvent extends IDBVersionChangeEvent {
-  readonly dataLoss?: "none" | "total";
-  readonly dataLossMessage?: string;
 }
 
 interface Transaction {
@@ -232,7 +217,7 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
 
 function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
   return new DurableError("unsupported", "IndexedDB is not available on this page", {
-    hint: "a sandboxed frame needs allow-same-origin; other frames and private windows may have no storage",
+    hint: "a sandboxed frame needs allow-same-origin; a frame of another site, or a private window, may have no storage",
     ...options,
   });
 }

@@ -1,4 +1,3 @@
-import type { DurableError } from "../../src/errors.ts";
 import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
@@ -31,11 +30,6 @@ export interface IndexedDbStoreOptions {
    * `store_outdated`, until the page is reloaded.
    */
   readonly onOutdated?: () => void;
-  /**
-   * Called with a `corrupt_data` if the browser has deleted a database that it could not read, and opened an empty one:
-   * whatever it held is lost. Only Chromium reports this. Default: `console.error`.
-   */
-  readonly onDataLoss?: (error: DurableError) => void;
 }
 
 /**
@@ -55,8 +49,8 @@ export interface IndexedDbStoreOptions {
  * ```
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
-  const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = options;
-  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated, onDataLoss);
+  const { name = "orca-durable", durability = "strict", onOutdated } = options;
+  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated);
 
   return {
     getRun: (tenant, runId) =>

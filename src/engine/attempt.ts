@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { decodeValue, encodeValue } from "../codec/values.ts";
-import { DurableError, isDurableError } from "../errors.ts";
+import { DurableError, hasCode, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
 import type { Schema } from "../schema.ts";
 import { validate } from "../schema.ts";
@@ -166,11 +166,8 @@ async function withTimeout<T>(
 }
 
 function isRetryable(error: unknown): boolean {
-  const isFinal = (["invalid_output", "invalid_request", "nested_step"] as const).some((code) =>
-    isDurableError(error, code),
-  );
-  if (isFinal) return false;
-  return nameOf(error) !== "NonRetryableError";
+  const isFinal = hasCode(error, ["invalid_output", "invalid_request", "nested_step"]);
+  return !isFinal && nameOf(error) !== "NonRetryableError";
 }
 
 /** The most characters of a message in the run's row and in events, whose size is bounded. */

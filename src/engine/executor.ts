@@ -90,8 +90,8 @@ export class Executor {
   }
 
   /** Shows a pass of this executor the run as it has just been changed here; others learn it by notifications. */
-  notify(held: Held): void {
-    this.#executions.get(executionKey(held))?.pass.notify(held);
+  tell(held: Held): void {
+    this.#executions.get(executionKey(held))?.pass.tell(held);
   }
 
   /** Calls `onError` once with the error that makes that run unreadable. */

@@ -22,27 +22,20 @@ interface Parked {
  * nothing that is due waits for something else.
  */
 export class Flights {
+  /** The number of steps that are being taken. */
+  inFlight = 0;
+  /** Counts every move. */
+  moves = 0;
+  /** The waits of the steps that were set aside, with their ends, for a later pass that reaches them. */
+  aside: readonly Wait[] = [];
   readonly #pass: Pass;
   readonly #parked = new Map<string, Parked>();
-  #aside: readonly Wait[] = [];
-  #inFlight = 0;
-  #moves = 0;
   #wake: () => void = () => {};
   #broken: { readonly error: unknown } | undefined;
 
   constructor(pass: Pass) {
     this.#pass = pass;
     pass.onChange(() => this.stir());
-  }
-
-  /** The number of steps that are being taken. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** Counts every move. */
-  get moves(): number {
-    return this.#moves;
   }
 
   /** The waits of the steps that cannot go on yet. */
@@ -69,7 +62,7 @@ export class Flights {
   }
 
   #takeOff(count: 1 | -1): void {
-    this.#inFlight += count;
+    this.inFlight += count;
     this.#pass.host.inFlight.count += count;
   }
 
@@ -89,24 +82,19 @@ export class Flights {
     for (const [id, { wait }] of [...this.#parked]) {
       if (isWanted(wait)) continue;
       this.#parked.delete(id);
-      this.#aside = [...this.#aside, wait];
+      this.aside = [...this.aside, wait];
     }
-  }
-
-  /** The waits of the steps that were set aside, with their ends, for a later pass that reaches them. */
-  get aside(): readonly Wait[] {
-    return this.#aside;
   }
 
   /** True while gates of steps that were set aside are still open. */
   get hasGateAside(): boolean {
-    return this.#aside.some(({ kind }) => kind === "approval");
+    return this.aside.some(({ kind }) => kind === "approval");
   }
 
   /** Closes the gates of steps that were set aside. */
   async unask(): Promise<void> {
-    const gates = this.#aside.filter(({ kind }) => kind === "approval").map(({ stepId }) => stepId);
-    this.#aside = this.#aside.filter(({ kind }) => kind !== "approval");
+    const gates = this.aside.filter(({ kind }) => kind === "approval").map(({ stepId }) => stepId);
+    this.aside = this.aside.filter(({ kind }) => kind !== "approval");
     await this.#pass.commit((record) => ({
       record: {
         ...record,
@@ -128,14 +116,14 @@ export class Flights {
    */
   async check(): Promise<void> {
     if (this.#broken === undefined && !this.#pass.signal.aborted) return;
-    while (this.#inFlight > 0) await this.moved(false);
+    while (this.inFlight > 0) await this.moved(false);
     this.#pass.signal.throwIfAborted();
     throw this.#broken?.error;
   }
 
   /** Announces an outside change: {@link moved} resolves. */
   stir(): void {
-    this.#moves++;
+    this.moves++;
     this.#wake();
   }
 
@@ -152,7 +140,7 @@ export class Flights {
 
   /** Resolves at the next move, or with true after this many milliseconds without a move. */
   async still(ms: number): Promise<boolean> {
-    const before = this.#moves;
+    const before = this.moves;
     if (ms === Number.POSITIVE_INFINITY) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     } else {
@@ -162,7 +150,7 @@ export class Flights {
       await this.#pass.host.clock.sleep(ms, stirred.signal);
     }
     this.#wake = () => {};
-    return this.#moves === before;
+    return this.moves === before;
   }
 
   #nearestEnd(): number {

@@ -11,8 +11,8 @@ export interface Host extends JournalHost {
   readonly holdMs: number;
   /** How long one pass over a run lasts before it hands over, in milliseconds. */
   readonly passMs: number;
-  /** True once the platform will soon allow no more work, such as queries; passes hand over then. */
-  readonly isSpent: () => boolean;
+  /** True once the platform will soon allow no more work, such as queries; passes hand over then. Default: never. */
+  readonly isSpent?: () => boolean;
   /** How long a body may await something that is not a step before its run fails, in milliseconds. */
   readonly bodyQuietMs: number;
   /** The steps in flight, of all passes here. */

@@ -1,6 +1,6 @@
 import { isoTime } from "../clock.ts";
 import { decodeValue } from "../codec/values.ts";
-import { isDurableError } from "../errors.ts";
+import { hasCode } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
@@ -8,11 +8,12 @@ import { present } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { type Gate, gateAsked } from "../record/gate.ts";
-import type { RunRecord, Signal, Wait } from "../record/run.ts";
+import type { RunRecord, Wait } from "../record/run.ts";
 import { contextOf } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
 import { waitOf, withWait } from "../record/waits.ts";
+import type { EffectPolicy } from "../skills/capability.ts";
 import { ledgerName } from "../skills/renaming.ts";
 import type { NewClaim } from "../store.ts";
 import type { Failure } from "../telemetry/telemetry.ts";
@@ -28,15 +29,7 @@ import {
   tooLarge,
 } from "./attempt.ts";
 
-import {
-  type Effect,
-  type EffectPlan,
-  effectClaim,
-  fitsLedger,
-  hasEffect,
-  idempotencyKey,
-  planEffect,
-} from "./ledger.ts";
+import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
@@ -71,7 +64,7 @@ interface Started {
 
 /** Failures of the medium. They mean nothing for the run, which is taken again once the medium is back. */
 export function isMediumFault(error: unknown): boolean {
-  return (["store_failed", "store_blocked", "quota_exceeded"] as const).some((code) => isDurableError(error, code));
+  return hasCode(error, ["store_failed", "store_blocked", "quota_exceeded"]);
 }
 
 /** Takes a step. An error that is neither the medium's fault nor the loss of the run fails the step. */
@@ -96,7 +89,7 @@ export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
 export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
   const { host, record } = pass;
   const { policy, input } = action;
-  const name = action.name === undefined ? step.uses : ledgerName(record, action.name);
+  const name = action.name === undefined ? step.uses : lastingName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
   const plan = hasEffect(policy)
     ? await planEffect(host, record, policy, { name, stepId: step.id, input, decided: gate?.decision })
@@ -166,8 +159,32 @@ function failureOf(outcome: AttemptOutcome): Failure | undefined {
   return outcome.kind === "failed" ? { type: outcome.error.code, message: outcome.error.message } : undefined;
 }
 
+/** True if calls are recorded in the ledger. */
+export function hasEffect({ sideEffects }: EffectPolicy): boolean {
+  return sideEffects === "write" || sideEffects === "external_action";
+}
+
+/**
+ * The same for every attempt at one execution of a step, and different for every other execution, request, step, run
+ * and tenant: a receiver that has seen the key must not mistake the mail of an edited run for the earlier one. The
+ * parts are escaped, so that no two keys are equal.
+ */
+function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
+  const { run } = record;
+  const parts = [run.tenantId ?? "", run.runId, lastingName(record, stepId)];
+  if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
+  if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
+  // As in JSON first: a lone surrogate has no UTF-8, and `encodeURIComponent` throws for it.
+  return parts.map((part) => encodeURIComponent(JSON.stringify(part).slice(1, -1))).join("/");
+}
+
+// Most runs never had their steps renamed.
+function lastingName(record: RunRecord<Json>, id: string): string {
+  return record.ledgerNames === undefined ? id : ledgerName(record, id);
+}
+
 /** Opens a gate at once, so that it can be decided while other steps are still in flight. */
-async function ask(pass: Pass, gate: Gate): Promise<StepOutcome> {
+export async function ask(pass: Pass, gate: Gate): Promise<StepOutcome> {
   await pass.commit((record, _, now) =>
     waitOf(record, gate.stepId, "approval")?.reason === gate.reason
       ? undefined
@@ -268,71 +285,13 @@ async function backOff(
   return { kind: "waiting", wait };
 }
 
-/** Waits for a person at the step's own gate. The output contains the decision. */
-export async function askForApproval(pass: Pass, step: StepSpec): Promise<StepOutcome> {
-  const gate = waitOf(pass.record, step.id, "approval");
-  if (gate?.decision === undefined) {
-    const since = gate?.since ?? pass.host.clock.now();
-    return ask(pass, { kind: "approval", stepId: step.id, since, reason: "approval" });
-  }
-  const { approver = null, notes = null, at } = gate.decision;
-  return settle(pass, begun(pass, step), "completed", { approver, notes, decided_at: at });
-}
-
-/** Takes the first signal of that name out of the inbox, or waits for it. `output` is made from the signal. */
-export async function receiveSignal(
-  pass: Pass,
-  step: StepSpec,
-  name: string,
-  timeoutMs: number | undefined,
-  output: (signal: Signal<Json>) => Json,
-): Promise<StepOutcome> {
-  const started = begun(pass, step);
-  let result: StepResult<Json> | undefined;
-  await pass.commit((record, state, now) => {
-    const index = record.inbox.findIndex((signal) => signal.name === name);
-    const signal = record.inbox[index];
-    if (signal === undefined) return undefined;
-    const delivered = event("signal.delivered", now, { step_id: step.id, name });
-    result = stepResult(started, "completed", output(signal), now);
-    const change = settledChange(started, result, record, state, now, [delivered]);
-    return { ...change, record: { ...change.record, inbox: record.inbox.toSpliced(index, 1) } };
-  });
-  if (result !== undefined) return { kind: "settled", result };
-  const now = pass.host.clock.now();
-  const before = waitOf(pass.record, step.id, "signal");
-  // Fixed at the first call: otherwise each later look would push it back.
-  const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;
-  if (until !== undefined && until <= now) {
-    const error = stepError(new Error(`signal "${name}" did not arrive in time`));
-    return failed(pass, started, { ...error, code: "step_timeout" });
-  }
-  const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
-  if (before === undefined) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));
-  return { kind: "waiting", wait };
-}
-
-/** Sleeps until a time that is fixed when the step is first taken. */
-export async function sleep(pass: Pass, step: StepSpec, untilFrom: (now: number) => number): Promise<StepOutcome> {
-  const now = pass.host.clock.now();
-  const before = waitOf(pass.record, step.id, "sleep");
-  const until = before?.until ?? untilFrom(now);
-  if (until <= now) return settle(pass, begun(pass, step), "completed", null);
-  const wait: Wait = { kind: "sleep", stepId: step.id, until };
-  if (before === undefined) {
-    await pass.commit((record, _, now) => ({
-      record: withWait(record, wait),
-      events: [event("step.sleeping", now, { step_id: step.id, until: isoTime(until) })],
-    }));
-  }
-  return { kind: "waiting", wait };
-}
-
-function begun(pass: Pass, step: StepSpec, attempts = 1): Started {
+/** The data of a step that begins now. */
+export function begun(pass: Pass, step: StepSpec, attempts = 1): Started {
   return { step, input: null, at: pass.host.clock.now(), attempts };
 }
 
-async function settle(
+/** Records the result of a step, or its failure if the result does not fit. */
+export async function settle(
   pass: Pass,
   started: Started,
   status: "completed" | "skipped",
@@ -353,7 +312,8 @@ async function settle(
   return { kind: "settled", result };
 }
 
-async function failed(
+/** Records the failure of a step, or leaves it to the caller, as the step says. */
+export async function failed(
   pass: Pass,
   started: Started,
   error: StepError,
@@ -402,7 +362,8 @@ function decodeThrown(rawResult: Json | null): unknown {
   return rawResult === null ? undefined : decodeValue(rawResult, "error");
 }
 
-function settledChange(
+/** The commit that records the result of a step. */
+export function settledChange(
   { step, attempts }: Started,
   result: StepResult<Json>,
   record: RunRecord<Json>,
@@ -424,7 +385,7 @@ function settledChange(
   };
 }
 
-function stepResult(
+export function stepResult(
   { step, input, at, attempts }: Started,
   status: string,
   output: Json,

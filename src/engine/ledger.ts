@@ -37,11 +37,6 @@ export type EffectPlan =
   | { readonly kind: "act"; readonly effect: Effect }
   | { readonly kind: "ask"; readonly reason: "replay" | "attempted" };
 
-/** True if calls are recorded in the ledger. */
-export function hasEffect({ sideEffects }: EffectPolicy): boolean {
-  return sideEffects === "write" || sideEffects === "external_action";
-}
-
 /** A step's intended action. */
 export interface EffectRequest {
   /** The action's name in the ledger. */
@@ -142,27 +137,6 @@ export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: N
 }
 
 /**
- * The same for every attempt at one execution of a step, and different for every other execution, request, step, run
- * and tenant: a receiver that has seen the key must not mistake the mail of an edited run for the earlier one. The
- * parts are escaped, so that no two keys are equal.
- */
-export function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
-  const { run } = record;
-  const parts = [run.tenantId ?? "", run.runId, ledgerName(record, stepId)];
-  if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
-  if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
-  return parts.map(escaped).join("/");
-}
-
-// A lone surrogate has no UTF-8, and `encodeURIComponent` throws for it. It is written in a form that no other text
-// has.
-function escaped(part: string): string {
-  return Array.from(part, (character) =>
-    /^[\ud800-\udfff]$/.test(character) ? `%u${character.charCodeAt(0).toString(16)}` : encodeURIComponent(character),
-  ).join("");
-}
-
-/**
  * The claims with which a descendant inherits recorded effects of its source: all of them, or those of the steps that
  * `containedIn` has settled. They become its own, and stay when the source is deleted.
  */
@@ -192,7 +166,7 @@ export async function inheritedEffects(
       if (latest.size < maxClaims) continue;
       throw new DurableError(
         "too_large",
-        `run "${source.run.runId}" has ${maxClaims} recorded effects or more, which is the most that a descendant can inherit`,
+        `run "${source.run.runId}" has ${maxClaims} recorded effects or more, too many to inherit`,
         {
           hint: "fork an earlier checkpoint, or run large batches in child runs",
         },

@@ -14,6 +14,11 @@ import type { ExecutionState } from "../record/state.ts";
 import type { NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 
+// Most runs never wait for a person.
+function showingGate(record: RunRecord<Json>): RunRecord<Json> {
+  return record.waits.length > 0 || record.run.approvalRequest !== undefined ? withOpenGate(record) : record;
+}
+
 /** A commit that an executor wants to make. */
 export interface PassChange {
   readonly record: RunRecord<Json>;
@@ -51,9 +56,10 @@ export class Pass {
   readonly host: Host;
   /** Aborts when the hold is lost. */
   readonly signal: AbortSignal;
+  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
+  readonly endsAt: number;
   readonly #controller = new AbortController();
   readonly #epoch: number;
-  readonly #startedAt: number;
   #held: Held;
   #current: ExecutionState<Json>;
   /** The snapshot of the run's head, over which the next checkpoint is a delta. */
@@ -70,7 +76,7 @@ export class Pass {
     this.#current = state;
     this.#head = head;
     this.#epoch = held.record.epoch;
-    this.#startedAt = host.clock.now();
+    this.endsAt = host.clock.now() + host.passMs;
     this.signal = this.#controller.signal;
   }
 
@@ -84,12 +90,8 @@ export class Pass {
 
   /** True once the pass should start nothing new and hand the run over. */
   get isSpent(): boolean {
-    return this.host.isSpent() || this.host.clock.now() >= this.endsAt;
-  }
-
-  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
-  get endsAt(): number {
-    return this.#startedAt + this.host.passMs;
+    const { host, endsAt } = this;
+    return host.isSpent?.() === true || (endsAt !== Number.POSITIVE_INFINITY && host.clock.now() >= endsAt);
   }
 
   /** True once nothing more is executed under this hold: it was lost, or its last commit released the run. */
@@ -146,7 +148,7 @@ export class Pass {
       const { events, checkpoint, claims } = change;
       const state = checkpoint === undefined ? this.#current : this.#annotate(change.state ?? this.#current);
       const outcome = await this.#write({
-        record: withOpenGate(this.#renewed(change.record, now)),
+        record: showingGate(this.#renewed(change.record, now)),
         events,
         ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),
@@ -171,12 +173,12 @@ export class Pass {
       // The commit may have been made, and its checkpoint must not be overwritten.
       if (change.checkpoint === undefined || !isDurableError(error, "store_failed")) throw error;
       this.host.onError(error, contextOf(this.record));
-      throw this.lose("it is unknown whether a step was recorded");
+      throw this.lose("a step may have been recorded");
     }
   }
 
   /** The row as this process has just written or read it; a pass that knows a later row ignores it. */
-  notify(held: Held): void {
+  tell(held: Held): void {
     this.#enqueue(async () => {
       if (this.isOver || held.row.revision <= this.#held.row.revision) return;
       this.#adopt(held);
@@ -287,11 +289,10 @@ export class Pass {
     const { record } = held;
     if (record.epoch !== this.#epoch) {
       if (record.run.status === "canceled") throw this.lose("the run was canceled");
-      throw this.#taken("another executor took the run, or another caller changed it");
+      throw this.#taken("another executor or caller took the run");
     }
     // A checkpoint of this epoch that this pass does not know is one whose answer was lost.
-    if (record.headRevision !== this.#head.revision)
-      throw this.#taken("the run has a checkpoint that this executor does not know");
+    if (record.headRevision !== this.#head.revision) throw this.#taken("the run has an unknown checkpoint");
     // Its own last commit releases the lease too, and then there is nothing left to lose.
     if (isTerminal(record.run.status) || record.lease === undefined) this.#isLetGo = true;
     if (isByOthers) for (const listener of this.#listeners) listener();

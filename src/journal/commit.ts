@@ -2,7 +2,7 @@ import { isoTime } from "../clock.ts";
 import { readEntry } from "../codec/entry.ts";
 import { readRunBody, writeTombstone } from "../codec/run.ts";
 import { writeSnapshot } from "../codec/snapshot.ts";
-import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
+import { DurableError, type ErrorCode, hasCode } from "../errors.ts";
 import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
@@ -125,7 +125,7 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
       refusal = outcome.kind === "claimed" ? outcome : undefined;
       if (refusal !== undefined && failure === undefined) return refusal;
     } catch (error) {
-      if (certain.some((code) => isDurableError(error, code))) throw error;
+      if (hasCode(error, certain)) throw error;
       failure = error;
     }
     let row: RunRow | undefined;
@@ -180,7 +180,8 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
   const { tenantId: tenant = "", runId, traceId } = run;
   const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
   const due = dueAt(record);
-  const source = listedSource(run);
+  // It is fixed at the birth, like the metadata in which it stands.
+  const sourceRunId = base === undefined ? listedSource(run) : base.row.sourceRunId;
   const row: RunRow = {
     tenant,
     runId,
@@ -188,7 +189,7 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
     createdAt: base?.row.createdAt ?? Date.parse(run.createdAt),
     status: run.status,
     skillId: run.skillId,
-    ...present({ sourceRunId: source, dueAt: due }),
+    ...present({ sourceRunId, dueAt: due }),
     body: fitted.body,
   };
   const commit: Commit = {

@@ -78,12 +78,7 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
   const isBookkeeping =
     base !== undefined && bytes <= maxRowBytes && bytes <= bytesOf(base.row.body) + bookkeepingBytes;
   if (bytes <= most || isBookkeeping) return { record, body };
-  throw tooLarge(
-    `the row of ${what}`,
-    bytes,
-    most,
-    "put large data into inputs or step results, which are stored in checkpoints",
-  );
+  throw tooLarge(`the row of ${what}`, bytes, most, "put large data into inputs or step results");
 }
 
 /**
@@ -116,7 +111,7 @@ export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
   checkDepth(body, what);
   const bytes = bytesOf(body);
   if (bytes <= maxRowBytes) return body;
-  throw tooLarge(what, bytes, maxRowBytes, "let fewer steps end at the same time, or shorten the names of steps");
+  throw tooLarge(what, bytes, maxRowBytes, "let fewer steps end at once, or shorten their names");
 }
 
 function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {

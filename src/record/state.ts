@@ -160,7 +160,7 @@ export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, n
     stepResults: withMember(state.stepResults, stepId, result),
     trace: {
       ...state.trace,
-      steps: [...state.trace.steps, traced],
+      steps: state.trace.steps.concat([traced]),
       metrics: { ...metrics, stepCount: metrics.stepCount + 1, elapsedMs: metrics.elapsedMs + (latencyMs ?? 0) },
     },
     iteration: state.iteration + 1,

@@ -93,7 +93,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   const left = new Set<string>();
   const isGone = knownDeaths(host, sweep);
   const over = joined([sweep.signal, executor.stopped]);
-  const isOver = () => over.signal.aborted || host.isSpent();
+  const isOver = () => over.signal.aborted || host.isSpent?.() === true;
 
   async function lookAtNext(rows: AsyncGenerator<RunRow, undefined, undefined>): Promise<Look | undefined> {
     if (!(await executor.slots.take(concurrency, over.signal))) return undefined;

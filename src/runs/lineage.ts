@@ -66,7 +66,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
   const held = await getRun(scope, own);
   // Metadata comes from callers too, and may form a circle.
   const seen = new Set<string>([own]);
-  const mayRead = () => seen.size <= maxNodes && !host.isSpent();
+  const mayRead = () => seen.size <= maxNodes && !host.isSpent?.();
   let isMore = false;
 
   const ancestors: LineageNode[] = [];

@@ -1,5 +1,5 @@
 import { decodeState, encodeState } from "../codec/state.ts";
-import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
+import { DurableError, hasCode } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -59,8 +59,7 @@ export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, from: 
  * True if a run's state cannot be read: a damaged or missing snapshot, one of a newer version, a migration that fails.
  */
 export function isUnreadable(error: unknown): boolean {
-  const codes: readonly ErrorCode[] = ["corrupt_data", "not_found", "unsupported_version", "internal_error"];
-  return codes.some((code) => isDurableError(error, code));
+  return hasCode(error, ["corrupt_data", "not_found", "unsupported_version", "internal_error"]);
 }
 
 /**

@@ -1,8 +1,8 @@
+import { partsOfStepId, stepId } from "../ids.ts";
 import { getOwn, type Json, present } from "../json.ts";
 
 import type { LedgerNames, RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { partsOfStepId, stepId } from "../record/step-id.ts";
 import { renamedAsks } from "./code/ask-log.ts";
 import type { Migration, Skill } from "./skill.ts";
 

@@ -1,5 +1,5 @@
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
-import { hasEffect } from "../engine/ledger.ts";
+import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
 import { present, sha256 } from "../json.ts";
 

@@ -1,6 +1,6 @@
 import { encodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
-import { stepId } from "../record/step-id.ts";
+import { stepId } from "../ids.ts";
 import {
   type AnyCapability,
   type Capability,

@@ -36,7 +36,7 @@ export class Answers {
     this.#traced = pass.state.trace.steps.length;
     pass.annotateWith((state) => {
       this.#sent = state.trace.steps.length;
-      return this.log.writtenTo(record.markedIn(state));
+      return this.log.writtenTo(record.isResumed ? record.markedIn(state) : state);
     });
   }
 

@@ -19,7 +19,7 @@ export interface Record {
   isKept(id: string): boolean;
   /** True if a failed run was resumed and has not reached a checkpoint since. */
   readonly isResumed: boolean;
-  /** The state with the place at which a failed run was resumed, if it was. */
+  /** The state with the place at which the failed run was resumed. */
   markedIn(state: ExecutionState<Json>): ExecutionState<Json>;
 }
 
@@ -44,8 +44,7 @@ export function recordOf({ stepResults, trace: { steps }, extensions }: Executio
       .map(({ id, at }) => ({ id, isNeeded: isNeededAt(at) })),
     isKept: (id) => isSettled(getOwn(stepResults, id)) && isKeptAt(place.get(id) ?? -1),
     isResumed,
-    markedIn: (state) =>
-      isResumed ? { ...state, extensions: { ...state.extensions, [resumedKey]: [...marks, steps.length] } } : state,
+    markedIn: (state) => ({ ...state, extensions: { ...state.extensions, [resumedKey]: [...marks, steps.length] } }),
   };
 }
 

@@ -3,12 +3,12 @@ import { complete, fail, handOver, park, siblingController } from "../../engine/
 import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { DurableError } from "../../errors.ts";
+import { stepId } from "../../ids.ts";
 import { getOwn, type Json, jsonEqual, present } from "../../json.ts";
 
 import type { RunError } from "../../record/run.ts";
 import { contextOf } from "../../record/run.ts";
 import { isSettled, type StepResult } from "../../record/state.ts";
-import { stepId } from "../../record/step-id.ts";
 import { Answers } from "./answers.ts";
 import { type Ask, type BodyRun, never } from "./body-run.ts";
 import { currentCall } from "./step-call.ts";
@@ -234,9 +234,9 @@ class CodeRun implements BodyRun {
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
-          this.endWith(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
+          this.refuse(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
         } else if (this.#isOtherInput(before, input)) {
-          this.endWith(`step "${id}" was recorded with a different input than it is now called with`, id);
+          this.refuse(`step "${id}" was recorded with a different input than it is now called with`, id);
         }
       } else {
         // The body has ended: its abandoned branches may begin nothing more.
@@ -250,7 +250,7 @@ class CodeRun implements BodyRun {
   }
 
   /** Ends the pass with a typed error, whatever the body does with that error. */
-  endWith(message: string, stepId: string, code = "nondeterminism"): void {
+  refuse(message: string, stepId: string, code = "nondeterminism"): void {
     this.#fault ??= { code, message, stepId };
     this.siblings.abort(new DurableError("nondeterminism", message));
     this.#stir();
@@ -285,7 +285,7 @@ class CodeRun implements BodyRun {
       this.#flights.launch(id, take, (outcome) => {
         if (outcome.kind !== "failed") return;
         const { code, message } = outcome.error;
-        this.endWith(message, id, code);
+        this.refuse(message, id, code);
       });
     }
   }

@@ -1,15 +1,8 @@
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { type Duration, durationMs } from "../../duration.ts";
 import type { Action, StepError } from "../../engine/attempt.ts";
-import {
-  act,
-  askForApproval,
-  guarded,
-  receiveSignal,
-  type StepOutcome,
-  type StepSpec,
-  sleep,
-} from "../../engine/kernel.ts";
+import { act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
+import { askForApproval, receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
@@ -27,6 +20,7 @@ import type { Approval, StepConfig, StepRetries, WorkflowStep, WorkflowStepConte
 const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 const defaultTimeout = "10 minutes";
+const defaultTimeoutMs = 10 * 60_000;
 /** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
 
@@ -47,7 +41,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         ];
         checkName(name);
         if (rollback !== undefined) {
-          run.endWith(`step "${name}": rollback options are not supported`, name, "unsupported");
+          run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
           return never<T>();
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
@@ -237,7 +231,7 @@ function callbackAction<T>(
     policy: present({ sideEffects, replayPolicy, isIdempotent }),
     input: null,
     call: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
-    timeoutMs: durationMs(timeout, `${name}.timeout`),
+    timeoutMs: config.timeout === undefined ? defaultTimeoutMs : durationMs(config.timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
       if (attempts > limit) return undefined;
       if (typeof delay !== "function") return retryDelay({ ...retries, delay }, attempts, random);

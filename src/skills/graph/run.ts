@@ -1,8 +1,9 @@
 import { decodeFields, valueOfFields } from "../../codec/values.ts";
 import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
 import { Flights } from "../../engine/flights.ts";
-import { act, guarded, receiveSignal, type StepOutcome, type StepSpec, skip, sleep } from "../../engine/kernel.ts";
+import { act, guarded, type StepOutcome, type StepSpec, skip } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
+import { receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { capabilityAction } from "../capability-action.ts";
 import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "./graph.ts";

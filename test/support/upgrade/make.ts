@@ -1,6 +1,5 @@
-// Writes what this version stores into test/fixtures/stored/<name>, the version by default. Run it once, when a format has
-// changed and before that is released: `node test/support/upgrade/make.ts format-2`. A folder that is there is never
-// written again.
+// Writes what this version stores into test/fixtures/stored/<version>. Run it once, when a format has changed and before
+// that is released: `node test/support/upgrade/make.ts`. A folder that is there is never written again.
 import "fake-indexeddb/auto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { openDB } from "idb";
@@ -16,7 +15,6 @@ import {
   writeRun,
   writeState,
 } from "../../../src/codec/index.ts";
-import { crashingStore } from "../../../src/conformance/faults.ts";
 import { createRuntime, exportRun, importRun, type Runs, type Runtime } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { virtualClock } from "../clock.ts";
@@ -24,7 +22,7 @@ import { storedSkills } from "./skills.ts";
 
 const root = new URL("../../..", import.meta.url);
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8")) as { version: string };
-const folder = new URL(`test/fixtures/stored/${process.argv[2] ?? version}/`, root);
+const folder = new URL(`test/fixtures/stored/${version}/`, root);
 const tenant = "acme";
 const clock = virtualClock();
 
@@ -40,9 +38,7 @@ function runtimeOver(store: Store): Runtime {
 }
 
 /** One run of each kind, so that every part of every body is there. */
-async function makeRuns(store: Store): Promise<readonly string[]> {
-  const runtime = runtimeOver(store);
-  const runs = runtime.for(tenant);
+async function makeRuns(runtime: Runtime, runs: Runs): Promise<readonly string[]> {
   const odd = { ["__proto__"]: { $durable: ["date", null] }, date: new Date(0), big: 2n ** 70n };
   const given = { threadId: "thread", sessionId: "session", environment: "test", traceId: "trace", metadata: { odd } };
   const words = ["dear", "é".repeat(300), "\u{1f600}"];
@@ -88,13 +84,7 @@ async function makeRuns(store: Store): Promise<readonly string[]> {
       state,
     });
   }
-
-  // A process that died between two steps, whose lease has lapsed since.
-  const dying = crashingStore(store, { atCommit: 5, moment: "after", calls: "hang" });
-  await runtimeOver(dying).for(tenant).start({ skillId: "letters", runId: "crashed", inputs: { words, odd } });
-  while (!dying.crashed) await new Promise((resolve) => setTimeout(resolve, 1));
-  await clock.advance(40_000);
-  return ["completed", "waiting", "failed", "fork", "saved", "crashed"];
+  return ["completed", "waiting", "failed", "fork", "saved"];
 }
 
 /** What the runs look like from outside. */
@@ -140,9 +130,8 @@ await mkdir(folder);
 const save = (name: string, content: unknown) =>
   writeFile(new URL(name, folder), typeof content === "string" ? content : `${JSON.stringify(content, null, 1)}\n`);
 
-const made = memoryStore();
-const runIds = await makeRuns(made);
-const memory = runtimeOver(made);
+const memory = runtimeOver(memoryStore());
+const runIds = await makeRuns(memory, memory.for(tenant));
 await save("seen.json", await seen(memory.for(tenant), runIds));
 for (const runId of runIds) await save(`${runId}.ndjson`, await textOf(exportRun(memory.for(tenant), runId)));
 
