@@ -4,6 +4,7 @@ import {
   createRuntime,
   defineCapability,
   defineGraphSkill,
+  defineMigration,
   exportRun,
   importRun,
   isDurableError,
@@ -30,14 +31,14 @@ const second = defineGraphSkill({
     { id: "deliver", uses: "letter.send", input: { to: "inputs.recipient" }, output: "outputs.receipt" },
   ],
   migrations: [
-    {
+    defineMigration({
       from: "1",
       renames: { send: "deliver" },
       migrate: (state) => {
         const { to, ...inputs } = state.inputs;
         return { ...state, inputs: { ...inputs, recipient: to } };
       },
-    },
+    }),
   ],
 });
 

@@ -52,4 +52,5 @@ export {
 } from "./skills/code/workflow.ts";
 export { type GraphStep, literal } from "./skills/graph/graph.ts";
 export { defineGraphSkill } from "./skills/graph/skill.ts";
+export { defineMigration } from "./skills/migration.ts";
 export type { Skill } from "./skills/skill.ts";

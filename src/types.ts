@@ -44,4 +44,5 @@ export type {
   UnknownMember,
   Without,
 } from "./skills/graph/skill.ts";
+export type { MigrationDefinition } from "./skills/migration.ts";
 export type { InputsOf, Migration, SkillDefinition } from "./skills/skill.ts";

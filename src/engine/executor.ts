@@ -14,8 +14,8 @@ const mostReported = 10_000;
 
 /** The passes under way here, and how new ones begin. */
 export class Executor {
-  /** The slots of the runs that drains took. */
-  readonly slots = new Slots();
+  /** The places of the runs that drains took. */
+  readonly slots: Slots;
   /** The skills that can be executed here. */
   readonly skills: SkillRegistry;
   readonly #executions = new Map<string, Execution>();
@@ -28,6 +28,7 @@ export class Executor {
   /** `executes` false makes runs due instead, for another executor to take. `background` is called with each pass. */
   constructor(host: Host, skills: SkillRegistry, executes: boolean, background: (work: Promise<void>) => void) {
     this.#host = host;
+    this.slots = new Slots(host.clock);
     this.skills = skills;
     this.#executes = executes;
     this.#background = background;
@@ -55,8 +56,8 @@ export class Executor {
    * Begins a pass over a run whose lease was just committed. It begins none if this runtime does not execute, or was stopped
    * meanwhile: then the run is due when its lease lapses.
    */
-  launch(held: Held, from: Departure): Promise<void> {
-    if (held.record.lease?.executor !== this.#host.executor || !this.executes) return Promise.resolve();
+  launch(held: Held, from: Departure): Execution | undefined {
+    if (held.record.lease?.executor !== this.#host.executor || !this.executes) return undefined;
     const key = executionKey(held);
     // A pass that had the run before: its own lease had lapsed.
     this.#executions.get(key)?.pass.lose("the run was taken again");
@@ -66,7 +67,7 @@ export class Executor {
       if (this.#executions.get(key) === execution) this.#executions.delete(key);
     });
     this.#background(done);
-    return done;
+    return { pass: execution.pass, done };
   }
 
   /**

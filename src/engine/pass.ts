@@ -56,10 +56,10 @@ export class Pass {
   readonly host: Host;
   /** Aborts when the hold is lost. */
   readonly signal: AbortSignal;
-  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
-  readonly endsAt: number;
   readonly #controller = new AbortController();
   readonly #epoch: number;
+  #endsAt: number;
+  readonly #begunFrom: number;
   #held: Held;
   #current: ExecutionState<Json>;
   /** The snapshot of the run's head, over which the next checkpoint is a delta. */
@@ -76,7 +76,8 @@ export class Pass {
     this.#current = state;
     this.#head = head;
     this.#epoch = held.record.epoch;
-    this.endsAt = host.clock.now() + host.passMs;
+    this.#endsAt = host.clock.now() + host.passMs;
+    this.#begunFrom = head.revision;
     this.signal = this.#controller.signal;
   }
 
@@ -92,6 +93,22 @@ export class Pass {
   get isSpent(): boolean {
     const { host, endsAt } = this;
     return host.isSpent?.() === true || (endsAt !== Number.POSITIVE_INFINITY && host.clock.now() >= endsAt);
+  }
+
+  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
+  get endsAt(): number {
+    return this.#endsAt;
+  }
+
+  /** True once it has made a checkpoint. */
+  get hasProgressed(): boolean {
+    return this.#head.revision !== this.#begunFrom;
+  }
+
+  /** Ends the pass's time: it hands the run over after the steps in flight. */
+  leave(): void {
+    this.#endsAt = Math.min(this.#endsAt, this.host.clock.now());
+    for (const listener of this.#listeners) listener();
   }
 
   /** True once nothing more is executed under this hold: it was lost, or its last commit released the run. */

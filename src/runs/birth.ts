@@ -61,7 +61,7 @@ export async function startRun(scope: Scope, request: NewRun): Promise<Born> {
 }
 
 function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born): void {
-  if (snapshot !== undefined) void executor.launch(held, { skill, state: snapshot.state, head: snapshot });
+  if (snapshot !== undefined) executor.launch(held, { skill, state: snapshot.state, head: snapshot });
 }
 
 function expectBirth(request: NewRun): void {

@@ -73,11 +73,14 @@ export async function resumeRun(scope: Scope, runId: RunId, request: Resumption)
   return go(executor, resumed);
 }
 
-// From the head a resume shortens no sleep and restarts no timeout; failed attempts are forgotten, and gates ask again. An
-// older checkpoint is from before the waits, and is the only source of truth.
+// From the head a resume shortens no sleep, restarts no timeout and forgets no decision; failed attempts are forgotten, and
+// open gates ask again. An older checkpoint is from before the waits, and is the only source of truth.
 function keptWaits({ run, waits }: RunRecord<Json>, from: CheckpointId): readonly Wait[] {
   if (from !== run.checkpointHead) return [];
-  return waits.filter((wait) => wait.kind === "sleep" || wait.kind === "signal");
+  return waits.filter(
+    (wait) =>
+      wait.kind === "sleep" || wait.kind === "signal" || (wait.kind === "approval" && wait.decision !== undefined),
+  );
 }
 
 function resumption(
@@ -102,7 +105,7 @@ function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
   const { answer, checkpoint } = resumed;
   if (checkpoint !== undefined) {
     const { snapshot } = checkpoint;
-    void executor.launch(held, { skill: answer.skill, state: snapshot.state, head: snapshot });
+    executor.launch(held, { skill: answer.skill, state: snapshot.state, head: snapshot });
   }
   return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
 }
@@ -276,7 +279,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   if (isRepeat) return { held, isRepeat };
   const { answer } = signaled;
   if (answer === undefined) executor.tell(held);
-  else void executor.launch(held, answer);
+  else executor.launch(held, answer);
   return { held, isRepeat };
 }
 

@@ -71,7 +71,7 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
     // All of them, also those after the checkpoint: an action of the source is not repeated.
     claims: await inheritedEffects(scope, source.record, record.run.runId),
   });
-  if (replay.snapshot !== undefined) void executor.launch(replay.held, { skill, state, head: replay.snapshot });
+  if (replay.snapshot !== undefined) executor.launch(replay.held, { skill, state, head: replay.snapshot });
   return descended(replay);
 }
 

@@ -70,7 +70,7 @@ export interface Sweep {
   readonly onHolder?: (executor: string) => void;
 }
 
-/** A sweep that stopped at its limit may have left some. */
+/** A sweep that stopped at its limit, or found no place, may have left some. */
 export interface Swept extends Drained {
   readonly isMore: boolean;
 }
@@ -85,9 +85,11 @@ export function sweepDue(place: Place, sweep: Sweep): Promise<Swept> {
 
 async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   const { host, executor } = place;
+  const { slots } = executor;
   const { limit, concurrency, isAwaited } = sweep;
   const report = { taken: 0, passedOver: 0 };
   let pending = 0;
+  let isCrowded = false;
   const seen = new Set<string>();
   /** The due runs that were not examined. */
   const left = new Set<string>();
@@ -96,23 +98,23 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   const isOver = () => over.signal.aborted || host.isSpent?.() === true;
 
   async function lookAtNext(rows: AsyncGenerator<RunRow, undefined, undefined>): Promise<Look | undefined> {
-    if (!(await executor.slots.take(concurrency, over.signal))) return undefined;
-    let look: Look | undefined;
-    try {
-      for (;;) {
-        const { value: row } = await rows.next();
-        // The store calls may have taken the time, or the queries, that were left.
-        if (row === undefined || isOver()) return undefined;
-        const key = rowKey(row);
-        if (seen.has(key)) continue;
-        seen.add(key);
-        left.delete(key);
-        look = await takeDue(place, row, isGone);
-        return look;
+    for (;;) {
+      const { value: row } = await rows.next();
+      // The store calls may have taken the time, or the queries, that were left.
+      if (row === undefined || isOver()) return undefined;
+      const key = rowKey(row);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const { tenant } = row;
+      if (!(await slots.take(tenant, concurrency, over.signal, isAwaited))) {
+        isCrowded = true;
+        return undefined;
       }
-    } finally {
-      if (look?.kind === "taken") void look.done.finally(() => executor.slots.free());
-      else executor.slots.free();
+      left.delete(key);
+      const look = isOver() ? undefined : await takeDue(place, row, isGone);
+      if (look?.kind === "taken" && look.execution !== undefined) void slots.fill(tenant, look.execution);
+      else slots.free(tenant);
+      return look;
     }
   }
 
@@ -124,7 +126,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
       if (look.kind === "passed over") report.passedOver++;
       if (look.kind !== "taken") continue;
       report.taken++;
-      if (isAwaited) await look.done;
+      if (isAwaited) await look.execution?.done;
     }
   }
 
@@ -143,7 +145,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
     over.release();
   }
   host.instrumentation?.drained({ ...report, left: left.size });
-  return { ...report, isMore: report.taken >= limit };
+  return { ...report, isMore: isCrowded || report.taken >= limit };
 }
 
 // A live lease ends within its length, so lease holders are found by the same index, after what is due.

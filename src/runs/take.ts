@@ -1,6 +1,6 @@
 import type { Snapshot } from "../codec/snapshot.ts";
 import { failure } from "../engine/ending.ts";
-import type { Departure } from "../engine/execute.ts";
+import type { Departure, Execution } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { isMediumFault } from "../engine/kernel.ts";
@@ -23,7 +23,7 @@ import type { Place, Scope } from "./scope.ts";
 
 /** The outcome for a row that may be due. */
 export type Look =
-  | { readonly kind: "taken"; readonly done: Promise<void> }
+  | { readonly kind: "taken"; readonly execution: Execution | undefined }
   /** Due, and left alone. */
   | { readonly kind: "passed over" }
   /** Not due, or executed here, or gone. */
@@ -86,7 +86,7 @@ async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
     decide(scope, held, isGone, now),
   );
   if (answer === undefined) return passedOver;
-  return { kind: "taken", done: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
+  return { kind: "taken", execution: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 
 /** True if no executor has the run that could continue it, and there is work to do. */

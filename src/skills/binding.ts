@@ -1,10 +1,8 @@
-import { decodeState, encodeState } from "../codec/state.ts";
 import { DurableError, hasCode } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { renamedRecord, renamedState } from "./renaming.ts";
 import { type Migration, migrationsFrom, missingSkill, type Skill, type SkillRegistry } from "./skill.ts";
 
 /** A run's state, bound to the skill that continues it in this runtime. */
@@ -73,20 +71,9 @@ export function versionOf(
   return state.skillVersion ?? formerVersions.find(({ until }) => revision <= until)?.version ?? run.skillVersion;
 }
 
-function atOnce(state: ExecutionState): ExecutionState {
-  const given: unknown = state;
-  if (!(given instanceof Promise)) return state;
-  // Its outcome comes too late, and must not end the process.
-  given.catch(() => undefined);
-  throw new TypeError("migrate: expected a state, not a promise");
-}
-
 function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {
-  const { to = skill.version, migrate } = migration;
-  const renamed = renamedState(skill, migration, before);
-  // Encoding throws for a state that could not be read from the store.
-  const state = migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
-  return { ...state, skillId: skill.id, skillVersion: to };
+  const state = migration.migrated(skill.body.kind, before);
+  return { ...state, skillId: skill.id, skillVersion: migration.to ?? skill.version };
 }
 
 /** The record under the version of the skill that continues the run, with its waits under the names of that version. */
@@ -94,8 +81,11 @@ export function underSkill(record: RunRecord<Json>, skill: Skill): RunRecord<Jso
   const { run, formerVersions = [], headRevision } = record;
   const { skillVersion: version } = run;
   if (version === skill.version) return record;
-  const migrations = version === undefined ? [] : migrationsFrom(skill, version);
-  const renamed = migrations === undefined ? record : renamedRecord(skill, migrations, record);
+  const migrations = (version === undefined ? undefined : migrationsFrom(skill, version)) ?? [];
+  const renamed = migrations.reduce(
+    (record, migration) => migration.renamed(skill.body.kind, record, migration.to ?? skill.version),
+    record,
+  );
   return {
     ...renamed,
     run: { ...renamed.run, skillVersion: skill.version },

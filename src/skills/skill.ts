@@ -1,8 +1,8 @@
 import type { Pass } from "../engine/pass.ts";
 import { DurableError, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
-import { at, present } from "../json.ts";
-
+import { at, type Json, present } from "../json.ts";
+import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import type { Schema } from "../schema.ts";
 import { type CapabilityRegistry, checkIdentity } from "./capability.ts";
@@ -30,22 +30,15 @@ export interface Skill<Inputs = never, Result = unknown> {
 /** The inputs of a skill; any fields if its type does not specify them. */
 export type InputsOf<Inputs> = [Inputs] extends [never] ? Fields : Inputs;
 
-/** Carries the state of a run from one version of a skill to a later one. */
+/** Carries runs from one version of a skill to a later one. Made by `defineMigration`. */
 export interface Migration {
   readonly from: string;
   /** Default: the skill's own version. */
   readonly to?: string;
-  /**
-   * New names of steps by their old ones: ids of a graph's steps, or names in a body, each of which stands for all
-   * steps of that name. The results of the steps are renamed with them, and so are their sleeps, waits and gates, their
-   * ledger entries, and their idempotency keys.
-   */
-  readonly renames?: Readonly<Record<string, string>>;
-  /**
-   * The other changes: called with the state under the new names, returns the state of the next version. Pure: it may
-   * be called again if a resume was interrupted. Its result is checked before it is written.
-   */
-  readonly migrate?: (state: ExecutionState) => ExecutionState;
+  /** @internal The state under the new names, migrated. */
+  readonly migrated: (form: SkillBody["kind"], state: ExecutionState<Json>) => ExecutionState<Json>;
+  /** @internal The record of a run of a state of version `from`, with its waits and gates under the names of `to`. */
+  readonly renamed: (form: SkillBody["kind"], record: RunRecord<Json>, to: string) => RunRecord<Json>;
 }
 
 /**
@@ -89,48 +82,23 @@ export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: s
     id,
     version,
     ...present({ description, inputs }),
-    migrations: Object.freeze(
-      migrations.map(({ renames, ...migration }) =>
-        Object.freeze({ ...migration, ...(renames === undefined ? {} : { renames: Object.freeze({ ...renames }) }) }),
-      ),
-    ),
+    migrations: Object.freeze([...migrations]),
     body: bodyOf(path),
   });
 }
 
-const longestName = 256;
-
 function checkMigrations(migrations: readonly Migration[], path: string): void {
   const fault = (path: string, problem: string) =>
     new DurableError("invalid_definition", `${path}: ${problem}`, { path });
-  const isName = (text: unknown) => typeof text === "string" && text.length > 0 && text.length <= longestName;
   if (!Array.isArray(migrations)) throw fault(path, "expected an array");
-  for (const [index, migration] of (migrations as readonly Migration[]).entries()) {
+  for (const [index, migration] of (migrations as readonly Partial<Migration>[]).entries()) {
     const place = at(path, index);
-    if (typeof migration !== "object" || migration === null) throw fault(place, "expected a migration");
-    const { from, to, renames = {}, migrate } = migration;
-    if (!isId(from)) throw fault(at(place, "from"), "expected a version");
-    if (to !== undefined && !isId(to)) throw fault(at(place, "to"), "expected a version");
-    if (from === to) throw fault(place, `from and to are the same version, ${from}`);
-    if (migrations.findIndex((other) => other.from === from) < index) {
-      throw fault(at(place, "from"), `duplicate migration from version ${from}`);
+    if (typeof migration?.migrated !== "function") {
+      throw fault(place, "expected a migration, as defineMigration returns it");
     }
-    if (migrate !== undefined && typeof migrate !== "function")
-      throw fault(at(place, "migrate"), "expected a function");
-    if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
-      throw fault(at(place, "renames"), "expected an object from old step names to new step names");
+    if (migrations.findIndex((other) => other.from === migration.from) < index) {
+      throw fault(at(place, "from"), `duplicate migration from version ${migration.from}`);
     }
-    const names = Object.entries(renames);
-    for (const [old, name] of names) {
-      if (!isName(old) || !isName(name)) {
-        throw fault(
-          at(at(place, "renames"), old),
-          `invalid step name: expected a string of 1 to ${longestName} characters`,
-        );
-      }
-    }
-    const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
-    if (twice !== undefined) throw fault(at(place, "renames"), `two steps would have the name "${twice}"`);
   }
 }
 

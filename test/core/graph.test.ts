@@ -4,6 +4,7 @@ import {
   createRuntime,
   defineCapability,
   defineGraphSkill,
+  defineMigration,
   type GraphStep,
   isDurableError,
   literal,
@@ -253,21 +254,34 @@ describe("a skill", () => {
   test.each<[string, unknown, string]>([
     ["that are no list", {}, "migrations: expected an array"],
     ["one of which is missing", [undefined], "migrations[0]"],
-    ["from no version", [{}], "migrations[0].from"],
-    ["from a number", [{ from: 1 }], "migrations[0].from"],
-    ["to a number", [{ from: "1", to: 2 }], "migrations[0].to"],
-    ["that lead nowhere", [{ from: "1", to: "1" }], "migrations[0]"],
-    ["of which two begin at one version", [{ from: "1", to: "2" }, { from: "1" }], "migrations[1].from"],
-    ["by what is no function", [{ from: "1", migrate: "rename" }], "migrations[0].migrate"],
-    ["with names that are no object", [{ from: "1", renames: "a" }], "migrations[0].renames"],
-    ["with a list of names", [{ from: "1", renames: [["a", "b"]] }], "migrations[0].renames"],
-    ["with a name that is no text", [{ from: "1", renames: { a: 5 } }], "migrations[0].renames.a"],
-    ["with an empty name", [{ from: "1", renames: { a: "" } }], "migrations[0].renames.a"],
-    ["with a name that is too long", [{ from: "1", renames: { a: "x".repeat(257) } }], "migrations[0].renames.a"],
-    ["that make two steps one", [{ from: "1", renames: { a: "c", b: "c" } }], 'would have the name "c"'],
+    ["one of which is no migration", [{ from: "1" }], "migrations[0]: expected a migration, as defineMigration"],
+    [
+      "of which two begin at one version",
+      [defineMigration({ from: "1", to: "2" }), defineMigration({ from: "1" })],
+      "migrations[1].from",
+    ],
   ])("with migrations %s is refused", (_name, migrations, part) => {
     const steps = [{ id: "a", ...work }];
     const error = refusal(() => defineGraphSkill({ id: "s", version: "2", migrations: migrations as never, steps }));
+    expect(error.code).toBe("invalid_definition");
+    expect(error.message).toContain(part);
+  });
+
+  test.each<[string, unknown, string]>([
+    ["that is missing", undefined, "migration: expected"],
+    ["from no version", {}, "migration.from"],
+    ["from a number", { from: 1 }, "migration.from"],
+    ["to a number", { from: "1", to: 2 }, "migration.to"],
+    ["that leads nowhere", { from: "1", to: "1" }, "migration: from and to are the same"],
+    ["by what is no function", { from: "1", migrate: "rename" }, "migration.migrate"],
+    ["with names that are no object", { from: "1", renames: "a" }, "migration.renames"],
+    ["with a list of names", { from: "1", renames: [["a", "b"]] }, "migration.renames"],
+    ["with a name that is no text", { from: "1", renames: { a: 5 } }, "migration.renames.a"],
+    ["with an empty name", { from: "1", renames: { a: "" } }, "migration.renames.a"],
+    ["with a name that is too long", { from: "1", renames: { a: "x".repeat(257) } }, "migration.renames.a"],
+    ["that makes two steps one", { from: "1", renames: { a: "c", b: "c" } }, 'would have the name "c"'],
+  ])("a migration %s is refused", (_name, definition, part) => {
+    const error = refusal(() => defineMigration(definition as never));
     expect(error.code).toBe("invalid_definition");
     expect(error.message).toContain(part);
   });

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineCapability, defineGraphSkill, localNotifier } from "../../src/index.ts";
+import {
+  createRuntime,
+  defineCapability,
+  defineGraphSkill,
+  localNotifier,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Presence } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
@@ -9,6 +15,13 @@ import { type ActorOptions, type Scene, scene, tenant, turn, until } from "../su
 const played = (play: (scene: Scene) => Promise<void>) => () => scene(memoryHarness, play);
 const one = defineGraphSkill({ id: "one", version: "1", steps: [{ id: "only", uses: "work" }] });
 const nap = defineGraphSkill({ id: "nap", version: "1", steps: [{ id: "nap", sleep: 3_600_000 }] });
+
+const poll: WorkflowBody = async (step) => {
+  for (;;) {
+    await step.do("look", turn);
+    await step.sleep("pause", "2 seconds");
+  }
+};
 
 /** Counts who works side by side. The first calls wait for each other, until there are as many as expected. */
 function crowd(expected = 1) {
@@ -87,6 +100,58 @@ describe("serve", () => {
       const { run } = await late.start({ skillId: "one" });
       await until(async () => (await late.get(run.runId)).status === "completed");
       expect(seen.calls).toBeLessThan(50);
+      stop.abort();
+      await serving;
+    }),
+  );
+
+  test(
+    "gives runs their turn beside others that never end, each after some seconds",
+    played(async ({ actor, clock }) => {
+      const clerk = actor({ ...crowd().options, body: poll, executes: false });
+      const crowded: string[] = [];
+      for (let n = 0; n < 3; n++) crowded.push(await clerk.begin());
+      const stop = new AbortController();
+      const server = actor({ ...crowd().options, body: poll, holdMs: 5_000 });
+      const serving = server.runtime.serve({ signal: stop.signal, concurrency: 3 });
+      const looked = async (runId: string) => (await clerk.runs.history(runId)).items.length;
+      await until(async () => (await Promise.all(crowded.map(looked))).every((entries) => entries > 2));
+      const late = clerk.runtime.for("late");
+      const { run } = await late.start({ skillId: "one" });
+      const alike = await clerk.begin();
+      const isOver = async () => (await late.get(run.runId)).status === "completed" && (await looked(alike)) > 2;
+      for (let n = 0; n < 60 && !(await isOver()); n++) {
+        clock.advance(500);
+        for (let n = 0; n < 20; n++) await turn();
+      }
+      expect(await isOver()).toBe(true);
+      stop.abort();
+      await serving;
+    }),
+  );
+
+  test(
+    "keeps its last place for a tenant that has none, once several have come",
+    played(async ({ actor, clock }) => {
+      const long = Promise.withResolvers<void>();
+      const hang = defineCapability({ id: "hang", version: "1" }, () => long.promise);
+      const endless = defineGraphSkill({ id: "endless", version: "1", steps: [{ id: "only", uses: "hang" }] });
+      const { options } = crowd();
+      const parts = { skills: [one, endless], capabilities: [...(options.capabilities ?? []), hang] };
+      const clerk = actor({ ...parts, executes: false });
+      const late = clerk.runtime.for("late");
+      const isOver = (runId: string) =>
+        until(async () => {
+          clock.advance(500);
+          return (await late.get(runId)).status === "completed";
+        });
+      const stop = new AbortController();
+      const serving = actor(parts).runtime.serve({ signal: stop.signal, concurrency: 2 });
+      await isOver((await late.start({ skillId: "one" })).run.runId);
+      for (let n = 0; n < 3; n++) await clerk.begin({}, "endless");
+      await turn();
+      await isOver((await late.start({ skillId: "one" })).run.runId);
+      long.resolve();
       stop.abort();
       await serving;
     }),

@@ -4,6 +4,7 @@ import { countingStore, crashingStore } from "../../src/conformance/faults.ts";
 import {
   defineCapability,
   defineGraphSkill,
+  defineMigration,
   defineSkill,
   type ExecutionState,
   isDurableError,
@@ -63,8 +64,8 @@ function second(middle: typeof wait | typeof nap | typeof gate, version = "2"): 
     id: "letter",
     version,
     migrations: [
-      { from: "1", to: "2", migrate: renamed },
-      { from: "2", migrate: counted },
+      defineMigration({ from: "1", to: "2", migrate: renamed }),
+      defineMigration({ from: "2", migrate: counted }),
     ],
     steps: [
       { id: "write", uses: "write", output: "vars.words" },
@@ -293,7 +294,7 @@ describe("a migration", () => {
         const steps = state.trace.steps.map((step) => ({ ...step, stepId: rename(step.stepId) }));
         return { ...state, stepResults: Object.fromEntries(results), trace: { ...state.trace, steps } };
       };
-      const { runs, runtime } = home(stage, [code("2", [{ from: "1", migrate }])]);
+      const { runs, runtime } = home(stage, [code("2", [defineMigration({ from: "1", migrate })])]);
       await runs.resume("r");
       await runs.signal("r", { name: "go" });
       await runtime.idle();
@@ -312,7 +313,12 @@ describe("a migration", () => {
         return { ...renamed(state), skillId: "another", skillVersion: "another", vars: state.vars };
       };
       const { runs, runtime } = home(stage, [
-        defineGraphSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [wait] }),
+        defineGraphSkill({
+          id: "letter",
+          version: "2",
+          migrations: [defineMigration({ from: "1", migrate })],
+          steps: [wait],
+        }),
       ]);
       const before = await stage.runs.loadCheckpoint("r", (await stage.runs.listCheckpoints("r")).head ?? "");
       await runs.resume("r");
@@ -366,7 +372,9 @@ describe("a migration", () => {
   test.each(broken)("that %s refuses a resume and a replay by name, and writes nothing", (_what, migrate) =>
     on(async (stage) => {
       await waiting(stage);
-      const migrations = [{ from: "1", migrate: migrate as (state: ExecutionState) => ExecutionState }];
+      const migrations = [
+        defineMigration({ from: "1", migrate: migrate as (state: ExecutionState) => ExecutionState }),
+      ];
       const { runs } = home(stage, [defineGraphSkill({ id: "letter", version: "2", migrations, steps: [wait] })]);
       const before = await rowsOf(stage.store, stage.tenant, "r");
       for (const attempt of [runs.resume("r"), runs.replay("r")]) {
@@ -394,7 +402,12 @@ describe("a migration", () => {
         return renamed(state);
       };
       const failing = home(stage, [
-        defineGraphSkill({ id: "letter", version: "2", migrations: [{ from: "1", migrate }], steps: [nap] }),
+        defineGraphSkill({
+          id: "letter",
+          version: "2",
+          migrations: [defineMigration({ from: "1", migrate })],
+          steps: [nap],
+        }),
       ]);
       expect(await failing.runtime.drain()).toEqual({ taken: 0, passedOver: 2 });
       expect(failing.errors.length).toBe(2);
@@ -424,9 +437,9 @@ describe("without a way from its version", () => {
     id: "letter",
     version: "9",
     migrations: [
-      { from: "1", to: "2", migrate: (state) => state },
-      { from: "2", to: "1", migrate: (state) => state },
-      { from: "8", migrate: (state) => state },
+      defineMigration({ from: "1", to: "2", migrate: (state) => state }),
+      defineMigration({ from: "2", to: "1", migrate: (state) => state }),
+      defineMigration({ from: "8", migrate: (state) => state }),
     ],
     steps: [wait],
   });

@@ -62,6 +62,21 @@ describe(`a gate beside a step in flight on ${medium}`, () => {
     expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "first", "second"] });
   });
 
+  played("that was approved stays approved if the run is resumed after its executor died", async (scene) => {
+    const { runs, runId, die } = await besideGates(scene, ["gate"]);
+    await die();
+    await runs.approve(runId, { approver: "ada" });
+    scene.clock.advance(2 * leaseMs);
+    const heir = scene.actor({
+      body: async (step) => {
+        const [, { approver }] = await Promise.all([step.do("work", async () => "done"), step.waitForApproval("gate")]);
+        return approver;
+      },
+    });
+    await heir.runs.resume(runId);
+    expect(await heir.settled(runId)).toMatchObject({ status: "completed", result: "ada" });
+  });
+
   played("that was approved is not approved again", async (scene) => {
     const { runs, runId, finish, settled } = await besideGates(scene, ["gate"]);
     await runs.approve(runId, { approver: "ada" });

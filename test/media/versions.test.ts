@@ -5,6 +5,7 @@ import {
   DurableError,
   defineCapability,
   defineGraphSkill,
+  defineMigration,
   defineSkill,
   type ExecutionState,
   exportRun,
@@ -56,7 +57,7 @@ const shop = {
     }),
 };
 const forms = Object.keys(shop) as (keyof typeof shop)[];
-const renaming: readonly Migration[] = [{ from: "1", renames: { charge: "pay" } }];
+const renaming: readonly Migration[] = [defineMigration({ from: "1", renames: { charge: "pay" } })];
 
 interface Call {
   readonly uses: string;
@@ -335,7 +336,7 @@ describe("a migration that renames steps", () => {
     ] as const;
   const old = ["nap", "word", "send", "gate"] as const;
   const renamed = ["rest", "answer", "deliver", "gate"] as const;
-  const migrations = [{ from: "1", renames: { nap: "rest", word: "answer", send: "deliver" } }];
+  const migrations = [defineMigration({ from: "1", renames: { nap: "rest", word: "answer", send: "deliver" } })];
 
   test.each(["graph", "code"])("takes their sleeps, timeouts and backoffs along, in the form of a %s", (skillId) =>
     on(async (stage) => {
@@ -390,7 +391,7 @@ describe("a migration that renames steps", () => {
         expect(await stage.runs.get("r")).toMatchObject({ status: "running" });
         await stage.clock.advance(leaseMs);
       }
-      const after = home(stage, [ask("may we", "2", [{ from: "1", renames: { "may I": "may we" } }])]);
+      const after = home(stage, [ask("may we", "2", [defineMigration({ from: "1", renames: { "may I": "may we" } })])]);
       if (when === "approves") await after.runs.approve("r", { approver: "ann", stepId: "may I" });
       await after.runtime.drain();
       await after.runtime.idle();
@@ -413,7 +414,9 @@ describe("a migration that renames steps", () => {
       await stage.clock.advance(dayMs);
       await second.runtime.drain();
       // Over another version, which no longer knows the way from the first.
-      const third = home(stage, [shop[form]("settle", "3", [{ from: "2", renames: { pay: "settle" } }])]);
+      const third = home(stage, [
+        shop[form]("settle", "3", [defineMigration({ from: "2", renames: { pay: "settle" } })]),
+      ]);
       await stage.clock.advance(2 * dayMs);
       await third.runtime.drain();
       const calls = [before, second, third].flatMap(({ calls }) => calls);
@@ -438,8 +441,8 @@ describe("a migration that renames steps", () => {
         id: "shop",
         version: "3",
         migrations: [
-          { from: "2", renames: { pay: "charge" } },
-          { from: "1", to: "2", renames: { charge: "pay" } },
+          defineMigration({ from: "2", renames: { pay: "charge" } }),
+          defineMigration({ from: "1", to: "2", renames: { charge: "pay" } }),
         ],
         run: async (step, { amount }) => {
           const first = await step.use("charge", "charge", amount);
@@ -478,8 +481,8 @@ describe("a migration that renames steps", () => {
       for (const skillId of ["loop", "row"]) await before.runs.start({ skillId, runId: skillId });
       await before.runtime.idle();
       const after = home(stage, [
-        loop("pay #7", "2", [{ from: "1", renames: { charge: "pay #7" } }]),
-        row(["b", "a#2"], "2", [{ from: "1", renames: { a: "b" } }]),
+        loop("pay #7", "2", [defineMigration({ from: "1", renames: { charge: "pay #7" } })]),
+        row(["b", "a#2"], "2", [defineMigration({ from: "1", renames: { a: "b" } })]),
       ]);
       const ids = { loop: ["pay #7#1", "pay #7#2", "pay #7#3"], row: ["b", "a#2"] };
       for (const runId of ["loop", "row"] as const) {
@@ -516,7 +519,9 @@ describe("a migration that renames steps", () => {
       await before.for(stage.tenant).start({ skillId: "mails", runId: "r" });
       await before.idle();
       await stage.clock.advance(leaseMs);
-      const skills = [skill("send the mail", "2", [{ from: "1", renames: { mail: "send the mail" } }])];
+      const skills = [
+        skill("send the mail", "2", [defineMigration({ from: "1", renames: { mail: "send the mail" } })]),
+      ];
       const after = stage.runtime({ skills, capabilities: [mail], executor: "after" });
       const runs = after.for(stage.tenant);
       await after.drain();
@@ -540,11 +545,13 @@ describe("a migration that renames steps", () => {
       await old.runs.start({ skillId: "row", runId: "r" });
       await old.runtime.idle();
       const before = await rowsOf(stage.store, stage.tenant, "r");
-      const now = home(stage, [row(["b"], "2", [{ from: "1", renames: { a: "b" } }])]);
+      const now = home(stage, [row(["b"], "2", [defineMigration({ from: "1", renames: { a: "b" } })])]);
       expect(await refusalOf(now.runs.replay("r"))).toMatchObject({ code: "internal_error" });
       expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
       // Two may change their names with each other.
-      const swapped = home(stage, [row(["b", "a"], "2", [{ from: "1", renames: { a: "b", b: "a" } }])]);
+      const swapped = home(stage, [
+        row(["b", "a"], "2", [defineMigration({ from: "1", renames: { a: "b", b: "a" } })]),
+      ]);
       await swapped.runs.replay("r", { newRunId: "swapped" });
       await swapped.runtime.idle();
       expect(await swapped.runs.get("swapped")).toMatchObject({ status: "completed" });
@@ -572,7 +579,9 @@ describe("a migration that fails", () => {
 
   test.each(broken)("since it %s refuses what needs it, and nothing else", (_, migrate) =>
     on(async (stage) => {
-      const migrations = [{ from: "1", migrate: migrate as (state: ExecutionState) => ExecutionState }];
+      const migrations = [
+        defineMigration({ from: "1", migrate: migrate as (state: ExecutionState) => ExecutionState }),
+      ];
       const asks = (version: string, migrations: readonly Migration[] = []) =>
         defineGraphSkill({
           id: "shop",
@@ -602,7 +611,7 @@ describe("a migration that fails", () => {
       expect(await now.runs.fork("r", { newRunId: "fork" })).toMatchObject({ run: { status: "pending" } });
       expect(await now.runs.cancel("s")).toMatchObject({ status: "canceled" });
       await now.runs.delete("s");
-      const repaired = home(stage, [asks("2", [{ from: "1" }])]);
+      const repaired = home(stage, [asks("2", [defineMigration({ from: "1" })])]);
       await repaired.runs.resume("r");
       await repaired.runtime.idle();
       expect(await repaired.runs.get("r")).toMatchObject({ status: "completed", skillVersion: "2" });

@@ -205,8 +205,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a resume from the head shortens sleeps",
     file: "src/runs/continuation.ts",
-    find: 'return waits.filter((wait) => wait.kind === "sleep" || wait.kind === "signal");',
-    replace: "return [];",
+    find: 'wait.kind === "sleep" || wait.kind === "signal" ||',
+    replace: "",
     seed: "planted-14",
   },
   {
@@ -232,8 +232,8 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a migration leaves waits under their old names",
-    file: "src/skills/renaming.ts",
-    find: "waits: record.waits.map(named),",
+    file: "src/skills/migration.ts",
+    find: "waits: record.waits.map((wait) => named(rename, wait)),",
     replace: "waits: record.waits,",
     seed: "planted-8",
   },
@@ -248,15 +248,15 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a migration leaves the trace under its old names",
     weather: "deployed",
-    file: "src/skills/renaming.ts",
-    find: "trace: { ...state.trace, steps: state.trace.steps.map(named) },",
+    file: "src/skills/migration.ts",
+    find: "trace: { ...state.trace, steps: state.trace.steps.map((part) => named(rename, part)) },",
     replace: "",
     seed: "deployed:planted-0",
   },
   {
     name: "a migration leaves the order of answers under old names",
     weather: "deployed",
-    file: "src/skills/renaming.ts",
+    file: "src/skills/migration.ts",
     find: "extensions: renamedAsks(state.extensions, rename),",
     replace: "",
     seed: "deployed:planted-2",
@@ -264,8 +264,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "the ledger knows a renamed step by its new name",
     weather: "deployed",
-    file: "src/skills/renaming.ts",
-    find: "ledgerNames: { ...ledgerNames, [version]: { form: body.kind, names } },",
+    file: "src/skills/migration.ts",
+    find: "ledgerNames: { ...ledgerNames, [to]: { form, names: namesAfter(before ?? {}, renames, to) } },",
     replace: "ledgerNames,",
     seed: "deployed:planted-7",
   },
@@ -340,6 +340,13 @@ export const bugs: readonly PlantedBug[] = [
     find: "if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;",
     replace: "if (!this.isCaughtUp) return undefined;",
     seed: "mx2yupzi-380",
+  },
+  {
+    name: "a resume drops what a person decided",
+    file: "src/runs/continuation.ts",
+    find: 'wait.kind === "approval" && wait.decision !== undefined',
+    replace: "false",
+    seed: "planted-16",
   },
   {
     name: "one run more than its quota is let in",

@@ -127,8 +127,13 @@ export class CommitJudge {
 
   /** What a person has decided at a gate stays until its step goes on with it. */
   #decisions(commit: Accepted, from: Record_, to: Record_): void {
-    const isAskedAnew = eventTypes(commit).includes("run.resumed") && !eventTypes(commit).includes("run.approved");
-    if (isEnd(to) || isEnd(from) || isAskedAnew || this.#facts.hasEnded(commit.runKey, to.epoch)) return;
+    const kind = commit.entry?.checkpoint?.kind;
+    // A resume from an older checkpoint takes back what came after it, and so does an edited state.
+    const isTakenBack =
+      kind === "run_resumed"
+        ? eventTypes(commit).includes("run.resumed") && to.run.resumeFromCheckpointId !== from.run.checkpointHead
+        : kind !== undefined && !passKinds.has(kind);
+    if (isEnd(to) || isTakenBack || this.#facts.hasEnded(commit.runKey, to.epoch)) return;
     const settled = new Set(newResults(commit).map(({ stepId }) => stepId));
     const tried = new Set(commit.claims.map((claim) => ledgerEntry(claim)?.stepId));
     for (const wait of from.waits) {

@@ -22,7 +22,7 @@ export function bind(
     return id;
   };
   const skills = programs.map((program) => {
-    const definition = { id: program.id, version, migrations: migrationsOf(program, version) };
+    const definition = { id: program.id, version, migrations: migrationsOf(subject, program, version) };
     if (program.form === "graph") {
       return defineGraphSkill({
         ...definition,

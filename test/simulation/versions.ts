@@ -1,4 +1,5 @@
 import { type Piece, type Program, partsOf } from "./program.ts";
+import type { Subject } from "./subject.ts";
 
 /** A skill has two versions, which do the same under other names of their steps. */
 export type Version = "1" | "2";
@@ -27,10 +28,10 @@ function without(value: unknown): unknown {
 }
 
 /** How runs of the first version go on with the second one. */
-export function migrationsOf(program: Program, version: Version) {
+export function migrationsOf({ core: { defineMigration } }: Subject, program: Program, version: Version) {
   if (version === "1") return [];
   const names = program.form === "graph" ? program.steps.map(({ id }) => id) : namesIn(program.body);
-  return [{ from: "1", renames: Object.fromEntries(names.map((name) => [name, mark + name])) }];
+  return [defineMigration({ from: "1", renames: Object.fromEntries(names.map((name) => [name, mark + name])) })];
 }
 
 function namesIn(piece: Piece): readonly string[] {

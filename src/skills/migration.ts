@@ -1,0 +1,153 @@
+import { decodeState, encodeState } from "../codec/state.ts";
+import { DurableError } from "../errors.ts";
+import { isId } from "../ids.ts";
+import { at, getOwn, type Json, present } from "../json.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { renamedAsks } from "./code/ask-log.ts";
+import { type Form, type Names, renamedId } from "./renaming.ts";
+import type { Migration } from "./skill.ts";
+
+/** How runs of an earlier version continue with a later one. */
+export interface MigrationDefinition {
+  readonly from: string;
+  /** Default: the skill's own version. */
+  readonly to?: string;
+  /**
+   * New names of steps by their old ones: ids of a graph's steps, or names in a body, each of which stands for all
+   * steps of that name. The results of the steps are renamed with them, and so are their sleeps, waits and gates, their
+   * ledger entries, and their idempotency keys.
+   */
+  readonly renames?: Readonly<Record<string, string>>;
+  /**
+   * The other changes: called with the state under the new names, returns the state of the next version. Pure: it may
+   * be called again if a resume was interrupted. Its result is checked before it is written.
+   */
+  readonly migrate?: (state: ExecutionState) => ExecutionState;
+}
+
+/**
+ * A migration, for the `migrations` of a skill.
+ *
+ * @example
+ * ```ts
+ * import { defineMigration, defineSkill } from "orca-durable";
+ *
+ * const letter = defineSkill({
+ *   id: "letter",
+ *   version: "2",
+ *   migrations: [defineMigration({ from: "1", renames: { send: "deliver" } })],
+ *   run: (step) => step.do("deliver", async () => "delivered"),
+ * });
+ * ```
+ * @throws `invalid_definition` that names the field.
+ */
+export function defineMigration(definition: MigrationDefinition): Migration {
+  checkDefinition(definition);
+  const { from, to, migrate } = definition;
+  const renames = Object.freeze({ ...definition.renames });
+  return Object.freeze({
+    from,
+    ...present({ to }),
+    migrated(form: Form, state: ExecutionState<Json>) {
+      const renamed = renamedState(form, renames, state);
+      // Encoding throws for a state that could not be read from the store.
+      return migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
+    },
+    renamed: (form: Form, record: RunRecord<Json>, to: string) => renamedRecord(form, renames, record, from, to),
+  });
+}
+
+const longestName = 256;
+
+function checkDefinition(definition: MigrationDefinition): void {
+  const fault = (problem: string, ...keys: readonly string[]) => {
+    const path = keys.reduce(at, "migration");
+    return new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+  };
+  if (typeof definition !== "object" || definition === null) throw fault("expected a definition");
+  const { from, to, renames = {}, migrate } = definition;
+  if (!isId(from)) throw fault("expected a version", "from");
+  if (to !== undefined && !isId(to)) throw fault("expected a version", "to");
+  if (from === to) throw fault(`from and to are the same version, ${from}`);
+  if (migrate !== undefined && typeof migrate !== "function") throw fault("expected a function", "migrate");
+  if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
+    throw fault("expected an object from old step names to new step names", "renames");
+  }
+  const names = Object.entries(renames);
+  for (const [old, name] of names) {
+    if (!isName(old) || !isName(name)) {
+      throw fault(`invalid step name: expected a string of 1 to ${longestName} characters`, "renames", old);
+    }
+  }
+  const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
+  if (twice !== undefined) throw fault(`two steps would have the name "${twice}"`, "renames");
+}
+
+function isName(text: unknown): boolean {
+  return typeof text === "string" && text.length > 0 && text.length <= longestName;
+}
+
+function atOnce(state: ExecutionState): ExecutionState {
+  const given: unknown = state;
+  if (!(given instanceof Promise)) return state;
+  // Its outcome comes too late, and must not end the process.
+  given.catch(() => undefined);
+  throw new TypeError("migrate: expected a state, not a promise");
+}
+
+/** @throws if two steps would have the same name. */
+function renamedState(form: Form, renames: Names, state: ExecutionState<Json>): ExecutionState<Json> {
+  const rename = (id: string) => renamedId(form, renames, id);
+  const results = Object.entries(state.stepResults).map(([id, result]) => [rename(id), named(rename, result)] as const);
+  const stepResults = Object.fromEntries(results);
+  if (Object.keys(stepResults).length < results.length) {
+    const ids = results.map(([id]) => id);
+    const twice = ids.find((id, index) => ids.indexOf(id) < index);
+    throw new Error(`renames: two steps of the state would have the name "${twice}"`);
+  }
+  return {
+    ...state,
+    stepResults,
+    events: state.events.map((part) => named(rename, part)),
+    trace: { ...state.trace, steps: state.trace.steps.map((part) => named(rename, part)) },
+    extensions: renamedAsks(state.extensions, rename),
+    ...present({ currentStep: state.currentStep && rename(state.currentStep) }),
+  };
+}
+
+function named<T extends { readonly stepId?: string }>(rename: (id: string) => string, part: T): T {
+  return part.stepId === undefined ? part : { ...part, stepId: rename(part.stepId) };
+}
+
+function renamedRecord(form: Form, renames: Names, record: RunRecord<Json>, from: string, to: string): RunRecord<Json> {
+  const { run, ledgerNames = {} } = record;
+  const before = getOwn(ledgerNames, from)?.names;
+  if (before === undefined && Object.keys(renames).length === 0) return record;
+  const rename = (id: string) => renamedId(form, renames, id);
+  const { approvalRequest, currentStepId, error } = run;
+  return {
+    ...record,
+    run: {
+      ...run,
+      ...present({
+        approvalRequest: approvalRequest && named(rename, approvalRequest),
+        currentStepId: currentStepId === undefined ? undefined : rename(currentStepId),
+        error: error && named(rename, error),
+      }),
+    },
+    waits: record.waits.map((wait) => named(rename, wait)),
+    ledgerNames: { ...ledgerNames, [to]: { form, names: namesAfter(before ?? {}, renames, to) } },
+  };
+}
+
+/** The names by which the ledger knows steps, after a migration to that version. */
+function namesAfter(names: Names, renames: Names, to: string): Names {
+  const after: Record<string, string> = { ...names };
+  for (const old of Object.keys(renames)) {
+    // Another step that takes the old name is not the one that the ledger knows by it. No step name contains U+0000.
+    after[old] = `${old}\u0000${to}`;
+  }
+  for (const [old, name] of Object.entries(renames)) after[name] = getOwn(names, old) ?? old;
+  return after;
+}
