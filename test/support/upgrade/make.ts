@@ -1,7 +1,7 @@
 // Writes what this version stores into test/fixtures/stored/<version>. Run it once, when a format has changed and before
 // that is released: `node test/support/upgrade/make.ts`. A folder that is there is never written again.
 import "fake-indexeddb/auto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { openDB } from "idb";
 import { getPlatformProxy } from "wrangler";
 import { d1Store } from "../../../adapters/d1/index.ts";
@@ -140,12 +140,17 @@ const platform = await getPlatformProxy<{ DB: Parameters<typeof d1Store>[0] }>({
   persist: false,
 });
 const { DB } = platform.env;
-const schema = await readFile(new URL("adapters/d1/migrations/0001_runs.sql", root), "utf8");
-const statements = schema
-  .replace(/^\s*--.*$/gm, "")
-  .split(";")
-  .map((one) => one.trim())
-  .filter((one) => one !== "");
+const migrations = new URL("adapters/d1/migrations/", root);
+const statements = [];
+for (const file of (await readdir(migrations)).sort()) {
+  const text = (await readFile(new URL(file, migrations), "utf8")).replace(/^\s*--.*$/gm, "");
+  statements.push(
+    ...text
+      .split(";")
+      .map((one) => one.trim())
+      .filter((one) => one !== ""),
+  );
+}
 for (const statement of statements) await DB.prepare(statement).all();
 
 for (const [name, store] of [
