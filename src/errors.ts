@@ -81,11 +81,8 @@ export class DurableError extends Error {
   constructor(code: ErrorCode, message: string, options: DurableErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
-    if (options.path !== undefined) this.path = options.path;
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
-    if (options.missing !== undefined) this.missing = options.missing;
-    if (options.details !== undefined) this.details = options.details;
+    const { path, hint, retryAfterMs, missing, details } = options;
+    Object.assign(this, { path, hint, retryAfterMs, missing, details });
   }
 }
 

@@ -90,8 +90,9 @@ function expectDecodable(json: Json, path: Path): void {
 
 /** Encodes every value of a record, each under its own path. */
 export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path): JsonObject {
-  if (!isPlainObject(fields)) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
-  return located(path, (path) => readable(path, () => encodeMembers(fields, path, new Set([fields]))));
+  const encoded = isPlainObject(fields) ? fieldsOfValue(encodeValue(fields, path)) : undefined;
+  if (encoded === undefined) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
+  return encoded;
 }
 
 /** The decoded values of a record. */
@@ -176,29 +177,27 @@ function encodeParts(value: object, path: Path, inner: Ancestors): Json {
   const bytes = viewBytes(value);
   if (bytes !== undefined) return tag("bytes", bytes.kind, toBase64(bytes.bytes));
   if (isError(value)) return encodeError(value, path, inner);
-  if (isBuiltIn(value) && Object.keys(value).length === 0) {
-    switch (Object.prototype.toString.call(value)) {
-      case "[object Date]": {
-        const time = Date.prototype.getTime.call(value);
-        return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
-      }
-      case "[object Map]": {
-        const entries = [...(value as ReadonlyMap<unknown, unknown>)];
-        return tag(
-          "map",
-          entries.map(([key, item], index) => [
-            encode(key, at(at(path, index), "key"), inner),
-            encode(item, at(at(path, index), "value"), inner),
-          ]),
-        );
-      }
-      case "[object Set]": {
-        const items = [...(value as ReadonlySet<unknown>)];
-        return tag(
-          "set",
-          items.map((item, index) => encode(item, at(path, index), inner)),
-        );
-      }
+  switch (builtIn(value)) {
+    case "Date": {
+      const time = Date.prototype.getTime.call(value);
+      return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
+    }
+    case "Map": {
+      const entries = [...(value as ReadonlyMap<unknown, unknown>)];
+      return tag(
+        "map",
+        entries.map(([key, item], index) => [
+          encode(key, at(at(path, index), "key"), inner),
+          encode(item, at(at(path, index), "value"), inner),
+        ]),
+      );
+    }
+    case "Set": {
+      const items = [...(value as ReadonlySet<unknown>)];
+      return tag(
+        "set",
+        items.map((item, index) => encode(item, at(path, index), inner)),
+      );
     }
   }
   throw unkept(value, path);
@@ -241,29 +240,24 @@ function isPlainObject(value: unknown): value is object {
   return prototype === null || (Object.getPrototypeOf(prototype) === null && !Object.hasOwn(value, Symbol.toStringTag));
 }
 
-function isBuiltIn(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  const parent: unknown = prototype === null ? null : Object.getPrototypeOf(prototype);
-  return parent !== null && Object.getPrototypeOf(parent) === null && !isSpoofed(value);
-}
+/** A method of each class that throws if the object has only its name. */
+const probes: Readonly<Record<string, () => unknown>> = {
+  Date: Date.prototype.getTime,
+  Map: Map.prototype.keys,
+  Set: Set.prototype.keys,
+};
 
-function isSpoofed(value: object): boolean {
+/** The class of which the object is an instance itself, in any realm, with no fields of its own. It has a prototype. */
+function builtIn(value: object): string | undefined {
+  const parent: unknown = Object.getPrototypeOf(Object.getPrototypeOf(value));
+  const name = Object.prototype.toString.call(value).slice(8, -1);
   try {
-    switch (Object.prototype.toString.call(value)) {
-      case "[object Date]":
-        Date.prototype.getTime.call(value);
-        return false;
-      case "[object Map]":
-        Map.prototype.has.call(value, undefined);
-        return false;
-      case "[object Set]":
-        Set.prototype.has.call(value, undefined);
-        return false;
-    }
-    return true;
+    getOwn(probes, name)?.call(value);
   } catch {
-    return true;
+    return undefined;
   }
+  const isOwn = parent !== null && Object.getPrototypeOf(parent) === null && Object.keys(value).length === 0;
+  return isOwn ? name : undefined;
 }
 
 function nameOf(value: unknown): string {
