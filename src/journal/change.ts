@@ -31,7 +31,10 @@ export interface NewCheckpoint {
   readonly checkpointId?: CheckpointId;
   readonly createdAt?: string;
   readonly pendingWrites?: readonly string[];
-  /** The head's snapshot, over which this one may be a delta. Without it, or over another head, it is a keyframe. */
+  /**
+   * The snapshot on which this one is based. Over the run's head it may be a delta; without it, or over another one, it is a
+   * keyframe.
+   */
   readonly over?: Snapshot;
 }
 

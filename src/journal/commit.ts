@@ -15,7 +15,7 @@ import type { Commit, RunRow } from "../store.ts";
 import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
 import { getRun, heldRow } from "./held.ts";
 import type { JournalHost, JournalScope } from "./host.ts";
-import { checkState, fitEntry, fitRow } from "./room.ts";
+import { checkState, fitEntry, fitRow, isKept } from "./room.ts";
 
 /** Commit errors after which certainly nothing was written; after any other the outcome is unknown. */
 const certain: readonly ErrorCode[] = [
@@ -225,7 +225,7 @@ function saved(
   const { over } = checkpoint;
   const head = base?.record.headRevision;
   const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
-  checkState(host, record.run, written.snapshot);
+  if (!isKept(checkpoint.state, over?.state)) checkState(host, record.run, written.snapshot);
   return { record: checkpointRecord(host, record, checkpoint, now), ...written };
 }
 

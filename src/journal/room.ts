@@ -7,6 +7,7 @@ import { extent, getOwn, type Json, maxDepth, utf8Length } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import { sourceRunId } from "../record/lineage.ts";
 import { isTerminal, type Run, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
 import { maxRowBytes } from "../store.ts";
 import type { Held } from "./change.ts";
 import type { JournalHost } from "./host.ts";
@@ -149,6 +150,20 @@ export function checkState(
       { hint: "store many numbers as one typed array, and large data elsewhere" },
     );
   }
+}
+
+/**
+ * True if the state has only the data of one that is stored. A limit rejects new data: a run that failed beyond it can be
+ * copied and continued.
+ */
+export function isKept(state: ExecutionState<Json>, stored: ExecutionState<Json> | undefined): boolean {
+  return (
+    stored !== undefined &&
+    (Object.keys(state) as (keyof typeof state)[]).every(
+      (name) => typeof state[name] !== "object" || state[name] === stored[name] || name === "output",
+    ) &&
+    (state.output.result ?? stored.output.result) === stored.output.result
+  );
 }
 
 /** @throws `too_large` if a body could not be read again in an answer that holds it. */

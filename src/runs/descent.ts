@@ -7,7 +7,6 @@ import type { Change, Held } from "../journal/change.ts";
 import { change } from "../journal/commit.ts";
 import { getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import type { Checkpoint } from "../record/checkpoint.ts";
 import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
 import { type DescentKind, descendant, refuseUnedited, selected } from "../record/lineage.ts";
@@ -172,9 +171,9 @@ function born(
 
 // The newborn owns the data that it needs: the checkpoint is copied, under its own id, so that nothing is lost with the
 // source.
-function copyOf({ record, state }: Checkpoint<Json>): NonNullable<Change["checkpoint"]> {
+function copyOf({ record, state, snapshot }: LoadedCheckpoint): NonNullable<Change["checkpoint"]> {
   const { runId: _, ...rest } = record;
-  return { ...rest, state };
+  return { ...rest, state, over: snapshot };
 }
 
 function lineageOf({ run }: RunRecord<Json>): Fields<Json> {

@@ -253,6 +253,59 @@ test(
   }),
 );
 
+describe("a run that failed beyond the limit", () => {
+  const capabilities = [
+    defineCapability({ id: "made", version: "1", retries: { limit: 0, delay: 0 } }, () => "x".repeat(900)),
+  ];
+  const skills = [
+    defineGraphSkill({
+      id: "growing",
+      version: "1",
+      steps: Array.from({ length: 30 }, (_, index) => ({ id: `g${index}`, uses: "made", output: `vars.v${index}` })),
+    }),
+  ];
+  const sizeOf = (kept: ExecutionState) =>
+    new TextEncoder().encode(JSON.stringify(writeState(encodeState(kept)))).length;
+
+  test(
+    "is resumed, replayed and forked from its head, and goes on where the limit is larger",
+    on(async (stage) => {
+      const options = { capabilities, skills };
+      const large = stage.runtime({ ...options, executor: "large" });
+      let beyond = 0;
+      for (let limit = 12_000; limit < 13_000; limit += 100) {
+        const runtime = stage.runtime({ ...options, maxStateBytes: limit, executor: `small ${limit}`, onError() {} });
+        const runs = runtime.for(stage.tenant);
+        const runId = `grown to ${limit}`;
+        await runs.start({ skillId: "growing", runId });
+        await runtime.idle();
+        const { checkpointHead = "", ...run } = await runs.get(runId);
+        expect(run).toMatchObject({ status: "failed", error: { code: "too_large" } });
+        const { state: kept } = await runs.loadCheckpoint(runId, checkpointHead);
+        if (sizeOf(kept) > limit) beyond++;
+
+        const replay = await runs.replay(runId);
+        const fork = await runs.fork(runId);
+        expect((await runs.loadCheckpoint(fork.run.runId, checkpointHead)).state).toEqual(kept);
+        await runs.resume(fork.run.runId);
+        await runs.resume(runId);
+        await runtime.idle();
+        for (const { runId: id } of [run, replay.run, fork.run]) {
+          // The next step is one too many again.
+          expect(await runs.get(id)).toMatchObject({ status: "failed", error: { code: "too_large" } });
+        }
+        expect(await refusalOf(runs.fork(runId, { edit: { vars: { more: "x".repeat(4_000) } } }))).toMatchObject({
+          code: "too_large",
+        });
+        await large.for(stage.tenant).resume(fork.run.runId);
+        await large.idle();
+        expect(await runs.get(fork.run.runId)).toMatchObject({ status: "completed" });
+      }
+      expect(beyond).toBeGreaterThan(0);
+    }),
+  );
+});
+
 // Times that are no whole milliseconds.
 
 test(
