@@ -36,13 +36,13 @@ export function connect<Schema extends DBSchema>(
   name: string,
   migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
-  onOutdated: () => void = () => {},
+  onOutdated?: () => void,
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
   let current: Promise<Database> | undefined;
   let opened: Database | undefined;
   let closed = false;
-  let isOutdated = false;
+  let outdated = onOutdated;
 
   function open(): Promise<Database> {
     if (closed)
@@ -75,9 +75,9 @@ export function connect<Schema extends DBSchema>(
         (cause) => {
           current = undefined;
           reject(cause);
-          if (nameOf(cause) !== "VersionError" || isOutdated) return;
-          isOutdated = true;
-          onOutdated();
+          if (nameOf(cause) !== "VersionError") return;
+          outdated?.();
+          outdated = undefined;
         },
       );
     });
@@ -89,7 +89,7 @@ export function connect<Schema extends DBSchema>(
     let upgrading: Transaction | undefined;
     let failure: unknown;
     // Some browsers that do not allow it have none, and others throw.
-    if ((globalThis.indexedDB ?? undefined) === undefined) throw noDatabase();
+    if (!globalThis.indexedDB) throw noDatabase();
     try {
       return await openDB<Schema>(name, migrations.length, {
         upgrade: (db, from, _, transaction) => {
@@ -123,14 +123,14 @@ export function connect<Schema extends DBSchema>(
   }
 
   async function begin<Mode extends "readonly" | "readwrite">(stores: StoreNames<Schema>[], mode: Mode) {
-    const db = await open();
+    const attempt = async () => (await open()).transaction(stores, mode, { durability });
     try {
-      return db.transaction(stores, mode, { durability });
+      return await attempt();
     } catch (error) {
-      if (nameOf(error) !== "InvalidStateError") throw error;
+      if (nameOf(error) !== "InvalidStateError" || opened === undefined) throw error;
       // The connection was lost, and the event that says so is still on its way. Nothing has begun on it.
-      release(db);
-      return (await open()).transaction(stores, mode, { durability });
+      release(opened);
+      return attempt();
     }
   }
 
@@ -211,25 +211,26 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
     case "SecurityError":
       return noDatabase({ cause });
   }
-  const message = `${operation} failed on IndexedDB: ${name} ${cause instanceof Error ? cause.message : ""}`;
-  return new DurableError("store_failed", message.trim(), { cause });
+  const message = cause instanceof Error ? cause.message : "";
+  return new DurableError("store_failed", `${operation} failed on IndexedDB: ${name} ${message}`.trim(), { cause });
 }
 
 function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
   return new DurableError("unsupported", "IndexedDB is not available on this page", {
-    hint: "a sandboxed frame needs allow-same-origin; a frame of another site, or a private window, may have no storage",
+    hint: "a sandboxed frame needs allow-same-origin; a frame of another site or a private window may have none",
     ...options,
   });
 }
 
 async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {
-  const hint = "delete runs that are no longer needed, or ask for more with persistStorage()";
+  const hint = "delete runs, or ask for more with persistStorage()";
   const room = await storageRoom();
-  const refusal = `${operation}: the browser allows this site no more storage`;
-  if (room === undefined) return new DurableError("quota_exceeded", refusal, { hint, cause });
-  const { usage, quota } = room;
-  const message = `${refusal}; it uses ${usage} of ${quota} bytes`;
-  return new DurableError("quota_exceeded", message, { hint, cause, details: { usage, quota } });
+  const used = room && `; it uses ${room.usage} of ${room.quota} bytes`;
+  return new DurableError("quota_exceeded", `${operation}: the browser allows this site no more storage${used ?? ""}`, {
+    hint,
+    cause,
+    ...(room && { details: { usage: room.usage, quota: room.quota } }),
+  });
 }
 
 function nameOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import type { StoreNames } from "idb";
 import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
@@ -9,8 +10,9 @@ import {
   migrations,
   type Place,
   type Schema,
+  type StoredEntry,
   type StoredRun,
-  type StoredSnapshot,
+  stores,
 } from "./schema.ts";
 
 export { persistStorage, type Room, storageRoom } from "./room.ts";
@@ -58,13 +60,14 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
 
     listRuns: (tenant, { after, offset, limit, order, ...filter }) =>
       transact("listRuns", ["places", "runs"], "readonly", async (tx) => {
-        const [first, last] = listRange(tenant, filter);
-        const place = after === undefined ? undefined : [...first, after.createdAt, after.runId];
+        const first = listed(tenant, filter);
+        const last = [...first, behindAll];
+        const place = after && [...first, after.createdAt, after.runId];
         const isForward = order === "ascending";
         const found = await page<Place>(tx.objectStore("places").index("listed"), {
           range: isForward
-            ? IDBKeyRange.bound(place ?? first, last, place !== undefined)
-            : IDBKeyRange.bound(first, place ?? last, false, place !== undefined),
+            ? IDBKeyRange.bound(place ?? first, last, !!place)
+            : IDBKeyRange.bound(first, place ?? last, false, !!place),
           direction: isForward ? "next" : "prev",
           offset,
           limit,
@@ -77,22 +80,17 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         tx
           .objectStore("places")
           .index("listed")
-          .count(IDBKeyRange.bound(...listRange(tenant, filter))),
+          .count(within(listed(tenant, filter))),
       ),
 
     usage: (tenant) =>
-      transact("usage", ["places", "runs", "entries", "snapshots", "claims"], "readonly", async (tx) => {
+      transact("usage", stores, "readonly", async (tx) => {
         const range = within([tenant]);
-        const [runs, ...bytes] = await Promise.all([
-          tx
-            .objectStore("places")
-            .index("listed")
-            .count(IDBKeyRange.bound(...listRange(tenant, {}))),
-          bytesOf<StoredRun>(tx.objectStore("runs"), range, ({ row }) => row.body),
-          bytesOf<EntryRow>(tx.objectStore("entries"), range, ({ body }) => body),
-          bytesOf<StoredSnapshot>(tx.objectStore("snapshots"), range, ({ body }) => body),
-          bytesOf<ClaimRow>(tx.objectStore("claims"), range, ({ body }) => body),
-        ]);
+        const bodies = (["runs", "entries", "snapshots", "claims"] as const).map((name) =>
+          bytesOf(tx.objectStore(name), range),
+        );
+        const places = tx.objectStore("places").index("listed");
+        const [runs, ...bytes] = await Promise.all([places.count(within(listed(tenant, {}))), ...bodies]);
         return { runs, bytes: bytes.reduce((sum, some) => sum + some, 0) };
       }),
 
@@ -110,26 +108,34 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
       }),
 
     getEntry: (tenant, runId, checkpointId) =>
-      transact("getEntry", ["entries"], "readonly", (tx) =>
-        tx.objectStore("entries").index("checkpoint").get([tenant, runId, checkpointId]),
-      ),
+      transact("getEntry", ["entries"], "readonly", async (tx) => {
+        const stored = await tx.objectStore("entries").index("checkpoint").get([tenant, runId, checkpointId]);
+        return stored && entryOf(stored);
+      }),
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
-      transact("listEntries", ["entries"], "readonly", (tx) =>
-        page<EntryRow>(tx.objectStore("entries"), {
+      transact("listEntries", ["entries"], "readonly", async (tx) => {
+        const found = await page<StoredEntry>(tx.objectStore("entries"), {
           range: IDBKeyRange.bound([tenant, runId, after], [tenant, runId, behindAll], true),
           keep: (entry) => !checkpointsOnly || entry.checkpointId !== undefined,
           limit,
-        }),
-      ),
+        });
+        return found.map(entryOf);
+      }),
 
     getSnapshots: (tenant, runId, from, to) =>
-      transact("getSnapshots", ["snapshots"], "readonly", async (tx) => {
+      transact("getSnapshots", ["entries", "snapshots"], "readonly", async (tx) => {
         // Not an empty range but an error, in IndexedDB.
         if (from > to) return [];
         const range = IDBKeyRange.bound([tenant, runId, from], [tenant, runId, to]);
-        const found = await tx.objectStore("snapshots").getAll(range);
-        return found.map(({ revision, body }) => ({ revision, body }));
+        const [entries, large] = await Promise.all([
+          tx.objectStore("entries").getAll(range),
+          tx.objectStore("snapshots").getAll(range),
+        ]);
+        return [
+          ...entries.flatMap(({ revision, snapshot }) => (snapshot === undefined ? [] : { revision, body: snapshot })),
+          ...large.map(({ revision, body }) => ({ revision, body })),
+        ].sort((one, other) => one.revision - other.revision);
       }),
 
     getClaim: (tenant, kind, key) =>
@@ -142,58 +148,70 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         return page<ClaimRow>(tx.objectStore("claims").index("owner"), { range, limit });
       }),
 
-    commit: ({ run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase = false }) =>
-      transact("commit", ["runs", "places", "entries", "snapshots", "claims"], "readwrite", async (tx, undo) => {
-        const [runs, places, entries] = [tx.objectStore("runs"), tx.objectStore("places"), tx.objectStore("entries")];
-        const [snapshots, claimed] = [tx.objectStore("snapshots"), tx.objectStore("claims")];
-        const { tenant, runId } = run;
+    commit({ run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase = false }) {
+      const { tenant, runId, revision } = run;
+      const entries = entry === undefined ? earlier : [...earlier, { ...entry, revision }];
+      return transact("commit", stores, "readwrite", async (tx, undo) => {
+        const at = <Name extends StoreNames<Schema>>(name: Name) => tx.objectStore(name);
+        // Async, because they may also throw, as Chromium does for a value that is too large for it.
+        const put = async <Name extends StoreNames<Schema>>(name: Name, row: Schema[Name]["value"]) =>
+          at(name).put(row);
+        const key: [string, string] = [tenant, runId];
 
         const reading = Promise.all([
-          runs.get([tenant, runId]),
-          Promise.all(claims.map(({ kind, key }) => claimed.get([tenant, kind, key]))),
-          erase ? claimed.index("owner").getAll(within([tenant, runId])) : [],
+          at("runs").get(key),
+          Promise.all(claims.map(({ kind, key }) => at("claims").get([tenant, kind, key]))),
+          erase ? at("claims").index("owner").getAll(within(key)) : [],
         ]);
         const owned = erase ? (await reading)[2] : [];
-        const writes: (() => Promise<unknown>)[] = owned.map((one) => () => {
-          if (one.lapsesAt === undefined) return claimed.delete([tenant, one.kind, one.key]);
-          return claimed.put({ ...one, body: "" });
-        });
-        if (erase) {
-          writes.push(() => entries.delete(within([tenant, runId])));
-          writes.push(() => snapshots.delete(within([tenant, runId])));
-        }
-        writes.push(() => runs.put({ row: run }));
-        writes.push(...claims.map((one) => () => claimed.put({ ...one, tenant, runId })));
-        for (const one of [...earlier, ...(entry === undefined ? [] : [{ ...entry, revision: run.revision }])]) {
-          const { snapshot, ...record } = one;
-          const { revision } = record;
-          // `add`, not `put`: a checkpoint id that the run already has fails, and the transaction with it.
-          writes.push(() => entries.add({ ...record, tenant, runId }));
-          if (snapshot !== undefined) writes.push(() => snapshots.add({ tenant, runId, revision, body: snapshot }));
-        }
         // Before the reads are answered, which takes a sixth off the time of a commit. Requests are answered in their
-        // order: the reads are known, and a rejected commit undone, before the first write is answered. Each write is
-        // async because it may also throw, as Chromium does for a value that is too large for it.
-        const writing = Promise.all(writes.map(async (write) => write()));
+        // order: the reads are known, and a rejected commit undone, before the first write is answered.
+        const writing = Promise.all([
+          ...owned.map((one) =>
+            one.lapsesAt === undefined
+              ? at("claims").delete([tenant, one.kind, one.key])
+              : put("claims", { ...one, body: "" }),
+          ),
+          ...(erase ? (["entries", "snapshots"] as const).map((name) => at(name).delete(within(key))) : []),
+          put("runs", { row: run }),
+          ...claims.map((one) => put("claims", { ...one, tenant, runId })),
+          // A checkpoint id that the run already has fails by its index, and the transaction with it.
+          ...entries.flatMap((one) => {
+            const { snapshot: body = "", ...record } = one;
+            if (body.length <= mostInEntry) return put("entries", { ...one, tenant, runId });
+            return [
+              put("entries", { ...record, tenant, runId }),
+              put("snapshots", { tenant, runId, revision: one.revision, body }),
+            ];
+          }),
+        ]);
         // Awaited below, unless the commit is rejected: then they abort with the transaction.
         writing.catch(() => undefined);
 
         const [previous, found] = await reading;
-        const claim = found.find((one) => one !== undefined && one.runId !== runId && isInForce(one, now));
+        const claim = found.find((one) => one && one.runId !== runId && isInForce(one, now));
         if (claim !== undefined) return undo({ kind: "claimed", claim });
         if (over !== (previous?.row.revision ?? 0)) return undo({ kind: "conflict" });
         const placing = async () => {
-          if (previous !== undefined && !hasMoved(previous.row, run)) return;
-          const place = { tenant, runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
-          await (place.listKeys.length > 0 ? places.put(place) : places.delete([tenant, runId]));
+          const place = placeOf(run);
+          if (previous !== undefined && JSON.stringify(placeOf(previous.row)) === JSON.stringify(place)) return;
+          await (place.listKeys.length > 0 ? at("places").put(place) : at("places").delete(key));
         };
         // Together: the first one that fails has the reason; all others only report the abort.
         await Promise.all([writing, placing()]);
         return { kind: "committed" };
-      }),
+      });
+    },
 
     close: async () => close(),
   };
+}
+
+/** The characters of a snapshot that is kept in the record of its entry. */
+const mostInEntry = 16_384;
+
+function entryOf({ snapshot: _, ...entry }: StoredEntry): EntryRow {
+  return entry;
 }
 
 /** IndexedDB sorts an array after every number and string, so no key with the same beginning comes after it. */
@@ -203,9 +221,9 @@ function within(beginning: IDBValidKey[]): IDBKeyRange {
   return IDBKeyRange.bound(beginning, [...beginning, behindAll]);
 }
 
-function listRange(tenant: string, { status, skillId, sourceRunId }: RunFilter): [IDBValidKey[], IDBValidKey[]] {
-  const first = [tenant, status ?? all, skillId ?? all, sourceRunId ?? all];
-  return [first, [...first, behindAll]];
+/** What the keys of a list begin with. */
+function listed(tenant: string, { status, skillId, sourceRunId }: RunFilter): IDBValidKey[] {
+  return [tenant, status ?? all, skillId ?? all, sourceRunId ?? all];
 }
 
 /** One key for each filter that the run passes, so that a page of any filter is one range. */
@@ -217,17 +235,16 @@ function listKeys({ tenant, runId, createdAt, status, skillId, sourceRunId }: Ru
   );
 }
 
-function dueKeys({ tenant, runId, status, dueAt }: RunRow): DueKey[] {
-  if (status === undefined || dueAt === undefined) return [];
+function dueKeys({ tenant, runId, dueAt }: RunRow): DueKey[] {
+  if (dueAt === undefined) return [];
   return [
     [all, dueAt, runId, tenant],
     [tenant, dueAt, runId, tenant],
   ];
 }
 
-/** True if the run has another place in lists than before, or is in other lists. */
-function hasMoved(before: RunRow, after: RunRow): boolean {
-  return (["status", "skillId", "sourceRunId", "dueAt"] as const).some((field) => before[field] !== after[field]);
+function placeOf(run: RunRow): Place {
+  return { tenant: run.tenant, runId: run.runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
 }
 
 /** The rows of runs, in the order of their places. */
@@ -265,15 +282,21 @@ interface Walkable<Value> {
  * The UTF-8 bytes of the bodies in a range. One body is held at a time, so that a tenant's whole store is not in memory
  * at once.
  */
-async function bytesOf<Value>(
-  source: Walkable<Value>,
-  range: IDBKeyRange,
-  bodyOf: (value: Value) => string,
-): Promise<number> {
+async function bytesOf(source: Walkable<Stored>, range: IDBKeyRange): Promise<number> {
   let bytes = 0;
-  let cursor = await source.openCursor(range, "next");
-  for (; cursor !== null; cursor = await cursor.continue()) bytes += utf8Length(bodyOf(cursor.value));
+  const keep = ({ row, body = row?.body ?? "", snapshot = "" }: Stored) => {
+    bytes += utf8Length(body + snapshot);
+    return false;
+  };
+  await page(source, { range, limit: 1, keep });
   return bytes;
+}
+
+/** What the records of any object store have in common. */
+interface Stored {
+  readonly row?: { readonly body: string };
+  readonly body?: string;
+  readonly snapshot?: string;
 }
 
 /** The largest step of a cursor. No database has this many records. */

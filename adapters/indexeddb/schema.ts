@@ -1,4 +1,4 @@
-import type { DBSchema } from "idb";
+import type { DBSchema, StoreNames } from "idb";
 import type { ClaimRow, EntryRow, RunRow, SnapshotRow } from "../../src/store.ts";
 import type { Migration } from "./connection.ts";
 
@@ -34,16 +34,27 @@ export interface Place {
   readonly dueKeys: readonly DueKey[];
 }
 
+/**
+ * An entry, with its snapshot if that is small: a commit takes longer for each object store that it writes. A large one is in a
+ * store of its own, so that a history is read without it.
+ */
+export interface StoredEntry extends EntryRow {
+  readonly snapshot?: string;
+}
+
 export type StoredSnapshot = SnapshotRow & Pick<RunRow, "tenant" | "runId">;
 
 export interface Schema extends DBSchema {
   runs: { key: [string, string]; value: StoredRun };
   places: { key: [string, string]; value: Place; indexes: { listed: ListKey; due: DueKey } };
-  entries: { key: [string, string, number]; value: EntryRow; indexes: { checkpoint: [string, string, string] } };
-  /** Apart from the entries, so that a history is read without them. */
+  entries: { key: [string, string, number]; value: StoredEntry; indexes: { checkpoint: [string, string, string] } };
+  /** The large ones. In databases that began before version 3 there are small ones too. */
   snapshots: { key: [string, string, number]; value: StoredSnapshot };
   claims: { key: [string, string, string]; value: ClaimRow; indexes: { owner: [string, string, string, string] } };
 }
+
+/** All object stores. */
+export const stores: StoreNames<Schema>[] = ["runs", "places", "entries", "snapshots", "claims"];
 
 /** A released migration is never changed: existing databases have run it. */
 export const migrations: readonly Migration<Schema>[] = [
@@ -63,13 +74,15 @@ export const migrations: readonly Migration<Schema>[] = [
     places.createIndex("listed", "listKeys", { multiEntry: true });
     places.createIndex("due", "dueKeys", { multiEntry: true });
     const runs = transaction.objectStore("runs");
-    for (const index of [...untyped(runs).indexNames]) untyped(runs).deleteIndex(index);
+    for (const index of ["listed", "due"]) untyped(runs).deleteIndex(index);
     for (let cursor = await runs.openCursor(); cursor !== null; cursor = await cursor.continue()) {
       const { row, listKeys, dueKeys } = cursor.value as StoredRun & Place;
       await cursor.update({ row });
       if (listKeys.length > 0) await places.put({ tenant: row.tenant, runId: row.runId, listKeys, dueKeys });
     }
   },
+  // Entries may have a snapshot. Nothing is rewritten; the version keeps pages that would not find it from the database.
+  async () => {},
 ];
 
 /** The store of an older version, whose indexes are no longer in the schema. */

@@ -463,7 +463,7 @@ describe("a commit in which one request fails", () => {
       };
       refuse("put");
       refuse("add");
-      const entry = { body: "record", checkpointId: "d", snapshot: "state" };
+      const entry = { body: "record", checkpointId: "d", snapshot: "state".repeat(4_000) };
       const claims = [{ kind: "k", key: "a", body: "claim" }];
       await expect(store.commit({ run: next, entry, claims, now: 1 })).rejects.toMatchObject({
         code: "quota_exceeded",

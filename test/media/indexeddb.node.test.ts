@@ -23,8 +23,10 @@ test("where the browser cannot estimate its room, running out of it still is a q
 test("a commit that a fault interrupts between its writes leaves none of them", async () => {
   const store = indexedDbStore({ name: "interrupted" });
   await store.getRun("t", "r");
-  vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(() => {
-    throw new DOMException("", "DataCloneError");
+  const { put } = IDBObjectStore.prototype;
+  vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, value) {
+    if (this.name === "entries") throw new DOMException("", "DataCloneError");
+    return put.call(this, value);
   });
   const claims = [{ kind: "k", key: "a", body: "claim" }];
   const fault = store.commit({ run, entry: { body: "record" }, claims, now: 1 });

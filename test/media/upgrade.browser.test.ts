@@ -86,3 +86,43 @@ test.each(storedVersions)("the shape that a database of $version has is never ch
     stores: indexedDb.stores.map(({ records: _, ...store }) => store),
   });
 });
+
+test("a run of version 2, whose small snapshots are apart from the entries, goes on in version 3", async () => {
+  const name = freshName();
+  const [tenant, runId] = ["t", "r"];
+  const row = { tenant, runId, revision: 2, createdAt: 1, status: "running", dueAt: 1, body: "two" };
+  const second = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
+  await second.transact("write", ["runs", "places", "entries", "snapshots"], "readwrite", async (tx) => {
+    await tx.objectStore("runs").put({ row });
+    for (const revision of [1, 2]) {
+      await tx.objectStore("entries").put({ tenant, runId, revision, checkpointId: `c${revision}`, body: "record" });
+      await tx.objectStore("snapshots").put({ tenant, runId, revision, body: `state ${revision}` });
+    }
+  });
+  const store = indexedDbStore({ name });
+  const large = "state".repeat(10_000);
+  for (const [revision, snapshot] of [
+    [3, "state 3"],
+    [4, large],
+    [5, "state 5"],
+  ] as const) {
+    const run = { ...row, revision };
+    await store.commit({ run, entry: { body: "record", checkpointId: `c${revision}`, snapshot }, now: 1 });
+  }
+  const states = ["state 1", "state 2", "state 3", large, "state 5"];
+  const expected = states.map((body, index) => ({ revision: index + 1, body }));
+  expect(await store.getSnapshots(tenant, runId, 1, 9)).toEqual(expected);
+  expect(await store.getEntry(tenant, runId, "c3")).toEqual({
+    ...{ tenant, runId, revision: 3 },
+    ...{ checkpointId: "c3", body: "record" },
+  });
+  expect((await store.usage(tenant)).bytes).toBe(3 + 5 * 6 + states.join("").length);
+  await store.close();
+  // Only the large one is apart from its entry.
+  const db = await openDB<Schema>(name);
+  expect((await db.getAllKeys("snapshots")).map(([, , revision]) => revision)).toEqual([1, 2, 4]);
+  db.close();
+  const outdated = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
+  const old = outdated.transact("read", ["runs"], "readonly", async () => undefined);
+  await expect(old).rejects.toMatchObject({ code: "store_outdated" });
+});
