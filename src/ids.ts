@@ -59,7 +59,7 @@ export function parseCheckpointId(text: unknown, path = "checkpoint_id"): Checkp
   return parseId(text, path) as CheckpointId;
 }
 
-/** So many random bytes; those of `crypto.getRandomValues` outside tests. */
+/** Random bytes, this number of them: those of `crypto.getRandomValues` outside tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
 /** The platform's random bytes, drawn many at a time: a call of the platform costs more than a step has time for. */
