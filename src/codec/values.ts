@@ -247,7 +247,7 @@ const probes: Readonly<Record<string, () => unknown>> = {
   Set: Set.prototype.keys,
 };
 
-/** The class of which the object is an instance itself, in any realm, with no fields of its own. It has a prototype. */
+/** The class whose direct instance the object is, in any realm, without fields of its own. The object has a prototype. */
 function builtIn(value: object): string | undefined {
   const parent: unknown = Object.getPrototypeOf(Object.getPrototypeOf(value));
   const name = Object.prototype.toString.call(value).slice(8, -1);
