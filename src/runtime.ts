@@ -225,8 +225,8 @@ function carefully(onError: OnError): OnError {
   const complain = (error: unknown, of: unknown) => console.error(error, "while onError was called with", of);
   return (error, context) => {
     try {
-      const told: unknown = onError(error, context);
-      if (told instanceof Promise) told.catch((failure) => complain(failure, error));
+      const answer: unknown = onError(error, context);
+      if (answer instanceof Promise) answer.catch((failure) => complain(failure, error));
     } catch (failure) {
       complain(failure, error);
     }

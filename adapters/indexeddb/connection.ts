@@ -30,13 +30,15 @@ export type Migration<Schema extends DBSchema> = (
 
 /**
  * A connection that the first transaction opens, and that the next one opens again if it was lost. `onOutdated` is
- * called once, when the database has a version that is not among the migrations.
+ * called once, when the database has a version that is not among the migrations; `onDataLoss`, when the browser has deleted
+ * a damaged database and made an empty one.
  */
 export function connect<Schema extends DBSchema>(
   name: string,
   migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
   onOutdated?: () => void,
+  onDataLoss: (error: DurableError) => void = console.error,
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
   let current: Promise<Database> | undefined;
@@ -66,7 +68,7 @@ export function connect<Schema extends DBSchema>(
             // Another tab wants to upgrade or delete the database, and waits for this.
             release(db);
             // Resolves once that upgrade is over; it may also be aborted.
-            if (newVersion !== null && !closed) open().catch(() => undefined);
+            if (newVersion !== null && !closed) open().catch(() => {});
           });
           // The browser has taken the connection away.
           db.addEventListener("close", () => release(db));
@@ -92,13 +94,17 @@ export function connect<Schema extends DBSchema>(
     if (!globalThis.indexedDB) throw noDatabase();
     try {
       return await openDB<Schema>(name, migrations.length, {
-        upgrade: (db, from, _, transaction) => {
+        upgrade: (db, from, _, transaction, event: DataLossEvent) => {
+          if (event.dataLoss === "total") {
+            const cause = event.dataLossMessage;
+            onDataLoss(new DurableError("corrupt_data", `the browser deleted the damaged database ${name}`, { cause }));
+          }
           const migrating = async () => {
             for (const migrate of migrations.slice(from)) await migrate(db, transaction);
           };
           upgrading = transaction;
           // Opening rejects too, and that error is the one that is reported.
-          transaction.done.catch(() => undefined);
+          transaction.done.catch(() => {});
           // A failure aborts the whole upgrade.
           migrating().catch((error: unknown) => {
             failure = error;
@@ -156,6 +162,15 @@ export function connect<Schema extends DBSchema>(
   }
 
   return { transact, close };
+}
+
+/**
+ * Chromium deletes a database that it cannot read, and says so when it opens the empty one. Other browsers do not say it.
+ * Source: https://source.chromium.org/chromium/chromium/src/+/main:third_party/blink/renderer/modules/indexeddb/idb_version_change_event.idl
+ */
+interface DataLossEvent extends IDBVersionChangeEvent {
+  readonly dataLoss?: "none" | "total";
+  readonly dataLossMessage?: string;
 }
 
 interface Transaction {

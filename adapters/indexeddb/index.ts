@@ -1,4 +1,5 @@
 import type { StoreNames } from "idb";
+import type { DurableError } from "../../src/errors.ts";
 import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
@@ -32,6 +33,11 @@ export interface IndexedDbStoreOptions {
    * `store_outdated`, until the page is reloaded.
    */
   readonly onOutdated?: () => void;
+  /**
+   * Called with a `corrupt_data` if the browser has deleted a database that it could not read, and opened an empty one:
+   * whatever it held is lost. Only Chromium reports this. Default: `console.error`.
+   */
+  readonly onDataLoss?: (error: DurableError) => void;
 }
 
 /**
@@ -51,8 +57,8 @@ export interface IndexedDbStoreOptions {
  * ```
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
-  const { name = "orca-durable", durability = "strict", onOutdated } = options;
-  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated);
+  const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = options;
+  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated, onDataLoss);
 
   return {
     getRun: (tenant, runId) =>

@@ -91,8 +91,8 @@ export class Executor {
   }
 
   /** Shows a pass of this executor the run as it has just been changed here; others learn it by notifications. */
-  tell(held: Held): void {
-    this.#executions.get(executionKey(held))?.pass.tell(held);
+  notify(held: Held): void {
+    this.#executions.get(executionKey(held))?.pass.notify(held);
   }
 
   /** Calls `onError` once with the error that makes that run unreadable. */

@@ -195,7 +195,7 @@ export class Pass {
   }
 
   /** The row as this process has just written or read it; a pass that knows a later row ignores it. */
-  tell(held: Held): void {
+  notify(held: Held): void {
     this.#enqueue(async () => {
       if (this.isOver || held.row.revision <= this.#held.row.revision) return;
       this.#adopt(held);

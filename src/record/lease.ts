@@ -22,7 +22,7 @@ export function isLeaseLive(record: RunRecord<unknown>, now: number): boolean {
 }
 
 /** @throws `conflict` with the time after which the lease can be taken. */
-export function refuseLive(record: RunRecord<unknown>, now: number, hint: string): void {
+export function demandUnleased(record: RunRecord<unknown>, now: number, hint: string): void {
   const { lease, run } = record;
   if (lease === undefined || !isLeaseLive(record, now)) return;
   throw new DurableError("conflict", `run "${run.runId}" is being executed`, {

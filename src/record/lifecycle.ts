@@ -83,15 +83,7 @@ const hints: { readonly [S in RunStatus]?: string } = {
  */
 export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Transition<V> {
   const status = lifecycle[run.status][event.type];
-  if (status === undefined) {
-    const hint = hints[run.status];
-    const error = new DurableError(
-      "invalid_transition",
-      `run "${run.runId}" is ${run.status}, which does not allow ${event.type}`,
-      { details: { status: run.status, event: event.type }, ...present({ hint }) },
-    );
-    return { kind: "refused", error };
-  }
+  if (status === undefined) return { kind: "refused", error: disallowed(run, event.type) };
   const { finishedAt: _, ...rest } = run;
   const moved: Run<V> = {
     ...rest,
@@ -100,6 +92,19 @@ export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string)
     ...(isTerminal(status) ? { finishedAt: at } : {}),
   };
   return { kind: "moved", run: withOutcome(moved, event, at) };
+}
+
+/** The error of an event that a run does not allow in its status, or for a reason of its own. */
+export function disallowed(
+  { runId, status }: Run<unknown>,
+  event: string,
+  because = `, which does not allow ${event}`,
+): DurableError {
+  const details = { status, event };
+  return new DurableError("invalid_transition", `run "${runId}" is ${status}${because}`, {
+    details,
+    ...present({ hint: hints[status] }),
+  });
 }
 
 function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<V> {

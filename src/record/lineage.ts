@@ -120,7 +120,7 @@ export function selected({ run }: RunRecord<Json>, checkpointId: string | undefi
 }
 
 /** @throws `conflict` if the run is a fork whose edit was never saved: it would repeat what was to be changed. */
-export function refuseUnedited({ run, isEditPending }: RunRecord<Json>): void {
+export function demandEdited({ run, isEditPending }: RunRecord<Json>): void {
   if (isEditPending !== true) return;
   throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
     hint: "fork the source again",

@@ -85,8 +85,8 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
   const metadata = encodeFields(request.metadata ?? {}, "metadata");
   const now = host.clock.now();
-  const content = [skillId, request.skillVersion ?? null, encoded, runId ?? null, metadata];
-  const claim = await idempotencyClaim(operation, idempotencyKey, content, now);
+  const content = [skillId, request.skillVersion, encoded, runId, metadata];
+  const claim = await idempotencyClaim(scope, operation, idempotencyKey, content);
   const optional = {
     ...present({ traceId, skillVersion }),
   };

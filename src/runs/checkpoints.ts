@@ -9,7 +9,7 @@ import { type Json, jsonEqual, present } from "../json.ts";
 
 import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
-import { refuseLive, released } from "../record/lease.ts";
+import { demandUnleased, released } from "../record/lease.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { isTerminal, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
@@ -86,7 +86,7 @@ export async function saveCheckpoint(
         hint: "resume, replay or fork it first",
       });
     }
-    refuseLive(record, now, "wait until it is no longer being executed, or cancel it");
+    demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
     const over = await headSnapshot(scope, record);
     return {
       change: {

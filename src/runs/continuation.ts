@@ -2,7 +2,6 @@ import { isoTime } from "../clock.ts";
 import { encodeValue } from "../codec/values.ts";
 import type { Departure } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, isId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
@@ -12,16 +11,15 @@ import { type Json, present, utf8Length } from "../json.ts";
 
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
-import { refuseLive, released } from "../record/lease.ts";
-import { moved } from "../record/lifecycle.ts";
-import { refuseUnedited, selected } from "../record/lineage.ts";
+import { demandUnleased, released } from "../record/lease.ts";
+import { disallowed, moved } from "../record/lifecycle.ts";
+import { demandEdited, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import { type Decision, isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { isOver } from "../record/waits.ts";
 import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
 import type { Skill } from "../skills/skill.ts";
-import type { NewClaim } from "../store.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
@@ -54,15 +52,14 @@ interface Continuation {
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
 export async function resumeRun(scope: Scope, runId: RunId, request: Resumption): Promise<Resumed> {
-  const { host, executor } = scope;
+  const { executor } = scope;
   const { checkpointId, idempotencyKey } = request;
-  const content = [runId, checkpointId ?? null];
-  const claim = await idempotencyClaim("resume", idempotencyKey, content, host.clock.now());
+  const claim = await idempotencyClaim(scope, "resume", idempotencyKey, [runId, checkpointId]);
   const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const from = await getCheckpoint(scope, runId, selected(record, checkpointId));
-    refuseLive(record, now, "cancel it first, or wait until its lease lapses");
-    refuseUnedited(record);
+    demandUnleased(record, now, "cancel it first, or wait until its lease lapses");
+    demandEdited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(executor.skills, record, from);
@@ -121,25 +118,15 @@ export interface DecisionRequest extends Decision, Precondition {
   readonly idempotencyKey?: string;
 }
 
-async function decisionClaim(
-  operation: "approve" | "deny",
-  host: Host,
-  runId: RunId,
-  { stepId, approver, notes, idempotencyKey }: DecisionRequest,
-): Promise<NewClaim | undefined> {
-  const content = [runId, stepId ?? null, approver ?? null, notes ?? null];
-  return idempotencyClaim(operation, idempotencyKey, content, host.clock.now());
-}
-
 /** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
 type Opened = Continuation | { readonly head: CheckpointId };
 
 /** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
 export async function approveRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Resumed> {
-  const { host, executor } = scope;
-  const { stepId, approver, notes } = request;
+  const { executor } = scope;
+  const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
-  const claim = await decisionClaim("approve", host, runId, request);
+  const claim = await idempotencyClaim(scope, "approve", idempotencyKey, [runId, stepId, approver, notes]);
   const approved = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const gate = gateOf(record, stepId, "approve");
@@ -172,7 +159,7 @@ export async function approveRun(scope: Scope, runId: RunId, request: DecisionRe
   if (approved.isRepeat) return go(executor, approved);
   const { answer } = approved;
   if ("skill" in answer) return go(executor, { ...approved, answer });
-  executor.tell(held);
+  executor.notify(held);
   return { held, checkpointId: answer.head, isRepeat: false };
 }
 
@@ -186,10 +173,10 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 
 /** Closes a gate for good: the run is canceled. */
 export async function denyRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Repeatable> {
-  const { host, executor } = scope;
-  const { stepId, approver, notes } = request;
+  const { executor } = scope;
+  const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
-  const claim = await decisionClaim("deny", host, runId, request);
+  const claim = await idempotencyClaim(scope, "deny", idempotencyKey, [runId, stepId, approver, notes]);
   const { held, isRepeat } = await changeOnce(scope, runId, claim, ({ record }, now) => {
     demand(record, request);
     const gate = gateOf(record, stepId, "deny");
@@ -214,11 +201,7 @@ function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "appr
   if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
     throw invalidRequest("step_id", `run "${runId}" has no open gate at step "${stepId}"`);
   }
-  if (status === "running") {
-    throw new DurableError("invalid_transition", `run "${runId}" is running and has no open gate`, {
-      details: { status, event: type },
-    });
-  }
+  if (status === "running") throw disallowed(record.run, type, " and has no open gate");
   // In every such status, the lifecycle rejects the event, with an error of its own.
   return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
@@ -246,22 +229,18 @@ export interface NewSignal extends Precondition {
 
 /** Puts a signal into the run's inbox, and wakes the run if it waits for it. Each signal is delivered once. */
 export async function signalRun(scope: Scope, runId: RunId, request: NewSignal): Promise<Repeatable> {
-  const { host, executor } = scope;
+  const { executor } = scope;
   const { name, payload, idempotencyKey } = request;
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 printable ASCII characters");
   const encoded = encodeValue(payload ?? null, "payload");
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes are allowed`, { path: "payload" });
   }
-  const claim = await idempotencyClaim("signal", idempotencyKey, [runId, name, encoded], host.clock.now());
+  const claim = await idempotencyClaim(scope, "signal", idempotencyKey, [runId, name, encoded]);
   const signaled = await changeOnce<Departure | undefined>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const { run } = record;
-    if (isTerminal(run.status)) {
-      throw new DurableError("invalid_transition", `run "${runId}" is ${run.status} and cannot receive signals`, {
-        details: { status: run.status, event: "signal" },
-      });
-    }
+    if (isTerminal(run.status)) throw disallowed(run, "signal");
     const inbox = [...record.inbox, { name, payload: encoded, receivedAt: isoTime(now) }];
     if (utf8Length(JSON.stringify(inbox)) > maxInboxBytes) {
       throw new DurableError("inbox_full", `the inbox of run "${runId}" is full`, { retryAfterMs: 1_000 });
@@ -278,7 +257,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   const { held, isRepeat } = signaled;
   if (isRepeat) return { held, isRepeat };
   const { answer } = signaled;
-  if (answer === undefined) executor.tell(held);
+  if (answer === undefined) executor.notify(held);
   else executor.launch(held, answer);
   return { held, isRepeat };
 }

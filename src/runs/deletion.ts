@@ -4,7 +4,7 @@ import type { RunId } from "../ids.ts";
 import { erase } from "../journal/commit.ts";
 import { heldRow, missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import { refuseLive } from "../record/lease.ts";
+import { demandUnleased } from "../record/lease.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { RunRow } from "../store.ts";
@@ -30,7 +30,7 @@ export async function deleteRun(scope: Scope, runId: RunId, precondition: Precon
       });
     }
     // A row that cannot be read names no executor.
-    if (record !== undefined) refuseLive(record, now, "cancel it first");
+    if (record !== undefined) demandUnleased(record, now, "cancel it first");
     return true;
   });
   if (!isDeleted) missingRun(runId);

@@ -9,7 +9,7 @@ import { getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts
 import type { Json } from "../json.ts";
 import { event } from "../record/event.ts";
 import { released } from "../record/lease.ts";
-import { type DescentKind, descendant, refuseUnedited, selected } from "../record/lineage.ts";
+import { type DescentKind, demandEdited, descendant, selected } from "../record/lineage.ts";
 import { demand, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
@@ -54,7 +54,7 @@ export interface Descended {
 /** Creates a new run that executes from a checkpoint's state. The source is only read. */
 export async function replayRun(scope: Scope, runId: RunId, descent: Descent): Promise<Descended> {
   const { host, executor } = scope;
-  const claim = await descentClaim("replay", host, runId, descent);
+  const claim = await descentClaim("replay", scope, runId, descent);
   const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return descended(earlier);
   const { source, checkpoint } = await origin(scope, runId, descent);
@@ -76,10 +76,9 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
 
 /** Creates a new pending run whose head is the checkpoint. It executes nothing until it is resumed. */
 export async function forkRun(scope: Scope, runId: RunId, descent: ForkDescent): Promise<Descended> {
-  const { host } = scope;
   const { edit } = descent;
   const encoded = edit === undefined ? undefined : encodedEdit(edit);
-  const claim = await descentClaim("fork", host, runId, descent, encoded);
+  const claim = await descentClaim("fork", scope, runId, descent, encoded);
   const earlier = await earlierRun(scope, claim);
   const fork = earlier ?? (await bornFork(scope, runId, descent, claim));
   return descended(encoded === undefined ? fork : await withEdit(scope, fork, encoded));
@@ -131,14 +130,13 @@ async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit): Promise<Bo
 /** The claim of a replay or fork by its key: it covers the request, whatever the head is by then. */
 async function descentClaim(
   kind: DescentKind,
-  host: Host,
+  scope: Scope,
   runId: RunId,
   { checkpointId, newRunId, idempotencyKey }: Descent,
   edit?: EncodedEdit,
 ): Promise<NewClaim | undefined> {
-  const content: Json[] = [runId, checkpointId ?? null, newRunId ?? null];
-  if (edit !== undefined) content.push(edit.inputs, edit.vars);
-  return idempotencyClaim(kind, idempotencyKey, content, host.clock.now());
+  const content = [runId, checkpointId, newRunId, ...(edit === undefined ? [] : [edit.inputs, edit.vars])];
+  return idempotencyClaim(scope, kind, idempotencyKey, content);
 }
 
 function descended({ held, isRepeat }: Born): Descended {
@@ -149,7 +147,7 @@ async function origin(scope: Scope, runId: RunId, descent: Descent) {
   const source = await getRun(scope, runId);
   demand(source.record, descent);
   const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
-  refuseUnedited(source.record);
+  demandEdited(source.record);
   return { source, checkpoint };
 }
 

@@ -112,15 +112,15 @@ export async function* watchRun(
   // read.
   let readUpTo: number | undefined;
   let pauseMs = pollMs;
-  let told = new AbortController();
+  let woken = new AbortController();
   const unsubscribe = host.notifier.subscribe((changed) => {
-    if (changed.runId === runId && changed.tenant === tenant) told.abort();
+    if (changed.runId === runId && changed.tenant === tenant) woken.abort();
   });
-  const wake = () => told.abort();
+  const wake = () => woken.abort();
   signal?.addEventListener("abort", wake);
   try {
     while (!signal?.aborted && !host.isSpent?.()) {
-      told = new AbortController();
+      woken = new AbortController();
       // The status first: a later read contains every event that led to it.
       const { record } = await getRun(scope, runId);
       const { events, isMore }: FoundEvents =
@@ -138,7 +138,7 @@ export async function* watchRun(
         continue;
       }
       if (isTerminal(record.run.status)) return record.run.status;
-      await host.clock.sleep(pauseMs, told.signal);
+      await host.clock.sleep(pauseMs, woken.signal);
       pauseMs = Math.min(pauseMs * 2, Math.max(pollMs, maxPollMs));
     }
     return undefined;

@@ -5,7 +5,7 @@ import { parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-import { refuseLive } from "../record/lease.ts";
+import { demandUnleased } from "../record/lease.ts";
 import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";
@@ -38,7 +38,7 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const { host, tenant } = scope;
   const { row, record } = await getRun(scope, parseRunId(runId));
   const now = host.clock.now();
-  refuseLive(record, now, "wait until it is no longer being executed, or cancel it");
+  demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
   const { revision, createdAt, body } = row;
   await expectReadable(host, tenant, row);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });

@@ -22,10 +22,10 @@ type Operation = "create" | "start" | "replay" | "fork" | "resume" | "approve" |
  * @throws `invalid_request` if it is not a key.
  */
 export async function idempotencyClaim(
+  { host }: Scope,
   operation: Operation,
   key: string | undefined,
-  content: readonly Json[],
-  now: number,
+  content: readonly (Json | undefined)[],
 ): Promise<NewClaim | undefined> {
   if (key === undefined) return undefined;
   if (typeof key !== "string" || key.length === 0 || key.length > 1000) {
@@ -34,8 +34,8 @@ export async function idempotencyClaim(
   return {
     kind: idempotency,
     key: await sha256(JSON.stringify([operation, key])),
-    lapsesAt: now + idempotencyMs,
-    body: await sha256(canonicalJson(content)),
+    lapsesAt: host.clock.now() + idempotencyMs,
+    body: await sha256(canonicalJson(content.map((part) => part ?? null))),
   };
 }
 

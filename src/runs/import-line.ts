@@ -9,7 +9,7 @@ import { checkDepth, checkRow, checkState } from "../journal/room.ts";
 import type { Json } from "../json.ts";
 import { type JsonObject, present, utf8Length } from "../json.ts";
 
-import { refuseLive } from "../record/lease.ts";
+import { demandUnleased } from "../record/lease.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";
 import { dueAt } from "../record/waits.ts";
@@ -201,7 +201,7 @@ function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: str
   const text = bodyOf(fields, place);
   const { nonce, record: read } = readRunBody(text, `run "${runId}"`);
   if (read === undefined || read.run.runId !== runId) throw invalidRequest(place, "the row belongs to another run");
-  refuseLive(read, host.clock.now(), "wait until its run is no longer being executed there");
+  demandUnleased(read, host.clock.now(), "wait until its run is no longer being executed there");
   // Unchanged within a tenant, so that the bytes stay the same.
   const isOwn = read.run.tenantId === tenant;
   const record = isOwn ? read : { ...read, run: { ...read.run, tenantId: tenant } };

@@ -65,7 +65,7 @@ function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
       };
     }
     const missed = Object.keys(mocks).find((name) => !asked.has(name));
-    if (missed !== undefined) return refuse(run, missed, "the body ended without calling a step of that name");
+    if (missed !== undefined) return endWithMock(run, missed, "the body ended without calling a step of that name");
     return ended();
   };
 }
@@ -79,7 +79,7 @@ function mockedStep(run: BodyRun, step: WorkflowStep, mocks: StepMocks, asked: S
   const unmocked =
     <Args extends readonly unknown[], T>(kind: string, take: (name: string, ...args: Args) => Promise<T>) =>
     (name: string, ...args: Args): Promise<T> =>
-      mockOf(name) === undefined ? take(name, ...args) : refuse(run, name, `a ${kind} cannot be mocked`);
+      mockOf(name) === undefined ? take(name, ...args) : endWithMock(run, name, `a ${kind} cannot be mocked`);
 
   return {
     do<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
@@ -134,7 +134,7 @@ function eventAction({ pass }: BodyRun, id: string, type: string, mock: Mock): A
 }
 
 /** Fails the run, whatever its body makes of it. */
-function refuse<T>(run: BodyRun, name: string, problem: string): Promise<T> {
-  run.refuse(invalidMock(name, problem).message, name, "invalid_definition");
+function endWithMock<T>(run: BodyRun, name: string, problem: string): Promise<T> {
+  run.endWith(invalidMock(name, problem).message, name, "invalid_definition");
   return new Promise(() => {});
 }

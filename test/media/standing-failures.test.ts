@@ -28,378 +28,374 @@ async function unhandledIn(work: () => Promise<void>): Promise<unknown[]> {
   return seen;
 }
 
-/** That whatever a pass throws fails a step or the run at once, in one way, on one medium. */
-function testOneWayToFail(): void {
-  const played = playedOn(harness);
+// That whatever a pass throws fails a step or the run at once, in one way.
+const played = playedOn(harness);
 
-  describe(`the failure of a step on ${medium}`, () => {
-    played("that is awaited late ends no process, and reaches the body", async ({ actor }) => {
-      const { start } = actor({
-        body: async (step) => {
-          const failing = step.do("a", once, async () => {
-            await pause(20);
-            throw new Error("later");
-          });
-          await step.do("b", () => pause(150));
-          return failing.catch((error: Error) => error.message);
-        },
-      });
-      let run: unknown;
-      const unhandled = await unhandledIn(async () => {
-        run = await start();
-      });
-      expect(run).toMatchObject({ status: "completed", result: "later" });
-      expect(unhandled).toEqual([]);
+describe(`the failure of a step on ${medium}`, () => {
+  played("that is awaited late ends no process, and reaches the body", async ({ actor }) => {
+    const { start } = actor({
+      body: async (step) => {
+        const failing = step.do("a", once, async () => {
+          await pause(20);
+          throw new Error("later");
+        });
+        await step.do("b", () => pause(150));
+        return failing.catch((error: Error) => error.message);
+      },
     });
-
-    played("that is not awaited ends no process, nor does what is refused", async ({ actor }) => {
-      const { start } = actor({
-        body: async (step) => {
-          void step.do("a", once, async () => Promise.reject(new Error("not awaited")));
-          void step.do("", async () => 1);
-          void step.sleepUntil("b", Number.NaN);
-          void step.waitForEvent("c", { type: undefined as never });
-          void step.use("d", "not registered");
-          await step.do("e", () => pause(50));
-          return "done";
-        },
-      });
-      let run: unknown;
-      const unhandled = await unhandledIn(async () => {
-        run = await start();
-      });
-      expect(run).toMatchObject({ status: "completed", result: "done" });
-      expect(unhandled).toEqual([]);
+    let run: unknown;
+    const unhandled = await unhandledIn(async () => {
+      run = await start();
     });
-
-    played("is handed to `onError` itself, with its run and its step; so is that of a body", async ({ actor }) => {
-      class Broken extends Error {}
-      const told: [unknown, unknown][] = [];
-      const ofStep = new Broken("the step's");
-      const ofBody = new Broken("the body's");
-      const { start } = actor({
-        onError: (error, context) => told.push([error, context]),
-        body: async (step) => {
-          await step.do("a", once, async () => Promise.reject(ofStep)).catch(() => {});
-          await step.do("b", async () => "goes on");
-          throw ofBody;
-        },
-      });
-      const { runId } = await start();
-      expect(told.map(([error]) => error)).toEqual([ofStep, ofBody]);
-      expect(told[0]?.[0]).toBe(ofStep);
-      expect(told[1]?.[0]).toBe(ofBody);
-      expect(told.map(([, context]) => context)).toMatchObject([
-        { runId, skillId: "body", stepId: "a" },
-        { runId, skillId: "body" },
-      ]);
-    });
-
-    played("that a body caught does not hide the error that ends the body", async ({ actor }) => {
-      const ofStep = new Error("the step's");
-      const ofBody = new Error("the body's");
-      const { start, errors } = actor({
-        body: async (step) => {
-          await step.do("a", once, async () => Promise.reject(ofStep)).catch(() => {});
-          throw ofBody;
-        },
-      });
-      await start();
-      expect(errors[0]).toBe(ofStep);
-      expect(errors[1]).toBe(ofBody);
-    });
-
-    played("keeps the name of its error in the history, and no stack", async ({ actor }) => {
-      const { start, runs } = actor({
-        body: (step) => step.do("a", once, async () => Promise.reject(new RangeError("too far"))),
-      });
-      const { runId } = await start();
-      const failed = (await runs.events(runId)).items.find(({ eventType }) => eventType === "step.failed");
-      expect(failed?.payload).toMatchObject({ step_id: "a", error: "too far", error_name: "RangeError" });
-      const { stepResults } = await headOf(runs, runId);
-      expect(JSON.stringify([stepResults, (await runs.events(runId)).items])).not.toContain("standing-failures");
-    });
+    expect(run).toMatchObject({ status: "completed", result: "later" });
+    expect(unhandled).toEqual([]);
   });
 
-  describe(`an argument of a step on ${medium}`, () => {
-    const longest = Number.MAX_SAFE_INTEGER;
-    const refusals: readonly { readonly name: string; readonly ask: (step: WorkflowStep) => Promise<unknown> }[] = [
-      { name: "a time that no Date can hold", ask: (step) => step.sleepUntil("x", longest) },
-      { name: "a time before all Dates", ask: (step) => step.sleepUntil("x", -longest) },
-      { name: "a sleep that no Date can hold", ask: (step) => step.sleep("x", longest) },
-      { name: "a sleep of no number", ask: (step) => step.sleep("x", Number.NaN) },
-      {
-        name: "a delay that no Date can hold",
-        ask: (step) => step.do("x", { retries: { limit: 1, delay: longest } }, async () => 1),
+  played("that is not awaited ends no process, nor does what is refused", async ({ actor }) => {
+    const { start } = actor({
+      body: async (step) => {
+        void step.do("a", once, async () => Promise.reject(new Error("not awaited")));
+        void step.do("", async () => 1);
+        void step.sleepUntil("b", Number.NaN);
+        void step.waitForEvent("c", { type: undefined as never });
+        void step.use("d", "not registered");
+        await step.do("e", () => pause(50));
+        return "done";
       },
-      {
-        name: "a number of retries that overflows",
-        ask: (step) => step.do("x", { retries: { limit: Number.MAX_VALUE, delay: 1 } }, async () => 1),
-      },
-      {
-        name: "a timeout that no Date can hold",
-        ask: (step) => step.do("x", { timeout: longest }, async () => 1),
-      },
-      { name: "an event without a type", ask: (step) => step.waitForEvent("x", { type: undefined as never }) },
-      { name: "an event without options", ask: (step) => step.waitForEvent("x", undefined as never) },
-      { name: "an event whose type is a number", ask: (step) => step.waitForEvent("x", { type: 7 as never }) },
-      {
-        name: "an event whose timeout no Date can hold",
-        ask: (step) => step.waitForEvent("x", { type: "word", timeout: longest }),
-      },
-      { name: "a name that is no text", ask: (step) => step.waitForApproval(7 as never) },
-    ];
-    for (const { name, ask } of refusals) {
-      played(`that is ${name} is refused where it is given, and the body can catch that`, async ({ actor }) => {
-        const { start } = actor({
-          ...inRealTime,
-          body: async (step) =>
-            ask(step).then(
-              () => "accepted",
-              (error: { code?: unknown }) => error.code,
-            ),
-        });
-        expect(await start()).toMatchObject({ status: "completed", result: "invalid_request" });
-      });
-    }
+    });
+    let run: unknown;
+    const unhandled = await unhandledIn(async () => {
+      run = await start();
+    });
+    expect(run).toMatchObject({ status: "completed", result: "done" });
+    expect(unhandled).toEqual([]);
+  });
 
-    played("may be a delay that grows beyond what a Date can hold: it grows no more", async ({ actor }) => {
-      const { start, runs } = actor({
-        body: (step) =>
-          step.do("x", { retries: { limit: 5, delay: "200000 years", backoff: "exponential" } }, async () =>
-            Promise.reject(new Error("no")),
+  played("is handed to `onError` itself, with its run and its step; so is that of a body", async ({ actor }) => {
+    class Broken extends Error {}
+    const told: [unknown, unknown][] = [];
+    const ofStep = new Broken("the step's");
+    const ofBody = new Broken("the body's");
+    const { start } = actor({
+      onError: (error, context) => told.push([error, context]),
+      body: async (step) => {
+        await step.do("a", once, async () => Promise.reject(ofStep)).catch(() => {});
+        await step.do("b", async () => "goes on");
+        throw ofBody;
+      },
+    });
+    const { runId } = await start();
+    expect(told.map(([error]) => error)).toEqual([ofStep, ofBody]);
+    expect(told[0]?.[0]).toBe(ofStep);
+    expect(told[1]?.[0]).toBe(ofBody);
+    expect(told.map(([, context]) => context)).toMatchObject([
+      { runId, skillId: "body", stepId: "a" },
+      { runId, skillId: "body" },
+    ]);
+  });
+
+  played("that a body caught does not hide the error that ends the body", async ({ actor }) => {
+    const ofStep = new Error("the step's");
+    const ofBody = new Error("the body's");
+    const { start, errors } = actor({
+      body: async (step) => {
+        await step.do("a", once, async () => Promise.reject(ofStep)).catch(() => {});
+        throw ofBody;
+      },
+    });
+    await start();
+    expect(errors[0]).toBe(ofStep);
+    expect(errors[1]).toBe(ofBody);
+  });
+
+  played("keeps the name of its error in the history, and no stack", async ({ actor }) => {
+    const { start, runs } = actor({
+      body: (step) => step.do("a", once, async () => Promise.reject(new RangeError("too far"))),
+    });
+    const { runId } = await start();
+    const failed = (await runs.events(runId)).items.find(({ eventType }) => eventType === "step.failed");
+    expect(failed?.payload).toMatchObject({ step_id: "a", error: "too far", error_name: "RangeError" });
+    const { stepResults } = await headOf(runs, runId);
+    expect(JSON.stringify([stepResults, (await runs.events(runId)).items])).not.toContain("standing-failures");
+  });
+});
+
+describe(`an argument of a step on ${medium}`, () => {
+  const longest = Number.MAX_SAFE_INTEGER;
+  const refusals: readonly { readonly name: string; readonly ask: (step: WorkflowStep) => Promise<unknown> }[] = [
+    { name: "a time that no Date can hold", ask: (step) => step.sleepUntil("x", longest) },
+    { name: "a time before all Dates", ask: (step) => step.sleepUntil("x", -longest) },
+    { name: "a sleep that no Date can hold", ask: (step) => step.sleep("x", longest) },
+    { name: "a sleep of no number", ask: (step) => step.sleep("x", Number.NaN) },
+    {
+      name: "a delay that no Date can hold",
+      ask: (step) => step.do("x", { retries: { limit: 1, delay: longest } }, async () => 1),
+    },
+    {
+      name: "a number of retries that overflows",
+      ask: (step) => step.do("x", { retries: { limit: Number.MAX_VALUE, delay: 1 } }, async () => 1),
+    },
+    {
+      name: "a timeout that no Date can hold",
+      ask: (step) => step.do("x", { timeout: longest }, async () => 1),
+    },
+    { name: "an event without a type", ask: (step) => step.waitForEvent("x", { type: undefined as never }) },
+    { name: "an event without options", ask: (step) => step.waitForEvent("x", undefined as never) },
+    { name: "an event whose type is a number", ask: (step) => step.waitForEvent("x", { type: 7 as never }) },
+    {
+      name: "an event whose timeout no Date can hold",
+      ask: (step) => step.waitForEvent("x", { type: "word", timeout: longest }),
+    },
+    { name: "a name that is no text", ask: (step) => step.waitForApproval(7 as never) },
+  ];
+  for (const { name, ask } of refusals) {
+    played(`that is ${name} is refused where it is given, and the body can catch that`, async ({ actor }) => {
+      const { start } = actor({
+        ...inRealTime,
+        body: async (step) =>
+          ask(step).then(
+            () => "accepted",
+            (error: { code?: unknown }) => error.code,
           ),
       });
-      const { runId, ...run } = await start();
-      expect(run).toMatchObject({ status: "running" });
-      const last = (await runs.events(runId)).items.findLast(({ eventType }) => eventType === "step.retry_scheduled");
-      expect(Number.isFinite(Date.parse(String(last?.payload.retry_at)))).toBe(true);
+      expect(await start()).toMatchObject({ status: "completed", result: "invalid_request" });
     });
+  }
 
-    played("may be a name that is cut inside a pair of surrogates, also of an action", async ({ actor }) => {
-      const name = "charge 😀".slice(0, 8);
-      const keys: string[] = [];
-      const body = async (step: WorkflowStep) => {
-        const charged = await step.do(name, { sideEffects: "external_action" }, async ({ idempotencyKey }) => {
-          keys.push(idempotencyKey);
-          return "charged";
-        });
-        await step.sleep(`${name} nap`, "1 hour");
-        const { approver } = await step.waitForApproval(`${name} gate`);
-        return [charged, approver];
-      };
-      const { start, die, runs } = actor({ body });
-      const { runId } = await start();
-      await die();
-      expect(Object.keys((await headOf(runs, runId)).stepResults)).toContain(name);
-      const next = actor({ body });
-      expect(await next.later(3_600_000, runId)).toMatchObject({
-        status: "waiting_for_human",
-        approvalRequest: { stepId: `${name} gate` },
-      });
-      await next.runs.approve(runId, { approver: "ada", stepId: `${name} gate` });
-      expect(await next.settled(runId)).toMatchObject({ status: "completed", result: ["charged", "ada"] });
-      expect(keys).toHaveLength(1);
+  played("may be a delay that grows beyond what a Date can hold: it grows no more", async ({ actor }) => {
+    const { start, runs } = actor({
+      body: (step) =>
+        step.do("x", { retries: { limit: 5, delay: "200000 years", backoff: "exponential" } }, async () =>
+          Promise.reject(new Error("no")),
+        ),
     });
+    const { runId, ...run } = await start();
+    expect(run).toMatchObject({ status: "running" });
+    const last = (await runs.events(runId)).items.findLast(({ eventType }) => eventType === "step.retry_scheduled");
+    expect(Number.isFinite(Date.parse(String(last?.payload.retry_at)))).toBe(true);
   });
 
-  describe(`more than fits on ${medium}`, () => {
-    for (const count of [80, 600]) {
-      played(`${count} steps side by side that fail with long messages are called once each`, async ({ actor }) => {
-        let calls = 0;
-        const { start, later } = actor({
-          capabilities: [
-            defineCapability({ id: "fail", version: "1" }, async (_, { stepId }) => {
-              calls++;
-              await pause(1);
-              throw new Error(`${stepId} ${"x".repeat(5_000)}`);
-            }),
-          ],
-          skills: [
-            defineGraphSkill({
-              id: "graph",
-              version: "1",
-              steps: Array.from({ length: count }, (_, n): GraphStep => ({ id: `s${n}`, uses: "fail", dependsOn: [] })),
-            }),
-          ],
-        });
-        const { runId, ...run } = await start({}, "graph");
-        expect(run).toMatchObject({
-          status: "failed",
-          error: { code: "step_failed", message: expect.stringMatching(/^s\d+ x{100}/) },
-        });
-        expect(calls).toBe(count);
-        expect(await later(leaseMs, runId)).toMatchObject({ status: "failed" });
-        expect(calls).toBe(count);
+  played("may be a name that is cut inside a pair of surrogates, also of an action", async ({ actor }) => {
+    const name = "charge 😀".slice(0, 8);
+    const keys: string[] = [];
+    const body = async (step: WorkflowStep) => {
+      const charged = await step.do(name, { sideEffects: "external_action" }, async ({ idempotencyKey }) => {
+        keys.push(idempotencyKey);
+        return "charged";
       });
-    }
-
-    played(
-      "a run of small steps that comes to the largest state fails at the step, which is called once",
-      async ({ actor }) => {
-        const calls: number[] = [];
-        const { start, later } = actor({
-          maxStateBytes: 20_000,
-          body: async (step) => {
-            for (let n = 0; n < 200; n++) {
-              await step.do(`step ${n}`, async () => {
-                calls.push(n);
-                return "x".repeat(300);
-              });
-            }
-          },
-        });
-        const { runId, ...run } = await start();
-        const last = calls.at(-1) ?? 0;
-        expect(run).toMatchObject({ status: "failed", error: { code: "too_large" } });
-        expect(run.error?.stepId).toBe(`step ${last}`);
-        expect(last).toBeLessThan(199);
-        await later(leaseMs, runId);
-        expect(calls).toEqual([...calls.keys()]);
-      },
-    );
+      await step.sleep(`${name} nap`, "1 hour");
+      const { approver } = await step.waitForApproval(`${name} gate`);
+      return [charged, approver];
+    };
+    const { start, die, runs } = actor({ body });
+    const { runId } = await start();
+    await die();
+    expect(Object.keys((await headOf(runs, runId)).stepResults)).toContain(name);
+    const next = actor({ body });
+    expect(await next.later(3_600_000, runId)).toMatchObject({
+      status: "waiting_for_human",
+      approvalRequest: { stepId: `${name} gate` },
+    });
+    await next.runs.approve(runId, { approver: "ada", stepId: `${name} gate` });
+    expect(await next.settled(runId)).toMatchObject({ status: "completed", result: ["charged", "ada"] });
+    expect(keys).toHaveLength(1);
   });
+});
 
-  describe(`a sibling that fails on ${medium}`, () => {
-    played("leaves a step that is to go on without its data to be tried again by a resume", async ({ actor }) => {
-      let isDown = true;
-      const attempts: number[] = [];
-      const started = Promise.withResolvers<void>();
-      const { start, runs, settled } = actor({
-        capabilities: [
-          defineCapability({ id: "fetch", version: "1", retries: { limit: 4, delay: 0 } }, async (_, context) => {
-            attempts.push(context.attempt);
-            started.resolve();
-            if (!isDown) return "data";
-            return new Promise<string>((_, reject) => {
-              context.signal.addEventListener("abort", () => reject(context.signal.reason));
-            });
-          }),
-          defineCapability({ id: "check", version: "1" }, async () => {
-            await started.promise;
-            if (isDown) throw new Error("down");
-            return "fine";
-          }),
-        ],
-        skills: [
-          defineGraphSkill({
-            id: "graph",
-            version: "1",
-            steps: [
-              { id: "fetch", uses: "fetch", dependsOn: [], onFailure: "continue", output: "outputs.data" },
-              { id: "check", uses: "check", dependsOn: [] },
-            ],
-          }),
-        ],
-      });
-      const { runId, ...run } = await start({}, "graph");
-      expect(run).toMatchObject({ status: "failed", error: { stepId: "check" } });
-      expect(attempts).toEqual([1]);
-      isDown = false;
-      await runs.resume(runId);
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: { data: "data" } });
-      expect(attempts).toHaveLength(2);
-    });
-
-    played("leaves an action that it aborted as one that may have happened: a resume asks", async ({ actor }) => {
+describe(`more than fits on ${medium}`, () => {
+  for (const count of [80, 600]) {
+    played(`${count} steps side by side that fail with long messages are called once each`, async ({ actor }) => {
       let calls = 0;
-      let isDown = true;
-      const started = Promise.withResolvers<void>();
-      const { start, runs, settled } = actor({
+      const { start, later } = actor({
         capabilities: [
-          defineCapability(
-            { id: "pay", version: "1", sideEffects: "external_action", isIdempotent: false },
-            async (_, { signal }) => {
-              calls++;
-              started.resolve();
-              await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-            },
-          ),
-          defineCapability({ id: "check", version: "1" }, async () => {
-            await started.promise;
-            if (isDown) throw new Error("down");
-          }),
-        ],
-        skills: [
-          defineGraphSkill({
-            id: "graph",
-            version: "1",
-            steps: [
-              { id: "pay", uses: "pay", dependsOn: [] },
-              { id: "check", uses: "check", dependsOn: [] },
-            ],
-          }),
-        ],
-      });
-      const { runId, ...run } = await start({}, "graph");
-      expect(run).toMatchObject({ status: "failed", error: { stepId: "check" } });
-      isDown = false;
-      await runs.resume(runId);
-      expect(await settled(runId)).toMatchObject({
-        status: "waiting_for_human",
-        approvalRequest: { stepId: "pay", capabilityId: "pay" },
-      });
-      expect(calls).toBe(1);
-    });
-
-    played("so is one that returned what cannot be kept", async ({ actor }) => {
-      let calls = 0;
-      const { start, runs, settled } = actor({
-        body: (step) =>
-          step.do("pay", { ...once, sideEffects: "external_action", isIdempotent: false }, async () => {
+          defineCapability({ id: "fail", version: "1" }, async (_, { stepId }) => {
             calls++;
-            return new (class Receipt {
-              id = 7;
-            })();
+            await pause(1);
+            throw new Error(`${stepId} ${"x".repeat(5_000)}`);
+          }),
+        ],
+        skills: [
+          defineGraphSkill({
+            id: "graph",
+            version: "1",
+            steps: Array.from({ length: count }, (_, n): GraphStep => ({ id: `s${n}`, uses: "fail", dependsOn: [] })),
+          }),
+        ],
+      });
+      const { runId, ...run } = await start({}, "graph");
+      expect(run).toMatchObject({
+        status: "failed",
+        error: { code: "step_failed", message: expect.stringMatching(/^s\d+ x{100}/) },
+      });
+      expect(calls).toBe(count);
+      expect(await later(leaseMs, runId)).toMatchObject({ status: "failed" });
+      expect(calls).toBe(count);
+    });
+  }
+
+  played(
+    "a run of small steps that comes to the largest state fails at the step, which is called once",
+    async ({ actor }) => {
+      const calls: number[] = [];
+      const { start, later } = actor({
+        maxStateBytes: 20_000,
+        body: async (step) => {
+          for (let n = 0; n < 200; n++) {
+            await step.do(`step ${n}`, async () => {
+              calls.push(n);
+              return "x".repeat(300);
+            });
+          }
+        },
+      });
+      const { runId, ...run } = await start();
+      const last = calls.at(-1) ?? 0;
+      expect(run).toMatchObject({ status: "failed", error: { code: "too_large" } });
+      expect(run.error?.stepId).toBe(`step ${last}`);
+      expect(last).toBeLessThan(199);
+      await later(leaseMs, runId);
+      expect(calls).toEqual([...calls.keys()]);
+    },
+  );
+});
+
+describe(`a sibling that fails on ${medium}`, () => {
+  played("leaves a step that is to go on without its data to be tried again by a resume", async ({ actor }) => {
+    let isDown = true;
+    const attempts: number[] = [];
+    const started = Promise.withResolvers<void>();
+    const { start, runs, settled } = actor({
+      capabilities: [
+        defineCapability({ id: "fetch", version: "1", retries: { limit: 4, delay: 0 } }, async (_, context) => {
+          attempts.push(context.attempt);
+          started.resolve();
+          if (!isDown) return "data";
+          return new Promise<string>((_, reject) => {
+            context.signal.addEventListener("abort", () => reject(context.signal.reason));
+          });
+        }),
+        defineCapability({ id: "check", version: "1" }, async () => {
+          await started.promise;
+          if (isDown) throw new Error("down");
+          return "fine";
+        }),
+      ],
+      skills: [
+        defineGraphSkill({
+          id: "graph",
+          version: "1",
+          steps: [
+            { id: "fetch", uses: "fetch", dependsOn: [], onFailure: "continue", output: "outputs.data" },
+            { id: "check", uses: "check", dependsOn: [] },
+          ],
+        }),
+      ],
+    });
+    const { runId, ...run } = await start({}, "graph");
+    expect(run).toMatchObject({ status: "failed", error: { stepId: "check" } });
+    expect(attempts).toEqual([1]);
+    isDown = false;
+    await runs.resume(runId);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: { data: "data" } });
+    expect(attempts).toHaveLength(2);
+  });
+
+  played("leaves an action that it aborted as one that may have happened: a resume asks", async ({ actor }) => {
+    let calls = 0;
+    let isDown = true;
+    const started = Promise.withResolvers<void>();
+    const { start, runs, settled } = actor({
+      capabilities: [
+        defineCapability(
+          { id: "pay", version: "1", sideEffects: "external_action", isIdempotent: false },
+          async (_, { signal }) => {
+            calls++;
+            started.resolve();
+            await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+          },
+        ),
+        defineCapability({ id: "check", version: "1" }, async () => {
+          await started.promise;
+          if (isDown) throw new Error("down");
+        }),
+      ],
+      skills: [
+        defineGraphSkill({
+          id: "graph",
+          version: "1",
+          steps: [
+            { id: "pay", uses: "pay", dependsOn: [] },
+            { id: "check", uses: "check", dependsOn: [] },
+          ],
+        }),
+      ],
+    });
+    const { runId, ...run } = await start({}, "graph");
+    expect(run).toMatchObject({ status: "failed", error: { stepId: "check" } });
+    isDown = false;
+    await runs.resume(runId);
+    expect(await settled(runId)).toMatchObject({
+      status: "waiting_for_human",
+      approvalRequest: { stepId: "pay", capabilityId: "pay" },
+    });
+    expect(calls).toBe(1);
+  });
+
+  played("so is one that returned what cannot be kept", async ({ actor }) => {
+    let calls = 0;
+    const { start, runs, settled } = actor({
+      body: (step) =>
+        step.do("pay", { ...once, sideEffects: "external_action", isIdempotent: false }, async () => {
+          calls++;
+          return new (class Receipt {
+            id = 7;
+          })();
+        }),
+    });
+    const { runId, ...run } = await start();
+    expect(run).toMatchObject({ status: "failed", error: { code: "invalid_output", stepId: "pay" } });
+    await runs.resume(runId);
+    expect(await settled(runId)).toMatchObject({ status: "waiting_for_human", approvalRequest: { stepId: "pay" } });
+    expect(calls).toBe(1);
+  });
+});
+
+describe(`a step inside a step on ${medium}`, () => {
+  // Browsers have nothing that follows a promise beyond the first await.
+  const { process } = globalThis as { process?: { getBuiltinModule?: unknown } };
+  const follows = process?.getBuiltinModule !== undefined;
+  for (const isLate of follows ? [false, true] : [false]) {
+    played(`is refused by a code that names both${isLate ? ", also after an await" : ""}`, async ({ actor }) => {
+      let inner = 0;
+      const { start, runs } = actor({
+        body: (step) =>
+          step.do("outer", async () => {
+            if (isLate) await pause(5);
+            return step.do("inner", async () => ++inner);
           }),
       });
       const { runId, ...run } = await start();
-      expect(run).toMatchObject({ status: "failed", error: { code: "invalid_output", stepId: "pay" } });
-      await runs.resume(runId);
-      expect(await settled(runId)).toMatchObject({ status: "waiting_for_human", approvalRequest: { stepId: "pay" } });
-      expect(calls).toBe(1);
+      expect(run).toMatchObject({ status: "failed", error: { code: "nested_step", stepId: "outer" } });
+      expect(run.error?.message).toContain('"outer"');
+      expect(run.error?.message).toContain('"inner"');
+      expect(inner).toBe(0);
+      expect(await recordedSteps(runs, runId)).toEqual(["outer"]);
     });
-  });
+  }
 
-  describe(`a step inside a step on ${medium}`, () => {
-    // Browsers have nothing that follows a promise beyond the first await.
-    const { process } = globalThis as { process?: { getBuiltinModule?: unknown } };
-    const follows = process?.getBuiltinModule !== undefined;
-    for (const isLate of follows ? [false, true] : [false]) {
-      played(`is refused by a code that names both${isLate ? ", also after an await" : ""}`, async ({ actor }) => {
-        let inner = 0;
-        const { start, runs } = actor({
-          body: (step) =>
-            step.do("outer", async () => {
-              if (isLate) await pause(5);
-              return step.do("inner", async () => ++inner);
-            }),
+  played("leaves steps side by side alone: none is inside the other", async ({ actor }) => {
+    const { start } = actor({
+      body: async (step) => {
+        const opened = Promise.withResolvers<void>();
+        const a = step.do("a", async () => {
+          await pause(20);
+          opened.resolve();
+          return "a";
         });
-        const { runId, ...run } = await start();
-        expect(run).toMatchObject({ status: "failed", error: { code: "nested_step", stepId: "outer" } });
-        expect(run.error?.message).toContain('"outer"');
-        expect(run.error?.message).toContain('"inner"');
-        expect(inner).toBe(0);
-        expect(await recordedSteps(runs, runId)).toEqual(["outer"]);
-      });
-    }
-
-    played("leaves steps side by side alone: none is inside the other", async ({ actor }) => {
-      const { start } = actor({
-        body: async (step) => {
-          const opened = Promise.withResolvers<void>();
-          const a = step.do("a", async () => {
-            await pause(20);
-            opened.resolve();
-            return "a";
-          });
-          const b = step.do("b", () => opened.promise.then(() => "b"));
-          return [await a, await b, await step.do("c", async () => "c")];
-        },
-      });
-      expect(await start()).toMatchObject({ status: "completed", result: ["a", "b", "c"] });
+        const b = step.do("b", () => opened.promise.then(() => "b"));
+        return [await a, await b, await step.do("c", async () => "c")];
+      },
     });
+    expect(await start()).toMatchObject({ status: "completed", result: ["a", "b", "c"] });
   });
-}
-
-testOneWayToFail();
+});

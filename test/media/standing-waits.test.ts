@@ -12,378 +12,372 @@ async function pureWork(turns = 40): Promise<void> {
   for (let left = turns; left > 0; left--) await turn();
 }
 
-/** That a pass looks at every wait when it is over, whatever else is in flight, on one medium. */
-function testStandingWaits(): void {
-  const played = playedOn(harness);
+// That a pass looks at every wait when it is over, whatever else is in flight.
+const played = playedOn(harness);
 
-  describe(`the end of a wait on ${medium}`, () => {
-    played("an event's timeout below what is held comes", async ({ actor }) => {
-      const { start } = actor({
-        ...inRealTime,
-        body: (step) =>
-          step.waitForEvent("word", { type: "word", timeout: "1 second" }).catch((error: Error) => error.message),
-      });
-      const began = Date.now();
-      expect(await start()).toMatchObject({ status: "completed", result: 'signal "word" did not arrive in time' });
-      expect(Date.now() - began).toBeGreaterThanOrEqual(990);
+describe(`the end of a wait on ${medium}`, () => {
+  played("an event's timeout below what is held comes", async ({ actor }) => {
+    const { start } = actor({
+      ...inRealTime,
+      body: (step) =>
+        step.waitForEvent("word", { type: "word", timeout: "1 second" }).catch((error: Error) => error.message),
     });
-
-    played("so does that of a graph's `waitFor`", async ({ actor }) => {
-      const { start } = actor({
-        ...inRealTime,
-        skills: [
-          defineGraphSkill({
-            id: "graph",
-            version: "1",
-            steps: [{ id: "word", waitFor: { signal: "word", timeout: 300 } }],
-          }),
-        ],
-      });
-      expect(await start({}, "graph")).toMatchObject({ status: "failed", error: { stepId: "word" } });
-    });
-
-    played("also beside a step in flight", async ({ actor }) => {
-      const { begin, runs, settled } = actor({
-        ...inRealTime,
-        body: async (step) =>
-          Promise.race([
-            step.do("long", () => pause(1_200)),
-            step.waitForEvent("word", { type: "word", timeout: 300 }).catch(() => "timeout"),
-          ]),
-      });
-      const runId = await begin();
-      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
-      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: "timeout" });
-    });
-
-    played("is fixed when it is first asked for, whoever takes the run over", async ({ actor, clock, store }) => {
-      const body =
-        (isFirst: boolean): WorkflowBody =>
-        async (step) => {
-          const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
-          await step.do("work", async () => {
-            if (isFirst) await new Promise(() => {});
-          });
-          return word;
-        };
-      const first = actor({ body: body(true) });
-      const runId = await first.begin();
-      // The run's row names what it waits for.
-      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
-      clock.advance(40 * minute);
-      await first.die();
-      const second = actor({ body: body(false) });
-      expect(await second.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(20 * minute - leaseMs - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: "timeout" });
-    });
-
-    played("and when it is handed over", async ({ actor }) => {
-      let isSpent = false;
-      const body: WorkflowBody = async (step) => {
-        const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
-        const nap = step.sleep("nap", "1 hour").then(() => "slept");
-        await step.do("work", async () => {
-          isSpent = true;
-        });
-        return Promise.all([word, nap]);
-      };
-      const first = actor({ body, isSpent: () => isSpent });
-      const { runId } = await first.start();
-      expect(await countEvents(first.runs, runId, "run.handed_over")).toBe(1);
-      await first.die();
-      const second = actor({ body });
-      expect(await second.later(20 * minute, runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: ["timeout", "slept"] });
-      expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
-    });
+    const began = Date.now();
+    expect(await start()).toMatchObject({ status: "completed", result: 'signal "word" did not arrive in time' });
+    expect(Date.now() - began).toBeGreaterThanOrEqual(990);
   });
 
-  describe(`a pass that comes late to a wait of the pass before on ${medium}`, () => {
-    /** Waits once work is done that is no step, which lasts longer than the run takes to wait at the gate alone. */
+  played("so does that of a graph's `waitFor`", async ({ actor }) => {
+    const { start } = actor({
+      ...inRealTime,
+      skills: [
+        defineGraphSkill({
+          id: "graph",
+          version: "1",
+          steps: [{ id: "word", waitFor: { signal: "word", timeout: 300 } }],
+        }),
+      ],
+    });
+    expect(await start({}, "graph")).toMatchObject({ status: "failed", error: { stepId: "word" } });
+  });
+
+  played("also beside a step in flight", async ({ actor }) => {
+    const { begin, runs, settled } = actor({
+      ...inRealTime,
+      body: async (step) =>
+        Promise.race([
+          step.do("long", () => pause(1_200)),
+          step.waitForEvent("word", { type: "word", timeout: 300 }).catch(() => "timeout"),
+        ]),
+    });
+    const runId = await begin();
+    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: "timeout" });
+  });
+
+  played("is fixed when it is first asked for, whoever takes the run over", async ({ actor, clock, store }) => {
     const body =
       (isFirst: boolean): WorkflowBody =>
       async (step) => {
-        const late = async () => {
-          await pureWork();
-          return Promise.all([
-            step.sleep("nap", "1 hour").then(() => "slept"),
-            step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout"),
-            step
-              .do("flaky", { retries: { limit: 1, delay: "1 hour" } }, async ({ attempt }) => {
-                throw new Error(`attempt ${attempt}`);
-              })
-              .catch((error: Error) => error.message),
-            step.waitForApproval("late").then(({ approver }) => approver),
-          ]);
-        };
-        const work = step.do("work", async () => {
+        const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
+        await step.do("work", async () => {
           if (isFirst) await new Promise(() => {});
         });
-        return (await Promise.all([late(), work, step.waitForApproval("gate")]))[0];
+        return word;
       };
-    /** A run whose executor has died while it waited, and where a person has decided since. */
-    const leftBehind = async ({ actor, clock, store }: Scene) => {
-      const first = actor({ body: body(true) });
-      const runId = await first.begin();
-      const names = ["nap", "word", "flaky", "late", "gate"];
-      // The run's row names what it waits for.
-      await until(async () => {
-        const { body: row = "" } = (await store.getRun(tenant, runId)) ?? {};
-        return names.every((name) => row.includes(`"${name}"`));
-      });
-      await first.die();
-      const clerk = actor({ body: body(false), executes: false });
-      await clerk.runs.approve(runId, { stepId: "late", approver: "ada" });
-      clock.advance(20 * minute);
-      return { runId, dueAt: async () => (await store.getRun(tenant, runId))?.dueAt };
-    };
-
-    played("leaves their ends, the attempts and what was decided", async (scene) => {
-      const { runId } = await leftBehind(scene);
-      const second = scene.actor({ body: body(false) });
-      await second.later(0, runId);
-      await second.runs.approve(runId, { stepId: "gate" });
-      expect(await second.settled(runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
-      expect(await second.later(1, runId)).toMatchObject({
-        status: "completed",
-        result: ["slept", "timeout", "attempt 2", "ada"],
-      });
-      expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
-    });
-
-    played("takes those that are over", async (scene) => {
-      const { runId } = await leftBehind(scene);
-      // A medium that takes its time: the run must not park while what was over is being recorded.
-      const slow = intercepted(scene.store, async ({ method }, proceed) => {
-        if (method === "commit") await pureWork(5);
-        return proceed();
-      });
-      const second = scene.actor({ body: body(false), store: slow });
-      expect(await second.later(60 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(new Set(await recordedSteps(second.runs, runId))).toEqual(
-        new Set(["work", "nap", "word", "flaky", "late"]),
-      );
-      await second.runs.approve(runId, { stepId: "gate" });
-      expect(await second.settled(runId)).toMatchObject({
-        status: "completed",
-        result: ["slept", "timeout", "attempt 2", "ada"],
-      });
-    });
-
-    played("that never comes to them parks, and is not due again and again", async (scene) => {
-      const { runId, dueAt } = await leftBehind(scene);
-      const second = scene.actor({
-        bodyQuietMs: 2_000,
-        body: async (step) => {
-          await Promise.all([step.do("work", async () => {}), step.waitForApproval("gate")]);
-        },
-      });
-      expect(await second.later(0, runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(await dueAt()).toBe(scene.clock.now() + 40 * minute);
-      expect(await second.later(40 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
-      expect(await dueAt()).toBeUndefined();
-      await second.runs.approve(runId, { stepId: "gate" });
-      expect(await second.settled(runId)).toMatchObject({ status: "completed" });
-    });
+    const first = actor({ body: body(true) });
+    const runId = await first.begin();
+    // The run's row names what it waits for.
+    await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
+    clock.advance(40 * minute);
+    await first.die();
+    const second = actor({ body: body(false) });
+    expect(await second.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(20 * minute - leaseMs - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: "timeout" });
   });
 
-  describe(`waits side by side on ${medium}`, () => {
-    /** A step in flight until it is let go, beside a wait for a word. */
-    const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
-      const { promise, resolve } = Promise.withResolvers<string>();
-      const work = { isCalled: false, finish: () => resolve("done") };
-      const body: WorkflowBody = async (step) =>
-        Promise.all([
-          step.do("work", () => {
-            work.isCalled = true;
-            return promise;
-          }),
-          step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+  played("and when it is handed over", async ({ actor }) => {
+    let isSpent = false;
+    const body: WorkflowBody = async (step) => {
+      const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
+      const nap = step.sleep("nap", "1 hour").then(() => "slept");
+      await step.do("work", async () => {
+        isSpent = true;
+      });
+      return Promise.all([word, nap]);
+    };
+    const first = actor({ body, isSpent: () => isSpent });
+    const { runId } = await first.start();
+    expect(await countEvents(first.runs, runId, "run.handed_over")).toBe(1);
+    await first.die();
+    const second = actor({ body });
+    expect(await second.later(20 * minute, runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: ["timeout", "slept"] });
+    expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+  });
+});
+
+describe(`a pass that comes late to a wait of the pass before on ${medium}`, () => {
+  /** Waits once work is done that is no step, which lasts longer than the run takes to wait at the gate alone. */
+  const body =
+    (isFirst: boolean): WorkflowBody =>
+    async (step) => {
+      const late = async () => {
+        await pureWork();
+        return Promise.all([
+          step.sleep("nap", "1 hour").then(() => "slept"),
+          step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout"),
+          step
+            .do("flaky", { retries: { limit: 1, delay: "1 hour" } }, async ({ attempt }) => {
+              throw new Error(`attempt ${attempt}`);
+            })
+            .catch((error: Error) => error.message),
+          step.waitForApproval("late").then(({ approver }) => approver),
         ]);
-      return { ...actor({ ...options, body }), work };
-    };
-
-    played("an event wins over a sleep that is held, at once", async ({ actor }) => {
-      const { begin, runs, settled } = actor({
-        ...inRealTime,
-        holdMs: 30_000,
-        body: (step) =>
-          Promise.race([
-            step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
-            step.sleep("nap", "25 seconds").then(() => "nap"),
-          ]),
-      });
-      const began = Date.now();
-      const runId = await begin();
-      await pause(300);
-      await runs.signal(runId, { name: "word", payload: "said" });
-      await until(async () => (await recordedSteps(runs, runId)).length > 0);
-      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
-      expect(Date.now() - began).toBeLessThan(20_000);
-    });
-
-    played("so it does over a sleep that parks", async ({ actor }) => {
-      const { start, runs, settled } = actor({
-        body: (step) =>
-          Promise.race([
-            step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
-            step.sleep("nap", "3 seconds").then(() => "nap"),
-          ]),
-      });
-      const { runId, ...run } = await start();
-      expect(run).toMatchObject({ status: "waiting_for_signal" });
-      await runs.signal(runId, { name: "word", payload: "said" });
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
-      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
-    });
-
-    played("in a graph, an event is taken while a sleep is held", async ({ actor }) => {
-      const { begin, runs, settled } = actor({
-        ...inRealTime,
-        skills: [
-          defineGraphSkill({
-            id: "graph",
-            version: "1",
-            steps: [
-              { id: "nap", sleep: 1_500, dependsOn: [] },
-              { id: "word", waitFor: { signal: "word" }, dependsOn: [], output: "outputs.word" },
-            ],
-          }),
-        ],
-      });
-      const runId = await begin({}, "graph");
-      await pause(200);
-      await runs.signal(runId, { name: "word", payload: "said" });
-      await until(async () => (await recordedSteps(runs, runId)).length > 0);
-      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: { word: "said" } });
-    });
-
-    const polling = (onPoll: () => void, pauseMs: number): WorkflowBody => {
-      return async (step) => {
-        let isStopped = false;
-        void step.waitForEvent("stop", { type: "stop" }).then(() => {
-          isStopped = true;
-        });
-        for (let n = 1; n <= 20; n++) {
-          await step.do("poll", async () => onPoll());
-          await step.sleep("pause", pauseMs);
-          if (isStopped) return n;
-        }
-        return "never stopped";
       };
+      const work = step.do("work", async () => {
+        if (isFirst) await new Promise(() => {});
+      });
+      return (await Promise.all([late(), work, step.waitForApproval("gate")]))[0];
     };
-
-    played("an event from elsewhere is taken beside a step in flight as soon as it is notified", async ({ actor }) => {
-      const notifier = localNotifier();
-      const { begin, runs, settled, work } = besideWord(actor, { notifier });
-      const runId = await begin();
-      await until(() => work.isCalled);
-      const clerk = actor({ executes: false, notifier });
-      await clerk.runs.signal(runId, { name: "word", payload: "said" });
-      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
-      work.finish();
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+  /** A run whose executor has died while it waited, and where a person has decided since. */
+  const leftBehind = async ({ actor, clock, store }: Scene) => {
+    const first = actor({ body: body(true) });
+    const runId = await first.begin();
+    const names = ["nap", "word", "flaky", "late", "gate"];
+    // The run's row names what it waits for.
+    await until(async () => {
+      const { body: row = "" } = (await store.getRun(tenant, runId)) ?? {};
+      return names.every((name) => row.includes(`"${name}"`));
     });
+    await first.die();
+    const clerk = actor({ body: body(false), executes: false });
+    await clerk.runs.approve(runId, { stepId: "late", approver: "ada" });
+    clock.advance(20 * minute);
+    return { runId, dueAt: async () => (await store.getRun(tenant, runId))?.dueAt };
+  };
 
-    played("and by the next renewal of the lease where no notification comes", async ({ actor, clock }) => {
-      const { begin, runs, settled, work } = besideWord(actor);
-      const runId = await begin();
-      await until(() => work.isCalled);
-      const clerk = actor({ executes: false });
-      await clerk.runs.signal(runId, { name: "word", payload: "said" });
-      for (let n = 0; n < 20; n++) await turn();
-      expect(await recordedSteps(runs, runId)).toEqual([]);
-      clock.advance(leaseMs / 2);
-      await until(async () => (await recordedSteps(runs, runId)).includes("word"));
-      work.finish();
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+  played("leaves their ends, the attempts and what was decided", async (scene) => {
+    const { runId } = await leftBehind(scene);
+    const second = scene.actor({ body: body(false) });
+    await second.later(0, runId);
+    await second.runs.approve(runId, { stepId: "gate" });
+    expect(await second.settled(runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(40 * minute - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+    expect(await second.later(1, runId)).toMatchObject({
+      status: "completed",
+      result: ["slept", "timeout", "attempt 2", "ada"],
     });
+    expect(await countEvents(second.runs, runId, "step.sleeping")).toBe(1);
+  });
 
-    played("polls stop after the poll at which their stop came", async ({ actor }) => {
-      let polls = 0;
-      const { begin, runs, settled } = actor({ ...inRealTime, body: polling(() => polls++, 100) });
-      const runId = await begin();
-      await until(() => polls === 2);
-      await runs.signal(runId, { name: "stop" });
-      const run = await settled(runId);
-      expect(run).toMatchObject({ status: "completed", result: polls });
-      expect(polls).toBeLessThanOrEqual(4);
+  played("takes those that are over", async (scene) => {
+    const { runId } = await leftBehind(scene);
+    // A medium that takes its time: the run must not park while what was over is being recorded.
+    const slow = intercepted(scene.store, async ({ method }, proceed) => {
+      if (method === "commit") await pureWork(5);
+      return proceed();
     });
-
-    played("so they do where the run parks between them", async ({ actor }) => {
-      let polls = 0;
-      const { start, later, runs } = actor({ body: polling(() => polls++, 1_000) });
-      const { runId } = await start();
-      await later(1_000, runId);
-      expect(polls).toBe(2);
-      await runs.signal(runId, { name: "stop" });
-      expect(await later(1_000, runId)).toMatchObject({ status: "completed", result: 2 });
-      expect(polls).toBe(2);
-    });
-
-    played("a short sleep wins over a long step, which is not aborted and is recorded", async ({ actor }) => {
-      const aborted: boolean[] = [];
-      const { begin, runs, settled } = actor({
-        ...inRealTime,
-        body: (step) =>
-          Promise.race([
-            step.do("long", async ({ signal }) => {
-              await pause(900);
-              aborted.push(signal.aborted);
-              return "long";
-            }),
-            step.sleep("short", 200).then(() => "short"),
-          ]),
-      });
-      const runId = await begin();
-      await until(async () => (await recordedSteps(runs, runId)).length > 0);
-      expect(await recordedSteps(runs, runId)).toEqual(["short"]);
-      expect(aborted).toEqual([]);
-      expect(await settled(runId)).toMatchObject({ status: "completed", result: "short" });
-      expect(aborted).toEqual([false]);
-      expect(await recordedSteps(runs, runId)).toEqual(["short", "long"]);
-    });
-
-    played("a retry is made when it is due, beside a longer step", async ({ actor }) => {
-      const order: string[] = [];
-      const { start } = actor({
-        ...inRealTime,
-        body: (step) =>
-          Promise.all([
-            step.do("long", async () => {
-              await pause(800);
-              order.push("long");
-            }),
-            step.do("flaky", { retries: { limit: 1, delay: 100 } }, async ({ attempt }) => {
-              order.push(`attempt ${attempt}`);
-              if (attempt === 1) throw new Error("not yet");
-            }),
-          ]),
-      });
-      expect(await start()).toMatchObject({ status: "completed" });
-      expect(order).toEqual(["attempt 1", "attempt 2", "long"]);
-    });
-
-    played("a cancel reaches a run that holds a sleep", async ({ actor }) => {
-      const { begin, runs, runtime } = actor({
-        ...inRealTime,
-        holdMs: 30_000,
-        body: (step) => step.sleep("nap", "25 seconds"),
-      });
-      const runId = await begin();
-      await pause(150);
-      await runs.cancel(runId);
-      const began = Date.now();
-      await runtime.idle();
-      expect(Date.now() - began).toBeLessThan(20_000);
+    const second = scene.actor({ body: body(false), store: slow });
+    expect(await second.later(60 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
+    expect(new Set(await recordedSteps(second.runs, runId))).toEqual(new Set(["work", "nap", "word", "flaky", "late"]));
+    await second.runs.approve(runId, { stepId: "gate" });
+    expect(await second.settled(runId)).toMatchObject({
+      status: "completed",
+      result: ["slept", "timeout", "attempt 2", "ada"],
     });
   });
-}
 
-testStandingWaits();
+  played("that never comes to them parks, and is not due again and again", async (scene) => {
+    const { runId, dueAt } = await leftBehind(scene);
+    const second = scene.actor({
+      bodyQuietMs: 2_000,
+      body: async (step) => {
+        await Promise.all([step.do("work", async () => {}), step.waitForApproval("gate")]);
+      },
+    });
+    expect(await second.later(0, runId)).toMatchObject({ status: "waiting_for_human" });
+    expect(await dueAt()).toBe(scene.clock.now() + 40 * minute);
+    expect(await second.later(40 * minute, runId)).toMatchObject({ status: "waiting_for_human" });
+    expect(await dueAt()).toBeUndefined();
+    await second.runs.approve(runId, { stepId: "gate" });
+    expect(await second.settled(runId)).toMatchObject({ status: "completed" });
+  });
+});
+
+describe(`waits side by side on ${medium}`, () => {
+  /** A step in flight until it is let go, beside a wait for a word. */
+  const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const work = { isCalled: false, finish: () => resolve("done") };
+    const body: WorkflowBody = async (step) =>
+      Promise.all([
+        step.do("work", () => {
+          work.isCalled = true;
+          return promise;
+        }),
+        step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+      ]);
+    return { ...actor({ ...options, body }), work };
+  };
+
+  played("an event wins over a sleep that is held, at once", async ({ actor }) => {
+    const { begin, runs, settled } = actor({
+      ...inRealTime,
+      holdMs: 30_000,
+      body: (step) =>
+        Promise.race([
+          step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+          step.sleep("nap", "25 seconds").then(() => "nap"),
+        ]),
+    });
+    const began = Date.now();
+    const runId = await begin();
+    await pause(300);
+    await runs.signal(runId, { name: "word", payload: "said" });
+    await until(async () => (await recordedSteps(runs, runId)).length > 0);
+    expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
+    expect(Date.now() - began).toBeLessThan(20_000);
+  });
+
+  played("so it does over a sleep that parks", async ({ actor }) => {
+    const { start, runs, settled } = actor({
+      body: (step) =>
+        Promise.race([
+          step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+          step.sleep("nap", "3 seconds").then(() => "nap"),
+        ]),
+    });
+    const { runId, ...run } = await start();
+    expect(run).toMatchObject({ status: "waiting_for_signal" });
+    await runs.signal(runId, { name: "word", payload: "said" });
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
+    expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+  });
+
+  played("in a graph, an event is taken while a sleep is held", async ({ actor }) => {
+    const { begin, runs, settled } = actor({
+      ...inRealTime,
+      skills: [
+        defineGraphSkill({
+          id: "graph",
+          version: "1",
+          steps: [
+            { id: "nap", sleep: 1_500, dependsOn: [] },
+            { id: "word", waitFor: { signal: "word" }, dependsOn: [], output: "outputs.word" },
+          ],
+        }),
+      ],
+    });
+    const runId = await begin({}, "graph");
+    await pause(200);
+    await runs.signal(runId, { name: "word", payload: "said" });
+    await until(async () => (await recordedSteps(runs, runId)).length > 0);
+    expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: { word: "said" } });
+  });
+
+  const polling = (onPoll: () => void, pauseMs: number): WorkflowBody => {
+    return async (step) => {
+      let isStopped = false;
+      void step.waitForEvent("stop", { type: "stop" }).then(() => {
+        isStopped = true;
+      });
+      for (let n = 1; n <= 20; n++) {
+        await step.do("poll", async () => onPoll());
+        await step.sleep("pause", pauseMs);
+        if (isStopped) return n;
+      }
+      return "never stopped";
+    };
+  };
+
+  played("an event from elsewhere is taken beside a step in flight as soon as it is notified", async ({ actor }) => {
+    const notifier = localNotifier();
+    const { begin, runs, settled, work } = besideWord(actor, { notifier });
+    const runId = await begin();
+    await until(() => work.isCalled);
+    const clerk = actor({ executes: false, notifier });
+    await clerk.runs.signal(runId, { name: "word", payload: "said" });
+    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    work.finish();
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+  });
+
+  played("and by the next renewal of the lease where no notification comes", async ({ actor, clock }) => {
+    const { begin, runs, settled, work } = besideWord(actor);
+    const runId = await begin();
+    await until(() => work.isCalled);
+    const clerk = actor({ executes: false });
+    await clerk.runs.signal(runId, { name: "word", payload: "said" });
+    for (let n = 0; n < 20; n++) await turn();
+    expect(await recordedSteps(runs, runId)).toEqual([]);
+    clock.advance(leaseMs / 2);
+    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    work.finish();
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+  });
+
+  played("polls stop after the poll at which their stop came", async ({ actor }) => {
+    let polls = 0;
+    const { begin, runs, settled } = actor({ ...inRealTime, body: polling(() => polls++, 100) });
+    const runId = await begin();
+    await until(() => polls === 2);
+    await runs.signal(runId, { name: "stop" });
+    const run = await settled(runId);
+    expect(run).toMatchObject({ status: "completed", result: polls });
+    expect(polls).toBeLessThanOrEqual(4);
+  });
+
+  played("so they do where the run parks between them", async ({ actor }) => {
+    let polls = 0;
+    const { start, later, runs } = actor({ body: polling(() => polls++, 1_000) });
+    const { runId } = await start();
+    await later(1_000, runId);
+    expect(polls).toBe(2);
+    await runs.signal(runId, { name: "stop" });
+    expect(await later(1_000, runId)).toMatchObject({ status: "completed", result: 2 });
+    expect(polls).toBe(2);
+  });
+
+  played("a short sleep wins over a long step, which is not aborted and is recorded", async ({ actor }) => {
+    const aborted: boolean[] = [];
+    const { begin, runs, settled } = actor({
+      ...inRealTime,
+      body: (step) =>
+        Promise.race([
+          step.do("long", async ({ signal }) => {
+            await pause(900);
+            aborted.push(signal.aborted);
+            return "long";
+          }),
+          step.sleep("short", 200).then(() => "short"),
+        ]),
+    });
+    const runId = await begin();
+    await until(async () => (await recordedSteps(runs, runId)).length > 0);
+    expect(await recordedSteps(runs, runId)).toEqual(["short"]);
+    expect(aborted).toEqual([]);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: "short" });
+    expect(aborted).toEqual([false]);
+    expect(await recordedSteps(runs, runId)).toEqual(["short", "long"]);
+  });
+
+  played("a retry is made when it is due, beside a longer step", async ({ actor }) => {
+    const order: string[] = [];
+    const { start } = actor({
+      ...inRealTime,
+      body: (step) =>
+        Promise.all([
+          step.do("long", async () => {
+            await pause(800);
+            order.push("long");
+          }),
+          step.do("flaky", { retries: { limit: 1, delay: 100 } }, async ({ attempt }) => {
+            order.push(`attempt ${attempt}`);
+            if (attempt === 1) throw new Error("not yet");
+          }),
+        ]),
+    });
+    expect(await start()).toMatchObject({ status: "completed" });
+    expect(order).toEqual(["attempt 1", "attempt 2", "long"]);
+  });
+
+  played("a cancel reaches a run that holds a sleep", async ({ actor }) => {
+    const { begin, runs, runtime } = actor({
+      ...inRealTime,
+      holdMs: 30_000,
+      body: (step) => step.sleep("nap", "25 seconds"),
+    });
+    const runId = await begin();
+    await pause(150);
+    await runs.cancel(runId);
+    const began = Date.now();
+    await runtime.idle();
+    expect(Date.now() - began).toBeLessThan(20_000);
+  });
+});

@@ -212,7 +212,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a checkpoint is saved to a run under a live lease",
     file: "src/runs/checkpoints.ts",
-    find: 'refuseLive(record, now, "wait until it is no longer being executed, or cancel it");',
+    find: 'demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");',
     replace: "",
     seed: "planted-24",
   },

@@ -147,7 +147,8 @@ export class Clients {
       const kept = draw.chance(0.7) ? draw.pick(this.#transfers.files) : undefined;
       const found = this.#target(kind, draw);
       if (found === undefined) return "nothing to do";
-      const file = kept ?? (await this.#transfers.exported(runtime.for(found.tenant), found));
+      const file =
+        kept ?? (await this.#transfers.exported(runtime.for(found.tenant), found, process, draw.fork("export")));
       const { tenant: home, runId } = file.source;
       const tenant = draw.chance(0.2) ? home : draw.pick([...tenants, archive].filter((other) => other !== home));
       asked.runKey = keyOf({ tenant, runId });
@@ -251,7 +252,7 @@ export class Clients {
         return "";
       }
       case "export":
-        return `${(await this.#transfers.exported(runs, life)).lines.length} lines`;
+        return `${(await this.#transfers.exported(runs, life, process, more)).lines.length} lines`;
       case "events":
         return this.#readers.events(runs, life, draw);
       case "watch":

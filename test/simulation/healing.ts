@@ -8,6 +8,7 @@ import { signalNames } from "./program.ts";
 import type { ProgramFacts } from "./program-facts.ts";
 import type { Random } from "./random.ts";
 import type { Subject } from "./subject.ts";
+import { damage } from "./transfers.ts";
 import type { Process, World } from "./world.ts";
 
 /** No pass over a generated skill takes so long: it waits for seconds, and is parked beyond them. */
@@ -201,13 +202,27 @@ export class Healing {
     }
   }
 
-  /** Each run comes to another medium and out of it again as the same text, and is there what it was. */
+  /**
+   * Each run comes to another medium and out of it again as the same text, and is there what it was. A damaged text of it is
+   * rejected before, and leaves nothing behind that is in the way.
+   */
   async #transferAll(): Promise<void> {
-    const { world, runtime, core, elsewhere } = this.#patient;
+    const { world, runtime, core, random, elsewhere } = this.#patient;
     const there = elsewhere();
     for (const { commits, tenant, runId, key } of this.#lives()) {
       if (commits.at(-1)?.record === undefined) continue;
       const text = await textOf(this.#patient, runtime.for(tenant), runId);
+      const damaged = damage(text.match(/.+\n/g) ?? [], random);
+      if (damaged !== undefined) {
+        const refusal = await core.importRun(there.for(tenant), damaged.lines).then(
+          () => "nothing",
+          (error: unknown) => (core.isDurableError(error) ? error.code : String(error)),
+        );
+        if (!["invalid_request", "unsupported_version"].includes(refusal)) {
+          world.violate("transfers-are-whole", `a damaged export of ${key} (${damaged.damage}) met ${refusal}`);
+          return;
+        }
+      }
       await core.importRun(there.for(tenant), [text]);
       if ((await textOf(this.#patient, there.for(tenant), runId)) !== text) {
         world.violate("transfers-are-whole", `${key} is exported as another text from where it was imported`);

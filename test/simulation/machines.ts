@@ -160,7 +160,16 @@ export class Machines {
       random: (length) => chance.bytes(length),
       notifier: neighbours.notifierOf(process),
       ...(hasPresence ? { presence: neighbours.presenceOf(process) } : {}),
-      ...(budget === undefined ? {} : { passMs, isSpent: () => budget.queries >= budget.most - 20 }),
+      ...(budget === undefined
+        ? {}
+        : {
+            passMs,
+            isSpent: () => {
+              const isSpent = budget.queries >= budget.most - 20;
+              process.isSpent ||= isSpent;
+              return isSpent;
+            },
+          }),
       onError: (error) => {
         world.log(`${process.name} is told: ${String(error)}`);
         if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {

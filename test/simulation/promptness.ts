@@ -7,6 +7,8 @@ interface Facts {
   readonly heldMs: number;
   /** The same for a run that rests: it is taken by whoever looks next. */
   readonly sleepMs: number;
+  /** After so long a pass at the edge begins nothing more, and hands its run over once its steps have settled. */
+  readonly passMs: number;
   readonly world: World;
   readonly history: History;
   /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
@@ -48,7 +50,7 @@ export class Promptness {
 
   /** Signals arrive in time. */
   judge(commit: Accepted, to: Record_): void {
-    const { world, heldMs, sleepMs, hasEnded, failsRun } = this.#facts;
+    const { world, history, heldMs, sleepMs, hasEnded, failsRun } = this.#facts;
     if (this.#isResting) return;
     const { runKey } = commit;
     const patience = to.lease === undefined ? sleepMs : heldMs;
@@ -62,7 +64,8 @@ export class Promptness {
       const [run, stepId] = JSON.parse(key) as [string, string];
       const isHere = run === runKey;
       const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
-      const isOver = !isWaiting || isFailing || !isMoving(to) || hasEnded(runKey, to.epoch);
+      const isOver =
+        !isWaiting || isFailing || !isMoving(to) || hasEnded(runKey, to.epoch) || this.#isSpent(history.last(run));
       if (isHere && isOver) this.#expected.delete(key);
       else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
         this.#expected.set(key, world.now + patience);
@@ -97,8 +100,19 @@ export class Promptness {
     const isHeldUp = commits
       .slice(Math.max(first, 0))
       .some(({ record, entry }) => !isMoving(record) || entry?.events.some(({ type }) => type === "run.resumed"));
-    if (isHeldUp) return;
+    if (isHeldUp || commits.slice(Math.max(atEnd, 0)).some((one) => this.#isSpent(one))) return;
     this.#violate(commit, `has the wait at "${stepId}" ${world.now - until} ms late`);
+  }
+
+  /** True where a run is held by an invocation that has few queries or no time left: what becomes due then is left due. */
+  #isSpent(commit: Accepted | undefined): boolean {
+    const { world, history, passMs } = this.#facts;
+    const { lease, epoch } = commit?.record ?? {};
+    if (commit === undefined || lease === undefined) return false;
+    const holder = [...history.executors].find(([, executor]) => executor === lease.executor)?.[0];
+    if (holder === undefined || !holder.name.startsWith("edge")) return false;
+    const since = history.lives.get(commit.runKey)?.commits.find(({ record }) => record?.epoch === epoch)?.at ?? 0;
+    return holder.isSpent || since + passMs <= world.now;
   }
 
   #isLeaving(runKey: string): boolean {

@@ -95,6 +95,7 @@ class Simulation {
     this.#promptness = isPrompt
       ? new Promptness({
           heldMs: 2_500,
+          passMs: plan.passMs,
           sleepMs: plan.everyMs + 3_000,
           world: this.#world,
           history: this.#history,

@@ -44,13 +44,16 @@ export class Transfers {
   }
 
   /** Exports a run, and keeps the file. It is the run's whole history up to a revision. */
-  async exported(runs: Runs, life: Life): Promise<ExportFile> {
+  async exported(runs: Runs, life: Life, process: Process, draw: Random): Promise<ExportFile> {
     const { world, subject, seenOn } = this.#facts;
     const lines: string[] = [];
     let seen: readonly string[] = [];
+    const isSlow = draw.chance(0.3);
     for await (const line of subject.core.exportRun(runs, life.runId)) {
       if (lines.length === 0) seen = seenOn(life.key, life.commits.at(-1)?.line ?? 1);
       lines.push(line);
+      // A reader takes its time, and the run may go on meanwhile.
+      if (isSlow) await world.delay(process, draw.fraction() * 300, "a reader of an export");
     }
     const { revision, body } = parsed(lines[0]) as { readonly revision: number; readonly body: string };
     const file = { source: life, revision, lines, seen };
@@ -158,7 +161,7 @@ async function* slowly(world: World, process: Process, lines: readonly string[],
 }
 
 /** A file of which nothing may be taken, and what is wrong with it. Absent where the file has no place for that. */
-function damage(
+export function damage(
   lines: readonly string[],
   draw: Random,
 ): { readonly damage: string; readonly lines: readonly string[] } | undefined {
@@ -171,7 +174,7 @@ function damage(
   const kind = draw.pick(["cut", "hole", "swap", "twice", "foreign", "broken", "checkpoint", "claim", "newer", "tail"]);
   switch (kind) {
     case "cut":
-      return { damage: kind, lines: lines.slice(0, place) };
+      return { damage: kind, lines: lines.slice(0, draw.chance(0.5) ? -1 : place) };
     case "hole":
       return { damage: `${kind} at ${inner}`, lines: lines.toSpliced(inner, 1) };
     case "swap": {

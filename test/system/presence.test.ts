@@ -1,41 +1,39 @@
-import type { ServerResponse } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
-import { createServer, type ViteDevServer } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { bundled } from "../support/bundled.ts";
 import { chromiumLaunchOptions } from "../support/chromium.ts";
 
 // Real pages of one origin, in one browser, over one IndexedDB.
 
-let server: ViteDevServer;
+const html = `<!doctype html><meta charset="utf-8"><title>An executor</title><link rel="icon" href="data:,">
+<script type="module" src="/page.js"></script>`;
+
+let server: Server;
+let url: string;
 /** Calls that the server leaves without an answer: a page that makes one synchronously is blocked. */
 const unanswered: ServerResponse[] = [];
 let browser: Browser;
 let context: BrowserContext;
 
 beforeAll(async () => {
-  server = await createServer({
-    configFile: false,
-    root: "test/support/presence",
-    cacheDir: `${process.cwd()}/node_modules/.vite/presence`,
-    optimizeDeps: { include: ["idb"] },
-    plugins: [
-      {
-        name: "block",
-        configureServer: ({ middlewares }) =>
-          void middlewares.use("/block", (_, response) => void unanswered.push(response)),
-      },
-    ],
-    // Nobody may reload these pages but the test.
-    server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
-    logLevel: "error",
+  const script = await bundled("test/support/presence/page.ts", "esm");
+  server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://site.test");
+    if (pathname === "/block") return void unanswered.push(response);
+    const [type, text] = pathname === "/page.js" ? ["text/javascript", script] : ["text/html", html];
+    response.writeHead(200, { "content-type": type }).end(text);
   });
-  await server.listen();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   browser = await chromium.launch(await chromiumLaunchOptions());
 });
 
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  server?.close();
+  server?.closeAllConnections();
 });
 
 // With a storage of its own.
@@ -56,7 +54,7 @@ interface PageOptions {
 async function open(name: string, options: PageOptions = {}): Promise<Page> {
   const page = await context.newPage();
   const query = new URLSearchParams({ name, ...JSON.parse(JSON.stringify(options)) });
-  await page.goto(`${server.resolvedUrls?.local[0]}?${query}`);
+  await page.goto(`${url}?${query}`);
   await page.waitForFunction(() => window.executor !== undefined);
   return page;
 }
@@ -261,7 +259,7 @@ describe("a page that is left and returned to, where the browser keeps pages for
       const [left, other] = [await open("left", { leaseMs: hour }), await open("other", { leaseMs: hour })];
       const runId = await start(left);
       await called(other, runId, ["left"]);
-      await left.goto(`${server.resolvedUrls?.local[0]}page.ts`);
+      await left.goto(`${url}page.js`);
       await called(other, runId, ["left", "other"]);
       await left.goBack();
       await left.waitForFunction(() => window.executor !== undefined);

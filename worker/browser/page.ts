@@ -63,7 +63,7 @@ const repeatedMs = 60_000;
  * place executes it.
  *
  * `onError` is called once if the browser lacks what a page needs, or if a newer version of the page has upgraded the
- * database: the page then executes nothing. It is called with the same failure of the medium at most once a minute.
+ * database: the page then executes nothing. It is called with a `corrupt_data` if the browser has deleted a damaged database. It is called with the same failure of the medium at most once a minute.
  *
  * @throws `invalid_request` if the tenant is not a valid id; `unsupported` without WebCrypto or BroadcastChannel.
  * @example
@@ -80,7 +80,7 @@ export function createPage(options: PageOptions): DurablePage {
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry, serviceWorker, registration } = options;
   const stopped = new AbortController();
   const onError = untilOutdated(options.onError ?? ((error: unknown) => console.error(error)), () => void stop());
-  const store = indexedDbStore({ name: database, ...present({ durability }) });
+  const store = indexedDbStore({ name: database, onDataLoss: onError, ...present({ durability }) });
   const runtime = createRuntime({
     ...{ store, skills, capabilities, onError },
     notifier: broadcastNotifier(database),
@@ -126,22 +126,22 @@ export function createPage(options: PageOptions): DurablePage {
  * Reports each failure of the medium at most once a minute, since every look meets it again. That the page is outdated is
  * reported once, and then `end` is called.
  */
-function untilOutdated(tell: OnError, end: () => void): OnError {
-  const toldAt = new Map<string, number>();
+function untilOutdated(report: OnError, end: () => void): OnError {
+  const reportedAt = new Map<string, number>();
   let isOutdated = false;
   return (...given) => {
     const [error] = given;
     if (isDurableError(error, "store_outdated")) {
       if (isOutdated) return;
       isOutdated = true;
-      tell(...given);
+      report(...given);
       return end();
     }
     if (isDurableError(error) && repeated.includes(error.code)) {
-      const before = toldAt.get(error.message);
+      const before = reportedAt.get(error.message);
       if (before !== undefined && Date.now() - before < repeatedMs) return;
-      toldAt.set(error.message, Date.now());
+      reportedAt.set(error.message, Date.now());
     }
-    tell(...given);
+    report(...given);
   };
 }

@@ -127,6 +127,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
   const store = indexedDbStore({
     name: database,
     ...present({ durability }),
+    onDataLoss: onError,
     onOutdated() {
       isOutdated = true;
       versions.standAside().catch(onError);

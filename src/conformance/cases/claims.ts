@@ -121,7 +121,7 @@ export const claimCases = [
 
   storeCase(
     "claims.first-held",
-    "Where several claims are held the outcome has the first in the order given.",
+    "If several claims are held, the outcome has the first in the order of the commit.",
     async ({ store, tenant }) => {
       const [a, b, c] = ["a", "b", "c"].map((key) => ({ kind: "k", key, body: `held ${key}` }));
       if (a === undefined || b === undefined || c === undefined) return;
@@ -149,7 +149,7 @@ export const claimCases = [
 
   storeCase(
     "claims.before-conflict",
-    "A held claim is `claimed` also where the revision is stale, skipped or a second birth.",
+    "A held claim is `claimed` also if the revision is stale, skipped or a second birth.",
     async ({ store, tenant }) => {
       const held = { kind: "k", key: "a", body: "held" };
       await expectCommitted(store, row(tenant, "holder"), { claims: [held] });

@@ -20,7 +20,7 @@ export const entryCases = [
 
   storeCase(
     "entries.every-field",
-    "An entry comes back as it was given, with the revision of its row and without its snapshot.",
+    "An entry is read as it was written, with the revision of its row and without its snapshot.",
     async ({ store, tenant }) => {
       await expectCommitted(store, row(tenant, "r"));
       const entry = { body: "body", checkpointId: "c", keyframe: 2, snapshot: "state" };

@@ -19,7 +19,7 @@ const lapsing = { kind: "k", key: "lapsing", lapsesAt: 5_000, body: "lapsing" };
 
 /** What an erasing commit takes away, and what it leaves. */
 export const eraseCases = [
-  storeCase("erase.tombstone", "`getRun` gives the tombstone.", async ({ store, tenant }) => {
+  storeCase("erase.tombstone", "`getRun` returns the tombstone.", async ({ store, tenant }) => {
     await setUp(store, tenant);
     await erase(store, tenant);
     expectEqual(await store.getRun(tenant, "r"), tombstone(tenant, "r", 3), "getRun");
@@ -74,7 +74,7 @@ export const eraseCases = [
 
   storeCase(
     "erase.unlisted",
-    "A tombstone is in no list, no count and no due query, even where it still has the fields for it.",
+    "A tombstone is in no list, no count and no due query, even if it still has the fields for it.",
     async ({ store, tenant }) => {
       await setUp(store, tenant);
       await expectCommitted(store, row(tenant, "other", { createdAt: 2_000, dueAt: 3_000 }));

@@ -149,15 +149,19 @@ export const listCases = [
     }
   }),
 
-  storeCase("lists.offset", "`offset` runs are skipped, none of them counted as given.", async ({ store, tenant }) => {
-    const ids = await ties(store, tenant);
-    for (const offset of [0, 1, 4, ids.length, ids.length + 5]) {
-      const ascending = await store.listRuns(tenant, { offset, limit: 2, order: "ascending" });
-      expectEqual(runIds(ascending), ids.slice(offset, offset + 2), `ascending from ${offset}`);
-      const descending = await store.listRuns(tenant, { offset, limit: all, order: "descending" });
-      expectEqual(runIds(descending), ids.toReversed().slice(offset), `descending from ${offset}`);
-    }
-  }),
+  storeCase(
+    "lists.offset",
+    "`offset` runs are skipped, and none of them is counted as returned.",
+    async ({ store, tenant }) => {
+      const ids = await ties(store, tenant);
+      for (const offset of [0, 1, 4, ids.length, ids.length + 5]) {
+        const ascending = await store.listRuns(tenant, { offset, limit: 2, order: "ascending" });
+        expectEqual(runIds(ascending), ids.slice(offset, offset + 2), `ascending from ${offset}`);
+        const descending = await store.listRuns(tenant, { offset, limit: all, order: "descending" });
+        expectEqual(runIds(descending), ids.toReversed().slice(offset), `descending from ${offset}`);
+      }
+    },
+  ),
 
   storeCase("lists.offset-after", "`offset` counts from behind `after`.", async ({ store, tenant }) => {
     const ids = await ties(store, tenant);

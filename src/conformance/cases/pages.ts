@@ -5,7 +5,7 @@ import { expectCommitted, row, runIds, tombstone } from "../rows.ts";
 
 /** Pages by `after` while other runs come, change and go. */
 export const pageCases = [
-  storeCase("pages.whole", "Pages give every run once, in order.", async ({ store, tenant }) => {
+  storeCase("pages.whole", "Pages have every run once, in order.", async ({ store, tenant }) => {
     const ids = await setUp(store, tenant);
     const quiet = async () => undefined;
     expectEqual(await walk(store, tenant, "ascending", quiet), ids, "ascending");

@@ -10,7 +10,7 @@ export const rowCases = [
     expectEqual(await store.getRun(tenant, "R"), undefined, "getRun of another id");
   }),
 
-  storeCase("rows.every-field", "A row comes back with every field as it was given.", async ({ store, tenant }) => {
+  storeCase("rows.every-field", "A row is read with every field as it was written.", async ({ store, tenant }) => {
     const run = row(tenant, "r", { skillId: "skill", sourceRunId: "source", dueAt: 5_000, createdAt: 4_000 });
     await expectCommitted(store, run);
     expectEqual(await store.getRun(tenant, "r"), run, "getRun");
@@ -20,7 +20,7 @@ export const rowCases = [
 
   storeCase(
     "rows.absent-fields",
-    "An optional field that was not given is absent from the row, the entry and the claim.",
+    "An optional field that was not written is absent from the row, the entry and the claim.",
     async ({ store, tenant }) => {
       const run = row(tenant, "r");
       const claim = { kind: "k", key: "a", body: "claim" };

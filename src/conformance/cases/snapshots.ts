@@ -5,7 +5,7 @@ import { all, expectCommitted, row } from "../rows.ts";
 
 /** Snapshots, read by a range of revisions. */
 export const snapshotCases = [
-  storeCase("snapshots.missing", "A run without snapshots has none to give.", async ({ store, tenant }) => {
+  storeCase("snapshots.missing", "A run without snapshots has none in any range.", async ({ store, tenant }) => {
     expectEqual(await store.getSnapshots(tenant, "r", 1, all), [], "snapshots of no run");
     await expectCommitted(store, row(tenant, "r"), { entry: { body: "entry", checkpointId: "c" } });
     expectEqual(await store.getSnapshots(tenant, "r", 0, all), [], "snapshots of a run without");

@@ -7,7 +7,7 @@ import { all, claimRow, contents, expectCommitted, expectConflict, row, tombston
 export const tenantCases = [
   storeCase(
     "tenants.unseen",
-    "No read gives a tenant anything that another wrote.",
+    "No read returns to a tenant anything that another wrote.",
     async ({ store, tenant, neighbor }) => {
       await write(store, neighbor, 1);
       expectEqual(await store.getRun(tenant, "r"), undefined, "getRun");

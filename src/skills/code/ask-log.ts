@@ -29,7 +29,7 @@ export class AskLog {
   #entries: readonly (readonly string[])[];
   readonly #known: Set<string>;
   /** The log of earlier passes. */
-  readonly #told: ReadonlySet<string>;
+  readonly #logged: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
   #turns: readonly (readonly string[])[];
   /** The step that earlier passes answered next after an answer, for those of {@link #turns}. */
@@ -50,8 +50,8 @@ export class AskLog {
     this.#next = new Map(this.#turns.map(([after = "", id = ""]) => [after, id]));
     this.#places = new Map(this.#turns.map(([after = "", id = ""]) => [id, after]));
     this.#isChanged = record.isResumed && (entries.length > 0 || turns.length > 0);
-    this.#told = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
-    this.#known = new Set(this.#told);
+    this.#logged = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
+    this.#known = new Set(this.#logged);
     for (const [after = "", ...ids] of this.#entries) {
       this.#after.set(after, [...(this.#after.get(after) ?? []), ...ids]);
     }
@@ -91,7 +91,7 @@ export class AskLog {
 
   /** True if an earlier pass recorded the body's end and not this step: then the body called it after its end. */
   isAfterEnd(id: string): boolean {
-    return this.#told.has(end) && !this.#told.has(id);
+    return this.#logged.has(end) && !this.#logged.has(id);
   }
 
   /** The body ended, `after` that answer, while it waited for those `open` steps. */

@@ -21,7 +21,7 @@ export interface BodyRun {
   /** The step's result; it never comes if the step waits, or if the pass is over. */
   ask(ask: Ask): Promise<StepResult<Json>>;
   /** Ends the pass with a typed error, whatever the body does with that error. */
-  refuse(message: string, stepId: string, code?: string): void;
+  endWith(message: string, stepId: string, code?: string): void;
   /** Remembers which step an error came from, so that a failed run can name it. */
   rejectedBy(stepId: string, error: unknown): void;
 }

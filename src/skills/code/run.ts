@@ -234,9 +234,9 @@ class CodeRun implements BodyRun {
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
-          this.refuse(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
+          this.endWith(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
         } else if (this.#isOtherInput(before, input)) {
-          this.refuse(`step "${id}" was recorded with a different input than it is now called with`, id);
+          this.endWith(`step "${id}" was recorded with a different input than it is now called with`, id);
         }
       } else {
         // The body has ended: its abandoned branches may begin nothing more.
@@ -250,7 +250,7 @@ class CodeRun implements BodyRun {
   }
 
   /** Ends the pass with a typed error, whatever the body does with that error. */
-  refuse(message: string, stepId: string, code = "nondeterminism"): void {
+  endWith(message: string, stepId: string, code = "nondeterminism"): void {
     this.#fault ??= { code, message, stepId };
     this.siblings.abort(new DurableError("nondeterminism", message));
     this.#stir();
@@ -285,7 +285,7 @@ class CodeRun implements BodyRun {
       this.#flights.launch(id, take, (outcome) => {
         if (outcome.kind !== "failed") return;
         const { code, message } = outcome.error;
-        this.refuse(message, id, code);
+        this.endWith(message, id, code);
       });
     }
   }

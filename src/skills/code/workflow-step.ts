@@ -41,7 +41,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         ];
         checkName(name);
         if (rollback !== undefined) {
-          run.refuse(`step "${name}": rollback options are not supported`, name, "unsupported");
+          run.endWith(`step "${name}": rollback options are not supported`, name, "unsupported");
           return never<T>();
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);

@@ -7,6 +7,7 @@ import {
   writeRun,
   writeState,
 } from "../../../src/codec/index.ts";
+import { crashingStore } from "../../../src/conformance/faults.ts";
 import { createRuntime, exportRun, type Runs } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { someNoon, virtualClock } from "../clock.ts";
@@ -59,9 +60,10 @@ const versions = [...new Set(Object.keys(files).map((path) => path.split("/").at
 /** Of every released version, the oldest first. */
 export const storedVersions: readonly Stored[] = versions.map((version) => {
   const textOf = (name: string) => files[`../../fixtures/stored/${version}/${name}`] ?? "";
-  const names = Object.keys(files).flatMap(
-    (path) => /\/([a-z-]+)\.ndjson$/.exec(path.replace(`/${version}/`, "//"))?.[1] ?? [],
-  );
+  const names = Object.keys(files).flatMap((path) => {
+    const [folder, name = ""] = path.split("/").slice(-2);
+    return folder === version && name.endsWith(".ndjson") ? [name.slice(0, -".ndjson".length)] : [];
+  });
   return {
     version,
     exports: new Map(names.map((runId) => [runId, textOf(`${runId}.ndjson`)])),
@@ -74,8 +76,8 @@ export const storedVersions: readonly Stored[] = versions.map((version) => {
 const tenant = "acme";
 
 /** A runtime over what was stored, at the time at which it was. */
-export function homeOver(store: Store) {
-  const clock = virtualClock(someNoon + 60_000);
+export function homeOver(store: Store, now = someNoon + 60_000) {
+  const clock = virtualClock(now);
   const { options, ...skills } = storedSkills();
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
@@ -99,8 +101,23 @@ async function textOf(lines: AsyncIterable<string>): Promise<string> {
   return text;
 }
 
+/** The result of the run whose process died, once another has taken it. */
+async function resumed(store: Store, now?: number): Promise<{ result: unknown; sent: readonly string[] }> {
+  const { runs, runtime, sent, errors } = homeOver(store, now);
+  await runtime.drain();
+  await runtime.idle();
+  const { status, result } = await runs.get("crashed");
+  expect([status, errors]).toEqual(["completed", []]);
+  const { state } = await runs.loadCheckpoint("crashed", (await runs.listCheckpoints("crashed")).head ?? "");
+  const names = Object.keys(state.stepResults);
+  expect(state.trace.steps.map(({ stepId }) => stepId)).toEqual(names);
+  expect(state.iteration).toBe(names.length);
+  return { result, sent };
+}
+
 /** What must hold wherever the runs of a released version are. `open` gives them, fresh at each call. */
 export function storedCases(stored: Stored, where: string, open: () => Promise<Store>): void {
+  const hasCrashed = stored.seen.some(({ run }) => run.run_id === "crashed");
   describe(`what ${stored.version} stored in ${where}`, () => {
     test.each(stored.seen.map((one) => [one.run.run_id as string, one] as const))(
       "the run %s is as it was",
@@ -123,7 +140,8 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
         stored.seen.filter(({ run }) => run.status === "pending").length,
       );
       expect(await runs.count({ sourceRunId: "completed" })).toBe(1);
-      expect((await store.dueRuns({ now: someNoon + 1e9, limit: 9 })).map(({ runId }) => runId)).toEqual(["waiting"]);
+      const due = (await store.dueRuns({ now: someNoon + 1e9, limit: 9 })).map(({ runId }) => runId);
+      expect(due).toEqual(hasCrashed ? ["crashed", "waiting"] : ["waiting"]);
       await store.close();
     });
 
@@ -131,6 +149,7 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
       const store = await open();
       const { runs, runtime, clock, repair, sent, hourMs, errors } = homeOver(store);
       repair();
+      if (hasCrashed) await runs.cancel("crashed");
       await runs.signal("waiting", { name: "go", payload: { word: "now" } });
       await runtime.idle();
       await runs.approve("waiting", { approver: "ann" });
@@ -156,6 +175,35 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
       expect(errors).toEqual([]);
       await store.close();
     });
+
+    // At each commit, before and after it is written, until the run needs no more of them.
+    test.runIf(hasCrashed)(
+      "a run whose process died goes on, and so it does if the next one dies as well",
+      async () => {
+        const { result, sent: before } = await resumed(await open());
+        expect(before.length).toBeGreaterThan(0);
+        for (const moment of ["before", "after"] as const) {
+          for (let atCommit = 1, hasDied = true; hasDied; atCommit++) {
+            const store = await open();
+            const dying = crashingStore(store, { atCommit, moment, calls: "hang" });
+            const { runtime, clock } = homeOver(dying);
+            const drained = runtime.drain();
+            hasDied = await Promise.race([
+              drained.then(() => runtime.idle()).then(() => dying.crashed),
+              (async () => {
+                while (!dying.crashed) await new Promise((resolve) => setTimeout(resolve, 0));
+                return true;
+              })(),
+            ]);
+            const after = await resumed(store, clock.now() + 60_000);
+            expect(after.result, `${moment} commit ${atCommit}`).toEqual(result);
+            // What was recorded is not sent again; only the effect at hand may be.
+            expect(after.sent.length).toBeLessThanOrEqual(before.length);
+            await store.close();
+          }
+        }
+      },
+    );
 
     test("idempotency keys hold until they lapse", async () => {
       const store = await open();

@@ -1,5 +1,6 @@
-// Writes what this version stores into test/fixtures/stored/<version>. Run it once, when a format has changed and before
-// that is released: `node test/support/upgrade/make.ts`. A folder that is there is never written again.
+// Writes what this version stores into test/fixtures/stored/<name>, the version by default. Run it once, when a format has
+// changed and before that is released: `node test/support/upgrade/make.ts format-2`. A folder that is there is never
+// written again.
 import "fake-indexeddb/auto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { openDB } from "idb";
@@ -15,6 +16,7 @@ import {
   writeRun,
   writeState,
 } from "../../../src/codec/index.ts";
+import { crashingStore } from "../../../src/conformance/faults.ts";
 import { createRuntime, exportRun, importRun, type Runs, type Runtime } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { virtualClock } from "../clock.ts";
@@ -22,7 +24,7 @@ import { storedSkills } from "./skills.ts";
 
 const root = new URL("../../..", import.meta.url);
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8")) as { version: string };
-const folder = new URL(`test/fixtures/stored/${version}/`, root);
+const folder = new URL(`test/fixtures/stored/${process.argv[2] ?? version}/`, root);
 const tenant = "acme";
 const clock = virtualClock();
 
@@ -38,7 +40,9 @@ function runtimeOver(store: Store): Runtime {
 }
 
 /** One run of each kind, so that every part of every body is there. */
-async function makeRuns(runtime: Runtime, runs: Runs): Promise<readonly string[]> {
+async function makeRuns(store: Store): Promise<readonly string[]> {
+  const runtime = runtimeOver(store);
+  const runs = runtime.for(tenant);
   const odd = { ["__proto__"]: { $durable: ["date", null] }, date: new Date(0), big: 2n ** 70n };
   const given = { threadId: "thread", sessionId: "session", environment: "test", traceId: "trace", metadata: { odd } };
   const words = ["dear", "é".repeat(300), "\u{1f600}"];
@@ -84,7 +88,13 @@ async function makeRuns(runtime: Runtime, runs: Runs): Promise<readonly string[]
       state,
     });
   }
-  return ["completed", "waiting", "failed", "fork", "saved"];
+
+  // A process that died between two steps, whose lease has lapsed since.
+  const dying = crashingStore(store, { atCommit: 5, moment: "after", calls: "hang" });
+  await runtimeOver(dying).for(tenant).start({ skillId: "letters", runId: "crashed", inputs: { words, odd } });
+  while (!dying.crashed) await new Promise((resolve) => setTimeout(resolve, 1));
+  await clock.advance(40_000);
+  return ["completed", "waiting", "failed", "fork", "saved", "crashed"];
 }
 
 /** What the runs look like from outside. */
@@ -130,8 +140,9 @@ await mkdir(folder);
 const save = (name: string, content: unknown) =>
   writeFile(new URL(name, folder), typeof content === "string" ? content : `${JSON.stringify(content, null, 1)}\n`);
 
-const memory = runtimeOver(memoryStore());
-const runIds = await makeRuns(memory, memory.for(tenant));
+const made = memoryStore();
+const runIds = await makeRuns(made);
+const memory = runtimeOver(made);
 await save("seen.json", await seen(memory.for(tenant), runIds));
 for (const runId of runIds) await save(`${runId}.ndjson`, await textOf(exportRun(memory.for(tenant), runId)));
 

@@ -182,8 +182,8 @@ export class RunPage {
   /** Reads what the events do not contain: steps from another run, and when the failed step began. */
   #readTrace(): void {
     const { run } = this;
-    const isTold = run !== undefined && (isTerminal(run.status) || typeof run.metadata.source_run_id === "string");
-    if (!isTold || run.checkpoint_head === this.#traceHead) return;
+    const isTraced = run !== undefined && (isTerminal(run.status) || typeof run.metadata.source_run_id === "string");
+    if (!isTraced || run.checkpoint_head === this.#traceHead) return;
     this.#traceHead = run.checkpoint_head;
     const { service, signal } = this.app;
     this.app.updateAfter(
