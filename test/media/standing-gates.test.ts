@@ -2,7 +2,7 @@ import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { defineCapability, defineGraphSkill, type WorkflowBody } from "../../src/index.ts";
 import { type Actor, leaseMs, type Scene, until } from "../support/scene.ts";
-import { inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
 
 // That gates are asked at once and decided at any time, and that silence calls nothing, on one medium.
 
@@ -25,7 +25,9 @@ const besideGates = async ({ actor }: Scene, names: readonly string[]) => {
     },
   });
   const runId = await player.begin();
-  await until(async () => (await player.runs.get(runId)).approvalRequest?.stepId === names[0]);
+  // The run shows the first gate only, and each is asked by a commit of its own.
+  await until(async () => (await countEvents(player.runs, runId, "step.waiting")) === names.length);
+  expect(await player.runs.get(runId)).toMatchObject({ approvalRequest: { stepId: names[0] } });
   return { ...player, runId, finish: () => work.resolve("done"), isAborted: () => signal?.aborted };
 };
 
