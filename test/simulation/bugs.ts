@@ -290,12 +290,14 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/import.ts",
     find: "if (!isEnded) throw",
     replace: "if (number === 0) throw",
+    seed: "planted-0",
   },
   {
     name: "an import brings no claims",
     file: "src/runs/import.ts",
     find: "        claims,\n        now",
     replace: "        now",
+    seed: "planted-0",
   },
   {
     name: "an import does not know its run again once that goes on",
@@ -305,34 +307,32 @@ export const bugs: readonly PlantedBug[] = [
     seed: "mx2zzhcg-30",
   },
   {
-    name: "an export is of two moments",
-    file: "src/runs/export.ts",
-    find: "?.revision !== revision) {",
-    replace: "?.revision === undefined) {",
-  },
-  {
     name: "a prune spares none of the newest",
     file: "src/runs/prune.ts",
     find: "if (kept.has(runId)) continue;",
     replace: "",
+    seed: "planted-25",
   },
   {
     name: "a page of events begins with the last one of the page before",
     file: "src/runs/events.ts",
     find: "own.slice(position.index + 1)",
     replace: "own.slice(position.index)",
+    seed: "planted-23",
   },
   {
     name: "a call is done again under its key",
     file: "src/runs/idempotency.ts",
     find: "if (earlier !== undefined) return { answer: { isRepeat: true, earlier } };",
     replace: "",
+    seed: "planted-4",
   },
   {
     name: "a call does not look at the revision that it stands on",
     file: "src/record/precondition.ts",
     find: "if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;",
     replace: "if (expectedRevision === undefined || revisionsOf(expectedRevision).length > 0) return;",
+    seed: "planted-83",
   },
   {
     name: "what a failed run left recorded overtakes a step that is being recorded",

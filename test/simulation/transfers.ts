@@ -53,7 +53,8 @@ export class Transfers {
       if (lines.length === 0) seen = seenOn(life.key, life.commits.at(-1)?.line ?? 1);
       lines.push(line);
       // A reader takes its time, and the run may go on meanwhile.
-      if (isSlow) await world.delay(process, draw.fraction() * 300, "a reader of an export");
+      const longestMs = lines.length === 1 ? 5_000 : 300;
+      if (isSlow) await world.delay(process, draw.fraction() * longestMs, "a reader of an export");
     }
     const { revision, body } = parsed(lines[0]) as { readonly revision: number; readonly body: string };
     const file = { source: life, revision, lines, seen };
