@@ -1,5 +1,6 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, defineSkill } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { createApp } from "../../worker/http/index.ts";
 
 // Run with a small heap: requests within the documented limits, and beyond them, of which none may end the process. It prints
@@ -54,3 +55,34 @@ for (const [name, inputs] of Object.entries(bodies)) {
   console.log(JSON.stringify({ name, status, read }));
 }
 console.log(JSON.stringify({ name: "the list", status: (await request("GET", "/v1/runs")).status }));
+
+// An isolate serves requests side by side, and a medium takes its time.
+const base = memoryStore();
+const slow: Store = {
+  ...base,
+  commit: async (commit) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return base.commit(commit);
+  },
+};
+const deciding = createRuntime({ store: slow, skills: [wide], executes: false });
+const busy = createApp({
+  authenticate: () => ({ tenant: "alpha", role: "admin" }),
+  runs: (name) => deciding.for(name),
+});
+const sideBySide = {
+  "five at once: arrays": bodies["as many arrays as are taken"](),
+  "five at once: members": bodies["as many members as are taken"](),
+};
+for (const [name, inputs] of Object.entries(sideBySide)) {
+  const body = `{"skill_id":"wide","inputs":{"a":${inputs}}}`;
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const answer = await busy.fetch(new Request("http://home/v1/runs", { method: "POST", body }));
+      const { run_id } = (await answer.json()) as { run_id: string };
+      await deciding.for("alpha").delete(run_id);
+      return answer.status;
+    }),
+  );
+  console.log(JSON.stringify({ name, status: answers.find((status) => status !== 201) ?? 201 }));
+}

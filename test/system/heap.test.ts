@@ -27,5 +27,7 @@ test("no request within the default limits, and none beyond them, ends a process
     ["one long text", 202, 200],
     ["one long text of two bytes each", 202, 200],
     ["the list", 200, undefined],
+    ["five at once: arrays", 201, undefined],
+    ["five at once: members", 201, undefined],
   ]);
 });

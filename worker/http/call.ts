@@ -4,6 +4,7 @@ import { isId, randomHex } from "../../src/ids.ts";
 import { DurableError, type Runs } from "../../src/index.ts";
 import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
+import type { LargeBodies } from "./large-bodies.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
 /** One request, as the app passes it to the functions of the platform. */
@@ -28,6 +29,7 @@ export interface AppEnv {
     traceparent: string;
     maxBodyBytes: number;
     maxBodyValues: number;
+    largeBodies: LargeBodies;
     maxImportBytes: number;
     stream: CheckedStream;
     /** Reports a stream that begins to the platform. */

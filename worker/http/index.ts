@@ -8,6 +8,7 @@ import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import { type AppEnv, type Call, callOf, checkCaller, checkRoute, parentHeader, traceHeader, traceOf } from "./call.ts";
+import { LargeBodies } from "./large-bodies.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
 import { cors, secureHeaders } from "./middleware/browsers.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
@@ -108,6 +109,8 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     maxBodyValues: countOption(options.maxBodyValues, "maxBodyValues", defaultMaxValues),
     maxImportBytes: bytesOption(options.maxImportBytes, "maxImportBytes", defaultMaxImportBytes),
   };
+  // One that is worked on, and as much that waits.
+  const largeBodies = new LargeBodies(2 * limits.maxBodyBytes);
   const stream = checkedStream(options.stream ?? {});
   const onError = careful(options.onError ?? logError);
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
@@ -123,6 +126,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("traceparent", traceparent);
     c.set("maxBodyBytes", limits.maxBodyBytes);
     c.set("maxBodyValues", limits.maxBodyValues);
+    c.set("largeBodies", largeBodies);
     c.set("maxImportBytes", limits.maxImportBytes);
     c.set("stream", stream);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));

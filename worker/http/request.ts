@@ -5,6 +5,7 @@ import { invalidRequest } from "../../src/errors.ts";
 import { type CurrentRun, DurableError, type Precondition } from "../../src/index.ts";
 import { at, isJsonObject } from "../../src/json.ts";
 import { type AppEnv, traceHeader } from "./call.ts";
+import type { HeldBody } from "./large-bodies.ts";
 
 /** The default maximum number of bytes in the body of a request. */
 export const defaultMaxBodyBytes = 10 * 1024 * 1024;
@@ -17,15 +18,18 @@ interface Validated<Target extends string, S extends RequestSchema> {
 /**
  * Reads and validates the body of a request; the route gets it from `c.req.valid("json")`. An empty body is an empty object.
  *
- * @throws `too_large` before the whole body is read, or before its values are created; `invalid_request` that names the path.
+ * @throws `too_large` before the whole body is read, or before its values are created; `rate_limited` if other large bodies
+ * take the memory; `invalid_request` that names the path.
  */
 export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
   return async (c, next) => {
-    const text = await readText(c.req.raw, c.var.maxBodyBytes);
-    const json = text.trim() === "" ? {} : parseJson(text, "", c.var.maxBodyValues);
-    if (!isJsonObject(json)) throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
-    c.req.addValidatedData("json", decode(schema, json) as object);
-    await next();
+    const held = c.var.largeBodies.open();
+    try {
+      c.req.addValidatedData("json", decode(schema, await readObject(c, held)) as object);
+      await next();
+    } finally {
+      held.close();
+    }
   };
 }
 
@@ -37,19 +41,28 @@ export function query<S extends RequestSchema>(schema: S): MiddlewareHandler<App
   };
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
+async function readObject(c: Context<AppEnv>, held: HeldBody): Promise<JsonObject> {
   let text = "";
-  for await (const chunk of readChunks(request, maxBytes)) text += chunk;
-  return text;
+  for await (const chunk of readChunks(c.req.raw, c.var.maxBodyBytes, (length) => held.add(length))) text += chunk;
+  await held.turn();
+  const json = text.trim() === "" ? {} : parseJson(text, "", c.var.maxBodyValues);
+  if (isJsonObject(json)) return json;
+  throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
 }
 
 /**
  * The text of a body of at most `maxBytes` bytes, chunk by chunk. The bytes are counted, since the Content-Length header may
  * be wrong or missing.
  *
+ * `count` is called with the bytes of each chunk.
+ *
  * @throws `too_large`, and `invalid_request` if it is not UTF-8.
  */
-export async function* readChunks(request: Request, maxBytes: number): AsyncGenerator<string, void, undefined> {
+export async function* readChunks(
+  request: Request,
+  maxBytes: number,
+  count?: (bytes: number) => void,
+): AsyncGenerator<string, void, undefined> {
   if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
   const stream = await streamOf(request);
   if (stream === null) return;
@@ -63,6 +76,7 @@ export async function* readChunks(request: Request, maxBytes: number): AsyncGene
       isRead = done;
       bytes += value?.length ?? 0;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
+      count?.(value?.length ?? 0);
       yield decodeText(decoder, value);
     }
   } finally {
