@@ -14,6 +14,24 @@ export const maxDepth = 500;
 /** The most values in one JSON text that comes in. The default bound. */
 export const defaultMaxValues = 250_000;
 
+export const tooLargeHint = "store many numbers as one typed array, and large data elsewhere";
+
+/**
+ * The JSON text.
+ *
+ * @throws `too_large` if it would be longer than a string can be.
+ */
+export function jsonText(json: Json, write: (json: Json) => string = JSON.stringify): string {
+  try {
+    return write(json);
+  } catch (cause) {
+    throw new DurableError("too_large", "the JSON text is longer than a string can be", {
+      cause,
+      hint: tooLargeHint,
+    });
+  }
+}
+
 export function isJsonObject(json: unknown): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
@@ -108,14 +126,22 @@ export function jsonEqual(a: Json, b: Json, keys?: "in order"): boolean {
   );
 }
 
-/** JSON text with sorted keys and no white space: equal values have equal text. */
+/**
+ * JSON text with sorted keys and no white space: equal values have equal text.
+ *
+ * @throws `too_large` like {@link jsonText}.
+ */
 export function canonicalJson(json: Json): string {
+  return jsonText(json, canonical);
+}
+
+function canonical(json: Json): string {
   if (typeof json !== "object" || json === null) return JSON.stringify(json);
-  if (Array.isArray(json)) return `[${json.map(canonicalJson).join(",")}]`;
+  if (Array.isArray(json)) return `[${json.map(canonical).join(",")}]`;
   const object = json as JsonObject;
   const members = Object.keys(object)
     .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`);
+    .map((key) => `${JSON.stringify(key)}:${canonical(object[key] as Json)}`);
   return `{${members.join(",")}}`;
 }
 
@@ -133,7 +159,7 @@ export interface Size {
 
 /** The size of the value's JSON. */
 export function sizeOf(json: Json): Size {
-  return textSize(JSON.stringify(json));
+  return textSize(jsonText(json));
 }
 
 /** The size of the JSON in the text, which must be without white space. */
@@ -244,7 +270,7 @@ function tooManyValues(path: string, values: number, maxValues: number): Durable
   const message = `too many values: ${values}, at most ${maxValues} are allowed`;
   return new DurableError("too_large", path === "" ? message : `${path}: ${message}`, {
     path,
-    hint: "store many numbers as one typed array, and large data as text or elsewhere",
+    hint: tooLargeHint,
   });
 }
 
@@ -370,7 +396,8 @@ class Walk {
   }
 }
 
-function shorten(text: string): string {
+/** The text, cut to what a message has room for. */
+export function shorten(text = ""): string {
   return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
 }
 

@@ -15,4 +15,4 @@ export type { RuntimeEvent, StepResult } from "../record/state.ts";
 export { writeCheckpointRecord } from "./entry.ts";
 export { encodeRun, writeRun } from "./run.ts";
 export { decodeState, encodeState, initialState, readState, writeState } from "./state.ts";
-export { decodeValue, encodeValue } from "./values.ts";
+export { decodeValue, encodeValue, type ValueLimits } from "./values.ts";

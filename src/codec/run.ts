@@ -1,6 +1,6 @@
 import { DurableError, isDurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId } from "../ids.ts";
-import { at, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
+import { at, isJsonObject, type Json, type JsonObject, jsonText, located } from "../json.ts";
 import type { Gate } from "../record/gate.ts";
 import {
   type ApprovalRequest,
@@ -211,7 +211,7 @@ export const bodyFormat = 1;
 /** The body of a run's row. `nonce` identifies the commit that wrote it. */
 export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
   const record = located("", (path) => runRecord.write(value, path)) ?? null;
-  return JSON.stringify({ format: bodyFormat, nonce, record });
+  return jsonText({ format: bodyFormat, nonce, record });
 }
 
 /** The nonce of a row's body, and the record, unless the row is a tombstone or that of an import under way. */

@@ -1,5 +1,5 @@
 import { DurableError, isDurableError } from "../errors.ts";
-import { isJsonObject, type Json, type JsonObject, type Size, textSize, utf8Length } from "../json.ts";
+import { isJsonObject, type Json, type JsonObject, jsonText, type Size, textSize, utf8Length } from "../json.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { SnapshotRow } from "../store.ts";
 import { applyDelta, type Change } from "./delta.ts";
@@ -46,7 +46,7 @@ export function writeSnapshot(
   if (before !== undefined) {
     const { keyframeBytes } = before;
     const { delta = null, growth = 0, valueGrowth = 0, depth = 0 } = changeBetween(before.state, state) ?? {};
-    const body = JSON.stringify({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
+    const body = jsonText({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
     const { bytes, values } = before.size ?? textSize(keyframeBody(before.state));
     const size = { bytes: bytes + growth, values: values + valueGrowth };
@@ -71,7 +71,7 @@ function changeBetween(before: ExecutionState<Json>, after: ExecutionState<Json>
 }
 
 function keyframeBody(state: ExecutionState<Json>): string {
-  return JSON.stringify(writeState(state));
+  return jsonText(writeState(state));
 }
 
 /**

@@ -32,7 +32,7 @@ import {
   valueList,
   values,
 } from "./fields.ts";
-import { decodeValue, encodeValue } from "./values.ts";
+import { decodeValue, encoder, type ValueLimits } from "./values.ts";
 
 /** The format number of a snapshot in the ORCA v1 form. */
 const snapshotFormat = 1;
@@ -225,7 +225,8 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
 /**
  * The state with its values encoded.
  *
- * @throws `invalid_request` that names the path of a value that cannot be stored.
+ * @throws `invalid_request` that names the path of a value that cannot be stored; `too_large` that names the path at which
+ * the limits were passed, by default those of {@link encodeValue}.
  * @example
  * ```ts
  * import type { ExecutionState } from "orca-durable";
@@ -236,9 +237,9 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
  * }
  * ```
  */
-export function encodeState(state: ExecutionState, path = "state"): ExecutionState<Json> {
+export function encodeState(state: ExecutionState, path = "state", limits?: ValueLimits): ExecutionState<Json> {
   if (Object.hasOwn(state?.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
-  return located(path, (path) => executionState.map(state, encodeValue, path)) as ExecutionState<Json>;
+  return located(path, (path) => executionState.map(state, encoder(limits), path)) as ExecutionState<Json>;
 }
 
 /**

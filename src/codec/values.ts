@@ -1,5 +1,17 @@
-import { invalidRequest, isDurableError } from "../errors.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject, located, maxDepth, type Path, setOwn } from "../json.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import {
+  at,
+  getOwn,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  located,
+  maxDepth,
+  type Path,
+  setOwn,
+  shorten,
+  tooLargeHint,
+} from "../json.ts";
 
 // A value that JSON cannot express is an object with the one key `$durable` and an array that names its kind. A user's
 // own object with that one key gets one more `$`, so that data can never be mistaken for a tag.
@@ -7,6 +19,24 @@ const tagKey = "$durable";
 const tagLike = /^\$+durable$/;
 // Bounded, since reading takes time that grows faster than the number of digits.
 const bigintDigits = /^-?\d{1,100000}$/;
+// In bits, of which the smallest bigint with more digits than that has as many and a sign.
+const bigintBits = 332_194;
+
+/** The bounds of what is encoded. Those of a runtime are the bounds of its states. */
+export interface ValueLimits {
+  /** The most bytes of JSON. */
+  readonly maxStateBytes: number;
+  /** The most values: each array, object, string, number, boolean and null counts. */
+  readonly maxStateValues: number;
+}
+
+/** The limits of what takes at most that many bytes. Each value takes at least one. */
+export function bytesAtMost(bytes: number): ValueLimits {
+  return { maxStateBytes: bytes, maxStateValues: bytes };
+}
+
+/** Without a runtime: a JSON text of that size can be a string on every platform. */
+const defaultLimits: ValueLimits = { maxStateBytes: 2 ** 28, maxStateValues: 2_000_000 };
 
 /**
  * The JSON form of a value. Plain JSON encodes to itself. Date, bigint, Map, Set, typed arrays, ArrayBuffer, DataView,
@@ -14,7 +44,8 @@ const bigintDigits = /^-?\d{1,100000}$/;
  * to tags. The result shares nothing with the value.
  *
  * @throws `invalid_request` that names the path of a value that cannot be stored: a function, a symbol, a cycle, a
- * class instance, a sparse array, more than 500 levels.
+ * class instance, a sparse array, more than 500 levels. `too_large` that names the path at which a limit was passed; by
+ * default the limits are 256 MiB and 2,000,000 values.
  * @example
  * ```ts
  * import { encodeValue } from "orca-durable/codec";
@@ -22,8 +53,14 @@ const bigintDigits = /^-?\d{1,100000}$/;
  * console.log(JSON.stringify(encodeValue({ at: new Date(0), total: 12n })));
  * ```
  */
-export function encodeValue(value: unknown, path: Path = "value"): Json {
-  return located(path, (path) => readable(path, () => encode(value, path, new Set())));
+export function encodeValue(value: unknown, path: Path = "value", limits?: ValueLimits): Json {
+  return located(path, (path) => encoder(limits)(value, path));
+}
+
+/** Encodes values that are parts of one whole: the limits are those of all of them together. */
+export function encoder(limits?: ValueLimits): (value: unknown, path: Path) => Json {
+  const walk = new Walk(limits);
+  return (value, path) => readable(path, () => encode(value, path, walk));
 }
 
 // A getter that throws, or a buffer that was transferred, is a fault of the value.
@@ -89,8 +126,8 @@ function expectDecodable(json: Json, path: Path): void {
 }
 
 /** Encodes every value of a record, each under its own path. */
-export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path): JsonObject {
-  const encoded = isPlainObject(fields) ? fieldsOfValue(encodeValue(fields, path)) : undefined;
+export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path, limits?: ValueLimits): JsonObject {
+  const encoded = isPlainObject(fields) ? fieldsOfValue(encodeValue(fields, path, limits)) : undefined;
   if (encoded === undefined) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
   return encoded;
 }
@@ -134,12 +171,41 @@ function tag(...parts: Json[]): Json {
   return { [tagKey]: parts };
 }
 
-/** The objects that contain a value, innermost last: each is in it only while its parts are encoded. */
-type Ancestors = Set<object>;
+/** What is left while a value is encoded, and where the walk is. */
+class Walk {
+  /** The objects that contain a value, innermost last: each is in it only while its parts are encoded. */
+  readonly ancestors = new Set<object>();
+  readonly #limits: ValueLimits;
+  #bytes = 0;
+  #values = 0;
 
-function encode(value: unknown, path: Path, ancestors: Ancestors): Json {
+  constructor(limits = defaultLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Counts a part before it is encoded, so that a small value that stands for a huge one, as one with parts that are shared,
+   * costs no more than the limit. The bytes are the least that its JSON takes: what passes is counted exactly in the state.
+   */
+  count(path: Path, bytes: number, values: number): void {
+    this.#bytes += bytes;
+    this.#values += values;
+    const { maxStateBytes, maxStateValues } = this.#limits;
+    const isLong = this.#bytes > maxStateBytes;
+    if (!isLong && this.#values <= maxStateValues) return;
+    const most = isLong ? `${maxStateBytes} bytes` : `${maxStateValues} values`;
+    throw new DurableError("too_large", `${shorten(path)}: up to here it would take more than ${most}`, {
+      path: path ?? "",
+      hint: tooLargeHint,
+    });
+  }
+}
+
+function encode(value: unknown, path: Path, walk: Walk): Json {
   switch (typeof value) {
     case "string":
+      walk.count(path, value.length, 0);
+      return value;
     case "boolean":
       return value;
     case "number":
@@ -147,56 +213,63 @@ function encode(value: unknown, path: Path, ancestors: Ancestors): Json {
       return tag("number", Object.is(value, -0) ? "-0" : String(value));
     case "undefined":
       return tag("undefined");
-    case "bigint":
-      return encodeBigint(value.toString(), path);
+    case "bigint": {
+      // Making digits takes long, so a larger one gets none.
+      const digits = BigInt.asIntN(bigintBits, value) === value ? value.toString() : "";
+      if (!bigintDigits.test(digits))
+        throw invalidRequest(path, "a bigint of more than 100000 digits cannot be stored");
+      walk.count(path, digits.length, 0);
+      return tag("bigint", digits);
+    }
     case "function":
     case "symbol":
       throw invalidRequest(path, `a ${typeof value} cannot be stored`);
     case "object":
-      return value === null ? null : encodeObject(value, path, ancestors);
+      return value === null ? null : encodeObject(value, path, walk);
   }
 }
 
-function encodeBigint(digits: string, path: Path): Json {
-  if (!bigintDigits.test(digits)) throw invalidRequest(path, `a bigint of ${digits.length} digits cannot be stored`);
-  return tag("bigint", digits);
-}
-
-function encodeObject(value: object, path: Path, ancestors: Ancestors): Json {
+function encodeObject(value: object, path: Path, walk: Walk): Json {
+  const { ancestors } = walk;
   if (ancestors.has(value)) throw invalidRequest(path, "a cycle cannot be stored");
   if (ancestors.size >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
   ancestors.add(value);
-  const encoded = encodeParts(value, path, ancestors);
+  const encoded = encodeParts(value, path, walk);
   ancestors.delete(value);
   return encoded;
 }
 
-function encodeParts(value: object, path: Path, inner: Ancestors): Json {
-  if (Array.isArray(value)) return encodeArray(value, path, inner);
-  if (isPlainObject(value)) return encodeMembers(value, path, inner, true);
+function encodeParts(value: object, path: Path, walk: Walk): Json {
+  if (Array.isArray(value)) return encodeArray(value, path, walk);
+  if (isPlainObject(value)) return encodeMembers(value, path, walk, true);
   const bytes = viewBytes(value);
-  if (bytes !== undefined) return tag("bytes", bytes.kind, toBase64(bytes.bytes));
-  if (isError(value)) return encodeError(value, path, inner);
+  if (bytes !== undefined) {
+    walk.count(path, bytes.bytes.length * (4 / 3), 0);
+    return tag("bytes", bytes.kind, toBase64(bytes.bytes));
+  }
+  if (isError(value)) return encodeError(value, path, walk);
   switch (builtIn(value)) {
     case "Date": {
       const time = Date.prototype.getTime.call(value);
       return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
     }
     case "Map": {
-      const entries = [...(value as ReadonlyMap<unknown, unknown>)];
+      const map = value as ReadonlyMap<unknown, unknown>;
+      walk.count(path, map.size, map.size * 3);
       return tag(
         "map",
-        entries.map(([key, item], index) => [
-          encode(key, at(at(path, index), "key"), inner),
-          encode(item, at(at(path, index), "value"), inner),
+        Array.from(map, ([key, item], index) => [
+          encode(key, at(at(path, index), "key"), walk),
+          encode(item, at(at(path, index), "value"), walk),
         ]),
       );
     }
     case "Set": {
-      const items = [...(value as ReadonlySet<unknown>)];
+      const set = value as ReadonlySet<unknown>;
+      walk.count(path, set.size, set.size);
       return tag(
         "set",
-        items.map((item, index) => encode(item, at(path, index), inner)),
+        Array.from(set, (item, index) => encode(item, at(path, index), walk)),
       );
     }
   }
@@ -209,21 +282,27 @@ function unkept(value: object, path: Path): Error {
   });
 }
 
-function encodeArray(value: readonly unknown[], path: Path, inner: Ancestors): Json {
+function encodeArray(value: readonly unknown[], path: Path, walk: Walk): Json {
   // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
   if (!Array.isArray(Object.getPrototypeOf(value))) throw unkept(value, path);
+  // Before its places are listed.
+  walk.count(path, value.length, value.length);
   if (Object.keys(value).length !== value.length) {
     throw invalidRequest(path, "an array with holes or with fields of its own cannot be stored");
   }
-  return value.map((item, index) => encode(item, at(path, index), inner));
+  return value.map((item, index) => encode(item, at(path, index), walk));
 }
 
-function encodeMembers(value: object, path: Path, inner: Ancestors, mayBeTag = false): JsonObject {
+function encodeMembers(value: object, path: Path, walk: Walk, mayBeTag = false): JsonObject {
   if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be stored");
   const members: Record<string, Json> = {};
   const keys = Object.keys(value);
   const source = value as Readonly<Record<string, unknown>>;
-  for (const key of keys) setOwn(members, key, encode(source[key], at(path, key), inner));
+  for (const key of keys) {
+    const place = at(path, key);
+    walk.count(place, key.length + 4, 1);
+    setOwn(members, key, encode(source[key], place, walk));
+  }
   return mayBeTag && soleOf(keys, tagLike) !== undefined ? escapeTag(members) : members;
 }
 
@@ -316,24 +395,24 @@ function isError(value: object): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
 }
 
-function encodeError(error: Error, path: Path, inner: Ancestors): Json {
+function encodeError(error: Error, path: Path, walk: Walk): Json {
   // The stack is not read: it is made when it is read, and throws if a message is not a string.
   const { name: _, message: __, cause: ___, ...enumerable } = error as Error & Record<string, unknown>;
   const { stack: ____, ...rest } = enumerable;
   const fields: Record<string, Json> = {
-    name: encodeText(error.name, at(path, "name")),
-    message: encodeText(error.message, at(path, "message")),
+    name: encodeText(error.name, at(path, "name"), walk),
+    message: encodeText(error.message, at(path, "message"), walk),
   };
-  if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), inner);
+  if (Object.hasOwn(error, "cause")) fields.cause = encode(error.cause, at(path, "cause"), walk);
   // The one field of a built-in error that is not enumerable.
   const several = Object.hasOwn(error, "errors") ? { errors: (error as AggregateError).errors } : {};
-  const own = encodeMembers({ ...rest, ...several }, path, inner);
+  const own = encodeMembers({ ...rest, ...several }, path, walk);
   if (Object.keys(own).length > 0) fields.fields = own;
   return tag("error", fields);
 }
 
-function encodeText(text: unknown, path: Path): string {
-  if (typeof text === "string") return text;
+function encodeText(text: unknown, path: Path, walk: Walk): Json {
+  if (typeof text === "string") return encode(text, path, walk);
   throw invalidRequest(path, `expected a string, not ${nameOf(text)}`);
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { decodeValue, encodeValue } from "../codec/values.ts";
+import { bytesAtMost, decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
 import { DurableError, hasCode, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
 import type { Schema } from "../schema.ts";
@@ -95,7 +95,7 @@ export class NothingHappenedError extends Error {
  * the handler is called; its error is thrown on.
  */
 export async function attempt(
-  clock: Clock,
+  host: ValueLimits & { readonly clock: Clock },
   action: Action,
   context: StepContext,
   confirm: () => Promise<void>,
@@ -110,10 +110,10 @@ export async function attempt(
   }
   await confirm();
   try {
-    const returned = await withTimeout(clock, action.timeoutMs, context.signal, async (signal) =>
+    const returned = await withTimeout(host.clock, action.timeoutMs, context.signal, async (signal) =>
       action.call(checked, { ...context, signal }),
     );
-    return { kind: "returned", output: await checkedOutput(action, returned) };
+    return { kind: "returned", output: await checkedOutput(host, action, returned) };
   } catch (error) {
     const isHarmless = nameOf(error) === "NothingHappenedError";
     return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
@@ -130,11 +130,12 @@ export function nameOf(thrown: unknown): string | undefined {
   }
 }
 
-async function checkedOutput({ outputSchema }: Action, returned: unknown): Promise<Json> {
+async function checkedOutput(limits: ValueLimits, { outputSchema }: Action, returned: unknown): Promise<Json> {
   try {
     const checked = outputSchema === undefined ? returned : await validate(outputSchema, returned, "output");
-    return encodeValue(checked, "output");
+    return encodeValue(checked, "output", limits);
   } catch (cause) {
+    if (isDurableError(cause, "too_large")) throw cause;
     throw new DurableError("invalid_output", (cause as Error).message, { cause });
   }
 }
@@ -166,7 +167,7 @@ async function withTimeout<T>(
 }
 
 function isRetryable(error: unknown): boolean {
-  const isFinal = hasCode(error, ["invalid_output", "invalid_request", "nested_step"]);
+  const isFinal = hasCode(error, ["invalid_output", "invalid_request", "nested_step", "too_large"]);
   return !isFinal && nameOf(error) !== "NonRetryableError";
 }
 
@@ -215,7 +216,7 @@ export function tooLarge(error: unknown): StepError {
 
 function encodedThrown(error: unknown, message: string): Json {
   try {
-    const encoded = encodeValue(error, "error");
+    const encoded = encodeValue(error, "error", bytesAtMost(maxThrownBytes));
     const { depth, bytes } = sizeOf(encoded);
     if (depth <= deepestInFailure && bytes <= maxThrownBytes) return encoded;
   } catch {

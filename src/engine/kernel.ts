@@ -136,7 +136,7 @@ async function called(
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
-  const call = () => attempt(host.clock, action, context, () => pass.confirm());
+  const call = () => attempt(host, action, context, () => pass.confirm());
   const outcome = await untilLost(pass, host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call());
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;

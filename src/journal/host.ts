@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { ValueLimits } from "../codec/values.ts";
 import { DurableError, type OnError } from "../errors.ts";
 import type { RandomBytes, TenantId } from "../ids.ts";
 import type { Commit, Store } from "../store.ts";
@@ -6,7 +7,7 @@ import type { Instrumentation } from "../telemetry/instrumentation.ts";
 import type { Notifier } from "./notifier.ts";
 
 /** What reading and writing runs needs: the medium, a clock, and the name under which this process writes. */
-export interface JournalHost {
+export interface JournalHost extends ValueLimits {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -16,10 +17,6 @@ export interface JournalHost {
   readonly notifier: Notifier;
   /** Resolves once others can see that this executor is alive; nothing is committed before. */
   readonly ready: Promise<void>;
-  /** The largest state that is stored, in bytes of its JSON. */
-  readonly maxStateBytes: number;
-  /** The most values in a state that is stored: each costs memory that its JSON does not show. */
-  readonly maxStateValues: number;
   /** Called before a run is born; absent if the tenants have no quota. */
   readonly admission?: Admission;
   /** Called with failures of background work, which no caller awaits, and of steps that have no attempt left. */

@@ -3,7 +3,7 @@ import { writeRunBody } from "../codec/run.ts";
 import type { WrittenSnapshot } from "../codec/snapshot.ts";
 import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
-import { extent, getOwn, type Json, maxDepth, utf8Length } from "../json.ts";
+import { extent, getOwn, type Json, jsonText, maxDepth, tooLargeHint, utf8Length } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import { sourceRunId } from "../record/lineage.ts";
 import { isTerminal, type Run, type RunRecord } from "../record/run.ts";
@@ -62,7 +62,7 @@ export function fitRow(
   const { isResultInHead: wasInHead, ...rest } = withShortError(record);
   const isCompleted = rest.run.status === "completed";
   const inHead: RunRecord<Json> = { ...rest, run: { ...rest.run, result: null }, isResultInHead: true };
-  if (isCompleted && (wasInHead || utf8Length(JSON.stringify(rest.run.result)) > maxResultBytes)) {
+  if (isCompleted && (wasInHead || utf8Length(jsonText(rest.run.result)) > maxResultBytes)) {
     return fitted(base, nonce, inHead);
   }
   const body = writeRunBody(nonce, rest);
@@ -147,7 +147,7 @@ export function checkState(
     throw new DurableError(
       "too_large",
       `${state} would have ${size.values} values; at most ${maxStateValues} are allowed`,
-      { hint: "store many numbers as one typed array, and large data elsewhere" },
+      { hint: tooLargeHint },
     );
   }
 }

@@ -1,7 +1,7 @@
 import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { initialState } from "../codec/state.ts";
-import { encodeFields } from "../codec/values.ts";
+import { bytesAtMost, encodeFields } from "../codec/values.ts";
 import type { Executor } from "../engine/executor.ts";
 import { DurableError, invalidRequest, notFound } from "../errors.ts";
 import { isId, newRunId, parseRunId, type RunId } from "../ids.ts";
@@ -18,7 +18,7 @@ import type { Fields } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skills/skill.ts";
-import type { NewClaim } from "../store.ts";
+import { maxRowBytes, type NewClaim } from "../store.ts";
 import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 import type { NewRun } from "./new-run.ts";
@@ -78,12 +78,13 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
   const skill = executor.skills.find(request.skillId, request.skillVersion);
   const given = request.inputs ?? {};
   // Encoded before its schema sees it, so that a value that cannot be stored is rejected under its own path.
-  const encoded = encodeFields(given, "inputs");
-  const checked = skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, given), "inputs");
+  const encoded = encodeFields(given, "inputs", host);
+  const checked =
+    skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, given), "inputs", host);
   const { runId, idempotencyKey, skillId, traceId, threadId, sessionId, environment } = request;
   const skillVersion = request.skillVersion ?? skill?.version;
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
-  const metadata = encodeFields(request.metadata ?? {}, "metadata");
+  const metadata = encodeFields(request.metadata ?? {}, "metadata", bytesAtMost(maxRowBytes));
   const now = host.clock.now();
   const content = [skillId, request.skillVersion, encoded, runId, metadata];
   const claim = await idempotencyClaim(scope, operation, idempotencyKey, content);

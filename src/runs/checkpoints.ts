@@ -63,7 +63,7 @@ export async function saveCheckpoint(
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
   if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a string that is not empty");
   expectItems(pendingWrites, "pendingWrites");
-  const state = encodeState(request.state);
+  const state = encodeState(request.state, undefined, host);
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, runId, async (held, now) => {
     const { record } = held;
     demand(record, request);

@@ -1,5 +1,5 @@
 import { isoTime } from "../clock.ts";
-import { encodeValue } from "../codec/values.ts";
+import { bytesAtMost, encodeValue } from "../codec/values.ts";
 import type { Departure } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -232,7 +232,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   const { executor } = scope;
   const { name, payload, idempotencyKey } = request;
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 printable ASCII characters");
-  const encoded = encodeValue(payload ?? null, "payload");
+  const encoded = encodeValue(payload ?? null, "payload", bytesAtMost(maxInboxBytes));
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes are allowed`, { path: "payload" });
   }

@@ -1,5 +1,5 @@
 import { isoTime } from "../clock.ts";
-import { encodeFields } from "../codec/values.ts";
+import { encodeFields, type ValueLimits } from "../codec/values.ts";
 import type { Host } from "../engine/host.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
 import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
@@ -77,7 +77,7 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
 /** Creates a new pending run whose head is the checkpoint. It executes nothing until it is resumed. */
 export async function forkRun(scope: Scope, runId: RunId, descent: ForkDescent): Promise<Descended> {
   const { edit } = descent;
-  const encoded = edit === undefined ? undefined : encodedEdit(edit);
+  const encoded = edit === undefined ? undefined : encodedEdit(scope.host, edit);
   const claim = await descentClaim("fork", scope, runId, descent, encoded);
   const earlier = await earlierRun(scope, claim);
   const fork = earlier ?? (await bornFork(scope, runId, descent, claim));
@@ -105,10 +105,10 @@ interface EncodedEdit {
   readonly vars: Fields<Json>;
 }
 
-function encodedEdit(edit: StateEdit): EncodedEdit {
+function encodedEdit(limits: ValueLimits, edit: StateEdit): EncodedEdit {
   expectObject(edit, "edit");
   const { inputs = {}, vars = {} } = edit;
-  return { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
+  return { inputs: encodeFields(inputs, "edit.inputs", limits), vars: encodeFields(vars, "edit.vars", limits) };
 }
 
 /** The fork with its edit. A fork that was found by its key may still lack it, if the first call was interrupted. */

@@ -235,6 +235,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type RuntimeEvent",
     "type StepResult",
     "type Transition",
+    "type ValueLimits",
     "writeCheckpointRecord",
     "writeRun",
     "writeState",

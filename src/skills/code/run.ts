@@ -2,7 +2,7 @@ import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts"
 import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
 import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
-import { DurableError } from "../../errors.ts";
+import { DurableError, isDurableError } from "../../errors.ts";
 import { stepId } from "../../ids.ts";
 import { getOwn, type Json, jsonEqual, present } from "../../json.ts";
 
@@ -468,9 +468,10 @@ class CodeRun implements BodyRun {
     }
     let result: Json;
     try {
-      result = encodeValue(ending.value ?? null, "result");
+      result = encodeValue(ending.value ?? null, "result", this.pass.host);
     } catch (error) {
-      return fail(this.pass, { code: "invalid_output", message: (error as Error).message });
+      const code = isDurableError(error, "too_large") ? error.code : "invalid_output";
+      return fail(this.pass, { code, message: (error as Error).message });
     }
     this.#answers.conclude();
     return complete(this.pass, (state) => ({

@@ -53,7 +53,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         checkName(name);
         const capability = run.pass.host.capabilities.resolve(asked, `${name}.capability`);
         const capabilityId = capability.definition.id;
-        const action = capabilityAction(capability, encodeValue(input, "input"));
+        const action = capabilityAction(capability, encodeValue(input, "input", run.pass.host));
         return call<T>(run, name, capabilityId, () => action, action.input);
       }),
     sleep: (name: string, duration: Duration) =>
