@@ -19,7 +19,7 @@ const tagKey = "$durable";
 const tagLike = /^\$+durable$/;
 // Bounded, since reading takes time that grows faster than the number of digits.
 const bigintDigits = /^-?\d{1,100000}$/;
-// In bits, of which the smallest bigint with more digits than that has as many and a sign.
+// In bits: those of the smallest bigint with more digits than that, and one for its sign.
 const bigintBits = 332_194;
 
 /** The bounds of what is encoded. Those of a runtime are the bounds of its states. */
