@@ -222,8 +222,8 @@ function encodedThrown(error: unknown, message: string): Json {
   } catch {
     // It contains a value that cannot be stored, such as a response.
   }
-  // Its name and message can be stored in any case.
-  const plain = new Error(message);
+  // Its name, message and code can be stored in any case.
+  const plain = Object.assign(new Error(message), isDurableError(error) ? { code: error.code } : {});
   const name = nameOf(error);
   if (name !== undefined) plain.name = name.slice(0, 200);
   return encodeValue(plain, "error");

@@ -1,6 +1,6 @@
 import { isoTime } from "../clock.ts";
 import { decodeValue } from "../codec/values.ts";
-import { hasCode } from "../errors.ts";
+import { DurableError, hasCode } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
@@ -236,10 +236,8 @@ async function succeeded(pass: Pass, started: Started, output: Json, effect: Eff
   if (effect === undefined) return settle(pass, started, "completed", output);
   const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
   if (!fitsLedger(claim)) {
-    const error = stepError(
-      new Error("the result of the action is too large for the ledger: return a reference to it"),
-    );
-    return failed(pass, started, { ...error, code: "invalid_output" });
+    const problem = "the result of the action is too large for the ledger: return a reference to it";
+    return failed(pass, started, stepError(new DurableError("invalid_output", problem)));
   }
   const recorded = event("side_effect.recorded", pass.host.clock.now(), {
     step_id: started.step.id,

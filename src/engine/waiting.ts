@@ -1,4 +1,5 @@
 import { isoTime } from "../clock.ts";
+import { DurableError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 
@@ -48,8 +49,11 @@ export async function receiveSignal(
   // Fixed at the first call: otherwise each later look would push it back.
   const until = before === undefined ? timeoutMs && now + timeoutMs : before.until;
   if (until !== undefined && until <= now) {
-    const error = stepError(new Error(`signal "${name}" did not arrive in time`));
-    return failed(pass, started, { ...error, code: "step_timeout" });
+    return failed(
+      pass,
+      started,
+      stepError(new DurableError("step_timeout", `signal "${name}" did not arrive in time`)),
+    );
   }
   const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
   if (before === undefined) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));

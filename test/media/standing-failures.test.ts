@@ -1,6 +1,14 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
-import { defineCapability, defineGraphSkill, type GraphStep, type WorkflowStep } from "../../src/index.ts";
+import {
+  DurableError,
+  defineCapability,
+  defineGraphSkill,
+  type ErrorCode,
+  type GraphStep,
+  isDurableError,
+  type WorkflowStep,
+} from "../../src/index.ts";
 import { leaseMs } from "../support/scene.ts";
 import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "../support/standing.ts";
 
@@ -358,6 +366,40 @@ describe(`a sibling that fails on ${medium}`, () => {
     expect(await settled(runId)).toMatchObject({ status: "waiting_for_human", approvalRequest: { stepId: "pay" } });
     expect(calls).toBe(1);
   });
+});
+
+describe(`the error that a body receives on ${medium}`, () => {
+  type Fails = (step: WorkflowStep) => Promise<unknown>;
+  const tooLong = "x".repeat(300_000);
+  const unkept = new DurableError("upstream_failure", "no answer", { cause: () => "a response" });
+  const failures: readonly [string, Fails, ErrorCode][] = [
+    ["of an event that did not come", (step) => step.waitForEvent("a", { type: "x", timeout: 20 }), "step_timeout"],
+    [
+      "of an attempt that took too long",
+      (step) => step.do("a", { ...once, timeout: 20 }, () => pause(200)),
+      "step_timeout",
+    ],
+    [
+      "of an effect that the ledger cannot keep",
+      (step) => step.do("a", { ...once, sideEffects: "write" }, async () => tooLong),
+      "invalid_output",
+    ],
+    ["of a result that cannot be kept", (step) => step.do("a", once, async () => () => 1), "invalid_output"],
+    ["whose cause cannot be kept", (step) => step.do("a", once, () => Promise.reject(unkept)), "upstream_failure"],
+  ];
+  for (const [name, fails, code] of failures) {
+    played(`${name} has its code, and so has the run that it ends`, async ({ actor }) => {
+      const { start } = actor({
+        ...inRealTime,
+        body: async (step, { isCaught }) => {
+          if (isCaught !== true) return fails(step);
+          return fails(step).catch((error: unknown) => isDurableError(error) && error.code);
+        },
+      });
+      expect(await start({ isCaught: true })).toMatchObject({ status: "completed", result: code });
+      expect(await start({})).toMatchObject({ status: "failed", error: { code, stepId: "a" } });
+    });
+  }
 });
 
 describe(`a step inside a step on ${medium}`, () => {
