@@ -1,4 +1,4 @@
-import { DurableError } from "../errors.ts";
+import { DurableError, invalidRequest, isDurableError, shown } from "../errors.ts";
 import { type Admission, type Guard, guard, type TenantQuota } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
@@ -16,7 +16,9 @@ export interface Quota {
 }
 
 /**
- * Makes the `quota` of a runtime. The function returns the limits of a tenant; it is called at each birth of a run.
+ * Makes the `quota` of a runtime. The function returns the limits of a tenant, or a promise of them; it is called at
+ * each birth of a run, which waits for it. A birth is rejected with `invalid_request` if the limits are not an object of
+ * numbers, and with `internal_error` if the function throws.
  *
  * @example
  * ```ts
@@ -29,12 +31,14 @@ export interface Quota {
  *
  * @throws `invalid_definition` if it is no function.
  */
-export function defineQuota(limits: (tenant: string) => Quota): TenantQuota {
+export function defineQuota(limits: (tenant: string) => Quota | Promise<Quota>): TenantQuota {
   if (typeof limits !== "function") {
     throw new DurableError("invalid_definition", "quota: expected a function that returns the limits of a tenant");
   }
   return Object.freeze({ [guard]: ((store, now) => new QuotaGuard(store, now, limits)) satisfies Guard });
 }
+
+type Limits = (tenant: string) => Quota | Promise<Quota>;
 
 /** What a tenant had when it was read, and what was admitted since. */
 interface Reading {
@@ -57,19 +61,19 @@ const holdsMs = 5_000;
 class QuotaGuard implements Admission {
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #quotaOf: (tenant: string) => Quota;
+  readonly #limits: Limits;
   /** By tenant, the oldest first. */
   readonly #readings = new Map<string, Reading>();
 
-  constructor(store: Store, now: () => number, quotaOf: (tenant: string) => Quota) {
+  constructor(store: Store, now: () => number, limits: Limits) {
     this.#store = store;
     this.#now = now;
-    this.#quotaOf = quotaOf;
+    this.#limits = limits;
   }
 
   async admit(commit: Commit): Promise<() => void> {
     const { tenant, runId, status } = commit.run;
-    const quota = this.#quotaOf(tenant);
+    const quota = await quotaOf(this.#limits, tenant);
     const maxRuns = bound(quota.maxRuns, "quota.maxRuns");
     const maxBytes = bound(quota.maxBytes, "quota.maxBytes");
     const hasBytes = Number.isFinite(maxBytes);
@@ -134,6 +138,18 @@ class QuotaGuard implements Admission {
   #holds({ at }: Reading): boolean {
     return Math.abs(this.#now() - at) < holdsMs;
   }
+}
+
+async function quotaOf(limits: Limits, tenant: string): Promise<Quota> {
+  let quota: unknown;
+  try {
+    quota = await limits(tenant);
+  } catch (cause) {
+    if (isDurableError(cause)) throw cause;
+    throw new DurableError("internal_error", `the quota of tenant "${tenant}" could not be determined`, { cause });
+  }
+  if (typeof quota === "object" && quota !== null && !Array.isArray(quota)) return quota;
+  throw invalidRequest("quota", `expected an object with maxRuns or maxBytes, not ${shown(quota)}`);
 }
 
 function bound(given: number | undefined, path: string): number {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineQuota, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import { createRuntime, DurableError, defineQuota, defineSkill, exportRun, importRun } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Quota } from "../../src/types.ts";
 
@@ -63,6 +63,56 @@ test("a quota that is no number is refused by name", async () => {
     code: "invalid_request",
     path: "quota.maxRuns",
   });
+});
+
+test("a quota that takes time to find bounds its tenant, also if births come together", async () => {
+  const store = memoryStore();
+  const runs = createRuntime({
+    store,
+    quota: defineQuota(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return { maxRuns: 2 };
+    }),
+  }).for("a");
+  const births = await Promise.allSettled([1, 2, 3, 4].map(() => runs.create({ skillId: "quick" })));
+  expect(births.map(({ status }) => status).sort()).toEqual(["fulfilled", "fulfilled", "rejected", "rejected"]);
+  await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "quota_exceeded" });
+  expect(await store.countRuns("a", {})).toBe(2);
+});
+
+const down = new Error("the service of quotas is down");
+const blocked = new DurableError("store_blocked", "the table of quotas is locked");
+test.each<[string, () => unknown, object]>([
+  ["nothing", () => undefined, { code: "invalid_request", path: "quota" }],
+  ["null", () => null, { code: "invalid_request", path: "quota" }],
+  ["a number", () => 3, { code: "invalid_request", path: "quota" }],
+  ["a list", () => [3], { code: "invalid_request", path: "quota" }],
+  ["a promise of nothing", async () => undefined, { code: "invalid_request", path: "quota" }],
+  ["a promise of a text", async () => ({ maxBytes: "3" }), { code: "invalid_request", path: "quota.maxBytes" }],
+  [
+    "nothing, since it throws",
+    () => {
+      throw down;
+    },
+    { code: "internal_error", cause: down },
+  ],
+  ["a promise that rejects", () => Promise.reject(down), { code: "internal_error", cause: down }],
+  ["a promise that rejects with a typed error", () => Promise.reject(blocked), blocked],
+])("a birth under a quota that returns %s is rejected, and nothing is written", async (_, limits, refusal) => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const store = memoryStore();
+    const runs = createRuntime({ store, skills: [quick], quota: defineQuota(limits as never) }).for("a");
+    await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject(refusal);
+    await expect(runs.start({ skillId: "quick" })).rejects.toMatchObject(refusal);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await store.countRuns("a", {})).toBe(0);
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off("unhandledRejection", note);
+  }
 });
 
 test("what is no quota is refused by name, before anything is asked of it", () => {
