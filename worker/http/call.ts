@@ -4,7 +4,6 @@ import { isId, randomHex } from "../../src/ids.ts";
 import { DurableError, type Runs } from "../../src/index.ts";
 import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
-import type { LargeBodies } from "./large-bodies.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
 /** One request, as the app passes it to the functions of the platform. */
@@ -29,7 +28,8 @@ export interface AppEnv {
     traceparent: string;
     maxBodyBytes: number;
     maxBodyValues: number;
-    largeBodies: LargeBodies;
+    /** Begins to count a body that is read; see `LargeBodies`. */
+    holdBody(): { add(length: number): void; turn(): Promise<void>; close(): void };
     maxImportBytes: number;
     stream: CheckedStream;
     /** Reports a stream that begins to the platform. */

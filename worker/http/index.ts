@@ -126,7 +126,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("traceparent", traceparent);
     c.set("maxBodyBytes", limits.maxBodyBytes);
     c.set("maxBodyValues", limits.maxBodyValues);
-    c.set("largeBodies", largeBodies);
+    c.set("holdBody", () => largeBodies.open());
     c.set("maxImportBytes", limits.maxImportBytes);
     c.set("stream", stream);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));

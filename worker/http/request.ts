@@ -23,7 +23,7 @@ interface Validated<Target extends string, S extends RequestSchema> {
  */
 export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
   return async (c, next) => {
-    const held = c.var.largeBodies.open();
+    const held = c.var.holdBody();
     try {
       c.req.addValidatedData("json", decode(schema, await readObject(c, held)) as object);
       await next();
