@@ -62,7 +62,7 @@ describe("the client's bundle", () => {
     const codec = ["delta", "fields", "state", "values"].map((name) => `src/codec/${name}.ts`);
     const records = ["precondition", "run", "state"].map((name) => `src/record/${name}.ts`);
     const runs = ["argument", "cursor", "new-run", "outcome"].map((name) => `src/runs/${name}.ts`);
-    const data = ["errors", "ids", "json", "present"].map((name) => `src/${name}.ts`);
+    const data = ["errors", "ids", "json"].map((name) => `src/${name}.ts`);
     const client = ["client", "index", "records"].map((name) => `worker/client/${name}.ts`);
     expect(own(modules)).toEqual([...codec, ...records, ...runs, ...data, ...client, ...wire].sort());
     expect(size).toBeLessThanOrEqual(14_000);

@@ -150,7 +150,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/code/answers.ts",
     find: "  next(): string | undefined {\n    if (this.log.isAwaiting) return undefined;",
     replace: "  next(): string | undefined {",
-    seed: "planted-18",
+    seed: "planted2-82",
   },
   {
     name: "waits are looked at only where nothing is in flight",
