@@ -143,7 +143,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/code/answers.ts",
     find: "return !this.log.isAwaiting && this.#unanswered === undefined;",
     replace: "return !this.log.isAwaiting;",
-    seed: "planted-18",
+    seed: "planted2-242",
   },
   {
     name: "an answer comes before the body has asked for what it had asked for by then",
