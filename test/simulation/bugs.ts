@@ -300,13 +300,6 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-0",
   },
   {
-    name: "an import does not know its run again once that goes on",
-    file: "src/runs/import.ts",
-    find: "this.finished = isArrived ?",
-    replace: "this.finished = isArrived && isFirst ?",
-    seed: "mx2zzhcg-30",
-  },
-  {
     name: "a prune spares none of the newest",
     file: "src/runs/prune.ts",
     find: "if (kept.has(runId)) continue;",
@@ -340,13 +333,6 @@ export const bugs: readonly PlantedBug[] = [
     find: "if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;",
     replace: "if (!this.isCaughtUp) return undefined;",
     seed: "mx2yupzi-380",
-  },
-  {
-    name: "a resume drops what a person decided",
-    file: "src/runs/continuation.ts",
-    find: 'wait.kind === "approval" && wait.decision !== undefined',
-    replace: "false",
-    seed: "planted-16",
   },
   {
     name: "one run more than its quota is let in",
