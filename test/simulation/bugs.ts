@@ -182,13 +182,6 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-1",
   },
   {
-    name: "a run parks before its body has come to the waits of the pass before",
-    file: "src/skills/code/run.ts",
-    find: "if (this.pass.record.waits.every(({ stepId }) => this.#answers.isAsked(stepId))) return true;",
-    replace: "return true;",
-    seed: "mx2m4w2g-1189",
-  },
-  {
     name: "a run that is handed over forgets its waits",
     file: "src/engine/ending.ts",
     find: "...withoutLease({ ...record, waits: [...waits, ...kept] }), wakeAt: now },",
