@@ -1,7 +1,7 @@
 import { DurableError } from "../../src/index.ts";
 
 /** Bodies up to this many bytes are not large: an isolate can work on very many of them side by side. */
-const smallBytes = 64 * 1024;
+export const smallBytes = 64 * 1024;
 /** Large bodies are worked on side by side up to this many bytes; a larger one is worked on alone. */
 const bytesAtOnce = 1024 * 1024;
 

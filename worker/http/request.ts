@@ -5,7 +5,7 @@ import { invalidRequest } from "../../src/errors.ts";
 import { type CurrentRun, DurableError, type Precondition } from "../../src/index.ts";
 import { at, isJsonObject } from "../../src/json.ts";
 import { type AppEnv, traceHeader } from "./call.ts";
-import type { HeldBody } from "./large-bodies.ts";
+import { type HeldBody, smallBytes } from "./large-bodies.ts";
 
 /** The default maximum number of bytes in the body of a request. */
 export const defaultMaxBodyBytes = 10 * 1024 * 1024;
@@ -23,12 +23,23 @@ interface Validated<Target extends string, S extends RequestSchema> {
  */
 export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppEnv, string, Validated<"json", S>> {
   return async (c, next) => {
-    const held = c.var.holdBody();
+    let held: HeldBody | undefined;
+    let bytes = 0;
+    const count = (length: number) => {
+      bytes += length;
+      if (held !== undefined) held.add(length);
+      else if (bytes > smallBytes) {
+        held = c.var.holdBody();
+        held.add(bytes);
+      }
+    };
     try {
-      c.req.addValidatedData("json", decode(schema, await readObject(c, held)) as object);
+      const text = await readText(c, count);
+      await held?.turn();
+      c.req.addValidatedData("json", decode(schema, objectIn(text, c.var.maxBodyValues)) as object);
       await next();
     } finally {
-      held.close();
+      held?.close();
     }
   };
 }
@@ -41,11 +52,14 @@ export function query<S extends RequestSchema>(schema: S): MiddlewareHandler<App
   };
 }
 
-async function readObject(c: Context<AppEnv>, held: HeldBody): Promise<JsonObject> {
+async function readText(c: Context<AppEnv>, count: (bytes: number) => void): Promise<string> {
   let text = "";
-  for await (const chunk of readChunks(c.req.raw, c.var.maxBodyBytes, (length) => held.add(length))) text += chunk;
-  await held.turn();
-  const json = text.trim() === "" ? {} : parseJson(text, "", c.var.maxBodyValues);
+  for await (const chunk of readChunks(c.req.raw, c.var.maxBodyBytes, count)) text += chunk;
+  return text;
+}
+
+function objectIn(text: string, maxValues: number): JsonObject {
+  const json = text.trim() === "" ? {} : parseJson(text, "", maxValues);
   if (isJsonObject(json)) return json;
   throw invalidRequest("", `the body: expected an object, not ${nameOf(json)}`);
 }
