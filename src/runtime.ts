@@ -7,7 +7,6 @@ import { parseTenantId, pooledRandom, type RandomBytes, randomHex, type TenantId
 import { guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
 import { present, requireCrypto } from "./json.ts";
-
 import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
 import { lengthOption, numberOption } from "./runs/options.ts";
 import { Runs } from "./runs/runs.ts";

@@ -1,7 +1,6 @@
 import { DurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { type Json, type JsonObject, located, present } from "../json.ts";
-
 import { type CheckpointRecord, stateSnapshotRef } from "../record/checkpoint.ts";
 import { eventTypes, type NewEvent, type RunEvent } from "../record/event.ts";
 import type { EntryRow } from "../store.ts";

@@ -1,6 +1,5 @@
 import { isoTime } from "../clock.ts";
 import { type Json, type JsonObject, present, utf8Length } from "../json.ts";
-
 import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";
@@ -11,7 +10,6 @@ import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
 import { endOf, isOver } from "../record/waits.ts";
 import { cutText, longestMessage, tooLarge } from "./attempt.ts";
-
 import { stepFailed } from "./kernel.ts";
 import type { Pass, PassChange } from "./pass.ts";
 

@@ -1,6 +1,5 @@
 import type { DurableError } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
-
 import type { Json } from "../json.ts";
 import { leased, released } from "../record/lease.ts";
 import type { RunRecord } from "../record/run.ts";

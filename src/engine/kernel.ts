@@ -4,7 +4,6 @@ import { DurableError, hasCode } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import type { NewEvent } from "../record/event.ts";
 import { event } from "../record/event.ts";
 import { type Gate, gateAsked } from "../record/gate.ts";
@@ -28,7 +27,6 @@ import {
   stepError,
   tooLarge,
 } from "./attempt.ts";
-
 import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
 

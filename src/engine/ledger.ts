@@ -4,7 +4,6 @@ import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import type { JournalScope } from "../journal/host.ts";
 import { canonicalJson, getOwn, type Json, present, sha256, utf8Length } from "../json.ts";
-
 import type { RunRecord, Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
 import type { EffectPolicy } from "../skills/capability.ts";

@@ -6,7 +6,6 @@ import { heldRow } from "../journal/held.ts";
 import type { Changed } from "../journal/notifier.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import type { NewEvent } from "../record/event.ts";
 import { withOpenGate } from "../record/gate.ts";
 import { contextOf, isTerminal, type RunRecord } from "../record/run.ts";

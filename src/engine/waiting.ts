@@ -2,7 +2,6 @@ import { isoTime } from "../clock.ts";
 import { DurableError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import { event } from "../record/event.ts";
 import type { Signal, Wait } from "../record/run.ts";
 import type { StepResult } from "../record/state.ts";

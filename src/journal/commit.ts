@@ -6,7 +6,6 @@ import { DurableError, type ErrorCode, hasCode } from "../errors.ts";
 import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";

@@ -1,7 +1,6 @@
 import { isoTime } from "../clock.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import type { NewEvent } from "./event.ts";
 import { type ApprovalRequest, isTerminal, type RunRecord, type Wait } from "./run.ts";
 

@@ -1,7 +1,6 @@
 import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json, present } from "../json.ts";
-
 import type { Run, RunRecord } from "./run.ts";
 import type { Fields } from "./state.ts";
 

@@ -1,7 +1,6 @@
 import type { ErrorContext } from "../errors.ts";
 import type { CheckpointId, RunId } from "../ids.ts";
 import { present } from "../json.ts";
-
 import type { Fields } from "./state.ts";
 
 /** Source: the ORCA durability contract, section 2. */

@@ -10,7 +10,6 @@ import { write } from "../journal/commit.ts";
 import { readRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import { event } from "../record/event.ts";
 import { moved } from "../record/lifecycle.ts";
 import { newRecord } from "../record/lineage.ts";

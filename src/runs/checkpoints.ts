@@ -6,7 +6,6 @@ import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import { change } from "../journal/commit.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
 import { type Json, jsonEqual, present } from "../json.ts";
-
 import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
 import { demandUnleased, released } from "../record/lease.ts";

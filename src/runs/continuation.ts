@@ -8,7 +8,6 @@ import type { Change, Held } from "../journal/change.ts";
 import { change } from "../journal/commit.ts";
 import { getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
-
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
 import { demandUnleased, released } from "../record/lease.ts";

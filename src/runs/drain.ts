@@ -1,7 +1,6 @@
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../json.ts";
-
 import type { RunRow } from "../store.ts";
 import { measured } from "../telemetry/instrumentation.ts";
 import { dueRows } from "./due.ts";

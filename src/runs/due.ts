@@ -1,5 +1,4 @@
 import { present } from "../json.ts";
-
 import type { DuePosition, DueQuery, RunRow, Store } from "../store.ts";
 
 /** The number of rows that are read at once: few enough to hold, also if each has the maximum size. */

@@ -3,7 +3,6 @@ import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-
 import type { RunEvent } from "../record/event.ts";
 import { eventPosition, type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";

@@ -4,7 +4,6 @@ import type { Held } from "../journal/change.ts";
 import { type Changed, change, type Decided } from "../journal/commit.ts";
 import { getRun } from "../journal/held.ts";
 import { canonicalJson, type Json, present, sha256 } from "../json.ts";
-
 import type { ClaimRow, NewClaim } from "../store.ts";
 import type { Scope } from "./scope.ts";
 

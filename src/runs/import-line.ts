@@ -8,7 +8,6 @@ import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { checkDepth, checkRow, checkState } from "../journal/room.ts";
 import type { Json } from "../json.ts";
 import { type JsonObject, present, utf8Length } from "../json.ts";
-
 import { demandUnleased } from "../record/lease.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";

@@ -1,6 +1,5 @@
 import { invalidRequest } from "../errors.ts";
 import { present } from "../json.ts";
-
 import type { Fields } from "../record/state.ts";
 import type { Skill } from "../skills/skill.ts";
 import { expectObject } from "./argument.ts";

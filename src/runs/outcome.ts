@@ -1,6 +1,5 @@
 import { DurableError, invalidRequest } from "../errors.ts";
 import { present } from "../json.ts";
-
 import type { Skill } from "../skills/skill.ts";
 import type { CurrentRun, WaitOptions } from "./api.ts";
 

@@ -6,7 +6,6 @@ import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../json.ts";
-
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/precondition.ts";

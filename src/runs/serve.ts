@@ -1,6 +1,5 @@
 import type { TenantId } from "../ids.ts";
 import { present } from "../json.ts";
-
 import { concurrencyOption, sweepDue } from "./drain.ts";
 import { joined } from "./joined.ts";
 import { lengthOption } from "./options.ts";

@@ -1,5 +1,4 @@
 import { present } from "../json.ts";
-
 import type { Skill } from "../skills/skill.ts";
 import type { ListedSkill } from "./api.ts";
 

@@ -1,5 +1,4 @@
 import { getOwn, present } from "../json.ts";
-
 import type { Store } from "../store.ts";
 import { type Instrument, type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
 import {

@@ -1,6 +1,5 @@
 import { isDurableError } from "../errors.ts";
 import { present } from "../json.ts";
-
 import type { Store } from "../store.ts";
 
 /**

@@ -2,7 +2,6 @@ import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faul
 import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
 import { present, sha256 } from "../json.ts";
-
 import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";

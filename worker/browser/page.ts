@@ -14,7 +14,6 @@ import {
   webLocksPresence,
 } from "../../src/index.ts";
 import { present } from "../../src/json.ts";
-
 import { controlled } from "./registration.ts";
 import { announceServing, defaultDatabase } from "./serving.ts";
 

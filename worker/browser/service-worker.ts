@@ -12,7 +12,6 @@ import {
   webLocksPresence,
 } from "../../src/index.ts";
 import { present } from "../../src/json.ts";
-
 import { type AppOptions, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { checkBasePath, isOurs, underBase } from "./service-worker-paths.ts";

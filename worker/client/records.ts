@@ -4,7 +4,6 @@ import { DurableError, isDurableError } from "../../src/errors.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
 import type { Json, JsonObject } from "../../src/json.ts";
 import { present } from "../../src/json.ts";
-
 import type { Checkpoint, ListedCheckpoint } from "../../src/record/checkpoint.ts";
 import type { RunEvent } from "../../src/record/event.ts";
 import type { CurrentRun, ListedSkill } from "../../src/runs/api.ts";

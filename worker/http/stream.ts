@@ -1,5 +1,4 @@
 import { present } from "../../src/json.ts";
-
 import { lengthOption } from "../../src/runs/options.ts";
 
 /** The options of an event stream. Times are in milliseconds. */

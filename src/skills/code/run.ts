@@ -5,7 +5,6 @@ import type { Pass } from "../../engine/pass.ts";
 import { DurableError, isDurableError } from "../../errors.ts";
 import { stepId } from "../../ids.ts";
 import { getOwn, type Json, jsonEqual, present } from "../../json.ts";
-
 import type { RunError } from "../../record/run.ts";
 import { contextOf } from "../../record/run.ts";
 import { isSettled, type StepResult } from "../../record/state.ts";

@@ -7,7 +7,6 @@ import { invalidRequest } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
 import { present } from "../../json.ts";
-
 import type { StepResult } from "../../record/state.ts";
 import { defaultRetries, retriesProblem, retryDelay } from "../../retry.ts";
 import type { Capability, StepContext } from "../capability.ts";

@@ -3,7 +3,6 @@ import { type Duration, durationMs, durationProblem } from "../../duration.ts";
 import { DurableError } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import { at, getOwn, type Json, type JsonObject, present, withMember } from "../../json.ts";
-
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import type { Retries } from "../../retry.ts";
 import { type AnyCapability, checkTimes, isCapability } from "../capability.ts";

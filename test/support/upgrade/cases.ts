@@ -177,33 +177,31 @@ export function storedCases(stored: Stored, where: string, open: () => Promise<S
     });
 
     // At each commit, before and after it is written, until the run needs no more of them.
-    test.runIf(hasCrashed)(
-      "a run whose process died goes on, and so it does if the next one dies as well",
-      async () => {
-        const { result, sent: before } = await resumed(await open());
-        expect(before.length).toBeGreaterThan(0);
-        for (const moment of ["before", "after"] as const) {
-          for (let atCommit = 1, hasDied = true; hasDied; atCommit++) {
-            const store = await open();
-            const dying = crashingStore(store, { atCommit, moment, calls: "hang" });
-            const { runtime, clock } = homeOver(dying);
-            const drained = runtime.drain();
-            hasDied = await Promise.race([
-              drained.then(() => runtime.idle()).then(() => dying.crashed),
-              (async () => {
-                while (!dying.crashed) await new Promise((resolve) => setTimeout(resolve, 0));
-                return true;
-              })(),
-            ]);
-            const after = await resumed(store, clock.now() + 60_000);
-            expect(after.result, `${moment} commit ${atCommit}`).toEqual(result);
-            // What was recorded is not sent again; only the effect at hand may be.
-            expect(after.sent.length).toBeLessThanOrEqual(before.length);
-            await store.close();
-          }
+    test("a run whose process died goes on, and so it does if the next one dies as well", async (context) => {
+      context.skip(!hasCrashed, "the data of that release has no such run");
+      const { result, sent: before } = await resumed(await open());
+      expect(before.length).toBeGreaterThan(0);
+      for (const moment of ["before", "after"] as const) {
+        for (let atCommit = 1, hasDied = true; hasDied; atCommit++) {
+          const store = await open();
+          const dying = crashingStore(store, { atCommit, moment, calls: "hang" });
+          const { runtime, clock } = homeOver(dying);
+          const drained = runtime.drain();
+          hasDied = await Promise.race([
+            drained.then(() => runtime.idle()).then(() => dying.crashed),
+            (async () => {
+              while (!dying.crashed) await new Promise((resolve) => setTimeout(resolve, 0));
+              return true;
+            })(),
+          ]);
+          const after = await resumed(store, clock.now() + 60_000);
+          expect(after.result, `${moment} commit ${atCommit}`).toEqual(result);
+          // What was recorded is not sent again; only the effect at hand may be.
+          expect(after.sent.length).toBeLessThanOrEqual(before.length);
+          await store.close();
         }
-      },
-    );
+      }
+    });
 
     test("idempotency keys hold until they lapse", async () => {
       const store = await open();

@@ -3,7 +3,6 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { httpStatus } from "../../../src/codec/index.ts";
 import { DurableError, isDurableError } from "../../../src/index.ts";
 import { present } from "../../../src/json.ts";
-
 import type { ErrorContext } from "../../../src/types.ts";
 import type { AppEnv } from "../call.ts";
 import type { FailureAnswer } from "../contract/records.ts";
