@@ -33,8 +33,8 @@ export interface CheckedSnapshot {
  */
 export class SnapshotChain {
   readonly #maxValues: number;
-  /** The state at the last snapshot; `undefined` after a missing one, on which nothing can be read. */
-  #json: Json | undefined;
+  /** The state at the last snapshot. */
+  #json: Json = null;
   #revision = 0;
   /** The bytes of the keyframe and the deltas since. */
   #bytes = 0;
@@ -56,11 +56,6 @@ export class SnapshotChain {
     }
   }
 
-  /** The place of a snapshot that was missing at the source. */
-  addMissing(): void {
-    this.#json = undefined;
-  }
-
   // A state that leaves out fields is completed, since the deltas that follow do not mention defaults.
   #keyframe(row: SnapshotRow): CheckedSnapshot {
     const given = parseJson(row.body, "state", this.#maxValues);
@@ -78,7 +73,6 @@ export class SnapshotChain {
 
   #delta(row: SnapshotRow): CheckedSnapshot {
     const { body, revision } = row;
-    if (this.#json === undefined) return { body, depth: 0 };
     // An instruction takes more values than the change that it describes, and the state bounds what it may leave.
     parseJson(body, "state", 4 * this.#maxValues);
     const delta = deltaOf(row, this.#revision);
@@ -96,7 +90,7 @@ export class SnapshotChain {
   #countedSize(deltaBytes: number): { readonly size?: StateSize } {
     this.#bytes += deltaBytes;
     if (this.#bytes <= 3 * this.#stateBytes) return {};
-    const { bytes, values } = sizeOf(this.#json ?? null);
+    const { bytes, values } = sizeOf(this.#json);
     if (this.#bytes > 2 * bytes) throw new DurableError("corrupt_data", "the deltas are longer than their state");
     this.#stateBytes = bytes;
     return { size: { bytes, values } };

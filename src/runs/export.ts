@@ -20,7 +20,7 @@ const pageSize = 200;
  * The bodies are the stored ones to the byte, so that an import anywhere can be exported again as the same text. Claims
  * that have lapsed are left out.
  *
- * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read; `conflict`
+ * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read, or whose state is missing; `conflict`
  * while the run is being executed, and if it changed before the end.
  * @example
  * ```ts
@@ -52,6 +52,12 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
       const bodyOf = new Map(snapshots.map((snapshot) => [snapshot.revision, snapshot.body]));
       for (const { revision, checkpointId, keyframe, body } of group) {
         const snapshot = bodyOf.get(revision);
+        if (checkpointId !== undefined && snapshot === undefined) {
+          throw new DurableError(
+            "corrupt_data",
+            `the state of checkpoint "${checkpointId}" of run "${runId}" is missing`,
+          );
+        }
         yield line({ kind: "entry", revision, ...present({ checkpointId, keyframe, snapshot }), body });
         lines++;
       }

@@ -104,9 +104,7 @@ export class ImportLines {
     this.#keyframe = keyframe;
     const entry = { revision, body, checkpointId, keyframe };
     if (fields.snapshot === undefined) {
-      // The state was missing at the source as well.
-      this.#chain.addMissing();
-      return entry;
+      throw invalidRequest(`${place}.snapshot`, "the state of the checkpoint is missing");
     }
     const snapshot = textOf(fields, "snapshot", place, this.#host.maxStateBytes);
     return readLine(`${place}.snapshot`, () => {

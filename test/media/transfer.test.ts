@@ -13,7 +13,7 @@ import {
   type Runs,
   type RuntimeOptions,
 } from "../../src/index.ts";
-import type { Store } from "../../src/store.ts";
+import type { SnapshotRow, Store } from "../../src/store.ts";
 import { type VirtualClock, virtualClock } from "../support/clock.ts";
 import { leaseMs, onStage, refusalOf, rowsOf, type Stage, until } from "../support/stage.ts";
 
@@ -218,6 +218,32 @@ describe("an export", () => {
       const other = home(stage, memoryStore());
       expect(await refusalOf(importRun(other.runs, lines))).toMatchObject({ code: "invalid_request" });
       await expectHidden(other, "r");
+    }),
+  );
+
+  test(
+    "of a run that has lost the state of a checkpoint is refused by its name, and has no end",
+    on(async (stage) => {
+      const here = home(stage, stage.store);
+      await restingRun(here);
+      const { items } = await here.runs.listCheckpoints("r");
+      const entries = await stage.store.listEntries(stage.tenant, "r", { after: 0, limit: 100 });
+      for (const { checkpointId } of [items[0], items.at(-1)].filter((item) => item !== undefined)) {
+        const { revision } = entries.find((entry) => entry.checkpointId === checkpointId) ?? {};
+        const lossy = intercepted(stage.store, async ({ method }, proceed) => {
+          const answer = await proceed();
+          if (method !== "getSnapshots") return answer;
+          return (answer as readonly SnapshotRow[]).filter((row) => row.revision !== revision) as typeof answer;
+        });
+        const lines: string[] = [];
+        const reading = async () => {
+          for await (const line of exportRun(home(stage, lossy).runs, "r")) lines.push(line);
+        };
+        const refusal = await refusalOf(reading());
+        expect(refusal.code).toBe("corrupt_data");
+        expect(refusal.message).toContain(checkpointId);
+        expect(lines.join("")).not.toContain('"kind":"end"');
+      }
     }),
   );
 
@@ -725,6 +751,10 @@ describe("a line that is wrong", () => {
     at(index, (line) =>
       edited(line, (one) => ({ ...one, snapshot: JSON.stringify(edit(JSON.parse(String(one.snapshot)))) })),
     );
+  const headWithoutState: Edit = (lines) => {
+    const head = lines.findLastIndex((line) => line.includes('"snapshot":'));
+    return fields(head, { snapshot: undefined })(lines);
+  };
   const delta = (delta: Json): Edit => snapshot(2, (link) => ({ ...link, delta }));
   const levels = (count: number): Json => JSON.parse("[".repeat(count) + "]".repeat(count)) as Json;
   const [invalid, unsupported, large] = ["invalid_request", "unsupported_version", "too_large"];
@@ -785,6 +815,10 @@ describe("a line that is wrong", () => {
     ["a checkpoint without a keyframe", fields(1, { keyframe: null }), invalid, "line 2.keyframe"],
     ["a checkpoint with a keyframe to come", fields(1, { keyframe: 2 }), invalid, "line 2.keyframe"],
     ["a checkpoint with a keyframe that is none", fields(2, { keyframe: 0 }), invalid, "line 3.keyframe"],
+    ["a first checkpoint without its state", fields(1, { snapshot: undefined }), invalid, "line 2.snapshot"],
+    ["a delta's base without its state", fields(2, { snapshot: undefined }), invalid, "line 3.snapshot"],
+    ["a head without its state", headWithoutState, invalid, "line"],
+    ["a state of nothing", fields(1, { snapshot: null }), invalid, "line 2.snapshot"],
     ["a snapshot that is no text", fields(1, { snapshot: {} }), invalid, "line 2.snapshot"],
     ["a history without its first entry", (lines) => lines.toSpliced(1, 1), invalid, "line"],
     ["a history without its last entry", (lines) => lines.toSpliced(-5, 1), invalid, "line"],
