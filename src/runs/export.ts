@@ -20,8 +20,8 @@ const pageSize = 200;
  * The bodies are the stored ones to the byte, so that an import anywhere can be exported again as the same text. Claims
  * that have lapsed are left out.
  *
- * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read, or whose state is missing; `conflict`
- * while the run is being executed, and if it changed before the end.
+ * @throws `not_found`; `corrupt_data` or `unsupported_version` that names an entry that cannot be read, or whose state
+ * is missing; `conflict` while the run is being executed, and if it changed before the end.
  * @example
  * ```ts
  * import { exportRun, type Runs } from "orca-durable";
@@ -53,6 +53,8 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
       for (const { revision, checkpointId, keyframe, body } of group) {
         const snapshot = bodyOf.get(revision);
         if (checkpointId !== undefined && snapshot === undefined) {
+          // A run that was deleted meanwhile has lost all of them.
+          await demandUnchanged();
           throw new DurableError(
             "corrupt_data",
             `the state of checkpoint "${checkpointId}" of run "${runId}" is missing`,
@@ -78,10 +80,13 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
     if (after === undefined || claims.length < pageSize) break;
   }
   // An export without its end line is rejected, so that a mixture of two moments is never imported.
-  if ((await host.store.getRun(tenant, runId))?.revision !== revision) {
+  await demandUnchanged();
+  yield line({ kind: "end", lines: lines + 1 });
+
+  async function demandUnchanged(): Promise<void> {
+    if ((await host.store.getRun(tenant, runId))?.revision === revision) return;
     throw new DurableError("conflict", `run "${runId}" changed while it was exported`, { retryAfterMs: 1_000 });
   }
-  yield line({ kind: "end", lines: lines + 1 });
 }
 
 // Before the first line: a run with an entry that cannot be read could not be imported, and should not be half sent.

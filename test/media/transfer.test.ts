@@ -222,6 +222,26 @@ describe("an export", () => {
   );
 
   test(
+    "of a run that is deleted meanwhile is a conflict, and no damage",
+    on(async (stage) => {
+      const here = home(stage, stage.store);
+      await restingRun(here);
+      let isDeleted = false;
+      const watching = intercepted(stage.store, async ({ method }, proceed) => {
+        if (method === "getSnapshots" && !isDeleted) {
+          isDeleted = true;
+          await here.runs.delete("r");
+        }
+        return proceed();
+      });
+      const reading = async () => {
+        for await (const line of exportRun(home(stage, watching).runs, "r")) expect(line).not.toContain('"kind":"end"');
+      };
+      expect(await refusalOf(reading())).toMatchObject({ code: "conflict" });
+    }),
+  );
+
+  test(
     "of a run that has lost the state of a checkpoint is refused by its name, and has no end",
     on(async (stage) => {
       const here = home(stage, stage.store);
