@@ -213,6 +213,54 @@ describe(`a race on ${medium}`, () => {
   }
 });
 
+describe(`a wait that a branch left behind on ${medium}`, () => {
+  const waits: Readonly<Record<string, (step: Parameters<WorkflowBody>[0]) => Promise<unknown>>> = {
+    gate: (step) => step.waitForApproval("again"),
+    event: (step) => step.waitForEvent("again", { type: "never" }),
+    sleep: (step) => step.sleep("again", "30 days"),
+  };
+  for (const [kind, wait] of Object.entries(waits)) {
+    played(`a ${kind} keeps its place among the steps of its name in each replay`, async ({ actor }) => {
+      let asked = Promise.withResolvers<void>();
+      const calls: string[] = [];
+      const body: WorkflowBody = async (step) => {
+        const loser = async () => {
+          await crypto.subtle.digest("SHA-256", new Uint8Array(4_000_000));
+          asked.resolve();
+          await wait(step);
+        };
+        await Promise.race([loser(), step.do("winner", async () => calls.push("winner"))]);
+        await step.do("next", async () => {
+          await asked.promise;
+          calls.push("next");
+        });
+        return step.do("again", async ({ step: { count } }) => {
+          calls.push(`again ${count}`);
+          return count;
+        });
+      };
+      const { start, runs, settled } = actor({ body });
+      let { runId, ...run } = await start();
+      expect(run).toMatchObject({ status: "completed", result: 2 });
+      for (let replays = 0; replays < 2; replays++) {
+        asked = Promise.withResolvers();
+        runId = (await runs.replay(runId)).run.runId;
+        run = await settled(runId);
+        expect(run.error?.message).toBeUndefined();
+        expect(run).toMatchObject({ status: "completed", result: 2 });
+        // A replay of what is over waits for nothing, and shows no gate.
+        const types = (await runs.events(runId)).items.map(({ eventType }) => eventType);
+        expect(types.filter((type) => type !== "checkpoint.saved")).toEqual([
+          "run.created",
+          "run.started",
+          "run.completed",
+        ]);
+      }
+      expect(calls).toEqual(["winner", "next", "again 2"]);
+    });
+  }
+});
+
 describe(`the end of a body on ${medium}`, () => {
   played("waits for the last attempt of a step that it left between two of them", async ({ actor }) => {
     for (const way of ["returns", "throws"]) {

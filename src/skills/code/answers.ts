@@ -126,11 +126,6 @@ export class Answers {
     if (!isImmediate || open.length > 0) this.log.ended(this.#last, open);
   }
 
-  /** Keeps of the log what has settled: the run is over. */
-  conclude(): void {
-    this.log.conclude((id) => this.#isSettled(id));
-  }
-
   #isSettled(id: string): boolean {
     return isSettled(getOwn(this.#pass.state.stepResults, id));
   }

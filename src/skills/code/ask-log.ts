@@ -23,11 +23,13 @@ const end = "";
  * The body's end is recorded like one more step.
  *
  * The stored form is a list of lists: an answer's step, empty before the first answer, and the steps called after it,
- * of which an empty one is the end.
+ * of which an empty one is the end. Once the run is over, a list of an end alone is the last one.
  */
 export class AskLog {
   #entries: readonly (readonly string[])[];
   readonly #known: Set<string>;
+  /** True if the run is over: what has not settled is never taken. */
+  readonly #isOver: boolean;
   /** The log of earlier passes. */
   readonly #logged: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
@@ -50,6 +52,7 @@ export class AskLog {
     this.#next = new Map(this.#turns.map(([after = "", id = ""]) => [after, id]));
     this.#places = new Map(this.#turns.map(([after = "", id = ""]) => [id, after]));
     this.#isChanged = record.isResumed && (entries.length > 0 || turns.length > 0);
+    this.#isOver = this.#entries.at(-1)?.length === 1;
     this.#logged = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
     this.#known = new Set(this.#logged);
     for (const [after = "", ...ids] of this.#entries) {
@@ -89,9 +92,9 @@ export class AskLog {
     this.#isChanged = true;
   }
 
-  /** True if an earlier pass recorded the body's end and not this step: then the body called it after its end. */
-  isAfterEnd(id: string): boolean {
-    return this.#logged.has(end) && !this.#logged.has(id);
+  /** True if the body abandons this step, as in an earlier pass that recorded its end: the step is not begun. */
+  isAbandoned(id: string): boolean {
+    return this.#isOver || (this.#logged.has(end) && !this.#logged.has(id));
   }
 
   /** The body ended, `after` that answer, while it waited for those `open` steps. */
@@ -101,18 +104,18 @@ export class AskLog {
     for (const id of [...open, end]) this.add(after, id);
   }
 
-  /** Keeps only the calls that have settled: a run that is over never reaches the others. */
-  conclude(isSettled: (id: string) => boolean): void {
-    const kept = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id === end || isSettled(id)));
-    if (kept.every((entry, index) => entry.length === this.#entries[index]?.length)) return;
-    this.#entries = kept.filter((entry) => entry.length > 1);
+  /** The run is over. A replay calls again what never settled, at the same place. */
+  conclude(): void {
+    if (this.#isOver || !this.#known.has(end)) return;
+    this.#entries = [...this.#entries, [end]];
     this.#isChanged = true;
   }
 
   /** Forgets the end of a body that failed: another one may go on there. */
   reopen(): void {
     if (!this.#known.delete(end)) return;
-    this.#entries = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id !== end));
+    const entries = this.#entries.map((entry) => entry.filter((id, index) => index === 0 || id !== end));
+    this.#entries = entries.filter((entry) => entry.length > 1);
     this.#isChanged = true;
   }
 

@@ -239,8 +239,9 @@ class CodeRun implements BodyRun {
         }
       } else {
         // The body has ended: its abandoned branches may begin nothing more.
-        if (this.#ending === undefined) this.#heldBack.set(id, () => take(id, count));
-        isNewCall = isContested;
+        const isBegun = this.#ending === undefined;
+        if (isBegun) this.#heldBack.set(id, () => take(id, count));
+        isNewCall = isBegun && isContested;
       }
       this.#answers.asked(id, resolve, isNewCall);
       if (!this.pass.isSpent && this.#answers.isCaughtUp && !this.#answers.log.isUnsaved) this.#launchHeldBack();
@@ -341,8 +342,7 @@ class CodeRun implements BodyRun {
 
   #end(ending: Ending): void {
     this.#ending = ending;
-    // What the body had not called before its end when it first ended, it had abandoned then.
-    for (const id of this.#heldBack.keys()) if (this.#answers.log.isAfterEnd(id)) this.#heldBack.delete(id);
+    for (const id of this.#heldBack.keys()) if (this.#answers.log.isAbandoned(id)) this.#heldBack.delete(id);
     this.#answers.ended(this.#isImmediate);
     this.#stir();
   }
@@ -472,7 +472,7 @@ class CodeRun implements BodyRun {
       const code = isDurableError(error, "too_large") ? error.code : "invalid_output";
       return fail(this.pass, { code, message: (error as Error).message });
     }
-    this.#answers.conclude();
+    this.#answers.log.conclude();
     return complete(this.pass, (state) => ({
       state: { ...state, outputs: fieldsOfValue(result) ?? { result } },
       result,
