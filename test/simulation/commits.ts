@@ -69,7 +69,10 @@ export class CommitJudge {
       this.#claims(commit);
       this.#quota(commit);
       this.#facts.transfers.judge(commit);
-      for (const past of this.#facts.history.lives.get(runKey)?.commits ?? []) this.#gates(past);
+      // What a descendant was born with was decided in the life of its source, wherever that is.
+      for (const past of this.#facts.history.lives.get(runKey)?.commits ?? []) {
+        if (past.before !== undefined) this.#gates(past);
+      }
       if (commit.record !== undefined) this.#waits(commit, commit.record);
       return;
     }

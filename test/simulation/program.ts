@@ -118,8 +118,8 @@ export function partsOf(piece: Piece): readonly Piece[] {
 }
 
 /**
- * The piece with names of its own for each branch. Which of two branches comes first to a step after work that is none is
- * for the body alone to decide, so that with one name between them they would not ask for the same steps again.
+ * The piece with names of its own for each branch, and for what runs beside a branch that was left behind: "If pure work decides
+ * which of them asks first, give each branch names of its own." (docs/code-first.md)
  */
 function named(piece: Piece, prefix: string, counter: { floats: number }): Piece {
   const within = (part: Piece) => named(part, prefix, counter);
@@ -130,8 +130,12 @@ function named(piece: Piece, prefix: string, counter: { floats: number }): Piece
     case "event":
     case "approval":
       return { ...piece, name: `${prefix}${piece.name}` };
-    case "sequence":
-      return { ...piece, of: piece.of.map(within) };
+    case "sequence": {
+      // What follows a branch that was left behind runs beside it.
+      const isBeside = (place: number) => piece.of.slice(0, place).some(leavesBehind);
+      const behind = (place: number) => (isBeside(place) ? `${prefix}then ${place}/` : prefix);
+      return { ...piece, of: piece.of.map((part, place) => named(part, behind(place), counter)) };
+    }
     case "all":
     case "race":
     case "any":
@@ -143,8 +147,10 @@ function named(piece: Piece, prefix: string, counter: { floats: number }): Piece
         of: named(piece.of, `${prefix}${floatMark}${counter.floats++}/`, counter),
         meanwhile: within(piece.meanwhile),
       };
-    case "catch":
-      return { ...piece, of: within(piece.of), otherwise: within(piece.otherwise) };
+    case "catch": {
+      const otherwise = leavesBehind(piece.of) ? `${prefix}otherwise/` : prefix;
+      return { ...piece, of: within(piece.of), otherwise: named(piece.otherwise, otherwise, counter) };
+    }
     case "repeat":
       // Two rounds of what a round leaves behind would be branches with one name between them.
       return { ...piece, times: leavesBehind(piece.of) ? 1 : piece.times, of: within(piece.of) };
