@@ -105,7 +105,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   "values beyond JSON": ["src/codec/values.ts"],
   serving: ["src/runs/serve.ts"],
   "replay and fork": ["src/runs/descent.ts"],
-  "checkpoints from outside": ["src/runs/checkpoints.ts"],
+  "lists of checkpoints, and history": ["src/runs/checkpoints.ts"],
   events: ["src/runs/events.ts"],
   deletion: ["src/runs/deletion.ts"],
   migrations: ["src/skills/binding.ts"],

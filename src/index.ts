@@ -26,6 +26,7 @@ export type { Descent, ForkDescent } from "./runs/descent.ts";
 export { exportRun } from "./runs/export.ts";
 export { importRun } from "./runs/import.ts";
 export { readLineage } from "./runs/lineage.ts";
+export { saveCheckpoint } from "./runs/new-checkpoint.ts";
 export type { NewRun, StartOptions } from "./runs/new-run.ts";
 export { pruneRuns } from "./runs/prune.ts";
 export { defineQuota } from "./runs/quota.ts";

@@ -12,19 +12,14 @@ export type { ApprovalRequest, Decision, Run } from "./record/run.ts";
 export type { Fields, Frame, Output, Trace, TraceMetrics, TraceStep, Working } from "./record/state.ts";
 export type { Backoff } from "./retry.ts";
 export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";
-export type {
-  CheckpointPage,
-  CheckpointQuery,
-  HistoryEntry,
-  HistoryQuery,
-  NewCheckpointRequest,
-} from "./runs/checkpoints.ts";
+export type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "./runs/checkpoints.ts";
 export type { Comparison } from "./runs/comparison.ts";
 export type { StateEdit } from "./runs/descent.ts";
 export type { Difference } from "./runs/difference.ts";
 export type { Drained, DrainOptions } from "./runs/drain.ts";
 export type { EventQuery, PolledWatchOptions, WatchOptions } from "./runs/events.ts";
 export type { Lineage, LineageNode, MissingRun, RelatedRun } from "./runs/lineage.ts";
+export type { NewCheckpointRequest } from "./runs/new-checkpoint.ts";
 export type { Page } from "./runs/page.ts";
 export type { Pruned, PruneRequest } from "./runs/prune.ts";
 export type { Quota } from "./runs/quota.ts";

@@ -1,16 +1,10 @@
 import type { CheckpointId, RunId } from "../ids.ts";
-import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
+import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/precondition.ts";
 import type { Run, RunStatus } from "../record/run.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
-import type {
-  CheckpointPage,
-  CheckpointQuery,
-  HistoryEntry,
-  HistoryQuery,
-  NewCheckpointRequest,
-} from "./checkpoints.ts";
+import type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "./checkpoints.ts";
 import type { DecisionRequest, NewSignal, Resumption } from "./continuation.ts";
 import type { Descent, ForkDescent } from "./descent.ts";
 import type { EventQuery, WatchOptions } from "./events.ts";
@@ -141,7 +135,6 @@ export interface RunsApi {
   deny(runId: string, decision?: DecisionRequest): Promise<ChangedRun>;
   signal(runId: string, signal: NewSignal): Promise<ChangedRun>;
   delete(runId: string, options?: Precondition): Promise<void>;
-  saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord>;
   loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint>;
   listCheckpoints(runId: string, query?: CheckpointQuery): Promise<CheckpointPage>;
   history(runId: string, query?: HistoryQuery): Promise<Page<HistoryEntry, number>>;

@@ -1,31 +1,15 @@
 import { readEntry, runEvents } from "../codec/entry.ts";
-import type { Snapshot } from "../codec/snapshot.ts";
-import { decodeState, encodeState, writeState } from "../codec/state.ts";
-import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
+import { decodeState } from "../codec/state.ts";
+import { isDurableError, notFound } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
-import { change } from "../journal/commit.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import { type Json, jsonEqual, present } from "../json.ts";
-import type { Checkpoint, CheckpointRecord, ListedCheckpoint } from "../record/checkpoint.ts";
+import { present } from "../json.ts";
+import type { Checkpoint, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
-import { demandUnleased, released } from "../record/lease.ts";
-import { demand, type Precondition } from "../record/precondition.ts";
-import { isTerminal, type RunRecord } from "../record/run.ts";
-import type { ExecutionState } from "../record/state.ts";
 import type { EntryQuery, EntryRow } from "../store.ts";
 import { expectCount } from "./argument.ts";
 import { type Page, type RowPage, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
-
-/** A checkpoint from a caller. */
-export interface NewCheckpointRequest extends Precondition {
-  /** Default: `chk_…`. */
-  readonly checkpointId?: string;
-  readonly stepId?: string;
-  readonly kind: string;
-  readonly pendingWrites?: readonly string[];
-  readonly state: ExecutionState;
-}
 
 /** One commit of a run's history. */
 export interface HistoryEntry {
@@ -46,97 +30,6 @@ export interface HistoryQuery {
   readonly after?: number;
   /** The most entries, and fewer if they take more than some megabytes. Default: all. */
   readonly limit?: number;
-}
-
-/**
- * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. The holder of a lapsed
- * lease is fenced, and the run is due. Saving the same checkpoint again changes nothing.
- */
-export async function saveCheckpoint(
-  scope: Scope,
-  runId: RunId,
-  request: NewCheckpointRequest,
-): Promise<CheckpointRecord> {
-  const { host, executor, tenant } = scope;
-  const { kind, stepId, pendingWrites = [] } = request;
-  const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
-  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a string that is not empty");
-  expectItems(pendingWrites, "pendingWrites");
-  const state = encodeState(request.state, undefined, host);
-  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, runId, async (held, now) => {
-    const { record } = held;
-    demand(record, request);
-    if (state.skillId !== record.run.skillId) {
-      throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
-    }
-    if (checkpointId !== undefined) {
-      const row = await host.store.getEntry(tenant, runId, checkpointId);
-      if (row !== undefined) {
-        const saved = await getCheckpoint(scope, runId, checkpointId);
-        if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
-        throw new DurableError("conflict", `run "${runId}" already has a different checkpoint "${checkpointId}"`, {
-          hint: "a checkpoint never changes: save this one under a new id",
-        });
-      }
-    }
-    const { status } = record.run;
-    if (isTerminal(status)) {
-      throw new DurableError("conflict", `run "${runId}" is ${status}, so its history is closed`, {
-        hint: "resume, replay or fork it first",
-      });
-    }
-    demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
-    const over = await headSnapshot(scope, record);
-    return {
-      change: {
-        record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
-        events: [],
-        checkpoint: {
-          ...present({ over }),
-          kind,
-          state,
-          pendingWrites,
-          ...present({ stepId, checkpointId }),
-        },
-      },
-      answer: undefined,
-    };
-  });
-  if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
-  const record = checkpoint?.record ?? answer;
-  if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
-  return record;
-}
-
-function expectItems(texts: readonly string[], path: string): void {
-  if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
-  // By index, since an iteration passes over holes.
-  for (let index = 0; index < texts.length; index++) {
-    if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
-  }
-}
-
-/** The snapshot over which the new checkpoint may be a delta. If the head is damaged, it begins anew. */
-async function headSnapshot(scope: Scope, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
-  if (run.checkpointHead === undefined) return undefined;
-  try {
-    return (await getCheckpoint(scope, run.runId, run.checkpointHead)).snapshot;
-  } catch (error) {
-    if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
-    throw error;
-  }
-}
-
-function isSame(
-  { record, state }: Checkpoint<Json>,
-  other: { kind: string; stepId: string | undefined; pendingWrites: readonly string[]; state: ExecutionState<Json> },
-): boolean {
-  return (
-    record.kind === other.kind &&
-    record.stepId === other.stepId &&
-    jsonEqual(record.pendingWrites, other.pendingWrites) &&
-    jsonEqual(writeState(state), writeState(other.state))
-  );
 }
 
 /** @throws `not_found` that names the run, the checkpoint or its state. */

@@ -6,7 +6,7 @@ import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
 import { present } from "../json.ts";
-import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
+import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import type { Precondition } from "../record/precondition.ts";
 import { isTerminal, type RunStatus, runStatuses } from "../record/run.ts";
@@ -35,9 +35,7 @@ import {
   type HistoryQuery,
   listCheckpoints,
   loadCheckpoint,
-  type NewCheckpointRequest,
   readHistory,
-  saveCheckpoint,
 } from "./checkpoints.ts";
 import {
   approveRun,
@@ -180,12 +178,6 @@ export class Runs implements RunsApi {
   async count(filter: RunFilter = {}): Promise<number> {
     expectFilter(filter);
     return this.#scope.host.store.countRuns(this.#scope.tenant, filter);
-  }
-
-  /** Saves a checkpoint from outside; it becomes the run's head. Saving the same checkpoint again changes nothing. */
-  async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
-    expectTexts(request, ["stepId"]);
-    return saveCheckpoint(this.#scope, parseRunId(runId), request);
   }
 
   /** A checkpoint with its state, its values fresh at every call. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, defineSkill, type Runs, type RuntimeOptions } from "../../src/index.ts";
+import { createRuntime, defineSkill, type Runs, type RuntimeOptions, saveCheckpoint } from "../../src/index.ts";
 import type { Commit, Store } from "../../src/store.ts";
+import type { NewCheckpointRequest } from "../../src/types.ts";
 
 const gated = defineSkill({
   id: "gated",
@@ -161,9 +162,8 @@ describe("an argument of the wrong type is refused by its path, and nothing is w
     const { runs, commits } = await tenantWithRuns();
     const good = await state(runs);
     const before = commits.length;
-    const error: unknown = await (runs as unknown as Untyped)
-      .saveCheckpoint("made", { state: good, ...request(good) })
-      .catch((error: unknown) => error);
+    const given = { state: good, ...request(good) } as unknown as NewCheckpointRequest;
+    const error: unknown = await saveCheckpoint(runs, "made", given).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "invalid_request", path });
     expect(commits.length).toBe(before);
     expect((await runs.listCheckpoints("made")).total).toBe(1);

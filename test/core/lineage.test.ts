@@ -8,6 +8,7 @@ import {
   exportRun,
   importRun,
   readLineage,
+  saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 
@@ -67,7 +68,7 @@ describe("the comparison of checkpoints", () => {
     const { run } = await runs.create({ skillId: "rests" });
     for (let index = 0; index < 450; index++) await runs.signal(run.runId, { name: "n" });
     const state = { ...(await runs.loadCheckpoint(run.runId, run.checkpointHead as string)).state, vars: { a: 1 } };
-    const saved = await runs.saveCheckpoint(run.runId, { kind: "k", state });
+    const saved = await saveCheckpoint(runs, run.runId, { kind: "k", state });
     expect(await compareCheckpoints(runs, run.runId, saved.checkpointId)).toEqual({
       from: run.checkpointHead,
       to: saved.checkpointId,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { createRuntime, defineSkill, type Precondition, type Runs } from "../../src/index.ts";
+import { createRuntime, defineSkill, type Precondition, type Runs, saveCheckpoint } from "../../src/index.ts";
 
 const gated = defineSkill({ id: "gated", version: "1", run: async (step) => step.waitForApproval("ask") });
 
@@ -18,7 +18,7 @@ const writes: Readonly<Record<string, (runs: Runs, condition: Precondition) => P
   saveCheckpoint: async (runs, condition) => {
     const { head = "" } = await runs.listCheckpoints("made");
     const { state } = await runs.loadCheckpoint("made", head);
-    return runs.saveCheckpoint("made", { kind: "mine", state, ...condition });
+    return saveCheckpoint(runs, "made", { kind: "mine", state, ...condition });
   },
 };
 

@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, DurableError, defineQuota, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import {
+  createRuntime,
+  DurableError,
+  defineQuota,
+  defineSkill,
+  exportRun,
+  importRun,
+  saveCheckpoint,
+} from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Quota } from "../../src/types.ts";
 
@@ -230,7 +238,7 @@ test("an import that passes the quota on its way is refused, and what it has lef
   for (let number = 0; number < 12; number++) {
     const { state } = await free.loadCheckpoint("large", (await free.get("large")).checkpointHead ?? "");
     const vars = { text: `${number}`.padEnd(500_000, "x") };
-    await free.saveCheckpoint("large", { kind: "saved", state: { ...state, vars } });
+    await saveCheckpoint(free, "large", { kind: "saved", state: { ...state, vars } });
   }
   const lines = await linesOf(free, "large");
   await expect(importRun(runs, lines)).rejects.toMatchObject({ code: "quota_exceeded" });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { encodeState, encodeValue, initialState } from "../../src/codec/index.ts";
-import { createRuntime, type DurableError, defineSkill } from "../../src/index.ts";
+import { createRuntime, type DurableError, defineSkill, saveCheckpoint } from "../../src/index.ts";
 import { jsonText } from "../../src/json.ts";
 
 // A small value can stand for a huge one. What it stands for is counted while it is encoded.
@@ -112,7 +112,7 @@ test.each(Object.entries(huge))("%s: ends every public call that takes a value w
     ["edit.vars.big", () => runs.fork(run.runId, { edit: { vars: { big } } })],
     [
       "state.vars.big",
-      () => runs.saveCheckpoint(run.runId, { kind: "k", state: { ...initialState("s", {}), vars: { big } } }),
+      () => saveCheckpoint(runs, run.runId, { kind: "k", state: { ...initialState("s", {}), vars: { big } } }),
     ],
   ];
   for (const [path, attempt] of attempts) {

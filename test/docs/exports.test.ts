@@ -54,6 +54,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "localNotifier",
     "pruneRuns",
     "readLineage",
+    "saveCheckpoint",
     "type AnyCapability",
     "type Approval",
     "type Capability",

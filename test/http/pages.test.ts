@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { initialState } from "../../src/codec/index.ts";
-import { createRuntime } from "../../src/index.ts";
+import { createRuntime, saveCheckpoint } from "../../src/index.ts";
 import { createWireClient } from "../../worker/client/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 
@@ -56,7 +56,7 @@ describe("an answer is bounded in bytes", () => {
     const state = initialState("s", {});
     for (let index = 1; index < 60; index++) {
       const pendingWrites = ["x".repeat(200_000)];
-      await runs.saveCheckpoint("r", { kind: "note", checkpointId: `c${index}`, state, pendingWrites });
+      await saveCheckpoint(runs, "r", { kind: "note", checkpointId: `c${index}`, state, pendingWrites });
     }
     const checkpoints: string[] = [];
     for (let after: string | undefined; ; ) {
@@ -94,7 +94,7 @@ describe("a list of checkpoints", () => {
     await runs.create({ skillId: "s", runId: "r" });
     const state = initialState("s", {});
     for (let index = 1; index < 1_005; index++) {
-      await runs.saveCheckpoint("r", { kind: "note", checkpointId: `c${index}`, state });
+      await saveCheckpoint(runs, "r", { kind: "note", checkpointId: `c${index}`, state });
     }
     const first = await client.checkpoints("r");
     expect(first.checkpoints).toHaveLength(1_000);

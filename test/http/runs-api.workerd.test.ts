@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { d1Store } from "../../adapters/d1/index.ts";
-import { createRuntime } from "../../src/index.ts";
+import { createRuntime, saveCheckpoint } from "../../src/index.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { createApp } from "../../worker/http/index.ts";
 import { apiSkills, testRunsApi } from "./contract/runs-api.ts";
@@ -13,8 +13,9 @@ const app = createApp({
   runs: (tenant) => runtime.for(tenant),
 });
 
-testRunsApi("the runs of a runtime over D1", runtime.for("local-api"));
+testRunsApi("the runs of a runtime over D1", runtime.for("local-api"), saveCheckpoint);
 testRunsApi(
   "the client of a Worker over D1",
   createClient("http://orca.test", { fetch: (request) => app.fetch(request) }),
+  (client, runId, request) => client.saveCheckpoint(runId, request),
 );

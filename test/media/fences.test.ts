@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import type { WorkflowBody } from "../../src/index.ts";
+import { saveCheckpoint } from "../../src/index.ts";
 import { leaseMs, type Scene, scene, stillClock, tenant, until } from "../support/scene.ts";
 import { slow } from "../support/slow-step.ts";
 
@@ -52,7 +53,7 @@ describe.each(["graph", "body"])(`over a lapsed lease on ${medium}, in a %s,`, (
   played("a checkpoint that was saved stays the head, and the run is due", async (scene) => {
     const { calls, options, sleeper, clerk, runId, first } = await lapsed(scene, skillId);
     const { state } = await clerk.runs.loadCheckpoint(runId, first);
-    const saved = await clerk.runs.saveCheckpoint(runId, {
+    const saved = await saveCheckpoint(clerk.runs, runId, {
       kind: "by hand",
       state: { ...state, vars: { by: "hand" } },
     });
@@ -126,7 +127,7 @@ describe.each(["graph", "body"])(`over a lapsed lease on ${medium}, in a %s,`, (
     scene.clock.advance(leaseMs);
     const { checkpointHead = "" } = await napper.runs.get(runId);
     const { state } = await napper.runs.loadCheckpoint(runId, checkpointHead);
-    await napper.runs.saveCheckpoint(runId, { kind: "by hand", state });
+    await saveCheckpoint(napper.runs, runId, { kind: "by hand", state });
     expect(calls[0]?.signal.aborted).toBe(true);
   });
 });

@@ -10,6 +10,7 @@ import {
   exportRun,
   importRun,
   type Runtime,
+  saveCheckpoint,
 } from "../../src/index.ts";
 import { onStage, refusalOf, rowsOf, type Stage } from "../support/stage.ts";
 
@@ -76,8 +77,8 @@ describe("a state over the limit", () => {
       for (const attempt of [
         runs.create({ skillId: "chain", runId: "created", inputs }),
         runs.start({ skillId: "chain", runId: "started", inputs }),
-        runs.saveCheckpoint("r", { kind: "k", state: state(inputs) }),
-        runs.saveCheckpoint("r", { kind: "run_failed", state: state(inputs) }),
+        saveCheckpoint(runs, "r", { kind: "k", state: state(inputs) }),
+        saveCheckpoint(runs, "r", { kind: "run_failed", state: state(inputs) }),
       ]) {
         expect(await refusalOf(attempt)).toMatchObject({
           code: "too_large",
@@ -101,8 +102,8 @@ describe("a state over the limit", () => {
         maxStateBytes - new TextEncoder().encode(JSON.stringify(writeState(encodeState(state({ text: "" }))))).length;
       const fits = "é".repeat(Math.floor(room / 2)) + (room % 2 === 1 ? "x" : "");
       await runs.create({ skillId: "chain", runId: "s" });
-      await runs.saveCheckpoint("s", { checkpointId: "fits", kind: "k", state: state({ text: fits }) });
-      const refused = runs.saveCheckpoint("s", { kind: "k", state: state({ text: `${fits}x` }) });
+      await saveCheckpoint(runs, "s", { checkpointId: "fits", kind: "k", state: state({ text: fits }) });
+      const refused = saveCheckpoint(runs, "s", { kind: "k", state: state({ text: `${fits}x` }) });
       expect(await refusalOf(refused)).toMatchObject({ code: "too_large" });
       expect((await runs.loadCheckpoint("s", "fits")).state.vars.text).toBe(fits);
     }),
@@ -138,7 +139,7 @@ describe("a state over the limit", () => {
       for (const attempt of [
         () => runs.create({ skillId: "zeros", runId: "created", inputs: { zeros } }),
         () => runs.start({ skillId: "zeros", runId: "started", inputs: { zeros } }),
-        () => runs.saveCheckpoint("r", { kind: "k", state: full }),
+        () => saveCheckpoint(runs, "r", { kind: "k", state: full }),
         () => importRun(runtime.for("another"), lines),
       ]) {
         expect(await refusalOf(attempt())).toMatchObject({
@@ -164,7 +165,7 @@ describe("a state over the limit", () => {
       await runs.create({ skillId: "chain", runId: "r" });
       for (let number = 0; number < 30; number++) {
         const vars = { still: "x".repeat(6_000), changing: `${number} `.repeat(300) };
-        await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+        await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
       }
       expect((await runs.loadCheckpoint("r", "c29")).state.vars.changing).toBe("29 ".repeat(300));
     }),

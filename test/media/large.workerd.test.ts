@@ -3,6 +3,7 @@ import type { D1Database, D1DatabaseSession, D1PreparedStatement } from "@cloudf
 import { describe, expect, test } from "vitest";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { initialState } from "../../src/codec/index.ts";
+import { saveCheckpoint } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { d1Harness } from "../support/d1-harness.ts";
 import { onStage, refusalOf, rowsOf } from "../support/stage.ts";
@@ -74,7 +75,7 @@ describe("twenty megabytes on D1", () => {
         ...initialState<unknown>("chain", { parts: parts.with(100, "another") }),
         vars: { more: parts.slice(0, 20) },
       };
-      await runs.saveCheckpoint("r", { checkpointId: "delta", kind: "k", state: edited });
+      await saveCheckpoint(runs, "r", { checkpointId: "delta", kind: "k", state: edited });
       expect((await runs.loadCheckpoint("r", "delta")).state.inputs).toEqual(edited.inputs);
       await runs.fork("r", { checkpointId: "delta", newRunId: "fork" });
       expect((await runs.loadCheckpoint("fork", "delta")).state).toEqual(
@@ -106,11 +107,11 @@ describe("twenty megabytes on D1", () => {
       const failed = { code: "store_failed" };
       expect(await refusalOf(runs.create({ skillId: "chain", runId: "s", inputs }))).toMatchObject(failed);
       const state = initialState<unknown>("chain", inputs);
-      expect(await refusalOf(runs.saveCheckpoint("r", { kind: "k", state }))).toMatchObject(failed);
+      expect(await refusalOf(saveCheckpoint(runs, "r", { kind: "k", state }))).toMatchObject(failed);
       expect(await rowsOf(store, tenant, "r", "s")).toEqual(before);
       expect(await env.DB.prepare("SELECT count(*) AS count FROM snapshot_parts").first("count")).toBe(0);
       d1.refuses = false;
-      await runs.saveCheckpoint("r", { checkpointId: "now", kind: "k", state });
+      await saveCheckpoint(runs, "r", { checkpointId: "now", kind: "k", state });
       expect((await runs.loadCheckpoint("r", "now")).state.inputs).toEqual(inputs);
       await runs.delete("r");
       expect(await env.DB.prepare("SELECT count(*) AS count FROM snapshot_parts").first("count")).toBe(0);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { intercepted } from "../../src/conformance/faults.ts";
+import { saveCheckpoint } from "../../src/index.ts";
 import { codeOffice, gates, happened, postOffice, published, to, withFailing } from "../support/post-office.ts";
 import { type Scene, scene, tenant } from "../support/scene.ts";
 
@@ -156,7 +157,7 @@ describe(`a recorded effect on ${medium}`, () => {
     const { state } = await runs.loadCheckpoint(runId, checkpoints[0]?.checkpointId as string);
     for (const name of ["bob", "ada"]) {
       const edited = { ...state, inputs: { to: name } };
-      const { checkpointId } = await runs.saveCheckpoint(runId, { kind: "state_edited", state: edited });
+      const { checkpointId } = await saveCheckpoint(runs, runId, { kind: "state_edited", state: edited });
       await runs.resume(runId, { checkpointId });
       expect(await settled(runId)).toMatchObject({ status: "waiting_for_signal" });
     }

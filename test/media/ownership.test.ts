@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { countingStore } from "../../src/conformance/faults.ts";
-import { defineCapability, defineGraphSkill, localNotifier, type Runs, type WorkflowBody } from "../../src/index.ts";
+import {
+  defineCapability,
+  defineGraphSkill,
+  localNotifier,
+  type Runs,
+  saveCheckpoint,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { leaseMs, type Scene, scene, stillClock, tenant, until } from "../support/scene.ts";
 import { slow } from "../support/slow-step.ts";
@@ -206,7 +213,7 @@ describe(`others beside a step on ${medium}`, () => {
     await until(() => calls.length === 1);
     const { checkpointHead = "" } = await runs.get(runId);
     const { state } = await runs.loadCheckpoint(runId, checkpointHead);
-    await expect(actor().runs.saveCheckpoint(runId, { kind: "note", state })).rejects.toMatchObject({
+    await expect(saveCheckpoint(actor().runs, runId, { kind: "note", state })).rejects.toMatchObject({
       code: "conflict",
       retryAfterMs: leaseMs,
     });

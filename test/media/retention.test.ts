@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import { harness } from "#medium";
 import { initialState } from "../../src/codec/index.ts";
 import { countingStore, intercepted, lostAnswerStore } from "../../src/conformance/faults.ts";
-import { defineCapability, defineGraphSkill, exportRun, pruneRuns, type RunStatus } from "../../src/index.ts";
+import {
+  defineCapability,
+  defineGraphSkill,
+  exportRun,
+  pruneRuns,
+  type RunStatus,
+  saveCheckpoint,
+} from "../../src/index.ts";
 import {
   checkpointAfter,
   completed,
@@ -229,7 +236,7 @@ describe("delete", () => {
         () => runs.deny("r"),
         () => runs.cancel("r"),
         () => runs.signal("r", { name: "go" }),
-        () => runs.saveCheckpoint("r", { checkpointId, kind: "k", state: initialState("gated", {}) }),
+        () => saveCheckpoint(runs, "r", { checkpointId, kind: "k", state: initialState("gated", {}) }),
         () => runs.loadCheckpoint("r", checkpointId),
         () => runs.listCheckpoints("r"),
         () => runs.history("r"),

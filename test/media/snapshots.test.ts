@@ -19,6 +19,7 @@ import {
   isDurableError,
   localNotifier,
   type Runs,
+  saveCheckpoint,
 } from "../../src/index.ts";
 import type { Held } from "../../src/journal/change.ts";
 import { write } from "../../src/journal/commit.ts";
@@ -149,11 +150,11 @@ async function twoChains(
   await runs.create({ skillId: "chain", runId: "r", inputs: { text: "x".repeat(20_000) } });
   for (let number = 1; number <= 4; number++) {
     const vars = { large: "a".repeat(5_000), number };
-    await runs.saveCheckpoint("r", { checkpointId: `a${number}`, kind: "k", state: state(vars) });
+    await saveCheckpoint(runs, "r", { checkpointId: `a${number}`, kind: "k", state: state(vars) });
   }
   for (let number = 1; number <= 4; number++) {
     const vars = { large: "b".repeat(3_000), number };
-    await runs.saveCheckpoint("r", { checkpointId: `b${number}`, kind: "k", state: state(vars) });
+    await saveCheckpoint(runs, "r", { checkpointId: `b${number}`, kind: "k", state: state(vars) });
   }
   const chain = (await chainOf(stage, "r")).slice(1);
   expect(chain.map(({ checkpointId }) => checkpointId)).toEqual(["a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4"]);
@@ -227,7 +228,7 @@ describe("what is stored of a growing run", () => {
       let vars: Record<string, unknown> = {};
       for (let number = 1; number <= 60; number++) {
         vars = { ...vars, [`var ${number}`]: kilobyte };
-        await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+        await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
       }
       const written = counting.counts.snapshotBytesWritten;
       expect(written / (await stateBytes(runs, "r", "c60"))).toBeLessThanOrEqual(budget);
@@ -248,7 +249,7 @@ describe("what is stored of a growing run", () => {
       let final = 0;
       for (let number = 1; number <= 8; number++) {
         const vars = { text: String(number).repeat(10_000) };
-        await others.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+        await saveCheckpoint(others, "r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
         final = await stateBytes(runs, "r", `c${number}`);
         const { keyframe = 0, revision } = (await chainOf(stage, "r")).at(-1) ?? { revision: 0 };
         const rows = await store.getSnapshots(tenant, "r", keyframe, revision);
@@ -269,7 +270,7 @@ describe("what is stored of a growing run", () => {
       let largest = 0;
       for (let number = 0; number <= 20; number++) {
         const vars = Object.fromEntries(Object.entries(bulk).slice(number));
-        await others.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
+        await saveCheckpoint(others, "r", { checkpointId: `c${number}`, kind: "k", state: state(vars) });
         const final = await stateBytes(runs, "r", `c${number}`);
         largest = Math.max(largest, final);
         const cost = await costOfLoad(store, (counting) =>
@@ -287,7 +288,7 @@ describe("what is stored of a growing run", () => {
       const { runs, store, tenant } = stage;
       await runs.create({ skillId: "chain", runId: "r" });
       for (let number = 1; number <= 40; number++) {
-        await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: state({ number }) });
+        await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: state({ number }) });
       }
       for (const { keyframe = 0, revision } of await chainOf(stage, "r")) {
         const rows = await store.getSnapshots(tenant, "r", keyframe, revision);
@@ -353,7 +354,7 @@ describe("a load", () => {
         vars = number % 20 === 19 ? {} : changed(vars, number);
         const next = { ...state(vars), iteration: number, events: someEvents(number) };
         saved.push(next);
-        await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: next });
+        await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: next });
       }
       const chain = await chainOf(stage, "r");
       const keyframes = chain.filter(({ keyframe, revision }) => keyframe === revision);
@@ -373,7 +374,7 @@ describe("a load", () => {
       const unknownFields = { _delta_version: 1, base: 1, delta: ["=", null] };
       for (const checkpointId of ["c1", "c2"]) {
         const given = { ...state({ checkpointId, large: "a".repeat(9_000) }), unknownFields };
-        await runs.saveCheckpoint("r", { checkpointId, kind: "k", state: given });
+        await saveCheckpoint(runs, "r", { checkpointId, kind: "k", state: given });
         expect((await runs.loadCheckpoint("r", checkpointId)).state).toEqual(given);
       }
     }),
@@ -386,7 +387,7 @@ describe("a load", () => {
         await runs.create({ skillId: "chain", runId: "r" });
         const before = await rowsOf(store, tenant, "r");
         const given = { ...state({}), unknownFields: { [field]: 2 } };
-        await expect(runs.saveCheckpoint("r", { kind: "k", state: given })).rejects.toMatchObject({
+        await expect(saveCheckpoint(runs, "r", { kind: "k", state: given })).rejects.toMatchObject({
           code: "invalid_request",
           path: `state.${field}`,
         });
@@ -516,7 +517,7 @@ describe("a damaged chain", () => {
         replaced(last, () => "{"),
       );
       const others = runtime({ store: broken, executor: "other" }).for(tenant);
-      await others.saveCheckpoint("r", { checkpointId: "next", kind: "k", state: state({ again: 1 }) });
+      await saveCheckpoint(others, "r", { checkpointId: "next", kind: "k", state: state({ again: 1 }) });
       expect((await chainOf(stage, "r")).at(-1)).toMatchObject({ keyframe: last + 1, revision: last + 1 });
       expect((await others.loadCheckpoint("r", "next")).state.vars).toEqual({ again: 1 });
       expect((await runs.listCheckpoints("r")).items.length).toBe(chain.length + 2);
@@ -582,7 +583,7 @@ describe("any value", () => {
         fc.asyncProperty(sample, async ({ vars, metadata }) => {
           number++;
           const given = { ...state(vars), inputs: { bulk: "x".repeat(50_000) } };
-          await runs.saveCheckpoint("r", { checkpointId: `c${number}`, kind: "k", state: given });
+          await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: given });
           // Compared in their encoded form, of which a test of the codec shows that it says all. The order of an object's
           // keys is not kept.
           const loaded = await runs.loadCheckpoint("r", `c${number}`);
@@ -606,7 +607,7 @@ describe("any value", () => {
     on(async ({ runs, store, tenant }) => {
       await runs.create({ skillId: "chain", runId: "r" });
       const before = await rowsOf(store, tenant, "r");
-      const refusal = runs.saveCheckpoint("r", { kind: "k", state: state({ a }) });
+      const refusal = saveCheckpoint(runs, "r", { kind: "k", state: state({ a }) });
       await expect(refusal).rejects.toMatchObject({ code: "invalid_request", path: expect.stringContaining(path) });
       expect(await rowsOf(store, tenant, "r")).toEqual(before);
     })(),

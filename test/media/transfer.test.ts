@@ -12,6 +12,7 @@ import {
   isDurableError,
   type Runs,
   type RuntimeOptions,
+  saveCheckpoint,
 } from "../../src/index.ts";
 import type { SnapshotRow, Store } from "../../src/store.ts";
 import { type VirtualClock, virtualClock } from "../support/clock.ts";
@@ -73,7 +74,7 @@ async function longRun(stage: Stage, runId = "r"): Promise<readonly string[]> {
   await runs.create({ skillId: "office", runId, inputs: { more: "é".repeat(2_000) }, idempotencyKey: "key" });
   const state = { ...initialState("office", { more: "" }), skillVersion: "1" };
   for (let iteration = 1; iteration < 250; iteration++) {
-    await runs.saveCheckpoint(runId, { kind: "saved", state: { ...state, iteration } });
+    await saveCheckpoint(runs, runId, { kind: "saved", state: { ...state, iteration } });
   }
   return exported(runs, runId);
 }
@@ -998,7 +999,7 @@ describe("a line that is wrong", () => {
       let vars: Record<string, unknown> = {};
       for (let number = 0; number < 60; number++) {
         vars = { ...vars, [`var ${number}`]: "x".repeat(1_000) };
-        await first.runs.saveCheckpoint("r", { kind: "k", state: { ...initialState("office", {}), vars } });
+        await saveCheckpoint(first.runs, "r", { kind: "k", state: { ...initialState("office", {}), vars } });
       }
       const lines = await exported(first.runs, "r");
       expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(60);

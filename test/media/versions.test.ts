@@ -13,6 +13,7 @@ import {
   type Runs,
   type RuntimeOptions,
   type Skill,
+  saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import {
@@ -218,7 +219,7 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
     on(async (stage) => {
       const { old, now } = await migratedRun(stage, form);
       const state = await stateAt(now.runs, "r", await checkpointAfter(now.runs, "r", "charge"));
-      await now.runs.saveCheckpoint("r", { kind: "saved", state });
+      await saveCheckpoint(now.runs, "r", { kind: "saved", state });
       expect((await stateAt(now.runs, "r")).skillVersion).toBe("1");
       expect(await finished(now, "r")).toMatchObject(completed);
       expect(charged(old, now)).toBe(1);
@@ -232,7 +233,7 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
       await old.runs.start({ skillId: "shop", runId: "r", inputs: { amount: 10 } });
       await old.runtime.idle();
       const { skillVersion: _, ...state } = await stateAt(old.runs, "r");
-      const { checkpointId } = await old.runs.saveCheckpoint("r", { kind: "saved", state });
+      const { checkpointId } = await saveCheckpoint(old.runs, "r", { kind: "saved", state });
       const now = home(stage, [shop[form]("pay", "2", renaming)]);
       await now.runs.resume("r");
       await now.runtime.idle();
@@ -296,7 +297,7 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
       if (charge === undefined) throw new Error("it did not charge");
       const trace = { ...state.trace, steps: state.trace.steps.map((step) => ({ ...step, stepId: "pay" })) };
       const later = { ...state, skillVersion: "2", stepResults: { pay: { ...charge, stepId: "pay" } }, trace };
-      await old.runs.saveCheckpoint("r", { kind: "saved", state: later });
+      await saveCheckpoint(old.runs, "r", { kind: "saved", state: later });
       expect(await refusalOf(old.runs.resume("r"))).toMatchObject({ code: "not_found", missing: "skill" });
       const now = home(stage, [shop[form]("pay", "2", renaming)]);
       await now.runs.resume("r");

@@ -1,4 +1,5 @@
 import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
+import { saveCheckpoint } from "../../src/index.ts";
 import { type Accepted, eventTypes, type History, keyOf, type Life } from "./history.ts";
 import { archive, type OperationItem, type OperationKind, tenants } from "./plan.ts";
 import { type Program, signalNames } from "./program.ts";
@@ -232,8 +233,8 @@ export class Clients {
           kind: "noted",
           state: { ...state, vars: { ...state.vars, noted: token } },
         };
-        await runs.saveCheckpoint(runId, saved);
-        if (draw.chance(0.5)) await runs.saveCheckpoint(runId, saved);
+        await saveCheckpoint(runs, runId, saved);
+        if (draw.chance(0.5)) await saveCheckpoint(runs, runId, saved);
         return "";
       }
       case "get": {
@@ -314,9 +315,11 @@ export class Clients {
     for (let number = draw.between(100, 220); number > 0; number--) {
       const vars = { ...state.vars, filled: number };
       // It is long enough without the ones that fail, or come too late.
-      await runs
-        .saveCheckpoint(runId, { checkpointId: `${token}.${number}`, kind: "noted", state: { ...state, vars } })
-        .catch(() => {});
+      await saveCheckpoint(runs, runId, {
+        checkpointId: `${token}.${number}`,
+        kind: "noted",
+        state: { ...state, vars },
+      }).catch(() => {});
     }
     return born(asked, born_);
   }

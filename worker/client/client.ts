@@ -20,17 +20,12 @@ import type {
   Started,
   WaitOptions,
 } from "../../src/runs/api.ts";
-import type {
-  CheckpointPage,
-  CheckpointQuery,
-  HistoryEntry,
-  HistoryQuery,
-  NewCheckpointRequest,
-} from "../../src/runs/checkpoints.ts";
+import type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "../../src/runs/checkpoints.ts";
 import type { DecisionRequest, NewSignal, Resumption } from "../../src/runs/continuation.ts";
 import { cursorOf } from "../../src/runs/cursor.ts";
 import type { Descent, ForkDescent } from "../../src/runs/descent.ts";
 import type { EventQuery } from "../../src/runs/events.ts";
+import type { NewCheckpointRequest } from "../../src/runs/new-checkpoint.ts";
 import { birthOf, type NewRun, type StartOptions } from "../../src/runs/new-run.ts";
 import { awaitedOf, resultOf } from "../../src/runs/outcome.ts";
 import type { Page } from "../../src/runs/page.ts";
@@ -166,6 +161,7 @@ export class Client implements RunsApi {
     await this.wire.delete(runId, conditionsOf(options));
   }
 
+  /** Saves a checkpoint from outside, as the function of this name does over a runtime. */
   async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
     const { checkpointId, stepId, kind, pendingWrites, state } = request;
     const body = {

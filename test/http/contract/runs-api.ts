@@ -1,5 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { defineSkill, type RunEvent, type RunsApi, type Skill } from "../../../src/index.ts";
+import { type CheckpointRecord, defineSkill, type RunEvent, type RunsApi, type Skill } from "../../../src/index.ts";
+import type { NewCheckpointRequest } from "../../../src/types.ts";
 
 const echo = defineSkill<{ readonly value: unknown }, unknown>({
   id: "api.echo",
@@ -62,8 +63,10 @@ const refusal = (call: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+type Save<R> = (runs: R, runId: string, request: NewCheckpointRequest) => Promise<CheckpointRecord>;
+
 /** One contract, wherever the runs are. `runs` has the skills of {@link apiSkills}, and executes what it starts. */
-export function testRunsApi(name: string, runs: RunsApi): void {
+export function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): void {
   const waiting = async (skill: Skill, status: string): Promise<string> => {
     const { run } = await runs.start({ skillId: skill.id });
     for (const end = Date.now() + 10_000; Date.now() < end; ) {
@@ -218,7 +221,7 @@ export function testRunsApi(name: string, runs: RunsApi): void {
           () => runs.approve(runId, { expectedRevision }),
           () => runs.deny(runId, { expectedRevision }),
           () => runs.signal(runId, { name: "go", expectedRevision }),
-          () => runs.saveCheckpoint(runId, { kind: "mine", state, expectedRevision }),
+          () => save(runs, runId, { kind: "mine", state, expectedRevision }),
         ]) {
           expect(await refusal(call())).toMatchObject({ code: "precondition_failed" });
         }
@@ -278,7 +281,7 @@ export function testRunsApi(name: string, runs: RunsApi): void {
       const { state } = await runs.loadCheckpoint(run.runId, head);
       const edited = { ...state, vars: { seen: new Map([[1n, new Set([undefined])]]) } };
       const request = { checkpointId: "mine", kind: "note", stepId: "s", pendingWrites: ["vars.seen"], state: edited };
-      const record = await runs.saveCheckpoint(run.runId, request);
+      const record = await save(runs, run.runId, request);
       expect(record).toEqual({
         checkpointId: "mine",
         runId: run.runId,
@@ -288,7 +291,7 @@ export function testRunsApi(name: string, runs: RunsApi): void {
         createdAt: expect.any(String),
       });
       expect(await runs.loadCheckpoint(run.runId, "mine")).toEqual({ record, state: edited });
-      expect(await runs.saveCheckpoint(run.runId, request)).toEqual(record);
+      expect(await save(runs, run.runId, request)).toEqual(record);
     });
 
     test("what is missing, and what is wrong, is named", async () => {

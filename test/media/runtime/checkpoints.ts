@@ -8,6 +8,7 @@ import {
   stateSnapshotRef,
   writeState,
 } from "../../../src/codec/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import { orcaFixtures } from "../../support/fixtures.ts";
 import { completed, deferred, kindsOf, leaseMs, type OnStage, refusalOf, rowsOf, until } from "../../support/stage.ts";
 
@@ -34,7 +35,7 @@ export function checkpointCases(on: OnStage): void {
           const json = parseJson(text);
           const given = decodeState(readState(json));
           await runs.create({ skillId: given.skillId, runId: "r" });
-          await runs.saveCheckpoint("r", { checkpointId: "c", kind: "imported", state: given });
+          await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "imported", state: given });
           const loaded = await runs.loadCheckpoint("r", "c");
           expect(JSON.stringify(writeState(encodeState(loaded.state)), null, 2)).toBe(text);
         }),
@@ -45,7 +46,7 @@ export function checkpointCases(on: OnStage): void {
         on(async ({ runs }) => {
           const given = decodeState(readState(parseJson(text)));
           await runs.create({ skillId: given.skillId, runId: "r" });
-          await runs.saveCheckpoint("r", { checkpointId: "c", kind: "imported", state: given });
+          await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "imported", state: given });
           await runs.fork("r", { newRunId: "f" });
           const loaded = await runs.loadCheckpoint("f", "c");
           expect(JSON.stringify(writeState(encodeState(loaded.state)), null, 2)).toBe(text);
@@ -65,7 +66,7 @@ export function checkpointCases(on: OnStage): void {
         };
         await runs.create({ skillId: "chain", runId: "r", inputs: odd, metadata: odd });
         const given = { ...state(), inputs: odd, vars: { odd }, extensions: { odd }, output: { result: odd } };
-        await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state: given });
+        await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "k", state: given });
         expect((await runs.loadCheckpoint("r", "c")).state).toEqual(given);
         expect((await runs.get("r")).metadata).toEqual(odd);
         const created = await runs.loadCheckpoint("r", (await runs.listCheckpoints("r")).items[0]?.checkpointId ?? "");
@@ -78,7 +79,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs }) => {
         const vars = Object.fromEntries(Array.from({ length: 5 }, (_, n) => [`v${n}`, `é🐋${n}`.repeat(160_000)]));
         await runs.create({ skillId: "chain", runId: "r" });
-        await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state: { ...state(), vars } });
+        await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "k", state: { ...state(), vars } });
         expect((await runs.loadCheckpoint("r", "c")).state.vars).toEqual(vars);
       }),
     );
@@ -88,7 +89,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const given = { ...state(), vars: { list: [1] } };
-        await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state: given });
+        await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "k", state: given });
         given.vars.list.push(2);
         const first = await runs.loadCheckpoint("r", "c");
         (first.state.vars.list as number[]).push(3);
@@ -101,7 +102,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, home }) => {
         const json = { ...writeState(encodeState(halfway())), added_later: { a: [1] } };
         await runs.create({ skillId: "chain", runId: "r" });
-        await runs.saveCheckpoint("r", { kind: "imported", state: decodeState(readState(json)) });
+        await saveCheckpoint(runs, "r", { kind: "imported", state: decodeState(readState(json)) });
         await runs.resume("r");
         await home.idle();
         const { items: checkpoints } = await runs.listCheckpoints("r");
@@ -120,7 +121,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, clock }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         await clock.advance(1_000);
-        const record = await runs.saveCheckpoint("r", {
+        const record = await saveCheckpoint(runs, "r", {
           checkpointId: "mine",
           stepId: "one",
           kind: "of my own kind",
@@ -144,8 +145,8 @@ export function checkpointCases(on: OnStage): void {
       "makes an id of its own where none is given",
       on(async ({ runs }) => {
         await runs.create({ skillId: "chain", runId: "r" });
-        const first = await runs.saveCheckpoint("r", { kind: "k", state: state() });
-        const second = await runs.saveCheckpoint("r", { kind: "k", state: state() });
+        const first = await saveCheckpoint(runs, "r", { kind: "k", state: state() });
+        const second = await saveCheckpoint(runs, "r", { kind: "k", state: state() });
         expect(first.checkpointId).toMatch(/^chk_/);
         expect(second.checkpointId).not.toBe(first.checkpointId);
       }),
@@ -156,16 +157,16 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, store, tenant }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const request = { checkpointId: "c", stepId: "one", kind: "k", pendingWrites: ["vars.x"], state: state() };
-        const record = await runs.saveCheckpoint("r", request);
-        await runs.saveCheckpoint("r", { checkpointId: "later", kind: "k", state: state() });
+        const record = await saveCheckpoint(runs, "r", request);
+        await saveCheckpoint(runs, "r", { checkpointId: "later", kind: "k", state: state() });
         const before = await rowsOf(store, tenant, "r");
-        expect(await runs.saveCheckpoint("r", request)).toEqual(record);
+        expect(await saveCheckpoint(runs, "r", request)).toEqual(record);
         const reordered = JSON.parse(JSON.stringify(request.state), (_, value: unknown) =>
           typeof value === "object" && value !== null && !Array.isArray(value)
             ? Object.fromEntries(Object.entries(value).reverse())
             : value,
         ) as typeof request.state;
-        expect(await runs.saveCheckpoint("r", { ...request, state: reordered })).toEqual(record);
+        expect(await saveCheckpoint(runs, "r", { ...request, state: reordered })).toEqual(record);
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
         expect((await runs.get("r")).checkpointHead).toBe("later");
       }),
@@ -181,10 +182,10 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, store, tenant }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const request = { checkpointId: "c", stepId: "one", kind: "k", pendingWrites: ["vars.x"], state: state() };
-        await runs.saveCheckpoint("r", request);
+        await saveCheckpoint(runs, "r", request);
         const before = await rowsOf(store, tenant, "r");
         const { stepId, ...rest } = { ...request, ...over };
-        const call = runs.saveCheckpoint("r", { ...rest, ...(stepId === undefined ? {} : { stepId }) });
+        const call = saveCheckpoint(runs, "r", { ...rest, ...(stepId === undefined ? {} : { stepId }) });
         expect((await refusalOf(call)).code).toBe("conflict");
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
       })(),
@@ -195,7 +196,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs }) => {
         for (const runId of ["a", "b"]) {
           await runs.create({ skillId: "chain", runId });
-          await runs.saveCheckpoint(runId, { checkpointId: "c", kind: runId, state: state() });
+          await saveCheckpoint(runs, runId, { checkpointId: "c", kind: runId, state: state() });
         }
         expect((await runs.loadCheckpoint("a", "c")).record.kind).toBe("a");
         expect((await runs.loadCheckpoint("b", "c")).record.kind).toBe("b");
@@ -211,7 +212,7 @@ export function checkpointCases(on: OnStage): void {
         await until("the step has begun", () => calls.length === 1);
         await clock.advance(1_000);
         const before = await rowsOf(store, tenant, "r");
-        const call = runs.saveCheckpoint("r", { kind: "k", state: state() });
+        const call = saveCheckpoint(runs, "r", { kind: "k", state: state() });
         expect(await refusalOf(call)).toMatchObject({ code: "conflict", retryAfterMs: leaseMs - 1_000 });
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
         hold.resolve();
@@ -227,7 +228,7 @@ export function checkpointCases(on: OnStage): void {
         await until("the step has begun", () => calls.length === 1);
         await home.stop();
         await clock.advance(leaseMs);
-        await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state: halfway() });
+        await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "k", state: halfway() });
         expect(await runs.get("r")).toMatchObject({ status: "running", checkpointHead: "c" });
         const next = runtime();
         await next.drain({ tenant });
@@ -244,7 +245,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "pair", runId: "canceled" });
         await runs.create({ skillId: "pair", runId: "failed" });
         const request = { checkpointId: "c", kind: "k", state: state("pair") };
-        for (const runId of ["completed", "canceled", "failed"]) await runs.saveCheckpoint(runId, request);
+        for (const runId of ["completed", "canceled", "failed"]) await saveCheckpoint(runs, runId, request);
         await runs.resume("completed");
         await home.idle();
         handlers.set("left", () => Promise.reject(new Error("boom")));
@@ -254,12 +255,12 @@ export function checkpointCases(on: OnStage): void {
         for (const runId of ["completed", "canceled", "failed"]) {
           expect((await runs.get(runId)).status).toBe(runId);
           const before = await rowsOf(store, tenant, runId);
-          expect((await runs.saveCheckpoint(runId, request)).checkpointId).toBe("c");
+          expect((await saveCheckpoint(runs, runId, request)).checkpointId).toBe("c");
           for (const other of [
             { ...request, checkpointId: "d" },
             { ...request, kind: "l" },
           ]) {
-            expect((await refusalOf(runs.saveCheckpoint(runId, other))).code).toBe("conflict");
+            expect((await refusalOf(saveCheckpoint(runs, runId, other))).code).toBe("conflict");
           }
           expect(await rowsOf(store, tenant, runId)).toEqual(before);
         }
@@ -274,7 +275,7 @@ export function checkpointCases(on: OnStage): void {
         const before = await rowsOf(store, tenant, "r");
         for (const { checkpointId } of (await runs.listCheckpoints("r")).items) {
           const { record, state } = await runs.loadCheckpoint("r", checkpointId);
-          expect(await runs.saveCheckpoint("r", { ...record, state })).toEqual(record);
+          expect(await saveCheckpoint(runs, "r", { ...record, state })).toEqual(record);
         }
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
       }),
@@ -287,7 +288,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "chain", runId: "r" });
         const request = { checkpointId: "c", kind: "k", state: state() };
         const saved = await Promise.all(
-          Array.from({ length: 6 }, (_, n) => (n % 2 === 0 ? home : other).for(tenant).saveCheckpoint("r", request)),
+          Array.from({ length: 6 }, (_, n) => saveCheckpoint((n % 2 === 0 ? home : other).for(tenant), "r", request)),
         );
         expect(saved).toEqual(Array(6).fill(saved[0]));
         expect(await kindsOf(runs, "r")).toEqual(["run_created", "k"]);
@@ -300,7 +301,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "chain", runId: "r" });
         const ids = Array.from({ length: 10 }, (_, n) => `c${n}`);
         await Promise.all(
-          ids.map((checkpointId) => runs.saveCheckpoint("r", { checkpointId, kind: "k", state: state() })),
+          ids.map((checkpointId) => saveCheckpoint(runs, "r", { checkpointId, kind: "k", state: state() })),
         );
         const { items: checkpoints, head } = await runs.listCheckpoints("r");
         expect(
@@ -321,7 +322,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, store, tenant }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const before = await rowsOf(store, tenant, "r");
-        const call = runs.saveCheckpoint("r", { kind: "k", state: state(), ...over });
+        const call = saveCheckpoint(runs, "r", { kind: "k", state: state(), ...over });
         expect(await refusalOf(call)).toMatchObject({ code: "invalid_request", path });
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
       })(),
@@ -331,7 +332,7 @@ export function checkpointCases(on: OnStage): void {
       "from outside is what the run goes on with",
       on(async ({ runs, home, counts }) => {
         await runs.create({ skillId: "chain", runId: "r" });
-        await runs.saveCheckpoint("r", { kind: "imported", state: halfway() });
+        await saveCheckpoint(runs, "r", { kind: "imported", state: halfway() });
         await runs.resume("r");
         await home.idle();
         expect(counts()).toEqual({ three: 1 });
@@ -493,7 +494,7 @@ export function checkpointCases(on: OnStage): void {
       on(async ({ runs, store, tenant }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const ids = Array.from({ length: 60 }, (_, n) => `c${n}`);
-        for (const checkpointId of ids) await runs.saveCheckpoint("r", { checkpointId, kind: "k", state: state() });
+        for (const checkpointId of ids) await saveCheckpoint(runs, "r", { checkpointId, kind: "k", state: state() });
         const { items: checkpoints } = await runs.listCheckpoints("r");
         expect(checkpoints.map(({ checkpointId }) => checkpointId).slice(1)).toEqual(ids);
         expect((await store.listEntries(tenant, "r", { limit: 1_000, checkpointsOnly: true })).length).toBe(61);
@@ -506,7 +507,7 @@ export function checkpointCases(on: OnStage): void {
         await runs.create({ skillId: "chain", runId: "a" });
         await runs.create({ skillId: "chain", runId: "b" });
         await home.for("neighbor").create({ skillId: "chain", runId: "a" });
-        await runs.saveCheckpoint("b", { checkpointId: "c", kind: "k", state: state() });
+        await saveCheckpoint(runs, "b", { checkpointId: "c", kind: "k", state: state() });
         expect((await runs.listCheckpoints("a")).items).toHaveLength(1);
         expect((await runs.listCheckpoints("b")).items).toHaveLength(2);
       }),

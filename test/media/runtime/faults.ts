@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { initialState } from "../../../src/codec/index.ts";
 import { crashingStore, failingStore, lostAnswerStore } from "../../../src/conformance/faults.ts";
 import type { Runs } from "../../../src/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import {
   checkpointOfKind,
@@ -54,7 +55,7 @@ const writings: Readonly<Record<string, Writing>> = {
   },
   save: {
     arrange: pending,
-    act: (runs) => runs.saveCheckpoint("r", checkpoint),
+    act: (runs) => saveCheckpoint(runs, "r", checkpoint),
     runId: "r",
     event: "checkpoint.saved",
   },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { initialState } from "../../../src/codec/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import {
   deferred,
@@ -458,7 +459,7 @@ export function leaseCases(on: OnStage): void {
       on(async ({ runs, home }) => {
         await home.stop();
         await runs.create({ skillId: "chain", runId: "r" });
-        await runs.saveCheckpoint("r", { kind: "k", state: initialState<unknown>("chain", {}) });
+        await saveCheckpoint(runs, "r", { kind: "k", state: initialState<unknown>("chain", {}) });
         expect((await runs.cancel("r")).status).toBe("canceled");
       }),
     );

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { initialState } from "../../../src/codec/index.ts";
 import { writeTombstone } from "../../../src/codec/run.ts";
 import type { Runs } from "../../../src/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { completed, type OnStage, refusalOf, rowsOf, type Stage } from "../../support/stage.ts";
 
@@ -12,7 +13,7 @@ const chosen = (checkpointId: string | undefined) => (checkpointId === undefined
 /** Everything that can be done to a run, by the name it has in the tests. */
 const operations: Readonly<Record<string, Operation>> = {
   get: (runs, runId) => runs.get(runId),
-  save: (runs, runId) => runs.saveCheckpoint(runId, { kind: "k", state: initialState<unknown>("pair", {}) }),
+  save: (runs, runId) => saveCheckpoint(runs, runId, { kind: "k", state: initialState<unknown>("pair", {}) }),
   load: (runs, runId, checkpointId = "c") => runs.loadCheckpoint(runId, checkpointId),
   "list checkpoints": (runs, runId) => runs.listCheckpoints(runId),
   resume: (runs, runId, checkpointId) => runs.resume(runId, chosen(checkpointId)),
@@ -218,7 +219,7 @@ export function missingCases(on: OnStage): void {
       on(async ({ runs }) => {
         await runs.create({ skillId: strange, runId: "r", inputs: { a: 1 } });
         const state = initialState<unknown>(strange, { a: 2 });
-        await runs.saveCheckpoint("r", { checkpointId: "c", kind: "k", state });
+        await saveCheckpoint(runs, "r", { checkpointId: "c", kind: "k", state });
         expect((await runs.loadCheckpoint("r", "c")).state.inputs).toEqual({ a: 2 });
         expect((await runs.listCheckpoints("r")).items).toHaveLength(2);
         const { run } = await runs.fork("r", { newRunId: "f" });

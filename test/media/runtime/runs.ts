@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NewRun, Runs } from "../../../src/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { eventTypesOf, kindsOf, type OnStage, refusalOf, rowsOf, untilStatus } from "../../support/stage.ts";
 
@@ -281,7 +282,7 @@ export function runCases(on: OnStage): void {
           ["run_id", () => runs.cancel(id)],
           ["checkpoint_id", () => runs.loadCheckpoint("r", id)],
           ["checkpoint_id", () => runs.resume("r", { checkpointId: id })],
-          ["checkpoint_id", () => runs.saveCheckpoint("r", { checkpointId: id, kind: "k", state })],
+          ["checkpoint_id", () => saveCheckpoint(runs, "r", { checkpointId: id, kind: "k", state })],
           ["name", () => runs.signal("r", { name: id })],
           ["tenant", async () => home.for(id)],
         ];
@@ -306,7 +307,7 @@ export function runCases(on: OnStage): void {
         await home.idle();
         const state = (await runs.loadCheckpoint(id, (await runs.get(id)).checkpointHead ?? "")).state;
         await runs.fork(id, { newRunId: "fork" });
-        await runs.saveCheckpoint("fork", { checkpointId: id, kind: id, stepId: id, state });
+        await saveCheckpoint(runs, "fork", { checkpointId: id, kind: id, stepId: id, state });
         expect((await runs.loadCheckpoint("fork", id)).record).toMatchObject({
           checkpointId: id,
           kind: id,

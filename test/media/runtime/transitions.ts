@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { initialState } from "../../../src/codec/index.ts";
 import { crashingStore } from "../../../src/conformance/faults.ts";
 import type { Runs } from "../../../src/index.ts";
+import { saveCheckpoint } from "../../../src/index.ts";
 import { virtualClock } from "../../support/clock.ts";
 import {
   deferred,
@@ -85,7 +86,7 @@ const verbs: Readonly<Record<string, (runs: Runs) => Promise<unknown>>> = {
   cancel: (runs) => runs.cancel("r"),
   save: async (runs) => {
     const { skillId } = await runs.get("r");
-    return runs.saveCheckpoint("r", { kind: "k", state: initialState<unknown>(skillId, {}) });
+    return saveCheckpoint(runs, "r", { kind: "k", state: initialState<unknown>(skillId, {}) });
   },
   replay: (runs) => runs.replay("r", { newRunId: "d" }),
   fork: (runs) => runs.fork("r", { newRunId: "d" }),

@@ -1,6 +1,13 @@
 import { indexedDbStore } from "../../../adapters/indexeddb/index.ts";
 import { initialState } from "../../../src/codec/index.ts";
-import { createRuntime, DurableError, defineSkill, type Runs, webLocksPresence } from "../../../src/index.ts";
+import {
+  createRuntime,
+  DurableError,
+  defineSkill,
+  type Runs,
+  saveCheckpoint,
+  webLocksPresence,
+} from "../../../src/index.ts";
 import { callers, openLatch } from "../service-worker/notes.ts";
 
 /** What a page of the house is to do. */
@@ -83,7 +90,7 @@ async function work({ round, lanes }: Task & { do: "work" }): Promise<void> {
     for (let nth = 0; ; nth++) {
       const checkpointId = `saved-${nth}`;
       const state = { ...initialState("working", { text: runId }), vars: { checkpointId } };
-      await runs.saveCheckpoint(runId, { checkpointId, kind: "saved", state });
+      await saveCheckpoint(runs, runId, { checkpointId, kind: "saved", state });
       await tell({ kind: "saved", saved: { runId, checkpointId } });
     }
   };
@@ -145,7 +152,7 @@ async function fill(): Promise<void> {
   }
   refused.signal = await refusalOf(runs.signal("r", { name: "more", payload: large(3_000) }));
   refused.save = await refusalOf(
-    runs.saveCheckpoint("r-0", { kind: "saved", state: initialState("working", { text: large(100_000) }) }),
+    saveCheckpoint(runs, "r-0", { kind: "saved", state: initialState("working", { text: large(100_000) }) }),
   );
   let listed = 0;
   let page = await runs.list({ limit: 100 });

@@ -17,7 +17,7 @@ import {
   writeState,
 } from "../../../src/codec/index.ts";
 import { crashingStore } from "../../../src/conformance/faults.ts";
-import { createRuntime, exportRun, importRun, type Runs, type Runtime } from "../../../src/index.ts";
+import { createRuntime, exportRun, importRun, type Runs, type Runtime, saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import { virtualClock } from "../clock.ts";
 import { storedSkills } from "./skills.ts";
@@ -81,7 +81,7 @@ async function makeRuns(store: Store): Promise<readonly string[]> {
       vars,
       unknownFields: { later: { odd } },
     };
-    await runs.saveCheckpoint("saved", {
+    await saveCheckpoint(runs, "saved", {
       checkpointId: `saved ${index}`,
       kind: "imported",
       pendingWrites: ["vars.a"],

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { decodeState, readState } from "../../../src/codec/index.ts";
-import { compareCheckpoints } from "../../../src/index.ts";
+import { compareCheckpoints, saveCheckpoint } from "../../../src/index.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
 import type { AppEnv } from "../call.ts";
 import {
@@ -39,7 +39,7 @@ export const checkpointRoutes = new Hono<AppEnv>()
       ...preconditionOf(c),
       ...given({ checkpointId: checkpoint_id, stepId: step_id, pendingWrites: pending_writes }),
     };
-    const record = await c.var.runs.saveCheckpoint(c.req.param("run_id"), request);
+    const record = await saveCheckpoint(c.var.runs, c.req.param("run_id"), request);
     return c.json(checkpointRecordAnswer(record), 201);
   })
   .get("/v1/runs/:run_id/checkpoints/:checkpoint_id", async (c) => {

@@ -1,0 +1,133 @@
+import type { Snapshot } from "../codec/snapshot.ts";
+import { encodeState, writeState } from "../codec/state.ts";
+import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { parseCheckpointId, parseRunId } from "../ids.ts";
+import { change } from "../journal/commit.ts";
+import { getCheckpoint } from "../journal/held.ts";
+import { type Json, jsonEqual, present } from "../json.ts";
+import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
+import { demandUnleased, released } from "../record/lease.ts";
+import { demand, type Precondition } from "../record/precondition.ts";
+import { isTerminal, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { expectTexts } from "./argument.ts";
+import { type Runs, scopeOf } from "./runs.ts";
+import type { Scope } from "./scope.ts";
+
+/** A checkpoint from a caller. */
+export interface NewCheckpointRequest extends Precondition {
+  /** Default: `chk_…`. */
+  readonly checkpointId?: string;
+  readonly stepId?: string;
+  readonly kind: string;
+  readonly pendingWrites?: readonly string[];
+  readonly state: ExecutionState;
+}
+
+/**
+ * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. The holder of a lapsed
+ * lease is fenced, and the run is due. Saving the same checkpoint again changes nothing.
+ *
+ * @throws `not_found`; `invalid_request` that names the place, such as `state.vars`; `too_large`; `conflict` while the
+ * run is being executed, once it has ended, and if it has another checkpoint of this id; `precondition_failed`.
+ * @example
+ * ```ts
+ * import { type Runs, saveCheckpoint } from "orca-durable";
+ *
+ * // The run continues with other variables once it is resumed.
+ * export async function correct(runs: Runs, runId: string, vars: Readonly<Record<string, unknown>>) {
+ *   const { head = "" } = await runs.listCheckpoints(runId);
+ *   const { state } = await runs.loadCheckpoint(runId, head);
+ *   return saveCheckpoint(runs, runId, { kind: "corrected", state: { ...state, vars } });
+ * }
+ * ```
+ */
+export async function saveCheckpoint(
+  runs: Runs,
+  runId: string,
+  request: NewCheckpointRequest,
+): Promise<CheckpointRecord> {
+  const scope = scopeOf(runs);
+  const { host, executor, tenant } = scope;
+  expectTexts(request, ["stepId"]);
+  const id = parseRunId(runId);
+  const { kind, stepId, pendingWrites = [] } = request;
+  const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
+  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a string that is not empty");
+  expectItems(pendingWrites, "pendingWrites");
+  const state = encodeState(request.state, undefined, host);
+  const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, id, async (held, now) => {
+    const { record } = held;
+    demand(record, request);
+    if (state.skillId !== record.run.skillId) {
+      throw invalidRequest("state.skill_id", `run "${runId}" is of skill "${record.run.skillId}"`);
+    }
+    if (checkpointId !== undefined) {
+      const row = await host.store.getEntry(tenant, id, checkpointId);
+      if (row !== undefined) {
+        const saved = await getCheckpoint(scope, id, checkpointId);
+        if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
+        throw new DurableError("conflict", `run "${runId}" already has a different checkpoint "${checkpointId}"`, {
+          hint: "a checkpoint never changes: save this one under a new id",
+        });
+      }
+    }
+    const { status } = record.run;
+    if (isTerminal(status)) {
+      throw new DurableError("conflict", `run "${runId}" is ${status}, so its history is closed`, {
+        hint: "resume, replay or fork it first",
+      });
+    }
+    demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
+    const over = await headSnapshot(scope, record);
+    return {
+      change: {
+        record: { ...released(record), ...present({ wakeAt: record.lease === undefined ? record.wakeAt : now }) },
+        events: [],
+        checkpoint: {
+          ...present({ over }),
+          kind,
+          state,
+          pendingWrites,
+          ...present({ stepId, checkpointId }),
+        },
+      },
+      answer: undefined,
+    };
+  });
+  if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
+  const record = checkpoint?.record ?? answer;
+  if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
+  return record;
+}
+
+function expectItems(texts: readonly string[], path: string): void {
+  if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
+  // By index, since an iteration passes over holes.
+  for (let index = 0; index < texts.length; index++) {
+    if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
+  }
+}
+
+/** The snapshot over which the new checkpoint may be a delta. If the head is damaged, it begins anew. */
+async function headSnapshot(scope: Scope, { run }: RunRecord<Json>): Promise<Snapshot | undefined> {
+  if (run.checkpointHead === undefined) return undefined;
+  try {
+    return (await getCheckpoint(scope, run.runId, run.checkpointHead)).snapshot;
+  } catch (error) {
+    if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+function isSame(
+  { record, state }: Checkpoint<Json>,
+  other: { kind: string; stepId: string | undefined; pendingWrites: readonly string[]; state: ExecutionState<Json> },
+): boolean {
+  return (
+    record.kind === other.kind &&
+    record.stepId === other.stepId &&
+    jsonEqual(record.pendingWrites, other.pendingWrites) &&
+    jsonEqual(writeState(state), writeState(other.state))
+  );
+}
