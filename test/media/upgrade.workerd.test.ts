@@ -1,6 +1,6 @@
 import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { type D1Dump, storedCases, storedVersions } from "../support/upgrade/cases.ts";
 
@@ -41,11 +41,6 @@ function plain(sql: string): string {
     .replace(/ ?([(),]) ?/g, "$1")
     .trim();
 }
-
-afterAll(async () => {
-  await reset();
-  await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
-});
 
 for (const stored of storedVersions) {
   const applied = migrationsOf[stored.version] ?? 0;

@@ -1,7 +1,7 @@
-import { applyD1Migrations } from "cloudflare:test";
+import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { d1Harness } from "./d1-harness.ts";
 
-// Files share one database in an order that differs from run to run. Each begins with an empty one.
+// Files share one database in an order that differs from run to run. Each begins with one that has the migrations alone: no
+// row, and no table or trigger that another file made.
+await reset();
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
-await d1Harness(env.DB).fresh();
