@@ -9,7 +9,7 @@ import { present } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import { listedSource } from "../record/lineage.ts";
 import type { RunRecord } from "../record/run.ts";
-import { dueAt } from "../record/waits.ts";
+import { dueAt } from "../record/run.ts";
 import type { Commit, RunRow } from "../store.ts";
 import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
 import { getRun, heldRow } from "./held.ts";

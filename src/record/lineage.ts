@@ -1,5 +1,4 @@
-import { DurableError, invalidRequest } from "../errors.ts";
-import { type CheckpointId, isId, parseCheckpointId, type RunId, type TenantId } from "../ids.ts";
+import { type CheckpointId, isId, type RunId, type TenantId } from "../ids.ts";
 import { getOwn, type Json, present } from "../json.ts";
 import type { Run, RunRecord } from "./run.ts";
 import type { Fields } from "./state.ts";
@@ -102,26 +101,4 @@ export function descentKind(run: Run<unknown>): DescentKind | undefined {
 function textOf({ metadata }: Run<unknown>, name: string): string | undefined {
   const value = getOwn(metadata, name);
   return typeof value === "string" ? value : undefined;
-}
-
-/**
- * The requested checkpoint, or the head.
- *
- * @throws `invalid_request` if the run has no checkpoint at all.
- */
-export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
-  if (run.checkpointHead === undefined) {
-    throw invalidRequest("checkpoint_id", `run "${run.runId}" has no checkpoint`, {
-      hint: "save a checkpoint to it first",
-    });
-  }
-  return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
-}
-
-/** @throws `conflict` if the run is a fork whose edit was never saved: it would repeat what was to be changed. */
-export function demandEdited({ run, isEditPending }: RunRecord<Json>): void {
-  if (isEditPending !== true) return;
-  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
-    hint: "fork the source again",
-  });
 }

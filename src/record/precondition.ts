@@ -1,5 +1,9 @@
 import { DurableError, invalidRequest } from "../errors.ts";
-import type { RunRecord } from "./run.ts";
+import { type CheckpointId, parseCheckpointId } from "../ids.ts";
+import type { Json } from "../json.ts";
+import { isLeaseLive, type RunRecord } from "./run.ts";
+
+// What a call demands of a run before it changes it.
 
 /** A caller's condition on a run before it is changed: an option of every call that writes one. */
 export interface Precondition {
@@ -27,4 +31,36 @@ export function revisionsOf(expected: number | readonly number[]): readonly numb
   const revisions = Array.isArray(expected) ? expected : [expected];
   if (revisions.every((revision) => typeof revision === "number")) return revisions;
   throw invalidRequest("expectedRevision", "expected a number, or an array of numbers");
+}
+
+/** @throws `conflict` with the time after which the lease can be taken. */
+export function demandUnleased(record: RunRecord<unknown>, now: number, hint: string): void {
+  const { lease, run } = record;
+  if (lease === undefined || !isLeaseLive(record, now)) return;
+  throw new DurableError("conflict", `run "${run.runId}" is being executed`, {
+    retryAfterMs: lease.endsAt - now,
+    hint,
+  });
+}
+
+/**
+ * The requested checkpoint, or the head.
+ *
+ * @throws `invalid_request` if the run has no checkpoint at all.
+ */
+export function selected({ run }: RunRecord<Json>, checkpointId: string | undefined): CheckpointId {
+  if (run.checkpointHead === undefined) {
+    throw invalidRequest("checkpoint_id", `run "${run.runId}" has no checkpoint`, {
+      hint: "save a checkpoint to it first",
+    });
+  }
+  return checkpointId === undefined ? run.checkpointHead : parseCheckpointId(checkpointId);
+}
+
+/** @throws `conflict` if the run is a fork whose edit was never saved: it would repeat what was to be changed. */
+export function demandEdited({ run, isEditPending }: RunRecord<Json>): void {
+  if (isEditPending !== true) return;
+  throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
+    hint: "fork the source again",
+  });
 }

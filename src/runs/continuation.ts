@@ -10,13 +10,18 @@ import { getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
-import { demandUnleased, released } from "../record/lease.ts";
 import { disallowed, moved } from "../record/lifecycle.ts";
-import { demandEdited, selected } from "../record/lineage.ts";
-import { demand, type Precondition } from "../record/precondition.ts";
-import { type Decision, isTerminal, maxInboxBytes, type RunRecord, type Wait } from "../record/run.ts";
+import { demand, demandEdited, demandUnleased, type Precondition, selected } from "../record/precondition.ts";
+import {
+  type Decision,
+  isOver,
+  isTerminal,
+  maxInboxBytes,
+  type RunRecord,
+  released,
+  type Wait,
+} from "../record/run.ts";
 import { runningState } from "../record/state.ts";
-import { isOver } from "../record/waits.ts";
 import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
 import type { Skill } from "../skills/skill.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";

@@ -5,7 +5,7 @@ import { parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-import { demandUnleased } from "../record/lease.ts";
+import { demandUnleased } from "../record/precondition.ts";
 import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";

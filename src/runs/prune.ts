@@ -1,8 +1,7 @@
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { present } from "../json.ts";
-import { isLeaseLive } from "../record/lease.ts";
-import { isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
+import { isLeaseLive, isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
 import type { Runs } from "./runs.ts";

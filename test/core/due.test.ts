@@ -1,8 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { parseRunId, parseTenantId } from "../../src/ids.ts";
 import { newRecord } from "../../src/record/lineage.ts";
-import { type RunRecord, type RunStatus, runStatuses, terminalStatuses, type Wait } from "../../src/record/run.ts";
-import { dueAt } from "../../src/record/waits.ts";
+import {
+  dueAt,
+  type RunRecord,
+  type RunStatus,
+  runStatuses,
+  terminalStatuses,
+  type Wait,
+} from "../../src/record/run.ts";
 
 const born = newRecord({
   runId: parseRunId("run"),

@@ -19,21 +19,21 @@ export interface PlantedBug extends Edit {
 export const bugs: readonly PlantedBug[] = [
   {
     name: "a lease is taken under the old epoch",
-    file: "src/record/lease.ts",
+    file: "src/record/run.ts",
     find: "epoch: record.epoch + 1,\n    lease:",
     replace: "epoch: record.epoch,\n    lease:",
     seed: "planted-1",
   },
   {
     name: "what moves a run from outside leaves the hold of whoever had it",
-    file: "src/record/lease.ts",
+    file: "src/record/run.ts",
     find: "return { ...withoutLease(record), epoch: record.epoch + 1 };",
     replace: "return { ...record };",
     seed: "planted-97",
   },
   {
     name: "a live lease is no obstacle",
-    file: "src/record/lease.ts",
+    file: "src/record/run.ts",
     find: "return record.lease !== undefined && record.lease.endsAt > now;",
     replace: "return false;",
     seed: "planted-1",
