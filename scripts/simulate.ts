@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { bugs } from "../test/simulation/bugs.ts";
-import { hunt } from "../test/simulation/plant.ts";
+import { type Found, hunt, renewSeeds } from "../test/simulation/plant.ts";
 import { explain, search } from "../test/simulation/search.ts";
 import { loadSubject } from "../test/simulation/subject.ts";
 
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     weather: { type: "string" },
     count: { type: "string" },
     planted: { type: "string" },
+    renew: { type: "boolean", default: false },
     ignore: { type: "string", default: "" },
     log: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
@@ -21,11 +22,14 @@ const ignored = new Set(values.ignore.split(",").filter((name) => name !== ""));
 const subject = await loadSubject();
 if (values.planted !== undefined) {
   // "all", or the name of a bug, which is put into a copy and searched for.
+  const all: Found[] = [];
   for (const bug of bugs.filter(({ name }) => values.planted === "all" || values.planted === name)) {
     const found = await hunt(bug, Number(values.count ?? 300));
     console.log(JSON.stringify(found));
+    all.push(found);
     if (found.invariant === undefined) process.exitCode = 1;
   }
+  if (values.renew) renewSeeds(all);
 } else if (values.seed !== undefined) {
   process.exitCode = (await explain(subject, values.seed, { withLog: values.log, ignored })) ? 1 : 0;
 } else {

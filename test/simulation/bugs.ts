@@ -29,7 +29,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/record/run.ts",
     find: "return { ...withoutLease(record), epoch: record.epoch + 1 };",
     replace: "return { ...record };",
-    seed: "planted-97",
+    seed: "planted-128",
   },
   {
     name: "a live lease is no obstacle",
@@ -95,14 +95,14 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/waiting.ts",
     find: "inbox: record.inbox.toSpliced(index, 1)",
     replace: "inbox: record.inbox.slice(0, -1)",
-    seed: "planted-8",
+    seed: "planted-12",
   },
   {
     name: "whatever threw has not happened",
     file: "src/engine/kernel.ts",
     find: "const harmless = outcome.isHarmless ? plan?.effect : undefined;",
     replace: "const harmless = plan?.effect;",
-    seed: "planted-2",
+    seed: "planted-18",
   },
   {
     name: "an action is not entered before it is tried",
@@ -123,7 +123,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/ledger.ts",
     find: "if (policy.isIdempotent === false && decided === undefined)",
     replace: "if (policy.isIdempotent === undefined)",
-    seed: "planted-40",
+    seed: "planted-57",
   },
   {
     name: "a recorded result is not used",
@@ -193,7 +193,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/continuation.ts",
     find: "if (from !== run.checkpointHead) return [];",
     replace: "",
-    seed: "planted-3",
+    seed: "planted-6",
   },
   {
     name: "a resume from the head shortens sleeps",
@@ -221,14 +221,14 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/continuation.ts",
     find: "[{ ...gate, decision }];",
     replace: "[gate];",
-    seed: "planted-11",
+    seed: "planted-3",
   },
   {
     name: "a migration leaves waits under their old names",
     file: "src/skills/migration.ts",
     find: "waits: record.waits.map((wait) => named(rename, wait)),",
     replace: "waits: record.waits,",
-    seed: "planted-8",
+    seed: "planted-3",
   },
   {
     name: "a migration is chosen by the version of the run",

@@ -63,3 +63,20 @@ export async function hunt(bug: PlantedBug, most: number): Promise<Found> {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Writes the seeds that found their bugs into `bugs.ts`, where another stands or none, so that the next search begins with them. */
+export function renewSeeds(found: readonly Found[]): void {
+  const path = new URL("bugs.ts", import.meta.url);
+  const renewed = found.reduce(
+    (text, { name, seed, seeds }) => {
+      if (seed === undefined || seeds === 1) return text;
+      const start = text.indexOf(`name: ${JSON.stringify(name)},`);
+      const end = text.indexOf("\n  },\n", start);
+      if (start === -1 || end === -1) throw new Error(`bugs.ts has no bug named "${name}"`);
+      const bug = text.slice(start, end).replace(/\n {4}seed: ".*",/, "");
+      return `${text.slice(0, start)}${bug}\n    seed: "${seed}",${text.slice(end)}`;
+    },
+    readFileSync(path, "utf8"),
+  );
+  writeFileSync(path, renewed);
+}

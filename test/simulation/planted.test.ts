@@ -21,6 +21,14 @@ beforeAll(async () => {
     const one = JSON.parse(line) as Found;
     found.set(one.name, one);
   }
+  const later = [...found.values()]
+    .filter(({ seeds }) => seeds > 1)
+    .map(({ name, seeds }) => `  "${name}": ${seeds} seeds`);
+  if (later.length > 0) {
+    console.log(
+      `Found by another seed than the first (npm run simulate -- --planted all --renew):\n${later.join("\n")}`,
+    );
+  }
 }, allBugsMs);
 
 describe("the simulator finds planted bugs", () => {
