@@ -4,7 +4,7 @@ import { isId } from "../ids.ts";
 import { at, getOwn, type Json, present } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { renamedAsks } from "./code/ask-log.ts";
+import { renamedAsks } from "./code/answers.ts";
 import { type Form, type Names, renamedId } from "./renaming.ts";
 import type { Migration } from "./skill.ts";
 

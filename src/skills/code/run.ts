@@ -9,11 +9,9 @@ import type { RunError } from "../../record/run.ts";
 import { contextOf } from "../../record/run.ts";
 import { isSettled, type StepResult } from "../../record/state.ts";
 import { Answers } from "./answers.ts";
-import { type Ask, type BodyRun, never } from "./body-run.ts";
-import { currentCall } from "./step-call.ts";
 import { StepErrors } from "./step-errors.ts";
 import type { WorkflowBody } from "./workflow.ts";
-import { workflowStep } from "./workflow-step.ts";
+import { type Ask, type BodyRun, currentCall, never, workflowStep } from "./workflow-step.ts";
 
 /** How long a body must be quiet before its run parks, or before a new step of it is taken, in milliseconds. */
 const graceMs = 100;

@@ -1,7 +1,9 @@
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { type Duration, durationMs } from "../../duration.ts";
 import type { Action, StepError } from "../../engine/attempt.ts";
+import type { Take } from "../../engine/flights.ts";
 import { act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
+import type { Pass } from "../../engine/pass.ts";
 import { askForApproval, receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
@@ -11,8 +13,6 @@ import type { StepResult } from "../../record/state.ts";
 import { defaultRetries, retriesProblem, retryDelay } from "../../retry.ts";
 import type { Capability, StepContext } from "../capability.ts";
 import { capabilityAction } from "../capability-action.ts";
-import { type BodyRun, never } from "./body-run.ts";
-import { withinCall } from "./step-call.ts";
 import type { Approval, StepConfig, StepRetries, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
 /** The longest time that a Date can hold, in milliseconds from 1970. */
@@ -22,6 +22,29 @@ const defaultTimeout = "10 minutes";
 const defaultTimeoutMs = 10 * 60_000;
 /** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
+
+/** A call of a step by a body. */
+export interface Ask {
+  readonly name: string;
+  readonly uses: string;
+  /** Present if the step has an input: the call must match what was recorded under its name. */
+  readonly input?: Json;
+  /** Takes the step under its id; `count` is 1 for the first of its name. */
+  readonly take: (id: string, count: number) => ReturnType<Take>;
+}
+
+/** One pass over a body, as its steps see it. */
+export interface BodyRun {
+  readonly pass: Pass;
+  /** Aborts the steps in flight when the run fails or ends for another reason. */
+  readonly siblings: AbortController;
+  /** The step's result; it never comes if the step waits, or if the pass is over. */
+  ask(ask: Ask): Promise<StepResult<Json>>;
+  /** Ends the pass with a typed error, whatever the body does with that error. */
+  endWith(message: string, stepId: string, code?: string): void;
+  /** Remembers which step an error came from, so that a failed run can name it. */
+  rejectedBy(stepId: string, error: unknown): void;
+}
 
 type Callback<T> = (context: WorkflowStepContext) => Promise<T>;
 
@@ -111,6 +134,11 @@ export function handled<T>(work: () => Promise<T>): Promise<T> {
   const promise = work();
   promise.catch(() => {});
   return promise;
+}
+
+/** The answer of a step that does not settle in this pass. */
+export function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
 }
 
 /** Calls a step, and takes it under its own spec. */
@@ -247,4 +275,47 @@ function callbackAction<T>(
 function asError({ thrown, message }: StepError): Error {
   const error = decodeValue(thrown, "error");
   return error instanceof Error ? error : new Error(message);
+}
+
+/** The callback of a step that is being called: its pass over a body, and its step id. */
+interface StepCall {
+  readonly of: object;
+  readonly id: string;
+}
+
+/** The part of `AsyncLocalStorage` (Node and workerd) that is used here. */
+interface AsyncContext {
+  run<T>(call: StepCall, work: () => T): T;
+  getStore(): StepCall | undefined;
+}
+
+// Browsers cannot follow a promise as long as `AsyncContext` is a proposal: there, only what a callback does before its
+// first await is known to be inside it.
+const asyncCalls = asyncContext();
+let calling: StepCall | undefined;
+
+/** Calls the callback of a step so that {@link currentCall} can identify it. */
+export function withinCall<T>(of: object, id: string, work: () => T): T {
+  const call = { of, id };
+  const outer = calling;
+  calling = call;
+  try {
+    return asyncCalls === undefined ? work() : asyncCalls.run(call, work);
+  } finally {
+    calling = outer;
+  }
+}
+
+/** The id of the step in whose callback this code runs, of the same pass over a body. */
+export function currentCall(of: object): string | undefined {
+  const call = calling ?? asyncCalls?.getStore();
+  return call?.of === of ? call.id : undefined;
+}
+
+function asyncContext(): AsyncContext | undefined {
+  const { process } = globalThis as {
+    process?: { getBuiltinModule?: (name: string) => { AsyncLocalStorage?: new () => AsyncContext } | undefined };
+  };
+  const Storage = process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
+  return Storage === undefined ? undefined : new Storage();
 }
