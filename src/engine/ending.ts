@@ -58,16 +58,15 @@ function waiting(state: ExecutionState<Json>, status: string, stepId: string, no
   return { ...state, status, currentStep: stepId, updatedAt: isoTime(now) };
 }
 
-/** Releases the run at once, for the next executor to continue. Steps that this pass did not reach keep their waits. */
-export async function handOver(pass: Pass, waits: readonly Wait[]): Promise<void> {
-  const parked = new Set(waits.map((wait) => wait.stepId));
-  await pass.commit((record, _, now) => {
-    const kept = record.waits.filter((wait) => !parked.has(wait.stepId));
-    return {
-      record: { ...withoutLease({ ...record, waits: [...waits, ...kept] }), wakeAt: now },
-      events: [event("run.handed_over", now)],
-    };
-  });
+/**
+ * Releases the run at once, for the next executor to continue. Its waits stay as they are: what was decided at a gate
+ * meanwhile is in the record alone.
+ */
+export async function handOver(pass: Pass): Promise<void> {
+  await pass.commit((record, _, now) => ({
+    record: { ...withoutLease(record), wakeAt: now },
+    events: [event("run.handed_over", now)],
+  }));
 }
 
 /** Completes the run. `finish` returns the last state, without its status. */

@@ -129,6 +129,35 @@ describe(`a gate beside a step in flight on ${medium}`, () => {
     expect(await second.later(leaseMs, runId)).toMatchObject({ status: "completed", result: "ada" });
   });
 
+  for (const isConfirmation of [false, true]) {
+    played(
+      `that was approved ${isConfirmation ? "for an action " : ""}stays so if the pass has no time left and hands the run over`,
+      async ({ actor }) => {
+        const work = Promise.withResolvers<string>();
+        const pay = defineCapability({ id: "pay", version: "1", requiresConfirmation: true }, () => "paid");
+        let isSpent = false;
+        const { begin, runs, runtime, later } = actor({
+          capabilities: [pay],
+          isSpent: () => isSpent,
+          body: async (step) => {
+            const gate = isConfirmation ? step.use("gate", pay, {}) : step.waitForApproval("gate");
+            return Promise.all([gate.then(() => "opened"), step.do("work", () => work.promise)]);
+          },
+        });
+        const runId = await begin();
+        await until(async () => (await runs.get(runId)).approvalRequest !== undefined);
+        isSpent = true;
+        await runs.approve(runId, { approver: "ada" });
+        work.resolve("done");
+        await runtime.idle();
+        expect(await countEvents(runs, runId, "run.handed_over")).toBe(1);
+        expect(await runs.get(runId)).toMatchObject({ approvalRequest: { status: "approved", approver: "ada" } });
+        isSpent = false;
+        expect(await later(0, runId)).toMatchObject({ status: "completed", result: ["opened", "done"] });
+      },
+    );
+  }
+
   played("of a confirmation in a graph is approved while a sibling runs", async ({ actor }) => {
     const work = Promise.withResolvers<string>();
     const { begin, runs, settled } = actor({

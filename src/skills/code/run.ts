@@ -165,7 +165,7 @@ class CodeRun implements BodyRun {
       else if (this.#answers.log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
         if (isSpent && flights.inFlight === 0) {
-          await handOver(this.pass, flights.waits);
+          await handOver(this.pass);
           return true;
         }
         continue;
@@ -196,7 +196,7 @@ class CodeRun implements BodyRun {
         return outcome === "over";
       }
       if (isSpent) {
-        await handOver(this.pass, flights.waits);
+        await handOver(this.pass);
         return true;
       }
       if (flights.waits.length === 0) await this.#awaitBody();
@@ -442,7 +442,7 @@ class CodeRun implements BodyRun {
       return "over";
     }
     if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
-      await handOver(this.pass, [...flights.waits, ...flights.aside]);
+      await handOver(this.pass);
       return "over";
     }
     if (this.#heldBack.size > 0) {

@@ -50,7 +50,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
       return fail(pass, { code, message, stepId: first.result.stepId }, results);
     }
     if (frontier.isDone) return complete(pass, (state) => ({ state, result: valueOfFields(state.outputs) }));
-    if (pass.isSpent) return handOver(pass, flights.waits);
+    if (pass.isSpent) return handOver(pass);
     if (flights.isHeld) await flights.moved(true);
     else if (await park(pass, flights.waits)) return;
   }
