@@ -55,7 +55,8 @@ export async function receiveSignal(
     );
   }
   const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
-  if (before === undefined) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));
+  // An earlier version of the skill may have waited for another signal here.
+  if (before?.name !== name) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));
   return { kind: "waiting", wait };
 }
 

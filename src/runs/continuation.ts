@@ -255,7 +255,9 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
       (wait) => wait.kind === "signal" && wait.name === name && isOver(received, wait, now),
     );
     const isWaiting = run.status === "waiting_for_signal" || run.status === "waiting_for_human";
-    if (!isWaiting || !isAwaited) return { change: { record: received, events }, answer: undefined };
+    // A later version of the skill may wait for another signal.
+    const isMigrated = executor.skills.successor(run.skillId, run.skillVersion)?.migrations.length;
+    if (!isWaiting || !(isAwaited || isMigrated)) return { change: { record: received, events }, answer: undefined };
     return wake(scope, received, events, now);
   });
   const { held, isRepeat } = signaled;

@@ -197,6 +197,36 @@ describe("a run of an earlier version", () => {
     }),
   );
 
+  test.each(["go", "start"])(
+    "is woken by the signal of a later version, and the earlier one had waited for %s",
+    async (name) => {
+      await on(async (stage) => {
+        await waiting(stage, wait, "r");
+        const later = home(stage, [second({ id: "wait", waitFor: { signal: name } })]);
+        await later.runs.signal("r", { name });
+        await later.runtime.idle();
+        await later.runtime.drain();
+        expect(await later.runs.get("r")).toMatchObject({ status: "completed", skillVersion: "2" });
+      })();
+    },
+  );
+
+  test(
+    "that waits under a later version is woken by a signal through a server of the earlier one",
+    on(async (stage) => {
+      await waiting(stage, wait, "r");
+      const later = home(stage, [second({ id: "wait", waitFor: { signal: "start" } })]);
+      await later.runs.resume("r");
+      await later.runtime.idle();
+      const earlier = home(stage, [first(wait)]);
+      await earlier.runs.signal("r", { name: "start" });
+      await earlier.runtime.drain();
+      expect(await later.runs.get("r")).toMatchObject({ status: "waiting_for_signal", skillVersion: "2" });
+      await later.runtime.drain();
+      expect(await later.runs.get("r")).toMatchObject({ status: "completed", skillVersion: "2" });
+    }),
+  );
+
   test(
     "is migrated by a drain: after a crash, after a sleep, and after a signal",
     on(async (stage) => {

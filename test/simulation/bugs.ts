@@ -184,8 +184,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a run that is handed over forgets its waits",
     file: "src/engine/ending.ts",
-    find: "...withoutLease({ ...record, waits: [...waits, ...kept] }), wakeAt: now },",
-    replace: "...withoutLease({ ...record, waits: [] }), wakeAt: now },",
+    find: "record: { ...withoutLease(record), wakeAt: now },",
+    replace: "record: { ...withoutLease({ ...record, waits: [] }), wakeAt: now },",
     seed: "planted-13",
   },
   {
@@ -212,7 +212,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a signal wakes no run that waits for it",
     file: "src/runs/continuation.ts",
-    find: "if (!isWaiting || !isAwaited) return",
+    find: "if (!isWaiting || !(isAwaited || isMigrated)) return",
     replace: "if (isWaiting || !isAwaited) return",
     seed: "planted-8",
   },
