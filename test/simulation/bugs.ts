@@ -189,6 +189,14 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-13",
   },
   {
+    name: "a run that is handed over forgets what was decided at its gates",
+    file: "src/engine/ending.ts",
+    find: "record: { ...withoutLease(record), wakeAt: now },",
+    replace:
+      'record: { ...withoutLease({ ...record, waits: record.waits.map((wait) => wait.kind === "approval" ? { ...wait, decision: undefined } : wait) }), wakeAt: now },',
+    seed: "mx35nw6a-54",
+  },
+  {
     name: "a resume from an older checkpoint keeps the sleeps",
     file: "src/runs/continuation.ts",
     find: "if (from !== run.checkpointHead) return [];",

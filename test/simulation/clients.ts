@@ -227,7 +227,9 @@ export class Clients {
         const loaded = (await runs.loadCheckpoint(runId, head)).state;
         const { skillVersion: _, ...unnamed } = loaded;
         // A state from outside need not say its version: it has that of its run.
-        const state = more.chance(0.3) ? unnamed : loaded;
+        const isUnnamed = more.chance(0.3);
+        if (isUnnamed) this.#history.unnamed.set(item.id, loaded.skillVersion);
+        const state = isUnnamed ? unnamed : loaded;
         const saved = {
           checkpointId: token,
           kind: "noted",

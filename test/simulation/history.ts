@@ -73,6 +73,8 @@ export class History {
   readonly effects = new Map<string, LedgerEntry>();
   /** The operations that are imports. */
   readonly imports = new Set<number>();
+  /** The operations that save a state that does not say its version, with that version. */
+  readonly unnamed = new Map<number, string | undefined>();
   accepted = 0;
   /** How many places there are in the order of everything that was accepted. */
   order = 0;
@@ -87,6 +89,12 @@ export class History {
     this.#hasVersions = hasVersions;
     this.#subject = subject;
     this.#store = store;
+  }
+
+  /** True where an operation saves a state as one of a version that it is not of, because the run has another one by now. */
+  isMistaken(operation: number | undefined, runKey: string): boolean {
+    if (operation === undefined || !this.unnamed.has(operation)) return false;
+    return this.unnamed.get(operation) !== this.last(runKey)?.record?.run.skillVersion;
   }
 
   last(runKey: string): Accepted | undefined {

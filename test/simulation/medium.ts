@@ -107,6 +107,8 @@ export class Medium {
     const operation = this.#world.context.getStore()?.operation;
     const { isStopped } = process;
     const work = async () => {
+      // Its client would have to see to that. The medium fails instead, as it may at any time.
+      if (this.#history.isMistaken(operation, keyOf(commit.run))) throw new Error("the medium failed: a mistaken save");
       const outcome = await this.#store.commit(commit);
       await this.#judge(commit, outcome, { process, operation, isStopped });
       return outcome;
