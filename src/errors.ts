@@ -86,8 +86,11 @@ export class DurableError extends Error {
   }
 }
 
+const codeForm = /^[a-z_]{1,40}$/;
+
 /**
- * True for a {@link DurableError} of any copy of this package; if `code` is present, only for that code.
+ * True for a {@link DurableError} of any copy of this package, also of a newer one that has more codes; if there are `codes`,
+ * only for one of these.
  *
  * @example
  * ```ts
@@ -103,20 +106,16 @@ export class DurableError extends Error {
  * }
  * ```
  */
-export function isDurableError(error: unknown, code?: ErrorCode): error is DurableError {
+export function isDurableError(error: unknown, ...codes: readonly ErrorCode[]): error is DurableError {
   if (typeof error !== "object" || error === null) return false;
-  const { name, code: found } = error as { name?: unknown; code?: unknown };
-  return (
-    name === "DurableError" &&
-    typeof found === "string" &&
-    Object.hasOwn(httpStatus, found) &&
-    (code ?? found) === found
-  );
+  const { name, code } = error as Partial<DurableError>;
+  if (name !== "DurableError" || typeof code !== "string") return false;
+  return codes.length === 0 ? codeForm.test(code) : codes.includes(code);
 }
 
-/** True if the error has one of these codes. */
-export function hasCode(error: unknown, codes: readonly ErrorCode[]): boolean {
-  return codes.some((code) => isDurableError(error, code));
+/** True for the error of stored data that is damaged, or of a newer version. */
+export function isUnreadableData(error: unknown): error is DurableError {
+  return isDurableError(error, "corrupt_data", "unsupported_version");
 }
 
 /** A `not_found` that names what was missing. */
@@ -132,6 +131,11 @@ export function invalidRequest(
 ): DurableError {
   const message = path === undefined || path === "" ? problem : `${path}: ${problem}`;
   return new DurableError("invalid_request", message, { ...options, path: path ?? "" });
+}
+
+/** An `invalid_definition` that names the place. */
+export function invalidDefinition(path: string, problem: string, options: DurableErrorOptions = {}): DurableError {
+  return new DurableError("invalid_definition", `${path}: ${problem}`, { ...options, path });
 }
 
 /** The context in which an error occurred. */

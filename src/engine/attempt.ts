@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { bytesAtMost, decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
-import { DurableError, hasCode, isDurableError } from "../errors.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
 import type { Schema } from "../schema.ts";
 import { validate } from "../schema.ts";
@@ -167,7 +167,7 @@ async function withTimeout<T>(
 }
 
 function isRetryable(error: unknown): boolean {
-  const isFinal = hasCode(error, ["invalid_output", "invalid_request", "nested_step", "too_large"]);
+  const isFinal = isDurableError(error, "invalid_output", "invalid_request", "nested_step", "too_large");
   return !isFinal && nameOf(error) !== "NonRetryableError";
 }
 

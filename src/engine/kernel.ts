@@ -1,6 +1,6 @@
 import { isoTime } from "../clock.ts";
 import { decodeValue } from "../codec/values.ts";
-import { DurableError, hasCode } from "../errors.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
@@ -61,7 +61,7 @@ interface Started {
 
 /** Failures of the medium. They mean nothing for the run, which is taken again once the medium is back. */
 export function isMediumFault(error: unknown): boolean {
-  return hasCode(error, ["store_failed", "store_blocked", "quota_exceeded"]);
+  return isDurableError(error, "store_failed", "store_blocked", "quota_exceeded");
 }
 
 /** Takes a step. An error that is neither the medium's fault nor the loss of the run fails the step. */

@@ -2,7 +2,7 @@ import { isoTime } from "../clock.ts";
 import { readEntry } from "../codec/entry.ts";
 import { readRunBody, writeTombstone } from "../codec/run.ts";
 import { writeSnapshot } from "../codec/snapshot.ts";
-import { DurableError, type ErrorCode, hasCode } from "../errors.ts";
+import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
@@ -124,7 +124,7 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
       refusal = outcome.kind === "claimed" ? outcome : undefined;
       if (refusal !== undefined && failure === undefined) return refusal;
     } catch (error) {
-      if (hasCode(error, certain)) throw error;
+      if (isDurableError(error, ...certain)) throw error;
       failure = error;
     }
     let row: RunRow | undefined;

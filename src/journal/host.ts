@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { ValueLimits } from "../codec/values.ts";
-import { DurableError, type OnError } from "../errors.ts";
+import { invalidDefinition, type OnError } from "../errors.ts";
 import type { RandomBytes, TenantId } from "../ids.ts";
 import type { Commit, Store } from "../store.ts";
 import type { Instrumentation } from "../telemetry/instrumentation.ts";
@@ -57,7 +57,7 @@ export type Guard = (store: Store, now: () => number) => Admission;
 export function guardOf(quota: TenantQuota): Guard {
   const found = (quota as Partial<TenantQuota> | null)?.[guard];
   if (typeof found === "function") return found as Guard;
-  throw new DurableError("invalid_definition", "quota: expected the result of defineQuota(limits)", { path: "quota" });
+  throw invalidDefinition("quota", "expected the result of defineQuota(limits)");
 }
 
 /** Where runs are read and written: on a host, for one tenant. */

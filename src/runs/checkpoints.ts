@@ -1,6 +1,6 @@
 import { readEntry, runEvents } from "../codec/entry.ts";
 import { decodeState } from "../codec/state.ts";
-import { isDurableError, notFound } from "../errors.ts";
+import { isUnreadableData, notFound } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
 import { present } from "../json.ts";
@@ -103,7 +103,7 @@ export function shownEntry(row: EntryRow, bornAt: string): HistoryEntry {
     const { revision, checkpoint } = entry;
     return { revision, events: runEvents(runId, entry), ...present({ checkpoint }) };
   } catch (error) {
-    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    if (!isUnreadableData(error)) throw error;
     const { revision, checkpointId } = row;
     const { code, message } = error;
     const event: RunEvent = {

@@ -1,5 +1,5 @@
 import { readRunBody } from "../codec/run.ts";
-import { DurableError, isDurableError } from "../errors.ts";
+import { DurableError, isUnreadableData } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { erase } from "../journal/commit.ts";
 import { heldRow, missingRun } from "../journal/held.ts";
@@ -68,7 +68,7 @@ function unlessDamaged<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (isDurableError(error, "corrupt_data") || isDurableError(error, "unsupported_version")) return undefined;
+    if (isUnreadableData(error)) return undefined;
     throw error;
   }
 }

@@ -114,7 +114,7 @@ async function headSnapshot(scope: Scope, { run }: RunRecord<Json>): Promise<Sna
   try {
     return (await getCheckpoint(scope, run.runId, run.checkpointHead)).snapshot;
   } catch (error) {
-    if (isDurableError(error, "corrupt_data") || isDurableError(error, "not_found")) return undefined;
+    if (isDurableError(error, "corrupt_data", "not_found")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { DurableError, invalidRequest, isDurableError, shown } from "../errors.ts";
+import { DurableError, invalidDefinition, invalidRequest, isDurableError, shown } from "../errors.ts";
 import { type Admission, type Guard, guard, type TenantQuota } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
@@ -33,7 +33,7 @@ export interface Quota {
  */
 export function defineQuota(limits: (tenant: string) => Quota | Promise<Quota>): TenantQuota {
   if (typeof limits !== "function") {
-    throw new DurableError("invalid_definition", "quota: expected a function that returns the limits of a tenant");
+    throw invalidDefinition("quota", "expected a function that returns the limits of a tenant");
   }
   return Object.freeze({ [guard]: ((store, now) => new QuotaGuard(store, now, limits)) satisfies Guard });
 }

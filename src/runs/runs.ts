@@ -1,7 +1,7 @@
 import { isoTime } from "../clock.ts";
 import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { DurableError, invalidRequest, isUnreadableData } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint, getRun, heldRow } from "../journal/held.ts";
@@ -339,7 +339,7 @@ function listedRun(row: RunRow): CurrentRun {
     if (held !== undefined) return currentRun(held);
     throw new DurableError("corrupt_data", `run "${row.runId}" cannot be read`);
   } catch (error) {
-    if (!isDurableError(error, "corrupt_data") && !isDurableError(error, "unsupported_version")) throw error;
+    if (!isUnreadableData(error)) throw error;
     const { code, message } = error;
     return {
       runId: row.runId as RunId,

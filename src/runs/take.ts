@@ -4,7 +4,7 @@ import type { Departure, Execution } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { isMediumFault } from "../engine/kernel.ts";
-import { isDurableError } from "../errors.ts";
+import { isDurableError, isUnreadableData } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, type Decided, postpone, write } from "../journal/commit.ts";
@@ -67,8 +67,7 @@ export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promis
     if (change !== undefined) await write(host, held, change);
   } catch (error) {
     if (isDurableError(error, "not_found") && error.missing === "run") return none;
-    const isUnreadable = isDurableError(error, "corrupt_data") || isDurableError(error, "unsupported_version");
-    if (isUnreadable) executor.reportOnce(row, error);
+    if (isUnreadableData(error)) executor.reportOnce(row, error);
     else host.onError(error);
     if (!isDue) return none;
     const isNewer = isDurableError(error, "unsupported_version");

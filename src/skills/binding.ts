@@ -1,4 +1,4 @@
-import { DurableError, hasCode } from "../errors.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -57,7 +57,7 @@ export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, from: 
  * True if a run's state cannot be read: a damaged or missing snapshot, one of a newer version, a migration that fails.
  */
 export function isUnreadable(error: unknown): boolean {
-  return hasCode(error, ["corrupt_data", "not_found", "unsupported_version", "internal_error"]);
+  return isDurableError(error, "corrupt_data", "not_found", "unsupported_version", "internal_error");
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Duration, durationMs, durationProblem } from "../duration.ts";
-import { DurableError, invalidRequest, notFound } from "../errors.ts";
+import { DurableError, invalidDefinition, invalidRequest, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
 import { type Retries, retriesProblem } from "../retry.ts";
@@ -90,7 +90,7 @@ export function defineCapability<Input = unknown, Output = unknown>(
   checkTimes({ retries, timeout }, path);
   for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
     if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
-    throw new DurableError("invalid_definition", `${path}.${name}: expected true or false`);
+    throw invalidDefinition(`${path}.${name}`, "expected true or false");
   }
   const frozen = Object.freeze({
     ...definition,
@@ -121,15 +121,13 @@ export function checkTimes(
   { retries, timeout }: { readonly retries?: unknown; readonly timeout?: unknown },
   path: string,
 ): void {
-  const fault = (place: string, problem: string) =>
-    new DurableError("invalid_definition", `${place}: ${problem}`, { path: place });
   const wrong = retries === undefined ? undefined : retriesProblem(retries);
   if (wrong !== undefined) {
-    throw fault(wrong.at === undefined ? `${path}.retries` : `${path}.retries.${wrong.at}`, wrong.problem);
+    throw invalidDefinition(wrong.at === undefined ? `${path}.retries` : `${path}.retries.${wrong.at}`, wrong.problem);
   }
   if (timeout === undefined) return;
   const problem = durationProblem(timeout) ?? (msIsZero(timeout) ? "expected more than no time" : undefined);
-  if (problem !== undefined) throw fault(`${path}.timeout`, problem);
+  if (problem !== undefined) throw invalidDefinition(`${path}.timeout`, problem);
 }
 
 function msIsZero(duration: unknown): boolean {

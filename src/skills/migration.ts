@@ -1,5 +1,5 @@
 import { decodeState, encodeState } from "../codec/state.ts";
-import { DurableError } from "../errors.ts";
+import { invalidDefinition } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { at, getOwn, type Json, present } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -63,7 +63,7 @@ const longestName = 256;
 function checkDefinition(definition: MigrationDefinition): void {
   const fault = (problem: string, ...keys: readonly string[]) => {
     const path = keys.reduce(at, "migration");
-    return new DurableError("invalid_definition", `${path}: ${problem}`, { path });
+    return invalidDefinition(path, problem);
   };
   if (typeof definition !== "object" || definition === null) throw fault("expected a definition");
   const { from, to, renames = {}, migrate } = definition;

@@ -1,5 +1,5 @@
 import type { Pass } from "../engine/pass.ts";
-import { DurableError, notFound } from "../errors.ts";
+import { DurableError, invalidDefinition, notFound } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { at, type Json, present } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -88,16 +88,14 @@ export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: s
 }
 
 function checkMigrations(migrations: readonly Migration[], path: string): void {
-  const fault = (path: string, problem: string) =>
-    new DurableError("invalid_definition", `${path}: ${problem}`, { path });
-  if (!Array.isArray(migrations)) throw fault(path, "expected an array");
+  if (!Array.isArray(migrations)) throw invalidDefinition(path, "expected an array");
   for (const [index, migration] of (migrations as readonly Partial<Migration>[]).entries()) {
     const place = at(path, index);
     if (typeof migration?.migrated !== "function") {
-      throw fault(place, "expected a migration, as defineMigration returns it");
+      throw invalidDefinition(place, "expected a migration, as defineMigration returns it");
     }
     if (migrations.findIndex((other) => other.from === migration.from) < index) {
-      throw fault(at(place, "from"), `duplicate migration from version ${migration.from}`);
+      throw invalidDefinition(at(place, "from"), `duplicate migration from version ${migration.from}`);
     }
   }
 }
@@ -118,9 +116,9 @@ export class SkillRegistry {
       for (const { id, does } of skill.body.graph.steps) {
         if (does.kind !== "capability" || does.capability !== undefined) continue;
         if (capabilities.find(does.capabilityId) === undefined) {
-          throw new DurableError(
-            "invalid_definition",
-            `skill "${skill.id}": step "${id}" uses capability "${does.capabilityId}", which is not registered`,
+          throw invalidDefinition(
+            `skill "${skill.id}"`,
+            `step "${id}" uses capability "${does.capabilityId}", which is not registered`,
           );
         }
       }

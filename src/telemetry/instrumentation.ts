@@ -1,4 +1,4 @@
-import { DurableError } from "../errors.ts";
+import { invalidDefinition } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import type { Run } from "../record/run.ts";
@@ -33,9 +33,7 @@ export function instrumentOf(telemetry: Telemetry): Instrument {
 /** @throws `invalid_definition` if the value is not one, such as plain hooks. */
 export function checkTelemetry(telemetry: Telemetry | undefined): void {
   if (telemetry === undefined || typeof telemetry[instrument] === "function") return;
-  throw new DurableError("invalid_definition", "telemetry: expected the result of defineTelemetry(hooks)", {
-    path: "telemetry",
-  });
+  throw invalidDefinition("telemetry", "expected the result of defineTelemetry(hooks)");
 }
 
 /** Observes what a runtime does. It runs the work that it is called with once, and returns its outcome. */

@@ -118,7 +118,7 @@ export class Process {
 
 // A frozen process may find that what it was about to do was done meanwhile.
 function whereSomebodyElseWasFirst(error: unknown): void {
-  if (!isDurableError(error, "invalid_transition") && !isDurableError(error, "conflict")) throw error;
+  if (!isDurableError(error, "invalid_transition", "conflict")) throw error;
 }
 
 /** A store that stops at one commit, as a process does that is killed or frozen there. */

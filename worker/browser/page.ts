@@ -109,7 +109,7 @@ export function createPage(options: PageOptions): DurablePage {
     try {
       await store.dueRuns({ now: 0, tenant, limit: 1 });
     } catch (error) {
-      if (isDurableError(error, "unsupported") || isDurableError(error, "store_outdated")) throw error;
+      if (isDurableError(error, "unsupported", "store_outdated")) throw error;
       // The medium may recover by the next look.
       onError(error);
     }

@@ -1,4 +1,4 @@
-import { DurableError } from "../../errors.ts";
+import { invalidDefinition } from "../../errors.ts";
 import { type Skill, type SkillBody, type SkillDefinition, skillWith } from "../skill.ts";
 import { runCode } from "./run.ts";
 import type { WorkflowBody } from "./workflow.ts";
@@ -37,7 +37,7 @@ export function defineSkill<Inputs = unknown, Result = unknown, Given = Inputs>(
   const { run } = definition;
   const skill = skillWith(definition, (path) => {
     if (typeof run !== "function") {
-      throw new DurableError("invalid_definition", `${path}: expected a run function`, {
+      throw invalidDefinition(path, "expected a run function", {
         hint: "use defineGraphSkill for a graph of steps",
       });
     }

@@ -1,6 +1,6 @@
 import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "../../codec/values.ts";
 import { type Duration, durationMs, durationProblem } from "../../duration.ts";
-import { DurableError } from "../../errors.ts";
+import { DurableError, invalidDefinition } from "../../errors.ts";
 import { isId, isStepName, maxStepName } from "../../ids.ts";
 import { at, getOwn, type Json, type JsonObject, present, withMember } from "../../json.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
@@ -145,10 +145,6 @@ interface Output {
   readonly name: string;
 }
 
-function fault(path: string, problem: string): DurableError {
-  return new DurableError("invalid_definition", `${path}: ${problem}`, { path });
-}
-
 /**
  * Checks a graph and plans it.
  *
@@ -157,13 +153,13 @@ function fault(path: string, problem: string): DurableError {
  * may read while another writes it.
  */
 export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
-  if (!Array.isArray(steps)) throw fault(path, "expected an array of steps");
-  if (steps.length === 0) throw fault(path, "expected at least one step");
+  if (!Array.isArray(steps)) throw invalidDefinition(path, "expected an array of steps");
+  if (steps.length === 0) throw invalidDefinition(path, "expected at least one step");
   const parsed = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
   const byId = new Map(parsed.map((step) => [step.id, step]));
   if (byId.size < parsed.length) {
     const ids = parsed.map((step) => step.id);
-    throw fault(path, `duplicate step id "${ids.find((id, index) => ids.indexOf(id) < index)}"`);
+    throw invalidDefinition(path, `duplicate step id "${ids.find((id, index) => ids.indexOf(id) < index)}"`);
   }
   const ordered = inOrder(parsed, byId, path);
   const comesBefore = precedence(ordered);
@@ -176,7 +172,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
     for (const [index, { step }] of of.entries()) {
       const other = of.slice(0, index).find((one) => isBeside(one.step, step))?.step;
       if (other === undefined) continue;
-      throw fault(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
+      throw invalidDefinition(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
     }
   }
   for (const step of ordered) {
@@ -185,7 +181,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
       if (root === "inputs") continue;
       const target = `${root}.${name}`;
       if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
-        throw fault(path, `step "${step.id}" reads ${read}, which no earlier step writes`);
+        throw invalidDefinition(path, `step "${step.id}" reads ${read}, which no earlier step writes`);
       }
       // A reference to a whole root reads every target that any step writes there.
       const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
@@ -193,7 +189,7 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
         const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
         if (writer === undefined) continue;
         const names = `step "${step.id}" reads ${read} while step "${writer.id}" may write ${key}`;
-        throw fault(path, `${names}: make one of them depend on the other`);
+        throw invalidDefinition(path, `${names}: make one of them depend on the other`);
       }
     }
   }
@@ -208,21 +204,22 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
 type ParsedStep = Omit<PlannedStep, "hidden">;
 
 function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
-  if (typeof step !== "object" || step === null) throw fault(path, "expected a step");
+  if (typeof step !== "object" || step === null) throw invalidDefinition(path, "expected a step");
   const unknown = Object.keys(step).find((name) => !members.has(name));
   if (unknown !== undefined)
-    throw fault(at(path, unknown), `a step has no such member; it has ${[...members].join(", ")}`);
-  if (!isStepName(step.id)) throw fault(at(path, "id"), `expected a string of 1 to ${maxStepName} characters`);
+    throw invalidDefinition(at(path, unknown), `a step has no such member; it has ${[...members].join(", ")}`);
+  if (!isStepName(step.id))
+    throw invalidDefinition(at(path, "id"), `expected a string of 1 to ${maxStepName} characters`);
   const place = `${path} "${step.id}"`;
   const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
   if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {
-    throw fault(`${place}.dependsOn`, "expected an array of step ids");
+    throw invalidDefinition(`${place}.dependsOn`, "expected an array of step ids");
   }
   if (onFailure !== "fail" && onFailure !== "continue") {
-    throw fault(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
+    throw invalidDefinition(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
   }
   if (!["string", "function", "undefined"].includes(typeof step.when)) {
-    throw fault(`${place}.when`, "expected a reference or a function");
+    throw invalidDefinition(`${place}.when`, "expected a reference or a function");
   }
   const does = parseAction(step, place);
   const outputs = parseOutputs(step.output, place);
@@ -253,12 +250,13 @@ type MemberOf<Step> = Step extends unknown ? keyof Step : never;
 function parseAction(step: GraphStep, place: string): StepAction {
   const kinds = ["uses", "waitFor", "sleep"] as const;
   const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
-  if (given.length !== 1) throw fault(place, "expected exactly one of uses, waitFor and sleep");
+  if (given.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
   if ("uses" in step && step.uses !== undefined) {
     const { uses } = step;
     const given = isCapability(uses) ? uses : undefined;
     const capabilityId = given === undefined ? uses : given.definition.id;
-    if (!isId(capabilityId)) throw fault(`${place}.uses`, "expected a capability or the id of a capability");
+    if (!isId(capabilityId))
+      throw invalidDefinition(`${place}.uses`, "expected a capability or the id of a capability");
     const { retries, timeout } = step;
     checkTimes({ retries, timeout }, place);
     return {
@@ -272,13 +270,14 @@ function parseAction(step: GraphStep, place: string): StepAction {
   }
   if ("waitFor" in step && step.waitFor !== undefined) {
     if (typeof step.waitFor !== "object" || step.waitFor === null) {
-      throw fault(`${place}.waitFor`, "expected an object that names a signal");
+      throw invalidDefinition(`${place}.waitFor`, "expected an object that names a signal");
     }
     const { signal, timeout, ...rest } = step.waitFor;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined)
-      throw fault(`${place}.waitFor.${unknown}`, "expected signal and timeout, and nothing else");
-    if (!isId(signal)) throw fault(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
+      throw invalidDefinition(`${place}.waitFor.${unknown}`, "expected signal and timeout, and nothing else");
+    if (!isId(signal))
+      throw invalidDefinition(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
     if (timeout === undefined) return { kind: "signal", name: signal };
     return { kind: "signal", name: signal, timeoutMs: checkedMs(timeout, `${place}.waitFor.timeout`) };
   }
@@ -287,14 +286,14 @@ function parseAction(step: GraphStep, place: string): StepAction {
 
 function checkedMs(duration: Duration, path: string): number {
   const problem = durationProblem(duration);
-  if (problem !== undefined) throw fault(path, problem);
+  if (problem !== undefined) throw invalidDefinition(path, problem);
   return durationMs(duration, path);
 }
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
   if (input === undefined) return { kind: "properties", of: [] };
   if (typeof input !== "string" && (typeof input !== "object" || input === null)) {
-    throw fault(path, "expected a reference, literal(value), or an object of references and literals");
+    throw invalidDefinition(path, "expected a reference, literal(value), or an object of references and literals");
   }
   if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
   return {
@@ -309,10 +308,11 @@ function parseInput(input: CapabilityStep["input"], path: string): InputMapping 
 function parseSource(source: Source, path: string): ParsedSource {
   if (typeof source === "string") return parseReference(source, path);
   if (typeof source !== "object" || source === null || !literals.has(source))
-    throw fault(path, "expected a reference or literal(value)");
+    throw invalidDefinition(path, "expected a reference or literal(value)");
   try {
     return { kind: "literal", json: encodeValue(literals.get(source), path) };
   } catch (cause) {
+    // The message names the place.
     throw new DurableError("invalid_definition", (cause as Error).message, { path, cause });
   }
 }
@@ -320,7 +320,7 @@ function parseSource(source: Source, path: string): ParsedSource {
 function parseReference(text: string, path: string): Reference {
   const [root, ...keys] = text.split(".");
   if ((root !== "inputs" && root !== "vars" && root !== "outputs") || keys.includes("")) {
-    throw fault(
+    throw invalidDefinition(
       path,
       `invalid reference "${text}": expected inputs, vars or outputs, then property names, separated by dots`,
     );
@@ -331,13 +331,16 @@ function parseReference(text: string, path: string): Reference {
 function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
   if (output === undefined) return [];
   if (typeof output !== "string" && (typeof output !== "object" || output === null)) {
-    throw fault(`${place}.output`, "expected a target, or an object with a target for each property");
+    throw invalidDefinition(`${place}.output`, "expected a target, or an object with a target for each property");
   }
   const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
   return targets.map(([property, target]) => {
     const [root, name, ...rest] = typeof target === "string" ? target.split(".") : [];
     if ((root !== "vars" && root !== "outputs") || name === undefined || name === "" || rest.length > 0) {
-      throw fault(`${place}.output`, `invalid target "${String(target)}": expected vars.<name> or outputs.<name>`);
+      throw invalidDefinition(
+        `${place}.output`,
+        `invalid target "${String(target)}": expected vars.<name> or outputs.<name>`,
+      );
     }
     return { root, name, ...present({ property }) };
   });
@@ -354,12 +357,16 @@ function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedS
     if (state.get(step.id) === "done") return;
     if (state.get(step.id) === "open") {
       const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
-      throw fault(path, `steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`);
+      throw invalidDefinition(
+        path,
+        `steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`,
+      );
     }
     state.set(step.id, "open");
     for (const id of step.dependsOn) {
       const dependency = byId.get(id);
-      if (dependency === undefined) throw fault(path, `step "${step.id}" depends on "${id}", which is not a step`);
+      if (dependency === undefined)
+        throw invalidDefinition(path, `step "${step.id}" depends on "${id}", which is not a step`);
       visit(dependency, [...trail, step.id]);
     }
     state.set(step.id, "done");

@@ -12,7 +12,7 @@ import type { FailureAnswer } from "../contract/records.ts";
  * a {@link DurableError} becomes an `internal_error` without any of its details.
  */
 export function failure(c: Context<AppEnv>, error: unknown): Response {
-  const known = isDurableError(error) ? error : unknownError();
+  const known = isKnown(error) ? error : unknownError();
   const status = httpStatus[known.code];
   if (known.retryAfterMs !== undefined)
     c.header("retry-after", String(Math.ceil(Math.max(known.retryAfterMs, 0) / 1000)));
@@ -30,13 +30,18 @@ export function failure(c: Context<AppEnv>, error: unknown): Response {
   return c.json(body, status satisfies ContentfulStatusCode);
 }
 
+/** False for a code that this version has no status for. */
+function isKnown(error: unknown): error is DurableError {
+  return isDurableError(error) && Object.hasOwn(httpStatus, error.code);
+}
+
 function unknownError(): DurableError {
   return new DurableError("internal_error", "internal error; the server logs the cause under this trace id");
 }
 
 /** True for a failure that the caller cannot have caused, so that it belongs in the server's log. */
 export function isOurs(error: unknown): boolean {
-  return !isDurableError(error) || httpStatus[error.code] >= 500;
+  return !isKnown(error) || httpStatus[error.code] >= 500;
 }
 
 /** Logs a failure, with the trace id of its request if there is one. */
