@@ -1,3 +1,4 @@
+import { joined } from "../abort.ts";
 import type { Clock } from "../clock.ts";
 import { bytesAtMost, decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
@@ -147,11 +148,8 @@ async function withTimeout<T>(
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (timeoutMs === undefined) return call(signal);
-  const own = new AbortController();
+  const own = joined(signal);
   const over = new AbortController();
-  const forward = () => own.abort(signal.reason);
-  if (signal.aborted) forward();
-  signal.addEventListener("abort", forward);
   const timer = clock.sleep(timeoutMs, over.signal).then(() => {
     if (over.signal.aborted) return new Promise<never>(() => {});
     const error = new DurableError("step_timeout", `the attempt took longer than ${timeoutMs} ms`);
@@ -162,7 +160,7 @@ async function withTimeout<T>(
     return await Promise.race([call(own.signal), timer]);
   } finally {
     over.abort("over");
-    signal.removeEventListener("abort", forward);
+    own.release();
   }
 }
 

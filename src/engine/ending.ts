@@ -143,12 +143,3 @@ export function failure(
 function closed(state: ExecutionState<Json>, status: string, now: number): ExecutionState<Json> {
   return { ...state, status, finishedAt: isoTime(now), updatedAt: isoTime(now) };
 }
-
-/** A controller that aborts with the pass, and by itself. */
-export function siblingController(pass: Pass): AbortController {
-  const controller = new AbortController();
-  const forward = () => controller.abort(pass.signal.reason);
-  if (pass.signal.aborted) forward();
-  else pass.signal.addEventListener("abort", forward, { once: true });
-  return controller;
-}

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../abort.ts";
 import { isoTime } from "../clock.ts";
 import { decodeValue } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
@@ -134,7 +135,10 @@ async function called(
     signal,
   };
   const call = () => attempt(host, action, context, () => pass.confirm());
-  const outcome = await untilLost(pass, host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call());
+  const outcome = await unlessAborted(
+    pass.signal,
+    host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call(),
+  );
   if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
   // Otherwise the action may have happened, and the entry stays as it is.
@@ -146,7 +150,10 @@ async function called(
     return { kind: "aborted" };
   }
   if (!outcome.isRetryable || signal.aborted) return failed(pass, started, error, claims);
-  const next = await untilLost(pass, nextDelay(action, started.attempts, error, randomFraction(host.random)));
+  const next = await unlessAborted(
+    pass.signal,
+    nextDelay(action, started.attempts, error, randomFraction(host.random)),
+  );
   if (next.kind === "none") return failed(pass, started, next.error, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
   return backOff(pass, started, next.delayMs, error, claims);
@@ -242,22 +249,6 @@ async function succeeded(pass: Pass, started: Started, output: Json, effect: Eff
     request_hash: effect.requestHash,
   });
   return settle(pass, started, "completed", output, { before: [startedEvent(started), recorded], claims: [claim] });
-}
-
-/** The return value of an attempt; a pass that has lost its run does not wait for it. */
-async function untilLost<T>(pass: Pass, promise: Promise<T>): Promise<T> {
-  const { signal } = pass;
-  let onLost = () => {};
-  const lost = new Promise<never>((_, reject) => {
-    onLost = () => reject(signal.reason);
-    if (signal.aborted) onLost();
-    signal.addEventListener("abort", onLost);
-  });
-  try {
-    return await Promise.race([promise, lost]);
-  } finally {
-    signal.removeEventListener("abort", onLost);
-  }
 }
 
 async function backOff(

@@ -1,3 +1,4 @@
+import { onAbort } from "../abort.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { isDurableError } from "../errors.ts";
 import type { Change, Held, WriteOutcome } from "../journal/change.ts";
@@ -118,7 +119,7 @@ export class Pass {
   /** Calls the listener when others have changed the run, and when the hold is lost. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
-    this.signal.addEventListener("abort", listener, { once: true });
+    onAbort(this.signal, listener);
   }
 
   /** `annotate` completes the state of every later checkpoint. */
@@ -248,7 +249,7 @@ export class Pass {
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
       this.#enqueue(() => this.#look());
     });
-    isOver.addEventListener("abort", unsubscribe, { once: true });
+    onAbort(isOver, unsubscribe);
   }
 
   // A channel that fails costs promptness, but no run.

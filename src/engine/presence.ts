@@ -1,3 +1,4 @@
+import { onAbort } from "../abort.ts";
 import { DurableError } from "../errors.ts";
 
 /**
@@ -90,8 +91,5 @@ function isRefusal(error: unknown): boolean {
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  return new Promise((resolve) => void onAbort(signal, resolve));
 }

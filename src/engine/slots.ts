@@ -1,3 +1,4 @@
+import { onAbort } from "../abort.ts";
 import type { Clock } from "../clock.ts";
 import type { Pass } from "./pass.ts";
 
@@ -69,11 +70,11 @@ export class Slots {
     const changed = new AbortController();
     const wake = () => changed.abort();
     this.#waiting.add(wake);
-    over.addEventListener("abort", wake);
+    const release = onAbort(over, wake);
     this.#askToLeave();
     await this.#clock.sleep(1_000, changed.signal);
     this.#waiting.delete(wake);
-    over.removeEventListener("abort", wake);
+    release();
     return changed.signal.aborted;
   }
 }

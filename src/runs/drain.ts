@@ -1,10 +1,10 @@
+import { joined } from "../abort.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../json.ts";
 import type { RunRow } from "../store.ts";
 import { measured } from "../telemetry/instrumentation.ts";
 import { dueRows } from "./due.ts";
-import { joined } from "./joined.ts";
 import { countOption } from "./options.ts";
 import type { Place } from "./scope.ts";
 import { type IsGone, type Look, takeDue } from "./take.ts";
@@ -93,7 +93,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
   /** The due runs that were not examined. */
   const left = new Set<string>();
   const isGone = knownDeaths(host, sweep);
-  const over = joined([sweep.signal, executor.stopped]);
+  const over = joined(sweep.signal, executor.stopped);
   const isOver = () => over.signal.aborted || host.isSpent?.() === true;
 
   async function lookAtNext(rows: AsyncGenerator<RunRow, undefined, undefined>): Promise<Look | undefined> {

@@ -1,3 +1,4 @@
+import { onAbort } from "../abort.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
@@ -115,8 +116,7 @@ export async function* watchRun(
   const unsubscribe = host.notifier.subscribe((changed) => {
     if (changed.runId === runId && changed.tenant === tenant) woken.abort();
   });
-  const wake = () => woken.abort();
-  signal?.addEventListener("abort", wake);
+  const release = onAbort(signal, () => woken.abort());
   try {
     while (!signal?.aborted && !host.isSpent?.()) {
       woken = new AbortController();
@@ -143,6 +143,6 @@ export async function* watchRun(
     return undefined;
   } finally {
     unsubscribe();
-    signal?.removeEventListener("abort", wake);
+    release();
   }
 }

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../abort.ts";
 import { isoTime } from "../clock.ts";
 import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
@@ -301,25 +302,12 @@ export class Runs implements RunsApi {
     const { signal } = options;
     const pollMs = lengthOption(options.pollMs, "pollMs", 200);
     for (;;) {
-      const run = await unlessAborted(signal, () => this.get(runId));
+      signal?.throwIfAborted();
+      const run = await unlessAborted(signal, this.get(runId));
       if (isTerminal(run.status)) return run;
       const pass = this.#scope.executor.passOf(this.#scope.tenant, run.runId);
-      await unlessAborted(signal, () => pass ?? this.#scope.host.clock.sleep(pollMs, signal));
+      await unlessAborted(signal, pass ?? this.#scope.host.clock.sleep(pollMs, signal));
     }
-  }
-}
-
-/** The outcome of the work; the signal's reason as soon as it aborts, and then the outcome is ignored. */
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  if (signal === undefined) return work();
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

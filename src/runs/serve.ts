@@ -1,7 +1,7 @@
+import { joined, onAbort } from "../abort.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../json.ts";
 import { concurrencyOption, sweepDue } from "./drain.ts";
-import { joined } from "./joined.ts";
 import { lengthOption } from "./options.ts";
 import type { Place } from "./scope.ts";
 
@@ -33,10 +33,10 @@ export async function serve(place: Place, request: ServeRequest): Promise<void> 
   const everyMs = lengthOption(request.everyMs, "everyMs", 1_000);
   const concurrency = concurrencyOption(request.concurrency);
   const { clock, notifier, presence } = host;
-  const over = joined([request.signal, executor.stopped]);
+  const over = joined(request.signal, executor.stopped);
   let woken = new AbortController();
   const wake = () => woken.abort();
-  over.signal.addEventListener("abort", wake);
+  onAbort(over.signal, wake);
   let leasesAskedAt = 0;
   /** True if leases must be checked: at first, on each tick, and when an executor died. */
   let mustAsk = true;

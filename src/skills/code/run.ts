@@ -1,5 +1,6 @@
+import { joined } from "../../abort.ts";
 import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts";
-import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
+import { complete, fail, handOver, park } from "../../engine/ending.ts";
 import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { DurableError, isDurableError } from "../../errors.ts";
@@ -105,7 +106,7 @@ class CodeRun implements BodyRun {
     this.pass = pass;
     this.#pace = pace;
     this.#flights = new Flights(pass);
-    this.siblings = siblingController(pass);
+    this.siblings = joined(pass.signal);
     this.#answers = new Answers(pass);
   }
 

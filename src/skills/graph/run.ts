@@ -1,5 +1,6 @@
+import { joined } from "../../abort.ts";
 import { decodeFields, valueOfFields } from "../../codec/values.ts";
-import { complete, fail, handOver, park, siblingController } from "../../engine/ending.ts";
+import { complete, fail, handOver, park } from "../../engine/ending.ts";
 import { Flights } from "../../engine/flights.ts";
 import { act, guarded, type StepOutcome, type StepSpec, skip } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
@@ -21,7 +22,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
   const frontier = new Frontier(graph, pass.state);
   const flights = new Flights(pass);
   const failures: Failure[] = [];
-  const siblings = siblingController(pass);
+  const siblings = joined(pass.signal);
   const arrive = (step: PlannedStep) => (outcome: StepOutcome) => {
     switch (outcome.kind) {
       case "settled":
