@@ -21,7 +21,7 @@ interface Room {
 }
 
 const nothing = /$^/;
-const data = /^src\/(clock|duration|errors|ids|json|retry|schema)\.ts$/;
+const data = /^src\/(abort|clock|duration|errors|ids|json|retry|schema)\.ts$/;
 const record = /^src\/record\/.+$/;
 const store = /^src\/store\.ts$/;
 const telemetry = /^src\/telemetry\/.+$/;

@@ -6,6 +6,7 @@ import {
   type JsonObject,
   jsonEqual,
   memberSet,
+  type Path,
   type Size,
   setOwn,
   sizeOf,
@@ -38,37 +39,60 @@ export interface Change {
   readonly depth: number;
 }
 
-/**
- * How values of one kind are written and how one becomes another: the kind of a record's fields or of a list's items.
- */
+/** How values of one kind are written, and what they are made of; without the latter they are compared as JSON. */
 export interface Part<T> {
   /** `undefined` if nothing is written. */
-  write(value: T): Json | undefined;
-  /** How the written form of `before` becomes that of `after`; `undefined` if they are equal. */
-  change(before: T, after: T): Change | undefined;
+  write(value: T, path: Path): Json | undefined;
+  /** Of arrays: their items. */
+  readonly items?: Part<unknown>;
+  /** Of objects with keys of any name: their members. */
+  readonly members?: Part<unknown>;
+  /** Of records: each property, its name in JSON, and its part. */
+  readonly fields?: Fields;
 }
 
-const jsonPart: Part<Json> = { write: (json) => json, change: changeBetween };
+type Fields = readonly (readonly [property: string, name: string, part: Part<unknown>])[];
+
+/** Any JSON. */
+export const anyJson: Part<unknown> = {
+  write: (value) => value as Json,
+  get items() {
+    return anyJson;
+  },
+  get members() {
+    return anyJson;
+  },
+};
 
 /** From this length on, a string that only grew is stored as its growth. */
 const longText = 64;
 
 /**
- * How `before` becomes `after`, `undefined` if they are equal. Parts that both share by identity cost next to nothing,
- * which is what makes the cost follow the change.
+ * How the written form of `before` becomes that of `after`, `undefined` if they are equal. Parts that both share by
+ * identity cost next to nothing, which is what makes the cost follow the change.
  */
-export function changeBetween(before: Json, after: Json): Change | undefined {
+export function changeOf<T>(part: Part<T>, before: T, after: T): Change | undefined {
   if (before === after) return undefined;
-  if (isJsonObject(before) && isJsonObject(after)) return changeOfMembers(before, after, jsonPart);
-  if (Array.isArray(before) && Array.isArray(after)) return changeOfItems<Json>(before, after, jsonPart);
-  if (typeof before === "string" && typeof after === "string" && before.length >= longText) {
-    const text = after.slice(before.length);
+  const { items, members, fields } = part;
+  if (items !== undefined && Array.isArray(before) && Array.isArray(after)) return changeOfItems(before, after, items);
+  if (isJsonObject(before) && isJsonObject(after)) {
+    if (members !== undefined) return changeOfMembers(before, after, members);
+    if (fields !== undefined) return changeOfFields(before, after, fields);
+  }
+  const [old, next] = [written(part, before), written(part, after)];
+  if (part !== anyJson) return changeOf(anyJson, old, next);
+  if (typeof old === "string" && typeof next === "string" && old.length >= longText) {
+    const text = next.slice(old.length);
     // A lone surrogate is written differently from one half of a character.
-    if (after.startsWith(before) && !/^[\udc00-\udfff]/.test(text)) {
-      return { delta: ["s", before.length, text], growth: sizeOf(text).bytes - 2, valueGrowth: 0, depth: 0 };
+    if (next.startsWith(old) && !/^[\udc00-\udfff]/.test(text)) {
+      return { delta: ["s", old.length, text], growth: sizeOf(text).bytes - 2, valueGrowth: 0, depth: 0 };
     }
   }
-  return { delta: ["=", after], ...grown(sizeOf(before), sizeOf(after)) };
+  return { delta: ["=", next], ...grown(sizeOf(old), sizeOf(next)) };
+}
+
+function written<T>(part: Part<T>, value: T): Json {
+  return part.write(value, undefined) ?? null;
 }
 
 function grown(before: Size, after: Size): Omit<Change, "delta"> {
@@ -76,7 +100,7 @@ function grown(before: Size, after: Size): Omit<Change, "delta"> {
 }
 
 /** The change of a record by its keys. */
-export function changeOfMembers<T>(
+function changeOfMembers<T>(
   before: Readonly<Record<string, T>>,
   after: Readonly<Record<string, T>>,
   part: Part<T>,
@@ -91,17 +115,36 @@ export function changeOfMembers<T>(
     const value = after[key] as T;
     // An inherited property, such as `constructor`, is never the value of a member.
     if (before[key] === value) continue;
-    if (Object.hasOwn(before, key)) changes.change(key, part.change(before[key] as T, value));
-    else changes.replace(key, undefined, part.write(value));
+    if (Object.hasOwn(before, key)) changes.change(key, changeOf(part, before[key] as T, value));
+    else changes.replace(key, undefined, part.write(value, undefined));
   }
   for (const key of keys) {
-    if (!Object.hasOwn(after, key)) changes.replace(key, part.write(before[key] as T), undefined);
+    if (!Object.hasOwn(after, key)) changes.replace(key, part.write(before[key] as T, undefined), undefined);
+  }
+  return changes.whole();
+}
+
+/** The change of a record by the table of its fields, and of its unknown fields by their keys. */
+function changeOfFields(before: JsonObject, after: JsonObject, fields: Fields): Change | undefined {
+  const changes = new MemberChanges(fields.length);
+  for (const [property, name, part] of fields) {
+    const [a, b] = [before[property], after[property]];
+    if (a === b) continue;
+    if (a !== undefined && b !== undefined) changes.change(name, changeOf(part, a, b));
+    else changes.replace(name, part.write(a, undefined), part.write(b, undefined));
+  }
+  const [a, b] = [before.unknownFields ?? {}, after.unknownFields ?? {}] as [JsonObject, JsonObject];
+  if (a !== b) {
+    changes.reorder(Object.keys(a), Object.keys(b));
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      changes.replace(key, getOwn(a, key), getOwn(b, key));
+    }
   }
   return changes.whole();
 }
 
 /** The changes of an object's members, one by one, and the change of the whole. */
-export class MemberChanges {
+class MemberChanges {
   readonly #set: [string, Json][] = [];
   readonly #inner: [string, Delta][] = [];
   readonly #gone: string[] = [];
@@ -134,7 +177,7 @@ export class MemberChanges {
 
   /** `undefined` is an absent member. */
   replace(key: string, before: Json | undefined, after: Json | undefined): void {
-    if (before !== undefined && after !== undefined) this.change(key, changeBetween(before, after));
+    if (before !== undefined && after !== undefined) this.change(key, changeOf(anyJson, before, after));
     else if (after !== undefined) {
       this.#set.push([key, after]);
       this.#count++;
@@ -185,9 +228,9 @@ function misplaced(before: readonly string[], after: readonly string[]): readonl
 }
 
 /** The change of a list by the positions of its items. */
-export function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
+function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
   if (before === after) return undefined;
-  const isSame = (a: T, b: T) => a === b || jsonEqual(part.write(a) ?? null, part.write(b) ?? null, "in order");
+  const isSame = (a: T, b: T) => a === b || jsonEqual(written(part, a), written(part, b), "in order");
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && isSame(before[start] as T, after[start] as T)) start++;
@@ -197,13 +240,13 @@ export function changeOfItems<T>(before: readonly T[], after: readonly T[], part
   const come = after.slice(start, after.length - end);
   if (gone.length === 0 && come.length === 0) return undefined;
   if (gone.length === 1 && come.length === 1) {
-    const change = part.change(gone[0] as T, come[0] as T);
+    const change = changeOf(part, gone[0] as T, come[0] as T);
     if (change !== undefined && change.delta[0] !== "=") {
       return { ...change, delta: ["e", start, change.delta], depth: change.depth + 1 };
     }
   }
-  const items = come.map((item) => part.write(item) ?? null);
-  const size = grown(sizeOfAll(gone.map((item) => part.write(item) ?? null)), sizeOfAll(items));
+  const items = come.map((item) => written(part, item));
+  const size = grown(sizeOfAll(gone.map((item) => written(part, item))), sizeOfAll(items));
   return {
     delta: ["a", start, gone.length, items],
     growth: size.growth + commas(after.length) - commas(before.length),

@@ -1,12 +1,12 @@
 import { invalidRequest } from "../errors.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, type Path, setOwn } from "../json.ts";
 import type { Fields } from "../record/state.ts";
-import { changeBetween, changeOfItems, changeOfMembers, MemberChanges, type Part } from "./delta.ts";
+import type { Part } from "./delta.ts";
 import { parseEncoded } from "./values.ts";
 
 /**
  * How one part of a record is read from JSON and written to it. Wire names are made here, and nowhere else. `read` is
- * called with `undefined` for a missing field and returns the field's default. `write`, `change` and `map` throw for
+ * called with `undefined` for a missing field and returns the field's default. `write` and `map` throw for
  * every value for which `read` throws, so that only what can be read is stored: values come from untyped JavaScript as
  * well.
  */
@@ -14,18 +14,13 @@ export interface Field<T> extends Part<T> {
   read(json: Json | undefined, path: Path): T;
   write(value: T, path?: Path): Json | undefined;
   /** Converts every user value in the part to another form. */
-  map(value: T, form: ValueForm, path: Path): T;
+  map(value: T, path: Path, form: ValueForm): T;
 }
 
 export type ValueForm = (value: unknown, path: Path) => unknown;
 
 type Row<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 type Known<T> = Omit<T, "unknownFields">;
-
-/** The change of a part that is written unchanged. */
-function changeOfJson(before: unknown, after: unknown) {
-  return changeBetween((before ?? null) as Json, (after ?? null) as Json);
-}
 
 function expected(path: Path, what: string, found: unknown): Error {
   if (found === undefined) return invalidRequest(path, "is missing");
@@ -43,8 +38,7 @@ function plain<T extends Json>(what: string, is: (json: unknown) => json is T, m
   return {
     read: (json, path) => (json === undefined && missing !== undefined ? missing : checked(json, path)),
     write: checked,
-    change: (before, after) => changeOfJson(before, checked(after)),
-    map: (value, _, path) => checked(value, path),
+    map: checked,
   };
 }
 
@@ -72,14 +66,7 @@ function orAbsent(none: null | undefined) {
   return <T>(field: Field<T>): Field<T | undefined> => ({
     read: (json, path) => (json === undefined || json === none ? undefined : field.read(json, path)),
     write: (value, path) => (value === undefined ? none : field.write(value, path)),
-    change(before, after) {
-      if (before !== undefined && after !== undefined) return field.change(before, after);
-      return changeOfJson(
-        before === undefined ? none : field.write(before),
-        after === undefined ? none : field.write(after),
-      );
-    },
-    map: (value, form, path) => (value === undefined ? undefined : field.map(value, form, path)),
+    map: (value, path, form) => (value === undefined ? undefined : field.map(value, path, form)),
   });
 }
 
@@ -101,20 +88,14 @@ export function word<T extends string>(words: readonly T[]): Field<T> {
 
 /** A string that a parser turns into a branded id. */
 export function id<T extends string>(read: (text: unknown, path: Path) => T): Field<T> {
-  return {
-    read,
-    write: read,
-    change: (before, after) => changeOfJson(before, read(after, undefined)),
-    map: (value, _, path) => read(value, path),
-  };
+  return { read, write: read, map: read };
 }
 
 /** A user value in its encoded form. */
 export const value: Field<unknown> = {
   read: (json, path) => (json === undefined ? null : parseEncoded(json, path)),
   write: (encoded) => encoded as Json,
-  change: changeOfJson,
-  map: (encoded, form, path) => form(encoded, path),
+  map: (encoded, path, form) => form(encoded, path),
 };
 
 /** User values by name. */
@@ -126,11 +107,10 @@ export const values: Field<Fields> = {
     return json;
   },
   write: (fields, path) => expectObject(fields, path) as JsonObject,
-  change: (before, after) => changeOfJson(before, expectObject(after)),
-  map: (fields, form, path) => mapEntries(expectObject(fields, path), (item, key) => form(item, at(path, key))),
+  map: (fields, path, form) => mapEntries(expectObject(fields, path), (item, key) => form(item, at(path, key))),
 };
 
-function expectObject<T extends object>(value: T, path?: Path): T {
+function expectObject<T extends object>(value: T, path: Path): T {
   if (isJsonObject(value)) return value;
   throw expected(path, "an object", value);
 }
@@ -154,13 +134,13 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
     // `Array.from`, not `map`, which passes over the holes of an array.
     write: (items, path) =>
       Array.from(expectArray(items, path), (each, index) => item.write(each, at(path, index)) ?? null),
-    change: (before, after) => changeOfItems(before, expectArray(after), item),
-    map: (items, form, path) =>
-      Array.from(expectArray(items, path), (each, index) => item.map(each, form, at(path, index))),
+    map: (items, path, form) =>
+      Array.from(expectArray(items, path), (each, index) => item.map(each, at(path, index), form)),
+    items: item,
   };
 }
 
-function expectArray<T>(items: readonly T[], path?: Path): readonly T[] {
+function expectArray<T>(items: readonly T[], path: Path): readonly T[] {
   if (Array.isArray(items)) return items;
   throw expected(path, "an array", items);
 }
@@ -178,9 +158,9 @@ export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
     },
     write: (items, path) =>
       mapEntries(expectObject(items, path), (each, key) => item.write(each, at(path, key)) ?? null),
-    change: (before, after) => changeOfMembers(before, expectObject(after), item),
-    map: (items, form, path) =>
-      mapEntries(expectObject(items, path), (each, key) => item.map(each, form, at(path, key))),
+    map: (items, path, form) =>
+      mapEntries(expectObject(items, path), (each, key) => item.map(each, at(path, key), form)),
+    members: item,
   };
 }
 
@@ -228,38 +208,20 @@ export function record<T extends object>(missing: "required" | "default", row: R
       for (const [key, part] of Object.entries(source.unknownFields ?? {})) setOwn(members, key, part as Json);
       return members;
     },
-    change(before, after) {
-      if (before === after) return undefined;
-      const [old, next] = [parts(before), parts(expectObject(after))];
-      const members = new MemberChanges(rows.length);
-      for (const [property, name, field] of rows) {
-        const [a, b] = [old[property], next[property]];
-        if (a === b) continue;
-        if (a !== undefined && b !== undefined) members.change(name, field.change(a, b));
-        else members.replace(name, field.write(a), field.write(b));
-      }
-      if (old.unknownFields !== next.unknownFields) {
-        const [a, b] = [(old.unknownFields ?? {}) as JsonObject, (next.unknownFields ?? {}) as JsonObject];
-        members.reorder(Object.keys(a), Object.keys(b));
-        for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-          members.replace(key, getOwn(a, key), getOwn(b, key));
-        }
-      }
-      return members.whole();
-    },
-    map(value, form, path) {
+    map(value, path, form) {
       const source = parts(expectObject(value, path));
       const result: Record<string, unknown> = {};
       for (const [property, name, field] of rows) {
-        const part = field.map(source[property], form, at(path, name));
+        const part = field.map(source[property], at(path, name), form);
         if (part !== undefined) result[property] = part;
       }
       if (source.unknownFields !== undefined) {
         for (const key of Object.keys(source.unknownFields)) if (known.has(key)) throw isNoUnknownField(at(path, key));
-        result.unknownFields = values.map(source.unknownFields, form, path);
+        result.unknownFields = values.map(source.unknownFields, path, form);
       }
       return asRecord<T>(result);
     },
+    fields: rows,
   };
 }
 

@@ -14,7 +14,6 @@ import {
   type Signal,
   type Wait,
 } from "../record/run.ts";
-import { changeBetween } from "./delta.ts";
 import {
   boolean,
   byKey,
@@ -132,7 +131,6 @@ const wait: Field<Wait> = {
     waitKind.write(value?.kind, at(path, "kind"));
     return (waitOf[value.kind] as Field<Wait>).write(value, path);
   },
-  change: (before, after) => changeBetween(wait.write(before) ?? null, wait.write(after) ?? null),
   map: (value) => value,
 };
 
@@ -197,12 +195,12 @@ export function writeRun(value: Run<Json>): JsonObject {
  * ```
  */
 export function encodeRun(value: Run): Run<Json> {
-  return run.map(value, encodeValue, "run") as Run<Json>;
+  return run.map(value, "run", encodeValue) as Run<Json>;
 }
 
 /** The run with its values live. */
 export function decodeRun(value: Run<Json>): Run {
-  return run.map(value, (json, path) => decodeValue(json as Json, path), "run");
+  return run.map(value, "run", (json, path) => decodeValue(json as Json, path));
 }
 
 /** The format number in every body that this version writes; bodies with a larger number are rejected. */

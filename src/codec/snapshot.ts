@@ -2,8 +2,8 @@ import { DurableError, isDurableError } from "../errors.ts";
 import { isJsonObject, type Json, type JsonObject, jsonText, type Size, textSize, utf8Length } from "../json.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyDelta, type Change } from "./delta.ts";
-import { changeOfState, readState, snapshotFormatKey, writeState } from "./state.ts";
+import { applyDelta, type Change, changeOf } from "./delta.ts";
+import { executionState, readState, snapshotFormatKey, writeState } from "./state.ts";
 
 /** A state at a checkpoint, and its representation in the store: a keyframe, and the deltas since. */
 export interface Snapshot {
@@ -45,7 +45,7 @@ export function writeSnapshot(
 ): { readonly body: string; readonly snapshot: WrittenSnapshot } {
   if (before !== undefined) {
     const { keyframeBytes } = before;
-    const { delta = null, growth = 0, valueGrowth = 0, depth = 0 } = changeBetween(before.state, state) ?? {};
+    const { delta = null, growth = 0, valueGrowth = 0, depth = 0 } = changeOfState(before.state, state) ?? {};
     const body = jsonText({ [deltaFormatKey]: deltaFormat, base: before.revision, delta });
     const deltaBytes = before.deltaBytes + Math.max(utf8Length(body), leastDeltaBytes);
     const { bytes, values } = before.size ?? textSize(keyframeBody(before.state));
@@ -60,9 +60,13 @@ export function writeSnapshot(
   return { body, snapshot };
 }
 
-function changeBetween(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
+/**
+ * How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. Both must
+ * be in the form that this version writes: a state that was read without some current field needs a keyframe first.
+ */
+export function changeOfState(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
   try {
-    return changeOfState(before, after);
+    return changeOf(executionState, before, after);
   } catch (error) {
     // The change does not know its places; writing the whole state names the faulty one.
     writeState(after);

@@ -13,7 +13,6 @@ import type {
   Working,
 } from "../record/state.ts";
 import { stateVersion } from "../record/state.ts";
-import type { Change } from "./delta.ts";
 import {
   byKey,
   isNoUnknownField,
@@ -123,7 +122,8 @@ const trace = record<Trace>("default", {
   metrics: metrics,
 });
 
-const executionState = record<ExecutionState>("required", {
+/** The table of a state, by which {@link changeOf} compares two. */
+export const executionState = record<ExecutionState>("required", {
   skillId: requiredText,
   inputs: requiredValues,
   vars: values,
@@ -215,14 +215,6 @@ export function writeState(state: ExecutionState<Json>, path = "state"): JsonObj
 }
 
 /**
- * How the ORCA v1 form of one state becomes that of a later one, in time that follows what they do not share. Both must
- * be in the form that this version writes: a state that was read without some current field needs a keyframe first.
- */
-export function changeOfState(before: ExecutionState<Json>, after: ExecutionState<Json>): Change | undefined {
-  return executionState.change(before, after);
-}
-
-/**
  * The state with its values encoded.
  *
  * @throws `invalid_request` that names the path of a value that cannot be stored; `too_large` that names the path at which
@@ -239,7 +231,7 @@ export function changeOfState(before: ExecutionState<Json>, after: ExecutionStat
  */
 export function encodeState(state: ExecutionState, path = "state", limits?: ValueLimits): ExecutionState<Json> {
   if (Object.hasOwn(state?.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
-  return located(path, (path) => executionState.map(state, encoder(limits), path)) as ExecutionState<Json>;
+  return located(path, (path) => executionState.map(state, path, encoder(limits))) as ExecutionState<Json>;
 }
 
 /**
@@ -256,5 +248,5 @@ export function encodeState(state: ExecutionState, path = "state", limits?: Valu
  * ```
  */
 export function decodeState(state: ExecutionState<Json>, path = "state"): ExecutionState {
-  return located(path, (path) => executionState.map(state, (json, place) => decodeValue(json as Json, place), path));
+  return located(path, (path) => executionState.map(state, path, (json, place) => decodeValue(json as Json, place)));
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { applyDelta, changeBetween, type Delta } from "../../src/codec/delta.ts";
+import { anyJson, applyDelta, changeOf, type Delta } from "../../src/codec/delta.ts";
 import { extent, type Json, sizeOf, utf8Length } from "../../src/json.ts";
 
 /** A value that shares nothing with the given one, as if it had been stored and read. */
@@ -9,7 +9,7 @@ function copy<T>(value: T): T {
 }
 
 function deltaBetween(before: Json, after: Json): Delta | undefined {
-  return changeBetween(before, after)?.delta;
+  return changeOf(anyJson, before, after)?.delta;
 }
 
 /** What comes of `before` by the stored form of the delta to `after`. */
@@ -183,7 +183,7 @@ describe("for any two values", () => {
     const bytesOf = (json: Json) => utf8Length(JSON.stringify(json));
     fc.assert(
       fc.property(pair, ([before, after]) => {
-        const change = changeBetween(before, after);
+        const change = changeOf(anyJson, before, after);
         expect(change?.growth ?? 0).toBe(bytesOf(after) - bytesOf(before));
         expect(change?.valueGrowth ?? 0).toBe(countOf(after) - countOf(before));
         expect(depthOf(after)).toBeLessThanOrEqual(Math.max(depthOf(before), change?.depth ?? 0));

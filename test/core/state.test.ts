@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { applyDelta } from "../../src/codec/delta.ts";
-import { changeOfState, decodeState, encodeState, initialState, readState, writeState } from "../../src/codec/state.ts";
+import { changeOfState } from "../../src/codec/snapshot.ts";
+import { decodeState, encodeState, initialState, readState, writeState } from "../../src/codec/state.ts";
 import { isDurableError } from "../../src/errors.ts";
 import { type Json, type JsonObject, jsonEqual, parseJson, utf8Length, withMember } from "../../src/json.ts";
 import type { ExecutionState, StepResult } from "../../src/record/state.ts";
