@@ -1,20 +1,18 @@
 import { isoTime } from "../clock.ts";
-import { readEntry } from "../codec/entry.ts";
-import { readRunBody, writeTombstone } from "../codec/run.ts";
-import { writeSnapshot } from "../codec/snapshot.ts";
+import { type Entry, readEntry, writeEntryBody } from "../codec/entry.ts";
+import { readRunBody, writeRunBody, writeTombstone } from "../codec/run.ts";
+import { type WrittenSnapshot, writeSnapshot } from "../codec/snapshot.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
-import { newCheckpointId, type RunId, randomFraction, randomHex } from "../ids.ts";
-import type { Json } from "../json.ts";
-import { present } from "../json.ts";
+import { newCheckpointId, type RunId, randomHex } from "../ids.ts";
+import { extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
-import { listedSource } from "../record/lineage.ts";
-import type { RunRecord } from "../record/run.ts";
-import { dueAt } from "../record/run.ts";
-import type { Commit, RunRow } from "../store.ts";
+import type { NewEvent } from "../record/event.ts";
+import { listedSource, sourceRunId } from "../record/lineage.ts";
+import { dueAt, isTerminal, type Run, type RunRecord } from "../record/run.ts";
+import type { ExecutionState } from "../record/state.ts";
+import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
 import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
-import { getRun, heldRow } from "./held.ts";
-import type { JournalHost, JournalScope } from "./host.ts";
-import { checkState, fitEntry, fitRow, isKept } from "./room.ts";
+import type { JournalHost } from "./host.ts";
 
 /** Commit errors after which certainly nothing was written; after any other the outcome is unknown. */
 const certain: readonly ErrorCode[] = [
@@ -156,6 +154,14 @@ async function isOwnEntry(host: JournalHost, { tenant, runId, revision }: RunRow
   return entry?.revision === revision && readEntry(entry).nonce === nonce;
 }
 
+/** The run of a row; `undefined` for a tombstone. */
+export function heldRow(row: RunRow): Held | undefined {
+  if (row.status === undefined) return undefined;
+  const { record } = readRunBody(row.body, `run "${row.runId}"`);
+  if (record === undefined) throw new DurableError("corrupt_data", `run "${row.runId}" has no record`);
+  return { row, record };
+}
+
 function encode(host: JournalHost, base: Held | undefined, change: Change, nonce: string) {
   const now = host.clock.now();
   const revision = (base?.row.revision ?? 0) + 1;
@@ -245,47 +251,172 @@ function checkpointRecord(
   };
 }
 
-/** The answer of a decision, and the change that it wants to write, if any. */
-export interface Decided<T> {
-  readonly change?: Change;
-  readonly answer: T;
+/**
+ * The part of a run's row that stays free for the next writer, in bytes of UTF-8, so that every accepted run can go on, be
+ * read, and end. A newborn leaves room for the largest inbox, a signal for a person's decision, a decision for the waits of
+ * steps, and all of them for the end of the run: an error's message of 4,000 characters takes up to 24,000 bytes.
+ */
+const reserve = { newborn: 128 * 1024, signal: 64 * 1024, decision: 48 * 1024, underWay: 32 * 1024 } as const;
+
+/** The lineage of a descendant may be this much longer than that of its source. */
+const lineageBytes = 2 * 1024;
+/** A row that is fuller than allowed, as older versions wrote it, may still be leased and set aside. */
+const bookkeepingBytes = 256;
+
+function reserved(base: Held | undefined, record: RunRecord<Json>): number {
+  const { run, inbox } = record;
+  if (isTerminal(run.status)) return 0;
+  if (base === undefined) return reserve.newborn - (sourceRunId(run) === undefined ? 0 : lineageBytes);
+  const before = base.record;
+  if (inbox.length > before.inbox.length) return reserve.signal;
+  const isDecided = run.approvalRequest?.decidedAt !== before.run.approvalRequest?.decidedAt;
+  return isDecided ? reserve.decision : reserve.underWay;
 }
 
-export interface Changed<T> {
-  readonly held: Held;
-  readonly answer: T;
-  readonly checkpoint?: SavedCheckpoint;
+/** The longest error message in the row; the whole message is in the state of the checkpoint. */
+const longestMessage = 4_000;
+
+function withShortError(record: RunRecord<Json>): RunRecord<Json> {
+  const { error } = record.run;
+  if (error === undefined || error.message.length <= longestMessage) return record;
+  const message = `${error.message.slice(0, longestMessage)}…`;
+  return { ...record, run: { ...record.run, error: { ...error, message } } };
 }
 
-const decideTries = 100;
+/** A larger result is not stored in the row but read from the head. */
+const maxResultBytes = 64 * 1024;
 
 /**
- * Reads a run, decides, commits, and decides again over the new row if another writer came first. That is safe, since
- * deciding changes nothing: a rejected call throws, and then nothing was written.
+ * The record as its row holds it, and the body of the row.
  *
- * @throws `not_found` if the run is missing, `conflict` if the race goes on for too long.
+ * @throws `too_large` if it leaves too little room for the rest of the run.
  */
-export async function change<T>(
-  scope: JournalScope,
-  runId: RunId,
-  decide: (held: Held, now: number) => Decided<T> | Promise<Decided<T>>,
-): Promise<Changed<T>> {
-  const { host } = scope;
-  let base = await getRun(scope, runId);
-  for (let attempt = 1; attempt <= decideTries; attempt++) {
-    const { change, answer } = await decide(base, host.clock.now());
-    if (change === undefined) return { held: base, answer };
-    const outcome = await write(host, base, change);
-    switch (outcome.kind) {
-      case "committed":
-        return { ...outcome, answer };
-      case "claimed":
-        throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
-      case "conflict":
-        // A row that was read before the pause is stale after it, and then every try would fail while others write.
-        await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
-        base = await getRun(scope, runId);
-    }
+function fitRow(
+  base: Held | undefined,
+  nonce: string,
+  record: RunRecord<Json>,
+): { readonly record: RunRecord<Json>; readonly body: string } {
+  const { isResultInHead: wasInHead, ...rest } = withShortError(record);
+  const isCompleted = rest.run.status === "completed";
+  const inHead: RunRecord<Json> = { ...rest, run: { ...rest.run, result: null }, isResultInHead: true };
+  if (isCompleted && (wasInHead || utf8Length(jsonText(rest.run.result)) > maxResultBytes)) {
+    return fitted(base, nonce, inHead);
   }
-  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
+  const body = writeRunBody(nonce, rest);
+  // Beside a full inbox even a small result may be too large.
+  if (isCompleted && bytesOf(body) > maxRowBytes) return fitted(base, nonce, inHead);
+  return fitted(base, nonce, rest, body);
+}
+
+function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, body = writeRunBody(nonce, record)) {
+  const what = `run "${record.run.runId}"`;
+  checkDepth(body, what);
+  const bytes = bytesOf(body);
+  const most = maxRowBytes - reserved(base, record);
+  const isBookkeeping =
+    base !== undefined && bytes <= maxRowBytes && bytes <= bytesOf(base.row.body) + bookkeepingBytes;
+  if (bytes <= most || isBookkeeping) return { record, body };
+  throw tooLarge(`the row of ${what}`, bytes, most, "put large data into inputs or step results");
+}
+
+/**
+ * Half of the reserve of a run under way must stay free, also if an older version wrote the run.
+ *
+ * @throws `too_large` if an imported run could not go on.
+ */
+export function checkRow({ run }: RunRecord<Json>, body: string): void {
+  checkDepth(body, "the row of the run");
+  const bytes = bytesOf(body);
+  const most = maxRowBytes - (isTerminal(run.status) ? 0 : reserve.underWay / 2);
+  if (bytes > most)
+    throw tooLarge("the row of the run", bytes, most, "shorten its metadata, or let the run end before it is moved");
+}
+
+/** The fields of events that hold an error's message or a person's notes. Their whole text is stored elsewhere. */
+const cuttable = ["error", "message", "notes"] as const;
+
+/**
+ * The body of a history entry. If many events do not fit into one, their messages are cut.
+ *
+ * @throws `too_large`.
+ */
+export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
+  const what = `a history entry of run "${runId}"`;
+  let body = writeEntryBody(entry);
+  for (let length = 1_000; length >= 50 && bytesOf(body) > maxRowBytes; length /= 2) {
+    body = writeEntryBody({ ...entry, events: entry.events.map((event) => withShortTexts(event, length)) });
+  }
+  checkDepth(body, what);
+  const bytes = bytesOf(body);
+  if (bytes <= maxRowBytes) return body;
+  throw tooLarge(what, bytes, maxRowBytes, "let fewer steps end at once, or shorten their names");
+}
+
+function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {
+  const short: Record<string, Json> = {};
+  for (const name of cuttable) {
+    const text = getOwn(event.payload, name);
+    if (typeof text === "string" && text.length > length) short[name] = `${text.slice(0, length)}…`;
+  }
+  return { ...event, payload: { ...event.payload, ...short } };
+}
+
+/** Levels that stay free around a stored value: an answer holds it a few levels deeper. */
+const levelsAround = 10;
+/** And more of them in a run under way, since its outputs become parts of its result. */
+const levelsOfResult = 2;
+
+/** @throws `too_large` if the state could not be read again, or exceeds the limits of its host. */
+export function checkState(
+  { maxStateBytes, maxStateValues }: JournalHost,
+  run: Run<Json>,
+  { size, depth }: Pick<WrittenSnapshot, "size" | "depth">,
+): void {
+  const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
+  const state = `the state of run "${run.runId}"`;
+  if (depth > levels) throw new DurableError("too_large", `${state} would be nested deeper than ${levels} levels`);
+  // A run at its limit must still be able to fail.
+  if (run.status === "failed") return;
+  if (size.bytes > maxStateBytes) {
+    throw new DurableError("too_large", `${state} would take more than ${maxStateBytes} bytes`);
+  }
+  if (size.values > maxStateValues) {
+    throw new DurableError(
+      "too_large",
+      `${state} would have ${size.values} values; at most ${maxStateValues} are allowed`,
+      { hint: tooLargeHint },
+    );
+  }
+}
+
+/**
+ * True if the state has only the data of one that is stored. A limit rejects new data: a run that failed beyond it can be
+ * copied and continued.
+ */
+function isKept(state: ExecutionState<Json>, stored: ExecutionState<Json> | undefined): boolean {
+  return (
+    stored !== undefined &&
+    (Object.keys(state) as (keyof typeof state)[]).every(
+      (name) => typeof state[name] !== "object" || state[name] === stored[name] || name === "output",
+    ) &&
+    (state.output.result ?? stored.output.result) === stored.output.result
+  );
+}
+
+/** @throws `too_large` if a body could not be read again in an answer that holds it. */
+export function checkDepth(body: string, what: string): void {
+  const levels = maxDepth - levelsAround;
+  // A short text cannot hold that many pairs of brackets, so it is not scanned.
+  if (body.length <= 2 * levels || extent(body).depth <= levels) return;
+  throw new DurableError("too_large", `${what} would be nested deeper than ${levels} levels`);
+}
+
+/** Of UTF-8; an upper bound if the text is short enough to fit in any case. */
+function bytesOf(body: string): number {
+  // A UTF-16 unit is at most 3 bytes of UTF-8.
+  return body.length * 3 <= maxRowBytes - reserve.newborn ? body.length * 3 : utf8Length(body);
+}
+
+function tooLarge(what: string, bytes: number, most: number, hint: string): DurableError {
+  return new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} are allowed`, { hint });
 }

@@ -1,12 +1,11 @@
 import { readEntry } from "../codec/entry.ts";
-import { readRunBody } from "../codec/run.ts";
 import { readSnapshot, type Snapshot } from "../codec/snapshot.ts";
 import { DurableError, notFound } from "../errors.ts";
-import type { CheckpointId, RunId } from "../ids.ts";
+import { type CheckpointId, type RunId, randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
-import type { RunRow } from "../store.ts";
-import type { Held } from "./change.ts";
+import type { Change, Held, SavedCheckpoint } from "./change.ts";
+import { heldRow, write } from "./commit.ts";
 import type { JournalScope } from "./host.ts";
 
 /** The run, or `undefined` if there is none or it was deleted. */
@@ -14,14 +13,6 @@ export async function readRun(scope: JournalScope, runId: RunId): Promise<Held |
   const { host, tenant } = scope;
   const row = await host.store.getRun(tenant, runId);
   return row === undefined ? undefined : heldRow(row);
-}
-
-/** The run of a row; `undefined` for a tombstone. */
-export function heldRow(row: RunRow): Held | undefined {
-  if (row.status === undefined) return undefined;
-  const { record } = readRunBody(row.body, `run "${row.runId}"`);
-  if (record === undefined) throw new DurableError("corrupt_data", `run "${row.runId}" has no record`);
-  return { row, record };
 }
 
 /** @throws `not_found` that names the run. */
@@ -54,4 +45,49 @@ export async function getCheckpoint(
   if (snapshots.at(-1)?.revision !== row.revision) throw notFound("state", `the state of ${place} is missing`);
   const snapshot = readSnapshot(snapshots, place);
   return { record, state: snapshot.state, snapshot };
+}
+
+/** The answer of a decision, and the change that it wants to write, if any. */
+export interface Decided<T> {
+  readonly change?: Change;
+  readonly answer: T;
+}
+
+export interface Changed<T> {
+  readonly held: Held;
+  readonly answer: T;
+  readonly checkpoint?: SavedCheckpoint;
+}
+
+const decideTries = 100;
+
+/**
+ * Reads a run, decides, commits, and decides again over the new row if another writer came first. That is safe, since
+ * deciding changes nothing: a rejected call throws, and then nothing was written.
+ *
+ * @throws `not_found` if the run is missing, `conflict` if the race goes on for too long.
+ */
+export async function change<T>(
+  scope: JournalScope,
+  runId: RunId,
+  decide: (held: Held, now: number) => Decided<T> | Promise<Decided<T>>,
+): Promise<Changed<T>> {
+  const { host } = scope;
+  let base = await getRun(scope, runId);
+  for (let attempt = 1; attempt <= decideTries; attempt++) {
+    const { change, answer } = await decide(base, host.clock.now());
+    if (change === undefined) return { held: base, answer };
+    const outcome = await write(host, base, change);
+    switch (outcome.kind) {
+      case "committed":
+        return { ...outcome, answer };
+      case "claimed":
+        throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
+      case "conflict":
+        // A row that was read before the pause is stale after it, and then every try would fail while others write.
+        await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
+        base = await getRun(scope, runId);
+    }
+  }
+  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
 }

@@ -1,8 +1,8 @@
 import { readRunBody } from "../codec/run.ts";
 import { DurableError, isUnreadableData } from "../errors.ts";
 import type { RunId } from "../ids.ts";
-import { erase } from "../journal/commit.ts";
-import { heldRow, missingRun } from "../journal/held.ts";
+import { erase, heldRow } from "../journal/commit.ts";
+import { missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { demand, demandUnleased, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";

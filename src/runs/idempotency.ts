@@ -1,8 +1,7 @@
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
-import { type Changed, change, type Decided } from "../journal/commit.ts";
-import { getRun } from "../journal/held.ts";
+import { type Changed, change, type Decided, getRun } from "../journal/held.ts";
 import { canonicalJson, type Json, present, sha256 } from "../json.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
 import type { Scope } from "./scope.ts";

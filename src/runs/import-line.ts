@@ -5,7 +5,7 @@ import type { Host } from "../engine/host.ts";
 import { isOwnEffect } from "../engine/ledger.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
-import { checkDepth, checkRow, checkState } from "../journal/room.ts";
+import { checkDepth, checkRow, checkState } from "../journal/commit.ts";
 import type { Json } from "../json.ts";
 import { type JsonObject, present, utf8Length } from "../json.ts";
 import { listedSource } from "../record/lineage.ts";

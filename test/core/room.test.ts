@@ -3,7 +3,7 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import { readEntry } from "../../src/codec/entry.ts";
 import type { RunId } from "../../src/ids.ts";
 import { createRuntime, defineSkill, isDurableError, type Runs } from "../../src/index.ts";
-import { fitEntry } from "../../src/journal/room.ts";
+import { fitEntry } from "../../src/journal/commit.ts";
 import { utf8Length } from "../../src/json.ts";
 import { event } from "../../src/record/event.ts";
 import { maxRowBytes } from "../../src/store.ts";
