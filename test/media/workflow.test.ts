@@ -721,20 +721,7 @@ describe(`failures on ${medium}`, () => {
     let isSlow = false;
     const { start, runs, settled } = actor({
       body: async (step) => {
-        const race = Promise.race([
-          step.do("other", async () => {
-            await pause(60);
-            return "other";
-          }),
-          (async () => {
-            // Pure work, which takes another time in each pass.
-            if (isSlow) await pause(60);
-            return step.do("worked", async () => {
-              await pause(20);
-              return "worked";
-            });
-          })(),
-        ]);
+        const race = racing(step, isSlow);
         const risky = step.do("risky", once, async () => {
           if (isDown) throw new Error("down");
         });
@@ -810,20 +797,7 @@ describe(`failures on ${medium}`, () => {
       const acted: string[] = [];
       const hang = () => (isHanging ? new Promise<void>(() => {}) : Promise.resolve());
       const body: WorkflowBody = async (step) => {
-        const race = Promise.race([
-          step.do("other", async () => {
-            await pause(60);
-            return "other";
-          }),
-          (async () => {
-            // Pure work, which takes another time in each pass.
-            if (isSlow) await pause(60);
-            return step.do("worked", async () => {
-              await pause(20);
-              return "worked";
-            });
-          })(),
-        ]);
+        const race = racing(step, isSlow);
         const risky = step.do("risky", once, async () => {
           if (isDown) throw new Error("down");
           await hang();
@@ -902,6 +876,23 @@ describe(`failures on ${medium}`, () => {
     });
   });
 });
+
+/** Two steps, of which the second is asked for after pure work: that takes another time in each pass. */
+function racing(step: WorkflowStep, isSlow: boolean): Promise<string> {
+  return Promise.race([
+    step.do("other", async () => {
+      await pause(60);
+      return "other";
+    }),
+    (async () => {
+      if (isSlow) await pause(60);
+      return step.do("worked", async () => {
+        await pause(20);
+        return "worked";
+      });
+    })(),
+  ]);
+}
 
 /** Passes in real time. */
 function pause(ms: number): Promise<void> {

@@ -3,26 +3,28 @@ import { all } from "../rows.ts";
 import { byKey, erase, isInForce, repeatsCheckpoint, type Tables, verdict } from "../tables.ts";
 import { commitsAnd, decidesBy, type Spoil, saboteur } from "./saboteur.ts";
 
+/** The clause that each operation breaks if it looks at every tenant's rows, beside `tenants.unseen`. */
+const clauseOf = {
+  getRun: "tenants.own",
+  listRuns: "tenants.own",
+  countRuns: "tenants.own",
+  usage: "tenants.own",
+  dueRuns: "due.one-tenant",
+  getEntry: "tenants.own",
+  listEntries: "tenants.own",
+  getSnapshots: "tenants.own",
+  getClaim: "tenants.own",
+  listClaims: "tenants.own",
+} as const satisfies Record<Exclude<keyof Store, "commit" | "close">, string>;
+const readers = Object.keys(clauseOf) as readonly (keyof typeof clauseOf)[];
+
 /** Against tenants and ids: keys that are less than they should be. */
 export const keySaboteurs = [
-  ...(
-    [
-      "getRun",
-      "listRuns",
-      "countRuns",
-      "usage",
-      "dueRuns",
-      "getEntry",
-      "listEntries",
-      "getSnapshots",
-      "getClaim",
-      "listClaims",
-    ] as const
-  ).map((method) =>
+  ...readers.map((method) =>
     saboteur(
       `tenant-ignored-${method.toLowerCase()}`,
       `\`${method}\` looks at every tenant's rows.`,
-      ["tenants.unseen", ...(method === "dueRuns" ? ["due.one-tenant"] : ["tenants.own"])],
+      ["tenants.unseen", clauseOf[method]],
       (good, tables) => ({ [method]: ofEveryTenant(good, tables)[method] }),
     ),
   ),
