@@ -6,9 +6,11 @@ import { dirname, join, normalize, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { applyMigrations, startWorker } from "../../scripts/local-worker.ts";
+import { startWorker } from "../../scripts/local-worker.ts";
 import { httpStatus } from "../../src/errors.ts";
 import { createRuntime } from "../../src/index.ts";
+import { compile } from "../support/compile.ts";
+import { migratedTo } from "../support/migrated.ts";
 
 const pages = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
@@ -72,12 +74,7 @@ test("every other block of code compiles as it stands, for a user of the package
     await writeFile(join(folder, "package.json"), '{ "type": "module" }');
     await symlink(join(process.cwd(), "node_modules"), join(folder, "node_modules"));
     await writeFile(join(folder, "tsconfig.json"), JSON.stringify(userConfig()));
-    const tsc = join(process.cwd(), "node_modules/typescript/bin/tsc");
-    const run = promisify(execFile)(process.execPath, [tsc, "-p", folder, "--pretty", "false"]);
-    const printed = await run.then(
-      ({ stdout }) => stdout,
-      (error: { readonly stdout: string }) => error.stdout,
-    );
+    const printed = await compile(resolve("node_modules/typescript"), folder);
     expect(whole.length).toBeGreaterThan(15);
     expect(printed).toBe("");
   } finally {
@@ -220,7 +217,7 @@ describe.skipIf(!has("bash") || !has("curl"))("with bash and curl", () => {
       ({ page, language, text }) => page === "README.md" && language === "sh" && text.includes("curl"),
     );
     const persistTo = await mkdtemp(join(tmpdir(), "orca-durable-tour-"));
-    await applyMigrations({ persistTo });
+    await migratedTo(persistTo);
     const worker = await startWorker({ persistTo, vars: { API_KEY: "dev-key" } });
     try {
       const script = tour?.text.replaceAll("http://127.0.0.1:8787", worker.url) ?? "";

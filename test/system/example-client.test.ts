@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { applyMigrations, startWorker } from "../../scripts/local-worker.ts";
+import { startWorker } from "../../scripts/local-worker.ts";
+import { migratedTo } from "../support/migrated.ts";
 
 test("the client's example does what its comments say, against a Worker", { timeout: 120_000 }, async () => {
   const persistTo = await mkdtemp(join(tmpdir(), "orca-durable-client-"));
-  await applyMigrations({ persistTo });
+  await migratedTo(persistTo);
   const worker = await startWorker({ persistTo, vars: { API_KEY: "own" } });
   try {
     const env = { ...process.env, ORCA_URL: worker.url, ORCA_KEY: "own" };

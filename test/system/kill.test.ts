@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { applyMigrations, type LocalWorker, startWorker } from "../../scripts/local-worker.ts";
+import { type LocalWorker, startWorker } from "../../scripts/local-worker.ts";
+import { migratedTo } from "../support/migrated.ts";
 
 const key = "key-of-the-kill-test";
 const skill = "text.simple-summarize";
@@ -73,7 +74,7 @@ async function each<T>(items: readonly T[], call: (item: T) => Promise<void>): P
 }
 
 test("after kill -9 under 200 clients every acknowledged run and checkpoint is there, and every run goes on", async () => {
-  await applyMigrations({ persistTo: folder });
+  await migratedTo(folder);
   const first = await start();
   const acknowledged: Acknowledged = { started: new Set(), created: new Set(), saved: [] };
   let isKilled = false;

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { applyMigrations, type LocalWorker, startWorker } from "../../scripts/local-worker.ts";
+import { type LocalWorker, startWorker } from "../../scripts/local-worker.ts";
+import { migratedTo } from "../support/migrated.ts";
 
 interface Call {
   readonly runId: string;
@@ -56,7 +57,7 @@ const called = (stepId: string) => calls.filter((call) => call.stepId === stepId
 const soon = { timeout: 20_000, interval: 50 };
 
 test("after kill -9 in mid-run one scheduled event ends every run, with no request about any of them", async () => {
-  await applyMigrations(place);
+  await migratedTo(place.persistTo);
   const first = await serve();
   const ids: string[] = [];
   for (const skill_id of ["graph", "body", "sleeper"]) {

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright";
-import { applyMigrations, startWorker } from "../../../scripts/local-worker.ts";
+import { startWorker } from "../../../scripts/local-worker.ts";
 import { chromiumLaunchOptions } from "../chromium.ts";
+import { migratedTo } from "../migrated.ts";
 import { type InspectorHome, watchedContext } from "./home.ts";
 
 export const adminKey = "key-of-the-inspector-tests";
@@ -16,7 +17,7 @@ export interface WorkerHome extends InspectorHome {
 
 export async function workerHome(): Promise<WorkerHome> {
   const place = { persistTo: await mkdtemp(join(tmpdir(), "orca-durable-inspector-")), cwd: import.meta.dirname };
-  await applyMigrations(place);
+  await migratedTo(place.persistTo);
   const worker = await startWorker({ ...place, vars: { API_KEY: adminKey } });
   const browser = await chromium.launch(await chromiumLaunchOptions());
   const { context, expectNoFaults } = await watchedContext(browser, () => worker.url);
