@@ -108,7 +108,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   "lists of checkpoints, and history": ["src/runs/checkpoints.ts"],
   events: ["src/runs/events.ts"],
   deletion: ["src/runs/deletion.ts"],
-  migrations: ["src/skills/binding.ts"],
+  "versions of skills, with migrations": ["src/skills/registry.ts"],
   "resume, gates and signals": ["src/runs/continuation.ts"],
   drain: ["src/runs/drain.ts"],
   commits: ["src/journal/commit.ts"],

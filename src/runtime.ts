@@ -12,7 +12,8 @@ import { lengthOption, numberOption } from "./runs/options.ts";
 import { Runs } from "./runs/runs.ts";
 import { serve } from "./runs/serve.ts";
 import { type AnyCapability, CapabilityRegistry } from "./skills/capability.ts";
-import { type Skill, SkillRegistry } from "./skills/skill.ts";
+import { SkillRegistry } from "./skills/registry.ts";
+import type { Skill } from "./skills/skill.ts";
 import type { Store } from "./store.ts";
 import { checkTelemetry, instrumentOf, type Telemetry } from "./telemetry/instrumentation.ts";
 

@@ -7,7 +7,7 @@ import { moved } from "../record/lifecycle.ts";
 import { contextOf } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
-import { underSkill } from "../skills/binding.ts";
+import { underSkill } from "../skills/registry.ts";
 import type { Skill } from "../skills/skill.ts";
 import { measured } from "../telemetry/instrumentation.ts";
 import { messageOf } from "./attempt.ts";

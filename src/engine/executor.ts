@@ -3,7 +3,7 @@ import type { Held } from "../journal/change.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import { leased, released } from "../record/run.ts";
-import type { SkillRegistry } from "../skills/skill.ts";
+import type { SkillRegistry } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
 import { type Departure, type Execution, execute } from "./execute.ts";
 import type { Host } from "./host.ts";

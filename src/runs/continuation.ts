@@ -21,7 +21,7 @@ import {
   type Wait,
 } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
-import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/binding.ts";
+import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { Skill } from "../skills/skill.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";

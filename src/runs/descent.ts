@@ -12,7 +12,7 @@ import { demand, demandEdited, type Precondition, selected } from "../record/pre
 import type { RunRecord } from "../record/run.ts";
 import { released } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
-import { bindSkill, versionOf } from "../skills/binding.ts";
+import { bindSkill, versionOf } from "../skills/registry.ts";
 import type { NewClaim } from "../store.ts";
 import { expectObject } from "./argument.ts";
 import { type Born, earlierRun, settle } from "./birth.ts";

@@ -16,7 +16,7 @@ import { selected } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
 import { dueAt, released } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
-import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/binding.ts";
+import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
 import type { Place, Scope } from "./scope.ts";
 

@@ -241,7 +241,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a migration is chosen by the version of the run",
     weather: "deployed",
-    file: "src/skills/binding.ts",
+    file: "src/skills/registry.ts",
     find: "return state.skillVersion ?? ",
     replace: "return run.skillVersion ?? ",
     seed: "deployed:planted-0",
@@ -281,7 +281,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a run forgets which version it had",
     weather: "deployed",
-    file: "src/skills/binding.ts",
+    file: "src/skills/registry.ts",
     find: "...(version === undefined ? {} : { formerVersions: [...formerVersions, { version, until: headRevision }] }),",
     replace: "",
     seed: "deployed:planted-84",

@@ -1,9 +1,94 @@
-import { DurableError, isDurableError } from "../errors.ts";
+import { DurableError, invalidDefinition, isDurableError, notFound } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { type Migration, migrationsFrom, missingSkill, type Skill, type SkillRegistry } from "./skill.ts";
+import type { CapabilityRegistry } from "./capability.ts";
+import type { Migration, Skill } from "./skill.ts";
+
+/** The registered skills, by id and version. */
+export class SkillRegistry {
+  readonly #byId = new Map<string, Map<string, Skill>>();
+
+  /** @throws `invalid_definition` if two have one id and version, or one uses a capability that is not registered. */
+  constructor(skills: readonly Skill[], capabilities: CapabilityRegistry) {
+    for (const skill of skills) {
+      const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
+      if (versions.has(skill.version)) {
+        throw new DurableError("invalid_definition", `duplicate skill "${skill.id}" version ${skill.version}`);
+      }
+      this.#byId.set(skill.id, versions.set(skill.version, skill));
+      if (skill.body.kind !== "graph") continue;
+      for (const { id, does } of skill.body.graph.steps) {
+        if (does.kind !== "capability" || does.capability !== undefined) continue;
+        if (capabilities.find(does.capabilityId) === undefined) {
+          throw invalidDefinition(
+            `skill "${skill.id}"`,
+            `step "${id}" uses capability "${does.capabilityId}", which is not registered`,
+          );
+        }
+      }
+    }
+  }
+
+  /** The skill of that version; without a version, the one registered last. */
+  find(id: string, version?: string): Skill | undefined {
+    const versions = this.#byId.get(id);
+    return version === undefined ? [...(versions?.values() ?? [])].at(-1) : versions?.get(version);
+  }
+
+  /**
+   * The skill that continues a state of that version, with the migrations in order: this very version, or the one
+   * registered last that has migrations from it. A run that has reached a later version continues with that one, also
+   * from its older states.
+   */
+  successor(id: string, version: string | undefined, reached = version): Successor | undefined {
+    if (reached !== version && version !== undefined) {
+      const ahead = this.successor(id, reached)?.skill;
+      const migrations = ahead && migrationsFrom(ahead, version);
+      if (ahead !== undefined && migrations !== undefined) return { skill: ahead, migrations };
+    }
+    const own = this.find(id, version);
+    if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
+    for (const skill of [...(this.#byId.get(id)?.values() ?? [])].reverse()) {
+      const migrations = migrationsFrom(skill, version);
+      if (migrations !== undefined) return { skill, migrations };
+    }
+    return undefined;
+  }
+
+  /** Every skill, the versions of each in the order of their registration. */
+  all(): readonly Skill[] {
+    return [...this.#byId.values()].flatMap((versions) => [...versions.values()]);
+  }
+
+  /** @throws `not_found` that names the skill. */
+  get(id: string, version?: string): Skill {
+    return this.find(id, version) ?? missingSkill(id, version);
+  }
+}
+
+interface Successor {
+  readonly skill: Skill;
+  readonly migrations: readonly Migration[];
+}
+
+function missingSkill(id: string, version: string | undefined): never {
+  const name = version === undefined ? `"${id}"` : `"${id}" version ${version}`;
+  throw notFound("skill", `skill ${name} is not registered here`);
+}
+
+/** The migrations from that version to the skill's own; empty from its own. `undefined` if there is no path. */
+function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
+  const path: Migration[] = [];
+  for (let version = from; version !== skill.version; ) {
+    const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));
+    if (step === undefined) return undefined;
+    path.push(step);
+    version = step.to ?? skill.version;
+  }
+  return path;
+}
 
 /** A run's state, bound to the skill that continues it in this runtime. */
 export interface Binding {
