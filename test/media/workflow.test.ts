@@ -741,6 +741,36 @@ describe(`failures on ${medium}`, () => {
     }
   });
 
+  played("what a failed run left recorded answers in the same order after a hand-over", async ({ actor }) => {
+    let isSpent = false;
+    const passes: string[][] = [];
+    const { start, runs, settled, later } = actor({
+      isSpent: () => isSpent,
+      body: async (step) => {
+        const seen: string[] = [];
+        passes.push(seen);
+        const call = async (name: string, ms: number) => {
+          await step
+            .do(name, once, async () => {
+              await pause(ms);
+              throw new Error(name);
+            })
+            .finally(() => seen.push(name));
+        };
+        await Promise.all([call("second", 60), call("first", 0)]);
+      },
+    });
+    const { runId } = await start();
+    expect(await settled(runId)).toMatchObject({ status: "failed", error: { stepId: "first" } });
+    isSpent = true;
+    await runs.resume(runId);
+    await settled(runId);
+    expect((await runs.listCheckpoints(runId)).items.at(-1)).toMatchObject({ kind: "step_started" });
+    isSpent = false;
+    expect(await later(0, runId)).toMatchObject({ status: "failed" });
+    expect(passes.slice(1)).toEqual([["second"], ["second", "first"]]);
+  });
+
   played(
     "what a failed run left recorded does not overtake a step that is being recorded",
     async ({ actor, store }) => {

@@ -61,6 +61,11 @@ export class Answers {
     return !this.log.isAwaiting && this.#unanswered === undefined;
   }
 
+  /** True if a new step may begin at once: nothing recorded comes before it, and what did come has its place saved. */
+  get isReady(): boolean {
+    return this.isCaughtUp && !this.log.isUnsaved && this.#nextOptional() === undefined;
+  }
+
   /** The first recorded step that the body must call again and whose answer it has not received. */
   get #unanswered(): string | undefined {
     for (; this.#caughtUp < this.#recorded.length; this.#caughtUp++) {

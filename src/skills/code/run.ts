@@ -166,7 +166,7 @@ class CodeRun implements BodyRun {
       else if (this.#answers.log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
         if (isSpent && flights.inFlight === 0) {
-          await handOver(this.pass);
+          await this.#handOver();
           return true;
         }
         continue;
@@ -197,7 +197,7 @@ class CodeRun implements BodyRun {
         return outcome === "over";
       }
       if (isSpent) {
-        await handOver(this.pass);
+        await this.#handOver();
         return true;
       }
       if (flights.waits.length === 0) await this.#awaitBody();
@@ -243,7 +243,7 @@ class CodeRun implements BodyRun {
         isNewCall = isBegun && isContested;
       }
       this.#answers.asked(id, resolve, isNewCall);
-      if (!this.pass.isSpent && this.#answers.isCaughtUp && !this.#answers.log.isUnsaved) this.#launchHeldBack();
+      if (!this.pass.isSpent && this.#answers.isReady) this.#launchHeldBack();
       this.#stir();
     });
   }
@@ -270,10 +270,18 @@ class CodeRun implements BodyRun {
 
   /** Executes nothing at a place that the next pass would not know. */
   async #launchSaved(): Promise<void> {
-    if (this.#heldBack.size > 0 && this.#answers.log.isUnsaved) {
-      await this.pass.commit((record) => ({ record, events: [], checkpoint: { kind: "step_started" } }));
-    }
+    if (this.#heldBack.size > 0) await this.#savePlaces();
     this.#launchHeldBack();
+  }
+
+  async #handOver(): Promise<void> {
+    await this.#savePlaces();
+    await handOver(this.pass);
+  }
+
+  async #savePlaces(): Promise<void> {
+    if (!this.#answers.log.isUnsaved) return;
+    await this.pass.commit((record) => ({ record, events: [], checkpoint: { kind: "step_started" } }));
   }
 
   #launchHeldBack(): void {
@@ -443,7 +451,7 @@ class CodeRun implements BodyRun {
       return "over";
     }
     if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
-      await handOver(this.pass);
+      await this.#handOver();
       return "over";
     }
     if (this.#heldBack.size > 0) {
