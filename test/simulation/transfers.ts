@@ -172,7 +172,19 @@ export function damage(
   const inner = 1 + draw.below(Math.max(lines.length - 2, 1));
   const places = (fits: (fields: Record<string, unknown>) => boolean) =>
     lines.flatMap((line, index) => (fits(parsed(line)) ? [index] : []));
-  const kind = draw.pick(["cut", "hole", "swap", "twice", "foreign", "broken", "checkpoint", "claim", "newer", "tail"]);
+  const kind = draw.pick([
+    "cut",
+    "hole",
+    "swap",
+    "twice",
+    "foreign",
+    "broken",
+    "checkpoint",
+    "stateless",
+    "claim",
+    "newer",
+    "tail",
+  ]);
   switch (kind) {
     case "cut":
       return { damage: kind, lines: lines.slice(0, draw.chance(0.5) ? -1 : place) };
@@ -194,6 +206,11 @@ export function damage(
       const at = draw.pick(places(({ checkpointId }) => checkpointId !== undefined));
       if (at === undefined) return undefined;
       return { damage: `${kind} at ${at}`, lines: edited(at, (entry) => ({ ...entry, checkpointId: "another" })) };
+    }
+    case "stateless": {
+      const at = draw.pick(places(({ snapshot }) => snapshot !== undefined));
+      if (at === undefined) return undefined;
+      return { damage: `${kind} at ${at}`, lines: edited(at, ({ snapshot: _, ...entry }) => entry) };
     }
     case "claim": {
       const at = draw.pick(places(({ claim }) => claim === "effect"));
