@@ -21,7 +21,7 @@ export interface PruneRequest {
 
 export interface Pruned {
   readonly deleted: number;
-  /** True if the limit was reached: call again. */
+  /** True if runs may be left, since the limit was reached or the platform allows little more work: call again. */
   readonly isMore: boolean;
 }
 
@@ -58,7 +58,7 @@ export async function pruneRuns(
   for await (const { runId, createdAt } of endedRuns(scope, status, "ascending")) {
     if (createdAt >= before) break;
     if (kept.has(runId)) continue;
-    if (deleted === limit) return { deleted, isMore: true };
+    if (deleted === limit || (deleted > 0 && scope.host.isSpent?.())) return { deleted, isMore: true };
     const isDeleted = await eraseWhere(
       scope,
       runId as RunId,

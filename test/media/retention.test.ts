@@ -374,6 +374,21 @@ describe("prune", () => {
   );
 
   test(
+    "stops after a run where the platform allows little more work, and says that others are left",
+    on(async (stage) => {
+      const { store, clock, tenant, runs } = stage;
+      await ended(stage, three);
+      const olderThan = new Date(clock.now());
+      const poor = stage.runtime({ store, isSpent: () => true }).for(tenant);
+      for (const left of [2, 1]) {
+        expect(await pruneRuns(poor, { olderThan })).toEqual({ deleted: 1, isMore: true });
+        expect(await runs.count()).toBe(left);
+      }
+      expect(await pruneRuns(poor, { olderThan })).toEqual({ deleted: 1, isMore: false });
+    }),
+  );
+
+  test(
     "takes the statuses it is told, and refuses those in which a run has not ended",
     on(async (stage) => {
       const { runs, clock } = stage;
