@@ -86,7 +86,8 @@ export function d1Store(db: D1Database): Store {
   /** The first of the commit's claims, in its order, that another run holds. */
   async function heldClaim({ run, claims = [], now }: Commit): Promise<ClaimRow | undefined> {
     const columns = claimColumns.replaceAll(/\b(key|body)\b/g, "claims.$1");
-    const held = `SELECT ${columns} FROM json_each(?) AS wanted JOIN claims
+    // A CROSS JOIN begins with what is wanted, and looks up each by its key.
+    const held = `SELECT ${columns} FROM json_each(?) AS wanted CROSS JOIN claims
       ON claims.tenant = ? AND claims.kind = wanted.value->>0 AND claims.key = wanted.value->>1
       WHERE run_id <> ? AND (lapses_at IS NULL OR lapses_at > ?) ORDER BY wanted.id LIMIT 1`;
     const wanted = JSON.stringify(claims.map(({ kind, key }) => [kind, key]));
