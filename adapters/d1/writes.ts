@@ -32,9 +32,9 @@ export function writesOf(commit: Commit): readonly Write[] {
   const first = over === 0 && run.revision === 1 && entry !== undefined ? firstOf(entry) : undefined;
   return [
     ...(erase === true ? erasing(run) : []),
-    ...batchesOf(claims).map((batch) => claiming(run, batch, now)),
+    ...batchesOf(claims, ({ body }) => body.length).map((batch) => claiming(run, batch, now)),
     fenced(commit, over, first),
-    ...earlier.flatMap((one) => entering(run, one)),
+    ...batchesOf(earlier, lengthOf).flatMap((batch) => enteringMany(run, batch)),
     ...(entry === undefined ? [] : entering(run, { ...entry, revision: run.revision }, first)),
   ];
 }
@@ -58,20 +58,23 @@ function erasing({ tenant, runId }: RunRow): readonly Write[] {
   ];
 }
 
-/** The characters of the claims of one statement: each becomes at most three bytes. */
-const mostClaimCharacters = 500_000;
+/** The characters of the rows of one statement: each becomes at most three bytes. */
+const mostCharacters = 500_000;
+/** What a row needs beside its texts. */
+const charactersPerRow = 500;
 
 // Many in one statement, since an invocation may only run a limited number of them.
-function batchesOf(claims: readonly NewClaim[]): readonly (readonly NewClaim[])[] {
-  const batches: NewClaim[][] = [];
+function batchesOf<Row>(rows: readonly Row[], lengthOf: (row: Row) => number): readonly (readonly Row[])[] {
+  const batches: Row[][] = [];
   let room = 0;
-  for (const claim of claims) {
-    room -= claim.body.length + 500;
+  for (const row of rows) {
+    const length = lengthOf(row) + charactersPerRow;
+    room -= length;
     if (batches.length === 0 || room < 0) {
       batches.push([]);
-      room = mostClaimCharacters - claim.body.length - 500;
+      room = mostCharacters - length;
     }
-    batches.at(-1)?.push(claim);
+    batches.at(-1)?.push(row);
   }
   return batches;
 }
@@ -145,6 +148,33 @@ function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly 
       ],
     ),
   ];
+}
+
+/** Entries of which several fit into one statement, and so each into a row. */
+function enteringMany(run: RunRow, entries: readonly EarlierEntry[]): readonly Write[] {
+  const [only, second] = entries;
+  if (only !== undefined && second === undefined) return entering(run, only);
+  const rows = entries.map(({ revision, checkpointId = null, keyframe = null, body, snapshot = null }) => [
+    revision,
+    checkpointId,
+    keyframe,
+    body,
+    snapshot,
+  ]);
+  // The first entry is in no index, so a body of NULL refuses its checkpoint id.
+  return [
+    [
+      `INSERT INTO entries (id, checkpoint_id, keyframe, body, snapshot)
+        SELECT ${idOf("value->>0")}, value->>1, value->>2,
+          CASE WHEN first_checkpoint_id = value->>1 THEN NULL ELSE value->>3 END, value->>4
+        FROM json_each(?3) CROSS JOIN runs WHERE tenant = ?1 AND run_id = ?2`,
+      [run.tenant, run.runId, JSON.stringify(rows)],
+    ],
+  ];
+}
+
+function lengthOf({ body, snapshot = "" }: EarlierEntry): number {
+  return body.length + snapshot.length;
 }
 
 function bytesOf(text: string): number {

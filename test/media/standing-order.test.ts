@@ -4,7 +4,7 @@ import { intercepted } from "../../src/conformance/faults.ts";
 import { DurableError, defineCapability, type StepConfig, type WorkflowBody } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { defineTelemetry } from "../../src/telemetry/index.ts";
-import { queryBudget } from "../../worker/cloudflare/query-budget.ts";
+import { budgeted, limitedStore } from "../support/queries.ts";
 import { recorder } from "../support/recorder.ts";
 import { leaseMs, type Scene, turn, until } from "../support/scene.ts";
 import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "../support/standing.ts";
@@ -436,7 +436,7 @@ describe(`many steps on ${medium}`, () => {
         const { run } = await clerk.runs.start({ skillId: "body" });
         let ended = run.status as string;
         for (let invocation = 0; invocation < 40 && ended === "running"; invocation++) {
-          const budget = queryBudget(cutOffAt(store, limit), limit);
+          const budget = budgeted(limitedStore(store, limit), limit);
           const worker = actor({ body, store: budget.store, isSpent: budget.isSpent });
           await worker.runtime.drain({ concurrency: budget.concurrency });
           ended = (await clerk.runs.get(run.runId)).status;
@@ -449,15 +449,3 @@ describe(`many steps on ${medium}`, () => {
     );
   }
 });
-
-/** As D1 does it: so many queries, each statement of a commit counted, and then none. */
-function cutOffAt(store: Store, limit: number): Store {
-  let used = 0;
-  return intercepted(store, async ({ method, commit }, proceed) => {
-    const statements =
-      method === "commit" ? 3 + (commit?.entry === undefined ? 0 : 1) + (commit?.claims?.length ?? 0) : 1;
-    used += statements;
-    if (used > limit) throw new DurableError("store_failed", "this invocation has no query left");
-    return proceed();
-  });
-}

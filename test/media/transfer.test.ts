@@ -16,6 +16,7 @@ import {
 } from "../../src/index.ts";
 import type { SnapshotRow, Store } from "../../src/store.ts";
 import { type VirtualClock, virtualClock } from "../support/clock.ts";
+import { limitedStore } from "../support/queries.ts";
 import { leaseMs, onStage, refusalOf, rowsOf, type Stage, until } from "../support/stage.ts";
 
 const on = onStage(harness);
@@ -69,12 +70,13 @@ async function restingRun({ runs, runtime, clock }: Home, runId = "r"): Promise<
 }
 
 /** The lines of a run of many entries: so many that they go into three commits. */
-async function longRun(stage: Stage, runId = "r"): Promise<readonly string[]> {
+async function longRun(stage: Stage, runId = "r", { entries = 250, padding = 0 } = {}): Promise<readonly string[]> {
   const { runs } = home(stage, memoryStore());
   await runs.create({ skillId: "office", runId, inputs: { more: "é".repeat(2_000) }, idempotencyKey: "key" });
   const state = { ...initialState("office", { more: "" }), skillVersion: "1" };
-  for (let iteration = 1; iteration < 250; iteration++) {
-    await saveCheckpoint(runs, runId, { kind: "saved", state: { ...state, iteration } });
+  for (let iteration = 1; iteration < entries; iteration++) {
+    const vars = { padding: `${iteration} `.repeat(padding / 4) };
+    await saveCheckpoint(runs, runId, { kind: "saved", state: { ...state, iteration, vars } });
   }
   return exported(runs, runId);
 }
@@ -83,6 +85,17 @@ async function exported(runs: Runs, runId: string): Promise<readonly string[]> {
   const lines: string[] = [];
   for await (const line of exportRun(runs, runId)) lines.push(line);
   return lines;
+}
+
+/** False where the medium failed. */
+async function isImported({ runs }: Home, lines: readonly string[]): Promise<boolean> {
+  try {
+    await importRun(runs, lines);
+    return true;
+  } catch (error) {
+    if (!isDurableError(error, "store_failed")) throw error;
+    return false;
+  }
 }
 
 /** A stream of lines that fails behind them, as a connection does. */
@@ -564,19 +577,31 @@ describe("an import that is checked", () => {
           if (left-- <= 0) throw new DurableError("store_failed", "Too many queries in this invocation.");
           return proceed();
         });
-        isDone = await importRun(home(stage, poor).runs, lines).then(
-          () => true,
-          (error: unknown) => {
-            if (!isDurableError(error, "store_failed")) throw error;
-            return false;
-          },
-        );
+        isDone = await isImported(home(stage, poor), lines);
         expect(methods.slice(0, 2)).toEqual(["getRun", "commit"]);
       }
       expect(tries).toBe(3);
       expect(await exported(here.runs, "r")).toEqual(lines);
     }),
   );
+
+  // What a Worker of a paid plan, and of the free one, may ask of D1 in one invocation; and little more than one commit takes.
+  for (const [limit, tries] of [
+    [1_000, 1],
+    [50, 1],
+    [8, 4],
+  ] as const) {
+    test(
+      `of 500 entries ends by try ${tries}, with ${limit} queries a try, each statement of a commit counted`,
+      on(async (stage) => {
+        const lines = await longRun(stage, "r", { entries: 500, padding: 4_000 });
+        for (let tried = 1; !(await isImported(home(stage, limitedStore(stage.store, limit)), lines)); tried++) {
+          expect(tried).toBeLessThan(tries);
+        }
+        expect(await exported(home(stage, stage.store).runs, "r")).toEqual(lines);
+      }),
+    );
+  }
 
   test(
     "of many entries is one import, made by several at once, of which each may be ahead",

@@ -13,7 +13,7 @@ import { logError } from "../http/middleware/failure.ts";
 import { inspectorPage } from "../inspector/page.ts";
 import { d1Keys } from "./d1-keys.ts";
 import type { ExecutionContext, RateLimit } from "./platform.ts";
-import { queryBudget } from "./query-budget.ts";
+import { countedDatabase, queryBudget } from "./query-budget.ts";
 import { addressKey, callerKey, countCall } from "./rate-limit.ts";
 
 export { d1Keys } from "./d1-keys.ts";
@@ -110,16 +110,14 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     ? keyed
     : { authenticate };
   const invocation = (env: Bindings, background: (work: Promise<unknown>) => void): Invocation => {
-    const budget = queryBudget(
-      d1Store(env.DB),
-      (positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit) - queriesOfAuth,
-    );
+    const queryLimit = positive(env.D1_QUERY_LIMIT, "D1_QUERY_LIMIT") ?? defaultQueryLimit;
+    const budget = queryBudget(queryLimit - queriesOfAuth);
     const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
     let endsAt = Number.POSITIVE_INFINITY;
     const runtime = createRuntime({
       skills,
       capabilities: typeof capabilities === "function" ? capabilities(env) : capabilities,
-      store: budget.store,
+      store: d1Store(countedDatabase(env.DB, budget)),
       isSpent: (steps) => budget.isSpent(steps) || Date.now() >= endsAt,
       passMs,
       background,
