@@ -10,7 +10,7 @@ import type { KeyStore } from "./auth/keys.ts";
 import { type AppEnv, type Call, callOf, checkCaller, checkRoute, parentHeader, traceHeader, traceOf } from "./call.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
-import { cors, secureHeaders } from "./middleware/browsers.ts";
+import { cors } from "./middleware/cors.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
 import { httpTelemetry } from "./middleware/telemetry.ts";
 import { defaultMaxBodyBytes } from "./request.ts";
@@ -134,13 +134,13 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     await next();
     c.header(traceHeader, c.var.traceId);
     c.header(parentHeader, traceparent);
+    for (const [name, value] of Object.entries(secureHeaders)) if (!c.res.headers.has(name)) c.header(name, value);
     // The platform drops the body of a HEAD answer, but its producer would go on writing.
     if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
   if (options.telemetry !== undefined) app.use(httpTelemetry(options.telemetry, onError));
   if (onAccess !== undefined) app.use(accessLog((c, access) => onAccess(access, callOf<Bindings>(c)), onError));
-  app.use(secureHeaders);
-  app.use(cors((c) => options.corsOrigins?.(callOf<Bindings>(c)) ?? []));
+  if (options.corsOrigins !== undefined) app.use(cors((c) => options.corsOrigins?.(callOf<Bindings>(c)) ?? []));
   app.use(async (c, next) => {
     try {
       await next();
@@ -173,6 +173,16 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   );
   return withRoutes(app);
 }
+
+/** The security headers of every answer, unless its route sets its own: a page has its own policy. */
+const secureHeaders = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
 
 /** An app of Hono, typed by its routes: what each takes and answers. Its `fetch` takes a Request and returns a Response. */
 export type App = ReturnType<typeof withRoutes>;

@@ -1,21 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { AppEnv } from "../call.ts";
 
-/** The security headers of every answer, unless its route sets its own: a page has its own policy. */
-const secure = {
-  "cache-control": "no-store",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-opener-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-} as const;
-
-export const secureHeaders: MiddlewareHandler<AppEnv> = async (c, next) => {
-  await next();
-  for (const [name, value] of Object.entries(secure)) if (!c.res.headers.has(name)) c.header(name, value);
-};
-
 const methods = "GET, HEAD, POST, DELETE";
 const taken =
   "authorization, content-type, x-api-key, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-trace-id";
