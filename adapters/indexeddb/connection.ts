@@ -212,7 +212,7 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
 
 function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
   return new DurableError("unsupported", "IndexedDB is not available on this page", {
-    hint: "a sandboxed frame needs allow-same-origin; a frame of another site or a private window may have none",
+    hint: "a sandboxed frame needs allow-same-origin; a frame of another site or a private window may have no storage",
     ...options,
   });
 }

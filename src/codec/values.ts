@@ -194,7 +194,7 @@ class Walk {
     const isLong = this.#bytes > maxStateBytes;
     if (!isLong && this.#values <= maxStateValues) return;
     const most = isLong ? `${maxStateBytes} bytes` : `${maxStateValues} values`;
-    throw new DurableError("too_large", `${shorten(path)}: up to here it would take more than ${most}`, {
+    throw new DurableError("too_large", `${shorten(path)}: the limit of ${most} is exceeded here`, {
       path: path ?? "",
       hint: tooLargeHint,
     });

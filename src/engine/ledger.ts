@@ -165,9 +165,9 @@ export async function inheritedEffects(
       if (latest.size < maxClaims) continue;
       throw new DurableError(
         "too_large",
-        `run "${source.run.runId}" has ${maxClaims} recorded effects or more, too many to inherit`,
+        `run "${source.run.runId}" has at least ${maxClaims} recorded effects; a replay or fork can copy fewer`,
         {
-          hint: "fork an earlier checkpoint, or run large batches in child runs",
+          hint: "fork an earlier checkpoint, or split large batches over several runs",
         },
       );
     }

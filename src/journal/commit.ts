@@ -349,7 +349,7 @@ export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
   checkDepth(body, what);
   const bytes = bytesOf(body);
   if (bytes <= maxRowBytes) return body;
-  throw tooLarge(what, bytes, maxRowBytes, "let fewer steps end at once, or shorten their names");
+  throw tooLarge(what, bytes, maxRowBytes, "let fewer parallel steps end at the same time, or shorten their names");
 }
 
 function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {

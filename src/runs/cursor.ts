@@ -15,7 +15,7 @@ export function cursorOf({ createdAt, runId }: RunPosition): string {
 export function parseCursor(cursor: string, path: string): RunPosition {
   const [, createdAt = "", runId] = /^(\d{1,15}):(.+)$/.exec(textOf(cursor)) ?? [];
   if (isId(runId)) return { createdAt: Number(createdAt), runId };
-  throw invalidRequest(path, "expected the place that the page before names as the next");
+  throw invalidRequest(path, "expected the `next` of an earlier page");
 }
 
 function textOf(cursor: string): string {

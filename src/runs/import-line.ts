@@ -96,7 +96,7 @@ export class ImportLines {
     if (typeof keyframe !== "number" || (keyframe !== revision && keyframe !== this.#keyframe)) {
       throw invalidRequest(
         `${place}.keyframe`,
-        "expected the revision of the entry, or the keyframe of the previous checkpoint",
+        "expected the entry's own revision, or the same keyframe as the previous checkpoint",
       );
     }
     this.#checkpointIds.add(checkpointId);
@@ -114,7 +114,7 @@ export class ImportLines {
       );
       checkState(this.#host, record.run, { size, depth: checked.depth });
       if (checked.skillId !== undefined && checked.skillId !== record.run.skillId) {
-        throw invalidRequest(`${place}.snapshot`, `the state is not of skill "${record.run.skillId}"`);
+        throw invalidRequest(`${place}.snapshot`, `expected a state of skill "${record.run.skillId}", the skill of the run`);
       }
       return { ...entry, snapshot: checked.body };
     });

@@ -19,7 +19,7 @@ export function awaitedOf(
  */
 export function resultOf({ runId, skillId, status, result, error }: CurrentRun, skill: Skill | undefined): unknown {
   if (skill !== undefined && skillId !== skill.id) {
-    throw invalidRequest("skill", `run "${runId}" is of skill "${skillId}", not "${skill.id}"`);
+    throw invalidRequest("skill", `run "${runId}" executes skill "${skillId}", not skill "${skill.id}"`);
   }
   if (status === "completed") return result;
   if (status === "canceled") {

@@ -126,7 +126,7 @@ export function checkTimes(
     throw invalidDefinition(wrong.at === undefined ? `${path}.retries` : `${path}.retries.${wrong.at}`, wrong.problem);
   }
   if (timeout === undefined) return;
-  const problem = durationProblem(timeout) ?? (msIsZero(timeout) ? "expected more than no time" : undefined);
+  const problem = durationProblem(timeout) ?? (msIsZero(timeout) ? "expected a duration above 0" : undefined);
   if (problem !== undefined) throw invalidDefinition(`${path}.timeout`, problem);
 }
 

@@ -327,7 +327,7 @@ class Findings {
       case "stuck":
         for (const wait of ended.waits) {
           const what = wait.kind === "signal" ? `the signal "${wait.name}"` : "something";
-          const hint = "Give the wait a timeout, or name the signal in `signals` if it does come.";
+          const hint = "Set a timeout, or add the signal to `signals` if it is sent in production.";
           const message = `The run waits for ${what}, which is never sent, and the wait has no timeout. ${hint}`;
           this.add({ kind: "wait", stepId: wait.stepId, message, when });
         }
@@ -335,7 +335,7 @@ class Findings {
       case "endless": {
         const stepId = ended.run.currentStepId;
         const message =
-          "The run waits again and again, and does not end. See that its loop ends, or raise `mostWaits`.";
+          "The run waited more than `mostWaits` times without ending. Make sure that its loop ends, or raise `mostWaits`.";
         this.add({ kind: "wait", ...present({ stepId }), message, when });
         return;
       }
@@ -348,7 +348,8 @@ class Findings {
     if (error === undefined) return;
     const { code, message, stepId } = error;
     if (bodyFaults.includes(code)) {
-      const hint = "Take time, randomness and everything from outside in a step, whose result is recorded.";
+      const hint =
+        "Read the time, random values and everything external inside a step, so that the result is recorded.";
       this.add({ kind: "nondeterminism", ...present({ stepId }), message: `${sentence(message)} ${hint}`, when });
     }
     // For a step it is already known, with its path.
@@ -358,7 +359,7 @@ class Findings {
   }
 
   #unkept(stepId: string | undefined, path: string, message: string, when: string): void {
-    const hint = "Return plain data, or an id by which it is found again.";
+    const hint = "Return plain data, or an id with which the value can be loaded again.";
     this.add({ kind: "value", ...present({ stepId }), path, message: `${sentence(message)} ${hint}`, when });
   }
 
@@ -377,7 +378,7 @@ class Findings {
   compareResults(source: Ended, ended: Ended, when: string): void {
     if (source.run.status !== ended.run.status || isSameEnd(source, ended)) return;
     const message =
-      "All steps answered as they are recorded, and still the body came to another result. It uses something that is not a " +
+      "Every step returned its recorded result, but the body returned a different result. It uses something that is not a " +
       "step's result, such as the time, a random number, or a variable that a step's callback sets.";
     this.add({ kind: "nondeterminism", message, when });
   }
@@ -423,17 +424,17 @@ class Findings {
   }
 
   #doubled({ stepId, sideEffects }: ObservedCall, keyCount: number, usesKey: boolean, when: string): void {
-    const again = "It was called again after it had returned, since its result was not recorded yet";
+    const again = "It was called again after it had returned, because its result was not recorded yet";
     const message =
       sideEffects === undefined && !usesKey
-        ? `${again}. It does not say what it does to the world, and does not read its idempotency key. Declare ` +
-          '`sideEffects`: "none" or "read" if it may be called twice; else hand its idempotency key on.'
+        ? `${again}. It declares no \`sideEffects\` and does not read its idempotency key. Declare ` +
+          '"none" or "read" if it may be called twice; otherwise pass its idempotency key on.'
         : !usesKey
-          ? `${again}, and it does not read its idempotency key: the action happens twice. Hand \`idempotencyKey\` on to ` +
-            "what acts, or declare `isIdempotent: false`, so that a person is asked."
+          ? `${again}, and it does not read its idempotency key, so the action happens twice. Pass \`idempotencyKey\` to ` +
+            "the service that performs the action, or declare `isIdempotent: false`, so that a person is asked."
           : keyCount > 1
-            ? `${again}, and each time under another idempotency key, since its input was another one: the action happens ` +
-              "twice. Take what changes between two calls of the body, such as the time, in a step before."
+            ? `${again}. Each call had a different idempotency key, because its input was different, so the action happens ` +
+              "twice. Read values that change between two calls of the body, such as the time, in an earlier step."
             : undefined;
     if (message !== undefined) this.add({ kind: "effect", stepId, message, when });
   }

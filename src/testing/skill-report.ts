@@ -72,7 +72,7 @@ export function reportText(skillId: string, { problems, steps, run, runCount }: 
     lines.push("", `${kind}${place}${path === undefined ? "" : ` at ${path}`}`);
     lines.push(...wrapped(message), ...wrapped(`First seen: ${when}.`));
   }
-  if (steps.length > 0) lines.push("", "steps that call something");
+  if (steps.length > 0) lines.push("", "steps with a handler or callback");
   for (const { stepId, uses, sideEffects = "not declared", mostCalls, mostKeys, usesKey } of steps) {
     const calls = mostCalls === 1 ? "called once" : `called up to ${mostCalls} times in one run`;
     const keys = mostKeys > 1 ? ` under ${mostKeys} keys` : "";

@@ -96,7 +96,7 @@ describe("effects", () => {
       expect.objectContaining({
         kind: "effect",
         stepId: "charge",
-        message: expect.stringContaining("another idempotency key"),
+        message: expect.stringContaining("a different idempotency key"),
       }),
     );
     const right = bodySkill(async (step, { amount }) => {
@@ -144,7 +144,7 @@ describe("nondeterminism", () => {
       return ++call;
     });
     expect(await problemsOf(skill)).toEqual([
-      expect.objectContaining({ kind: "nondeterminism", message: expect.stringContaining("another result") }),
+      expect.objectContaining({ kind: "nondeterminism", message: expect.stringContaining("a different result") }),
     ]);
   });
 

@@ -47,7 +47,7 @@ test.each(Object.entries(huge))("%s: is refused by the codec, by path", async (_
 test("the parts of a state share its limits", () => {
   const state = { ...initialState("s", { a: "x".repeat(600) }), vars: { b: "x".repeat(600) } };
   expect(() => encodeState(state, "state", { maxStateBytes: 1_000, maxStateValues: 1_000 })).toThrow(
-    "state.vars.b: up to here it would take more than 1000 bytes",
+    "state.vars.b: the limit of 1000 bytes is exceeded here",
   );
 });
 

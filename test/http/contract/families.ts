@@ -246,7 +246,7 @@ export function testFamilies(home: HttpHome): void {
       ["order=sideways", "order: expected ascending or descending"],
       ["skill_id=", "skill_id: expected 1 to 200"],
       ["source_run_id=%C3%A9", "source_run_id: expected 1 to 200"],
-      ["cursor=&offset=1", "offset: expected no offset beside a cursor"],
+      ["cursor=&offset=1", "offset: send either `offset` or `cursor`, not both"],
     ])("asked for by %s are a 400", async (query, message) => {
       const error = await client.refusal("invalid_request", client.get(`/v1/runs?${query}`));
       expect(error.message).toContain(message);

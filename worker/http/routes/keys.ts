@@ -28,7 +28,7 @@ function keysOf(c: Context<AppEnv>): KeyStore {
   const { keys } = c.var;
   if (keys !== undefined) return keys;
   throw new DurableError("not_found", "this service issues no API keys", {
-    hint: "its callers sign in in another way",
+    hint: "this service authenticates its callers by its own login",
   });
 }
 

@@ -55,7 +55,7 @@ export const runRoutes = new Hono<AppEnv>()
  * @throws `invalid_request` if the cursor is malformed, or if there is also an offset.
  */
 function checkedCursor(cursor: string, offset: number): string | undefined {
-  if (offset > 0) throw invalidRequest("offset", "expected no offset beside a cursor");
+  if (offset > 0) throw invalidRequest("offset", "send either `offset` or `cursor`, not both");
   if (cursor === "") return undefined;
   parseCursor(cursor, "cursor");
   return cursor;
