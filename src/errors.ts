@@ -41,6 +41,7 @@ export const httpStatus = {
 /** What is missing, on a `not_found`. */
 export type MissingKind = "run" | "checkpoint" | "state" | "skill" | "capability";
 
+/** The options of a `DurableError`. */
 export interface DurableErrorOptions {
   /** The place of the fault in the input, such as `state.vars.items[3]`. */
   readonly path?: string;
@@ -149,6 +150,7 @@ export interface ErrorContext {
   readonly traceId?: string;
 }
 
+/** A function that is called with a failure and where it occurred. */
 export type OnError = (error: unknown, context?: ErrorContext) => void;
 
 /** What a caller passed, as text for an error message. */

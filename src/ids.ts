@@ -4,6 +4,7 @@ declare const brand: unique symbol;
 
 /** The party that owns a run. It is part of every key of every store. */
 export type TenantId = string & { readonly [brand]: "tenant" };
+/** The id of a run. */
 export type RunId = string & { readonly [brand]: "run" };
 /** Unique within its run only: a checkpoint is addressed by (run id, checkpoint id). */
 export type CheckpointId = string & { readonly [brand]: "checkpoint" };
@@ -59,7 +60,7 @@ export function parseCheckpointId(text: unknown, path = "checkpoint_id"): Checkp
   return parseId(text, path) as CheckpointId;
 }
 
-/** Random bytes, this number of them: those of `crypto.getRandomValues` outside tests. */
+/** Returns this number of random bytes: those of `crypto.getRandomValues` outside tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
 /** The platform's random bytes, drawn many at a time: a call of the platform costs more than a step has time for. */

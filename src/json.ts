@@ -4,6 +4,7 @@ import { hexOf } from "./ids.ts";
 /** A JSON value at rest: it is never mutated, so its parts may be shared. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
+/** A JSON object. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }

@@ -17,6 +17,7 @@ export interface Retries {
   readonly jitter?: number;
 }
 
+/** How the delay grows from one attempt to the next. */
 export type Backoff = (typeof backoffs)[number];
 
 const backoffs = ["constant", "linear", "exponential"] as const;

@@ -17,6 +17,7 @@ import type { Skill } from "./skills/skill.ts";
 import type { Store } from "./store.ts";
 import { checkTelemetry, instrumentOf, type Telemetry } from "./telemetry/instrumentation.ts";
 
+/** The options of `createRuntime`. */
 export interface RuntimeOptions {
   readonly store: Store;
   readonly skills?: readonly Skill[];
@@ -46,9 +47,9 @@ export interface RuntimeOptions {
   readonly maxStateValues?: number;
   /**
    * The limits of tenants; made by `defineQuota`. The usage of a tenant is read from the store at most once in five
-   * seconds, and once more if a birth would be rejected after a deletion here; births in between are added to it. So
-   * the births of several runtimes may pass a bound together. Without this option there is no bound, and nothing is
-   * read.
+   * seconds, and once more if this runtime has deleted runs and would otherwise reject a new one. New runs in between
+   * are added to the usage. Several runtimes together may therefore exceed a limit. Without this option there is no
+   * limit, and nothing is read.
    */
   readonly quota?: TenantQuota;
   /** False if this runtime only decides and commits, and leaves execution to others. Default true. */
@@ -114,6 +115,7 @@ export interface Runtime {
   stop(): Promise<void>;
 }
 
+/** The options of `runtime.serve`. */
 export interface ServeOptions {
   /** Only this tenant's runs; a page drains the signed-in tenant's. */
   readonly tenant?: string;

@@ -77,6 +77,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** The row of a run. */
 export interface RunRow {
   readonly tenant: string;
   readonly runId: string;
@@ -107,12 +108,14 @@ export interface EntryRow {
   readonly body: string;
 }
 
+/** One snapshot, or one delta of a state. */
 export interface SnapshotRow {
   readonly revision: number;
   /** Of any length up to the limit that the store declares; a store splits what its medium cannot hold in one row. */
   readonly body: string;
 }
 
+/** The row of a claim. */
 export interface ClaimRow {
   readonly tenant: string;
   readonly kind: string;
@@ -127,6 +130,7 @@ export interface ClaimRow {
 /** A claim of the committed run: tenant and owner are the row's. */
 export type NewClaim = Omit<ClaimRow, "tenant" | "runId">;
 
+/** The history entry of a commit. */
 export interface NewEntry {
   readonly body: string;
   readonly checkpointId?: string;
@@ -139,6 +143,7 @@ export interface EarlierEntry extends NewEntry {
   readonly revision: number;
 }
 
+/** One write: a run's row, at most one entry, and claims. */
 export interface Commit {
   readonly run: RunRow;
   /** The revision of the row that is replaced, below that of the row; 0 for none. Default `run.revision - 1`. */
@@ -156,6 +161,7 @@ export interface Commit {
   readonly erase?: true;
 }
 
+/** What a commit did: `committed`, `conflict` or `claimed`. */
 export type CommitOutcome =
   | { readonly kind: "committed" }
   | { readonly kind: "conflict" }
@@ -169,6 +175,7 @@ export interface StoreUsage {
   readonly bytes: number;
 }
 
+/** A filter of runs. */
 export interface RunFilter {
   readonly status?: string;
   readonly skillId?: string;
@@ -181,6 +188,7 @@ export interface RunPosition {
   readonly runId: string;
 }
 
+/** A filter and a place in the list of runs. */
 export interface RunQuery extends RunFilter {
   readonly after?: RunPosition;
   readonly offset?: number;
@@ -195,6 +203,7 @@ export interface DuePosition {
   readonly tenant: string;
 }
 
+/** A place in the list of due runs. */
 export interface DueQuery {
   readonly now: number;
   readonly limit: number;
@@ -207,12 +216,14 @@ export interface DueQuery {
   readonly after?: DuePosition;
 }
 
+/** A place in the entries of a run. */
 export interface EntryQuery {
   readonly after?: number;
   readonly limit: number;
   readonly checkpointsOnly?: boolean;
 }
 
+/** A place in the claims of a run. */
 export interface ClaimQuery {
   readonly after?: { readonly kind: string; readonly key: string };
   readonly limit: number;

@@ -44,9 +44,9 @@ const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt,
 /**
  * A store on Cloudflare D1, in the tables of `migrations/`.
  *
- * D1 has no interactive transaction, so a commit is one batch in which a statement fails if nothing may be written:
- * only that rolls a batch back, and not an UPDATE that matches no row. The error of the database determines the
- * outcome.
+ * D1 has no interactive transaction, so a commit is one batch in which a statement fails if nothing may be written. A
+ * batch is rolled back only if a statement fails; an UPDATE that matches no row does not fail. The database error
+ * determines the outcome.
  *
  * Pass the database itself. A session may read from a replica, which has the session's own commits, but those of others
  * only later: weaker than the Store contract.

@@ -18,6 +18,7 @@ import {
 
 export { persistStorage, type Room, storageRoom } from "./room.ts";
 
+/** The options of `indexedDbStore`. */
 export interface IndexedDbStoreOptions {
   /**
    * The database; an origin can have several. Stores on the same database see each other's commits, also across tabs.

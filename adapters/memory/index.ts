@@ -24,7 +24,7 @@ export interface TenantRows {
   readonly claims: Map<string, ClaimRow>;
 }
 
-/** A run as it is kept: its row, its entries and its snapshots. */
+/** A run as it is stored: its row, its entries and its snapshots. */
 export interface StoredRun {
   row: RunRow;
   entries: EntryRow[];

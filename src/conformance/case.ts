@@ -6,6 +6,7 @@ export interface StoreHarness {
   fresh(): Promise<Medium>;
 }
 
+/** A fresh medium, on which a test opens stores. */
 export interface Medium {
   /** A new handle on this medium, with a life of its own. Cases open several, and open again after closing. */
   open(): Promise<Store>;
@@ -13,7 +14,7 @@ export interface Medium {
   remove?(): Promise<void>;
 }
 
-/** One clause of the Store contract, and how to find out that a store keeps it. */
+/** One clause of the Store contract, and the test for it. */
 export interface ConformanceCase {
   /** Short and stable: exemptions and reports name it. */
   readonly id: string;
@@ -23,7 +24,7 @@ export interface ConformanceCase {
   readonly run: (harness: StoreHarness) => Promise<void>;
 }
 
-/** What a case has to play with. */
+/** What a case can use: handles on a fresh medium, ids and times. */
 export interface Stage {
   /** The first handle on the case's medium. */
   readonly store: Store;

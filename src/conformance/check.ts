@@ -8,6 +8,7 @@ export interface Exemption {
   readonly because: string;
 }
 
+/** The options of `checkStore`. */
 export interface CheckOptions {
   /** Cases that are not run. */
   readonly exemptions?: readonly Exemption[];
@@ -17,6 +18,7 @@ export interface CheckOptions {
   readonly timeoutMs?: number;
 }
 
+/** The result of `checkStore`. */
 export interface ConformanceReport {
   readonly passed: number;
   readonly failed: number;
@@ -31,7 +33,7 @@ export interface CaseRun {
   readonly durationMs: number;
 }
 
-/** What became of a case: plain data, fit for JSON. */
+/** The result of a case, as plain JSON data. */
 export type CaseResult =
   | (CaseRun & { readonly outcome: "passed" })
   | (CaseRun & { readonly outcome: "failed"; readonly error: string })

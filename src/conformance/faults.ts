@@ -1,10 +1,12 @@
 import { DurableError } from "../errors.ts";
 import type { Commit, CommitOutcome, Store } from "../store.ts";
 
-/** Stores over any other store that fail or count, to test what is built on the contract. */
+// Stores over any other store that fail or count, to test what is built on the contract.
 
+/** The name of a store's method. */
 export type StoreMethod = Exclude<keyof Store, "close">;
 
+/** One call of a store. */
 export interface StoreCall {
   readonly method: StoreMethod;
   /** Which call of this method it is on this store, from 1. */
@@ -17,7 +19,7 @@ export interface StoreCall {
 export type StrikesWhen = (call: StoreCall) => boolean;
 
 /**
- * Commits, and then rejects all the same: the outcome is there, and its answer is lost. Asked about commits only.
+ * A store that makes a commit and then rejects, so that its answer is lost. `when` is called for commits only.
  *
  * @example
  * ```ts
@@ -37,7 +39,7 @@ export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
 }
 
 /**
- * Rejects without having done anything. Asked about reads as well.
+ * A store whose calls reject before they do anything. `when` is called for reads too.
  *
  * @example
  * ```ts
@@ -55,17 +57,18 @@ export function failingStore(store: Store, when: StrikesWhen): Store {
   });
 }
 
+/** The commit at which a store stops, and when. */
 export interface Crash {
   /** The number of the commit at which it happens, from 1; commits that conflict count. */
   readonly atCommit: number;
   /** Whether that commit is still written. */
   readonly moment: "before" | "after";
-  /** What becomes of that call and of every other that has not been answered: a dead process never hears from it. */
+  /** Whether that call and every call without an answer reject or never settle. */
   readonly calls: "reject" | "hang";
 }
 
 /**
- * Stops for ever at one commit, as a killed process does. `close` still closes the store underneath.
+ * A store that stops for ever at one commit, as a killed process does. `close` still closes the store underneath.
  *
  * @example
  * ```ts
@@ -94,6 +97,7 @@ export function crashingStore(store: Store, { atCommit, moment, calls }: Crash):
   return Object.defineProperty(crashing, "crashed", { get: () => crashed }) as Store & { readonly crashed: boolean };
 }
 
+/** The calls and rows that a store counted. */
 export interface StoreCounts {
   readonly calls: { [Method in StoreMethod]: number };
   /** Of commits that were committed: rows of runs, entries, snapshots and claims. */
@@ -106,7 +110,7 @@ export interface StoreCounts {
 }
 
 /**
- * Counts what passes through, from the moment it was made.
+ * A store that counts its calls and rows, starting at 0.
  *
  * @example
  * ```ts

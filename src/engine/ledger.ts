@@ -61,7 +61,7 @@ export async function planEffect(
     case "failed":
       return { kind: "act", effect: { ...latest, status: "attempted" } };
     case "attempted":
-      // It may have happened. The same key lets the receiver recognise it; if it cannot, a person must decide.
+      // It may have happened. The same key lets the receiver recognize it; if it cannot, a person must decide.
       if (policy.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
       return { kind: "act", effect: latest };
     case "recorded": {

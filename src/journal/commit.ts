@@ -27,7 +27,7 @@ const storeTries = 3;
 const longestPauseMs = 500;
 
 /**
- * One commit over `base`, or the birth of a run if there is none. A commit whose answer was lost is recognised by its
+ * One commit over `base`, or the birth of a run if there is none. A commit whose answer was lost is recognized by its
  * nonce, so that no change is made twice and no change that was made is reported as lost.
  *
  * @throws `too_large` and, for a birth, `quota_exceeded` before anything is written; `store_failed` if the medium keeps

@@ -15,6 +15,7 @@ export const checkpointKinds = [
   "state_edited",
 ] as const;
 
+/** One of `checkpointKinds`. */
 export type CheckpointKind = (typeof checkpointKinds)[number];
 
 /** The record of a checkpoint. It never changes once it is saved. */

@@ -30,6 +30,7 @@ export const eventTypes = [
   "step.sleeping",
 ] as const;
 
+/** One of `eventTypes`. */
 export type EventType = (typeof eventTypes)[number];
 
 /** Stands for the events of a history entry that cannot be read. It is shown, and never stored. */

@@ -21,6 +21,7 @@ export type LifecycleEvent<V = unknown> =
   | { readonly type: "fail"; readonly error: RunError }
   | { readonly type: "cancel" };
 
+/** The type of a lifecycle event. */
 export type LifecycleEventType = LifecycleEvent["type"];
 
 /**
@@ -57,6 +58,7 @@ export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleE
   canceled: { resume: "running" },
 };
 
+/** The result of {@link transition}: the next run, or a refusal. */
 export type Transition<V> =
   | { readonly kind: "moved"; readonly run: Run<V> }
   | { readonly kind: "refused"; readonly error: DurableError };

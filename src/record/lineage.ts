@@ -34,6 +34,7 @@ export function newRecord(birth: Birth): RunRecord<Json> {
   };
 }
 
+/** How a run descends from another. */
 export type DescentKind = "replay" | "fork";
 
 /** The word for each kind of descent on the wire and in metadata. */

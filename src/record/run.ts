@@ -3,7 +3,7 @@ import type { CheckpointId, RunId } from "../ids.ts";
 import { present } from "../json.ts";
 import type { Fields } from "./state.ts";
 
-/** Source: the ORCA durability contract, section 2. */
+/** Every status. Source: the ORCA durability contract, section 2. */
 export const runStatuses = [
   "pending",
   "running",
@@ -15,6 +15,7 @@ export const runStatuses = [
   "canceled",
 ] as const;
 
+/** The status of a run. */
 export type RunStatus = (typeof runStatuses)[number];
 
 /** One execution of a skill, as callers see it. `V` is the form of the values in it. Times are ISO-8601 in UTC. */
@@ -69,7 +70,7 @@ export interface RunError {
 export interface RunRecord<V = unknown> {
   readonly run: Run<V>;
   /**
-   * The number of leases so far. Each lease has its own epoch, by which an executor recognises its hold (a fencing
+   * The number of leases so far. Each lease has its own epoch, by which an executor recognizes its hold (a fencing
    * token).
    */
   readonly epoch: number;
@@ -181,6 +182,7 @@ export interface Signal<V = unknown> {
 /** The most bytes of signals that may wait in a run's inbox. */
 export const maxInboxBytes = 64 * 1024;
 
+/** The statuses of a run that has ended. */
 export const terminalStatuses = ["completed", "failed", "canceled"] as const satisfies readonly RunStatus[];
 
 /**

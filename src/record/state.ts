@@ -75,6 +75,7 @@ export interface RuntimeEvent<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
+/** The part of a state that says what a run is for. */
 export interface Frame<V = unknown> {
   readonly goal: V | null;
   readonly context: Fields<V>;
@@ -85,6 +86,7 @@ export interface Frame<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
+/** The part of a state for notes between steps. */
 export interface Working<V = unknown> {
   readonly artifacts: Fields<V>;
   readonly entities: readonly V[];
@@ -99,6 +101,7 @@ export interface Working<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
+/** The part of a state that describes the result. */
 export interface Output<V = unknown> {
   readonly result: V | null;
   readonly resultType?: string;
@@ -107,12 +110,14 @@ export interface Output<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
+/** The part of a state that records its steps and metrics. */
 export interface Trace<V = unknown> {
   readonly steps: readonly TraceStep<V>[];
   readonly metrics: TraceMetrics<V>;
   readonly unknownFields?: Fields<V>;
 }
 
+/** One step in a trace. */
 export interface TraceStep<V = unknown> {
   readonly stepId: string;
   readonly capabilityId?: string;
@@ -125,6 +130,7 @@ export interface TraceStep<V = unknown> {
   readonly unknownFields?: Fields<V>;
 }
 
+/** The metrics in a trace. */
 export interface TraceMetrics<V = unknown> {
   readonly stepCount: number;
   readonly llmCalls: number;

@@ -57,6 +57,7 @@ export interface ChangedRun extends CurrentRun {
   readonly isRepeat?: true;
 }
 
+/** The run that was resumed, and the checkpoint that it continues from. */
 export interface ResumeOutcome {
   readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;
@@ -64,6 +65,7 @@ export interface ResumeOutcome {
   readonly isRepeat: boolean;
 }
 
+/** The run that a replay or fork made. */
 export interface DescentOutcome {
   readonly run: CurrentRun;
   readonly checkpointId: CheckpointId;

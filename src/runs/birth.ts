@@ -133,7 +133,8 @@ export async function earlierRun(scope: Scope, claim: NewClaim | undefined): Pro
   const earlier = await earlierClaim(scope, claim);
   if (earlier === undefined || claim === undefined) return undefined;
   const held = await readRun(scope, earlier.runId as RunId);
-  if (held === undefined) throw notFound("run", `run "${earlier.runId}", which this idempotency key created, was deleted`);
+  if (held === undefined)
+    throw notFound("run", `run "${earlier.runId}", which this idempotency key created, was deleted`);
   demandSame(claim, earlier);
   return { held, isRepeat: true };
 }

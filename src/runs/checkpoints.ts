@@ -48,6 +48,7 @@ export interface CheckpointQuery {
   readonly limit?: number;
 }
 
+/** A page of checkpoint records. */
 export interface CheckpointPage extends Page<ListedCheckpoint> {
   /** The id of the run's head; absent if the run has no checkpoint. */
   readonly head?: string;

@@ -35,6 +35,7 @@ export interface StateEdit {
   readonly vars?: Fields;
 }
 
+/** The options of a fork, with the edits of its state. */
 export interface ForkDescent extends Descent {
   /**
    * Changes the state from which the fork continues: the selected checkpoint is copied unchanged, and the change is a

@@ -9,6 +9,7 @@ import { countOption } from "./options.ts";
 import type { Place } from "./scope.ts";
 import { type IsGone, type Look, takeDue } from "./take.ts";
 
+/** The options of `runtime.drain`. */
 export interface DrainOptions {
   /** Only this tenant's runs. Default: those of all tenants. */
   readonly tenant?: TenantId;

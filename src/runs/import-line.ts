@@ -114,7 +114,10 @@ export class ImportLines {
       );
       checkState(this.#host, record.run, { size, depth: checked.depth });
       if (checked.skillId !== undefined && checked.skillId !== record.run.skillId) {
-        throw invalidRequest(`${place}.snapshot`, `expected a state of skill "${record.run.skillId}", the skill of the run`);
+        throw invalidRequest(
+          `${place}.snapshot`,
+          `expected a state of skill "${record.run.skillId}", the skill of the run`,
+        );
       }
       return { ...entry, snapshot: checked.body };
     });

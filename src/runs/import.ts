@@ -16,11 +16,11 @@ const mostEntries = 100;
 const mostLength = 1024 * 1024;
 
 /**
- * Imports a run. It is written under a row that is in no list; the last commit brings the claims and makes it visible,
- * so that a crash or an interrupted stream leaves no partial run. The same import may be started again, or that of a
- * later export of the run: it continues where it stopped, which it knows by a digest of the written history, without
- * reading that history again. `runs.delete` removes the rest of an import that is never finished. If an import of up to
- * 4 MiB is rejected, it has written nothing at all.
+ * Imports a run from the lines of an export. It is written under a row that is in no list; the last commit brings the
+ * claims and makes it visible, so that a crash or an interrupted stream leaves no partial run. The same import may be
+ * started again, or that of a later export of the run: it continues where it stopped, which it knows by a digest of the
+ * written history, without reading that history again. `runs.delete` removes the rest of an import that is never
+ * finished. If an import of up to 4 MiB is rejected, it has written nothing at all.
  *
  * Everything is checked before it is written: data that could not be read back, or that does not belong to this run, is
  * rejected.

@@ -12,6 +12,7 @@ import { scopeOf } from "./runs.ts";
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;
 
+/** A run in a lineage, with its relation to the others. */
 export interface RelatedRun {
   readonly runId: RunId;
   readonly isMissing: false;

@@ -58,7 +58,10 @@ export async function saveCheckpoint(
     const { record } = held;
     demand(record, request);
     if (state.skillId !== record.run.skillId) {
-      throw invalidRequest("state.skill_id", `expected a state of skill "${record.run.skillId}", the skill of run "${runId}"`);
+      throw invalidRequest(
+        "state.skill_id",
+        `expected a state of skill "${record.run.skillId}", the skill of run "${runId}"`,
+      );
     }
     if (checkpointId !== undefined) {
       const row = await host.store.getEntry(tenant, id, checkpointId);

@@ -12,7 +12,7 @@ export interface NewRun extends StartOptions {
   readonly inputs?: Fields;
 }
 
-/** The options of a run's birth, beside its skill and inputs. */
+/** The options of a new run, beside its skill and inputs. */
 export interface StartOptions {
   /** Default: a random id. */
   readonly runId?: string;

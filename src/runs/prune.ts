@@ -8,6 +8,7 @@ import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
 
+/** The options of `pruneRuns`. */
 export interface PruneRequest {
   /** Runs that were created before this time. */
   readonly olderThan: Date;
@@ -19,6 +20,7 @@ export interface PruneRequest {
   readonly limit?: number;
 }
 
+/** The result of `pruneRuns`. */
 export interface Pruned {
   readonly deleted: number;
   /** True if runs may be left, since the limit was reached or the platform allows little more work: call again. */
@@ -29,7 +31,7 @@ const pageSize = 100;
 
 /**
  * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that is resumed meanwhile is
- * spared.
+ * not deleted.
  *
  * @throws `invalid_request` that names the field.
  * @example

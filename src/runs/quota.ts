@@ -29,7 +29,7 @@ export interface Quota {
  * export const runtime = createRuntime({ store: memoryStore(), quota });
  * ```
  *
- * @throws `invalid_definition` if it is no function.
+ * @throws `invalid_definition` if the argument is not a function.
  */
 export function defineQuota(limits: (tenant: string) => Quota | Promise<Quota>): TenantQuota {
   if (typeof limits !== "function") {

@@ -53,6 +53,7 @@ export interface StepContext {
   readonly signal: AbortSignal;
 }
 
+/** The function of a capability. */
 export type Handler<Input, Output> = (input: Input, context: StepContext) => Output | Promise<Output>;
 
 /** A definition and the handler that is bound to it here. */
@@ -135,8 +136,7 @@ function msIsZero(duration: unknown): boolean {
 }
 
 /**
- * SHA-256 over a definition, with only the vendors of its schemas: the same before and after anything that happens to a
- * run.
+ * SHA-256 of a definition, which never depends on a run. Of its schemas only the vendor names are included.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ export interface MigrationDefinition {
 }
 
 /**
- * A migration, for the `migrations` of a skill.
+ * Makes a migration, for the `migrations` of a skill.
  *
  * @example
  * ```ts

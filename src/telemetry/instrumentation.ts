@@ -13,8 +13,8 @@ import type { Failure, TelemetryHooks } from "./telemetry.ts";
 export const instrument: unique symbol = Symbol.for("orca-durable.instrument");
 
 /**
- * Hooks, with the code that reports to them what a runtime does. Made by `defineTelemetry`, so that only programs that
- * measure carry that code.
+ * Hooks together with the code that calls them. Made by `defineTelemetry`, so that only programs that measure carry that
+ * code.
  */
 export interface Telemetry {
   readonly hooks: TelemetryHooks;
@@ -46,7 +46,7 @@ export interface Instrumentation {
   drain<T>(executor: string, drain: (below: Instrumentation) => Promise<T>): Promise<T>;
   /** The due runs that a drain saw. */
   drained(seen: { readonly taken: number; readonly passedOver: number; readonly left: number }): void;
-  /** One call of an action, by the action's name; `failureOf` recognises a failure. */
+  /** One call of an action, by the action's name; `failureOf` recognizes a failure. */
   attempt<T>(
     uses: string,
     context: { readonly runId: string; readonly stepId: string; readonly attempt: number },

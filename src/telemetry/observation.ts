@@ -13,7 +13,7 @@ import {
 } from "./telemetry.ts";
 
 /**
- * Turns hooks into the `telemetry` option of a runtime or an app, which reports to them what is done.
+ * Makes the `telemetry` option of a runtime or an app, which calls these hooks.
  *
  * @example
  * ```ts

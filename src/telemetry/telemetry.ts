@@ -6,8 +6,8 @@ import type { Store } from "../store.ts";
  * Where measurements and spans go, in OpenTelemetry's terms and names, without a dependency on it. A few lines map them
  * to `@opentelemetry/api`; see `examples/opentelemetry`. `Span` is any value that the hooks use for a span.
  *
- * Hooks are called synchronously and should only take note. If a hook throws or its promise rejects, `onError` of the
- * runtime or app is called, and the work goes on undisturbed.
+ * Hooks are called synchronously and should return quickly. If a hook throws or its promise rejects, `onError` of the
+ * runtime or app is called, and the work continues.
  */
 export interface TelemetryHooks<Span = unknown> {
   /** Begins a span, now. If it returns `undefined`, no other hook is called for this span. */
@@ -22,8 +22,10 @@ export interface TelemetryHooks<Span = unknown> {
   readonly dbSystem?: string;
 }
 
+/** The attributes of a measurement or span. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
+/** How a span begins. */
 export interface SpanStart<Span = unknown> {
   readonly name: string;
   readonly kind: "internal" | "client" | "server";
@@ -42,12 +44,14 @@ export interface RemoteSpan {
   readonly traceFlags: number;
 }
 
+/** How a span ended. */
 export interface SpanEnd {
   readonly attributes: Attributes;
   /** Present if the status of the span is an error. Its `type` is also the attribute `error.type`. */
   readonly error?: Failure;
 }
 
+/** The kind, unit and description of one measurement. */
 export interface Instrument {
   readonly kind: "counter" | "histogram";
   /** In UCUM. */
@@ -72,6 +76,7 @@ export const instruments = {
   "orca.leases.lost": count("{lease}", "Passes that lost their run."),
 } as const satisfies Readonly<Record<string, Instrument>>;
 
+/** One of the names in `instruments`. */
 export type InstrumentName = keyof typeof instruments;
 
 /** Hooks whose failures disturb nothing, and the span under which they are called. */
@@ -148,7 +153,7 @@ export function observerOf(hooks: TelemetryHooks, onError: (error: unknown) => v
   };
 }
 
-/** Measures work. `failureOf` recognises a failure that is returned rather than thrown. */
+/** Measures work. `failureOf` recognizes a failure that is returned rather than thrown. */
 export async function observe<T>(
   observation: Observation,
   work: () => Promise<T>,

@@ -13,6 +13,7 @@ import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./tr
 /** The lines of a run, as `exportRun` makes them. */
 export type ExportedRun = Iterable<string> | AsyncIterable<string>;
 
+/** The options of `checkSkill`. */
 export interface SkillCheck<Inputs = Fields> {
   readonly inputs: Inputs;
   /**
@@ -48,7 +49,7 @@ const longestDelayMs = 50;
  * checkpoint. Exported runs are replayed against the skill as well.
  *
  * It does not cover paths that these inputs do not take. It sees only that a handler reads its idempotency key, not
- * whether the receiver honours it.
+ * whether the receiver honors it.
  *
  * @throws the errors of `start` for the inputs, of an import for a history, and of `createRuntime` for the skill.
  * @example

@@ -15,12 +15,14 @@ export interface MockContext {
  */
 export type Mock<Context extends MockContext = MockContext> = MockFunction<Context> | FixedMock;
 
+/** A mock with a fixed outcome. */
 export type FixedMock =
   | { readonly returns: unknown; readonly times?: number }
   | { readonly throws: unknown; readonly times?: number }
   | { readonly timesOut: true; readonly times?: number };
 
 // The type of a method, so that a function may declare the type of its input.
+/** A mock that is a function. */
 export type MockFunction<Context extends MockContext> = {
   answer(input: unknown, context: Context): unknown;
 }["answer"];

@@ -4,11 +4,11 @@ import type { SideEffects } from "../skills/capability.ts";
 /**
  * What can be wrong with a skill.
  *
- * - `effect`: a crash repeats an action in a way that its receiver cannot recognise.
+ * - `effect`: a crash repeats an action in a way that its receiver cannot recognize.
  * - `nondeterminism`: the body takes another path, or has another result, when it is called again.
  * - `value`: a value that cannot be stored.
  * - `wait`: the run waits for something that never comes, or does not end.
- * - `end`: the run ends in another way when it is disturbed.
+ * - `end`: the run ends differently when it is disturbed.
  */
 export type ProblemKind = (typeof problemKinds)[number];
 
@@ -17,6 +17,7 @@ export const problemKinds = ["effect", "nondeterminism", "value", "wait", "end"]
 
 const lineLength = 110;
 
+/** One problem that `checkSkill` found. */
 export interface SkillProblem {
   readonly kind: ProblemKind;
   /** The step, if one is known. */

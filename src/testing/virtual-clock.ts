@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 
+/** The options of `virtualClock`. */
 export interface VirtualClockOptions {
   /** The time at the start, in milliseconds since 1970. Default: the real time. */
   readonly now?: number;
@@ -15,12 +16,12 @@ export interface VirtualClockOptions {
 /** A clock that skips time during which everything only waits. Made by {@link virtualClock}. */
 export interface VirtualClock extends Clock {
   /**
-   * Moves the time on, past one sleep after the other in the order in which they are due, and lets each of them have its
-   * consequences before the next. Resolves when all is quiet at the new time.
+   * Advances the time. Sleeps end one by one in the order in which they are due, and everything that follows from one
+   * sleep happens before the next ends. Resolves when all is quiet at the new time.
    */
   advance(ms: number): Promise<void>;
   /**
-   * Keeps the time where it is until `work` has settled, and resolves with its result. For work that takes real time,
+   * Stops the time until `work` has settled, and resolves with its result. For work that takes real time,
    * such as a request, which the clock cannot see.
    */
   during<T>(work: PromiseLike<T>): Promise<T>;
@@ -35,8 +36,8 @@ interface Sleeper {
  * A clock for tests, in which days pass at once. Time stands still while anything moves; when everything only sleeps,
  * it jumps to the sleep that is due first, and ends it in a separate turn of the event loop.
  *
- * That everything only sleeps is a guess: for some turns of the event loop no sleep began or ended. Promises, timers of
- * 0 ms and the memory store fit into that. Put longer work into `during`, and stores on a real medium into
+ * The clock assumes that everything sleeps if no sleep begins or ends for some turns of the event loop. That is long
+ * enough for promises, timers of 0 ms and the memory store. Put longer work into `during`, and stores on a real medium into
  * `timelessStore`; otherwise a timeout of an hour may end before the medium has answered.
  *
  * @example

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { doors, emitDeclarations, examplesIn, type PublicName, publicNames } from "../../scripts/api.ts";
 import { digestOf, digestOfFiles, digestOfPackage, keptFolder } from "../../scripts/kept.ts";
+import { firstSentence, namesPage, unexplained } from "../../scripts/names.ts";
 import { compile, compilerVersion } from "../support/compile.ts";
 
 // The package as its users have it: its declarations in node_modules, beside its dependencies, and nothing of this repository.
@@ -116,13 +117,28 @@ test("every example compiles for a user of the package", { timeout: 120_000 }, a
   expect(examples.length).toBeGreaterThan(50);
 });
 
-test("docs/names.md has every name that a door exports, and no other", () => {
-  const [, ...sections] = readFileSync("docs/names.md", "utf8").split(/^## /m);
-  const listed = sections.flatMap((section) => {
-    const door = /^`(.+)`/.exec(section)?.[1];
-    return [...section.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(([, name]) => `${door}: ${name}`);
+describe("docs/names.md", () => {
+  test("has every name that a door exports, with the first sentence of its docstring (`npm run names` writes it)", () => {
+    const page = readFileSync("docs/names.md", "utf8");
+    expect(page).toBe(namesPage(page, names));
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)];
+    expect(rows.map(([, name]) => name).toSorted()).toEqual(names.map(({ name }) => name).toSorted());
   });
-  expect(listed.toSorted()).toEqual(names.map(({ door, name }) => `${door}: ${name}`).toSorted());
+
+  test("has something to say about every name", () => {
+    expect(unexplained(names)).toEqual([]);
+  });
+
+  test.each([
+    ["One line.", "One line"],
+    ["A state, as `a.b` or\n{@link Other} has it. Nothing more.", "A state, as `a.b` or `Other` has it"],
+    ["A sentence, e.g. this one. `Code` begins the next.", "A sentence, e.g. this one"],
+    ["A heading of a list.\n\n- one\n- two", "A heading of a list"],
+    ["What it is.\n\n@example\nOther text.", "What it is"],
+    ["\n@internal", ""],
+  ])("a row is the first sentence: %j", (docstring, sentence) => {
+    expect(firstSentence(docstring)).toBe(sentence);
+  });
 });
 
 describe("the package compiles for its users", () => {

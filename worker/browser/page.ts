@@ -17,6 +17,7 @@ import { present } from "../../src/json.ts";
 import { controlled } from "./registration.ts";
 import { announceServing, defaultDatabase } from "./serving.ts";
 
+/** The options of `createPage`. */
 export interface PageOptions
   extends Pick<IndexedDbStoreOptions, "durability">,
     Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry" | "onError"> {

@@ -42,6 +42,7 @@ export type ServiceWorkerCallers =
       readonly authenticate: (call: Call<ServiceWorkerFetchEvent>) => Caller | Promise<Caller>;
     };
 
+/** The options of `createServiceWorker`. */
 export type ServiceWorkerOptions = ServiceWorkerCallers &
   Pick<IndexedDbStoreOptions, "durability"> &
   Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
@@ -79,6 +80,7 @@ export type ServiceWorkerOptions = ServiceWorkerCallers &
     readonly onError?: OnError;
   };
 
+/** The result of `createServiceWorker`. */
 export interface DurableServiceWorker {
   /**
    * Answers the request if it belongs to the service, and returns true. Otherwise returns false, and the request is

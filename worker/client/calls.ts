@@ -9,8 +9,11 @@ import { type StreamWatchOptions, watch } from "./watch.ts";
 
 /** Every route of the service, by path and method, with its input and output. */
 export type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
+/** The path of a route. */
 export type Path = keyof Endpoints & string;
+/** A method of a route, such as `$get`. */
 export type Method<P extends Path> = keyof Endpoints[P] & `$${string}`;
+/** The input of a route. */
 export type Input<P extends Path, M extends Method<P>> = Endpoints[P][M] extends { readonly input: infer Taken }
   ? Taken
   : never;
@@ -24,7 +27,9 @@ export type Asked<P extends Path, M extends Method<P>> =
     : never;
 /** The content of a request to a route: the ids in its path, its query and its body. */
 type Saying<P extends Path, M extends Method<P>> = Omit<Input<P, M>, "query"> & { readonly query?: Asked<P, M> };
+/** The body of the answer of a route. */
 export type Answer<P extends Path, M extends Method<P>> = AnswerOf<Endpoints[P][M]>;
+/** The body of the answer of an endpoint. */
 export type AnswerOf<Endpoint> = Endpoint extends { readonly output: infer Body; readonly outputFormat: "json" }
   ? Body
   : never;

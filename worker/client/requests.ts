@@ -1,6 +1,7 @@
 import { DurableError } from "../../src/errors.ts";
 import { failureOf } from "./failure.ts";
 
+/** The options of `createClient`. */
 export interface ClientOptions {
   readonly apiKey?: string;
   /** Headers of every request, such as the cookie or token of your own login. */

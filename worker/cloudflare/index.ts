@@ -44,6 +44,7 @@ export interface Env {
   readonly D1_QUERY_LIMIT?: string;
 }
 
+/** The options of `createWorker`. */
 export interface WorkerOptions<Bindings extends Env> {
   readonly skills: readonly Skill[];
   /** The capabilities, or a function of the bindings that returns them. */

@@ -42,6 +42,7 @@ export interface WorkflowStep {
   waitForApproval(name: string): Promise<Approval>;
 }
 
+/** The options of one step. */
 export interface StepConfig {
   /** Default: five more attempts, after 10 seconds, and then after twice the delay before. */
   readonly retries?: StepRetries;
@@ -55,7 +56,7 @@ export interface StepConfig {
   readonly isIdempotent?: boolean;
 }
 
-/** How often a failed step is tried again; its delay may follow from the error. */
+/** How often a failed step is tried again; the delay may depend on the error. */
 export interface StepRetries extends Omit<Retries, "delay"> {
   readonly delay?: Duration | DelayFunction;
 }
@@ -63,6 +64,7 @@ export interface StepRetries extends Omit<Retries, "delay"> {
 /** The delay after a failed attempt. */
 export type DelayFunction = (failed: { ctx: WorkflowStepContext; error: Error }) => Duration | Promise<Duration>;
 
+/** The argument of a step's callback. */
 export interface WorkflowStepContext {
   /** `count` is 1 for the first step of that name. */
   readonly step: { readonly name: string; readonly count: number };
@@ -84,6 +86,7 @@ export interface WorkflowStepContext {
   readonly signal: AbortSignal;
 }
 
+/** The event that `step.waitForEvent` resolves with. */
 export interface WorkflowStepEvent<T> {
   readonly payload: Readonly<T>;
   readonly timestamp: Date;

@@ -46,6 +46,7 @@ export interface Scope {
   readonly outputs: Fields;
 }
 
+/** The members that every step of a graph has. */
 export interface StepBase {
   /** Any text of 1 to 256 characters, unique in the skill. */
   readonly id: string;
@@ -86,11 +87,12 @@ export interface SignalStep extends StepBase {
   readonly waitFor: { readonly signal: string; readonly timeout?: Duration };
 }
 
-/** A step that only takes time (a timer). */
+/** A step that sleeps (a timer). */
 export interface SleepStep extends StepBase {
   readonly sleep: Duration;
 }
 
+/** One step of a graph. */
 export type GraphStep = CapabilityStep | SignalStep | SleepStep;
 
 /** A graph in which every reference is known to lead to a value. Made by {@link parseGraph}. */

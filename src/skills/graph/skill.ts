@@ -23,10 +23,10 @@ export type CheckedStep<Step> = [UnknownMember<Step>] extends [never]
   ? FittingStep<Step>
   : Step & Without<UnknownMember<Step>>;
 
-/** Members that no step has: literals of a generic type are not looked at for them otherwise. */
+/** Unknown members of a step. TypeScript does not check a literal of a generic type for excess properties. */
 export type UnknownMember<Step> = Exclude<keyof Step, MemberOf<GraphStep>>;
 
-/** The members of any of these. */
+/** The names of all members of a union of step types. */
 export type MemberOf<Step> = Step extends unknown ? keyof Step : never;
 
 /** The step, if its mappings fit its capability. */

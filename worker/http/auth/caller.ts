@@ -1,5 +1,6 @@
 /** The roles of callers. Each role includes those before it: read, start and change runs, administer. */
 export const roles = ["read", "execute", "admin"] as const;
+/** What a caller may do; each role includes those before it. */
 export type Role = (typeof roles)[number];
 
 /** The caller of a request. */

@@ -57,6 +57,7 @@ export const trace = v.object({
   steps: v.array(traceStep),
   metrics: traceMetrics,
 });
+/** The trace of a run on the wire. */
 export type TraceAnswer = v.InferOutput<typeof trace>;
 
 export const lineageNode = v.object({

@@ -52,6 +52,7 @@ const runFields = {
 };
 
 export const run = v.pipe(v.object(runFields), v.description("One execution of a skill. Times are ISO 8601 in UTC."));
+/** A run on the wire. */
 export type RunAnswer = v.InferOutput<typeof run>;
 
 export const replayMark = v.pipe(
@@ -103,6 +104,7 @@ export const runEvent = v.object({
   trace_id: textOrNull,
   payload: jsonObject,
 });
+/** An event on the wire. */
 export type EventAnswer = v.InferOutput<typeof runEvent>;
 
 export const failureAnswer = v.object({
