@@ -38,7 +38,7 @@ describe("a failure", () => {
     ["a text", "secret"],
     ["nothing", undefined],
     ["an object", { message: "secret", stack: "at secret.ts:1:1" }],
-  ])("that is not ours is a 500 that tells nothing of it: %s", async (_name, thrown) => {
+  ])("that is not a DurableError is a 500 without its text: %s", async (_name, thrown) => {
     const { app, told } = failing(thrown);
     const response = await app.fetch(get("/v1/runs", { "x-trace-id": "t-1" }));
     expect(response.status).toBe(500);
@@ -101,7 +101,7 @@ describe("a failure", () => {
 });
 
 describe("the app", () => {
-  test("hands the platform's bindings on, and its waitUntil", async () => {
+  test("passes on the platform's bindings and its waitUntil", async () => {
     const awaited: Promise<unknown>[] = [];
     const bindings = { secret: "s" };
     const app = createApp<typeof bindings>({
@@ -130,7 +130,7 @@ describe("the app", () => {
     await Promise.all(awaited);
   });
 
-  test("takes the size of bodies that it is told", async () => {
+  test("accepts bodies up to maxBodyBytes", async () => {
     const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyBytes: 60 });
     const small = await app.fetch(post("/run_async", { skill_id: "http.chain", inputs: { a: 1 } }));
     expect(small.status).toBe(202);
@@ -140,7 +140,7 @@ describe("the app", () => {
   });
 });
 
-describe("what goes wrong in onError itself", () => {
+describe("an error in onError itself", () => {
   test("is printed with the failure, and the answer is what it would have been", async () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => {});
     const failure = new TypeError("the request failed");
@@ -169,7 +169,7 @@ describe("the app's options", () => {
   const untyped = (value: unknown) => value as number;
   const noNumbers = [Number.NaN, "1000", null, {}, 0, -1].map(untyped);
 
-  test.each(["maxBodyBytes", "maxImportBytes"])("refuse what is no %s, by name, and take what is", (name) => {
+  test.each(["maxBodyBytes", "maxImportBytes"])("reject an invalid %s by name, and accept a valid one", (name) => {
     const appWith = (value: number) =>
       createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, [name]: value });
     for (const value of noNumbers) {
@@ -180,7 +180,7 @@ describe("the app's options", () => {
     for (const value of [1, 10_000_000, Number.POSITIVE_INFINITY]) appWith(value);
   });
 
-  test("refuse what is no maxBodyValues, by name", () => {
+  test("reject an invalid maxBodyValues by name", () => {
     const appWith = (maxBodyValues: number) =>
       createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyValues });
     for (const value of [...noNumbers, 1.5, Number.POSITIVE_INFINITY]) {
@@ -190,7 +190,7 @@ describe("the app's options", () => {
     appWith(1);
   });
 
-  test.each(["pollMs", "maxPollMs", "heartbeatMs", "maxMs"])("refuse what is no stream.%s, by name", (name) => {
+  test.each(["pollMs", "maxPollMs", "heartbeatMs", "maxMs"])("reject an invalid stream.%s by name", (name) => {
     const appWith = (value: number) =>
       createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, stream: { [name]: value } });
     for (const value of [...noNumbers, Number.POSITIVE_INFINITY]) {
@@ -201,7 +201,7 @@ describe("the app's options", () => {
   });
 });
 
-test("takes the number of values in a body that it is told", async () => {
+test("accepts bodies of up to maxBodyValues values", async () => {
   const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs, maxBodyValues: 6 });
   // The body, the id, the inputs, an array and what is in it.
   const start = (items: readonly number[]) =>
@@ -215,7 +215,7 @@ test("takes the number of values in a body that it is told", async () => {
 });
 
 describe("API keys", () => {
-  test("none at all shut the service, but for its health and its document", async () => {
+  test("none at all: only the health and the document are served", async () => {
     const authenticate = apiKeys([]);
     const app = createApp({ authenticate: ({ request }) => authenticate(request), runs, onError: () => {} });
     for (const headers of [{}, { "x-api-key": "" }, { "x-api-key": "undefined" }]) {

@@ -16,7 +16,7 @@ const asked = (key?: string) =>
   new Request("http://orca.test/v1/runs", { headers: key === undefined ? {} : { "x-api-key": key } });
 
 describe("apiKeys", () => {
-  test("tells callers by keys of the deployment, whatever these are", async () => {
+  test("identifies callers by keys of the deployment in any form", async () => {
     const callerOf = apiKeys([
       ["key a", "a"],
       ["__proto__", { tenant: "c", role: "read" }],
@@ -28,7 +28,7 @@ describe("apiKeys", () => {
     }
   });
 
-  test("tells callers by issued keys, and names the key", async () => {
+  test("identifies callers by issued keys, and names the key", async () => {
     const keys = memoryKeys();
     const { key, record } = await newKey({ tenant: "a", role: "execute", name: "n" }, 1);
     await keys.add(record);
@@ -36,7 +36,7 @@ describe("apiKeys", () => {
     expect(await apiKeys([["own", "b"]], keys)(asked("own"))).toEqual({ tenant: "b", role: "admin" });
   });
 
-  test("stays shut where there is no key at all, and no longer once one was issued, though it be revoked", async () => {
+  test("is an internal error if no key exists, and no longer once one was issued, even if it was revoked", async () => {
     const keys = memoryKeys();
     const callerOf = apiKeys([], keys);
     const { key, record } = await newKey({ tenant: "a", role: "read", name: "n" }, 1);
@@ -53,7 +53,7 @@ describe("apiKeys", () => {
     });
   });
 
-  test("asks the store of keys for what has the form of a key, and for nothing else", async () => {
+  test("reads the key store only for what has the form of a key", async () => {
     const found: string[] = [];
     const keys: KeyStore = {
       ...memoryKeys(),
@@ -70,7 +70,7 @@ describe("apiKeys", () => {
     expect(found).toEqual([record.keyId]);
   });
 
-  test("lets nobody in while the store of keys fails", async () => {
+  test("rejects every call while the key store fails", async () => {
     const failure = new DurableError("store_failed", "gone");
     const keys: KeyStore = { ...memoryKeys(), find: () => Promise.reject(failure) };
     const { key } = await newKey({ tenant: "a", role: "read", name: "n" }, 1);
@@ -84,7 +84,7 @@ describe("apiKeys", () => {
   });
 });
 
-describe("an authentication of one's own", () => {
+describe("a custom authentication", () => {
   const answer = async (authenticate: () => Caller | Promise<Caller>, path = "/v1/whoami", method = "GET") => {
     const app = createApp({ authenticate, runs, onError() {} });
     const response = await app.fetch(new Request(`http://orca.test${path}`, { method }));
@@ -103,7 +103,7 @@ describe("an authentication of one's own", () => {
     }
   });
 
-  test("may refuse, and is answered as it says", async () => {
+  test("may reject a call with an answer of its own", async () => {
     const { status, body } = await answer(() => {
       throw new DurableError("unauthorized", "log in", { hint: "at /login" });
     });
@@ -122,7 +122,7 @@ describe("an authentication of one's own", () => {
     { tenant: "a", role: "root" },
     { tenant: "a", role: "__proto__" },
     { tenant: ["a"], role: "admin" },
-  ])("that answers %j lets nobody in", async (caller) => {
+  ])("that returns %j rejects the call", async (caller) => {
     for (const path of ["/v1/whoami", "/v1/runs"]) {
       const { status, body } = await answer(() => caller as Caller, path);
       expect([status, body.error]).toMatchObject([500, { code: "internal_error" }]);

@@ -8,7 +8,7 @@ import type { EventAnswer, RunAnswer } from "../../worker/http/contract/records.
 describe("the client's types", () => {
   const client = createWireClient("http://orca.test", { fetch: () => Response.json({}) });
 
-  test("refuse bodies, queries and names that no route takes", async () => {
+  test("reject bodies, queries and names that no route has", async () => {
     // @ts-expect-error: a run is of a skill
     await client.create({ inputs: {} });
     // @ts-expect-error: ids are texts
@@ -51,7 +51,7 @@ describe("the client's bundle", () => {
       .sort();
   const wire = ["calls", "failure", "messages", "requests", "watch", "wire"].map((name) => `worker/client/${name}.ts`);
 
-  test("of the wire client has nothing of the app in it, no validation and no codec", async () => {
+  test("of the wire client contains nothing of the app, no validation and no codec", async () => {
     const { modules, size } = await bundle(["worker/client/wire.ts"]);
     expect(own(modules)).toEqual(["src/errors.ts", "src/record/run.ts", ...wire].sort());
     expect(size).toBeLessThanOrEqual(6_000);
@@ -105,7 +105,7 @@ describe("a stream of messages", () => {
     }
   });
 
-  test("that says nothing of use has no messages", async () => {
+  test("without a whole message has no messages", async () => {
     for (const odd of ["", "\n\n\n", "no colon\n\n", "retry: soon\n\n", ":\n\n", "id: 1\n\n", "data: unfinished\n"]) {
       expect(await read([bytesOf(odd)])).toEqual({ messages: [], retries: [] });
     }
@@ -152,7 +152,7 @@ describe("what a watch says of its connections", () => {
     ]);
   });
 
-  test("tells one that is silent for too long from one that is closed in good order", async () => {
+  test("distinguishes one that is silent for too long from one that is closed normally", async () => {
     const answers = [() => new Response(event("1-0")), silent, () => new Response(event("1-1") + end)];
     expect(await seen(answers, { idleMs: 20 })).toEqual([
       "connected",

@@ -44,7 +44,7 @@ const damages: readonly (readonly [string, (before: string) => string, string])[
 ];
 
 describe.each(damages)("a row that is %s", (_what, damage, code) => {
-  test("is listed as what is known of it, and takes no other with it", async () => {
+  test("is listed with what is known of it, and no other row is lost", async () => {
     const { store, runs, get } = await home();
     const row = await overwrite(store, "b", damage);
     const { items: listed } = await runs.list();
@@ -69,7 +69,7 @@ describe.each(damages)("a row that is %s", (_what, damage, code) => {
     expect((await get("/v1/runs/b")).body).toMatchObject({ error: { code } });
   });
 
-  test("is left out of a family, and of its members takes none with it", async () => {
+  test("is left out of a lineage, and no other run of that is lost", async () => {
     const { store, runs } = await home();
     await runs.fork("fork", { newRunId: "grandchild" });
     await overwrite(store, "fork", damage);
@@ -132,7 +132,7 @@ describe.each([
     return { whole, entry, checkpointId: entry.checkpoint.checkpointId, runs, get };
   }
 
-  test("is shown as damaged in the history, in events and among checkpoints, and takes no other with it", async () => {
+  test("is shown as damaged in the history, in events and among checkpoints, and no other entry is lost", async () => {
     const { whole, entry, checkpointId, runs, get } = await damaged();
     const { createdAt, runId } = await runs.get("r");
     const event: RunEvent = {
@@ -170,7 +170,7 @@ describe.each([
     );
   });
 
-  test("fails what needs it by name, and nothing else", async () => {
+  test("fails only what needs it, by name", async () => {
     const { checkpointId, runs, get } = await damaged();
     await expect(runs.loadCheckpoint("r", checkpointId)).rejects.toMatchObject({ code });
     const { items: checkpoints } = await runs.listCheckpoints("r");
@@ -190,7 +190,7 @@ describe.each([
 });
 
 describe("a page of runs", () => {
-  test("ends early where its runs are large, and the pages together have each run once", async () => {
+  test("ends early if its runs are large, and the pages together have each run once", async () => {
     const store = memoryStore();
     const largest: number[] = [];
     const watched: Store = {
@@ -242,7 +242,7 @@ describe("a page of runs", () => {
     expect([rest.items.length, rest.next]).toEqual([1, undefined]);
   });
 
-  test("by offset says over HTTP where the next one begins", async () => {
+  test("by offset says over HTTP where the next page begins", async () => {
     const { runs, get } = await home();
     for (let number = 0; number < 60; number++) {
       await runs.create({ skillId: "quick", metadata: { text: "x".repeat(120_000) } });

@@ -46,7 +46,7 @@ test.each<[string, string, () => Promise<FuzzHome>]>([
   ],
   [
     "what is no failure",
-    "an answer that is no JSON",
+    "an answer that is not JSON",
     () => spoiled((it) => (it.status === 404 ? new Response("no", { status: 404 }) : it)),
   ],
   [
@@ -57,7 +57,7 @@ test.each<[string, string, () => Promise<FuzzHome>]>([
   ],
   [
     "changed a row",
-    "a row that a refused request changes",
+    "a row that a rejected request changes",
     async () => {
       let changes = 0;
       const home = await spoiled((it) => {
@@ -69,7 +69,7 @@ test.each<[string, string, () => Promise<FuzzHome>]>([
   ],
   [
     "under the same key",
-    "a key that is not looked at",
+    "a key that is ignored",
     async () => {
       const home = await fuzzMemoryHome();
       const fetch = (request: Request) => {

@@ -36,7 +36,7 @@ test("the bundle is one module that imports nothing and evaluates no text", asyn
   expect(script).not.toMatch(/\beval\(|new Function\b/);
 });
 
-test("the element can be imported where there is no document, and is defined nowhere", async () => {
+test("the element can be imported without a document, and is then not defined", async () => {
   const place = await mkdtemp(join(tmpdir(), "orca-durable-inspector-"));
   try {
     const file = join(place, "element.mjs");
@@ -68,11 +68,11 @@ test.each([
   expect([again.status, await again.text()]).toEqual([304, ""]);
 });
 
-test("the page has nothing inline, and names no other origin", () => {
+test("the page has no inline script or style, and names no other origin", () => {
   expect(inspectorPage.html).not.toMatch(/<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?:/);
 });
 
-test("an app that was given no inspector has none", async () => {
+test("an app without the option `inspector` has no inspector", async () => {
   const answer = await createApp(options).request("/inspector", { headers: { "x-api-key": "key" } });
   expect(answer.status).toBe(404);
 });

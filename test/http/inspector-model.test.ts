@@ -73,7 +73,7 @@ describe("the runs that were read", () => {
     expect(ids(book)).toEqual(Array.from({ length: 250 }, (_, index) => run(250 - index).run_id));
   });
 
-  test("are refreshed where the reader looks, and new ones come on top", async () => {
+  test("are refreshed where the reader looks, and new ones appear on top", async () => {
     const { service, runs } = served(250);
     const book = new RunBook(service, {});
     for (let page = 0; page < 3; page++) await book.readMore(signal);
@@ -96,7 +96,7 @@ describe("the runs that were read", () => {
     expect(new Set(ids(book)).size).toBe(144);
   });
 
-  test("begin anew where more came than a page holds, without a gap", async () => {
+  test("are read from the start again if more came than a page holds, without a gap", async () => {
     const { service, runs } = served(120);
     const book = new RunBook(service, {});
     await book.readMore(signal);
@@ -108,7 +108,7 @@ describe("the runs that were read", () => {
 });
 
 describe("a time axis", () => {
-  test("gives every moment its place, in order, from 0 to 1", () => {
+  test("maps every moment to a place from 0 to 1, in order", () => {
     const scale = timeScale({ from: 1_000, to: 2_000 }, [{ from: 1_000, to: 2_000 }]);
     expect([scale.at(1_000), scale.at(1_500), scale.at(2_000)]).toEqual([0, 0.5, 1]);
     expect(scale.folds).toEqual([]);
@@ -179,7 +179,7 @@ describe("the timeline of a run's events", () => {
     expect(timeline(approved).rows[0]?.segments[0]?.to).toBe(90);
   });
 
-  test("takes an event that comes twice once", () => {
+  test("counts an event that comes twice once", () => {
     const log = new RunLog();
     const twice = event(0, "step.started", { step_id: "a" });
     expect([log.add(twice), log.add(twice)]).toEqual([true, false]);
@@ -220,7 +220,7 @@ describe("what is shown of a run", () => {
     return { feed, log, seen };
   }
 
-  test("is not left behind by a history that was read after it", async () => {
+  test("is not older than a history that was read after it", async () => {
     const statuses = ["running", "waiting_for_human"];
     const service = serviceOf(({ pathname }) => {
       if (pathname.endsWith("/history")) return history(event(7));
@@ -234,7 +234,7 @@ describe("what is shown of a run", () => {
     feed.stop();
   });
 
-  test("goes on over another connection, once one has been silent for a minute", async () => {
+  test("continues over another connection once one has been silent for a minute", async () => {
     vi.useFakeTimers();
     const asked: (string | null)[] = [];
     const streams = [() => silentAfter(messages(event(2))), () => silentAfter(messages(event(2), event(3)))];
@@ -256,7 +256,7 @@ describe("what is shown of a run", () => {
     feed.stop();
   });
 
-  test("says that the service is away, and goes on when it is back", async () => {
+  test("says that the service is unavailable, and continues when it is back", async () => {
     vi.useFakeTimers();
     let isAway = false;
     const service = serviceOf(({ pathname }) => {
@@ -278,7 +278,7 @@ describe("what is shown of a run", () => {
     feed.stop();
   });
 
-  test("is followed again at once after an action, also while the service is thought to be away", async () => {
+  test("is followed again at once after an action, even if the service seemed unavailable", async () => {
     vi.useFakeTimers();
     let isAway = true;
     const service = serviceOf(({ pathname }) => {
@@ -295,7 +295,7 @@ describe("what is shown of a run", () => {
     feed.stop();
   });
 
-  test("asks nothing more once it is stopped", async () => {
+  test("sends no request once it is stopped", async () => {
     vi.useFakeTimers();
     let asked = 0;
     const service = serviceOf(({ pathname }) => {
@@ -313,7 +313,7 @@ describe("what is shown of a run", () => {
 });
 
 describe("a problem", () => {
-  test("is told in the service's own words, with its status and its trace", async () => {
+  test("is shown with the service's message, its status and its trace id", async () => {
     const error = {
       code: "conflict",
       message: "it is taken",
@@ -350,7 +350,7 @@ describe("a problem", () => {
 describe("a dialog", () => {
   const action = { kind: "signal", runId: "r", name: "paid" } as const;
 
-  test("that is tried again has the key of before, and one that is opened anew has another", async () => {
+  test("that is retried has the same key, and one that is opened again has another", async () => {
     const used: string[] = [];
     const dialogs = new Dialogs(
       () => {},
@@ -391,7 +391,7 @@ describe("a dialog", () => {
     expect([times, dialogs.open, dialogs.isBusy]).toEqual([1, undefined, false]);
   });
 
-  test.each(["{", "[]", "null", "7", '"text"'])("names the field in which %s is no JSON object", async (text) => {
+  test.each(["{", "[]", "null", "7", '"text"'])("names the field in which %s is not a JSON object", async (text) => {
     const data = new FormData();
     data.set("inputs", text);
     expect(() => jsonObjectOf(data, "inputs")).toThrow(FieldError);

@@ -13,14 +13,14 @@ async function emptied() {
 testKeyStore("on D1", emptied);
 testKeyForm();
 
-describe("what npm run keys tells the database", () => {
+describe("the statements of npm run keys", () => {
   const hostile = {
     tenant: "a'); DROP TABLE api_keys; --",
     role: "execute",
     name: "é\u2028 ' \" ; -- \\ \uFFFF",
   } as const;
 
-  test("adds a key that the store knows, whatever it is called", async () => {
+  test("adds a key of any name that the store finds", async () => {
     const keys = await emptied();
     const { record } = await newKey(hostile, 3);
     await env.DB.prepare(addStatement(record)).run();
@@ -44,7 +44,7 @@ describe("what npm run keys tells the database", () => {
     expect(await ids("' OR '1'='1")).toEqual([]);
   });
 
-  test("revokes one key, and tells when there is none", async () => {
+  test("revokes one key, and says if it does not exist", async () => {
     const keys = await emptied();
     const [{ record }, other] = [await newKey(hostile, 1), await newKey(hostile, 1)];
     await keys.add(record);
@@ -62,7 +62,7 @@ describe("what npm run keys tells the database", () => {
 });
 
 describe("the table of keys", () => {
-  test("takes no role that nobody has", async () => {
+  test("rejects an unknown role", async () => {
     const keys = await emptied();
     const { record } = await newKey({ tenant: "t", role: "root" as "admin", name: "n" }, 1);
     await expect(keys.add(record)).rejects.toMatchObject({ code: "store_failed" });

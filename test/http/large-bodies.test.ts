@@ -16,7 +16,7 @@ function held(bodies: LargeBodies, bytes: number) {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-test("large bodies take turns in their order, and small ones wait for none", async () => {
+test("large bodies are processed one by one in their order, and small ones do not wait", async () => {
   const bodies = new LargeBodies(20_000 * kB);
   const all = [600, 300, 300, 900, 100].map((size) => held(bodies, size * kB));
   const small = held(bodies, 64 * kB);
@@ -32,7 +32,7 @@ test("large bodies take turns in their order, and small ones wait for none", asy
   expect(all.map(({ isInWork }) => isInWork)).toEqual([true, true, true, true, true]);
 });
 
-test("a body that is larger than what is worked on at once is worked on alone", async () => {
+test("a body over the limit of what is processed at once is processed alone", async () => {
   const bodies = new LargeBodies(20_000 * kB);
   const [large, next] = [held(bodies, 5_000 * kB), held(bodies, 100 * kB)];
   await settled();
@@ -42,7 +42,7 @@ test("a body that is larger than what is worked on at once is worked on alone", 
   expect(next.isInWork).toBe(true);
 });
 
-test("what is read and waits is bounded, and what was rejected takes no room", () => {
+test("what has been read and waits is bounded, and a rejected body does not count", () => {
   const bodies = new LargeBodies(1_000 * kB);
   const first = held(bodies, 900 * kB);
   const second = bodies.open();

@@ -23,7 +23,7 @@ describe("pages of other origins", () => {
       headers: { ...(origin === undefined ? {} : { origin }), "access-control-request-method": "POST", ...headers },
     });
 
-  test("on the list may ask without a key, and learn what they may send", async () => {
+  test("on the list may send a preflight without a key, and learn what they may send", async () => {
     const response = await appWith({ corsOrigins: () => [ours] }).fetch(preflight(ours));
     expect(response.status).toBe(204);
     expect(await response.text()).toBe("");
@@ -37,7 +37,7 @@ describe("pages of other origins", () => {
     expect(response.headers.get("access-control-allow-credentials")).toBeNull();
   });
 
-  test("on the list read every answer, and the headers that they need of it", async () => {
+  test("on the list can read every answer, and the headers that they need", async () => {
     const app = appWith({ corsOrigins: () => ["https://other.example.com", ours] });
     for (const [path, headers, status] of [
       ["/v1/runs", {}, 200],
@@ -63,7 +63,7 @@ describe("pages of other origins", () => {
     "https://app.example.com:8443",
     "null",
     "HTTPS://APP.EXAMPLE.COM",
-  ])("such as %s, which are not on the list, are told nothing", async (origin) => {
+  ])("such as %s, which are not on the list, get no CORS headers", async (origin) => {
     const app = appWith({ corsOrigins: () => [ours] });
     for (const asked of [preflight(origin), request("/v1/runs", { headers: { origin } })]) {
       const { headers } = await app.fetch(asked);
@@ -73,7 +73,7 @@ describe("pages of other origins", () => {
     expect((await app.fetch(preflight(origin))).status).toBe(401);
   });
 
-  test("are told nothing where there is no list, and nobody is where no page asks", async () => {
+  test("get no CORS headers without a list, and neither does a request without an origin", async () => {
     const silent = appWith({});
     const open = appWith({ corsOrigins: () => [ours] });
     for (const response of [
@@ -87,7 +87,7 @@ describe("pages of other origins", () => {
     expect((await silent.fetch(preflight(ours))).status).toBe(401);
   });
 
-  test("may all call where the list is *", async () => {
+  test("may all call if the list is *", async () => {
     const app = appWith({ corsOrigins: () => ["*"] });
     for (const response of [
       await app.fetch(preflight("https://anybody.test")),
@@ -98,7 +98,7 @@ describe("pages of other origins", () => {
     }
   });
 
-  test("ask no more than whether they may: an OPTIONS of another kind needs a key", async () => {
+  test("need no key for a preflight alone: any other OPTIONS needs one", async () => {
     const app = appWith({ corsOrigins: () => [ours] });
     const bare = { method: "OPTIONS", headers: { origin: ours } };
     expect((await app.fetch(new Request("http://orca.test/v1/runs", bare))).status).toBe(401);
@@ -107,7 +107,7 @@ describe("pages of other origins", () => {
 });
 
 describe("a limit of calls", () => {
-  test("answers 429 with the seconds to wait, before anything is looked at", async () => {
+  test("answers 429 with the seconds to wait, before anything is read", async () => {
     const seen: unknown[] = [];
     const app = appWith({
       admit(caller, { request }) {
@@ -153,7 +153,7 @@ describe("the access log", () => {
     expect(JSON.stringify(access)).not.toContain("hunter2");
   });
 
-  test("names the tenant and the key by its public id, and tells nothing that was sent", async () => {
+  test("names the tenant and the public id of the key, and contains nothing that was sent", async () => {
     const keys = memoryKeys();
     const { key, record } = await newKey({ tenant: "beta", role: "execute", name: "n" }, 1);
     await keys.add(record);
@@ -184,14 +184,14 @@ describe("the access log", () => {
     });
   });
 
-  test("has what was refused, with nobody in it", async () => {
+  test("has rejected requests, without a tenant", async () => {
     const { access } = await logged(request("/v1/runs", { headers: { "x-api-key": "wrong" } }));
     expect(access).toMatchObject({ status: 403, route: "/v1/runs" });
     expect([access.tenant, access.keyId]).toEqual([undefined, undefined]);
     expect(JSON.parse(accessLine(access))).toMatchObject({ tenant: null, key_id: null });
   });
 
-  test.each([new Error("secret"), "secret"])("has a failure of ours: %s", async (thrown) => {
+  test.each([new Error("secret"), "secret"])("has an internal error: %s", async (thrown) => {
     const runs = () => {
       throw thrown;
     };
@@ -199,7 +199,7 @@ describe("the access log", () => {
     expect(access).toMatchObject({ status: 500, tenant: "alpha" });
   });
 
-  test("that cannot be written takes no answer away", async () => {
+  test("does not change the answer if it cannot be written", async () => {
     const told: unknown[] = [];
     const full = new Error("the disk is full");
     const onAccess = () => {
@@ -212,7 +212,7 @@ describe("the access log", () => {
   });
 });
 
-test("HEAD ends whatever would write the body", async () => {
+test("HEAD cancels what would write the body", async () => {
   let canceled = false;
   const endless = new ReadableStream({
     cancel() {
@@ -225,7 +225,7 @@ test("HEAD ends whatever would write the body", async () => {
   expect(canceled).toBe(true);
 });
 
-test("a hook is told the ids of the call", async () => {
+test("a hook is called with the ids of the call", async () => {
   const seen: unknown[] = [];
   const app = appWith({
     authenticate({ traceId, traceparent }) {
@@ -237,7 +237,7 @@ test("a hook is told the ids of the call", async () => {
   expect(seen).toEqual(["t-7", headers.get("traceparent")]);
 });
 
-test("a thrown value that is no error is answered with every header that others have", async () => {
+test("a thrown value that is not an error is answered with the same headers as an error", async () => {
   const runs = () => {
     throw "secret";
   };

@@ -139,7 +139,7 @@ describe("the OpenAPI document", () => {
     expect(Object.keys(properties ?? {}).sort()).toEqual(Object.keys(JSON.parse(minimal) as JsonObject).sort());
   });
 
-  test("is open about which routes need no key", () => {
+  test("says which routes need no key", () => {
     const open = described.filter(({ operation }) => operation.security?.length === 0).map(({ path }) => path);
     expect(open).toEqual(["/v1/health", "/openapi.json", "/reference"]);
   });

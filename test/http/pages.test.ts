@@ -89,7 +89,7 @@ describe("an answer is bounded in bytes", () => {
 });
 
 describe("a list of checkpoints", () => {
-  test("has 1,000 records at most, and leads to the next page", { timeout: 60_000 }, async () => {
+  test("has at most 1,000 records, and links to the next page", { timeout: 60_000 }, async () => {
     const { runs, client } = serving();
     await runs.create({ skillId: "s", runId: "r" });
     const state = initialState("s", {});

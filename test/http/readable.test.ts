@@ -103,7 +103,7 @@ function home() {
 /** Around every limit there may be: those of 500 levels, of as many less those around, and of a quarter of that in Maps. */
 const depths = [90, 110, 115, 118, 120, 122, 125, 160, 240, 380, 400, 480, 483, 484, 485, 486, 487, 488, 489, 490, 494];
 
-describe("whatever a handler returns or throws, the run can be read", () => {
+describe("a run can be read after a handler has returned or thrown any value", () => {
   for (const skill of skills) {
     test.each(Object.keys(ways))(`${skill.id}: %s`, async (way) => {
       const { runtime, runs, read } = home();
@@ -134,7 +134,7 @@ describe("whatever a handler returns or throws, the run can be read", () => {
     });
   }
 
-  test("a value that the run could not end with is refused at the step that returned it", async () => {
+  test("a value that cannot be the result of a run fails the step that returned it", async () => {
     const { runtime, runs } = home();
     for (const levels of [485, 490, 495, 500]) {
       await runs.start({ skillId: "into outputs", runId: `r${levels}`, inputs: { way: "plain", levels } });
@@ -145,8 +145,8 @@ describe("whatever a handler returns or throws, the run can be read", () => {
   });
 });
 
-describe("what is given at birth or by a signal", () => {
-  test.each(["inputs", "metadata"])("%s: is refused, or can be read", async (name) => {
+describe("values from a start or a signal", () => {
+  test.each(["inputs", "metadata"])("%s: rejected, or readable", async (name) => {
     const { runs, read } = home();
     let refused = 0;
     for (const levels of depths) {
@@ -170,7 +170,7 @@ describe("what is given at birth or by a signal", () => {
     expect(refused).toBeGreaterThan(3);
   });
 
-  test("a payload: is refused, or can be read", async () => {
+  test("a payload: rejected, or readable", async () => {
     const { runs, read } = home();
     await runs.create({ skillId: "by code", runId: "r" });
     for (const levels of depths) {

@@ -14,7 +14,7 @@ const app = createApp({
 
 const root: ServedPaths = { basePath: "", hasInspector: true };
 
-describe("a request is the service's", () => {
+describe("a request belongs to the service", () => {
   test.each([
     ["/v1/runs", "", true],
     ["/v1/runs?limit=1", "", true],
@@ -69,7 +69,7 @@ describe("a request is the service's", () => {
     }
   });
 
-  test("and the inspector's only where it has one", () => {
+  test("on the inspector's paths only if it has an inspector", () => {
     for (const path of ["/inspector", "/inspector/element.js", "/inspector/page.css"]) {
       const request = { url: origin + path, method: "GET", mode: "navigate" } as const;
       expect(isOurs(request, origin, root)).toBe(true);
@@ -77,7 +77,7 @@ describe("a request is the service's", () => {
     }
   });
 
-  test("only of its own origin", () => {
+  test("only from its own origin", () => {
     for (const url of ["https://other.test/v1/runs", "http://site.test/v1/runs", "https://site.test:8443/v1/runs"]) {
       expect(isOurs({ url, method: "GET", mode: "cors" }, origin, root)).toBe(false);
     }
@@ -93,18 +93,21 @@ describe("a request is the service's", () => {
   });
 });
 
-test.each(["durable", "/durable/", "/", "/a//b", "/a?b", "https://site.test/a"])("%j is no base path", (basePath) => {
-  expect(() => checkBasePath(basePath)).toThrow(
-    expect.objectContaining({ code: "invalid_definition", path: "basePath" }),
-  );
-});
+test.each(["durable", "/durable/", "/", "/a//b", "/a?b", "https://site.test/a"])(
+  "%j is not a base path",
+  (basePath) => {
+    expect(() => checkBasePath(basePath)).toThrow(
+      expect.objectContaining({ code: "invalid_definition", path: "basePath" }),
+    );
+  },
+);
 
 test.each(["", "/durable", "/a/b"])("%j is a base path", (basePath) => {
   expect(() => checkBasePath(basePath)).not.toThrow();
 });
 
 describe("a request under a base path", () => {
-  test("loses it, and keeps all else", async () => {
+  test("loses the base path, and keeps everything else", async () => {
     const headers = { "x-trace-id": "t", "content-type": "application/json" };
     const given = new Request(`${origin}/durable/v1/runs?a=%20b`, { method: "POST", headers, body: "{}" });
     const request = await underBase(given, "/durable");
@@ -113,13 +116,13 @@ describe("a request under a base path", () => {
     expect(await request.text()).toBe("{}");
   });
 
-  test("is another for a navigation, of which no copy can be made", async () => {
+  test("is a new request for a navigation, which cannot be copied", async () => {
     const navigation = Object.defineProperty(new Request(`${origin}/durable/reference`), "mode", { value: "navigate" });
     expect(await underBase(navigation, "/durable")).toMatchObject({ url: `${origin}/reference`, method: "GET" });
   });
 });
 
-test("a request without streams, as Firefox has it, is read all the same", async () => {
+test("a request without a stream as its body, as in Firefox, is read", async () => {
   const body = JSON.stringify({ skill_id: "any", run_id: "made", start: false });
   const request = new Request(`${origin}/v1/runs`, { method: "POST", body });
   Object.defineProperty(request, "body", { value: undefined });

@@ -78,7 +78,7 @@ async function readUpTo(response: Response, words: string) {
 }
 
 describe("a stream of events", () => {
-  test("shows by comments that it lives", async () => {
+  test("sends comments as heartbeats", async () => {
     const { open, isLeft } = await serving({ heartbeatMs: 1 });
     const { text, reader } = await readUpTo(await open(), ": heartbeat\n\n: heartbeat\n\n");
     expect(sentEvents(text)).toHaveLength(2);
@@ -86,7 +86,7 @@ describe("a stream of events", () => {
     await isLeft;
   });
 
-  test("whose reader goes away asks the store nothing more", async () => {
+  test("stops reading the store when its reader cancels", async () => {
     const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1 });
     const { reader } = await readUpTo(await open(), "checkpoint.saved");
     await reader.cancel();
@@ -96,7 +96,7 @@ describe("a stream of events", () => {
     expect(asked).toHaveLength(before);
   });
 
-  test("fires no event within the call by which its reader goes away", async () => {
+  test("fires no event during the call with which its reader cancels", async () => {
     const { open, signals, isLeft } = await serving({});
     const { reader } = await readUpTo(await open(), "checkpoint.saved");
     const left = reader.cancel();
@@ -106,7 +106,7 @@ describe("a stream of events", () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
   });
 
-  test("whose reader goes away before it has read anything leaves nothing behind", async () => {
+  test("cleans up if its reader cancels before it has read anything", async () => {
     const { open, told, asked, signals } = await serving({ pollMs: 1, maxPollMs: 1, heartbeatMs: 1 });
     await (await open()).body?.cancel();
     const before = asked.length;
@@ -116,7 +116,7 @@ describe("a stream of events", () => {
     expect(told).toEqual([]);
   });
 
-  test("closes without an end when all streams of the app are ended, and a client goes on elsewhere", async () => {
+  test("closes without an end when the app ends all its streams, and a client continues on another app", async () => {
     const ending = new AbortController();
     const { open, fetch, isLeft, runs, runId } = await serving({ signal: ending.signal });
     const later = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
@@ -154,14 +154,14 @@ describe("a stream of events", () => {
     while (!(await reader.read()).done);
   });
 
-  test("closes without an end when its time is over", async () => {
+  test("closes without an end after its maximum time", async () => {
     const { open, isLeft } = await serving({ maxMs: 20 });
     const text = await (await open()).text();
     await isLeft;
     expect(sentEvents(text).map(({ event }) => event)).toEqual([undefined, undefined]);
   });
 
-  test("closes without an end when the platform soon allows no more queries", async () => {
+  test("closes without an end before the platform's query limit is reached", async () => {
     const spent = { is: false };
     const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1 }, () => spent.is);
     const { reader } = await readUpTo(await open(), "checkpoint.saved");
@@ -171,7 +171,7 @@ describe("a stream of events", () => {
     expect(asked.length).toBeGreaterThan(0);
   });
 
-  test("reads no history as long as nothing happens", async () => {
+  test("does not read the history while nothing happens", async () => {
     const { open, asked, isLeft } = await serving({ pollMs: 1, maxPollMs: 1, heartbeatMs: 1 });
     const { reader } = await readUpTo(await open(), "checkpoint.saved");
     const seen = () => asked.slice(from);
@@ -182,7 +182,7 @@ describe("a stream of events", () => {
     expect(seen().filter((name) => name !== "getRun").length).toBeLessThanOrEqual(1);
   });
 
-  test("breaks off where the store fails, and the log is told", async () => {
+  test("fails if the store fails, and logs the error", async () => {
     const { open, told, isLeft, store } = await serving({ pollMs: 1, maxPollMs: 1 });
     const { reader } = await readUpTo(await open(), "checkpoint.saved");
     await store.close();
@@ -198,7 +198,7 @@ describe("a stream of events", () => {
   });
 });
 
-describe("a body made of chunks", () => {
+describe("a body of chunks", () => {
   async function* counting(on: { ended: boolean }, failure?: Error): AsyncGenerator<string, void, undefined> {
     try {
       for (let count = 0; ; count++) {
@@ -210,7 +210,7 @@ describe("a body made of chunks", () => {
     }
   }
 
-  test("is made as fast as it is read, and ended a microtask after its reader left", async () => {
+  test("is produced as fast as it is read, and ends a microtask after its reader cancels", async () => {
     const on = { ended: false };
     let left = 0;
     const reader = chunkStream(
@@ -226,7 +226,7 @@ describe("a body made of chunks", () => {
     expect([on.ended, left]).toEqual([true, 1]);
   });
 
-  test("breaks off where it fails, and says why once", async () => {
+  test("fails with its error, and reports it once", async () => {
     const failure = new Error("no more");
     const told: unknown[] = [];
     const body = chunkStream(counting({ ended: false }, failure), (error) => told.push(error));

@@ -66,7 +66,7 @@ test("a message may come before the browser shows the version that sent it", () 
   expect(one.yielded.aborted).toBe(false);
 });
 
-test("the next version is asked to take over once it is installed, and looked for where there is none", async () => {
+test("the next version is asked to take over once it is installed; without one, the registration is updated", async () => {
   const next = version("installing");
   const registration = versions();
   registration.update = async () => {
@@ -118,7 +118,7 @@ test("an instance that was there before the next version, or has yielded to it, 
   expect(next.sent).toEqual([]);
 });
 
-test("a version that is to yield is waited for until it has, but not for long", async () => {
+test("a version that must yield is awaited until it has, for a limited time", async () => {
   const last = version("activated");
   let answered = 0;
   const count = () => answered++;

@@ -41,7 +41,7 @@ beforeEach(async () => {
 });
 
 describe("the Worker and its keys", () => {
-  test("serves nothing without any, and by issued keys alone once there is one", async () => {
+  test("rejects every call if no key exists, and accepts only issued keys once there is one", async () => {
     expect(await ask("/v1/runs")).toMatchObject({
       status: 500,
       body: { error: { message: "no API key is configured, so the service rejects every call" } },
@@ -89,7 +89,7 @@ describe("the Worker and its keys", () => {
     expect((await ask("/v1/runs", { key: other })).body).toMatchObject({ runs: [] });
   });
 
-  test("says what to do where their table is missing, and still takes API_KEY", async () => {
+  test("says what to do if the table of keys is missing, and still accepts API_KEY", async () => {
     const key = await issued();
     const DB = new Proxy(env.DB, {
       get(db, name: keyof typeof env.DB) {
@@ -106,7 +106,7 @@ describe("the Worker and its keys", () => {
   });
 });
 
-describe("a login of one's own", () => {
+describe("a custom login", () => {
   const own = createWorker({
     ...skills,
     authenticate({ request, env }) {
@@ -116,7 +116,7 @@ describe("a login of one's own", () => {
     },
   });
 
-  test("takes the place of keys", async () => {
+  test("replaces keys", async () => {
     const bindings = { API_KEY: "own" };
     expect((await ask("/v1/whoami", { key: "own" }, bindings, own)).status).toBe(401);
     const headers = { "x-user": "ada" };
@@ -127,7 +127,7 @@ describe("a login of one's own", () => {
 });
 
 describe("the limit of calls", () => {
-  test("is each key's own, and answers 429 with the time to wait", async () => {
+  test("counts for each key, and answers 429 with the time to wait", async () => {
     const [busy, calm] = [await issued(), await issued()];
     const bindings = { RATE_LIMIT: env.TEST_RATE_LIMIT };
     // The binding lets three through in a minute; a minute may end meanwhile, but not twice.
@@ -144,7 +144,7 @@ describe("the limit of calls", () => {
     expect((await ask("/v1/health", {}, bindings)).status).toBe(200);
   });
 
-  test("counts by key where one was issued, and else by tenant", async () => {
+  test("counts by key if one was issued, and otherwise by tenant", async () => {
     const counted: string[] = [];
     const RATE_LIMIT = {
       async limit({ key }: { key: string }) {
@@ -157,7 +157,7 @@ describe("the limit of calls", () => {
     expect(counted).toEqual([`key:${key.slice(5, 21)}`, "tenant:default"]);
   });
 
-  test("counts by address before a key is looked at, so that keys cannot be tried without end", async () => {
+  test("counts by address before it checks the key, so that keys cannot be guessed at speed", async () => {
     const counted: string[] = [];
     const ADDRESS_RATE_LIMIT = {
       async limit({ key }: { key: string }) {
@@ -198,7 +198,7 @@ describe("the limit of calls", () => {
     expect(counted).toEqual([expected]);
   });
 
-  test("that cannot be asked stops nobody, and the log is told under the trace id", async () => {
+  test("rejects no call if it fails, and logs the error with the trace id", async () => {
     const told: unknown[] = [];
     const own = createWorker({ ...skills, onError: (error, context) => told.push([error, context?.traceId]) });
     const broken = { limit: () => Promise.reject(new Error("no such namespace")) };
@@ -216,7 +216,7 @@ describe("the limit of calls", () => {
   });
 });
 
-describe("what the Worker is told by its variables", () => {
+describe("the variables of the Worker", () => {
   test.each([
     ["https://a.test", true],
     ["https://b.test, https://a.test", true],
@@ -225,7 +225,7 @@ describe("what the Worker is told by its variables", () => {
     ["", false],
     [undefined, false],
     ["https://a.test.evil.test", false],
-  ])("CORS_ORIGINS %j lets https://a.test in: %s", async (CORS_ORIGINS, isAllowed) => {
+  ])("CORS_ORIGINS %j allows https://a.test: %s", async (CORS_ORIGINS, isAllowed) => {
     const headers = { origin: "https://a.test", "access-control-request-method": "POST" };
     const bindings = { API_KEY: "own", ...(CORS_ORIGINS === undefined ? {} : { CORS_ORIGINS }) };
     const preflight = await ask("/v1/runs", { method: "OPTIONS", headers }, bindings);
@@ -234,7 +234,7 @@ describe("what the Worker is told by its variables", () => {
     expect(told.has("access-control-allow-origin")).toBe(isAllowed);
   });
 
-  test("ACCESS_LOG prints a line for each request, and only where it is 1", async () => {
+  test("ACCESS_LOG prints a line for each request, and only if it is 1", async () => {
     const print = vi.spyOn(console, "log").mockImplementation(() => {});
     const key = await issued();
     const headers = { "x-trace-id": "t-1" };

@@ -43,7 +43,7 @@ describe("the deployed Worker", () => {
     expect((await exports.default.fetch(url("/v1/health"))).status).toBe(200);
   });
 
-  test("refuses inputs that the skill's schema does not take, and names the place", async () => {
+  test("rejects inputs that do not match the skill's schema, and names the path", async () => {
     const body = JSON.stringify({ skill_id: "text.simple-summarize", inputs: { text: 7 } });
     const refused = await exports.default.fetch(url("/run_async"), { method: "POST", headers, body });
     expect(refused.status).toBe(400);
@@ -52,7 +52,7 @@ describe("the deployed Worker", () => {
   });
 });
 
-describe("a Worker of one's own", () => {
+describe("a custom Worker", () => {
   const worker = createWorker({ skills: httpSkills, capabilities: httpCapabilities });
   const call = async (request: Request, bindings: Partial<typeof env> & { LEASE_MS?: string }) => {
     const context = createExecutionContext();
@@ -61,7 +61,7 @@ describe("a Worker of one's own", () => {
     return response;
   };
 
-  test("executes behind its answer, within waitUntil", async () => {
+  test("executes after its answer, within waitUntil", async () => {
     const body = JSON.stringify({ skill_id: "http.chain", run_id: "behind", inputs: { value: 1 } });
     const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
     const response = await call(request, { API_KEY: "k" });
@@ -70,7 +70,7 @@ describe("a Worker of one's own", () => {
     expect(await run.json()).toMatchObject({ status: "completed", result: { value: 1 } });
   });
 
-  test("gives its bindings to capabilities that need them", async () => {
+  test("passes its bindings to capabilities that need them", async () => {
     const asked: unknown[] = [];
     const bound = createWorker({
       skills: httpSkills,
@@ -85,7 +85,7 @@ describe("a Worker of one's own", () => {
     expect(asked).toEqual([bindings]);
   });
 
-  test.each([undefined, ""])("serves nothing without a key (%j), but its health", async (key) => {
+  test.each([undefined, ""])("serves nothing but its health without a key (%j)", async (key) => {
     const bindings = key === undefined ? {} : { API_KEY: key };
     for (const headers of [{}, { "x-api-key": "" }, { "x-api-key": "undefined" }] as Record<string, string>[]) {
       const response = await call(new Request(url("/v1/runs"), { headers }), bindings);
@@ -97,7 +97,7 @@ describe("a Worker of one's own", () => {
     expect((await call(new Request(url("/v1/health")), bindings)).status).toBe(200);
   });
 
-  test.each(["soon", "0", "-1", "Infinity"])("refuses the lease %s", async (LEASE_MS) => {
+  test.each(["soon", "0", "-1", "Infinity"])("rejects the lease %s", async (LEASE_MS) => {
     const response = await call(new Request(url("/v1/runs"), { headers: { "x-api-key": "k" } }), {
       API_KEY: "k",
       LEASE_MS,
@@ -106,7 +106,7 @@ describe("a Worker of one's own", () => {
     expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining("LEASE_MS") } });
   });
 
-  test("takes due runs along with a start", async () => {
+  test("executes due runs together with a start", async () => {
     const elsewhere = createRuntime({
       store: d1Store(env.DB),
       skills: httpSkills,
@@ -120,7 +120,7 @@ describe("a Worker of one's own", () => {
     expect(await elsewhere.for("default").get("left by another")).toMatchObject({ status: "completed" });
   });
 
-  test("begins no step after its time, in a run that it took late as in one that it took at once", async () => {
+  test("begins no step after its time, in a run that it leased late and in one that it leased at once", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const begunAt = new Map<string, number[]>();
@@ -168,7 +168,7 @@ describe("a Worker of one's own", () => {
     }
   });
 
-  test("keeps to the queries that an invocation may make, and leaves the rest of a run to the next", async () => {
+  test("keeps within the query limit of an invocation, and leaves the rest of a run to the next one", async () => {
     const steps = Array.from({ length: 30 }, (_, index) => ({
       id: `step-${index}`,
       uses: "http.count",
@@ -210,7 +210,7 @@ describe("a Worker of one's own", () => {
     expect(Math.max(...counts)).toBeLessThanOrEqual(50);
   });
 
-  test("takes due runs of every tenant when it is scheduled", async () => {
+  test("executes due runs of every tenant when it is scheduled", async () => {
     const elsewhere = createRuntime({
       store: d1Store(env.DB),
       skills: httpSkills,

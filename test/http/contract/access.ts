@@ -114,7 +114,7 @@ export function testAccess(home: HttpHome): void {
       }
     });
 
-    test.each(roles)("%s is told by whoami, with the tenant", async (role) => {
+    test.each(roles)("%s is what whoami returns, with the tenant", async (role) => {
       const caller = new Client(home, "beta", role);
       expect(await caller.expect(200, caller.get("/v1/whoami"))).toEqual({ tenant: "beta", role });
     });
@@ -139,7 +139,7 @@ export function testAccess(home: HttpHome): void {
       expect((await client.run(runId)).status).toBe("pending");
     });
 
-    test("does not hide that a route is not there", async () => {
+    test("does not hide that a route does not exist", async () => {
       const reader = new Client(home, "alpha", "read");
       await reader.refusal("not_found", reader.post("/v1/nothing"));
       await reader.refusal("method_not_allowed", reader.call("DELETE", "/v1/runs"));
@@ -164,12 +164,12 @@ export function testAccess(home: HttpHome): void {
       expect(head.headers.get("x-trace-id")).toBe("same");
     });
 
-    test("needs a key where GET does", async () => {
+    test("needs a key if GET does", async () => {
       expect((await request("/v1/runs", { method: "HEAD" })).status).toBe(401);
     });
   });
 
-  test("every answer tells browsers to make nothing else of it", async () => {
+  test("every answer forbids browsers to guess its type", async () => {
     for (const [path, status] of [
       ["/v1/health", 200],
       ["/v1/runs", 200],
@@ -200,7 +200,7 @@ export function testAccess(home: HttpHome): void {
       expect(missing.body.trace_id).toBe("trace of ours");
     });
 
-    test("of the body names the run, and the answer where no header does", async () => {
+    test("in the body is the run's, and the answer's if no header has one", async () => {
       const body = { inputs: {}, trace_id: "from the body" };
       const path = "/v1/skills/http.chain/execute/async";
       const alone = await client.post(path, body);
@@ -229,7 +229,7 @@ export function testAccess(home: HttpHome): void {
     const start = (headers: Readonly<Record<string, string>>) =>
       client.post("/v1/skills/http.chain/execute/async", { inputs: {} }, { headers });
 
-    test("gives the run its trace id, and goes on with a parent of ours", async () => {
+    test("sets the trace id of the run, and continues with a span of the service", async () => {
       const { headers, body } = await start({ traceparent: sent });
       expect([headers.get("x-trace-id"), body.trace_id]).toEqual([trace, trace]);
       expect(headers.get("traceparent")).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
@@ -237,7 +237,7 @@ export function testAccess(home: HttpHome): void {
       expect((await client.run(body.run_id as string)).trace_id).toBe(trace);
     });
 
-    test("gives way to an x-trace-id, which names the run, and still goes on", async () => {
+    test("yields to an x-trace-id for the run, and still continues", async () => {
       const { headers, body } = await start({ traceparent: sent, "x-trace-id": "ours" });
       expect([headers.get("x-trace-id"), body.trace_id]).toEqual(["ours", "ours"]);
       expect(headers.get("traceparent")).toContain(trace);

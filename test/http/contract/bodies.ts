@@ -36,7 +36,7 @@ export function testBodies(home: HttpHome): void {
     [`${'{"x":"}","y":'.repeat(20_000)}1${"}".repeat(20_000)}`, "nested deeper than 500 levels"],
   ];
   describe.each(withBody)("POST %s", (path) => {
-    test.each(notBodies)("refuses the body %.40s", async (body, message) => {
+    test.each(notBodies)("rejects the body %.40s", async (body, message) => {
       expect((await client.refusal("invalid_request", client.post(path, body))).message).toContain(message);
     });
   });
@@ -167,12 +167,12 @@ export function testBodies(home: HttpHome): void {
     ["/v1/runs", { skill_id: "s", metadata: { a: { $durable: [] } } }, "metadata.a: unknown or malformed"],
     ["/v1/runs", { skill_id: "s", inputs: { a: { b: { $durable: null } } } }, "inputs.a.b: unknown or malformed"],
   ];
-  test.each(wrong)("POST %s refuses %j", async (path, body, message) => {
+  test.each(wrong)("POST %s rejects %j", async (path, body, message) => {
     const error = await client.refusal("invalid_request", client.post(path, body));
     expect((error.message as string).slice(0, message.length)).toBe(message);
   });
 
-  test("a state of another version is refused as such", async () => {
+  test("a state of another major version is rejected by its version", async () => {
     const runId = await client.create("http.chain");
     for (const [field, value] of [
       ["state_version", "2.0.0"],
@@ -185,7 +185,7 @@ export function testBodies(home: HttpHome): void {
     expect(await client.checkpoints(runId)).toHaveLength(1);
   });
 
-  test("a state of another skill is refused", async () => {
+  test("a state of another skill is rejected", async () => {
     const runId = await client.create("http.chain");
     const body = { kind: "k", state: { skill_id: "http.gated", inputs: {} } };
     const error = await client.refusal("invalid_request", client.post(runPath(runId, "checkpoints"), body));
@@ -277,7 +277,7 @@ export function testBodies(home: HttpHome): void {
       expect(error.message).toBe("the body: expected at most 10485760 bytes");
     });
 
-    test("is refused without having been read, also where it does not tell its length", async (context) => {
+    test("is rejected before it is read, even without a content length", async (context) => {
       context.skip(!sendsStreams, "this browser sends no stream as a body");
       let sent = 0;
       const chunk = new TextEncoder().encode(" ".repeat(64 * 1024));
@@ -294,7 +294,7 @@ export function testBodies(home: HttpHome): void {
       expect(sent).toBeLessThan(2 * limit);
     });
 
-    test.each(withBody)("POST %s is a 413 where it has too many values, however short they are", async (path) => {
+    test.each(withBody)("POST %s is a 413 if it has too many values, even short ones", async (path) => {
       const error = await client.refusal("too_large", client.post(path, `{"a": [${"[],".repeat(300_000)}0]}`));
       expect(error.message).toContain("too many values: 300003, at most 250000 are allowed");
     });

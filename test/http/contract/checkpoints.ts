@@ -32,7 +32,7 @@ export function testCheckpoints(home: HttpHome): void {
     });
   });
 
-  test("a state of 5 MB comes back as it was, and the run goes on from it", async () => {
+  test("a state of 5 MB comes back unchanged, and the run continues from it", async () => {
     // Beyond ASCII, so that bytes and characters differ, and with a long number, so that the slow parser reads it too.
     const large = "häuser, 你好 🐋 ".repeat(250_000);
     const state = { skill_id: "http.chain", inputs: { value: "small" }, vars: { large, n: 1234567890123456 } };

@@ -110,7 +110,7 @@ export function testClient(home: HttpHome): void {
       expect(client.etag({})).toBeUndefined();
     });
 
-    test("reads a run that has changed, and nothing of one that has not", async () => {
+    test("reads a run that has changed, and nothing if it has not", async () => {
       const run = await client.create({ skill_id: "http.chain", start: false });
       const etag = client.etag(run) as string;
       expect(await client.getIfChanged(run.run_id, etag)).toBeUndefined();
@@ -153,7 +153,7 @@ export function testClient(home: HttpHome): void {
       }
     });
 
-    test("carries a run from one tenant to another as a stream, also where no stream can be sent", async () => {
+    test("transfers a run to another tenant as a stream, even if the client cannot send one", async () => {
       const runId = await finished({ value: "streamed" });
       const beta = createWireClient("http://orca.test", {
         apiKey: keyOf("beta"),
@@ -199,7 +199,7 @@ export function testClient(home: HttpHome): void {
       return { seen, client: createWireClient("http://orca.test", { apiKey: keyOf("alpha"), fetch }) };
     };
 
-    test("gives every event once and in order, and the status at the end", async () => {
+    test("yields every event once and in order, and returns the status", async () => {
       const runId = await raw.start("http.held", { latch: "watched" });
       const watch = client.watch(runId);
       const first = await watch.next();
@@ -217,7 +217,7 @@ export function testClient(home: HttpHome): void {
       expect(ids).toEqual(await allIds(runId));
     });
 
-    test("over a connection that is cut twenty times gives each event once and in order", async () => {
+    test("yields each event once and in order over a connection that is cut twenty times", async () => {
       const runId = await raw.start("http.held", { latch: "watched over a broken line, and never let go" });
       const happening = (async () => {
         for (let index = 0; index < 40; index++) await client.signal(runId, { name: "note", payload: index });
@@ -231,7 +231,7 @@ export function testClient(home: HttpHome): void {
       expect(ids).toEqual(await allIds(runId));
     });
 
-    test("goes on after any event, and ends at once where nothing is new", async () => {
+    test("continues after any event, and ends at once if nothing is new", async () => {
       const runId = await finished({ value: 1 });
       const ids = await allIds(runId);
       for (const after of [ids[3], ids[3]?.split(":").slice(-2).join("-")] as string[]) {
@@ -243,7 +243,7 @@ export function testClient(home: HttpHome): void {
       expect(await client.watch(runId, { after: last }).next()).toEqual({ done: true, value: "completed" });
     });
 
-    test("ends with its signal, and with whoever takes no more", async () => {
+    test("ends with its signal, and when its consumer stops", async () => {
       const runId = await raw.start("http.held", { latch: "watched for a while, and never let go" });
       const left = new AbortController();
       const watch = client.watch(runId, { signal: left.signal });
@@ -261,13 +261,13 @@ export function testClient(home: HttpHome): void {
       await client.cancel(runId);
     });
 
-    test("of a run that is not there fails, as does one after no place", async () => {
+    test("fails for a run that does not exist, and after an invalid event id", async () => {
       expect(await failure(client.watch("nowhere").next())).toMatchObject({ code: "not_found" });
       const runId = await raw.create("http.chain");
       expect(await failure(client.watch(runId, { after: "x" }).next())).toMatchObject({ code: "invalid_request" });
     });
 
-    test("waits out a service that is not there for a while", async () => {
+    test("waits for a service that is unavailable for a while", async () => {
       const runId = await finished({ value: 1 });
       const answers = [
         () => Promise.reject(new TypeError("no network")),

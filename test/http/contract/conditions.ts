@@ -72,7 +72,7 @@ export function testConditions(home: HttpHome): void {
       expect(descendants.runs).toEqual([]);
     });
 
-    test.each(operations)("of the run's own revision lets %s happen", async (_name, call) => {
+    test.each(operations)("of the current revision permits %s", async (_name, call) => {
       for (const form of [(etag: string) => etag, () => "*", (etag: string) => ` "0" ,\t${etag}`]) {
         const runId = await client.create("http.chain", { value: "x" });
         const { status } = (await call(runId, form(await etagOf(runId)))) as { status: number };
@@ -80,7 +80,7 @@ export function testConditions(home: HttpHome): void {
       }
     });
 
-    test.each(operations)("that is no list of tags is a 400 of %s", async (_name, call) => {
+    test.each(operations)("that is not a list of tags is a 400 of %s", async (_name, call) => {
       const runId = await client.create("http.chain");
       for (const malformed of ["1", "", '"1', '1"', '"1" "2"', '"1",', "W/1", "* , *"]) {
         await client.refusal("invalid_request", call(runId, malformed) as ReturnType<typeof client.get>);
@@ -88,7 +88,7 @@ export function testConditions(home: HttpHome): void {
       expect(await client.run(runId)).toMatchObject({ status: "pending" });
     });
 
-    test.each(operations)("on a run that is not there is a 404 of %s", async (_name, call) => {
+    test.each(operations)("on a run that does not exist is a 404 of %s", async (_name, call) => {
       await client.refusal("not_found", call("nowhere", '"1"') as ReturnType<typeof client.get>);
     });
 
@@ -103,7 +103,7 @@ export function testConditions(home: HttpHome): void {
       await client.expect(200, client.post(runPath(runId, name), {}, given(await etagOf(runId))));
     });
 
-    test("lets one of fifty callers through who read the same", async () => {
+    test("permits one of fifty callers that read the same revision", async () => {
       const runId = await client.create("http.chain");
       const etag = await etagOf(runId);
       const answers = await Promise.all(
@@ -129,7 +129,7 @@ export function testConditions(home: HttpHome): void {
   describe("an Idempotency-Key", () => {
     const key = (text: string) => ({ headers: { "idempotency-key": text } });
 
-    test.each(["replay", "fork"])("on a %s gives back the run of the first call", async (name) => {
+    test.each(["replay", "fork"])("on a %s returns the run of the first call", async (name) => {
       const runId = await client.settled("http.chain", { value: name });
       const path = runPath(runId, name);
       const first = await client.expect(200, client.post(path, {}, key(`once ${name}`)));

@@ -15,7 +15,7 @@ export function testFamilies(home: HttpHome): void {
   const idsOf = (nodes: unknown) => (nodes as readonly JsonObject[]).map(({ run_id }) => run_id);
 
   describe("the lineage of a run", () => {
-    test("is itself alone where nothing came before or after it", async () => {
+    test("is the run alone if it has no ancestors and no descendants", async () => {
       const runId = await client.create("http.chain");
       const { run, ...rest } = await lineage(runId);
       expect(run).toEqual({
@@ -67,7 +67,7 @@ export function testFamilies(home: HttpHome): void {
       await client.refusal("not_found", client.get(runPath(fork, "lineage")));
     });
 
-    test("ends where metadata leads in a circle, to itself, or nowhere", async () => {
+    test("ends if metadata leads in a circle, to the run itself, or to no run", async () => {
       const create = (run_id: string, source_run_id: unknown) =>
         client.expect(
           201,
@@ -102,7 +102,7 @@ export function testFamilies(home: HttpHome): void {
   });
 
   describe("an edited fork", () => {
-    test("goes on from the edited state, and shows the edit as a difference", async () => {
+    test("continues from the edited state, and shows the edit as a difference", async () => {
       const runId = await client.settled("http.chain", { value: "old", other: 1 });
       const first = (await client.checkpoints(runId))[0]?.checkpoint_id as string;
       const edit = { inputs: { value: { $durable: ["date", "2026-03-26T12:00:00.000Z"] } }, vars: { note: "mine" } };
@@ -142,7 +142,7 @@ export function testFamilies(home: HttpHome): void {
     const diff = (runId: string, to: string, query = "") =>
       client.get(`${runPath(runId, "checkpoints", to, "diff")}${query}`);
 
-    test("of a run tells what each step did", async () => {
+    test("of a run shows what each step did", async () => {
       const runId = await client.settled("http.chain", { value: "x" });
       const ids = (await client.checkpoints(runId)).map(({ checkpoint_id }) => checkpoint_id as string);
       const [first = "", one = "", two = ""] = ids;
@@ -170,7 +170,7 @@ export function testFamilies(home: HttpHome): void {
       });
     });
 
-    test("names places as JSON pointers, whatever the keys are called", async () => {
+    test("names places as JSON pointers, for keys of any name", async () => {
       const runId = await client.create("http.chain");
       const save = async (checkpoint_id: string, vars: string) => {
         const body = `{"checkpoint_id": "${checkpoint_id}", "kind": "k", "state": {"skill_id": "http.chain", "inputs": {}, "vars": ${vars}}}`;
@@ -194,7 +194,7 @@ export function testFamilies(home: HttpHome): void {
       ]);
     });
 
-    test("of what is not there is a 404, and against no id at all a 400", async () => {
+    test("with a run that does not exist is a 404, and with an invalid id a 400", async () => {
       const runId = await client.create("http.chain");
       const to = (await client.run(runId)).checkpoint_head as string;
       await client.refusal("not_found", diff("nowhere", to));
@@ -209,7 +209,7 @@ export function testFamilies(home: HttpHome): void {
   });
 
   describe("pages", () => {
-    test("by cursor lead through all runs once, whatever is created meanwhile", async () => {
+    test("by cursor contain each run once, even if others are created meanwhile", async () => {
       const own = new Client(home, "listed");
       const pages = async (query: string, between: () => Promise<unknown>) => {
         const seen: string[] = [];
@@ -236,7 +236,7 @@ export function testFamilies(home: HttpHome): void {
     });
 
     test.each(["x", "%00", "MTIz", btoa("1:"), btoa("x:run"), btoa("-1:run"), btoa("1:\u00e9"), "x".repeat(10_000)])(
-      "by a cursor that is none of ours are a 400: %.40s",
+      "by an invalid cursor are a 400: %.40s",
       async (cursor) => {
         await client.refusal("invalid_request", client.get(`/v1/runs?cursor=${encodeURIComponent(cursor)}`));
       },

@@ -19,7 +19,7 @@ export function testRaces(home: HttpHome): void {
   };
 
   describe("many callers at once", () => {
-    test("fifty approvals of one gate: one opens it, and the step behind it is executed once", async () => {
+    test("fifty approvals of one gate: one opens it, and the step after it is executed once", async () => {
       const runId = await client.start("http.gated");
       await client.reached(runId, "waiting_for_human");
       const answers = await atOnce(50, (index) =>
@@ -52,7 +52,7 @@ export function testRaces(home: HttpHome): void {
       expect(Object.values(mails).sort()).toEqual(Array.from({ length: mailboxSize }, (_, i) => `mail ${i}`).sort());
     });
 
-    test("twenty resumes of one pending run: one takes it", async () => {
+    test("twenty resumes of one pending run: one is accepted", async () => {
       const runId = await client.create("http.held", { latch: "resumed by one" });
       const answers = await atOnce(20, () => client.post(runPath(runId, "resume")));
       await client.release("resumed by one");
@@ -61,7 +61,7 @@ export function testRaces(home: HttpHome): void {
       expect(await client.reached(runId, "completed")).toMatchObject({ result: { calls: 1 } });
     });
 
-    test("twenty runs of one id: one is made", async () => {
+    test("twenty runs of one id: one is created", async () => {
       const answers = await atOnce(20, () =>
         client.post("/v1/runs", { skill_id: "http.chain", run_id: "wanted by twenty", start: false }),
       );

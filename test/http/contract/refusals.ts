@@ -39,7 +39,7 @@ export function testRefusals(home: HttpHome): void {
   ];
 
   describe("what is missing", () => {
-    test("is asked of every route to a run", async () => {
+    test("is tested on every route to a run", async () => {
       const asked: string[] = [];
       const listening = new Client({
         ...home,
@@ -55,7 +55,7 @@ export function testRefusals(home: HttpHome): void {
       }
     });
 
-    test.each(ofRun)("%s of a run that is not there is a 404 that names the run", async (_name, call) => {
+    test.each(ofRun)("%s of a run that does not exist is a 404 that names the run", async (_name, call) => {
       const error = await client.refusal("not_found", call(client, "nowhere"));
       expect(error.message).toBe('there is no run "nowhere"');
       expect(error.type).toBe("DurableError");
@@ -120,7 +120,7 @@ export function testRefusals(home: HttpHome): void {
       expect((await client.run(runId)).status).toBe("pending");
     });
 
-    test("a route that is not there is a 404, and so is a method that its path does not have", async () => {
+    test("a route that does not exist is a 404, and so is a method that its path does not have", async () => {
       const error = await client.refusal("not_found", client.get("/v1/nothing/here"));
       expect(error.message).toBe("unknown path: /v1/nothing/here");
       for (const path of [
@@ -201,7 +201,7 @@ export function testRefusals(home: HttpHome): void {
       while (!(await client.events(runId)).includes("step.sleeping")) await new Promise((done) => setTimeout(done, 10));
     }
 
-    test("the older cancel refuses as the newer does", async () => {
+    test("the older cancel route rejects what the newer one rejects", async () => {
       const runId = await client.settled("http.chain");
       for (const path of ["/run_cancel", "/v1/run_cancel"]) {
         await client.refusal("invalid_transition", client.post(`${path}/${runId}`));
@@ -209,7 +209,7 @@ export function testRefusals(home: HttpHome): void {
     });
   });
 
-  describe("what is taken", () => {
+  describe("a conflict", () => {
     test("a run that is being executed is not resumed, and says when it may be", async () => {
       const runId = await client.start("http.held", { latch: "not resumed" });
       const answer = await client.post(runPath(runId, "resume"));
@@ -231,7 +231,7 @@ export function testRefusals(home: HttpHome): void {
       expect(await client.run(runId)).toMatchObject({ status: "canceled", result: null });
     });
 
-    test("a finished run takes no checkpoint, but the same again", async () => {
+    test("a finished run accepts no checkpoint but an identical one", async () => {
       const runId = await client.settled("http.chain");
       const fresh = { kind: "k", state };
       const error = await client.refusal("conflict", client.post(runPath(runId, "checkpoints"), fresh));
@@ -246,7 +246,7 @@ export function testRefusals(home: HttpHome): void {
       expect(await client.expect(201, client.post(runPath(runId, "checkpoints"), same))).toEqual(record);
     });
 
-    test("an id that a run has is a conflict", async () => {
+    test("the id of another run is a conflict", async () => {
       const runId = await client.create("http.chain");
       await client.refusal("conflict", client.post("/v1/runs", { skill_id: "http.chain", run_id: runId }));
       await client.refusal("conflict", client.post(runPath(runId, "fork"), { run_id: runId }));
@@ -265,7 +265,7 @@ export function testRefusals(home: HttpHome): void {
       ["/v1/runs", { skill_id: "http.chain", inputs: { value: 1 }, start: false }],
     ] as const;
 
-    test.each(forms)("POST %s %j gives the first run back", async (path, body) => {
+    test.each(forms)("POST %s %j returns the first run", async (path, body) => {
       const key = `key of ${JSON.stringify([path, body])}`;
       const first = await client.post(path, body, headers(key));
       expect(first.body).not.toHaveProperty("idempotent_replay");

@@ -13,7 +13,7 @@ export function testRoutes(home: HttpHome): void {
       ["/v1/run_async", { skill_id: "http.chain", inputs: { value: 7 } }],
       ["/run_async", { skill_id: "http.chain", inputs: { value: 7 }, trace_id: null, options: null }],
     ] as const;
-    test.each(forms)("POST %s answers 202 and executes the run behind it", async (path, body) => {
+    test.each(forms)("POST %s answers 202, and the run is executed afterwards", async (path, body) => {
       const started = await client.expect(202, client.post(path, body));
       expect(started).toEqual({
         run_id: expect.stringMatching(/^run_/),
@@ -49,7 +49,7 @@ export function testRoutes(home: HttpHome): void {
       expect(await client.reached(runId, "completed")).toMatchObject({ result: { value: "later" } });
     });
 
-    test("POST /v1/runs keeps what it is told of the run", async () => {
+    test("POST /v1/runs keeps every field of the run", async () => {
       const told = { thread_id: "t", session_id: "s", environment: "test", trace_id: "our trace" };
       const body = { skill_id: "http.chain", skill_version: "1.0.0", start: false, ...told };
       expect(await client.expect(201, client.post("/v1/runs", body))).toMatchObject({
@@ -168,14 +168,14 @@ export function testRoutes(home: HttpHome): void {
       expect(await client.run(runId)).toMatchObject({ status: "canceled" });
     });
 
-    test("cancel takes a body, and does not look at it", async () => {
+    test("cancel accepts a body, and ignores it", async () => {
       const runId = await client.create("http.chain");
       expect(await client.expect(200, client.post(runPath(runId, "cancel"), "{"))).toMatchObject({
         status: "canceled",
       });
     });
 
-    test("history tells what happened, in order and in pages", async () => {
+    test("history lists what happened, in order and in pages", async () => {
       const runId = await client.settled("http.chain", { value: 1 });
       const whole = await client.expect(200, client.get(runPath(runId, "history")));
       const history = whole.history as readonly {
@@ -253,7 +253,7 @@ export function testRoutes(home: HttpHome): void {
       });
     });
 
-    test("one that is saved from outside is the head, from which the run goes on", async () => {
+    test("one that is saved from outside is the head, from which the run continues", async () => {
       const runId = await client.create("http.chain", { value: "ours" });
       const head = (await client.checkpoints(runId))[0]?.checkpoint_id as string;
       const { state } = (await client.expect(200, client.get(runPath(runId, "checkpoints", head)))) as {
@@ -390,7 +390,7 @@ export function testRoutes(home: HttpHome): void {
       });
     });
 
-    test("a gate is named by its step where there are several", async () => {
+    test("a gate is identified by its step if there are several", async () => {
       const runId = await client.start("http.two-gates");
       await client.reached(runId, "waiting_for_human");
       await client.refusal("invalid_request", client.post(runPath(runId, "approve"), { step_id: "neither" }));
@@ -412,7 +412,7 @@ export function testRoutes(home: HttpHome): void {
       "constructor",
       "ü".repeat(256),
       "x#2",
-    ])("a gate is approved, and another denied, by the id of its step, whatever its name: %j", async (name) => {
+    ])("a gate is approved, and another denied, by the id of its step: %j", async (name) => {
       for (const operation of ["approve", "deny"]) {
         const runId = await client.start("http.named-gates", { names: [name] });
         const waiting = await client.reached(runId, "waiting_for_human");

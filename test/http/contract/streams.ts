@@ -49,7 +49,7 @@ export function testStreams(home: HttpHome): void {
       await client.refusal("invalid_request", client.get(runPath(runId, "stream"), { headers }));
     });
 
-    test("of a run that is not there are a 404, and so are those of another tenant's", async () => {
+    test("of a run that does not exist are a 404, and so are those of another tenant's run", async () => {
       const runId = await client.create("http.chain");
       const beta = new Client(home, "beta");
       for (const name of ["events", "stream"]) {
@@ -71,7 +71,7 @@ export function testStreams(home: HttpHome): void {
       expect(sent.at(-1)).toEqual({ event: "end", data: '{"status":"completed"}' });
     });
 
-    test("begins after the place that it is told, in the header before the query", async () => {
+    test("begins after the given event; the header wins over the query", async () => {
       const runId = await client.settled("http.chain", { value: 1 });
       const events = await allEvents(runId);
       for (const [index, event] of events.slice(0, -1).entries()) {
@@ -84,7 +84,7 @@ export function testStreams(home: HttpHome): void {
       expect(sentEvents(text)).toHaveLength(2);
     });
 
-    test("is not begun again where the run has ended and nothing is new", async () => {
+    test("is not started again if the run has ended and nothing is new", async () => {
       const runId = await client.settled("http.chain", { value: 1 });
       const last = (await allEvents(runId)).at(-1) as JsonObject;
       for (const place of [placeOf(last), last.event_id as string, "999999-0"]) {
@@ -93,7 +93,7 @@ export function testStreams(home: HttpHome): void {
       }
     });
 
-    test("ends with the status, whatever it is", async () => {
+    test("ends with any terminal status", async () => {
       const failed = await client.start("http.failing-first");
       await client.reached(failed, "failed");
       const canceled = await client.create("http.chain");

@@ -8,7 +8,7 @@ export function testTransfers(home: HttpHome): void {
   const exported = async (runId: string) => (await client.get(runPath(runId, "export"))).text;
 
   describe("an export", () => {
-    test("is taken in by another tenant as it was, and goes on there", async () => {
+    test("is imported by another tenant unchanged, and continues there", async () => {
       const runId = await client.start("http.listening");
       await client.reached(runId, "waiting_for_signal");
       const lines = await exported(runId);
@@ -123,7 +123,7 @@ export function testTransfers(home: HttpHome): void {
       expect(await fresh.run(runId)).toMatchObject({ status: "completed" });
     });
 
-    test("of a later format is refused by name", async () => {
+    test("of a later format is rejected by its number", async () => {
       const body = '{"kind": "orca-durable/run", "format": 99}\n';
       await client.refusal("unsupported_version", client.post("/v1/import", body));
     });
@@ -138,7 +138,7 @@ export function testTransfers(home: HttpHome): void {
       await client.refusal("not_found", client.get(runPath(runId)));
     });
 
-    test("is not for those who may only execute", async () => {
+    test("is forbidden to a key with the role execute", async () => {
       const runId = await client.create("http.chain");
       const lines = await exported(runId);
       const executor = new Client(home, "beta", "execute");
@@ -148,7 +148,7 @@ export function testTransfers(home: HttpHome): void {
   });
 
   describe("DELETE", () => {
-    test("takes the run and everything of it, for good", async () => {
+    test("erases the run and everything of it for good", async () => {
       const runId = await client.settled("http.chain", { value: 1 });
       const head = (await client.run(runId)).checkpoint_head as string;
       await client.expect(204, client.call("DELETE", runPath(runId)));
@@ -169,7 +169,7 @@ export function testTransfers(home: HttpHome): void {
       await client.reached(runId, "completed");
     });
 
-    test("is not for those who may only execute", async () => {
+    test("is forbidden to a key with the role execute", async () => {
       const runId = await client.create("http.chain");
       const executor = new Client(home, "alpha", "execute");
       await executor.refusal("forbidden", executor.call("DELETE", runPath(runId)));
