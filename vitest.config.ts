@@ -37,11 +37,12 @@ const over = (project: "node" | "workerd" | "browser") => ({
 
 /**
  * The projects of a group run side by side, so many files of Node and workerd at a time, and as many pages of a browser. The
- * first group computes all the time; the second waits most of it, for processes, pages and timers.
+ * first group computes all the time; a file of the second computes for a third of it, and waits for processes, pages and
+ * timers, unless WebKit computes beside it.
  */
 const groups = {
   computing: { sequence: { groupOrder: 0 }, maxWorkers: 2 },
-  waiting: { sequence: { groupOrder: 1 }, maxWorkers: 3 },
+  waiting: { sequence: { groupOrder: 1 }, maxWorkers: run.includes("webkit") ? 3 : 5 },
 } as const;
 
 /** The browser suites in one engine. */
