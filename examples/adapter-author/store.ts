@@ -50,7 +50,7 @@ export function sqliteStore(path: string): Store {
     run(`${verb} INTO ${table} (${names.join(", ")}) VALUES (${places.join(", ")})`, row as Values);
   }
 
-  /** What a commit comes to, inside a transaction. What throws in here rolls it back. */
+  /** The outcome of a commit, inside a transaction. An exception rolls it back. */
   function decide(commit: Commit): CommitOutcome {
     const { run: row, over = row.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
     const { tenant, runId, revision } = row;

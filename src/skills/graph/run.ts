@@ -89,7 +89,7 @@ function specOf(step: PlannedStep): StepSpec {
 function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {
   if (when === undefined) return true;
   if (typeof when !== "function") return isTruthy(when, pass.state);
-  // Whether the result of a parallel step would be there is a matter of chance, and would differ the next time.
+  // Whether a parallel step's result exists yet depends on timing, and may differ the next time.
   const settled = (root: "vars" | "outputs") => {
     const fields = Object.entries(pass.state[root]).filter(([name]) => !hidden.has(`${root}.${name}`));
     return decodeFields(Object.fromEntries(fields), root);
