@@ -1,4 +1,5 @@
-import { appWith, bundleSize, coreWith, doors } from "../scripts/size.ts";
+import { doors } from "../scripts/doors.ts";
+import { appWith, bundleSize, coreWith } from "../scripts/size.ts";
 import type { Bench } from "./bench.ts";
 import type { Cell } from "./table.ts";
 

@@ -1,11 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseSync } from "vite";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
+import { declarations } from "./declarations.ts";
+import { doors as sourcesOfDoors } from "./doors.ts";
 
 /** A name that a door of the package exports, with the declaration behind it. */
 export interface PublicName {
@@ -23,22 +20,10 @@ export interface PublicName {
   readonly unnamed: readonly string[];
 }
 
-/** The declarations of the shipped rooms in a folder of their own, as a build makes them. */
-export function emitDeclarations(folder: string): void {
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const options = ["--emitDeclarationOnly", "--declarationMap", "false", "--sourceMap", "false", "--outDir", folder];
-  execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), ...options], { stdio: "pipe" });
-}
-
-/** The doors of the package: their names, and the declarations behind them relative to `dist`. */
+/** The doors of the package: their names, and the declarations behind them relative to the folder of declarations. */
 export function doors(): ReadonlyMap<string, string> {
-  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-    readonly exports: Readonly<Record<string, string | { readonly types: string }>>;
-  };
   return new Map(
-    Object.entries(exports).flatMap(([door, target]) =>
-      typeof target === "string" ? [] : [[door.replace(/^\./, "orca-durable"), target.types.replace("./dist/", "")]],
-    ),
+    [...sourcesOfDoors()].map(([door, file]) => [door.replace(/^\./, "orca-durable"), file.replace(/\.ts$/, ".d.ts")]),
   );
 }
 
@@ -60,17 +45,6 @@ export function publicNames(folder: string): readonly PublicName[] {
       unnamed: modules.unnamedIn(symbol, named),
     };
   });
-}
-
-/** The public names, from declarations that are made for it and removed. */
-export function currentPublicNames(): readonly PublicName[] {
-  const folder = mkdtempSync(join(tmpdir(), "orca-durable-api-"));
-  try {
-    emitDeclarations(folder);
-    return publicNames(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** The code of each `@example` of a docstring. */
@@ -295,6 +269,6 @@ function nameOf(node: unknown): string {
 }
 
 if (import.meta.main) {
-  const names = currentPublicNames();
+  const names = publicNames((await declarations()).emitted);
   for (const { door, name, unnamed } of names) for (const type of unnamed) console.log(`${door}: ${name}: ${type}`);
 }

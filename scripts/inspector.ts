@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -32,18 +32,4 @@ export async function inspectorScript(): Promise<string> {
   return chunk.code;
 }
 
-/** Replaces the element that tsc compiled by the bundle, since its libraries are not dependencies of the package. */
-function finishPackage(): void {
-  const folder = `${root}dist/worker/inspector/`;
-  if (!existsSync(`${folder}element.js`)) throw new Error("dist/ is missing: run tsc first.");
-  const text = /^ {2}(".*");$/m.exec(readFileSync(generated, "utf8"))?.[1];
-  if (text === undefined) throw new Error("bundle.generated.ts has an unexpected form: run `npm run inspector`.");
-  writeFileSync(`${folder}element.js`, JSON.parse(text) as string);
-  rmSync(`${folder}element.js.map`);
-  rmSync(`${folder}ui`, { recursive: true });
-}
-
-if (import.meta.main) {
-  if (process.argv.includes("--package")) finishPackage();
-  else writeFileSync(generated, await inspectorModule());
-}
+if (import.meta.main) writeFileSync(generated, await inspectorModule());

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { currentPublicNames, type PublicName } from "./api.ts";
+import { type PublicName, publicNames } from "./api.ts";
+import { declarations } from "./declarations.ts";
 
 /** Names without a docstring: the page would have nothing to say about them. */
 export function unexplained(names: readonly PublicName[]): readonly string[] {
@@ -35,7 +36,7 @@ export function firstSentence(docstring: string): string {
 }
 
 if (import.meta.main) {
-  const names = currentPublicNames();
+  const names = publicNames((await declarations()).emitted);
   const silent = unexplained(names);
   if (silent.length > 0) throw new Error(`these names have no docstring: ${silent.join(", ")}`);
   writeFileSync("docs/names.md", namesPage(readFileSync("docs/names.md", "utf8"), names));

@@ -2,20 +2,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
+import { doors } from "./doors.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-/** Each door of package.json with its source file, such as `./d1` and `adapters/d1/index.ts`. */
-export function doors(): ReadonlyMap<string, string> {
-  const { exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as {
-    exports: Record<string, string | { readonly default: string }>;
-  };
-  return new Map(
-    Object.entries(exports).flatMap(([door, target]) =>
-      typeof target === "string" ? [] : [[door, target.default.replace(/^\.\/dist\/(.+)\.js$/, "$1.ts")] as const],
-    ),
-  );
-}
 
 /** The bytes of these files and all that they import, as one minified and gzipped bundle without tree shaking. */
 export async function bundleSize(files: readonly string[]): Promise<number> {

@@ -2,7 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { doors, emitDeclarations, examplesIn, type PublicName, publicNames } from "../../scripts/api.ts";
+import { doors, examplesIn, type PublicName, publicNames } from "../../scripts/api.ts";
+import { declarations } from "../../scripts/declarations.ts";
 import { digestOf, digestOfFiles, digestOfPackage, keptFolder } from "../../scripts/kept.ts";
 import { firstSentence, namesPage, unexplained } from "../../scripts/names.ts";
 import { compile, compilerVersion } from "../support/compile.ts";
@@ -19,12 +20,13 @@ beforeAll(async () => {
   mkdirSync(installed, { recursive: true });
   writeFileSync(join(installed, "package.json"), readFileSync("package.json"));
   digest = digestOfPackage();
-  cpSync(await keptFolder(digest, emitDeclarations), join(installed, "dist"), { recursive: true });
+  const { emitted, bundled } = await declarations();
+  cpSync(bundled, join(installed, "dist/types"), { recursive: true });
   const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> };
   for (const name of Object.keys(dependencies))
     symlinkSync(resolve("node_modules", name), join(project, "node_modules", name));
   writeFileSync(join(project, "package.json"), '{ "type": "module" }');
-  names = publicNames(join(installed, "dist"));
+  names = publicNames(emitted);
 }, 120_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));

@@ -6,6 +6,7 @@ import { dirname, join, normalize, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
+import { doors } from "../../scripts/doors.ts";
 import { startWorker } from "../../scripts/local-worker.ts";
 import { httpStatus } from "../../src/errors.ts";
 import { createRuntime } from "../../src/index.ts";
@@ -84,14 +85,7 @@ test("every other block of code compiles as it stands, for a user of the package
 
 /** The repository's own options, with the package's doors in the place of its files. */
 function userConfig() {
-  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
-    exports: Record<string, string | { readonly types: string }>;
-  };
-  const paths = Object.entries(exports).flatMap(([door, target]) =>
-    typeof target === "string"
-      ? []
-      : [[door.replace(".", "orca-durable"), [resolve(target.types.replace("./dist/", "").replace(".d.ts", ".ts"))]]],
-  );
+  const paths = [...doors()].map(([door, file]) => [door.replace(".", "orca-durable"), [resolve(file)]]);
   return {
     extends: resolve("tsconfig.json"),
     compilerOptions: {

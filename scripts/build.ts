@@ -1,0 +1,38 @@
+import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import pack from "../package.json" with { type: "json" };
+import { declarations } from "./declarations.ts";
+import { doors, outputOf } from "./doors.ts";
+import { inspectorScript } from "./inspector.ts";
+
+// Writes dist/: for each door a module and its declarations, and chunks that doors share. There are no source maps, since the
+// modules are the sources without their types and comments.
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+
+/** It is bundled with its UI libraries, which are not dependencies of the package. */
+const inspector = "./inspector";
+
+async function writeModules(): Promise<void> {
+  const own = [...doors()].filter(([door]) => door !== inspector);
+  const bundle = await rolldown({
+    input: Object.fromEntries(own.map(([door, file]) => [outputOf(door), join(root, file)])),
+    cwd: root,
+    platform: "neutral",
+    external: [/^node:/, /^cloudflare:/, ...Object.keys(pack.dependencies).map((name) => new RegExp(`^${name}(/|$)`))],
+    transform: { target: "es2023" },
+  });
+  const { output } = await bundle.write({ dir: dist, comments: false, chunkFileNames: "chunks/[name].js" });
+  await bundle.close();
+  const modules = output.flatMap((file) => ("modules" in file ? Object.keys(file.modules) : []));
+  const foreign = modules.filter((id) => id.includes("node_modules"));
+  if (foreign.length > 0) throw new Error(`dist/ would hold code of other packages: ${foreign.join(", ")}`);
+}
+
+rmSync(dist, { recursive: true, force: true });
+cpSync((await declarations()).bundled, join(dist, "types"), { recursive: true });
+await writeModules();
+writeFileSync(join(dist, `${outputOf(inspector)}.js`), await inspectorScript());
