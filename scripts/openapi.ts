@@ -5,10 +5,10 @@ import * as v from "valibot";
 import { httpStatus, type Json, type JsonObject } from "../src/codec/index.ts";
 import type { ErrorCode } from "../src/index.ts";
 import type { Role } from "../worker/http/auth/caller.ts";
-import { roleOf } from "../worker/http/call.ts";
 import { type Operation, operations, schemas } from "../worker/http/contract/operations.ts";
 import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
 import { createApp } from "../worker/http/index.ts";
+import { roleOf } from "../worker/http/request.ts";
 import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));

@@ -1,8 +1,7 @@
 import type { DurableError } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 import type { Json } from "../json.ts";
-import type { RunRecord } from "../record/run.ts";
-import { leased, released } from "../record/run.ts";
+import { leased, type RunRecord, released } from "../record/run.ts";
 import type { SkillRegistry } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
 import { type Departure, type Execution, execute } from "./execute.ts";

@@ -1,5 +1,4 @@
-import type { Wait } from "../record/run.ts";
-import { endOf, isOver } from "../record/run.ts";
+import { endOf, isOver, type Wait } from "../record/run.ts";
 import type { StepOutcome } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
 

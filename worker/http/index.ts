@@ -7,13 +7,22 @@ import type { Telemetry } from "../../src/telemetry/index.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
-import { type AppEnv, type Call, callOf, checkCaller, checkRoute, parentHeader, traceHeader, traceOf } from "./call.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
 import { cors } from "./middleware/cors.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
 import { httpTelemetry } from "./middleware/telemetry.ts";
-import { defaultMaxBodyBytes } from "./request.ts";
+import {
+  type AppEnv,
+  type Call,
+  callOf,
+  checkCaller,
+  checkRoute,
+  defaultMaxBodyBytes,
+  parentHeader,
+  traceHeader,
+  traceOf,
+} from "./request.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
 import { continuationRoutes } from "./routes/continuation.ts";
 import { descentRoutes } from "./routes/descents.ts";
@@ -30,9 +39,9 @@ import { checkedStream, type OpenStream, type StreamOptions } from "./stream.ts"
 export type { Caller, Role } from "./auth/caller.ts";
 export { apiKeys, type KeyRecord, type KeyStore } from "./auth/keys.ts";
 export { memoryKeys } from "./auth/memory-keys.ts";
-export type { AppEnv, Call } from "./call.ts";
 export type { Access } from "./middleware/access.ts";
 export { accessLine } from "./middleware/access.ts";
+export type { AppEnv, Call } from "./request.ts";
 export type { CheckedStream, OpenStream, StreamOptions } from "./stream.ts";
 
 /**

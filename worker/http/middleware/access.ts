@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { OnError } from "../../../src/index.ts";
-import { type AppEnv, routeOf } from "../call.ts";
+import { type AppEnv, routeOf } from "../request.ts";
 
 /**
  * The log record of an answered request. It has the pattern of the route and the public id of the key, so that it never

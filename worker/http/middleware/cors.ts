@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
-import type { AppEnv } from "../call.ts";
+import type { AppEnv } from "../request.ts";
 
 const methods = "GET, HEAD, POST, DELETE";
 const taken =

@@ -4,8 +4,8 @@ import { httpStatus } from "../../../src/codec/index.ts";
 import { DurableError, isDurableError } from "../../../src/index.ts";
 import { present } from "../../../src/json.ts";
 import type { ErrorContext } from "../../../src/types.ts";
-import type { AppEnv } from "../call.ts";
 import type { FailureAnswer } from "../contract/records.ts";
+import type { AppEnv } from "../request.ts";
 
 /**
  * The answer to a failed request: the status of the code, and a body that says what was wrong and where. An error that is not

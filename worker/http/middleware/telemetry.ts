@@ -3,7 +3,7 @@ import type { OnError } from "../../../src/index.ts";
 import type { Telemetry } from "../../../src/telemetry/index.ts";
 import { checkTelemetry } from "../../../src/telemetry/instrumentation.ts";
 import { observerOf, type RemoteSpan } from "../../../src/telemetry/telemetry.ts";
-import { type AppEnv, routeOf } from "../call.ts";
+import { type AppEnv, routeOf } from "../request.ts";
 
 /** Source: RFC 9110 and RFC 5789. Any other method is `_OTHER`, so that callers cannot create new metric series. */
 const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split(" "));

@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import { decodeState, readState } from "../../../src/codec/index.ts";
 import { compareCheckpoints, saveCheckpoint } from "../../../src/index.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
-import type { AppEnv } from "../call.ts";
 import {
   type CheckpointAnswer,
   type CheckpointListAnswer,
@@ -11,7 +10,7 @@ import {
   newCheckpoint,
 } from "../contract/checkpoints.ts";
 import { checkpointRecordAnswer, comparisonAnswer } from "../contract/wire.ts";
-import { body, given, preconditionOf, query } from "../request.ts";
+import { type AppEnv, body, given, preconditionOf, query } from "../request.ts";
 
 /** Routes to the checkpoints of a run. */
 export const checkpointRoutes = new Hono<AppEnv>()

@@ -2,11 +2,10 @@ import { type Context, Hono } from "hono";
 import { decodeValue } from "../../../src/codec/index.ts";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
-import type { AppEnv } from "../call.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { body, conditionsOf, given, preconditionOf, tag } from "../request.ts";
+import { type AppEnv, body, conditionsOf, given, preconditionOf, tag } from "../request.ts";
 
 /** Routes that continue or end a run. */
 export const continuationRoutes = new Hono<AppEnv>()

@@ -1,10 +1,9 @@
 import { Hono } from "hono";
 import { readLineage } from "../../../src/index.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
-import type { AppEnv } from "../call.ts";
 import { type EventPageAnswer, eventQuery, type HistoryAnswer, historyQuery } from "../contract/histories.ts";
 import { eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
-import { given, query } from "../request.ts";
+import { type AppEnv, given, query } from "../request.ts";
 
 /** Routes to the history and the lineage of a run. */
 export const historyRoutes = new Hono<AppEnv>()

@@ -1,9 +1,8 @@
 import { type Context, Hono } from "hono";
 import { DurableError } from "../../../src/index.ts";
 import { type KeyRecord, type KeyStore, newKey } from "../auth/keys.ts";
-import { type AppEnv, needs } from "../call.ts";
 import { type IssuedKeyAnswer, type KeyAnswer, type KeyListAnswer, newApiKey } from "../contract/keys.ts";
-import { body } from "../request.ts";
+import { type AppEnv, body, needs } from "../request.ts";
 
 /** Routes to the API keys of the caller's own tenant. No route reaches the keys of another tenant. */
 export const keyRoutes = new Hono<AppEnv>()

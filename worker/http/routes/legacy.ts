@@ -1,9 +1,8 @@
 import { Hono } from "hono";
 import type { CurrentRun } from "../../../src/index.ts";
-import type { AppEnv } from "../call.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { preconditionOf } from "../request.ts";
+import { type AppEnv, preconditionOf } from "../request.ts";
 
 /** Routes for clients that are older than cancellation: they see a canceled run as failed. */
 export const legacyRoutes = new Hono<AppEnv>()

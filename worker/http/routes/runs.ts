@@ -1,10 +1,9 @@
 import { Hono } from "hono";
 import { invalidRequest } from "../../../src/errors.ts";
 import { parseCursor } from "../../../src/runs/cursor.ts";
-import { type AppEnv, needs } from "../call.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { given, isKnown, preconditionOf, query, tag } from "../request.ts";
+import { type AppEnv, given, isKnown, needs, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes to existing runs. */
 export const runRoutes = new Hono<AppEnv>()

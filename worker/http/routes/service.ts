@@ -1,9 +1,9 @@
 import { Hono } from "hono";
-import type { AppEnv } from "../call.ts";
 import document from "../contract/openapi.generated.json" with { type: "json" };
 import { page, policy } from "../contract/reference.generated.ts";
 import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
+import type { AppEnv } from "../request.ts";
 
 /** The paths that need no key. */
 export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);

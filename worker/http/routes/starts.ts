@@ -1,12 +1,11 @@
 import { type Context, Hono } from "hono";
 import type { JsonObject } from "../../../src/codec/index.ts";
 import type { NewRun } from "../../../src/index.ts";
-import type { AppEnv } from "../call.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
 import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { body, decode, decodeFields, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
+import { type AppEnv, body, decode, decodeFields, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
 
 /** Routes that create runs. */
 export const startRoutes = new Hono<AppEnv>()

@@ -1,11 +1,10 @@
 import { Hono } from "hono";
 import { eventPosition } from "../../../src/codec/index.ts";
 import { isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
-import type { AppEnv } from "../call.ts";
 import { chunkStream } from "../chunks.ts";
 import { streamQuery } from "../contract/histories.ts";
 import { eventAnswer } from "../contract/wire.ts";
-import { given, query } from "../request.ts";
+import { type AppEnv, given, query } from "../request.ts";
 
 /** The delay after which clients reconnect, unless a connection fails. */
 const retryMs = 1_000;

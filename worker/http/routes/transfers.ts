@@ -1,10 +1,9 @@
 import { Hono } from "hono";
 import { exportRun, importRun } from "../../../src/index.ts";
-import { type AppEnv, needs } from "../call.ts";
 import { chunkStream } from "../chunks.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
-import { readChunks, tag } from "../request.ts";
+import { type AppEnv, needs, readChunks, tag } from "../request.ts";
 
 /** The default maximum number of bytes in an import. */
 export const defaultMaxImportBytes = 100 * 1024 * 1024;
