@@ -23,14 +23,14 @@ const restartContinuity: Slices = {
     "taken by another executor ends the old pass: it writes nothing, also not what its step returned",
   ],
   approval: ["outlives the process that asked for it"],
-  sleeping: ["is over when its time is, and not before, whoever drains"],
+  sleeping: ["is over when its time is, and not before, whichever executor drains"],
   signals: ["that come early are kept, also through a crash, a pending time and a resume"],
   drain: [
     "by two executors at once: one executes the run",
     "hands a run over when its pass has taken its time, and goes on with it in the next",
   ],
   "an executor that is stopped": [
-    "writes nothing more, aborts its steps, and leaves the run to whoever comes when the lease is over",
+    "writes nothing more, aborts its steps, and leaves the run to the next executor when the lease is over",
   ],
   "a process that is killed": [
     "before commit 1 of a run: it goes on from what was acknowledged",
@@ -156,7 +156,7 @@ const failureInjectionPaths: Slices = {
     "on every commit of what deny begins: the run ends as if none had been lost",
     "on every commit of what signal begins: the run ends as if none had been lost",
     "on every commit of what cancel begins: the run ends as if none had been lost",
-    "and that somebody wrote over since, is recognised by its entry",
+    "and that another commit replaced since, is recognized by its entry",
   ],
   "a store that fails": [
     "on create fails it, and nothing is half written",

@@ -24,8 +24,8 @@ const checkpointRoundTrip: Slices = {
 const checkpointManager: Slices = {
   save: [
     "makes the checkpoint the head, and leaves the status as it is",
-    "makes an id of its own where none is given",
-    "of the same again is accepted and changes nothing, whoever is the head",
+    "makes an id of its own if the request has none",
+    "of the same again is accepted and changes nothing, whatever the head is",
     "of another state under the same id is a conflict, and changes nothing",
     "of another kind under the same id is a conflict, and changes nothing",
     "of another step under the same id is a conflict, and changes nothing",
@@ -56,12 +56,8 @@ const checkpointManager: Slices = {
     "shows the run's own, and no other's",
   ],
   "not found > an unknown run": ["on save", "on load", "on list checkpoints"],
-  "not found > another tenant's run, which cannot be told from an unknown one": [
-    "on save",
-    "on load",
-    "on list checkpoints",
-  ],
-  "not found > a deleted run, which cannot be told from an unknown one": ["on save", "on load", "on list checkpoints"],
+  "not found > another tenant's run, which looks like an unknown one": ["on save", "on load", "on list checkpoints"],
+  "not found > a deleted run, which looks like an unknown one": ["on save", "on load", "on list checkpoints"],
   "not found > a checkpoint that is not in the run": ["on load"],
   "not found > a state that is gone": ["on load"],
 };
@@ -97,7 +93,7 @@ const runStore: Slices = {
     "that looks like a path are taken as they are",
     "that looks like SQL are taken as they are",
     "named __proto__ are taken as they are",
-    "are made where none is given, and no two are the same",
+    "are made if the request has none, and no two are the same",
     "of replays and forks name their kind and their source, which is cut to fit",
   ],
   "an idempotency key": [
@@ -173,7 +169,7 @@ const continuations: Slices = {
   fork: [
     "makes a new pending run on the checkpoint, which executes nothing until it is resumed",
     "of a fork is a fork, as often as one likes",
-    "can be canceled when nobody wants it",
+    "can be canceled before it is resumed",
     "carries what a person confirmed",
     "of a run that was not approved waits for its own approval",
   ],
@@ -192,8 +188,8 @@ const continuations: Slices = {
     "and denial at once: one of them holds",
   ],
   "not found > an unknown run": ["on resume", "on replay", "on fork"],
-  "not found > another tenant's run, which cannot be told from an unknown one": ["on resume", "on replay", "on fork"],
-  "not found > a deleted run, which cannot be told from an unknown one": ["on resume", "on replay", "on fork"],
+  "not found > another tenant's run, which looks like an unknown one": ["on resume", "on replay", "on fork"],
+  "not found > a deleted run, which looks like an unknown one": ["on resume", "on replay", "on fork"],
   "not found > a checkpoint that is not in the run": ["on resume", "on replay", "on fork"],
   "not found > a state that is gone": ["on resume", "on replay", "on fork"],
   "not found > a run without any checkpoint is an invalid request": ["on resume", "on replay", "on fork"],

@@ -6,7 +6,7 @@ import { expectCommitted, put, row } from "../../src/conformance/rows.ts";
 import type { Store } from "../../src/store.ts";
 
 describe("a store that loses answers", () => {
-  test("has written what it rejects, on the commits it was told", async () => {
+  test("has written what it rejects, on the commits that `when` selects", async () => {
     const store = lostAnswerStore(memoryStore(), ({ nth }) => nth === 2);
     await expectCommitted(store, row("t", "r"));
     await expect(put(store, row("t", "r", { revision: 2 }))).rejects.toMatchObject({ code: "store_failed" });

@@ -148,7 +148,7 @@ describe("what an event leaves on the run", () => {
     expect(run.approvalRequest).toEqual({ stepId: "send", requestedAt: "asked", status, decidedAt: at, ...by });
   });
 
-  test("a resume forgets a question that nobody has answered, and keeps an answer", () => {
+  test("a resume forgets a question without an answer, and keeps an answer", () => {
     const asked = { stepId: "send", requestedAt: at };
     const open = moved("waiting_for_human", events.resume, { approvalRequest: { ...asked, status: "pending" } });
     expect(open).not.toHaveProperty("approvalRequest");

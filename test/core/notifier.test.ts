@@ -59,7 +59,7 @@ test("what is not a change is not heard", async () => {
   expect(heard).toEqual([changed]);
 });
 
-test("closing it twice is fine, and what is told after that reaches neither the channel nor this object", async () => {
+test("it can be closed twice, and a later notification reaches neither the channel nor this object", async () => {
   const { teller, hearer, heard } = pair();
   const own: Changed[] = [];
   teller.subscribe((one) => own.push(one));

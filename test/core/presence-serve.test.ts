@@ -37,7 +37,7 @@ function registry() {
   return {
     presence,
     isWatched: (executor: string) => watchers.has(executor),
-    /** Dies; whoever watches is told, unless nobody hears of it. */
+    /** Dies; those who watch are notified, unless `isHeard` is false. */
     dies(executor: string, isHeard = true): void {
       dead.add(executor);
       if (isHeard) watchers.get(executor)?.();
@@ -143,8 +143,8 @@ describe("serving", () => {
 
 describe("presence", () => {
   test.each([
-    ["when it is told of the death", true],
-    ["on its next tick, where it is not told", false],
+    ["when it is notified of the death", true],
+    ["on its next tick, if it is not notified", false],
   ])("hands a dead executor's run over long before its lease lapses: %s", async (_, isHeard) => {
     await scene(memoryHarness, async ({ actor, clock }) => {
       const { calls, options } = held();

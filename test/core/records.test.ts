@@ -18,7 +18,7 @@ const runId = parseRunId("r");
 const record = newRecord({ runId, tenantId: parseTenantId("t"), skillId: "s", metadata: {}, createdAt: at });
 
 describe("a run on the wire", () => {
-  test("has every field of the contract, null where there is nothing", () => {
+  test("has every field of the contract; absent ones are null", () => {
     expect(writeRun(record.run)).toEqual({
       run_id: "r",
       thread_id: null,

@@ -4,7 +4,7 @@ import { type Retries, retriesProblem, retryDelay } from "../../src/retry.ts";
 
 const retries: Retries = { limit: 4, delay: 100, maxDelay: 500 };
 
-describe("the delay after so many failed attempts", () => {
+describe("the delay after a number of failed attempts", () => {
   test.each<[Retries, number, number | undefined]>([
     [{}, 1, 100],
     [{}, 2, 200],

@@ -238,7 +238,7 @@ describe("waits", () => {
       ],
     });
 
-  test("a signal that nobody sends, without a timeout", async () => {
+  test("a signal that is never sent, without a timeout", async () => {
     expect(await problemsOf(waiting())).toMatchObject([
       { kind: "wait", stepId: "payment", message: expect.stringContaining('"paid"') },
     ]);

@@ -13,7 +13,7 @@ describe("a virtual clock", () => {
     expect(Math.abs(virtualClock().now() - Date.now())).toBeLessThan(1_000);
   });
 
-  test("skips a day that everybody sleeps", async () => {
+  test("skips a day in which everything sleeps", async () => {
     const clock = virtualClock({ now: noon });
     const began = performance.now();
     await clock.sleep(24 * hour);
@@ -21,7 +21,7 @@ describe("a virtual clock", () => {
     expect(performance.now() - began).toBeLessThan(25_000);
   });
 
-  test("stands still where nobody sleeps", async () => {
+  test("stands still if nothing sleeps", async () => {
     const clock = virtualClock({ now: noon });
     await realSleep(20);
     expect(clock.now()).toBe(noon);

@@ -61,7 +61,7 @@ describe("mocked capabilities", () => {
         { id: "send", uses: "mail.send", input: "vars.text", output: "outputs.sent", retries },
       ],
     });
-  const formatted = { format: { returns: "to nobody" } };
+  const formatted = { format: { returns: "to no one" } };
 
   test("have the same definitions, and those without a mock are themselves", () => {
     const [mocked, kept] = mockCapabilities([send, format], { "mail.send": { returns: "" } });
@@ -70,7 +70,7 @@ describe("mocked capabilities", () => {
     expect(kept).toBe(format);
   });
 
-  test("return what they are told, and it is recorded like the real thing", async () => {
+  test("return their result, and it is recorded like that of the real action", async () => {
     const capabilities = mockCapabilities([send, format], { ...formatted, "mail.send": { returns: "as if" } });
     const { run, eventTypes } = await play(mail(), capabilities);
     expect(run).toMatchObject({ status: "completed", result: { sent: "as if" } });
@@ -78,18 +78,18 @@ describe("mocked capabilities", () => {
     expect(sent).toEqual([]);
   });
 
-  test("throw what they are told", async () => {
+  test("throw their error", async () => {
     const capabilities = mockCapabilities([send, format], { ...formatted, "mail.send": { throws: new Error("full") } });
     const { run } = await play(mail(), capabilities);
     expect(run).toMatchObject({ status: "failed", error: { code: "step_failed", message: "full", stepId: "send" } });
   });
 
-  test("time out without taking time, for so many attempts, and then do the real thing", async () => {
+  test("time out without taking time, for a number of attempts, and then call the real action", async () => {
     const capabilities = mockCapabilities([send, format], { ...formatted, "mail.send": { timesOut: true, times: 2 } });
     const { run, eventTypes } = await play(mail({ limit: 2, delay: 1_000 }), capabilities);
     expect(run).toMatchObject({ status: "completed", result: { sent: "really sent" } });
     expect(eventTypes.filter((type) => type === "step.retry_scheduled")).toHaveLength(2);
-    expect(sent.splice(0)).toEqual(["to nobody"]);
+    expect(sent.splice(0)).toEqual(["to no one"]);
     const failed = await play(
       mail(),
       mockCapabilities([send, format], { ...formatted, "mail.send": { timesOut: true } }),
@@ -144,7 +144,7 @@ describe("mocked steps", () => {
   });
   const all = { take: { returns: "taken" }, charge: { returns: "charged" }, paid: { returns: "all of it" } };
 
-  test("give what they are told, and are recorded as the kind of step they are", async () => {
+  test("return their result, and are recorded as the kind of step that they replace", async () => {
     const { run, runs } = await play(mockSteps(order, all), [stock]);
     expect(run).toMatchObject({
       status: "completed",
@@ -163,7 +163,7 @@ describe("mocked steps", () => {
     });
   });
 
-  test("throw and time out, as often as they are told", async () => {
+  test("throw and time out, as often as they say", async () => {
     const mocks = {
       ...all,
       take: { throws: new Error("none left"), times: 1 },

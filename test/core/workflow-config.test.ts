@@ -107,7 +107,7 @@ describe("retries of a step", () => {
   });
 
   test(
-    "that never end are counted on, whoever executes them",
+    "that never end are counted on, in every executor",
     played(async ({ actor }) => {
       const seen: unknown[] = [];
       const body: WorkflowBody = (step) =>
@@ -153,7 +153,7 @@ describe("retries of a step", () => {
 
 describe("a delay function", () => {
   test(
-    "is told of the attempt that failed and of its error",
+    "is called with the attempt that failed and its error",
     played(async (scene) => {
       const told: unknown[] = [];
       const delay: DelayFunction = ({ ctx, error }) => {
@@ -192,7 +192,7 @@ describe("a delay function", () => {
 
 describe("a step's callback", () => {
   test(
-    "is told its step, its attempt and its configuration, defaults filled in",
+    "is called with its step, its attempt and its configuration, with defaults",
     played(async ({ actor }) => {
       const told: WorkflowStepContext[] = [];
       const note = async (context: WorkflowStepContext) => {

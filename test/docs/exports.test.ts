@@ -30,7 +30,7 @@ function exportedNames(path: string, typesOnly = false): readonly string[] {
     .sort();
 }
 
-// A name here is a promise to everybody who installed the package: add one only if you mean to keep it.
+// A name here is a promise to every user of the package: add one only if you mean to keep it.
 const promised: Readonly<Record<string, readonly string[]>> = {
   ".": [
     "DurableError",

@@ -26,14 +26,21 @@ const rooms = [
   "scripts",
   "bench",
   "docs",
+  "test/README.md",
+  "test/core",
+  "test/docs",
+  "test/http",
+  "test/media",
+  "test/support",
+  "test/system",
   "README.md",
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "SECURITY.md",
 ];
 
-/** Files that quote: packages, builds, generated files, and lists of the titles of tests. */
-const isOthers = /node_modules|\/(?:dist|\.wrangler)\/|\.generated\.|-nodes\.ts$/;
+/** Files that quote: packages, builds, generated files, and this test. */
+const isOthers = /node_modules|\/(?:dist|\.wrangler)\/|\.generated\.|words\.test\.ts$/;
 
 function filesOf(place: string): readonly string[] {
   if (/\.\w+$/.test(place)) return [place];

@@ -11,7 +11,7 @@ const get = (path: string, headers: Record<string, string> = {}) => new Request(
 const post = (path: string, body: unknown) =>
   new Request(`http://orca.test${path}`, { method: "POST", body: JSON.stringify(body) });
 
-/** An app whose every call fails like that, and what it told of it. */
+/** An app whose every call fails like that, and what it reported. */
 function failing(thrown: unknown) {
   const told: unknown[] = [];
   const app = createApp({
@@ -107,7 +107,7 @@ describe("the app", () => {
     const app = createApp<typeof bindings>({
       authenticate: ({ env, request }) => {
         expect(env).toBe(bindings);
-        return { tenant: request.headers.get("x-user") ?? "nobody", role: "execute" };
+        return { tenant: request.headers.get("x-user") ?? "stranger", role: "execute" };
       },
       runs: (tenant, { background }) => {
         const options = { store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, background };

@@ -90,7 +90,7 @@ describe("pages of other origins", () => {
   test("may all call if the list is *", async () => {
     const app = appWith({ corsOrigins: () => ["*"] });
     for (const response of [
-      await app.fetch(preflight("https://anybody.test")),
+      await app.fetch(preflight("https://any.test")),
       await app.fetch(request("/v1/runs", { headers: { origin: "null" } })),
     ]) {
       expect(response.headers.get("access-control-allow-origin")).toBe("*");

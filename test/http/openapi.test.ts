@@ -31,7 +31,7 @@ const described = Object.entries(document.paths).flatMap(([path, methods]) =>
 
 function closedApp() {
   return createApp({
-    authenticate: () => ({ tenant: "nobody", role: "admin" }),
+    authenticate: () => ({ tenant: "stranger", role: "admin" }),
     runs: () => {
       throw new Error("not called");
     },
@@ -55,13 +55,13 @@ describe("the OpenAPI document", () => {
   test.each([
     ["/v1/health", "get", "/v1/health", 200],
     ["/v1/whoami", "get", "/v1/whoami", 200],
-    ["/v1/whoami?as=nobody", "get", "/v1/whoami", 401],
+    ["/v1/whoami?as=stranger", "get", "/v1/whoami", 401],
     ["/v1/whoami?as=busy", "get", "/v1/whoami", 429],
     ["/v1/keys", "get", "/v1/keys", 404],
   ])("has every header of the answer to a page that asks for %s", async (url, method, path, status) => {
     const app = createApp({
       authenticate({ request }) {
-        if (request.url.endsWith("nobody")) throw new DurableError("unauthorized", "nobody");
+        if (request.url.endsWith("stranger")) throw new DurableError("unauthorized", "stranger");
         if (request.url.endsWith("busy")) throw new DurableError("rate_limited", "busy", { retryAfterMs: 1_000 });
         return { tenant: "t", role: "admin" };
       },

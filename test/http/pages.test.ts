@@ -82,7 +82,7 @@ describe("an answer is bounded in bytes", () => {
     expect(events).toEqual((await runs.events("r")).items.map(({ eventId }) => eventId));
     expect(Math.max(...lengths)).toBeLessThan(5 * mebibyte);
     expect(lengths.length).toBeGreaterThan(9);
-    // Whoever calls without HTTP and without a limit gets all of it.
+    // A call without HTTP and without a limit returns all of it.
     expect((await runs.history("r")).items.length).toBe(60);
     expect((await runs.listCheckpoints("r")).items.length).toBe(60);
   });

@@ -83,9 +83,9 @@ describe("the Worker and its keys", () => {
     expect((await ask(path, { key: acme })).body).toMatchObject({ tenant_id: "acme" });
     const shape = async (one: string) => {
       const { status, body } = await ask(one, { key: other, headers: { "x-trace-id": "t" } });
-      return JSON.stringify([status, body]).replaceAll("of nobody", "of acme");
+      return JSON.stringify([status, body]).replaceAll("of stranger", "of acme");
     };
-    expect(await shape(path)).toBe(await shape("/v1/runs/of%20nobody"));
+    expect(await shape(path)).toBe(await shape("/v1/runs/of%20stranger"));
     expect((await ask("/v1/runs", { key: other })).body).toMatchObject({ runs: [] });
   });
 

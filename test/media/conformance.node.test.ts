@@ -5,7 +5,7 @@ import { indexedDbHarness } from "../support/indexeddb-harness.ts";
 import { testStore } from "../support/store-suite.ts";
 
 testStore("fake-indexeddb", indexedDbHarness);
-// The store that saboteurs are made of keeps every clause while nobody breaks it.
+// The store from which saboteurs are made keeps every clause before it is broken.
 testStore("the model's tables", {
   fresh: async () => {
     const tables = emptyTables();

@@ -40,7 +40,7 @@ interface Undisturbed {
   readonly outcome: Outcome;
   /** How many it took. The next run may take another number: there are more heartbeats where the machine is busier. */
   readonly commits: number;
-  /** So many commits are for what happened, whoever executes the run, and when; no run takes fewer. */
+  /** The number of commits for what happened, in every executor and at any time; no run takes fewer. */
   readonly leastCommits: number;
 }
 
@@ -361,7 +361,7 @@ const expected = {
       charged: "receipt for a charge of 12",
       slow: true,
       shaky: "never",
-      approver: "somebody",
+      approver: "carol",
       parts: ["1: go on", "2: ink"],
       receipt: "receipt for a mail about ink",
     },

@@ -47,7 +47,7 @@ function crowd(expected: number) {
   return { seen, options: { ...plain, capabilities } };
 }
 
-/** Makes so many runs due at once, of a tenant and under names that begin so. */
+/** Makes a number of runs due at once, of a tenant and under names with this prefix. */
 async function makeDue({ actor }: Scene, count: number, of: string = tenant, prefix = "run"): Promise<void> {
   const clerk = actor({ ...plain, executes: false }).runtime.for(of);
   for (let n = 0; n < count; n++) await clerk.start({ skillId: "one", runId: `${prefix} ${n}` });

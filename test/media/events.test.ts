@@ -97,10 +97,10 @@ describe(`events on ${medium}`, () => {
       await expect(runs.events(runId, { after })).rejects.toMatchObject({ code: "invalid_request", path: "after" });
       await expect(runs.watch(runId, { after }).next()).rejects.toMatchObject({ code: "invalid_request" });
     }
-    for (const stranger of [runs.events("nobody"), runtime.for("stranger").events(runId)]) {
+    for (const stranger of [runs.events("missing"), runtime.for("stranger").events(runId)]) {
       await expect(stranger).rejects.toMatchObject({ code: "not_found", missing: "run" });
     }
-    await expect(runs.watch("nobody").next()).rejects.toMatchObject({ code: "not_found", missing: "run" });
+    await expect(runs.watch("missing").next()).rejects.toMatchObject({ code: "not_found", missing: "run" });
   });
 });
 

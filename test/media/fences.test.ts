@@ -5,7 +5,7 @@ import { saveCheckpoint } from "../../src/index.ts";
 import { leaseMs, type Scene, scene, stillClock, tenant, until } from "../support/scene.ts";
 import { slow } from "../support/slow-step.ts";
 
-// Whatever moves a run's head or its lease over a lease that has lapsed ends the hold of whoever had it, also where the one who
+// Whatever moves a run's head or its lease over a lease that has lapsed ends the hold of its holder, also where the one who
 // does it executes nothing: the slow executor goes on when its step returns, and must write nothing.
 
 /** An executor whose clock stands still in its step; for everyone else its lease has lapsed. */
@@ -159,7 +159,7 @@ describe(`a gate over a lapsed lease on ${medium}`, () => {
       expect(await revisionOf(scene, runId)).toBe(resumed);
     }));
 
-  test("that is approved by who does not execute stays so, whoever goes on", () =>
+  test("that is approved through a runtime that does not execute stays approved, whichever executor continues", () =>
     scene(harness, async (scene) => {
       for (const isBack of [true, false]) {
         const { calls, body, sleeper, clerk, runId } = await gated(scene);

@@ -215,7 +215,7 @@ describe(`a fork whose edit never came, on ${medium}`, () => {
     expect(sent).toHaveLength(1);
   });
 
-  played("is due for nobody, and can be canceled and deleted", async (scene) => {
+  played("is not due, and can be canceled and deleted", async (scene) => {
     const { runs, newRunId, options } = await orphaned(scene);
     scene.clock.advance(3_600_000);
     expect(await scene.actor(options).runtime.drain()).toEqual({ taken: 0, passedOver: 0 });

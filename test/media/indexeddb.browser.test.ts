@@ -45,7 +45,7 @@ function openedConnections(): readonly IDBDatabase[] {
   return opened;
 }
 
-/** As when somebody clears the site's data in the browser: connections are closed whoever holds them. */
+/** As when a user clears the site's data in the browser: all connections are closed. */
 async function deleteDatabases(): Promise<void> {
   await (await fetch(clearStoragePath, { method: "POST" })).text();
 }
@@ -67,7 +67,7 @@ describe("durability", () => {
     return seen;
   }
 
-  test("a commit is strict unless told otherwise", async () => {
+  test("a commit is strict by default", async () => {
     const seen = durabilities();
     await openStore(freshName()).commit(birth);
     await openStore(freshName(), { durability: "relaxed" }).commit(birth);
@@ -112,7 +112,7 @@ describe("other tabs", () => {
     });
   });
 
-  test("of an upgrade the store is told once, as soon as it is made and without another call", async () => {
+  test("an upgrade is reported once, as soon as the store is made and without another call", async () => {
     const name = freshName();
     const onOutdated = vi.fn();
     const store = openStore(name, { onOutdated });
@@ -310,7 +310,7 @@ describe("room", () => {
     expect(await openStore(name).getRun("t", "r")).toEqual(run);
   });
 
-  test("that has run out is a quota_exceeded with the estimate, of which nothing is written", async () => {
+  test("that has run out is a quota_exceeded with the estimate, and nothing is written", async () => {
     await overrideQuota(2_000_000);
     // Chromium remembers for a while how much room there was; not of a site whose data it just deleted.
     await deleteDatabases();
@@ -377,7 +377,7 @@ describe("room for a run", () => {
     await runtime.stop();
   });
 
-  test("that is missing for a step's result is told, and the run goes on once there is room", async () => {
+  test("if a step's result does not fit, `onError` is called, and the run continues once there is room", async () => {
     const { runtime, runs, errors } = await cramped();
     await runs.start({ skillId: "big", runId: "r", inputs: { isLarge: true } });
     await expect.poll(() => errors, { timeout: 25_000 }).toContainEqual(expect.objectContaining(outOfRoom));

@@ -110,7 +110,7 @@ describe("a state over the limit", () => {
   );
 
   test(
-    "counts its values, however short they are, and refuses by the same name whoever brings it",
+    "counts its values, however short they are, and is rejected with the same code by every operation",
     on(async (stage) => {
       const maxStateValues = 2_000;
       const zeros = Array.from({ length: maxStateValues }, () => 0);

@@ -4,7 +4,7 @@ import { NothingHappenedError, type WorkflowBody } from "../../src/index.ts";
 import { gates, type PostOffice, postOffice, to } from "../support/post-office.ts";
 import { leaseMs, type Scene, scene, until } from "../support/scene.ts";
 
-// What becomes of an action of which nobody knows whether it happened.
+// What happens to an action if it is unknown whether it happened.
 
 const played = (name: string, play: (scene: Scene) => Promise<void>) => test(name, () => scene(harness, play));
 
@@ -20,7 +20,7 @@ describe(`an effect that was cut off on ${medium}`, () => {
     return runId;
   };
 
-  played("is done again under the same key, whoever takes the run over", async (scene) => {
+  played("is done again under the same key, whichever executor takes the run over", async (scene) => {
     const office = postOffice();
     const runId = await cutOff(scene, office);
     expect(await scene.actor(office).later(leaseMs, runId)).toMatchObject({ status: "completed" });

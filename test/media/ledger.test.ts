@@ -40,7 +40,7 @@ describe(`a ledger of too many effects on ${medium}`, () => {
 });
 
 describe(`a recorded effect on ${medium}`, () => {
-  played("is told of with the step that completed by it", async (scene) => {
+  played("is reported with the step that it completed", async (scene) => {
     const { run, runs } = await published(scene, postOffice());
     const events = (await runs.events(run.runId)).items;
     const recorded = events.filter(({ eventType }) => eventType === "side_effect.recorded");

@@ -476,7 +476,7 @@ describe("without a way from its version", () => {
   const others = defineGraphSkill({ id: "letter", version: "7", steps: [wait] });
 
   test.each<[string, readonly Skill[]]>([
-    ["nobody has the skill", []],
+    ["no runtime has the skill", []],
     ["there is only another version", [others]],
     ["the migrations lead elsewhere", [circle, others]],
   ])("a run is refused by the name of its skill, since %s", (_why, skills) =>

@@ -152,7 +152,7 @@ describe(`an executor that loses its run on ${medium}`, () => {
     expect(await taker.settled(runId)).toMatchObject({ status: "completed", result: { slow: "in time" } });
   });
 
-  playedTwice("keeps it where its lease has lapsed and nobody took it", async (scene, skillId) => {
+  playedTwice("keeps it if its lease has lapsed and no other executor took it", async (scene, skillId) => {
     const { calls, options } = slow();
     const own = stillClock();
     const { begin, settled, runs } = scene.actor({ ...options, clock: own });
@@ -160,8 +160,8 @@ describe(`an executor that loses its run on ${medium}`, () => {
     await until(() => calls.length === 1);
     scene.clock.advance(10 * leaseMs);
     own.advance(10 * leaseMs);
-    calls[0]?.finish("nobody came");
-    expect(await settled(runId)).toMatchObject({ status: "completed", result: { slow: "nobody came" } });
+    calls[0]?.finish("no one came");
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: { slow: "no one came" } });
     expect(await stepsOf(runs, runId)).toEqual(["before", "slow", "after"]);
   });
 
@@ -206,7 +206,7 @@ describe(`others beside a step on ${medium}`, () => {
     expect(events.filter(({ eventType }) => eventType === "signal.received")).toHaveLength(5);
   });
 
-  playedTwice("cannot save to the run, and are told how long", async ({ actor }, skillId) => {
+  playedTwice("cannot save to the run, and learn for how long", async ({ actor }, skillId) => {
     const { calls, options } = slow();
     const { begin, settled, runs } = actor(options);
     const runId = await begin({}, skillId);
@@ -352,7 +352,7 @@ describe(`a pass that has had its time on ${medium}`, () => {
     expect(await other.runtime.drain()).toEqual({ taken: 1, passedOver: 0 });
     expect(await other.runs.get(runId)).toMatchObject({ status: "completed", result: { slow: "slow but there" } });
     expect(await stepsOf(runs, runId)).toEqual(["before", "slow", "after"]);
-    // It went on by itself, so that nobody counts it as a recovery.
+    // It went on by itself, so it does not count as a recovery.
     expect(await eventsOf(runs, runId)).not.toContain("run.recovered");
   });
 
@@ -425,7 +425,7 @@ describe(`a run that kills its executors on ${medium}`, () => {
     await actor.runtime.drain();
     expect(await actor.runs.get(runId)).toMatchObject({ status: "failed", error: { code: "recovery_exhausted" } });
     expect(calls).toHaveLength(11);
-    // Somebody has mended it, and asks for it.
+    // It is repaired, and a caller asks for it.
     await actor.runs.resume(runId);
     await until(() => calls.length === 12);
     calls[11]?.finish("mended");

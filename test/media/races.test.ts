@@ -14,7 +14,7 @@ test(`of ${racers} executors that race for one due run on ${medium}, one execute
   const stores = await Promise.all(Array.from({ length: racers + 1 }, open));
   const [first, ...others] = stores;
   if (first === undefined) throw new Error("there is no store");
-  // It only decides, so that the run is due and nobody's.
+  // It only decides, so that the run is due and has no holder.
   const starter = createRuntime({ store: first, skills: [skill], capabilities: [note(-1)], executes: false });
   const runtimes = others.map((store, index) =>
     createRuntime({

@@ -389,7 +389,7 @@ describe("prune", () => {
   );
 
   test(
-    "takes the statuses it is told, and refuses those in which a run has not ended",
+    "deletes runs of the given statuses, and rejects statuses in which a run has not ended",
     on(async (stage) => {
       const { runs, clock } = stage;
       const runIds = await ended(stage, three);

@@ -94,7 +94,7 @@ function state(vars: Readonly<Record<string, unknown>>): ExecutionState {
   return { ...initialState("chain", {}), vars };
 }
 
-/** A run with so many checkpoints, each larger by what a short step adds, without executing anything. */
+/** A run with this number of checkpoints, each larger by what a short step adds, without executing anything. */
 async function longRun(store: Store, tenant: string, checkpoints: number): Promise<{ runId: RunId; head: string }> {
   const { host, runs } = hostOver(store, tenant);
   const { run } = await runs.create({ skillId: "chain", runId: `long ${checkpoints}`, inputs: { text: "a" } });

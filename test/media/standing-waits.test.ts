@@ -56,27 +56,30 @@ describe(`the end of a wait on ${medium}`, () => {
     expect(await settled(runId)).toMatchObject({ status: "completed", result: "timeout" });
   });
 
-  played("is fixed when it is first asked for, whoever takes the run over", async ({ actor, clock, store }) => {
-    const body =
-      (isFirst: boolean): WorkflowBody =>
-      async (step) => {
-        const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
-        await step.do("work", async () => {
-          if (isFirst) await new Promise(() => {});
-        });
-        return word;
-      };
-    const first = actor({ body: body(true) });
-    const runId = await first.begin();
-    // The run's row names what it waits for.
-    await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
-    clock.advance(40 * minute);
-    await first.die();
-    const second = actor({ body: body(false) });
-    expect(await second.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_signal" });
-    expect(await second.later(20 * minute - leaseMs - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
-    expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: "timeout" });
-  });
+  played(
+    "is fixed when it is first asked for, whichever executor takes the run over",
+    async ({ actor, clock, store }) => {
+      const body =
+        (isFirst: boolean): WorkflowBody =>
+        async (step) => {
+          const word = step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout");
+          await step.do("work", async () => {
+            if (isFirst) await new Promise(() => {});
+          });
+          return word;
+        };
+      const first = actor({ body: body(true) });
+      const runId = await first.begin();
+      // The run's row names what it waits for.
+      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
+      clock.advance(40 * minute);
+      await first.die();
+      const second = actor({ body: body(false) });
+      expect(await second.later(leaseMs, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(20 * minute - leaseMs - 1, runId)).toMatchObject({ status: "waiting_for_signal" });
+      expect(await second.later(1, runId)).toMatchObject({ status: "completed", result: "timeout" });
+    },
+  );
 
   played("and when it is handed over", async ({ actor }) => {
     let isSpent = false;

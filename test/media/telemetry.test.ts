@@ -27,7 +27,7 @@ interface SceneOptions {
   readonly isFuture?: boolean;
 }
 
-/** A runtime that tells these hooks, over a store of its own where none is given. */
+/** A runtime that calls these hooks, over a store of its own by default. */
 async function scene(hooks: TelemetryHooks | undefined, { store, onWork, isFuture = false }: SceneOptions = {}) {
   const medium = store ?? (await open());
   const clock = stillClock();
@@ -115,7 +115,7 @@ test("a run is measured: its pass, its attempts below it, its steps, commits, ev
   expect(failures).toEqual([]);
 });
 
-test("each attempt and each retry counts, and the failure that ends a run is told", async () => {
+test("each attempt and each retry counts, and the failure that ends a run is recorded", async () => {
   const told = recorder();
   const { runtime, runs } = await scene(told);
   await runs.start(start("letter", "flaky"));
@@ -208,7 +208,7 @@ test("a run that another executor took counts as a lost lease, and its commit as
   expectSound(other);
 });
 
-test("a call of the store that fails is told with its code", async () => {
+test("a call of the store that fails is recorded with its code", async () => {
   const told = recorder();
   const store = await open();
   const { runs } = await scene(told, { store: failingStore(store, ({ method }) => method === "listRuns") });
@@ -234,7 +234,7 @@ test("without hooks nothing is measured", async () => {
   }
 });
 
-/** An app whose requests and runs are told to the same hooks. */
+/** An app that calls the same hooks for its requests and runs. */
 async function service(hooks: Recorder) {
   const failures: unknown[] = [];
   const { runtime } = await scene(hooks);
@@ -337,7 +337,7 @@ const hooks: Readonly<Record<string, () => TelemetryHooks>> = {
   "that reject": () => ({ startSpan: rejects, endSpan: rejects, within: rejects, record: rejects }) as TelemetryHooks,
 };
 
-test.each(Object.keys(hooks))("hooks %s disturb no run, and onError is told", async (kind) => {
+test.each(Object.keys(hooks))("hooks %s disturb no run, and onError is called", async (kind) => {
   const { runtime, runs, failures } = await scene(hooks[kind]?.());
   const { run } = await runs.start(start("letter", "flaky"));
   await runtime.idle();

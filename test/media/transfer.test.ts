@@ -69,7 +69,7 @@ async function restingRun({ runs, runtime, clock }: Home, runId = "r"): Promise<
   return runId;
 }
 
-/** The lines of a run of many entries: so many that they go into three commits. */
+/** The lines of a run whose entries go into three commits. */
 async function longRun(stage: Stage, runId = "r", { entries = 250, padding = 0 } = {}): Promise<readonly string[]> {
   const { runs } = home(stage, memoryStore());
   await runs.create({ skillId: "office", runId, inputs: { more: "é".repeat(2_000) }, idempotencyKey: "key" });
@@ -87,7 +87,7 @@ async function exported(runs: Runs, runId: string): Promise<readonly string[]> {
   return lines;
 }
 
-/** False where the medium failed. */
+/** False if the medium failed. */
 async function isImported({ runs }: Home, lines: readonly string[]): Promise<boolean> {
   try {
     await importRun(runs, lines);
@@ -104,7 +104,7 @@ async function* broken(lines: readonly string[]): AsyncGenerator<string, void, u
   throw new Error("the connection was lost");
 }
 
-/** Nobody can see anything of the run. */
+/** No call shows anything of the run. */
 async function expectHidden({ runs, runtime }: Home, runId: string): Promise<void> {
   expect(await refusalOf(runs.get(runId))).toMatchObject({ code: "not_found", missing: "run" });
   expect(await refusalOf(runs.listCheckpoints(runId))).toMatchObject({ code: "not_found" });
@@ -199,7 +199,7 @@ describe("an export", () => {
   );
 
   test(
-    "is refused while the run is executed, and where there is none",
+    "is rejected while the run is executed, and if there is no run",
     on(async (stage) => {
       const { runs, handlers, calls, clock } = stage;
       handlers.set(
@@ -604,7 +604,7 @@ describe("an import that is checked", () => {
   }
 
   test(
-    "of many entries is one import, made by several at once, of which each may be ahead",
+    "of many entries is one import, made by several callers at once, each of which may be ahead",
     on(async (stage) => {
       const lines = await longRun(stage);
       const homes = [stage.store, await stage.open(), await stage.open()].map((store) => home(stage, store));

@@ -138,7 +138,7 @@ describe(`steps on ${medium}`, () => {
     expect(seen[0]).toEqual(seen[1]);
   });
 
-  played("steps of one name are told apart by their count, also where names look like one", async (scene) => {
+  played("steps of one name are distinguished by their count, also if a name looks like a count", async (scene) => {
     const names = [
       "x",
       "x",
@@ -201,7 +201,7 @@ describe(`steps on ${medium}`, () => {
       [(step) => step.do("x", { retries: { limit: 1, delay: -1 } }, async () => 1), "invalid_request: x.retries.delay"],
       [(step) => step.sleep("x", "a while" as never), 'invalid_request: x: invalid duration "a while"'],
       [(step) => step.sleepUntil("x", new Date("never")), "invalid_request: x"],
-      [(step) => step.use("x", "nobody.knows"), 'not_found: capability "nobody.knows" is not registered here'],
+      [(step) => step.use("x", "not.registered"), 'not_found: capability "not.registered" is not registered here'],
     ];
     for (const [ask, refusal] of refusals) {
       const { start } = actor({ body: bad(ask) });
@@ -329,7 +329,7 @@ describe(`waiting on ${medium}`, () => {
     expect(woke).toEqual([3 * 24 * hour, 5 * 24 * hour]);
   });
 
-  played("a sleep is not begun again by whoever takes the run over", async ({ actor }) => {
+  played("a sleep is not begun again when another executor takes the run over", async ({ actor }) => {
     const started = Promise.withResolvers<void>();
     const body =
       (isFirst: boolean): WorkflowBody =>
@@ -504,7 +504,7 @@ describe(`steps that a body does not await on ${medium}`, () => {
     const { begin, runs, settled } = actor({
       body: async (step) => {
         void step.do("slow", () => promise);
-        void step.do("failing", once, async () => Promise.reject(new Error("nobody minds"))).catch(() => {});
+        void step.do("failing", once, async () => Promise.reject(new Error("no matter"))).catch(() => {});
         return step.do("quick", async () => "done");
       },
     });
@@ -907,7 +907,7 @@ describe(`failures on ${medium}`, () => {
   });
 });
 
-/** Two steps, of which the second is asked for after pure work: that takes another time in each pass. */
+/** Two steps with pure work between them, which takes a different time in each pass. */
 function racing(step: WorkflowStep, isSlow: boolean): Promise<string> {
   return Promise.race([
     step.do("other", async () => {
@@ -935,7 +935,7 @@ async function steps(runs: Actor["runs"], runId: string): Promise<unknown[]> {
   return events.filter(({ eventType }) => eventType === "step.completed").map(({ payload }) => payload.step_id);
 }
 
-/** All that can be told of what was thrown, but its stack. */
+/** Everything about a thrown value, without its stack. */
 function described(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, cause } = error;

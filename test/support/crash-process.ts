@@ -71,7 +71,7 @@ export class Process {
     this.runs = this.runtime.for(tenant);
   }
 
-  /** Brings the run to its end, as whoever uses it would: looks at what it waits for, and gives it that. */
+  /** Brings the run to its end, as a user would: looks at what it waits for, and supplies it. */
   async drive(skillId: string, runId: string): Promise<Run | undefined> {
     for (let round = 0; round < mostRounds; round++) {
       const run = await this.found(runId);
@@ -103,7 +103,7 @@ export class Process {
         await this.runs.start({ skillId, runId, inputs: crashInputs, idempotencyKey: `start ${runId}` });
         return;
       case "waiting_for_human":
-        await this.runs.approve(runId, { approver: "somebody" });
+        await this.runs.approve(runId, { approver: "carol" });
         return;
       case "waiting_for_signal":
         await this.runs.signal(runId, { name: "go", payload: "go on" });

@@ -19,7 +19,7 @@ export interface FuzzRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  /** True where its route answers a second request under the same Idempotency-Key as the first, and changes nothing. */
+  /** True if its route answers a second request under the same Idempotency-Key as the first, and changes nothing. */
   readonly isOnce: boolean;
 }
 

@@ -21,7 +21,7 @@ export interface FuzzReport {
   readonly findings: readonly string[];
 }
 
-/** So many requests go to one home before a new one takes its place, so that it does not fill up with what succeeds. */
+/** The number of requests to one home before a new one takes its place, so that it does not fill up with what succeeds. */
 const roundSize = 1_000;
 
 /** Sends hostile requests, one after the other, and looks at each answer and at what it has changed. */
@@ -124,7 +124,7 @@ async function textOf(response: Response): Promise<string> {
   return new TextDecoder().decode(await response.arrayBuffer());
 }
 
-/** What stands in every run of the tenant, and nobody else may see. */
+/** What stands in every run of the tenant, and no other tenant may see. */
 function secretOf(tenant: Tenant): string {
   return `secret of ${tenant}`;
 }

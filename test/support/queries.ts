@@ -12,7 +12,7 @@ export function countedStore(store: Store, count: (queries: number) => void): St
   });
 }
 
-/** As D1 does it in one invocation: so many queries, and then none. */
+/** As D1 does it in one invocation: a number of queries, and then none. */
 export function limitedStore(store: Store, limit: number): Store {
   let used = 0;
   return countedStore(store, (queries) => {
@@ -21,7 +21,7 @@ export function limitedStore(store: Store, limit: number): Store {
   });
 }
 
-/** What a Worker makes of a store for an invocation of so many queries. */
+/** What a Worker makes of a store for an invocation with a limit of queries. */
 export function budgeted(store: Store, limit: number): QueryBudget & { readonly store: Store } {
   const budget = queryBudget(limit);
   return { ...budget, store: countedStore(store, budget.count) };

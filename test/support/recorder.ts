@@ -1,6 +1,6 @@
 import type { Attributes, Failure, SpanStart, TelemetryHooks } from "../../src/telemetry/index.ts";
 
-/** A span as it was told. */
+/** A span as the hooks received it. */
 export interface RecordedSpan {
   readonly start: SpanStart<RecordedSpan>;
   /** How often it was ended, which should be once. */
@@ -18,7 +18,7 @@ export interface Recorder extends TelemetryHooks<RecordedSpan> {
   named(name: string): readonly RecordedSpan[];
 }
 
-/** Hooks that remember what they are told. */
+/** Hooks that remember their arguments. */
 export function recorder(): Recorder {
   const spans: RecordedSpan[] = [];
   const measurements: Recorder["measurements"] = [];

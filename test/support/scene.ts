@@ -71,7 +71,7 @@ export interface Scene {
   readonly store: Store;
   /** One more handle. */
   open(): Promise<Store>;
-  /** One more executor. Unless told otherwise it waits nothing out with the lease held: what waits ends its pass. */
+  /** One more executor. By default it waits nothing out with the lease held: what waits ends its pass. */
   actor(options?: ActorOptions): Actor;
 }
 

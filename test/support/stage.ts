@@ -23,7 +23,7 @@ export interface Stage extends Workshop {
   readonly store: Store;
   /** One more handle on the same medium. */
   readonly open: () => Promise<Store>;
-  /** A runtime over the first handle, unless told otherwise. */
+  /** A runtime, by default over the first handle. */
   readonly runtime: (options?: Partial<RuntimeOptions>) => Runtime;
   /** The tenant's runs in a first runtime. */
   readonly runs: Runs;

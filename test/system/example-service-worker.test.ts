@@ -71,7 +71,7 @@ describe.each(servers)("the example, %s", (_name, serve) => {
   });
 });
 
-/** Starts a run and approves it. It is then the newest of so many. */
+/** Starts a run and approves it. It is then the newest of this number of runs. */
 async function goThrough(page: Page, runs: number): Promise<void> {
   await page.click("form button");
   await page.click("li button");

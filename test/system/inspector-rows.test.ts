@@ -72,7 +72,7 @@ test("a run of five thousand steps, in its timeline, its events and its state", 
   await page.keyboard.press("End");
   await expect.poll(() => lastRow(page, "Steps").textContent(), soon).toContain("step 4999");
   expect(await rowCount(page)).toBeLessThanOrEqual(mostRows);
-  // The axis is of the steps in view, so that their bars can be told apart.
+  // The axis is of the steps in view, so that their bars can be distinguished.
   const bar = await lastRow(page, "Steps").locator(".bar").boundingBox();
   expect(bar?.width).toBeGreaterThanOrEqual(4);
 

@@ -3,7 +3,7 @@ import { startRun } from "../support/inspector/home.ts";
 import { type ServiceWorkerHome, serviceWorkerHome } from "../support/inspector/service-worker-home.ts";
 import { testInspector } from "../support/inspector/suite.ts";
 
-// The same inspector, handed out by a service worker and asking nobody else: all of it is in the browser.
+// The same inspector, handed out by a service worker, and with no other origin: all of it is in the browser.
 
 let home: ServiceWorkerHome;
 

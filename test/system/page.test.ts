@@ -184,7 +184,7 @@ describe("a page that is stopped", { timeout: 60_000 }, () => {
     expect([...(await errors(page)), ...(await errors(other))]).toEqual([]);
   });
 
-  test("before it is ready: ready rejects, and nothing is told", async () => {
+  test("before it is ready: ready rejects, and no hook is called", async () => {
     const page = await open({ worker: "/silent.js" });
     await page.evaluate(() => window.tried.stop());
     await settled(page, expect.objectContaining({ code: "unsupported", message: "this page was stopped" }));

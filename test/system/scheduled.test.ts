@@ -17,7 +17,7 @@ const key = "key-of-the-scheduled-test";
 const leaseMs = 1_500;
 const place = { persistTo: await mkdtemp(join(tmpdir(), "orca-durable-scheduled-")), cwd: "test/support/scheduled" };
 
-// What the Worker's steps call. It leaves a step named "held" without an answer until it is told otherwise.
+// What the Worker's steps call. It leaves a step named "held" without an answer until it is released.
 const calls: Call[] = [];
 const unanswered: ServerResponse[] = [];
 let isHolding = true;

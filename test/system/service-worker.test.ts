@@ -309,7 +309,7 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
     await endsBy(client, await start(client, "shown.held", { latch: "x" }), "service worker");
   });
 
-  test("it takes what such a page was executing when it closed, as soon as somebody looks", async () => {
+  test("it takes what such a page was executing when it closed, at the next request", async () => {
     const [client, home] = [await open("client"), await openExecuting("home")];
     const runId = await start(client, "shown.held", { latch: "x" });
     await called(client, runId, ["home"]);
@@ -337,7 +337,7 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
     expect(await callers(client, runId)).toEqual(["service worker"]);
   });
 
-  test("a timer waits until somebody looks", async () => {
+  test("a timer waits until the next request", async () => {
     const client = await open("client", { worker: { holdMs: 1 } });
     const runId = await start(client, "shown.sleeping");
     await expect.poll(async () => (await look(client, runId)).events, patience).toContain("step.sleeping");
@@ -502,7 +502,7 @@ describe("a new version of the service worker", { timeout: 60_000 }, () => {
     expect(await call(another, "GET", `/v1/runs/${before}`)).toMatchObject({ status: 200 });
   });
 
-  test("that does not come with the upgrade: the page says so, and requests are told to come again", async () => {
+  test("that does not follow the upgrade: the page reports it, and requests are answered with a retry time", async () => {
     const worker: WorkerSettings = { version: 1 };
     const old = await open("old", { worker });
     await start(old, "shown.gated");

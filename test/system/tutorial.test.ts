@@ -30,7 +30,7 @@ afterAll(async () => {
   rmSync(clone, { recursive: true, force: true });
 });
 
-test("whoever follows the tutorial word by word sees what it says", { timeout: 300_000 }, async () => {
+test("a reader who follows the tutorial word by word sees what it says", { timeout: 300_000 }, async () => {
   const port = await freePort();
   for (const [index, { language, text, before }] of parts.entries()) {
     if (language === "ts") writeFileSync(join(clone, fileNamedIn(before)), text);

@@ -158,7 +158,7 @@ describe("the advanced report", () => {
     });
   });
 
-  test("says failed for a node that nobody ran", () => {
+  test("says failed for a node that was not run", () => {
     expect(advancedReport(scenarios, [result("a", 0), result("b", 0)], now)).toMatchObject({
       status: "failed",
       failures: ["two:c"],
@@ -320,7 +320,7 @@ describe("a verifier", { timeout: 120_000 }, () => {
     );
   });
 
-  test("stops after the first failure unless told to go on, and counts nothing that did not run as passed", async () => {
+  test("stops after the first failure by default, and counts nothing that did not run as passed", async () => {
     vi.stubEnv("ORCA_SABOTEUR", "last-checkpoint");
     const { code, report } = await run<ContractReport>(some, {});
     const codes = report.tests.map(({ returncode }) => returncode);

@@ -180,7 +180,7 @@ export function testClient(home: HttpHome): void {
     const allIds = async (runId: string) =>
       (await client.events(runId, { limit: 500 })).events.map(({ event_id }) => event_id);
 
-    /** A client whose connections break after so many bytes, the first `cuts` of them. */
+    /** A client whose first `cuts` connections break after a number of bytes. */
     const breaking = (cuts: number) => {
       const seen = { cuts: 0 };
       const fetch = async (request: Request) => {

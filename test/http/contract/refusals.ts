@@ -99,7 +99,7 @@ export function testRefusals(home: HttpHome): void {
     });
 
     test("a skill that is not registered is a 404 that names it; create, save and fork work", async () => {
-      const unknown = "http.nobody-has-it";
+      const unknown = "http.unregistered";
       for (const call of [
         client.post(`/v1/skills/${unknown}/execute/async`, { inputs: {} }),
         client.post("/run_async", { skill_id: unknown }),
@@ -311,7 +311,7 @@ export function testRefusals(home: HttpHome): void {
     for (const operation of ["resume", "approve", "deny", "cancel"]) await own.post(runPath(runId, operation));
     for (const operation of ["replay", "fork"]) await own.post(runPath(runId, operation), { checkpoint_id: "nothing" });
     await own.post(runPath(runId, "signal"), { name: "go" });
-    await own.post("/v1/runs", { skill_id: "http.nobody-has-it" });
+    await own.post("/v1/runs", { skill_id: "http.unregistered" });
     await own.post("/v1/runs", { skill_id: "http.chain", inputs: { a: { $durable: ["no such tag"] } } });
     await own.post("/v1/runs", "{");
     expect(await look()).toEqual(before);

@@ -148,7 +148,7 @@ export function testStreams(home: HttpHome): void {
     });
   });
 
-  /** What a connection brings until it closes, or until so many bytes of it have arrived. */
+  /** What a connection brings until it closes, or until this number of bytes has arrived. */
   async function readStream(runId: string, last: string | undefined, maxBytes: number) {
     const request = new Request(`http://orca.test${runPath(runId, "stream")}`, {
       headers: { "x-api-key": keyOf("alpha"), ...(last === undefined ? {} : { "last-event-id": last }) },

@@ -14,7 +14,7 @@ import { completed, deferred, kindsOf, leaseMs, type OnStage, refusalOf, rowsOf,
 
 const state = (skillId = "chain") => initialState<unknown>(skillId, { text: "a" });
 
-/** The state of a run of `chain` whose first two steps somebody else has done. */
+/** The state of a run of `chain` whose first two steps were done elsewhere. */
 const halfway = () => ({
   ...state(),
   vars: { one: "from outside", two: "from outside too" },
@@ -142,7 +142,7 @@ export function checkpointCases(on: OnStage): void {
     );
 
     test(
-      "makes an id of its own where none is given",
+      "makes an id of its own if the request has none",
       on(async ({ runs }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const first = await saveCheckpoint(runs, "r", { kind: "k", state: state() });
@@ -153,7 +153,7 @@ export function checkpointCases(on: OnStage): void {
     );
 
     test(
-      "of the same again is accepted and changes nothing, whoever is the head",
+      "of the same again is accepted and changes nothing, whatever the head is",
       on(async ({ runs, store, tenant }) => {
         await runs.create({ skillId: "chain", runId: "r" });
         const request = { checkpointId: "c", stepId: "one", kind: "k", pendingWrites: ["vars.x"], state: state() };

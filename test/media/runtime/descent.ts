@@ -160,7 +160,7 @@ export function descentCases(on: OnStage): void {
     );
 
     test(
-      "can be canceled when nobody wants it",
+      "can be canceled before it is resumed",
       on(async (stage) => {
         await completed(stage, "pair", "r");
         await descend(stage, "fork");

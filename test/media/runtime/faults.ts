@@ -114,7 +114,7 @@ export function faultCases(on: OnStage): void {
     );
 
     test(
-      "and that somebody wrote over since, is recognised by its entry",
+      "and that another commit replaced since, is recognized by its entry",
       on(async (stage) => {
         const { runtime, store, tenant, runs } = stage;
         await runs.create({ skillId: "signaled", runId: "r" });

@@ -58,7 +58,7 @@ export function leaseCases(on: OnStage): void {
     );
 
     test(
-      "is disturbed by nobody: a signal during a step costs no attempt and no lease",
+      "is not disturbed: a signal during a step costs no attempt and no lease",
       on(async (stage) => {
         const { runs, handlers, runtime, open, tenant, counts, home } = stage;
         const hold = deferred();
@@ -93,7 +93,7 @@ export function leaseCases(on: OnStage): void {
     );
 
     test(
-      "that lapsed still is its holder's until somebody takes it",
+      "that lapsed still is its holder's until another executor takes it",
       on(async (stage) => {
         const { runs, home, handlers, clock, counts, runtime, tenant } = stage;
         const hold = deferred<string>();
@@ -101,7 +101,7 @@ export function leaseCases(on: OnStage): void {
         const future = { now: () => clock.now() + 10 * leaseMs, sleep: clock.sleep };
         await runs.start({ skillId: "chain", runId: "r" });
         await until("the step has begun", () => counts().two === 1);
-        // Everybody else thinks that the lease is over, but nobody takes the run.
+        // All others think that the lease is over, but none of them takes the run.
         await runtime({ executor: "reader", clock: future }).for(tenant).get("r");
         hold.resolve("in time");
         await home.idle();
@@ -396,7 +396,7 @@ export function leaseCases(on: OnStage): void {
         expect(await kindsOf(runs, "r")).toEqual(["run_started", "run_failed"]);
         const recovered = (await eventsOf(runs, "r")).filter((event) => event.eventType === "run.recovered");
         expect(recovered.map((event) => event.payload.recoveries)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        // Somebody who has mended what was wrong can still resume it.
+        // A caller who has repaired the cause can still resume it.
         handlers.delete("one");
         await next.for(tenant).resume("r");
         await next.idle();
@@ -434,7 +434,7 @@ export function leaseCases(on: OnStage): void {
 
   describe("an executor that is stopped", () => {
     test(
-      "writes nothing more, aborts its steps, and leaves the run to whoever comes when the lease is over",
+      "writes nothing more, aborts its steps, and leaves the run to the next executor when the lease is over",
       on(async (stage) => {
         const { runs, home, handlers, calls, counts, store, tenant, clock, runtime } = stage;
         const hold = deferred();

@@ -70,7 +70,7 @@ export function missingCases(on: OnStage): void {
       );
     });
 
-    describe("another tenant's run, which cannot be told from an unknown one", () => {
+    describe("another tenant's run, which looks like an unknown one", () => {
       test.each(Object.keys(operations))("on %s", (name) =>
         on(async (stage) => {
           const operation = operations[name] as Operation;
@@ -86,7 +86,7 @@ export function missingCases(on: OnStage): void {
       );
     });
 
-    describe("a deleted run, which cannot be told from an unknown one", () => {
+    describe("a deleted run, which looks like an unknown one", () => {
       test.each(Object.keys(operations))("on %s", (name) =>
         on(async (stage) => {
           const operation = operations[name] as Operation;
@@ -230,7 +230,7 @@ export function missingCases(on: OnStage): void {
     );
 
     test(
-      "is approved by nobody: the run keeps waiting",
+      "is not approved: the run keeps waiting",
       on(async (stage) => {
         const { runs, home, runtime, tenant } = stage;
         await runs.start({ skillId: "gated", runId: "r" });

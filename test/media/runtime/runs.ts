@@ -319,7 +319,7 @@ export function runCases(on: OnStage): void {
     );
 
     test(
-      "are made where none is given, and no two are the same",
+      "are made if the request has none, and no two are the same",
       on(async ({ runs }) => {
         const made = [];
         for (let n = 0; n < 20; n++) made.push((await runs.create({ skillId: "chain" })).run);

@@ -413,7 +413,7 @@ export function signalCases(on: OnStage): void {
     );
 
     test(
-      "of another name wake nobody, and are kept",
+      "of another name do not wake the run, and are kept",
       on(async ({ runs, home }) => {
         await runs.start({ skillId: "signaled", runId: "r" });
         await home.idle();
@@ -520,7 +520,7 @@ export function timeCases(on: OnStage): void {
     );
 
     test(
-      "is over when its time is, and not before, whoever drains",
+      "is over when its time is, and not before, whichever executor drains",
       on(async ({ runs, home, runtime, open, tenant, clock, counts }) => {
         await runs.start({ skillId: "sleepy", runId: "r" });
         await home.idle();

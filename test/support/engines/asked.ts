@@ -15,7 +15,7 @@ export interface NotRun {
 /**
  * The engines that `ORCA_BROWSERS` asks for: `all`, or names with commas between. Without it, each engine that is installed.
  *
- * @throws where one that is asked for is not installed.
+ * @throws if one that `ORCA_BROWSERS` names is not installed.
  */
 export function askedEngines(): AskedEngines {
   const asked = namesIn(process.env.ORCA_BROWSERS);

@@ -1,7 +1,7 @@
 import { beforeEach } from "vitest";
 import { cdp, server } from "vitest/browser";
 
-/** True where a driver speaks the protocol of the browser's developer tools. */
+/** True if a driver speaks the protocol of the browser's developer tools. */
 const isDriven = server.provider === "playwright";
 
 /** The tests of the group need that protocol, for this: in the other browsers they are skipped, and say why. */

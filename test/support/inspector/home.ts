@@ -18,7 +18,7 @@ export interface Run {
   readonly result: unknown;
 }
 
-/** A context whose pages may do nothing that the policy of the inspector's page forbids, and ask nobody but their origin. */
+/** A context whose pages may do nothing that the policy of the inspector's page forbids, and send requests to their origin alone. */
 export async function watchedContext(browser: Browser, origin: () => string): Promise<WatchedContext> {
   const context = await browser.newContext({ acceptDownloads: true, reducedMotion: "reduce" });
   const faults: string[] = [];

@@ -13,7 +13,7 @@ export interface LargeHome {
   readonly url: string;
   readonly runCount: number;
   readonly stepCount: number;
-  /** The id of the run with so many steps. */
+  /** The id of the run with this number of steps. */
   readonly longRun: string;
   close(): Promise<void>;
 }

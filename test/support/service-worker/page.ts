@@ -10,7 +10,7 @@ import { shownCapabilities, shownSkills } from "./skills.ts";
 
 /** What a test can do with a page of the site. Its address says whether it executes, and by what name. */
 export interface SitePage {
-  /** The run, read past the service worker, who must not hear that somebody looks. */
+  /** The run, read past the service worker, which must not notice the read. */
   look(runId: string): Promise<LookedUp>;
   /** The ids of the run's events as the client gets them, until the run has ended. */
   watch(runId: string): Promise<string[]>;

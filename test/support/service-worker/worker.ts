@@ -6,7 +6,7 @@ import { shownCapabilities, shownSkills } from "./skills.ts";
 
 /** What the script's address says of how the worker is made. */
 export interface WorkerSettings {
-  /** Callers by key. Where absent, every call is the tenant's. */
+  /** Callers by key. By default every call is the tenant's. */
   readonly keys?: readonly (readonly [key: string, caller: string | Caller])[];
   readonly basePath?: string;
   readonly executes?: boolean;
@@ -14,11 +14,11 @@ export interface WorkerSettings {
   readonly graceMs?: number;
   readonly holdMs?: number;
   readonly skipWaiting?: boolean;
-  /** True where it knows a version of the database that others do not. */
+  /** True if it knows a version of the database that others do not. */
   readonly newer?: boolean;
   /** Tells one version of the script from another. */
   readonly version?: number;
-  /** False where the browser is to seem to have no Web Locks. */
+  /** False if the browser is to seem to have no Web Locks. */
   readonly locks?: boolean;
 }
 
