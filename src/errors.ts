@@ -124,19 +124,20 @@ export function notFound(missing: MissingKind, message: string, options: Durable
   return new DurableError("not_found", message, { ...options, missing });
 }
 
-/** An `invalid_request` that names the place. */
+/** An `invalid_request`, or an error of another code for what a caller passed, that names the place. */
 export function invalidRequest(
   path: string | undefined,
   problem: string,
   options: DurableErrorOptions = {},
+  code: ErrorCode = "invalid_request",
 ): DurableError {
   const message = path === undefined || path === "" ? problem : `${path}: ${problem}`;
-  return new DurableError("invalid_request", message, { ...options, path: path ?? "" });
+  return new DurableError(code, message, { ...options, path: path ?? "" });
 }
 
 /** An `invalid_definition` that names the place. */
-export function invalidDefinition(path: string, problem: string, options: DurableErrorOptions = {}): DurableError {
-  return new DurableError("invalid_definition", `${path}: ${problem}`, { ...options, path });
+export function invalidDefinition(path: string, problem: string, options?: DurableErrorOptions): DurableError {
+  return invalidRequest(path, problem, options, "invalid_definition");
 }
 
 /** The context in which an error occurred. */

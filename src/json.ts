@@ -44,9 +44,13 @@ export function getOwn<T>(record: Readonly<Record<string, T>>, key: string): T |
 
 /** Sets an own property of any name: assigning to `__proto__` would set the prototype. */
 export function setOwn<T>(record: Readonly<Record<string, T>>, key: string, value: T): void {
-  const target = record as Record<string, T>;
-  if (key !== "__proto__") target[key] = value;
-  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key !== "__proto__") (record as Record<string, T>)[key] = value;
+  else define(record, key, value, true);
+}
+
+/** Defines an own property that can be changed and deleted. */
+export function define(target: object, key: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
 }
 
 /** What {@link withMember} made a record from: a record with this many members, by setting this one. */
@@ -268,11 +272,8 @@ function nestedTooDeep(path: string): DurableError {
 }
 
 function tooManyValues(path: string, values: number, maxValues: number): DurableError {
-  const message = `too many values: ${values}, at most ${maxValues} are allowed`;
-  return new DurableError("too_large", path === "" ? message : `${path}: ${message}`, {
-    path,
-    hint: tooLargeHint,
-  });
+  const problem = `too many values: ${values}, at most ${maxValues} are allowed`;
+  return invalidRequest(path, problem, { hint: tooLargeHint }, "too_large");
 }
 
 function firstFault(text: string): { offset: number; reason: string } {
@@ -281,18 +282,9 @@ function firstFault(text: string): { offset: number; reason: string } {
     walk.value("", 0);
     walk.end();
   } catch (error) {
-    if (error instanceof SyntaxFault) return { offset: error.offset, reason: error.message };
     return { offset: walk.offset, reason: (error as Error).message };
   }
   return { offset: text.length, reason: "unexpected end" };
-}
-
-class SyntaxFault extends Error {
-  readonly offset: number;
-  constructor(offset: number, message: string) {
-    super(message);
-    this.offset = offset;
-  }
 }
 
 const token = {
@@ -331,27 +323,27 @@ class Walk {
   }
 
   #members(path: string, depth: number): void {
-    this.offset++;
-    this.#take(token.space);
-    if (this.#skip("}")) return;
-    do {
+    this.#each("}", () => {
       this.#take(token.space);
       const key = JSON.parse(this.#string()) as string;
       this.#take(token.space);
       if (!this.#skip(":")) this.#fault();
       this.value(at(path, key), depth + 1);
-    } while (this.#skip(","));
-    if (!this.#skip("}")) this.#fault();
+    });
   }
 
   #items(path: string, depth: number): void {
+    this.#each("]", (index) => this.value(at(path, index), depth + 1));
+  }
+
+  #each(end: "}" | "]", read: (index: number) => void): void {
     this.offset++;
     this.#take(token.space);
-    if (this.#skip("]")) return;
+    if (this.#skip(end)) return;
     let index = 0;
-    do this.value(at(path, index++), depth + 1);
+    do read(index++);
     while (this.#skip(","));
-    if (!this.#skip("]")) this.#fault();
+    if (!this.#skip(end)) this.#fault();
   }
 
   #string(): string {
@@ -393,7 +385,7 @@ class Walk {
 
   #fault(): never {
     const found = this.#text[this.offset];
-    throw new SyntaxFault(this.offset, found === undefined ? "unexpected end" : `unexpected ${JSON.stringify(found)}`);
+    throw new Error(found === undefined ? "unexpected end" : `unexpected ${JSON.stringify(found)}`);
   }
 }
 

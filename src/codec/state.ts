@@ -1,4 +1,4 @@
-import { DurableError, invalidRequest } from "../errors.ts";
+import { invalidRequest } from "../errors.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
 import type {
   ExecutionState,
@@ -180,19 +180,13 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
   if (!isJsonObject(json)) throw invalidRequest(path, "expected an object");
   const { [snapshotFormatKey]: format = snapshotFormat, ...fields } = json;
   if (format !== snapshotFormat) {
-    const place = at(path, snapshotFormatKey);
-    throw new DurableError("unsupported_version", `${place}: unsupported format, expected ${snapshotFormat}`, {
-      path: place,
-    });
+    const problem = `unsupported format, expected ${snapshotFormat}`;
+    throw invalidRequest(at(path, snapshotFormatKey), problem, {}, "unsupported_version");
   }
   const version = getOwn(fields, "state_version");
   if (typeof version === "string" && version.split(".")[0] !== stateVersion.split(".")[0]) {
-    const place = at(path, "state_version");
-    throw new DurableError(
-      "unsupported_version",
-      `${place}: unsupported state version ${version}, expected version 1`,
-      { path: place },
-    );
+    const problem = `unsupported state version ${version}, expected version 1`;
+    throw invalidRequest(at(path, "state_version"), problem, {}, "unsupported_version");
   }
   return located(path, (path) => executionState.read(fields, path)) as ExecutionState<Json>;
 }

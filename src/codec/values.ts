@@ -1,6 +1,7 @@
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import {
   at,
+  define,
   getOwn,
   isJsonObject,
   type Json,
@@ -438,11 +439,11 @@ function decodeTag(parts: Json, path: Path): unknown {
     }
     case "map":
       if (Array.isArray(body) && body.every((pair) => Array.isArray(pair) && pair.length === 2)) {
-        return new Map((decodeItems(body, path) as [unknown, unknown][]).map(([key, value]) => [key, value]));
+        return new Map(decode(body, path) as [unknown, unknown][]);
       }
       break;
     case "set":
-      if (Array.isArray(body)) return new Set(decodeItems(body, path));
+      if (Array.isArray(body)) return new Set(decode(body, path) as unknown[]);
       break;
     case "bytes": {
       const buffer = typeof extra === "string" ? fromBase64(extra) : undefined;
@@ -468,10 +469,6 @@ function decodeTag(parts: Json, path: Path): unknown {
   throw wrong();
 }
 
-function decodeItems(items: readonly Json[], path: Path): unknown[] {
-  return items.map((item, index) => decode(item, at(path, index)));
-}
-
 function decodeError(name: string, message: string, fields: JsonObject, path: Path): Error {
   const cause = getOwn(fields, "cause");
   const options = cause === undefined ? undefined : { cause: decode(cause, at(path, "cause")) };
@@ -487,10 +484,6 @@ function decodeError(name: string, message: string, fields: JsonObject, path: Pa
     }
   }
   return error;
-}
-
-function define(target: object, key: string, value: unknown, enumerable: boolean): void {
-  Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
 }
 
 /** Of ECMAScript 2026, and several times as fast. Node has it from version 25 on. */

@@ -2,8 +2,9 @@ import { count, type Field, record as fieldsOf, requiredText, sparse, value, wor
 import { bodyFormat, readBody } from "../codec/run.ts";
 import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
+import { claimsOf } from "../journal/held.ts";
 import type { JournalScope } from "../journal/host.ts";
-import { canonicalJson, getOwn, type Json, present, sha256, utf8Length } from "../json.ts";
+import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
 import type { RunRecord, Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
 import type { EffectPolicy } from "../skills/capability.ts";
@@ -12,7 +13,6 @@ import { type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.t
 import type { Host } from "./host.ts";
 
 const claimKind = "effect";
-const pageSize = 200;
 
 /**
  * What the ledger knows about one action on the world. `attempted` means that it may have happened; `failed`, that it
@@ -145,34 +145,21 @@ export async function inheritedEffects(
   descendant: RunId,
   containedIn?: { readonly state: ExecutionState<Json>; readonly version: string | undefined },
 ): Promise<readonly NewClaim[]> {
-  const { host, tenant } = scope;
   const isContained = ({ stepId }: Effect) =>
     containedIn === undefined ||
     isSettled(getOwn(containedIn.state.stepResults, stepOfLedgerName(source, containedIn.version, stepId)));
   const latest = new Map<string, Effect>();
-  for (let after: { kind: string; key: string } | undefined; ; ) {
-    const page = await host.store.listClaims(tenant, source.run.runId, {
-      limit: pageSize,
-      ...present({ after }),
+  for await (const claim of claimsOf(scope, source.run.runId)) {
+    if (claim.kind !== claimKind) continue;
+    const effect = readEffect(claim);
+    if (effect.status !== "recorded" || !isContained(effect)) continue;
+    const request = JSON.stringify([effect.stepId, effect.requestHash]);
+    if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
+    if (latest.size < maxClaims) continue;
+    const problem = `run "${source.run.runId}" has at least ${maxClaims} recorded effects; a replay or fork can copy fewer`;
+    throw new DurableError("too_large", problem, {
+      hint: "fork an earlier checkpoint, or split large batches over several runs",
     });
-    for (const claim of page) {
-      if (claim.kind !== claimKind) continue;
-      const effect = readEffect(claim);
-      if (effect.status !== "recorded") continue;
-      if (!isContained(effect)) continue;
-      const request = JSON.stringify([effect.stepId, effect.requestHash]);
-      if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
-      if (latest.size < maxClaims) continue;
-      throw new DurableError(
-        "too_large",
-        `run "${source.run.runId}" has at least ${maxClaims} recorded effects; a replay or fork can copy fewer`,
-        {
-          hint: "fork an earlier checkpoint, or split large batches over several runs",
-        },
-      );
-    }
-    after = page.at(-1);
-    if (after === undefined || page.length < pageSize) break;
   }
   return Promise.all([...latest.values()].map((effect) => effectClaim(descendant, { ...effect, ordinal: 1 })));
 }

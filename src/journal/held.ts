@@ -2,11 +2,14 @@ import { readEntry } from "../codec/entry.ts";
 import { readSnapshot, type Snapshot } from "../codec/snapshot.ts";
 import { DurableError, notFound } from "../errors.ts";
 import { type CheckpointId, type RunId, randomFraction } from "../ids.ts";
-import type { Json } from "../json.ts";
+import { type Json, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
+import type { ClaimRow } from "../store.ts";
 import type { Change, Held, SavedCheckpoint } from "./change.ts";
 import { heldRow, write } from "./commit.ts";
 import type { JournalScope } from "./host.ts";
+
+const pageSize = 200;
 
 /** The run, or `undefined` if there is none or it was deleted. */
 export async function readRun(scope: JournalScope, runId: RunId): Promise<Held | undefined> {
@@ -22,6 +25,19 @@ export async function getRun(scope: JournalScope, runId: RunId): Promise<Held> {
 
 export function missingRun(runId: RunId): never {
   throw notFound("run", `there is no run "${runId}"`);
+}
+
+/** The claims of the run in their order, read page by page. */
+export async function* claimsOf(
+  { host, tenant }: JournalScope,
+  runId: RunId,
+): AsyncGenerator<ClaimRow, void, undefined> {
+  for (let after: ClaimRow | undefined; ; ) {
+    const page = await host.store.listClaims(tenant, runId, { limit: pageSize, ...present({ after }) });
+    yield* page;
+    after = page.at(-1);
+    if (page.length < pageSize) return;
+  }
 }
 
 /** A checkpoint as it was read, with its snapshot chain. */

@@ -237,7 +237,7 @@ export async function signalRun(scope: Scope, runId: RunId, request: NewSignal):
   if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 printable ASCII characters");
   const encoded = encodeValue(payload ?? null, "payload", bytesAtMost(maxInboxBytes));
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
-    throw new DurableError("too_large", `payload: at most ${maxInboxBytes} bytes are allowed`, { path: "payload" });
+    throw invalidRequest("payload", `at most ${maxInboxBytes} bytes are allowed`, {}, "too_large");
   }
   const claim = await idempotencyClaim(scope, "signal", idempotencyKey, [runId, name, encoded]);
   const signaled = await changeOnce<Departure | undefined>(scope, runId, claim, async ({ record }, now) => {

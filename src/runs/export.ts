@@ -1,12 +1,11 @@
 import { readEntry, runEvents } from "../codec/entry.ts";
-import type { Host } from "../engine/host.ts";
 import { DurableError } from "../errors.ts";
-import { parseRunId, type RunId, type TenantId } from "../ids.ts";
-import { getRun } from "../journal/held.ts";
+import { parseRunId, type RunId } from "../ids.ts";
+import { claimsOf, getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 import { demandUnleased } from "../record/precondition.ts";
-import type { ClaimRow, EntryRow, RunRow } from "../store.ts";
+import type { EntryRow, RunRow, Store } from "../store.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";
 
@@ -40,11 +39,10 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const now = host.clock.now();
   demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
   const { revision, createdAt, body } = row;
-  await expectReadable(host, tenant, row);
+  await expectReadable(host.store, row);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });
   let lines = 1;
-  for (let after = 0; after < revision; ) {
-    const entries = await host.store.listEntries(tenant, runId, { after, limit: pageSize });
+  for await (const entries of entryPages(host.store, row)) {
     for (const group of chains(entries)) {
       const [first, last] = [group[0], group.at(-1)];
       if (first === undefined || last === undefined) continue;
@@ -64,20 +62,11 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
         lines++;
       }
     }
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < pageSize) break;
-    after = last.revision;
   }
-  for (let after: ClaimRow | undefined; ; ) {
-    const query = { limit: pageSize, ...(after === undefined ? {} : { after: { kind: after.kind, key: after.key } }) };
-    const claims = await host.store.listClaims(tenant, runId, query);
-    for (const { kind: claim, key, lapsesAt, body } of claims) {
-      if (lapsesAt !== undefined && lapsesAt <= now) continue;
-      yield line({ kind: "claim", claim, key, ...present({ lapsesAt }), body });
-      lines++;
-    }
-    after = claims.at(-1);
-    if (after === undefined || claims.length < pageSize) break;
+  for await (const { kind: claim, key, lapsesAt, body } of claimsOf(scope, record.run.runId)) {
+    if (lapsesAt !== undefined && lapsesAt <= now) continue;
+    yield line({ kind: "claim", claim, key, ...present({ lapsesAt }), body });
+    lines++;
   }
   // An export without its end line is rejected, so that a mixture of two moments is never imported.
   await demandUnchanged();
@@ -90,10 +79,19 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
 }
 
 // Before the first line: a run with an entry that cannot be read could not be imported, and should not be half sent.
-async function expectReadable({ store }: Host, tenant: TenantId, { runId, revision }: RunRow): Promise<void> {
+async function expectReadable(store: Store, row: RunRow): Promise<void> {
+  for await (const entries of entryPages(store, row)) {
+    for (const entry of entries) runEvents(row.runId as RunId, readEntry(entry));
+  }
+}
+
+async function* entryPages(
+  store: Store,
+  { tenant, runId, revision }: RunRow,
+): AsyncGenerator<readonly EntryRow[], void, undefined> {
   for (let after = 0; after < revision; ) {
     const entries = await store.listEntries(tenant, runId, { after, limit: pageSize });
-    for (const entry of entries) runEvents(runId as RunId, readEntry(entry));
+    yield entries;
     after = entries.length < pageSize ? revision : (entries.at(-1)?.revision ?? revision);
   }
 }

@@ -3,7 +3,7 @@ import { readRunBody, writeRunBody } from "../codec/run.ts";
 import { SnapshotChain } from "../codec/snapshot-chain.ts";
 import type { Host } from "../engine/host.ts";
 import { isOwnEffect } from "../engine/ledger.ts";
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { type DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { checkDepth, checkRow, checkState } from "../journal/commit.ts";
 import type { Json } from "../json.ts";
@@ -138,9 +138,7 @@ export class ImportLines {
     if (!isKnown) throw invalidRequest(place, "unexpected claim: a run cannot own it");
     if (lapsesAt !== undefined && lapsesAt <= now) return;
     if (this.claims.length >= maxClaims) {
-      throw new DurableError("too_large", `${place}: a run can be imported with at most ${maxClaims} claims`, {
-        path: place,
-      });
+      throw invalidRequest(place, `a run can be imported with at most ${maxClaims} claims`, {}, "too_large");
     }
     this.claims.push(claim);
   }
@@ -177,7 +175,7 @@ function named(place: string): (error: unknown) => never {
     if (!isDurableError(error) || error.message.startsWith(place) || error.code === "conflict") throw error;
     const { code, message } = error;
     if (code === "unsupported_version" || code === "too_large") {
-      throw new DurableError(code, `${place}: ${message}`, { path: place, cause: error });
+      throw invalidRequest(place, message, { cause: error }, code);
     }
     throw invalidRequest(place, reasonOf(error), { cause: error });
   };
@@ -192,9 +190,7 @@ function reasonOf(error: DurableError): string {
 function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: string): Header {
   if (fields.kind !== exportKind) throw invalidRequest(place, "expected the export of a run");
   if (typeof fields.format !== "number" || fields.format > exportFormat) {
-    throw new DurableError("unsupported_version", `${place}: unsupported format, expected ${exportFormat}`, {
-      path: place,
-    });
+    throw invalidRequest(place, `unsupported format, expected ${exportFormat}`, {}, "unsupported_version");
   }
   const runId = parseRunId(fields.runId, `${place}.runId`);
   const text = bodyOf(fields, place);
@@ -258,9 +254,7 @@ function textOf(fields: JsonObject, name: string, place: string, maxBytes: numbe
   const value = fields[name];
   if (typeof value !== "string") throw invalidRequest(`${place}.${name}`, "expected a string");
   if (value.length * 3 > maxBytes && utf8Length(value) > maxBytes) {
-    throw new DurableError("too_large", `${place}.${name}: at most ${maxBytes} bytes are allowed`, {
-      path: `${place}.${name}`,
-    });
+    throw invalidRequest(`${place}.${name}`, `at most ${maxBytes} bytes are allowed`, {}, "too_large");
   }
   return value;
 }
