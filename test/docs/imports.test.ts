@@ -10,6 +10,13 @@ test("imports go one way", () => {
   expect(importViolations(files)).toEqual([]);
 });
 
+test("only src/journal commits to the store of a host", () => {
+  // Conformance plays the host, and a store of D1 makes each commit again when a claim was taken meanwhile.
+  const files = shippedFiles(root).filter(({ path }) => !/^(src\/conformance|adapters)\//.test(path));
+  const committing = files.filter(({ text }) => /\bstore\.commit\(/.test(text.replaceAll(/^\s*(\*|\/\/).*$/gm, "")));
+  expect(committing.map(({ path }) => path)).toEqual(["src/journal/commit.ts"]);
+});
+
 describe("the check of imports", () => {
   const violations = (path: string, text: string) => importViolations([{ path, text }]);
 

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { harness } from "#medium";
-import { createRuntime, defineCapability, defineGraphSkill, type Runtime } from "../../src/index.ts";
+import { createRuntime, defineCapability, defineGraphSkill, defineSkill, type Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { defineTelemetry, instruments, type Telemetry, type TelemetryHooks } from "../../src/telemetry/index.ts";
 import { failingStore } from "../../src/testing/index.ts";
@@ -113,6 +113,27 @@ test("a run is measured: its pass, its attempts below it, its steps, commits, ev
   expect(commits).toBeGreaterThanOrEqual(history.length);
   expectSound(told);
   expect(failures).toEqual([]);
+});
+
+test("a loop of fifty steps, each with a name of its own, makes as many series of each metric as one step", async () => {
+  const seriesOf = async (steps: number) => {
+    const told = recorder();
+    const loop = defineSkill({
+      id: "loop",
+      version,
+      run: async (step) => {
+        for (let number = 0; number < steps; number++) await step.do(`step ${number}`, async () => number);
+      },
+    });
+    const options = { store: await open(), clock: stillClock(), skills: [loop], telemetry: defineTelemetry(told) };
+    const runtime = createRuntime(options);
+    await runtime.for("ann").start({ skillId: "loop" });
+    await runtime.idle();
+    expect(told.count("orca.step.duration")).toBe(steps);
+    expect(told.count("orca.attempt.duration")).toBe(steps);
+    return new Set(told.measurements.map(({ instrument, attributes }) => JSON.stringify([instrument, attributes])));
+  };
+  expect(await seriesOf(50)).toEqual(await seriesOf(1));
 });
 
 test("each attempt and each retry counts, and the failure that ends a run is recorded", async () => {
