@@ -29,7 +29,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/record/run.ts",
     find: "return { ...withoutLease(record), epoch: record.epoch + 1 };",
     replace: "return { ...record };",
-    seed: "planted-128",
+    seed: "planted-139",
   },
   {
     name: "a live lease is no obstacle",
@@ -187,6 +187,31 @@ export const bugs: readonly PlantedBug[] = [
     find: "record: { ...withoutLease(record), wakeAt: now },",
     replace: "record: { ...withoutLease({ ...record, waits: [] }), wakeAt: now },",
     seed: "planted-13",
+  },
+  {
+    name: "a resume drops what a person decided",
+    file: "src/runs/continuation.ts",
+    find: 'wait.kind === "approval" && wait.decision !== undefined',
+    replace: "false",
+  },
+  {
+    name: "an import does not know its run again once that goes on",
+    file: "src/runs/import.ts",
+    find: "this.finished = isArrived ?",
+    replace: "this.finished = isArrived && isFirst ?",
+  },
+  {
+    name: "an export is of two moments",
+    file: "src/runs/export.ts",
+    find: "?.revision === revision) return;",
+    replace: "?.revision !== undefined) return;",
+  },
+  {
+    name: "a run returns to an earlier version of its skill",
+    weather: "deployed",
+    file: "src/skills/registry.ts",
+    find: "if (reached !== version && version !== undefined) {",
+    replace: "if (reached === null && version !== undefined) {",
   },
   {
     name: "a run that is handed over forgets what was decided at its gates",

@@ -153,6 +153,7 @@ export class Clients {
       const { tenant: home, runId } = file.source;
       const tenant = draw.chance(0.2) ? home : draw.pick([...tenants, archive].filter((other) => other !== home));
       asked.runKey = keyOf({ tenant, runId });
+      if (draw.fork("loss").chance(0.3)) this.#transfers.loseAnswer(process);
       await this.#transfers.imported(item.id, runtime.for(tenant), file, process, draw);
       return "";
     }
@@ -204,7 +205,10 @@ export class Clients {
         const gates = life.commits.at(-1)?.gates ?? [];
         const stepId = draw.chance(0.7) ? draw.pick([...gates, undefined]) : undefined;
         const decision = { approver: token, ...key, ...expected, ...(stepId === undefined ? {} : { stepId }) };
-        return (await once(() => runs.approve(runId, decision))).run.status;
+        const { status } = (await once(() => runs.approve(runId, decision))).run;
+        // What was decided is still to be taken, or is being recorded.
+        if (draw.fork("again").chance(0.25)) void this.#resumeAgain(runs, runId);
+        return status;
       }
       case "deny":
         return (await once(() => runs.deny(runId, { approver: token, ...key, ...expected }))).status;
@@ -330,6 +334,15 @@ export class Clients {
     await this.#world.delay(process, draw.fraction() * draw.pick([30, 300, 3_000]), "a client waits");
     // Its run may be over by then, and its process may not reach the medium.
     await runs.signal(runId, { name: draw.pick(signalNames), payload }).catch(() => {});
+  }
+
+  /** Stops a run and lets it go on at once. */
+  async #resumeAgain(runs: Runs, runId: string): Promise<void> {
+    // It may be over by then, or somebody else's, and its process may not reach the medium.
+    await runs.cancel(runId).then(
+      () => runs.resume(runId).catch(() => {}),
+      () => {},
+    );
   }
 
   /** A run for which the operation may make sense, mostly. */

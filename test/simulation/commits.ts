@@ -97,6 +97,7 @@ export class CommitJudge {
       return;
     }
     this.#lifecycle(commit, from, commit.record);
+    this.#version(commit, from, commit.record);
     this.#holds(commit, from, commit.record);
     this.#head(commit, from, commit.record);
     this.#signals(commit, from, commit.record);
@@ -201,6 +202,12 @@ export class CommitJudge {
     });
     if (others.length < mostRuns.runs) return;
     this.#violate("quotas-are-kept", commit, `is born beside ${others.length} runs, of at most ${mostRuns.runs}`);
+  }
+
+  /** "A run that has reached a later version does not return to an earlier one as long as the later one is registered." (docs/state.md) */
+  #version(commit: Accepted, from: Record_, to: Record_): void {
+    if (!commit.process.hasSecond || from.run.skillVersion !== "2" || to.run.skillVersion === "2") return;
+    this.#violate("names-follow-versions", commit, `returns to version ${to.run.skillVersion} of its skill`);
   }
 
   #lifecycle(commit: Accepted, from: Record_, to: Record_): void {

@@ -138,14 +138,15 @@ export class Machines {
   }
 
   runtime(process: Process, executes: boolean, budget?: Budget): Runtime {
-    const { world, subject, plan, history, medium, outside, neighbours } = this.#around;
-    const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, programs, mostRuns } = plan;
+    const { world, subject, plan, history, medium, neighbours } = this.#around;
+    const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, mostRuns } = plan;
     const chance = random(`${seed}/${process.name}`);
     const executor = `${hasPresence ? "tab_" : ""}${process.name}`;
     history.executors.set(process, executor);
+    process.hasSecond = this.#version === "2";
     return subject.core.createRuntime({
       store: medium.handle(process, budget),
-      ...bind(subject, outside, process, programs, this.#version),
+      ...this.#bound(process),
       executor,
       leaseMs,
       holdMs,
@@ -177,6 +178,16 @@ export class Machines {
         }
       },
     });
+  }
+
+  /** The skills of a process, and what they use. */
+  #bound(process: Process): ReturnType<typeof bind> {
+    const { subject, plan, outside } = this.#around;
+    const bound = bind(subject, outside, process, plan.programs, this.#version);
+    const isOdd = Number(/\d/.exec(process.name)?.[0] ?? 0) % 2 === 1;
+    if (!plan.keepsFormer || !isOdd || this.#version === "1") return bound;
+    const { skills } = bind(subject, outside, process, plan.programs, "1");
+    return { ...bound, skills: [...skills, ...bound.skills] };
   }
 
   /** A runtime over a medium of its own, which knows no skill. */

@@ -98,6 +98,8 @@ export interface Plan {
   readonly endsAt: number;
   /** When the second version of the skills comes; absent where there is none. */
   readonly deployedAt: number | undefined;
+  /** True where machines with the second version keep the first one beside it, at some places. */
+  readonly keepsFormer: boolean;
   /** How many runs a tenant may have; absent where there is no bound. */
   readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
 }
@@ -163,6 +165,7 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
       items.push({ is: "operation", id: items.length, at, kind, seed: `${seed}/${items.length}` });
     }
   }
+  const keepsFormer = deployedAt !== undefined && random.fork("former").chance(0.4);
   const mostRuns = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
   if (more.chance(0.6)) {
     for (let number = more.between(2, 10); number > 0; number--) {
@@ -178,9 +181,11 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     }
   }
   if (deployedAt !== undefined) count(counts, "two versions");
+  if (keepsFormer) count(counts, "two versions side by side");
   if (mostRuns !== undefined) count(counts, "quota");
   return {
     deployedAt,
+    keepsFormer,
     mostRuns,
     seed,
     leaseMs: random.pick([4_000, 10_000, 30_000]),

@@ -110,6 +110,9 @@ class Simulation {
       history: this.#history,
       seenOn: (runKey, line) => this.#outside.seenOn(runKey, line),
       arrived: (runKey, seen) => this.#outside.arrived(runKey, seen),
+      loseAnswer: ({ name }) => {
+        if (!plan.isCalm) this.#medium.losses.push({ process: name, reads: 2, isArmed: true });
+      },
     });
     this.#judge = new CommitJudge({
       transfers,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Runs } from "../../src/index.ts";
 import type { Accepted, History, Life } from "./history.ts";
+import { signalNames } from "./program.ts";
 import type { Random } from "./random.ts";
 import type { Subject } from "./subject.ts";
 import type { Process, World } from "./world.ts";
@@ -30,6 +31,8 @@ interface Facts {
   /** What passes of that line of a run have seen so far. */
   seenOn(runKey: string, line: number): readonly string[];
   arrived(runKey: string, seen: readonly string[]): void;
+  /** Loses the answer of the next commit of a process, and fails the read behind it, where anything may go wrong. */
+  loseAnswer(process: Process): void;
 }
 
 /** Exports that clients keep, and imports of them, whole and damaged. */
@@ -38,6 +41,7 @@ export class Transfers {
   readonly #facts: Facts;
   /** By the operation that imports. */
   readonly #asked = new Map<number, Asked>();
+  #disturbed = 0;
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -49,11 +53,13 @@ export class Transfers {
     const lines: string[] = [];
     let seen: readonly string[] = [];
     const isSlow = draw.chance(0.3);
+    const isDisturbed = isSlow && draw.chance(0.5);
     for await (const line of subject.core.exportRun(runs, life.runId)) {
       if (lines.length === 0) seen = seenOn(life.key, life.commits.at(-1)?.line ?? 1);
       lines.push(line);
       // A reader takes its time, and the run may go on meanwhile.
       const longestMs = lines.length === 1 ? 5_000 : 300;
+      if (isDisturbed && lines.length === 1) this.#disturb(runs, life, process);
       if (isSlow) await world.delay(process, draw.fraction() * longestMs, "a reader of an export");
     }
     const { revision, body } = parsed(lines[0]) as { readonly revision: number; readonly body: string };
@@ -65,6 +71,19 @@ export class Transfers {
     }
     this.files.push(file);
     return file;
+  }
+
+  /** The run is changed by another client, while it is read. */
+  #disturb(runs: Runs, { runId }: Life, process: Process): void {
+    const name = signalNames[0];
+    this.#facts.world.context.run({ process }, () => {
+      // It may be over.
+      void runs.signal(runId, { name, payload: `meanwhile${++this.#disturbed}` }).catch(() => {});
+    });
+  }
+
+  loseAnswer(process: Process): void {
+    this.#facts.loseAnswer(process);
   }
 
   /** Imports a file under the same id, sometimes a damaged copy. Lines come at once, or slowly and in pieces. */

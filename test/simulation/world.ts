@@ -16,6 +16,8 @@ export class Process {
   turnsToLive = Number.POSITIVE_INFINITY;
   /** True once its runtime was asked to stop and said that it has. */
   isStopped = false;
+  /** True where it has the second version of the skills. */
+  hasSecond = false;
   /** True once it was told that it has few queries left: from then on it begins nothing. */
   isSpent = false;
 
