@@ -136,6 +136,8 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
     if (row !== undefined && row.revision >= revision) {
       if (isOwnRow(row, nonce)) return { kind: "committed" };
       if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };
+      // A deletion has erased what would tell whether an earlier attempt was made.
+      if (failure !== undefined && refusal === undefined && isTombstone(row)) break;
       return refusal ?? { kind: "conflict", held: heldRow(row) };
     }
     if (refusal !== undefined) return refusal;
@@ -147,6 +149,10 @@ async function tryDeliver(host: JournalHost, commit: Commit, nonce: string, trie
 
 function isOwnRow(row: RunRow, nonce: string): boolean {
   return readRunBody(row.body, `run "${row.runId}"`).nonce === nonce;
+}
+
+function isTombstone(row: RunRow): boolean {
+  return row.status === undefined && !readRunBody(row.body, `run "${row.runId}"`).isImport;
 }
 
 async function isOwnEntry(host: JournalHost, { tenant, runId, revision }: RunRow, nonce: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { harness } from "#medium";
 import { initialState } from "../../src/codec/index.ts";
 import { countingStore, intercepted, lostAnswerStore } from "../../src/conformance/faults.ts";
 import {
+  DurableError,
   defineCapability,
   defineGraphSkill,
   exportRun,
@@ -314,6 +315,26 @@ describe("delete", () => {
       await runtime({ store: losing, executor: "losing" }).for(tenant).delete("r");
       await expectErased(stage, "r", "one done");
     }),
+  );
+
+  test.each(["birth", "cancel"])(
+    "of a run whose %s has lost its answer leaves the outcome of that call unknown",
+    async (call) => {
+      await on(async ({ runs, runtime, store, tenant }) => {
+        const erasing = intercepted(store, async ({ method }, proceed) => {
+          const answer = await proceed();
+          if (method !== "commit") return answer;
+          await runs.delete("r");
+          throw new DurableError("store_failed", "the answer is lost");
+        });
+        const losing = runtime({ store: erasing, executor: "losing" }).for(tenant);
+        const given = { skillId: "chain", runId: "r" };
+        if (call === "cancel") await runs.create(given);
+        const answer = call === "cancel" ? losing.cancel("r") : losing.create(given);
+        // It was done: neither `conflict` nor `not_found` would be true.
+        expect(await refusalOf(answer)).toMatchObject({ code: "store_failed" });
+      })();
+    },
   );
 
   test(

@@ -193,18 +193,14 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/continuation.ts",
     find: 'wait.kind === "approval" && wait.decision !== undefined',
     replace: "false",
-  },
-  {
-    name: "an import does not know its run again once that goes on",
-    file: "src/runs/import.ts",
-    find: "this.finished = isArrived ?",
-    replace: "this.finished = isArrived && isFirst ?",
+    seed: "planted-110",
   },
   {
     name: "an export is of two moments",
     file: "src/runs/export.ts",
     find: "?.revision === revision) return;",
     replace: "?.revision !== undefined) return;",
+    seed: "planted-15",
   },
   {
     name: "a run returns to an earlier version of its skill",
@@ -212,6 +208,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/registry.ts",
     find: "if (reached !== version && version !== undefined) {",
     replace: "if (reached === null && version !== undefined) {",
+    seed: "deployed:planted-127",
   },
   {
     name: "a run that is handed over forgets what was decided at its gates",

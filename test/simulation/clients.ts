@@ -153,7 +153,7 @@ export class Clients {
       const { tenant: home, runId } = file.source;
       const tenant = draw.chance(0.2) ? home : draw.pick([...tenants, archive].filter((other) => other !== home));
       asked.runKey = keyOf({ tenant, runId });
-      if (draw.fork("loss").chance(0.3)) this.#transfers.loseAnswer(process);
+      if (draw.fork("loss").chance(0.5)) this.#transfers.loseAnswer(process);
       await this.#transfers.imported(item.id, runtime.for(tenant), file, process, draw);
       return "";
     }

@@ -111,7 +111,7 @@ class Simulation {
       seenOn: (runKey, line) => this.#outside.seenOn(runKey, line),
       arrived: (runKey, seen) => this.#outside.arrived(runKey, seen),
       loseAnswer: ({ name }) => {
-        if (!plan.isCalm) this.#medium.losses.push({ process: name, reads: 2, isArmed: true });
+        if (!plan.isCalm) this.#medium.losses.push({ process: name, reads: 1, isArmed: true });
       },
     });
     this.#judge = new CommitJudge({
