@@ -21,7 +21,7 @@ interface Room {
 }
 
 const nothing = /$^/;
-const data = /^src\/(abort|clock|duration|errors|ids|json|retry|schema)\.ts$/;
+const data = /^src\/(abort|argument|clock|duration|errors|ids|json|retry|schema)\.ts$/;
 const record = /^src\/record\/.+$/;
 const store = /^src\/store\.ts$/;
 const telemetry = /^src\/telemetry\/.+$/;
@@ -31,7 +31,7 @@ const skills = /^src\/skills\/.+$/;
 const engine = /^src\/engine\/.+$/;
 const runtime = /^src\/(runs\/.+|runtime\.ts)$/;
 const core = /^src\/(?!conformance\/|testing\/).+$/;
-const storeContract = /^src\/(store|ids|errors|json)\.ts$/;
+const storeContract = /^src\/(argument|store|ids|errors|json)\.ts$/;
 const contract = /^worker\/http\/contract\/.+$/;
 const app = /^worker\/http\/.+$/;
 const inspectorState = /^worker\/inspector\/ui\/state\/.+$/;

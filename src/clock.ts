@@ -1,3 +1,5 @@
+import { aTime, expectKind } from "./argument.ts";
+
 /** The source of time. */
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -16,7 +18,11 @@ export function isoTime(ms: number): string {
 
 /** The clock in whole milliseconds, as stores hold them. */
 export function wholeMs(clock: Clock): Clock {
-  return { now: () => Math.floor(clock.now()), sleep: (ms, signal) => clock.sleep(ms, signal) };
+  const now = () => {
+    const ms = Math.floor(clock.now());
+    return Math.abs(ms) <= 8.64e15 ? ms : expectKind(ms, aTime, "clock.now");
+  };
+  return { now, sleep: (ms, signal) => clock.sleep(ms, signal) };
 }
 
 /** The platform's clock. */

@@ -1,4 +1,5 @@
-import { invalidRequest, shown } from "./errors.ts";
+import { expectKind, type Kind } from "./argument.ts";
+import type { ErrorCode } from "./errors.ts";
 
 /**
  * The longest duration in milliseconds. A Date holds times up to 8.64e15, so a duration that begins before the year
@@ -24,34 +25,28 @@ const unitMs: { readonly [U in DurationUnit]: number } = {
   year: 365 * day,
 };
 
+/** Any duration. */
+export const aDuration: Kind = [
+  `a duration of 0 to ${maxDurationMs} milliseconds, or text such as "3 days"`,
+  (value) => msOf(value) >= 0 && msOf(value) <= maxDurationMs,
+];
+
+/** How long something may take. */
+export const aTimeout: Kind = ["a duration above 0", (value) => aDuration[1](value) && msOf(value) > 0];
+
 /**
  * A duration in milliseconds.
  *
- * @throws `invalid_request` that names the place.
+ * @throws `code` with the place.
  */
-export function durationMs(duration: Duration, path: string): number {
-  const problem = durationProblem(duration);
-  if (problem !== undefined) throw invalidRequest(path, problem);
-  return msOf(duration);
-}
-
-/** What is wrong with a duration; `undefined` if nothing is. */
-export function durationProblem(duration: unknown): string | undefined {
-  if (typeof duration === "number") {
-    if (duration >= 0 && duration <= maxDurationMs) return undefined;
-    return `expected a duration of 0 to ${maxDurationMs} milliseconds, not ${duration}`;
-  }
-  if (typeof duration !== "string" || !words.test(duration)) {
-    return `invalid duration ${shown(duration)}: expected milliseconds, or text such as "3 days"`;
-  }
-  const isTooLong = msOf(duration as Duration) > maxDurationMs;
-  return isTooLong ? `"${duration}" is too long: expected at most ${maxDurationMs} milliseconds` : undefined;
+export function durationMs(duration: Duration, path: string, code?: ErrorCode): number {
+  return msOf(expectKind(duration, aDuration, path, code));
 }
 
 const words = /^(\d+(?:\.\d+)?) (second|minute|hour|day|week|month|year)s?$/;
 
-function msOf(duration: Duration): number {
+function msOf(duration: unknown): number {
   if (typeof duration === "number") return duration;
-  const [, count, unit] = words.exec(duration) ?? [];
+  const [, count, unit] = (typeof duration === "string" && words.exec(duration)) || [];
   return Number(count) * unitMs[unit as DurationUnit];
 }

@@ -109,9 +109,14 @@ const codeForm = /^[a-z_]{1,40}$/;
  */
 export function isDurableError(error: unknown, ...codes: readonly ErrorCode[]): error is DurableError {
   if (typeof error !== "object" || error === null) return false;
-  const { name, code } = error as Partial<DurableError>;
-  if (name !== "DurableError" || typeof code !== "string") return false;
-  return codes.length === 0 ? codeForm.test(code) : codes.includes(code);
+  try {
+    const { name, code } = error as Partial<DurableError>;
+    if (name !== "DurableError" || typeof code !== "string") return false;
+    return codes.length === 0 ? codeForm.test(code) : codes.includes(code);
+  } catch {
+    // Anything can be thrown, also what throws when it is looked at.
+    return false;
+  }
 }
 
 /** True for the error of stored data that is damaged, or of a newer version. */

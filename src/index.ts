@@ -31,7 +31,8 @@ export type { NewRun, StartOptions } from "./runs/new-run.ts";
 export { pruneRuns } from "./runs/prune.ts";
 export { defineQuota } from "./runs/quota.ts";
 export type { Runs } from "./runs/runs.ts";
-export { createRuntime, type Runtime, type RuntimeOptions, type ServeOptions } from "./runtime.ts";
+export type { ServeOptions } from "./runs/serve.ts";
+export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 export type { Schema } from "./schema.ts";
 export {
   type AnyCapability,

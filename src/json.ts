@@ -225,13 +225,6 @@ export function utf8Length(text: string): number {
  *
  * @throws `invalid_request` that names the place: `path` and the way in, or the line and column of a syntax error;
  * `too_large` for more than `maxValues` values.
- *
- * @example
- * ```ts
- * import { parseJson } from "orca-durable/codec";
- *
- * console.log(parseJson('{"a": [1, 2]}', "inputs")); // { a: [1, 2] }, of four values
- * ```
  */
 export function parseJson(text: string, path = "", maxValues = defaultMaxValues): Json {
   const { values, depth } = extent(text);

@@ -1,4 +1,5 @@
-import { type Duration, durationMs, durationProblem, maxDurationMs } from "./duration.ts";
+import { aNumber, type Kinds, oneOf } from "./argument.ts";
+import { aDuration, type Duration, durationMs, maxDurationMs } from "./duration.ts";
 
 /**
  * How often a failed step is tried again, and how long it waits between attempts: for capabilities, graphs and code
@@ -49,31 +50,14 @@ function growth(backoff: Backoff, attempts: number): number {
   }
 }
 
-/** The fault of a retry policy, and its member; `undefined` if there is none. */
-export function retriesProblem(
-  retries: unknown,
-): { readonly at?: keyof Retries; readonly problem: string } | undefined {
-  if (typeof retries !== "object" || retries === null) return { problem: "expected an object" };
-  const { limit, delay, backoff, maxDelay, jitter } = retries as { [Name in keyof Retries]: unknown };
-  if (limit !== undefined && !isLimit(limit)) {
-    return { at: "limit", problem: `expected a whole number of at least 0, or Infinity, not ${String(limit)}` };
-  }
-  if (backoff !== undefined && !backoffs.some((word) => word === backoff)) {
-    return { at: "backoff", problem: `expected one of ${backoffs.join(", ")}` };
-  }
-  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
-    return { at: "jitter", problem: `expected a number from 0 to 1, not ${String(jitter)}` };
-  }
-  for (const [at, duration] of [
-    ["delay", delay],
-    ["maxDelay", maxDelay],
-  ] as const) {
-    const problem = duration === undefined ? undefined : durationProblem(duration);
-    if (problem !== undefined) return { at, problem };
-  }
-  return undefined;
-}
-
-function isLimit(limit: unknown): boolean {
-  return limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && (limit as number) >= 0);
-}
+/** Of {@link Retries}. */
+export const retriesKinds: Kinds<Retries> = {
+  limit: /* @__PURE__ */ aNumber(
+    "a whole number of at least 0, or Infinity",
+    (limit) => limit >= 0 && (Number.isSafeInteger(limit) || limit === Number.POSITIVE_INFINITY),
+  ),
+  delay: aDuration,
+  backoff: /* @__PURE__ */ oneOf(backoffs),
+  maxDelay: aDuration,
+  jitter: /* @__PURE__ */ aNumber("a number from 0 to 1", (jitter) => jitter >= 0 && jitter <= 1),
+};

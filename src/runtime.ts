@@ -1,21 +1,37 @@
+import {
+  above0,
+  aFlag,
+  aFunction,
+  aLength,
+  anArray,
+  anId,
+  aStore,
+  atLeast0,
+  expectKind,
+  given,
+  type Kinds,
+  needed,
+  read,
+  storeOperations,
+  withMethods,
+} from "./argument.ts";
 import { type Clock, systemClock, wholeMs } from "./clock.ts";
 import { Executor } from "./engine/executor.ts";
 import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
 import { DurableError, isDurableError, type OnError } from "./errors.ts";
-import { parseTenantId, pooledRandom, type RandomBytes, randomHex, type TenantId } from "./ids.ts";
-import { guardOf, type TenantQuota } from "./journal/host.ts";
+import { parseTenantId, pooledRandom, type RandomBytes, randomHex } from "./ids.ts";
+import { aQuota, guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
 import { present, requireCrypto } from "./json.ts";
 import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
-import { lengthOption, numberOption } from "./runs/options.ts";
 import { Runs } from "./runs/runs.ts";
-import { serve } from "./runs/serve.ts";
+import { type ServeOptions, serve } from "./runs/serve.ts";
 import { type AnyCapability, CapabilityRegistry } from "./skills/capability.ts";
 import { SkillRegistry } from "./skills/registry.ts";
 import type { Skill } from "./skills/skill.ts";
 import type { Store } from "./store.ts";
-import { checkTelemetry, instrumentOf, type Telemetry } from "./telemetry/instrumentation.ts";
+import { aTelemetry, instrumentOf, type Telemetry } from "./telemetry/instrumentation.ts";
 
 /** The options of `createRuntime`. */
 export interface RuntimeOptions {
@@ -93,7 +109,7 @@ export interface Runtime {
    * Executes runs that are due, of all tenants or of one: runs whose executor is gone, timers, retries. Call it when a
    * page loads, on a tick, or from a cron trigger.
    */
-  drain(options?: Omit<DrainOptions, "tenant"> & { readonly tenant?: string }): Promise<Drained>;
+  drain(options?: DrainOptions): Promise<Drained>;
   /**
    * Drains at once, and again on a tick, when a run changes elsewhere, and when another executor dies, until `signal`
    * aborts. For a page or a server; the edge drains from a cron trigger.
@@ -115,22 +131,34 @@ export interface Runtime {
   stop(): Promise<void>;
 }
 
-/** The options of `runtime.serve`. */
-export interface ServeOptions {
-  /** Only this tenant's runs; a page drains the signed-in tenant's. */
-  readonly tenant?: string;
-  readonly signal: AbortSignal;
-  /** How often it looks for what is due, in milliseconds. Default 1,000. */
-  readonly everyMs?: number;
-  /** How many of the runs that it takes are executed concurrently. Default 16. */
-  readonly concurrency?: number;
-}
+const optionKinds: Kinds<RuntimeOptions> = {
+  store: needed(aStore),
+  skills: anArray,
+  capabilities: anArray,
+  executor: anId,
+  leaseMs: aLength,
+  holdMs: atLeast0("milliseconds"),
+  passMs: above0("milliseconds"),
+  isSpent: aFunction,
+  maxStateBytes: above0("bytes"),
+  maxStateValues: above0("values"),
+  quota: aQuota,
+  executes: aFlag,
+  clock: withMethods("now", "sleep"),
+  random: aFunction,
+  background: aFunction,
+  notifier: withMethods("notify", "subscribe", "close"),
+  presence: withMethods("announce", "release"),
+  onError: aFunction,
+  bodyQuietMs: aLength,
+  telemetry: aTelemetry,
+};
 
 /**
  * A runtime over a store.
  *
- * @throws `invalid_definition` if a skill uses a capability that is not registered, or telemetry is plain hooks;
- * `invalid_request` that names an option whose number is out of range; `unsupported` without WebCrypto.
+ * @throws `invalid_definition` if a skill uses a capability that is not registered; `invalid_request` that names an option
+ * of the wrong type or out of range; `unsupported` without WebCrypto.
  * @example
  * ```ts
  * import { createRuntime } from "orca-durable";
@@ -145,48 +173,50 @@ export interface ServeOptions {
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
   requireCrypto();
-  checkTelemetry(options.telemetry);
-  const random = options.random ?? pooledRandom();
-  const capabilities = new CapabilityRegistry(options.capabilities ?? []);
-  const { presence } = options;
-  const clock = wholeMs(options.clock ?? systemClock);
-  const executorId = options.executor ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
-  const onError = carefully(options.onError ?? ((error) => console.error(error)));
+  const {
+    presence,
+    random: fill,
+    telemetry,
+    isSpent,
+    quota,
+    background = () => {},
+    executes = true,
+    store: bare,
+    skills = [],
+    capabilities: registered = [],
+    executor: name,
+    onError: report = (error: unknown) => console.error(error),
+    ...rest
+  } = given(options, optionKinds);
+  const clock = wholeMs(rest.clock ?? systemClock);
+  const random = fill === undefined ? pooledRandom() : checkedRandom(fill);
+  const capabilities = read("capabilities", () => new CapabilityRegistry(registered));
+  const registry = read("skills", () => new SkillRegistry(skills, capabilities));
+  const executorId = name ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
+  const onError = carefully(report);
   const inFlight = { count: 0 };
-  const store = typedStore(options.store);
-  const instrumentation = options.telemetry && instrumentOf(options.telemetry)(store, onError);
+  const store = typedStore(bare);
+  const instrumentation = telemetry && instrumentOf(telemetry)(store, onError);
   const ready = presence?.announce(executorId) ?? Promise.resolve();
   // Each commit awaits it, and fails with its error.
   ready.catch(() => undefined);
   const observed = instrumentation?.store ?? store;
-  const admission = options.quota && guardOf(options.quota)(observed, clock.now);
+  const admission = quota && guardOf(quota)(observed, clock.now);
   const host: Host = {
-    store: observed,
-    ...present({ instrumentation }),
-    capabilities,
-    clock,
-    random,
+    maxStateBytes: 64 * 1024 * 1024,
+    maxStateValues: 500_000,
+    leaseMs: 30_000,
+    holdMs: 5_000,
+    passMs: Number.POSITIVE_INFINITY,
+    bodyQuietMs: 30_000,
+    notifier: localNotifier(),
+    ...rest,
+    ...present({ instrumentation, admission, presence }),
+    ...{ store: observed, capabilities, clock, random, ready, inFlight, onError },
     executor: executorId,
-    ...present({ isSpent: options.isSpent && (() => options.isSpent?.(inFlight.count) === true) }),
-    maxStateBytes: numberOption(options.maxStateBytes, "maxStateBytes", 64 * 1024 * 1024),
-    ...present({ admission }),
-    maxStateValues: numberOption(options.maxStateValues, "maxStateValues", 500_000),
-    notifier: options.notifier ?? localNotifier(),
-    ...present({ presence }),
-    ready,
-    leaseMs: lengthOption(options.leaseMs, "leaseMs", 30_000),
-    holdMs: numberOption(options.holdMs, "holdMs", 5_000, 0),
-    passMs: numberOption(options.passMs, "passMs", Number.POSITIVE_INFINITY),
-    bodyQuietMs: lengthOption(options.bodyQuietMs, "bodyQuietMs", 30_000),
-    inFlight,
-    onError,
+    ...present({ isSpent: isSpent && (() => isSpent(inFlight.count) === true) }),
   };
-  const executor = new Executor(
-    host,
-    new SkillRegistry(options.skills ?? [], capabilities),
-    options.executes ?? true,
-    guarded(options.background ?? (() => {}), onError),
-  );
+  const executor = new Executor(host, registry, executes, guarded(background, onError));
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
@@ -200,10 +230,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
   return {
     for: (tenant) => new Runs({ host, executor, tenant: parseTenantId(tenant) }),
-    drain: async ({ tenant, ...rest } = {}) =>
-      executing(async () => drain({ host, executor }, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
-    serve: ({ tenant, ...rest }) =>
-      executing(async () => serve({ host, executor }, { ...rest, ...present({ tenant: tenantOption(tenant) }) })),
+    drain: async (options = {}) => executing(async () => drain({ host, executor }, options)),
+    serve: (options) => executing(async () => serve({ host, executor }, options)),
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();
@@ -218,8 +246,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
-function tenantOption(tenant: string | undefined): TenantId | undefined {
-  return tenant === undefined ? undefined : parseTenantId(tenant);
+/** The bytes of a caller's `random`, which may return anything. */
+function checkedRandom(fill: RandomBytes): RandomBytes {
+  return (length) =>
+    expectKind(fill(length), [`${length} bytes`, (value) => (value as Uint8Array).byteLength === length], "random");
 }
 
 /** `onError` itself may throw, and must not break a run: then both errors go to the console. */
@@ -252,7 +282,7 @@ function guarded(background: (work: Promise<void>) => void, onError: OnError): (
  * a run must not depend on what the medium throws.
  */
 function typedStore(store: Store): Store {
-  const typed = operations.map((name) => {
+  const typed = storeOperations.map((name) => {
     const call = async (...args: never): Promise<unknown> => {
       try {
         return await (store[name] as (...args: never) => Promise<unknown>)(...args);
@@ -265,21 +295,6 @@ function typedStore(store: Store): Store {
   });
   return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
 }
-
-/** The operations of a store whose promises may reject. */
-const operations = [
-  "getRun",
-  "listRuns",
-  "countRuns",
-  "usage",
-  "dueRuns",
-  "getEntry",
-  "listEntries",
-  "getSnapshots",
-  "getClaim",
-  "listClaims",
-  "commit",
-] as const satisfies readonly Exclude<keyof Store, "close">[];
 
 // Each operation has the type of the one that it calls.
 function asStore(typed: object): Store {

@@ -1,3 +1,4 @@
+import type { Kind } from "./argument.ts";
 import { invalidRequest } from "./errors.ts";
 import { at } from "./json.ts";
 
@@ -26,6 +27,12 @@ export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
+
+/** What {@link validate} takes. */
+export const aSchema: Kind = [
+  "a schema of Standard Schema v1",
+  (value) => typeof (value as Schema)["~standard"].validate === "function",
+];
 
 /**
  * The value as the schema returns it.

@@ -1,3 +1,4 @@
+import { expectKind, withMethods } from "../../src/argument.ts";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 import {
   type ClaimRow,
@@ -62,6 +63,7 @@ const claimColumns = "tenant, kind, key, run_id AS runId, lapses_at AS lapsesAt,
  * ```
  */
 export function d1Store(db: D1Database): Store {
+  expectKind(db, withMethods("prepare", "batch"), "db");
   let closed = false;
 
   async function reach<T>(operation: string, work: () => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import { aFunction, aText, given, oneOf } from "../../src/argument.ts";
 import type { DurableError } from "../../src/errors.ts";
 import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
@@ -58,7 +59,8 @@ export interface IndexedDbStoreOptions {
  * ```
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
-  const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = options;
+  const kinds = { name: aText, durability: oneOf(["strict", "relaxed"]), onOutdated: aFunction, onDataLoss: aFunction };
+  const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = given(options, kinds);
   const { transact, close } = connect<keyof Schema>(name, migrations, durability, onOutdated, onDataLoss);
 
   return {

@@ -1,3 +1,4 @@
+import { given, withMethods } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
 import { utf8Length } from "../../src/json.ts";
 import type {
@@ -46,7 +47,8 @@ export interface StoredRun {
  * export const runs = createRuntime({ store: memoryStore(), skills }).for("acme");
  * ```
  */
-export function memoryStore({ data = new Map() }: { readonly data?: MemoryData } = {}): Store {
+export function memoryStore(options: { readonly data?: MemoryData } = {}): Store {
+  const { data = new Map() } = given(options, { data: withMethods("get", "set") });
   let closed = false;
 
   /**

@@ -63,17 +63,6 @@ export function readEntry(row: EntryRow): Entry {
 
 /**
  * A checkpoint's record on the wire, with the reference to its state.
- *
- * @example
- * ```ts
- * import type { Runs } from "orca-durable";
- * import { writeCheckpointRecord } from "orca-durable/codec";
- *
- * export async function recordOnTheWire(runs: Runs, runId: string, checkpointId: string) {
- *   const { record } = await runs.loadCheckpoint(runId, checkpointId);
- *   return writeCheckpointRecord(record);
- * }
- * ```
  */
 export function writeCheckpointRecord(value: CheckpointRecord): JsonObject {
   return { ...(checkpointRecord.write(value) as JsonObject), state_snapshot_ref: stateSnapshotRef(value) };

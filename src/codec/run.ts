@@ -166,16 +166,6 @@ const runRecord = record<RunRecord>("required", {
 
 /**
  * A run on the wire: snake_case, absent fields `null`.
- *
- * @example
- * ```ts
- * import type { Run } from "orca-durable/types";
- * import { encodeRun, writeRun } from "orca-durable/codec";
- *
- * export function onTheWire(run: Run) {
- *   return JSON.stringify(writeRun(encodeRun(run)));
- * }
- * ```
  */
 export function writeRun(value: Run<Json>): JsonObject {
   return run.write(value) as JsonObject;
@@ -183,16 +173,6 @@ export function writeRun(value: Run<Json>): JsonObject {
 
 /**
  * The run with its values encoded, as {@link writeRun} takes it.
- *
- * @example
- * ```ts
- * import type { Run } from "orca-durable/types";
- * import { encodeRun } from "orca-durable/codec";
- *
- * export function resultAsJson(run: Run) {
- *   return encodeRun(run).result;
- * }
- * ```
  */
 export function encodeRun(value: Run): Run<Json> {
   return run.map(value, "run", encodeValue) as Run<Json>;

@@ -150,14 +150,6 @@ export const executionState = record<ExecutionState>("required", {
 
 /**
  * The state of a run in which nothing has happened yet: every field that may be missing takes its default.
- *
- * @example
- * ```ts
- * import { initialState } from "orca-durable/codec";
- *
- * const state = initialState("letter", { to: "Alice" });
- * console.log(state.inputs, state.status);
- * ```
  */
 export function initialState<V>(skillId: string, inputs: Fields<V>): ExecutionState<V> {
   return { ...(executionState.read({ skill_id: skillId, inputs: {} }, "state") as ExecutionState<V>), inputs };
@@ -168,13 +160,6 @@ export function initialState<V>(skillId: string, inputs: Fields<V>): ExecutionSt
  *
  * @throws `invalid_request` that names the place of a wrong type; `unsupported_version` for another snapshot format or
  * another major `state_version`.
- * @example
- * ```ts
- * import { parseJson, readState } from "orca-durable/codec";
- *
- * const state = readState(parseJson('{"skill_id": "letter", "inputs": {"to": "Alice"}}'));
- * console.log(state.skillId);
- * ```
  */
 export function readState(json: Json, path = "state"): ExecutionState<Json> {
   if (!isJsonObject(json)) throw invalidRequest(path, "expected an object");
@@ -195,13 +180,6 @@ export function readState(json: Json, path = "state"): ExecutionState<Json> {
  * The state in the ORCA v1 form.
  *
  * @throws `invalid_request` that names the place of a part that could not be read again.
- * @example
- * ```ts
- * import { encodeState, initialState, writeState } from "orca-durable/codec";
- *
- * const state = initialState("letter", { at: new Date(0) });
- * console.log(JSON.stringify(writeState(encodeState(state))));
- * ```
  */
 export function writeState(state: ExecutionState<Json>, path = "state"): JsonObject {
   const fields = located(path, (path) => executionState.write(state, path)) as JsonObject;
@@ -213,15 +191,6 @@ export function writeState(state: ExecutionState<Json>, path = "state"): JsonObj
  *
  * @throws `invalid_request` that names the path of a value that cannot be stored; `too_large` that names the path at which
  * the limits were passed, by default those of {@link encodeValue}.
- * @example
- * ```ts
- * import type { ExecutionState } from "orca-durable";
- * import { encodeState, writeState } from "orca-durable/codec";
- *
- * export function save(state: ExecutionState) {
- *   return JSON.stringify(writeState(encodeState(state)));
- * }
- * ```
  */
 export function encodeState(state: ExecutionState, path = "state", limits?: ValueLimits): ExecutionState<Json> {
   if (Object.hasOwn(state?.unknownFields ?? {}, snapshotFormatKey)) throw isNoUnknownField(at(path, snapshotFormatKey));
@@ -230,16 +199,6 @@ export function encodeState(state: ExecutionState, path = "state", limits?: Valu
 
 /**
  * The state with its values decoded, fresh at every call.
- *
- * @example
- * ```ts
- * import { decodeState, parseJson, readState } from "orca-durable/codec";
- *
- * // A state with live values, from a checkpoint in the ORCA v1 form.
- * export function load(text: string) {
- *   return decodeState(readState(parseJson(text)));
- * }
- * ```
  */
 export function decodeState(state: ExecutionState<Json>, path = "state"): ExecutionState {
   return located(path, (path) => executionState.map(state, path, (json, place) => decodeValue(json as Json, place)));

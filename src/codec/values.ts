@@ -1,4 +1,5 @@
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { read } from "../argument.ts";
+import { DurableError, invalidRequest } from "../errors.ts";
 import {
   at,
   define,
@@ -47,12 +48,6 @@ const defaultLimits: ValueLimits = { maxStateBytes: 2 ** 28, maxStateValues: 2_0
  * @throws `invalid_request` that names the path of a value that cannot be stored: a function, a symbol, a cycle, a
  * class instance, a sparse array, more than 500 levels. `too_large` that names the path at which a limit was passed; by
  * default the limits are 256 MiB and 2,000,000 values.
- * @example
- * ```ts
- * import { encodeValue } from "orca-durable/codec";
- *
- * console.log(JSON.stringify(encodeValue({ at: new Date(0), total: 12n })));
- * ```
  */
 export function encodeValue(value: unknown, path: Path = "value", limits?: ValueLimits): Json {
   return located(path, (path) => encoder(limits)(value, path));
@@ -61,30 +56,13 @@ export function encodeValue(value: unknown, path: Path = "value", limits?: Value
 /** Encodes values that are parts of one whole: the limits are those of all of them together. */
 export function encoder(limits?: ValueLimits): (value: unknown, path: Path) => Json {
   const walk = new Walk(limits);
-  return (value, path) => readable(path, () => encode(value, path, walk));
-}
-
-// A getter that throws, or a buffer that was transferred, is a fault of the value.
-function readable<T>(path: Path, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    if (isDurableError(cause)) throw cause;
-    throw invalidRequest(path, "this value cannot be decoded", { cause });
-  }
+  return (value, path) => read(path, () => encode(value, path, walk));
 }
 
 /**
  * The value of a JSON form, fresh at every call.
  *
  * @throws `invalid_request` that names the path of a malformed tag.
- * @example
- * ```ts
- * import { decodeValue, encodeValue } from "orca-durable/codec";
- *
- * const json = encodeValue(new Map([["a", 1]]));
- * console.log(decodeValue(json)); // Map(1) { "a" => 1 }
- * ```
  */
 export function decodeValue(json: Json, path: Path = "value"): unknown {
   return located(path, (path) => decode(json, path));
@@ -128,9 +106,11 @@ function expectDecodable(json: Json, path: Path): void {
 
 /** Encodes every value of a record, each under its own path. */
 export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Path, limits?: ValueLimits): JsonObject {
-  const encoded = isPlainObject(fields) ? fieldsOfValue(encodeValue(fields, path, limits)) : undefined;
-  if (encoded === undefined) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
-  return encoded;
+  return read(path, () => {
+    const encoded = isPlainObject(fields) ? fieldsOfValue(encodeValue(fields, path, limits)) : undefined;
+    if (encoded === undefined) throw invalidRequest(path, `expected a plain object, not ${nameOf(fields)}`);
+    return encoded;
+  });
 }
 
 /** The decoded values of a record. */

@@ -1,3 +1,5 @@
+import { aLength, anArray, aText, expectKind, given, type Kinds, read, withMethods } from "../argument.ts";
+import { invalidRequest, shown } from "../errors.ts";
 import type { ConformanceCase, StoreHarness } from "./case.ts";
 import { storeCases } from "./cases/index.ts";
 
@@ -17,6 +19,8 @@ export interface CheckOptions {
   /** The number of milliseconds after which a case fails. Default 60,000. */
   readonly timeoutMs?: number;
 }
+
+const kinds: Kinds<CheckOptions> = { exemptions: anArray, only: anArray, timeoutMs: aLength };
 
 /** The result of `checkStore`. */
 export interface ConformanceReport {
@@ -42,7 +46,7 @@ export type CaseResult =
 /**
  * Runs the cases one after the other and reports on each; a failing case does not stop the rest.
  *
- * @throws an `Error` for an exemption, or an id in `only`, that names no case.
+ * @throws `invalid_request` for an exemption, or an id in `only`, that names no case.
  * @example
  * ```ts
  * import { checkStore } from "orca-durable/conformance";
@@ -58,12 +62,16 @@ export type CaseResult =
  * ```
  */
 export async function checkStore(harness: StoreHarness, options: CheckOptions = {}): Promise<ConformanceReport> {
-  const { exemptions = [], only, timeoutMs = 60_000 } = options;
-  const known = new Set(storeCases.map((one) => one.id));
-  for (const id of [...exemptions.map((exemption) => exemption.case), ...(only ?? [])]) {
-    if (!known.has(id)) throw new Error(`unknown case "${id}"`);
+  expectKind(harness, withMethods("fresh"), "harness");
+  const { exemptions = [], timeoutMs = 60_000, ...rest } = given(options, kinds);
+  const only = rest.only && read("only", () => [...(rest.only ?? [])]);
+  const known = storeCases.map((one) => one.id);
+  const reasons = read("exemptions", () => {
+    return new Map(exemptions.map((exemption) => [exemption.case, expectKind(exemption.because, aText, "because")]));
+  });
+  for (const id of [...reasons.keys(), ...(only ?? [])]) {
+    if (!known.includes(id)) throw invalidRequest("case", `unknown case ${shown(id)}`);
   }
-  const reasons = new Map(exemptions.map((exemption) => [exemption.case, exemption.because]));
   const results: CaseResult[] = [];
   for (const one of storeCases) {
     if (only !== undefined && !only.includes(one.id)) continue;

@@ -1,3 +1,4 @@
+import { aFunction, aNumber, aStore, expectKind, given, type Kinds, oneOf } from "../argument.ts";
 import { DurableError } from "../errors.ts";
 import type { Commit, CommitOutcome, Store } from "../store.ts";
 
@@ -31,6 +32,7 @@ export type StrikesWhen = (call: StoreCall) => boolean;
  * ```
  */
 export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
+  expectKind(when, aFunction, "when");
   return intercepted(store, async (call, proceed) => {
     const answer = await proceed();
     if (call.method === "commit" && when(call)) throw failed("The answer of this commit was lost.");
@@ -51,6 +53,7 @@ export function lostAnswerStore(store: Store, when: StrikesWhen): Store {
  * ```
  */
 export function failingStore(store: Store, when: StrikesWhen): Store {
+  expectKind(when, aFunction, "when");
   return intercepted(store, async (call, proceed) => {
     if (when(call)) throw failed(`The medium failed on this ${call.method}.`);
     return proceed();
@@ -67,6 +70,12 @@ export interface Crash {
   readonly calls: "reject" | "hang";
 }
 
+const crashKinds: Kinds<Crash> = {
+  atCommit: aNumber("a number of at least 1", (value) => value >= 1),
+  moment: oneOf(["before", "after"]),
+  calls: oneOf(["reject", "hang"]),
+};
+
 /**
  * A store that stops for ever at one commit, as a killed process does. `close` still closes the store underneath.
  *
@@ -82,7 +91,8 @@ export interface Crash {
  * export const runtime = createRuntime({ store, skills });
  * ```
  */
-export function crashingStore(store: Store, { atCommit, moment, calls }: Crash): Store & { readonly crashed: boolean } {
+export function crashingStore(store: Store, crash: Crash): Store & { readonly crashed: boolean } {
+  const { atCommit, moment, calls } = given(crash, crashKinds, "crash");
   let crashed = false;
   const lost = () => (calls === "hang" ? new Promise<never>(() => undefined) : Promise.reject(failed("Crashed.")));
   const crashing = intercepted(store, async (call, proceed) => {
@@ -162,6 +172,7 @@ export function intercepted(
   store: Store,
   around: <T>(call: StoreCall, proceed: () => Promise<T>) => Promise<T>,
 ): Store {
+  expectKind(store, aStore, "store");
   const made = new Map<StoreMethod, number>();
   const call = <T>(method: StoreMethod, proceed: () => Promise<T>, commit?: Commit): Promise<T> => {
     const nth = (made.get(method) ?? 0) + 1;

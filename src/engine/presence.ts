@@ -1,4 +1,5 @@
 import { onAbort } from "../abort.ts";
+import { aText, expectKind } from "../argument.ts";
 import { DurableError } from "../errors.ts";
 
 /**
@@ -37,6 +38,7 @@ export interface Presence {
  * ```
  */
 export function webLocksPresence(name = "orca-durable"): Presence | undefined {
+  expectKind(name, aText, "name");
   const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
   if (locks === undefined) return undefined;
   const prefix = "tab_";

@@ -1,6 +1,7 @@
+import type { Kind } from "../argument.ts";
 import type { Clock } from "../clock.ts";
 import type { ValueLimits } from "../codec/values.ts";
-import { invalidDefinition, type OnError } from "../errors.ts";
+import type { OnError } from "../errors.ts";
 import type { RandomBytes, TenantId } from "../ids.ts";
 import type { Commit, Store } from "../store.ts";
 import type { Instrumentation } from "../telemetry/instrumentation.ts";
@@ -53,11 +54,15 @@ export interface TenantQuota {
 /** Begins to admit births to that store. `now` is the clock of the runtime. */
 export type Guard = (store: Store, now: () => number) => Admission;
 
-/** @throws `invalid_definition` if the value is not one, such as a plain function. */
+/** What `defineQuota` returns, and no plain function. */
+export const aQuota: Kind = [
+  "the result of defineQuota(limits)",
+  (value) => (value as TenantQuota)[guard] !== undefined,
+];
+
+/** {@link aQuota} has seen that `defineQuota` made it. */
 export function guardOf(quota: TenantQuota): Guard {
-  const found = (quota as Partial<TenantQuota> | null)?.[guard];
-  if (typeof found === "function") return found as Guard;
-  throw invalidDefinition("quota", "expected the result of defineQuota(limits)");
+  return quota[guard] as Guard;
 }
 
 /** Where runs are read and written: on a host, for one tenant. */

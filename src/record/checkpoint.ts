@@ -45,16 +45,6 @@ export interface Checkpoint<V = unknown> {
 
 /**
  * `checkpoint://<run>/<checkpoint>`, the name by which a record refers to its state.
- *
- * @example
- * ```ts
- * import type { CheckpointRecord } from "orca-durable";
- * import { stateSnapshotRef } from "orca-durable/codec";
- *
- * export function stateOf(record: CheckpointRecord) {
- *   return stateSnapshotRef(record); // checkpoint://run_1/chk_1
- * }
- * ```
  */
 export function stateSnapshotRef(record: Pick<CheckpointRecord, "runId" | "checkpointId">): string {
   return `checkpoint://${record.runId}/${record.checkpointId}`;

@@ -77,16 +77,6 @@ export function positionOf({ eventId }: RunEvent): Position {
 
 /**
  * The place of an event in its run, `<revision>-<index>`: the `Last-Event-ID` of a stream.
- *
- * @example
- * ```ts
- * import type { RunEvent } from "orca-durable";
- * import { eventPosition } from "orca-durable/codec";
- *
- * export function lineOf(event: RunEvent) {
- *   return `id: ${eventPosition(event)}\ndata: ${event.eventType}\n\n`;
- * }
- * ```
  */
 export function eventPosition(event: RunEvent): string {
   const { revision, index } = positionOf(event);

@@ -71,16 +71,6 @@ const hints: { readonly [S in RunStatus]?: string } = {
 
 /**
  * The run after the event, or a typed refusal that changes nothing. `at` is the time of the event, ISO-8601.
- *
- * @example
- * ```ts
- * import type { Run } from "orca-durable/types";
- * import { transition } from "orca-durable/codec";
- *
- * export function canBeCanceled(run: Run) {
- *   return transition(run, { type: "cancel" }, new Date().toISOString()).kind === "moved";
- * }
- * ```
  */
 export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Transition<V> {
   const status = lifecycle[run.status][event.type];

@@ -1,3 +1,4 @@
+import { expectKind, type Kind, type Kinds } from "../argument.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -14,6 +15,15 @@ export interface Precondition {
   readonly expectedRevision?: number | readonly number[];
 }
 
+const isNumber = (value: unknown) => typeof value === "number";
+
+const revisions: Kind = [
+  "a number, or an array of numbers",
+  (value) => isNumber(value) || (value as readonly unknown[]).every(isNumber),
+];
+
+export const preconditionKinds: Kinds<Precondition> = { expectedRevision: revisions };
+
 /** @throws `precondition_failed` if the run is at another revision than expected. */
 export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRevision }: Precondition): void {
   if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;
@@ -28,9 +38,7 @@ export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRev
  * @throws `invalid_request` if they are neither a number nor an array of numbers, also for callers without types.
  */
 export function revisionsOf(expected: number | readonly number[]): readonly number[] {
-  const revisions = Array.isArray(expected) ? expected : [expected];
-  if (revisions.every((revision) => typeof revision === "number")) return revisions;
-  throw invalidRequest("expectedRevision", "expected a number, or an array of numbers");
+  return [expectKind(expected, revisions, "expectedRevision")].flat();
 }
 
 /** @throws `conflict` with the time after which the lease can be taken. */

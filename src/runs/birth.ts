@@ -1,10 +1,11 @@
+import { anId, anything, aRunId, aText, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { initialState } from "../codec/state.ts";
 import { bytesAtMost, encodeFields } from "../codec/values.ts";
 import type { Executor } from "../engine/executor.ts";
-import { DurableError, invalidRequest, notFound } from "../errors.ts";
-import { isId, newRunId, parseRunId, type RunId } from "../ids.ts";
+import { DurableError, isDurableError, notFound } from "../errors.ts";
+import { newRunId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { write } from "../journal/commit.ts";
 import { readRun } from "../journal/held.ts";
@@ -18,7 +19,6 @@ import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
 import type { Skill } from "../skills/skill.ts";
 import { maxRowBytes, type NewClaim } from "../store.ts";
-import { expectTexts } from "./argument.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 import type { NewRun } from "./new-run.ts";
 import type { Scope } from "./scope.ts";
@@ -31,9 +31,22 @@ export interface Born {
   readonly snapshot?: Snapshot;
 }
 
+const kinds: Kinds<NewRun> = {
+  skillId: needed(anId),
+  skillVersion: anId,
+  inputs: anything,
+  runId: aRunId,
+  traceId: aText,
+  threadId: aText,
+  sessionId: aText,
+  environment: aText,
+  metadata: anything,
+  idempotencyKey: aText,
+};
+
 /** Creates a run that executes nothing until it is resumed. The skill need not be registered here. */
-export async function createRun(scope: Scope, request: NewRun): Promise<Born> {
-  expectBirth(request);
+export async function createRun(scope: Scope, from: NewRun): Promise<Born> {
+  const request = given(from, kinds, "request");
   const { record, state, claim } = await prepare(scope, request, "create");
   return settle(scope, claim, {
     record,
@@ -43,9 +56,9 @@ export async function createRun(scope: Scope, request: NewRun): Promise<Born> {
 }
 
 /** Creates a run and begins to execute it. Resolves once that is committed. */
-export async function startRun(scope: Scope, request: NewRun): Promise<Born> {
+export async function startRun(scope: Scope, from: NewRun): Promise<Born> {
   const { executor } = scope;
-  expectBirth(request);
+  const request = given(from, kinds, "request");
   const skill = executor.skills.get(request.skillId, request.skillVersion);
   const { record, state, claim } = await prepare(scope, request, "start");
   const now = Date.parse(record.run.createdAt);
@@ -63,23 +76,14 @@ function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born):
   if (snapshot !== undefined) executor.launch(held, { skill, state: snapshot.state, head: snapshot });
 }
 
-function expectBirth(request: NewRun): void {
-  expectTexts(request, ["traceId", "threadId", "sessionId", "environment", "idempotencyKey"]);
-  for (const name of ["skillId", "skillVersion"] as const) {
-    if (!isId(request[name]) && (name === "skillId" || request[name] !== undefined)) {
-      throw invalidRequest(name, "expected 1 to 200 printable ASCII characters");
-    }
-  }
-}
-
 async function prepare(scope: Scope, request: NewRun, operation: "create" | "start") {
   const { host, executor, tenant } = scope;
   const skill = executor.skills.find(request.skillId, request.skillVersion);
-  const given = request.inputs ?? {};
+  const inputs = request.inputs ?? {};
   // Encoded before its schema sees it, so that a value that cannot be stored is rejected under its own path.
-  const encoded = encodeFields(given, "inputs", host);
+  const encoded = encodeFields(inputs, "inputs", host);
   const checked =
-    skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, given), "inputs", host);
+    skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, inputs), "inputs", host);
   const { runId, idempotencyKey, skillId, traceId, threadId, sessionId, environment } = request;
   const skillVersion = request.skillVersion ?? skill?.version;
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
@@ -104,7 +108,12 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
 }
 
 async function validated(schema: Parameters<typeof validate>[0], inputs: Fields): Promise<Fields> {
-  return (await validate(schema, inputs, "inputs")) as Fields;
+  try {
+    return (await validate(schema, inputs, "inputs")) as Fields;
+  } catch (cause) {
+    if (isDurableError(cause)) throw cause;
+    throw new DurableError("internal_error", "inputs: the schema of the skill failed", { path: "inputs", cause });
+  }
 }
 
 /** Writes a newborn run, or finds the run of an earlier call with the same idempotency key. */

@@ -1,3 +1,4 @@
+import { aCount, aLimit, aText, given } from "../argument.ts";
 import { readEntry, runEvents } from "../codec/entry.ts";
 import { decodeState } from "../codec/state.ts";
 import { isUnreadableData, notFound } from "../errors.ts";
@@ -7,7 +8,6 @@ import { present } from "../json.ts";
 import type { Checkpoint, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
 import type { EntryQuery, EntryRow } from "../store.ts";
-import { expectCount } from "./argument.ts";
 import { type Page, type RowPage, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
 
@@ -57,13 +57,9 @@ export interface CheckpointPage extends Page<ListedCheckpoint> {
 }
 
 /** The run's checkpoints in the order in which they were written. */
-export async function listCheckpoints(
-  scope: Scope,
-  runId: RunId,
-  { after, limit = Number.POSITIVE_INFINITY }: CheckpointQuery,
-): Promise<CheckpointPage> {
+export async function listCheckpoints(scope: Scope, runId: RunId, query: CheckpointQuery): Promise<CheckpointPage> {
   const { host, tenant } = scope;
-  expectLimit(limit);
+  const { after, limit = Number.POSITIVE_INFINITY } = given(query, { after: aText, limit: aLimit }, "query");
   const afterId = after === undefined ? undefined : parseCheckpointId(after, "after");
   const { record } = await getRun(scope, runId);
   const place = afterId === undefined ? undefined : await host.store.getEntry(tenant, runId, afterId);
@@ -83,10 +79,10 @@ export async function listCheckpoints(
 export async function readHistory(
   scope: Scope,
   runId: RunId,
-  { after = 0, limit = Number.POSITIVE_INFINITY }: HistoryQuery,
+  query: HistoryQuery,
 ): Promise<Page<HistoryEntry, number>> {
-  expectCount(after, "after", 0);
-  expectLimit(limit);
+  const kinds = { after: aCount(0), limit: aLimit };
+  const { after = 0, limit = Number.POSITIVE_INFINITY } = given(query, kinds, "query");
   const { run } = (await getRun(scope, runId)).record;
   const { rows, isMore } = await entries(scope, runId, { after, limit });
   const items = rows.map((row) => shownEntry(row, run.createdAt));
@@ -129,10 +125,6 @@ function damagedCheckpoint(runId: RunId, checkpointId: string, createdAt: string
     pendingWrites: [],
     isDamaged: true,
   };
-}
-
-function expectLimit(limit: number): void {
-  if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
 }
 
 /** A page of entries if there is a limit; otherwise all of them, of any size. */

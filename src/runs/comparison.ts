@@ -1,3 +1,4 @@
+import { aText, given } from "../argument.ts";
 import { writeState } from "../codec/state.ts";
 import { type CheckpointId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
@@ -35,16 +36,17 @@ export async function compareCheckpoints(
   runs: Runs,
   runId: string,
   checkpointId: string,
-  { against }: { readonly against?: string } = {},
+  options: { readonly against?: string } = {},
 ): Promise<Comparison> {
+  const { against } = given(options, { against: aText });
   const scope = scopeOf(runs);
   const id = parseRunId(runId);
   const to = parseCheckpointId(checkpointId);
-  const given = against === undefined ? undefined : parseCheckpointId(against, "against");
+  const chosen = against === undefined ? undefined : parseCheckpointId(against, "against");
   await getRun(scope, id);
   const { state, snapshot } = await getCheckpoint(scope, id, to);
   const after: Json = writeState(state);
-  const from = given ?? (await checkpointBefore(scope, id, snapshot.revision));
+  const from = chosen ?? (await checkpointBefore(scope, id, snapshot.revision));
   if (from === undefined) return { to, changes: [{ op: "add", path: "", after }] };
   const before = await getCheckpoint(scope, id, from);
   return { ...present({ from }), to, changes: difference(writeState(before.state), after) };

@@ -1,16 +1,24 @@
+import { aCheckpointId, anId, anything, aText, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import { bytesAtMost, encodeValue } from "../codec/values.ts";
 import type { Departure } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
-import { type CheckpointId, isId, parseCheckpointId, type RunId } from "../ids.ts";
+import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
 import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
 import { disallowed, moved } from "../record/lifecycle.ts";
-import { demand, demandEdited, demandUnleased, type Precondition, selected } from "../record/precondition.ts";
+import {
+  demand,
+  demandEdited,
+  demandUnleased,
+  type Precondition,
+  preconditionKinds,
+  selected,
+} from "../record/precondition.ts";
 import {
   type Decision,
   isOver,
@@ -54,8 +62,9 @@ interface Continuation {
 }
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
-export async function resumeRun(scope: Scope, runId: RunId, request: Resumption): Promise<Resumed> {
+export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): Promise<Resumed> {
   const { executor } = scope;
+  const request = given(from, { ...preconditionKinds, checkpointId: aCheckpointId, idempotencyKey: anything });
   const { checkpointId, idempotencyKey } = request;
   const claim = await idempotencyClaim(scope, "resume", idempotencyKey, [runId, checkpointId]);
   const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
@@ -67,7 +76,7 @@ export async function resumeRun(scope: Scope, runId: RunId, request: Resumption)
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
     const { skill, state } = bindSkill(executor.skills, record, from);
     const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
-    const change = resumption(executor, next, { ...from, state }, [], now);
+    const change = continued(executor, next, { ...from, state }, [], now);
     return { change, answer: { skill, from }, kept: from.record.checkpointId };
   });
   return go(executor, resumed);
@@ -83,7 +92,7 @@ function keptWaits({ run, waits }: RunRecord<Json>, from: CheckpointId): readonl
   );
 }
 
-function resumption(
+function continued(
   executor: Executor,
   record: RunRecord<Json>,
   from: LoadedCheckpoint,
@@ -121,12 +130,21 @@ export interface DecisionRequest extends Decision, Precondition {
   readonly idempotencyKey?: string;
 }
 
+const decisionKinds: Kinds<DecisionRequest> = {
+  ...preconditionKinds,
+  approver: aText,
+  notes: aText,
+  stepId: aText,
+  idempotencyKey: anything,
+};
+
 /** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
 type Opened = Continuation | { readonly head: CheckpointId };
 
 /** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
-export async function approveRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Resumed> {
+export async function approveRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Resumed> {
   const { executor } = scope;
+  const request = given(from, decisionKinds, "decision");
   const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
   const claim = await idempotencyClaim(scope, "approve", idempotencyKey, [runId, stepId, approver, notes]);
@@ -155,7 +173,7 @@ export async function approveRun(scope: Scope, runId: RunId, request: DecisionRe
     const from = await getCheckpoint(scope, runId, head);
     const { skill, state } = bindSkill(executor.skills, record, from);
     const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
-    const change = resumption(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
+    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
     return { change, answer: { skill, from }, kept: head };
   });
   const { held } = approved;
@@ -175,8 +193,9 @@ function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<
 }
 
 /** Closes a gate for good: the run is canceled. */
-export async function denyRun(scope: Scope, runId: RunId, request: DecisionRequest): Promise<Repeatable> {
+export async function denyRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Repeatable> {
   const { executor } = scope;
+  const request = given(from, decisionKinds, "decision");
   const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
   const claim = await idempotencyClaim(scope, "deny", idempotencyKey, [runId, stepId, approver, notes]);
@@ -231,10 +250,11 @@ export interface NewSignal extends Precondition {
 }
 
 /** Puts a signal into the run's inbox, and wakes the run if it waits for it. Each signal is delivered once. */
-export async function signalRun(scope: Scope, runId: RunId, request: NewSignal): Promise<Repeatable> {
+export async function signalRun(scope: Scope, runId: RunId, from: NewSignal): Promise<Repeatable> {
   const { executor } = scope;
+  const kinds = { ...preconditionKinds, name: needed(anId), payload: anything, idempotencyKey: anything };
+  const request = given(from, kinds, "signal");
   const { name, payload, idempotencyKey } = request;
-  if (!isId(name)) throw invalidRequest("name", "expected 1 to 200 printable ASCII characters");
   const encoded = encodeValue(payload ?? null, "payload", bytesAtMost(maxInboxBytes));
   if (utf8Length(JSON.stringify(encoded)) > maxInboxBytes) {
     throw invalidRequest("payload", `at most ${maxInboxBytes} bytes are allowed`, {}, "too_large");

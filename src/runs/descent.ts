@@ -1,3 +1,4 @@
+import { aCheckpointId, anything, aRunId, aText, given, type Kinds } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import { encodeFields, type ValueLimits } from "../codec/values.ts";
 import type { Host } from "../engine/host.ts";
@@ -8,12 +9,11 @@ import { change, getCheckpoint, getRun, type LoadedCheckpoint } from "../journal
 import type { Json } from "../json.ts";
 import { event } from "../record/event.ts";
 import { type DescentKind, descendant } from "../record/lineage.ts";
-import { demand, demandEdited, type Precondition, selected } from "../record/precondition.ts";
+import { demand, demandEdited, type Precondition, preconditionKinds, selected } from "../record/precondition.ts";
 import { type RunRecord, released } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { bindSkill, versionOf } from "../skills/registry.ts";
 import type { NewClaim } from "../store.ts";
-import { expectObject } from "./argument.ts";
 import { type Born, earlierRun, settle } from "./birth.ts";
 import { idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
@@ -43,6 +43,13 @@ export interface ForkDescent extends Descent {
   readonly edit?: StateEdit;
 }
 
+const kinds: Kinds<Descent> = {
+  ...preconditionKinds,
+  checkpointId: aCheckpointId,
+  newRunId: aRunId,
+  idempotencyKey: aText,
+};
+
 /** A descendant as it was born. */
 export interface Descended {
   readonly held: Held;
@@ -51,7 +58,8 @@ export interface Descended {
 }
 
 /** Creates a new run that executes from a checkpoint's state. The source is only read. */
-export async function replayRun(scope: Scope, runId: RunId, descent: Descent): Promise<Descended> {
+export async function replayRun(scope: Scope, runId: RunId, from: Descent): Promise<Descended> {
+  const descent = given(from, kinds);
   const { host, executor } = scope;
   const claim = await descentClaim("replay", scope, runId, descent);
   const earlier = await earlierRun(scope, claim);
@@ -74,9 +82,9 @@ export async function replayRun(scope: Scope, runId: RunId, descent: Descent): P
 }
 
 /** Creates a new pending run whose head is the checkpoint. It executes nothing until it is resumed. */
-export async function forkRun(scope: Scope, runId: RunId, descent: ForkDescent): Promise<Descended> {
-  const { edit } = descent;
-  const encoded = edit === undefined ? undefined : encodedEdit(scope.host, edit);
+export async function forkRun(scope: Scope, runId: RunId, from: ForkDescent): Promise<Descended> {
+  const descent = given(from, { ...kinds, edit: { inputs: anything, vars: anything } });
+  const encoded = descent.edit && encodedEdit(scope.host, descent.edit);
   const claim = await descentClaim("fork", scope, runId, descent, encoded);
   const earlier = await earlierRun(scope, claim);
   const fork = earlier ?? (await bornFork(scope, runId, descent, claim));
@@ -104,9 +112,7 @@ interface EncodedEdit {
   readonly vars: Fields<Json>;
 }
 
-function encodedEdit(limits: ValueLimits, edit: StateEdit): EncodedEdit {
-  expectObject(edit, "edit");
-  const { inputs = {}, vars = {} } = edit;
+function encodedEdit(limits: ValueLimits, { inputs = {}, vars = {} }: StateEdit): EncodedEdit {
   return { inputs: encodeFields(inputs, "edit.inputs", limits), vars: encodeFields(vars, "edit.vars", limits) };
 }
 

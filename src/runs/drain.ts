@@ -1,18 +1,18 @@
 import { joined } from "../abort.ts";
+import { aCount, anId, aSignal, given } from "../argument.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
 import { present } from "../json.ts";
 import type { RunRow } from "../store.ts";
 import { measured } from "../telemetry/instrumentation.ts";
 import { dueRows } from "./due.ts";
-import { countOption } from "./options.ts";
 import type { Place } from "./scope.ts";
 import { type IsGone, type Look, takeDue } from "./take.ts";
 
 /** The options of `runtime.drain`. */
 export interface DrainOptions {
   /** Only this tenant's runs. Default: those of all tenants. */
-  readonly tenant?: TenantId;
+  readonly tenant?: string;
   /** The most runs to take. Default 100. */
   readonly limit?: number;
   /** How many runs are executed concurrently, including those of other drains of this runtime. Default 16. */
@@ -32,8 +32,15 @@ export interface Drained {
   readonly passedOver: number;
 }
 
-const defaultLimit = 100;
-const defaultConcurrency = 16;
+/** How many runs are executed concurrently by default. */
+export const defaultConcurrency = 16;
+
+export const sweepKinds = { tenant: anId, signal: aSignal, concurrency: /* @__PURE__ */ aCount(1) } as const;
+
+/** `sweepKinds` has seen that it is an id. */
+export function tenantOf(tenant: string | undefined): TenantId | undefined {
+  return tenant as TenantId | undefined;
+}
 
 /**
  * Takes the runs that are due: their executor is gone, or a timer, a retry or a delivered signal is due. It serves all
@@ -41,20 +48,13 @@ const defaultConcurrency = 16;
  * becomes due meanwhile is taken too, as long as the limit allows.
  */
 export async function drain(place: Place, options: DrainOptions): Promise<Drained> {
-  const { tenant, signal } = options;
-  const sweep = {
-    ...present({ tenant, signal }),
-    limit: countOption(options.limit, "limit", defaultLimit),
-    concurrency: concurrencyOption(options.concurrency),
-    isAwaited: true,
-    asksLeases: tenant !== undefined,
-  };
-  const { taken, passedOver } = await sweepDue(place, sweep);
+  const kinds = { ...sweepKinds, limit: aCount(1) };
+  const { tenant, limit = 100, concurrency = defaultConcurrency, signal } = given(options, kinds);
+  const { taken, passedOver } = await sweepDue(place, {
+    ...present({ tenant: tenantOf(tenant), signal }),
+    ...{ limit, concurrency, isAwaited: true, asksLeases: tenant !== undefined },
+  });
   return { taken, passedOver };
-}
-
-export function concurrencyOption(value: number | undefined): number {
-  return countOption(value, "concurrency", defaultConcurrency);
 }
 
 export interface Sweep {

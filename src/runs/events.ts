@@ -1,4 +1,5 @@
 import { onAbort } from "../abort.ts";
+import { aLength, aLimit, aSignal, aText, given, type Kinds } from "../argument.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
@@ -7,7 +8,6 @@ import { present } from "../json.ts";
 import type { RunEvent } from "../record/event.ts";
 import { eventPosition, type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
-import { expectCount } from "./argument.ts";
 import { entryPage, shownEntry } from "./checkpoints.ts";
 import type { Page } from "./page.ts";
 import type { Scope } from "./scope.ts";
@@ -36,6 +36,14 @@ export interface PolledWatchOptions extends WatchOptions {
   readonly maxPollMs?: number;
 }
 
+/** Of {@link PolledWatchOptions}. */
+export const watchKinds: Kinds<PolledWatchOptions> = {
+  after: aText,
+  signal: aSignal,
+  pollMs: aLength,
+  maxPollMs: aLength,
+};
+
 const pageSize = 200;
 
 /** A place as callers name it: by the whole id of an event of this run, or by `<revision>-<index>`. */
@@ -48,12 +56,8 @@ function parsePosition(runId: RunId, after: string): Position {
 }
 
 /** The run's events after a place, in order: all of them, or a page if there is a limit. */
-export async function readEvents(
-  scope: Scope,
-  runId: RunId,
-  { after, limit = Number.POSITIVE_INFINITY }: EventQuery,
-): Promise<Page<RunEvent>> {
-  if (limit !== Number.POSITIVE_INFINITY) expectCount(limit, "limit", 1);
+export async function readEvents(scope: Scope, runId: RunId, query: EventQuery): Promise<Page<RunEvent>> {
+  const { after, limit = Number.POSITIVE_INFINITY } = given(query, { after: aText, limit: aLimit }, "query");
   const position = after === undefined ? undefined : parsePosition(runId, after);
   const { run } = (await getRun(scope, runId)).record;
   const items: RunEvent[] = [];

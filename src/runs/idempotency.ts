@@ -1,4 +1,5 @@
-import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
+import { expectKind, type Kind } from "../argument.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { type Changed, change, type Decided, getRun } from "../journal/held.ts";
@@ -8,6 +9,10 @@ import type { Scope } from "./scope.ts";
 
 const idempotencyMs = 24 * 60 * 60 * 1000;
 const idempotency = "idempotency";
+const aKey: Kind = [
+  "a string of 1 to 1000 characters",
+  (key) => typeof key === "string" && key !== "" && key.length <= 1000,
+];
 /** Of a SHA-256 in hex. */
 const hashLength = 64;
 
@@ -26,9 +31,7 @@ export async function idempotencyClaim(
   content: readonly (Json | undefined)[],
 ): Promise<NewClaim | undefined> {
   if (key === undefined) return undefined;
-  if (typeof key !== "string" || key.length === 0 || key.length > 1000) {
-    throw invalidRequest("idempotency_key", "expected a string of 1 to 1000 characters");
-  }
+  expectKind(key, aKey, "idempotency_key");
   return {
     kind: idempotency,
     key: await sha256(JSON.stringify([operation, key])),

@@ -1,3 +1,4 @@
+import { aText, expectKind, type Kind } from "../argument.ts";
 import { readRunBody, writeImportBody } from "../codec/run.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
@@ -38,6 +39,7 @@ const mostLength = 1024 * 1024;
  */
 export async function importRun(runs: Runs, lines: AsyncIterable<string> | Iterable<string>): Promise<CurrentRun> {
   const { host, tenant } = scopeOf(runs);
+  expectKind(lines, anIterable, "lines");
   let taking: Import | undefined;
   let [number, isEnded] = [0, false];
   for await (const text of wholeLines(lines)) {
@@ -72,6 +74,15 @@ export async function importRun(runs: Runs, lines: AsyncIterable<string> | Itera
   taking.lines.checkWhole(`line ${number}`);
   return currentRun(await taking.finish());
 }
+
+const anIterable: Kind = [
+  "an iterable of strings",
+  (lines) => {
+    const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = lines as AsyncIterable<string> &
+      Iterable<string>;
+    return typeof (async ?? sync) === "function";
+  },
+];
 
 /** An entry that was read, and the digest of the history up to it. */
 interface Pending {
@@ -248,6 +259,7 @@ async function* wholeLines(chunks: AsyncIterable<string> | Iterable<string>): As
   // Joined once per line: a large line in small chunks would otherwise be copied with each chunk.
   let parts: string[] = [];
   for await (const chunk of chunks) {
+    expectKind(chunk, aText, "lines");
     let start = 0;
     for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", start)) {
       parts.push(chunk.slice(start, end));

@@ -1,3 +1,4 @@
+import { anArray, anything, aText, expectKind, given, type Kind, type Kinds, needed, read } from "../argument.ts";
 import type { Snapshot } from "../codec/snapshot.ts";
 import { encodeState, writeState } from "../codec/state.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
@@ -5,10 +6,9 @@ import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { change, getCheckpoint } from "../journal/held.ts";
 import { type Json, jsonEqual, present } from "../json.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
-import { demand, demandUnleased, type Precondition } from "../record/precondition.ts";
+import { demand, demandUnleased, type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunRecord, released } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { expectTexts } from "./argument.ts";
 import { type Runs, scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
 
@@ -21,6 +21,17 @@ export interface NewCheckpointRequest extends Precondition {
   readonly pendingWrites?: readonly string[];
   readonly state: ExecutionState;
 }
+
+const aWord: Kind = ["a string that is not empty", (value) => typeof value === "string" && value !== ""];
+
+const kinds: Kinds<NewCheckpointRequest> = {
+  ...preconditionKinds,
+  checkpointId: anything,
+  stepId: aText,
+  kind: needed(aWord),
+  pendingWrites: anArray,
+  state: anything,
+};
 
 /**
  * Saves a checkpoint from outside. It becomes the run's head and never changes the run's status. The holder of a lapsed
@@ -40,20 +51,14 @@ export interface NewCheckpointRequest extends Precondition {
  * }
  * ```
  */
-export async function saveCheckpoint(
-  runs: Runs,
-  runId: string,
-  request: NewCheckpointRequest,
-): Promise<CheckpointRecord> {
+export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpointRequest): Promise<CheckpointRecord> {
   const scope = scopeOf(runs);
   const { host, executor, tenant } = scope;
-  expectTexts(request, ["stepId"]);
   const id = parseRunId(runId);
-  const { kind, stepId, pendingWrites = [] } = request;
+  const { kind, stepId, ...request } = given(from, kinds, "request");
   const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
-  if (typeof kind !== "string" || kind === "") throw invalidRequest("kind", "expected a string that is not empty");
-  expectItems(pendingWrites, "pendingWrites");
-  const state = encodeState(request.state, undefined, host);
+  const pendingWrites = texts(request.pendingWrites ?? [], "pendingWrites");
+  const state = read("state", () => encodeState(request.state, undefined, host));
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, id, async (held, now) => {
     const { record } = held;
     demand(record, request);
@@ -102,12 +107,10 @@ export async function saveCheckpoint(
   return record;
 }
 
-function expectItems(texts: readonly string[], path: string): void {
-  if (!Array.isArray(texts)) throw invalidRequest(path, "expected an array of strings");
-  // By index, since an iteration passes over holes.
-  for (let index = 0; index < texts.length; index++) {
-    if (typeof texts[index] !== "string") throw invalidRequest(`${path}[${index}]`, "expected a string");
-  }
+function texts(items: readonly string[], path: string): readonly string[] {
+  // Array.from looks at holes too.
+  const checked = () => Array.from(items, (text, index) => expectKind(text, aText, `${path}[${index}]`));
+  return read(path, checked);
 }
 
 /** The snapshot over which the new checkpoint may be a delta. If the head is damaged, it begins anew. */

@@ -1,8 +1,8 @@
-import { invalidRequest } from "../errors.ts";
+import { expectKind, members, read } from "../argument.ts";
 import { present } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import type { Skill } from "../skills/skill.ts";
-import { expectObject } from "./argument.ts";
+import { aSkill } from "../skills/skill-kind.ts";
 
 /** The data of a new run. */
 export interface NewRun extends StartOptions {
@@ -28,19 +28,15 @@ export interface StartOptions {
   readonly idempotencyKey?: string;
 }
 
-/** The request of a start, which names its skill by id or passes the skill itself. */
-export function birthOf(given: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
-  if (inputs === undefined && options === undefined && !isSkill(given)) return given;
-  if (!isSkill(given)) throw invalidRequest("skill", "expected a skill, as defineSkill or defineGraphSkill returns it");
-  expectObject(options ?? {}, "options");
+/** The request of a start, which names its skill by id or passes the skill itself. Its members are not checked yet. */
+export function birthOf(asked: NewRun | Skill, inputs: unknown, options: StartOptions | undefined): NewRun {
+  const isRequest = inputs === undefined && options === undefined && !read("skill", () => aSkill[1](asked));
+  if (isRequest) return asked as NewRun;
+  const { id, version } = expectKind(asked as Skill, aSkill, "skill");
   return {
-    ...options,
-    skillId: given.id,
-    skillVersion: given.version,
+    ...(options && members(options)),
+    skillId: id,
+    skillVersion: version,
     ...present({ inputs: inputs as Fields | undefined }),
   };
-}
-
-function isSkill(given: NewRun | Skill): given is Skill {
-  return typeof given === "object" && given !== null && "body" in given && "id" in given;
 }

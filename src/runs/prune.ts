@@ -1,4 +1,4 @@
-import { invalidRequest } from "../errors.ts";
+import { aCount, given, type Kind, type Kinds, needed } from "../argument.ts";
 import type { RunId } from "../ids.ts";
 import { present } from "../json.ts";
 import { isLeaseLive, isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
@@ -29,6 +29,13 @@ export interface Pruned {
 
 const pageSize = 100;
 
+const aDate: Kind = ["a Date", (value) => !Number.isNaN(Date.prototype.getTime.call(value as Date))];
+const ended: Kind = [
+  `an array of statuses with which a run has ended: ${terminalStatuses.join(", ")}`,
+  (value) => (value as readonly RunStatus[]).every(isTerminal),
+];
+const kinds: Kinds<PruneRequest> = { olderThan: needed(aDate), status: ended, keep: aCount(0), limit: aCount(1) };
+
 /**
  * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that is resumed meanwhile is
  * not deleted.
@@ -44,17 +51,10 @@ const pageSize = 100;
  * }
  * ```
  */
-export async function pruneRuns(
-  runs: Runs,
-  { olderThan, status = terminalStatuses, keep = 0, limit = 100 }: PruneRequest,
-): Promise<Pruned> {
+export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Pruned> {
   const scope = scopeOf(runs);
-  const before = olderThan.getTime();
-  if (Number.isNaN(before)) throw invalidRequest("olderThan", "expected a valid time");
-  const live = status.find((one) => !isTerminal(one));
-  if (live !== undefined) throw invalidRequest("status", `expected statuses of runs that have ended, not ${live}`);
-  if (!Number.isSafeInteger(keep) || keep < 0) throw invalidRequest("keep", "expected a whole number of at least 0");
-  if (!Number.isSafeInteger(limit) || limit < 1) throw invalidRequest("limit", "expected a whole number of at least 1");
+  const { olderThan, status = terminalStatuses, keep = 0, limit = 100 } = given(request, kinds, "request");
+  const before = Date.prototype.getTime.call(olderThan);
   const kept = await newest(scope, keep);
   let deleted = 0;
   for await (const { runId, createdAt } of endedRuns(scope, status, "ascending")) {

@@ -1,8 +1,8 @@
-import { DurableError, invalidDefinition, invalidRequest, isDurableError, shown } from "../errors.ts";
+import { aFunction, atLeast0, expectKind, given } from "../argument.ts";
+import { DurableError, isDurableError } from "../errors.ts";
 import { type Admission, type Guard, guard, type TenantQuota } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
 import type { Commit, Store, StoreUsage } from "../store.ts";
-import { numberOption } from "./options.ts";
 
 /** The limits of a tenant. */
 export interface Quota {
@@ -32,9 +32,7 @@ export interface Quota {
  * @throws `invalid_definition` if the argument is not a function.
  */
 export function defineQuota(limits: (tenant: string) => Quota | Promise<Quota>): TenantQuota {
-  if (typeof limits !== "function") {
-    throw invalidDefinition("quota", "expected a function that returns the limits of a tenant");
-  }
+  expectKind(limits, aFunction, "quota", "invalid_definition");
   return Object.freeze({ [guard]: ((store, now) => new QuotaGuard(store, now, limits)) satisfies Guard });
 }
 
@@ -73,9 +71,14 @@ class QuotaGuard implements Admission {
 
   async admit(commit: Commit): Promise<() => void> {
     const { tenant, runId, status } = commit.run;
-    const quota = await quotaOf(this.#limits, tenant);
-    const maxRuns = bound(quota.maxRuns, "quota.maxRuns");
-    const maxBytes = bound(quota.maxBytes, "quota.maxBytes");
+    const kinds = { maxRuns: atLeast0("runs"), maxBytes: atLeast0("bytes") };
+    const unbounded = Number.POSITIVE_INFINITY;
+    const { maxRuns = unbounded, maxBytes = unbounded } = given(
+      await quotaOf(this.#limits, tenant),
+      kinds,
+      "quota",
+      "quota",
+    );
     const hasBytes = Number.isFinite(maxBytes);
     if (!hasBytes && !Number.isFinite(maxRuns)) return () => {};
 
@@ -141,19 +144,12 @@ class QuotaGuard implements Admission {
 }
 
 async function quotaOf(limits: Limits, tenant: string): Promise<Quota> {
-  let quota: unknown;
   try {
-    quota = await limits(tenant);
+    return await limits(tenant);
   } catch (cause) {
     if (isDurableError(cause)) throw cause;
     throw new DurableError("internal_error", `the quota of tenant "${tenant}" could not be determined`, { cause });
   }
-  if (typeof quota === "object" && quota !== null && !Array.isArray(quota)) return quota;
-  throw invalidRequest("quota", `expected an object with maxRuns or maxBytes, not ${shown(quota)}`);
-}
-
-function bound(given: number | undefined, path: string): number {
-  return numberOption(given, path, Number.POSITIVE_INFINITY, 0);
 }
 
 function bytesOf({ run, earlier = [], entry, claims = [] }: Commit): number {

@@ -1,8 +1,9 @@
 import { unlessAborted } from "../abort.ts";
+import { aCount, aLength, aNumber, aSignal, aText, given, type Kinds, oneOf } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import { decodeRun } from "../codec/run.ts";
 import { decodeValue } from "../codec/values.ts";
-import { DurableError, invalidRequest, isUnreadableData } from "../errors.ts";
+import { DurableError, isUnreadableData } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
@@ -10,7 +11,7 @@ import { getCheckpoint, getRun } from "../journal/held.ts";
 import { present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
-import type { Precondition } from "../record/precondition.ts";
+import { type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunStatus, runStatuses } from "../record/run.ts";
 import type { Skill } from "../skills/skill.ts";
 import type { RunPosition, RunRow } from "../store.ts";
@@ -28,7 +29,6 @@ import type {
   Started,
   WaitOptions,
 } from "./api.ts";
-import { expectObject, expectOneOf, expectTexts } from "./argument.ts";
 import { createRun, startRun } from "./birth.ts";
 import {
   type CheckpointPage,
@@ -54,9 +54,8 @@ import {
 import { cursorOf, parseCursor } from "./cursor.ts";
 import { deleteRun } from "./deletion.ts";
 import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } from "./descent.ts";
-import { type EventQuery, type PolledWatchOptions, readEvents, watchRun } from "./events.ts";
+import { type EventQuery, type PolledWatchOptions, readEvents, watchKinds, watchRun } from "./events.ts";
 import { birthOf, type NewRun, type StartOptions } from "./new-run.ts";
-import { lengthOption } from "./options.ts";
 import { awaitedOf, resultOf } from "./outcome.ts";
 import { type Page, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
@@ -156,16 +155,7 @@ export class Runs implements RunsApi {
    * }
    */
   async list(query: ListQuery = {}): Promise<Page<CurrentRun>> {
-    expectFilter(query);
-    expectTexts(query, ["after"]);
-    expectOneOf(query.order, ["ascending", "descending"], "order");
-    const { limit = 100, order = "descending", ...rest } = query;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 500)
-      throw invalidRequest("limit", "expected a whole number from 1 to 500");
-    if (rest.offset !== undefined && (!Number.isSafeInteger(rest.offset) || rest.offset < 0)) {
-      throw invalidRequest("offset", "expected a whole number of at least 0");
-    }
-    const { offset, after: cursor, ...filter } = rest;
+    const { limit = 100, order = "descending", offset, after: cursor, ...filter } = given(query, listKinds, "query");
     const after = cursor === undefined ? undefined : parseCursor(cursor, "after");
     const { rows, isMore } = await readPage<RunRow>(limit, (last, size) => {
       // By its place and not by their number, since other runs are born meanwhile.
@@ -178,8 +168,7 @@ export class Runs implements RunsApi {
 
   /** The number of runs under the filter, without deleted ones. */
   async count(filter: RunFilter = {}): Promise<number> {
-    expectFilter(filter);
-    return this.#scope.host.store.countRuns(this.#scope.tenant, filter);
+    return this.#scope.host.store.countRuns(this.#scope.tenant, given(filter, filterKinds, "filter"));
   }
 
   /** A checkpoint with its state, its values fresh at every call. */
@@ -189,72 +178,61 @@ export class Runs implements RunsApi {
 
   /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
   async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
-    expectTexts(query, ["after"]);
     return listCheckpoints(this.#scope, parseRunId(runId), query);
   }
 
   /** Continues the same run from a checkpoint, or from its head. */
   async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
-    expectObject(options, "options");
     return resumed(await resumeRun(this.#scope, id, options));
   }
 
   /** Creates a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    expectTexts(descent, ["idempotencyKey"]);
     return descended(id, await replayRun(this.#scope, id, descent));
   }
 
   /** Creates a new pending run whose head is a checkpoint of this one, unchanged or edited. */
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
-    expectTexts(descent, ["idempotencyKey"]);
     return descended(id, await forkRun(this.#scope, id, descent));
   }
 
   /** Opens the gate at which the run waits, and resumes it. */
   async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
-    expectTexts(decision, ["approver", "notes", "stepId"]);
     return resumed(await approveRun(this.#scope, id, decision));
   }
 
   /** Denies the gate at which the run waits; the run is canceled. */
   async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
-    expectTexts(decision, ["approver", "notes", "stepId"]);
     return changedRun(await denyRun(this.#scope, parseRunId(runId), decision));
   }
 
   /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal): Promise<ChangedRun> {
-    expectTexts(signal, ["name"]);
     return changedRun(await signalRun(this.#scope, parseRunId(runId), signal));
   }
 
   async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
     const id = parseRunId(runId);
-    expectObject(options, "options");
-    return currentRun(await cancelRun(this.#scope, id, options));
+    return currentRun(await cancelRun(this.#scope, id, given(options, preconditionKinds)));
   }
 
   /** Deletes a run for good; its id stays taken. Its descendants are not affected. */
   async delete(runId: string, options: Precondition = {}): Promise<void> {
     const id = parseRunId(runId);
-    expectObject(options, "options");
-    return deleteRun(this.#scope, id, options);
+    return deleteRun(this.#scope, id, given(options, preconditionKinds));
   }
 
   /** What happened to the run, in order, commit by commit: all of it, or a page. */
   async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
-    expectObject(query, "");
     return readHistory(this.#scope, parseRunId(runId), query);
   }
 
   /** The run's events, in order: all of them, or a page. */
   async events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
-    expectTexts(query, ["after"]);
     return readEvents(this.#scope, parseRunId(runId), query);
   }
 
@@ -263,8 +241,7 @@ export class Runs implements RunsApi {
    * ended, or nothing if the watch ended before: by its signal, or because the platform soon allows no more queries.
    */
   watch(runId: string, options: PolledWatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
-    expectTexts(options, ["after"]);
-    return watchRun(this.#scope, parseRunId(runId), options);
+    return watchRun(this.#scope, parseRunId(runId), given(options, watchKinds));
   }
 
   /** Every skill that is registered here. */
@@ -288,8 +265,8 @@ export class Runs implements RunsApi {
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
   result(runId: string, options?: WaitOptions): Promise<unknown>;
   async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
-    const [runId, options, skill] = awaitedOf(given, rest);
-    return resultOf(await this.settled(runId, options), skill);
+    const [runId, options, skillId] = awaitedOf(given, rest);
+    return resultOf(await this.settled(runId, options), skillId);
   }
 
   /**
@@ -299,9 +276,7 @@ export class Runs implements RunsApi {
    * @throws the signal's reason as soon as it aborts, whatever the run does then; `not_found`; `invalid_request` for `pollMs`.
    */
   async settled(runId: string, options: WaitOptions = {}): Promise<CurrentRun> {
-    expectObject(options, "options");
-    const { signal } = options;
-    const pollMs = lengthOption(options.pollMs, "pollMs", 200);
+    const { signal, pollMs = 200 } = given(options, { signal: aSignal, pollMs: aLength });
     for (;;) {
       signal?.throwIfAborted();
       const run = await unlessAborted(signal, this.get(runId));
@@ -312,10 +287,15 @@ export class Runs implements RunsApi {
   }
 }
 
-function expectFilter(filter: RunFilter): void {
-  expectTexts(filter, ["skillId", "sourceRunId"]);
-  expectOneOf(filter.status, runStatuses, "status");
-}
+const filterKinds: Kinds<RunFilter> = { status: oneOf(runStatuses), skillId: aText, sourceRunId: aText };
+
+const listKinds: Kinds<ListQuery> = {
+  ...filterKinds,
+  after: aText,
+  offset: aCount(0),
+  limit: aNumber("a whole number from 1 to 500", (value) => Number.isInteger(value) && value >= 1 && value <= 500),
+  order: oneOf(["ascending", "descending"]),
+};
 
 function positionOf({ createdAt, runId }: RunRow): RunPosition {
   return { createdAt, runId };

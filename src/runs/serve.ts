@@ -1,14 +1,17 @@
 import { joined, onAbort } from "../abort.ts";
-import type { TenantId } from "../ids.ts";
+import { aLength, aSignal, given, needed } from "../argument.ts";
 import { present } from "../json.ts";
-import { concurrencyOption, sweepDue } from "./drain.ts";
-import { lengthOption } from "./options.ts";
+import { defaultConcurrency, sweepDue, sweepKinds, tenantOf } from "./drain.ts";
 import type { Place } from "./scope.ts";
 
-export interface ServeRequest {
-  readonly tenant?: TenantId;
+/** The options of `runtime.serve`. */
+export interface ServeOptions {
+  /** Only this tenant's runs; a page drains the signed-in tenant's. */
+  readonly tenant?: string;
   readonly signal: AbortSignal;
+  /** How often it looks for what is due, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
+  /** How many of the runs that it takes are executed concurrently. Default 16. */
   readonly concurrency?: number;
 }
 
@@ -27,13 +30,13 @@ const runsForEach = 4;
  * Sweeps until the signal aborts: on a tick, and at once when a notification announces work. One sweep at a time; its
  * passes go on behind it, as many as may be executed concurrently.
  */
-export async function serve(place: Place, request: ServeRequest): Promise<void> {
+export async function serve(place: Place, options: ServeOptions): Promise<void> {
+  const kinds = { ...sweepKinds, signal: needed(aSignal), everyMs: aLength };
+  const { signal, everyMs = 1_000, concurrency = defaultConcurrency, ...of } = given(options, kinds);
   const { host, executor } = place;
-  const { tenant } = request;
-  const everyMs = lengthOption(request.everyMs, "everyMs", 1_000);
-  const concurrency = concurrencyOption(request.concurrency);
+  const tenant = tenantOf(of.tenant);
   const { clock, notifier, presence } = host;
-  const over = joined(request.signal, executor.stopped);
+  const over = joined(signal, executor.stopped);
   let woken = new AbortController();
   const wake = () => woken.abort();
   onAbort(over.signal, wake);

@@ -1,9 +1,28 @@
-import { type Duration, durationMs, durationProblem } from "../duration.ts";
-import { DurableError, invalidDefinition, invalidRequest, notFound } from "../errors.ts";
-import { isId } from "../ids.ts";
+import {
+  aFlag,
+  aFunction,
+  anId,
+  aText,
+  expectKind,
+  given,
+  type Kind,
+  type Kinds,
+  needed,
+  oneOf,
+  read,
+} from "../argument.ts";
+import { aTimeout, type Duration } from "../duration.ts";
+import { DurableError, notFound, shown } from "../errors.ts";
 import { canonicalJson, type Json, sha256 } from "../json.ts";
-import { type Retries, retriesProblem } from "../retry.ts";
-import type { Schema } from "../schema.ts";
+import { type Retries, retriesKinds } from "../retry.ts";
+import { aSchema, type Schema } from "../schema.ts";
+
+/** What the policies of a step may say. */
+export const effectKinds = {
+  sideEffects: /* @__PURE__ */ oneOf(["none", "read", "write", "external_action"]),
+  replayPolicy: /* @__PURE__ */ oneOf(["use_recorded_result", "reexecute", "require_human"]),
+  isIdempotent: aFlag,
+} as const;
 
 /** What a capability does to the world. Source: the ORCA durability contract, section 5. */
 export type SideEffects = "none" | "read" | "write" | "external_action";
@@ -85,54 +104,29 @@ export function defineCapability<Input = unknown, Output = unknown>(
   definition: CapabilityDefinition<Input, Output>,
   handler: Handler<Input, Output>,
 ): Capability<Input, Output> {
-  const { id, retries, timeout } = definition;
-  const path = `capability "${id}"`;
-  checkIdentity(definition, path);
-  checkTimes({ retries, timeout }, path);
-  for (const name of ["isIdempotent", "requiresConfirmation"] as const) {
-    if (definition[name] === undefined || typeof definition[name] === "boolean") continue;
-    throw invalidDefinition(`${path}.${name}`, "expected true or false");
-  }
-  const frozen = Object.freeze({
-    ...definition,
-    ...(retries === undefined ? {} : { retries: Object.freeze({ ...retries }) }),
-  });
-  return Object.freeze({ definition: frozen, handler });
+  const code = "invalid_definition";
+  const path = placeOf("capability", definition);
+  expectKind(handler, aFunction, path, code);
+  return Object.freeze({ definition: given(definition, definitionKinds(), path, path, code), handler });
 }
 
-/**
- * Checks the names by which records know a capability or a skill.
- *
- * @throws `invalid_definition` that names the place.
- */
-export function checkIdentity(definition: { readonly id: unknown; readonly version: unknown }, path: string): void {
-  for (const name of ["id", "version"] as const) {
-    if (isId(definition[name])) continue;
-    const problem = `${path}: invalid ${name}: expected 1 to 200 printable ASCII characters`;
-    throw new DurableError("invalid_definition", problem, { path: `${path}.${name}` });
-  }
+/** The id, that errors name what they are about. @throws `invalid_definition`. */
+export function placeOf(what: string, definition: { readonly id: string }): string {
+  return `${what} ${read(what, () => shown(definition.id), "invalid_definition")}`;
 }
 
-/**
- * Checks how often something is tried and for how long.
- *
- * @throws `invalid_definition` that names the place.
- */
-export function checkTimes(
-  { retries, timeout }: { readonly retries?: unknown; readonly timeout?: unknown },
-  path: string,
-): void {
-  const wrong = retries === undefined ? undefined : retriesProblem(retries);
-  if (wrong !== undefined) {
-    throw invalidDefinition(wrong.at === undefined ? `${path}.retries` : `${path}.retries.${wrong.at}`, wrong.problem);
-  }
-  if (timeout === undefined) return;
-  const problem = durationProblem(timeout) ?? (msIsZero(timeout) ? "expected a duration above 0" : undefined);
-  if (problem !== undefined) throw invalidDefinition(`${path}.timeout`, problem);
-}
-
-function msIsZero(duration: unknown): boolean {
-  return durationMs(duration as Duration, "timeout") === 0;
+function definitionKinds<Input, Output>(): Kinds<CapabilityDefinition<Input, Output>> {
+  return {
+    id: needed(anId),
+    version: needed(anId),
+    description: aText,
+    input: aSchema,
+    output: aSchema,
+    ...effectKinds,
+    retries: retriesKinds,
+    timeout: aTimeout,
+    requiresConfirmation: aFlag,
+  };
 }
 
 /**
@@ -146,10 +140,13 @@ function msIsZero(duration: unknown): boolean {
  * for (const { definition } of capabilities) console.log(definition.id, await capabilityDigest(definition));
  * ```
  */
-export function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
-  const { input, output, ...data } = definition;
-  const vendors = [input?.["~standard"].vendor ?? null, output?.["~standard"].vendor ?? null];
-  return sha256(canonicalJson([JSON.parse(JSON.stringify(data)) as Json, vendors]));
+export async function capabilityDigest(definition: CapabilityDefinition): Promise<string> {
+  const text = () => {
+    const { input, output, ...data } = definition;
+    const vendors = [input?.["~standard"].vendor ?? null, output?.["~standard"].vendor ?? null];
+    return canonicalJson([JSON.parse(JSON.stringify(data)) as Json, vendors]);
+  };
+  return sha256(read("definition", text));
 }
 
 /** A capability of any types. The input of its handler was checked by its schema, or mapped by the skill's author. */
@@ -158,6 +155,9 @@ export interface AnyCapability {
   readonly handler: Handler<never, unknown>;
 }
 
+/** What {@link defineCapability} makes. */
+const aCapability: Kind = ["a capability or the id of a capability", isCapability];
+
 /** The registered capabilities, by id. */
 export class CapabilityRegistry {
   readonly #byId = new Map<string, Capability>();
@@ -165,7 +165,7 @@ export class CapabilityRegistry {
   /** @throws `invalid_definition` if two have one id. */
   constructor(capabilities: readonly AnyCapability[]) {
     for (const capability of capabilities) {
-      const { id } = capability.definition;
+      const { id } = expectKind(capability, aCapability, "capabilities").definition;
       if (this.#byId.has(id)) throw new DurableError("invalid_definition", `duplicate capability id "${id}"`);
       this.#byId.set(id, asUntyped(capability));
     }
@@ -187,7 +187,7 @@ export class CapabilityRegistry {
       if (found !== undefined) return found;
       throw notFound("capability", `capability "${asked}" is not registered here`);
     }
-    if (!isCapability(asked)) throw invalidRequest(path, "expected a capability or the id of a capability");
+    expectKind(asked, aCapability, path);
     return this.find(asked.definition.id) ?? asUntyped(asked);
   }
 

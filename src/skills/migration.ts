@@ -1,6 +1,6 @@
+import { aFunction, anId, anObject, aStepName, expectKind, given, type Kinds, needed, read } from "../argument.ts";
 import { decodeState, encodeState } from "../codec/state.ts";
 import { invalidDefinition } from "../errors.ts";
-import { isId } from "../ids.ts";
 import { at, getOwn, type Json, present } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
@@ -43,9 +43,7 @@ export interface MigrationDefinition {
  * @throws `invalid_definition` that names the field.
  */
 export function defineMigration(definition: MigrationDefinition): Migration {
-  checkDefinition(definition);
-  const { from, to, migrate } = definition;
-  const renames = Object.freeze({ ...definition.renames });
+  const { from, to, migrate, renames } = read("migration", () => checked(definition), "invalid_definition");
   return Object.freeze({
     from,
     ...present({ to }),
@@ -58,34 +56,25 @@ export function defineMigration(definition: MigrationDefinition): Migration {
   });
 }
 
-const longestName = 256;
+const kinds: Kinds<MigrationDefinition> = {
+  from: needed(anId),
+  to: anId,
+  renames: anObject,
+  migrate: aFunction,
+};
 
-function checkDefinition(definition: MigrationDefinition): void {
-  const fault = (problem: string, ...keys: readonly string[]) => {
-    const path = keys.reduce(at, "migration");
-    return invalidDefinition(path, problem);
-  };
-  if (typeof definition !== "object" || definition === null) throw fault("expected a definition");
-  const { from, to, renames = {}, migrate } = definition;
-  if (!isId(from)) throw fault("expected a version", "from");
-  if (to !== undefined && !isId(to)) throw fault("expected a version", "to");
-  if (from === to) throw fault(`from and to are the same version, ${from}`);
-  if (migrate !== undefined && typeof migrate !== "function") throw fault("expected a function", "migrate");
-  if (typeof renames !== "object" || renames === null || Array.isArray(renames)) {
-    throw fault("expected an object from old step names to new step names", "renames");
-  }
+function checked(definition: MigrationDefinition): MigrationDefinition & { readonly renames: Names } {
+  const path = "migration";
+  const { from, renames = {}, ...rest } = given(definition, kinds, path, path, "invalid_definition");
+  if (from === rest.to) throw invalidDefinition(path, `from and to are the same version, ${from}`);
+  const place = at(path, "renames");
   const names = Object.entries(renames);
   for (const [old, name] of names) {
-    if (!isName(old) || !isName(name)) {
-      throw fault(`invalid step name: expected a string of 1 to ${longestName} characters`, "renames", old);
-    }
+    for (const text of [old, name]) expectKind(text, aStepName, at(place, old), "invalid_definition");
   }
   const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
-  if (twice !== undefined) throw fault(`two steps would have the name "${twice}"`, "renames");
-}
-
-function isName(text: unknown): boolean {
-  return typeof text === "string" && text.length > 0 && text.length <= longestName;
+  if (twice !== undefined) throw invalidDefinition(place, `two steps would have the name "${twice}"`);
+  return { from, ...rest, renames: Object.freeze(Object.fromEntries(names)) };
 }
 
 function atOnce(state: ExecutionState): ExecutionState {

@@ -1,3 +1,4 @@
+import { expectKind } from "../argument.ts";
 import { DurableError, invalidDefinition, isDurableError, notFound } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
@@ -5,6 +6,7 @@ import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { CapabilityRegistry } from "./capability.ts";
 import type { Migration, Skill } from "./skill.ts";
+import { aSkill } from "./skill-kind.ts";
 
 /** The registered skills, by id and version. */
 export class SkillRegistry {
@@ -13,6 +15,7 @@ export class SkillRegistry {
   /** @throws `invalid_definition` if two have one id and version, or one uses a capability that is not registered. */
   constructor(skills: readonly Skill[], capabilities: CapabilityRegistry) {
     for (const skill of skills) {
+      expectKind(skill, aSkill, "skills");
       const versions = this.#byId.get(skill.id) ?? new Map<string, Skill>();
       if (versions.has(skill.version)) {
         throw new DurableError("invalid_definition", `duplicate skill "${skill.id}" version ${skill.version}`);

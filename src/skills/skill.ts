@@ -1,10 +1,11 @@
+import { anArray, anId, aText, expectKind, given, type Kind, type Kinds, needed, read } from "../argument.ts";
 import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
-import { at, type Json, present } from "../json.ts";
+import { at, type Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
-import type { Schema } from "../schema.ts";
-import { checkIdentity } from "./capability.ts";
+import { aSchema, type Schema } from "../schema.ts";
+import { placeOf } from "./capability.ts";
 import type { WorkflowBody } from "./code/workflow.ts";
 import type { Graph } from "./graph/graph.ts";
 
@@ -73,28 +74,32 @@ export interface SkillDefinition<Inputs, Given = unknown> {
  * @throws `invalid_definition` that names the place.
  */
 export function skillWith(definition: SkillDefinition<unknown>, bodyOf: (path: string) => SkillBody): Skill {
-  const { id, version, description, inputs, migrations = [] } = definition;
-  const path = `skill "${id}"`;
-  checkIdentity(definition, path);
-  checkMigrations(migrations, `${path}.migrations`);
-  return Object.freeze({
-    id,
-    version,
-    ...present({ description, inputs }),
-    migrations: Object.freeze([...migrations]),
-    body: bodyOf(path),
-  });
+  const path = placeOf("skill", definition);
+  const { migrations = [], ...checked } = given(definition, kinds, path, path, "invalid_definition");
+  const define = () => ({ migrations: checkedMigrations(migrations, `${path}.migrations`), body: bodyOf(path) });
+  return Object.freeze({ ...checked, ...read(path, define, "invalid_definition") });
 }
 
-function checkMigrations(migrations: readonly Migration[], path: string): void {
-  if (!Array.isArray(migrations)) throw invalidDefinition(path, "expected an array");
-  for (const [index, migration] of (migrations as readonly Partial<Migration>[]).entries()) {
+const kinds: Kinds<SkillDefinition<unknown>> = {
+  id: needed(anId),
+  version: needed(anId),
+  description: aText,
+  inputs: aSchema,
+  migrations: anArray,
+};
+
+const aMigration: Kind = [
+  "the result of defineMigration",
+  (value) => typeof (value as Migration).migrated === "function",
+];
+
+function checkedMigrations(migrations: readonly Migration[], path: string): readonly Migration[] {
+  for (const [index, migration] of migrations.entries()) {
     const place = at(path, index);
-    if (typeof migration?.migrated !== "function") {
-      throw invalidDefinition(place, "expected a migration, as defineMigration returns it");
-    }
-    if (migrations.findIndex((other) => other.from === migration.from) < index) {
-      throw invalidDefinition(at(place, "from"), `duplicate migration from version ${migration.from}`);
+    const { from } = expectKind(migration, aMigration, place, "invalid_definition");
+    if (migrations.findIndex((other) => other.from === from) < index) {
+      throw invalidDefinition(at(place, "from"), `duplicate migration from version ${from}`);
     }
   }
+  return Object.freeze([...migrations]);
 }

@@ -1,4 +1,4 @@
-import { invalidDefinition } from "../errors.ts";
+import type { Kind } from "../argument.ts";
 import type { Json } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import type { Run } from "../record/run.ts";
@@ -25,16 +25,19 @@ export interface Telemetry {
 /** Begins to measure a runtime over that store. `onError` is called with what a hook throws. */
 export type Instrument = (store: Store, onError: (error: unknown) => void) => Instrumentation;
 
-/** `checkTelemetry` has seen that `defineTelemetry` made it. */
+/** {@link aTelemetry} has seen that `defineTelemetry` made it. */
 export function instrumentOf(telemetry: Telemetry): Instrument {
   return telemetry[instrument] as Instrument;
 }
 
-/** @throws `invalid_definition` if the value is not one, such as plain hooks. */
-export function checkTelemetry(telemetry: Telemetry | undefined): void {
-  if (telemetry === undefined || typeof telemetry[instrument] === "function") return;
-  throw invalidDefinition("telemetry", "expected the result of defineTelemetry(hooks)");
-}
+/** What `defineTelemetry` returns, and no plain hooks. */
+export const aTelemetry: Kind = [
+  "the result of defineTelemetry(hooks)",
+  (value) => {
+    const { hooks, [instrument]: made } = value as Telemetry;
+    return typeof hooks === "object" && typeof made === "function";
+  },
+];
 
 /** Observes what a runtime does. It runs the work that it is called with once, and returns its outcome. */
 export interface Instrumentation {

@@ -1,3 +1,4 @@
+import { expectKind, withMethods } from "../argument.ts";
 import { getOwn, present } from "../json.ts";
 import type { Store } from "../store.ts";
 import { type Instrument, type Instrumentation, instrument, type Telemetry } from "./instrumentation.ts";
@@ -27,6 +28,7 @@ import {
  * ```
  */
 export function defineTelemetry<Span>(hooks: TelemetryHooks<Span>): Telemetry {
+  expectKind(hooks, withMethods("startSpan", "endSpan", "record"), "hooks");
   const untyped = hooks as TelemetryHooks;
   return Object.freeze({
     hooks: untyped,

@@ -1,3 +1,4 @@
+import { aCount, aFlag, anArray, anObject, anything, expectKind, given, type Kinds } from "../argument.ts";
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
@@ -6,6 +7,7 @@ import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
+import { aSkill } from "../skills/skill-kind.ts";
 import type { ObservedCall } from "./observed.ts";
 import { problemKinds, reportText, type SkillProblem, type SkillReport, type StepReport } from "./skill-report.ts";
 import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./trial.ts";
@@ -32,6 +34,16 @@ export interface SkillCheck<Inputs = Fields> {
   /** The most commits of a run that are disturbed, spread evenly; at least 1. Default 100. */
   readonly mostCommits?: number;
 }
+
+const kinds: Kinds<SkillCheck> = {
+  inputs: anything,
+  capabilities: anything,
+  histories: anArray,
+  approve: aFlag,
+  signals: anObject,
+  mostWaits: aCount(1),
+  mostCommits: aCount(1),
+};
 
 /** Failures that are the fault of the body itself. */
 const bodyFaults: readonly string[] = ["nondeterminism", "await_outside_step", "nested_step"];
@@ -65,6 +77,7 @@ export async function checkSkill<Inputs>(
   skill: Skill<Inputs>,
   check: SkillCheck<InputsOf<Inputs>>,
 ): Promise<SkillReport> {
+  expectKind(skill, aSkill, "skill");
   const {
     capabilities = [],
     inputs,
@@ -73,7 +86,7 @@ export async function checkSkill<Inputs>(
     histories = [],
     mostCommits = 100,
     mostWaits = 200,
-  } = check;
+  } = given<SkillCheck<InputsOf<Inputs>>>(check, kinds, "check");
   const trial: Trial = {
     skill,
     capabilities: typeof capabilities === "function" ? capabilities : () => capabilities,

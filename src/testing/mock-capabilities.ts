@@ -1,3 +1,4 @@
+import { read } from "../argument.ts";
 import { getOwn } from "../json.ts";
 import type { AnyCapability, Capability, StepContext } from "../skills/capability.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock } from "./mock.ts";
@@ -23,6 +24,12 @@ export function mockCapabilities(
   capabilities: readonly AnyCapability[],
   mocks: CapabilityMocks,
 ): readonly AnyCapability[] {
+  return read("mocks", () => mockedOnes(capabilities, mocks), code);
+}
+
+const code = "invalid_definition";
+
+function mockedOnes(capabilities: readonly AnyCapability[], mocks: CapabilityMocks): readonly AnyCapability[] {
   checkMocks(mocks);
   const ids = capabilities.map(({ definition }) => definition.id);
   for (const id of Object.keys(mocks)) {

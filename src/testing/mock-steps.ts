@@ -1,3 +1,4 @@
+import { read } from "../argument.ts";
 import { encodeValue } from "../codec/values.ts";
 import type { Action } from "../engine/attempt.ts";
 import { DurableError } from "../errors.ts";
@@ -38,6 +39,12 @@ export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
  * ```
  */
 export function mockSteps<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: StepMocks): Skill<Inputs, Result> {
+  return read("mocks", () => withMocks(skill, mocks), code);
+}
+
+const code = "invalid_definition";
+
+function withMocks<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: StepMocks): Skill<Inputs, Result> {
   checkMocks(mocks);
   const { body } = skill;
   if (body.kind === "graph") {

@@ -1,3 +1,4 @@
+import { members } from "../argument.ts";
 import type { Clock } from "../clock.ts";
 import { modelStore } from "../conformance/model.ts";
 import { emptyTables } from "../conformance/tables.ts";
@@ -53,12 +54,8 @@ export function createTestRuntime(options?: TestRuntimeOptions): TestRuntime;
 export function createTestRuntime<C extends Clock>(
   options: TestRuntimeOptions<C> & { readonly clock: C },
 ): TestRuntime<C>;
-export function createTestRuntime({
-  store = modelStore(emptyTables()),
-  clock = virtualClock(),
-  tenant = "test",
-  ...options
-}: TestRuntimeOptions<Clock> = {}): TestRuntime<Clock> | TestRuntime {
+export function createTestRuntime(from: TestRuntimeOptions<Clock> = {}): TestRuntime<Clock> | TestRuntime {
+  const { store = modelStore(emptyTables()), clock = virtualClock(), tenant = "test", ...options } = members(from);
   const runtime = createRuntime({ ...options, store, clock });
   const settle = async () => {
     await runtime.idle();

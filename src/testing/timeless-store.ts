@@ -1,3 +1,4 @@
+import { expectKind, withMethods } from "../argument.ts";
 import { intercepted } from "../conformance/faults.ts";
 import type { Store } from "../store.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
@@ -17,5 +18,6 @@ import type { VirtualClock } from "./virtual-clock.ts";
  * ```
  */
 export function timelessStore(store: Store, clock: VirtualClock): Store {
+  expectKind(clock, withMethods("during"), "clock");
   return intercepted(store, (_call, proceed) => clock.during(proceed()));
 }

@@ -1,3 +1,4 @@
+import { read } from "../argument.ts";
 import { encodeValue } from "../codec/values.ts";
 import { modelStore } from "../conformance/model.ts";
 import { emptyTables } from "../conformance/tables.ts";
@@ -179,8 +180,8 @@ export class World {
       leaseMs,
       // So that each wait is seen from outside, and answered or waited for as the trial prescribes.
       holdMs: 0,
-      skills: [observedSkill(this.#trial.skill, observer)],
-      capabilities: observedCapabilities(capabilitiesOf(this.#trial), observer),
+      skills: [read("skill", () => observedSkill(this.#trial.skill, observer))],
+      capabilities: read("capabilities", () => observedCapabilities(capabilitiesOf(this.#trial), observer)),
       onError: (error, context) => {
         if (!isDurableError(error, "invalid_output")) return;
         const { cause, message } = error;

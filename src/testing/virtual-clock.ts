@@ -1,3 +1,4 @@
+import { aCount, aFlag, aSignal, aTime, atLeast0, expectKind, given } from "../argument.ts";
 import type { Clock } from "../clock.ts";
 
 /** The options of `virtualClock`. */
@@ -51,11 +52,9 @@ interface Sleeper {
  * export const runtime = createRuntime({ store: memoryStore(), skills, clock });
  * ```
  */
-export function virtualClock({
-  now: startsAt = Date.now(),
-  isManual = false,
-  quietTurns = 4,
-}: VirtualClockOptions = {}): VirtualClock {
+export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  const kinds = { now: aTime, isManual: aFlag, quietTurns: aCount(0) };
+  const { now: startsAt = Date.now(), isManual = false, quietTurns = 4 } = given(options, kinds);
   let now = startsAt;
   let isMoving = false;
   let activity = 0;
@@ -90,6 +89,7 @@ export function virtualClock({
 
   const sleep: Clock["sleep"] = (ms, signal) =>
     new Promise((resolve) => {
+      if (signal !== undefined) expectKind(signal, aSignal, "signal");
       if (signal?.aborted) return resolve();
       // A sleep of 0 ms needs no time to pass, also while time stands still.
       if (ms <= 0) {
@@ -113,6 +113,7 @@ export function virtualClock({
     now: () => now,
     sleep,
     async advance(ms) {
+      expectKind(ms, atLeast0("milliseconds"), "ms");
       const target = now + ms;
       if (!isManual) {
         await sleep(ms);

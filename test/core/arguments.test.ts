@@ -61,7 +61,7 @@ const births = [
 
 const others: readonly (readonly [keyof Runs, readonly unknown[], string])[] = [
   ["get", [42], "run_id"],
-  ["list", [null], ""],
+  ["list", [null], "query"],
   ["list", [{ status: "done" }], "status"],
   ["list", [{ status: 1 }], "status"],
   ["list", [{ skillId: {} }], "skillId"],
@@ -97,7 +97,7 @@ const others: readonly (readonly [keyof Runs, readonly unknown[], string])[] = [
   ["deny", ["gate", { notes: 1 }], "notes"],
   ["signal", ["gate", { name: 1 }], "name"],
   ["signal", ["gate", { name: "n", payload: () => 1 }], "payload"],
-  ["signal", ["gate", null], ""],
+  ["signal", ["gate", null], "signal"],
   ["cancel", ["gate", { expectedRevision: ["1"] }], "expectedRevision"],
   ["delete", ["made", { expectedRevision: {} }], "expectedRevision"],
   ["history", ["made", { after: "0" }], "after"],

@@ -254,7 +254,7 @@ describe("a skill", () => {
   test.each<[string, unknown, string]>([
     ["that are no list", {}, "migrations: expected an array"],
     ["one of which is missing", [undefined], "migrations[0]"],
-    ["one of which is no migration", [{ from: "1" }], "migrations[0]: expected a migration, as defineMigration"],
+    ["one of which is no migration", [{ from: "1" }], "migrations[0]: expected the result of defineMigration"],
     [
       "of which two begin at one version",
       [defineMigration({ from: "1", to: "2" }), defineMigration({ from: "1" })],

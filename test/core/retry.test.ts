@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { given } from "../../src/argument.ts";
 import { maxDurationMs } from "../../src/duration.ts";
-import { type Retries, retriesProblem, retryDelay } from "../../src/retry.ts";
+import { type Retries, retriesKinds, retryDelay } from "../../src/retry.ts";
 
 const retries: Retries = { limit: 4, delay: 100, maxDelay: 500 };
 
@@ -46,6 +47,8 @@ describe("the delay after a number of failed attempts", () => {
   });
 });
 
+const read = (retries: unknown) => given(retries as Retries, retriesKinds, "x.retries", "x.retries");
+
 describe("retries that make no sense are refused, with their place", () => {
   test.each<[string, unknown]>([
     ["limit", -1],
@@ -65,17 +68,18 @@ describe("retries that make no sense are refused, with their place", () => {
     ["jitter", 1.1],
     ["jitter", null],
   ])("%s %s", (at, value) => {
-    expect(retriesProblem({ [at]: value })).toMatchObject({ at, problem: expect.any(String) });
+    const refusal = expect.objectContaining({ code: "invalid_request", path: `x.retries.${at}` });
+    expect(() => read({ [at]: value })).toThrow(refusal);
   });
 
-  test.each([[undefined], [null], [3]])("%s", (given) => {
-    expect(retriesProblem(given)).toEqual({ problem: "expected an object" });
+  test.each([[undefined], [null], [3]])("%s", (asked) => {
+    expect(() => read(asked)).toThrow(expect.objectContaining({ code: "invalid_request", path: "x.retries" }));
   });
 
   test.each<[Retries]>([[{}], [retries], [{ jitter: 1, delay: 0, maxDelay: 0 }], [{ limit: 0, delay: "3 days" }]])(
     "%j is accepted",
     (accepted) => {
-      expect(retriesProblem(accepted)).toBeUndefined();
+      expect(read(accepted)).toEqual(accepted);
     },
   );
 });

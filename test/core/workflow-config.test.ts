@@ -176,7 +176,7 @@ describe("a delay function", () => {
       "no idea",
     ],
     ["rejects", async () => Promise.reject(new Error("no idea")), "no idea"],
-    ["gives no length of time", () => "soon" as Duration, 'x.retries.delay: invalid duration "soon"'],
+    ["gives no length of time", () => "soon" as Duration, "x.retries.delay: expected a duration of 0 to"],
     ["gives a negative one", () => -1, "x.retries.delay"],
   ])("that %s fails the step without another attempt", async (_, delay, message) => {
     await scene(memoryHarness, async (scene) => {

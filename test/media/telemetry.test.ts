@@ -335,7 +335,7 @@ test("a request that fails by our fault has an error of its status", async () =>
 
 test("bare hooks are refused where they are given", async () => {
   const bare = recorder() as unknown as Telemetry;
-  const refusal = expect.objectContaining({ code: "invalid_definition", path: "telemetry" });
+  const refusal = expect.objectContaining({ code: "invalid_request", path: "telemetry" });
   const store = await open();
   expect(() => createRuntime({ store, telemetry: bare })).toThrow(refusal);
   const runs = (tenant: string) => createRuntime({ store }).for(tenant);

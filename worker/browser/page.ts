@@ -1,4 +1,5 @@
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
+import { aFunction, aLength, anId, anObject, anything, aText, given, type Kinds, needed } from "../../src/argument.ts";
 import {
   type AnyCapability,
   broadcastNotifier,
@@ -53,6 +54,22 @@ export interface DurablePage {
   stop(): Promise<void>;
 }
 
+const optionKinds: Kinds<PageOptions> = {
+  tenant: needed(anId),
+  skills: anything,
+  capabilities: anything,
+  database: aText,
+  serviceWorker: ["an address", (value) => typeof value === "string" || value instanceof URL],
+  registration: anObject,
+  everyMs: aLength,
+  durability: anything,
+  leaseMs: anything,
+  holdMs: anything,
+  maxStateBytes: anything,
+  telemetry: anything,
+  onError: aFunction,
+};
+
 /** Failures of the medium that each look repeats until the medium recovers. */
 const repeated: readonly ErrorCode[] = ["store_failed", "store_blocked", "quota_exceeded"];
 const repeatedMs = 60_000;
@@ -76,10 +93,10 @@ const repeatedMs = 60_000;
  * ```
  */
 export function createPage(options: PageOptions): DurablePage {
-  const { tenant, skills, capabilities, database = defaultDatabase, everyMs } = options;
-  const { durability, leaseMs, holdMs, maxStateBytes, telemetry, serviceWorker, registration } = options;
+  const { tenant, skills, capabilities, database = defaultDatabase, everyMs, ...rest } = given(options, optionKinds);
+  const { durability, leaseMs, holdMs, maxStateBytes, telemetry, serviceWorker, registration } = rest;
   const stopped = new AbortController();
-  const onError = untilOutdated(options.onError ?? ((error: unknown) => console.error(error)), () => void stop());
+  const onError = untilOutdated(rest.onError ?? ((error: unknown) => console.error(error)), () => void stop());
   const store = indexedDbStore({ name: database, onDataLoss: onError, ...present({ durability }) });
   const runtime = createRuntime({
     ...{ store, skills, capabilities, onError },

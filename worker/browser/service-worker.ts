@@ -1,4 +1,16 @@
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
+import {
+  aFlag,
+  aFunction,
+  aLength,
+  anId,
+  anything,
+  aText,
+  atLeast0,
+  expectKind,
+  given,
+  type Kinds,
+} from "../../src/argument.ts";
 import { systemClock } from "../../src/clock.ts";
 import { httpStatus } from "../../src/codec/index.ts";
 import {
@@ -14,6 +26,7 @@ import {
 import { present } from "../../src/json.ts";
 import { type AppOptions, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
+import { streamKinds } from "../http/stream.ts";
 import { checkBasePath, isOurs, underBase } from "./service-worker-paths.ts";
 import { type ServiceWorkerFetchEvent, type ServiceWorkerMessage, workerScope } from "./service-worker-scope.ts";
 import { claimMessage, defaultDatabase, outdatedMessage, servedTenants, servingMessage } from "./serving.ts";
@@ -80,6 +93,30 @@ export type ServiceWorkerOptions = ServiceWorkerCallers &
     readonly onError?: OnError;
   };
 
+const optionKinds: Kinds<ServiceWorkerOptions> = {
+  tenant: anId,
+  authenticate: aFunction,
+  skills: anything,
+  capabilities: anything,
+  database: aText,
+  basePath: aText,
+  skipWaiting: aFlag,
+  executes: aFlag,
+  passMs: aLength,
+  graceMs: atLeast0("milliseconds"),
+  onError: aFunction,
+  durability: anything,
+  leaseMs: anything,
+  holdMs: anything,
+  maxStateBytes: anything,
+  telemetry: anything,
+  maxBodyBytes: anything,
+  maxBodyValues: anything,
+  maxImportBytes: anything,
+  inspector: anything,
+  stream: anything,
+};
+
 /** The result of `createServiceWorker`. */
 export interface DurableServiceWorker {
   /**
@@ -115,11 +152,13 @@ const streamMaxMs = 240_000;
  * createServiceWorker({ tenant: "me", skills, capabilities }).listen();
  * ```
  */
-export function createServiceWorker(options: ServiceWorkerOptions): DurableServiceWorker {
+export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceWorker {
+  const options = given(from, optionKinds);
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
   const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
-  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, stream } = options;
+  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, stream = {} } = options;
+  if (options.authenticate === undefined) expectKind(options.tenant, anId, "tenant");
   checkBasePath(basePath);
   const paths = { basePath, hasInspector: inspector !== undefined };
   const scope = workerScope();
@@ -155,7 +194,7 @@ export function createServiceWorker(options: ServiceWorkerOptions): DurableServi
       visit.executing = executing();
       return visit.executing.for(tenant);
     },
-    stream: { maxMs: streamMaxMs, ...stream },
+    stream: { maxMs: streamMaxMs, ...given(stream, streamKinds, "stream", "stream") },
     onStream({ ended, close }, { env: visit }) {
       const { yielded } = versions;
       if (yielded.aborted) close();

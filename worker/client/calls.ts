@@ -1,11 +1,12 @@
 import type { ExtractSchema } from "hono/types";
+import { given, read } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
 import type { RunStatus } from "../../src/record/run.ts";
 import type { TraceAnswer } from "../http/contract/histories.ts";
 import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";
 import type { createApp } from "../http/index.ts";
 import { type CallOptions, type Send, said, segment } from "./requests.ts";
-import { type StreamWatchOptions, watch } from "./watch.ts";
+import { type StreamWatchOptions, watch, watchKinds } from "./watch.ts";
 
 /** Every route of the service, by path and method, with its input and output. */
 export type Endpoints = ExtractSchema<ReturnType<typeof createApp>>;
@@ -68,12 +69,14 @@ export function calls(baseUrl: string, send: Send) {
     };
     const init = said(options);
     if (json !== undefined) init.headers.set("content-type", "application/json");
-    const asked = Object.entries(query).filter(([, value]) => value !== undefined);
-    const search = asked.length === 0 ? "" : `?${new URLSearchParams(asked)}`;
+    const [search, body = null] = read("request", () => {
+      const asked = Object.entries(query).filter(([, value]) => value !== undefined);
+      return [asked.length === 0 ? "" : `?${new URLSearchParams(asked)}`, JSON.stringify(json)] as const;
+    });
     return send(urlOf(path, param) + search, {
       ...init,
       method: method.slice(1).toUpperCase(),
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      body,
     });
   };
   // The service checks its answers against these types.
@@ -102,9 +105,10 @@ export function calls(baseUrl: string, send: Send) {
     getIfChanged: async (
       runId: string,
       etag: string,
-      { signal }: CallOptions = {},
+      call: CallOptions = {},
     ): Promise<Answer<typeof run, "$get"> | undefined> => {
-      const init = { headers: { "if-none-match": etag }, ...(signal === undefined ? {} : { signal }) };
+      const init = said(call);
+      read("etag", () => init.headers.set("if-none-match", etag));
       const response = await send(urlOf(run, { run_id: runId }), init);
       return response.status === 304 ? undefined : ((await tagged(response)) as Answer<typeof run, "$get">);
     },
@@ -155,8 +159,8 @@ export function calls(baseUrl: string, send: Send) {
     watch: (
       runId: string,
       options: StreamWatchOptions = {},
-    ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> =>
-      watch(
+    ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> => {
+      return watch(
         {
           connect: (after, signal) =>
             send(urlOf(`${run}/stream`, { run_id: runId }), {
@@ -165,8 +169,9 @@ export function calls(baseUrl: string, send: Send) {
             }),
           status: async (signal) => (await json("$get", run, at(runId), { signal })).status,
         },
-        options,
-      ),
+        given(options, watchKinds),
+      );
+    },
 
     /**
      * Everything that is stored of the run, as JSON lines. The stream of an interrupted export fails, or lacks the last line
@@ -183,13 +188,17 @@ export function calls(baseUrl: string, send: Send) {
      * first.
      */
     import: async (lines: ReadableStream<Uint8Array> | Blob | string, call: CallOptions = {}): Promise<RunAnswer> => {
+      const asked = said(call);
+      asked.headers.set("content-type", "application/x-ndjson");
       const init = {
+        ...asked,
         method: "POST",
-        headers: { "content-type": "application/x-ndjson" },
-        body: lines instanceof ReadableStream && !sendsStreams() ? await new Response(lines).blob() : lines,
+        body:
+          read("lines", () => lines instanceof ReadableStream) && !sendsStreams()
+            ? await new Response(lines).blob()
+            : lines,
         // Every platform requires it to send a stream.
         duplex: "half",
-        ...(call.signal === undefined ? {} : { signal: call.signal }),
       };
       return (await tagged(await send(urlOf("/v1/import"), init))) as RunAnswer;
     },

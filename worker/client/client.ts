@@ -1,3 +1,4 @@
+import { anyNumber, anything, given, read as look, members } from "../../src/argument.ts";
 import { encodeState, writeState } from "../../src/codec/state.ts";
 import { encodeFields, encodeValue } from "../../src/codec/values.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
@@ -40,7 +41,6 @@ import {
   runOf,
   skillOf,
 } from "./records.ts";
-import type { CallOptions } from "./requests.ts";
 import type { StreamWatchOptions } from "./watch.ts";
 import type { WireClient } from "./wire.ts";
 
@@ -80,7 +80,8 @@ export class Client implements RunsApi {
     return this.#born(birthOf(skill, inputs, options), true);
   }
 
-  async #born(request: NewRun, start: boolean): Promise<Started> {
+  async #born(asked: NewRun, start: boolean): Promise<Started> {
+    const [request, conditions] = said(asked, "request");
     const { skillId, skillVersion, runId, inputs, traceId, threadId, sessionId, environment, metadata } = request;
     const body = {
       skill_id: skillId,
@@ -94,7 +95,7 @@ export class Client implements RunsApi {
       metadata: encodeFields(metadata ?? {}, "metadata"),
       start,
     };
-    const answer = await this.wire.create(body, conditionsOf(request));
+    const answer = await this.wire.create(body, conditions);
     return { run: read(answer, runOf), isRepeat: isRepeat(answer) };
   }
 
@@ -103,10 +104,10 @@ export class Client implements RunsApi {
   }
 
   async list(query: ListQuery = {}): Promise<Page<CurrentRun>> {
-    const { after, offset, limit, order } = query;
+    const { after, offset, limit, order, ...filter } = members(query, "query");
     // A page by cursor costs the same wherever it begins; one by offset tells the total besides.
     const place = offset === undefined ? { cursor: after ?? "" } : present({ offset, cursor: after });
-    const { runs, pagination } = await this.wire.list({ ...filterOf(query), ...place, ...present({ limit, order }) });
+    const { runs, pagination } = await this.wire.list({ ...filterOf(filter), ...place, ...present({ limit, order }) });
     const items = read(runs, (all) => all.map(runOf));
     const last = pagination.has_more ? items.at(-1) : undefined;
     if (last === undefined) return { items };
@@ -114,64 +115,64 @@ export class Client implements RunsApi {
   }
 
   async count(filter: RunFilter = {}): Promise<number> {
-    const { pagination } = await this.wire.list({ ...filterOf(filter), offset: 0, limit: 1 });
+    const { pagination } = await this.wire.list({ ...filterOf(members(filter, "filter")), offset: 0, limit: 1 });
     return "total" in pagination ? pagination.total : 0;
   }
 
   async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
-    return read(await this.wire.cancel(runId, conditionsOf(options)), runOf);
+    return read(await this.wire.cancel(runId, said(options)[1]), runOf);
   }
 
   async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
-    return resumed(await this.wire.resume(runId, { checkpoint_id: options.checkpointId }, conditionsOf(options)));
+    const [{ checkpointId }, conditions] = said(options);
+    return resumed(await this.wire.resume(runId, { checkpoint_id: checkpointId }, conditions));
   }
 
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
-    const { checkpointId, newRunId } = descent;
+    const [{ checkpointId, newRunId }, conditions] = said(descent);
     const body = { checkpoint_id: checkpointId, run_id: newRunId };
-    const answer = await this.wire.replay(runId, body, conditionsOf(descent));
+    const answer = await this.wire.replay(runId, body, conditions);
     return descended(answer, answer.replay);
   }
 
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
-    const { checkpointId, newRunId, edit } = descent;
-    const edited = edit && {
-      inputs: encodeFields(edit.inputs ?? {}, "edit.inputs"),
-      vars: encodeFields(edit.vars ?? {}, "edit.vars"),
-    };
+    const [{ checkpointId, newRunId, edit }, conditions] = said(descent);
+    const { inputs = {}, vars = {} } = members(edit === undefined ? {} : edit, "edit");
+    const edited = edit && { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
     const body = { checkpoint_id: checkpointId, run_id: newRunId, edit: edited };
-    const answer = await this.wire.fork(runId, body, conditionsOf(descent));
+    const answer = await this.wire.fork(runId, body, conditions);
     return descended(answer, answer.fork);
   }
 
   async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
-    return resumed(await this.wire.approve(runId, decisionOf(decision), conditionsOf(decision)));
+    return resumed(await this.wire.approve(runId, ...decided(decision)));
   }
 
   async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
-    return changed(await this.wire.deny(runId, decisionOf(decision), conditionsOf(decision)));
+    return changed(await this.wire.deny(runId, ...decided(decision)));
   }
 
   async signal(runId: string, signal: NewSignal): Promise<ChangedRun> {
-    const body = { name: signal.name, payload: encodeValue(signal.payload ?? null, "payload") };
-    return changed(await this.wire.signal(runId, body, conditionsOf(signal)));
+    const [{ name, payload = null }, conditions] = said(signal, "signal");
+    const body = { name, payload: encodeValue(payload, "payload") };
+    return changed(await this.wire.signal(runId, body, conditions));
   }
 
   async delete(runId: string, options: Precondition = {}): Promise<void> {
-    await this.wire.delete(runId, conditionsOf(options));
+    await this.wire.delete(runId, said(options)[1]);
   }
 
   /** Saves a checkpoint from outside, as the function of this name does over a runtime. */
   async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
-    const { checkpointId, stepId, kind, pendingWrites, state } = request;
-    const body = {
+    const [{ checkpointId, stepId, kind, pendingWrites, state }, conditions] = said(request, "request");
+    const body = look("state", () => ({
       checkpoint_id: checkpointId,
       step_id: stepId,
       kind,
       pending_writes: pendingWrites && [...pendingWrites],
       state: writeState(encodeState(state)),
-    };
-    return read(await this.wire.saveCheckpoint(runId, body, conditionsOf(request)), checkpointRecordOf);
+    }));
+    return read(await this.wire.saveCheckpoint(runId, body, conditions), checkpointRecordOf);
   }
 
   async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
@@ -188,15 +189,15 @@ export class Client implements RunsApi {
     return { ...page, total, ...(head === null ? {} : { head }) };
   }
 
-  history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
+  async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
     return paged(query, mostEntries, async ({ after, limit }) => {
-      const place = after === undefined ? {} : { after: String(after) };
+      const place = after === undefined ? {} : { after: look("after", () => String(after)) };
       const { history, pagination } = await this.wire.history(runId, { ...place, limit });
       return { items: read(history, (all) => all.map(historyEntryOf)), next: pagination.next_after };
     });
   }
 
-  events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
+  async events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
     return paged(query, mostEntries, async (part) => {
       const { events, pagination } = await this.wire.events(runId, part);
       return { items: read(events, (all) => all.map(eventOf)), next: pagination.next_after };
@@ -225,12 +226,13 @@ export class Client implements RunsApi {
 
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
   result(runId: string, options?: WaitOptions): Promise<unknown>;
-  async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
-    const [runId, options, skill] = awaitedOf(given, rest);
-    return resultOf(await this.settled(runId, options), skill);
+  async result(asked: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
+    const [runId, options, skillId] = awaitedOf(asked, rest);
+    return resultOf(await this.settled(runId, options), skillId);
   }
 
-  async settled(runId: string, { signal, pollMs = 200 }: WaitOptions = {}): Promise<CurrentRun> {
+  async settled(runId: string, options: WaitOptions = {}): Promise<CurrentRun> {
+    const { signal, pollMs = 200 } = members(options);
     for (;;) {
       const run = read(await this.wire.get(runId, { signal }), runOf);
       if (isTerminal(run.status)) return run;
@@ -247,10 +249,11 @@ const lastIndex = 999_999_999_999_999;
 
 /** A page of at most `limit`, of as many pages of the wire as that takes; everything if there is no limit. */
 async function paged<Item, Place>(
-  { after, limit }: { readonly after?: Place; readonly limit?: number },
+  query: { readonly after?: Place; readonly limit?: number },
   most: number,
   readPart: (part: { after?: Place; limit: number }) => Promise<{ items: readonly Item[]; next: Place | undefined }>,
 ): Promise<Page<Item, Place>> {
+  const { after, limit } = given(query, { after: anything, limit: anyNumber }, "query");
   const items: Item[] = [];
   for (let place = after; ; ) {
     const wanted = limit === undefined ? most : Math.min(limit - items.length, most);
@@ -262,12 +265,12 @@ async function paged<Item, Place>(
   }
 }
 
-/** What goes into the headers of a call. */
-function conditionsOf({ idempotencyKey, expectedRevision }: Precondition & { idempotencyKey?: string }): CallOptions {
-  return {
-    idempotencyKey,
-    ifMatch: expectedRevision === undefined ? undefined : tagsOf(revisionsOf(expectedRevision)),
-  };
+/** The members of an object, read once, and the conditions among them. The wire and the service check their kinds. */
+function said<T extends Precondition & { readonly idempotencyKey?: string }>(from: T, name = "options") {
+  const read = members(from, name);
+  const { idempotencyKey, expectedRevision } = read;
+  const ifMatch = expectedRevision === undefined ? undefined : tagsOf(revisionsOf(expectedRevision));
+  return [read, { idempotencyKey, ifMatch }] as const;
 }
 
 /** The ETags of these revisions; one that no run has if there are none. */
@@ -279,8 +282,10 @@ function filterOf({ status, skillId, sourceRunId }: RunFilter) {
   return present({ status, skill_id: skillId, source_run_id: sourceRunId });
 }
 
-function decisionOf({ approver, notes, stepId }: DecisionRequest) {
-  return { approver, notes, step_id: stepId };
+/** The body and the conditions of a decision. */
+function decided(decision: DecisionRequest) {
+  const [{ approver, notes, stepId }, conditions] = said(decision, "decision");
+  return [{ approver, notes, step_id: stepId }, conditions] as const;
 }
 
 function isRepeat({ idempotent_replay }: { readonly idempotent_replay?: true | undefined }): boolean {

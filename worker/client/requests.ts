@@ -1,4 +1,6 @@
+import { aFunction, anObject, aText, expectKind, given, read } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
+import { present } from "../../src/json.ts";
 import { failureOf } from "./failure.ts";
 
 /** The options of `createClient`. */
@@ -27,11 +29,15 @@ export type Send = (input: Request | URL | string, init?: RequestInit) => Promis
 
 /** Returns a function that adds the client's key and headers to each request. */
 export function requests(options: ClientOptions): Send {
-  const send = options.fetch ?? ((request: Request) => fetch(request));
+  const kinds = { apiKey: aText, headers: anObject, fetch: aFunction };
+  const { apiKey, headers = {}, fetch: send = (request: Request) => fetch(request) } = given(options, kinds);
   return async (input, init) => {
-    const asked = new Request(input, init);
-    for (const [name, value] of Object.entries(options.headers ?? {})) asked.headers.set(name, value);
-    if (options.apiKey !== undefined) asked.headers.set("x-api-key", options.apiKey);
+    const asked = read("request", () => {
+      const made = new Request(input, init);
+      for (const [name, value] of Object.entries(headers)) made.headers.set(name, value);
+      if (apiKey !== undefined) made.headers.set("x-api-key", apiKey);
+      return made;
+    });
     let response: Response;
     try {
       response = await send(asked);
@@ -45,15 +51,17 @@ export function requests(options: ClientOptions): Send {
 }
 
 /** The part of the request that carries the options of the call. */
-export function said({ signal, idempotencyKey, ifMatch }: CallOptions): RequestInit & { readonly headers: Headers } {
-  const headers = new Headers();
-  if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
-  if (ifMatch !== undefined) headers.set("if-match", ifMatch);
-  return { headers, ...(signal === undefined ? {} : { signal }) };
+export function said(call: CallOptions): RequestInit & { readonly headers: Headers } {
+  return read("call", () => {
+    const { signal = null, idempotencyKey, ifMatch } = call;
+    return { signal, headers: new Headers(present({ "idempotency-key": idempotencyKey, "if-match": ifMatch })) };
+  });
 }
 
 /** An id as a segment of a path. A URL cannot contain an empty segment, and dots lead elsewhere. */
 export function segment(id: string): string {
-  if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
-  throw new DurableError("invalid_request", `invalid id "${id}": a URL path cannot contain it`);
+  const isSegment = typeof id === "string" && !/^\.{0,2}$/.test(id);
+  return read("id", () =>
+    encodeURIComponent(expectKind(id, ["a string that a URL path can contain", () => isSegment], "id")),
+  );
 }

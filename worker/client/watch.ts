@@ -1,3 +1,4 @@
+import { aFunction, anyNumber, aSignal, aText, type Kinds } from "../../src/argument.ts";
 import { DurableError, isDurableError } from "../../src/errors.ts";
 import { isTerminal, type RunStatus } from "../../src/record/run.ts";
 import type { WatchOptions } from "../../src/runs/events.ts";
@@ -20,6 +21,14 @@ export interface StreamWatchOptions extends WatchOptions {
    */
   readonly onState?: (state: WatchState) => void;
 }
+
+export const watchKinds: Kinds<StreamWatchOptions> = {
+  after: aText,
+  signal: aSignal,
+  retryMs: anyNumber,
+  idleMs: anyNumber,
+  onState: aFunction,
+};
 
 /** The state of a watch. If the service closes a connection normally, the watch reconnects without reporting a state. */
 export type WatchState =

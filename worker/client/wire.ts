@@ -1,4 +1,5 @@
 import { hc } from "hono/client";
+import { aText, expectKind } from "../../src/argument.ts";
 import type { createApp } from "../http/index.ts";
 import { calls } from "./calls.ts";
 import { type ClientOptions, requests } from "./requests.ts";
@@ -20,6 +21,7 @@ export type Routes = ReturnType<typeof hc<ReturnType<typeof createApp>>>;
  * ```
  */
 export function createWireClient(baseUrl: string, options: ClientOptions = {}): WireClient {
+  expectKind(baseUrl, aText, "baseUrl");
   const send = requests(options);
   const routes: Routes = hc<ReturnType<typeof createApp>>(baseUrl, { fetch: send });
   return { routes, ...calls(baseUrl, send) };

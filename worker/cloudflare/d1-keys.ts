@@ -1,4 +1,5 @@
 import type { D1Database, D1PreparedStatement } from "../../adapters/d1/index.ts";
+import { expectKind, withMethods } from "../../src/argument.ts";
 import { DurableError } from "../../src/index.ts";
 import type { Role } from "../http/auth/caller.ts";
 import type { KeyRecord, KeyStore } from "../http/auth/keys.ts";
@@ -32,6 +33,7 @@ const columns = keyColumns.join(", ");
  * ```
  */
 export function d1Keys(db: D1Database): KeyStore {
+  expectKind(db, withMethods("prepare"), "db");
   const prepare = (sql: string, ...values: readonly (string | number | null)[]) => db.prepare(sql).bind(...values);
 
   async function reach<T>(

@@ -1,4 +1,5 @@
 import { type D1Database, d1Store } from "../../adapters/d1/index.ts";
+import { aFlag, aFunction, anArray, given, type Kind, type Kinds, needed } from "../../src/argument.ts";
 import {
   type AnyCapability,
   createRuntime,
@@ -8,6 +9,7 @@ import {
   type Skill,
 } from "../../src/index.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
+import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { inspectorPage } from "../inspector/page.ts";
@@ -94,6 +96,20 @@ const queriesOfAuth = 2;
 // The number of other due runs that an invocation executes after a start.
 const drainedWithStart = 2;
 
+const capabilityKind: Kind = [
+  "an array of capabilities, or a function that returns one",
+  (value) => Array.isArray(value) || typeof value === "function",
+];
+const optionKinds: Kinds<WorkerOptions<Env>> = {
+  skills: needed(anArray),
+  capabilities: needed(capabilityKind),
+  authenticate: aFunction,
+  onAccess: aFunction,
+  onError: aFunction,
+  telemetry: aTelemetry,
+  inspector: aFlag,
+};
+
 /**
  * A Worker that serves these skills over D1, and executes due runs from a cron trigger.
  * @example
@@ -105,8 +121,8 @@ const drainedWithStart = 2;
  * ```
  */
 export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<Bindings>): DurableWorker<Bindings> {
-  const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry } = options;
-  const { authenticate } = options;
+  const checked = given(options as WorkerOptions<Env>, optionKinds) as WorkerOptions<Bindings>;
+  const { skills, capabilities, onAccess = printAccess, onError = logError, telemetry, authenticate } = checked;
   const callers: Pick<AppOptions<Bindings>, "authenticate" | "keys"> = authenticate === undefined
     ? keyed
     : { authenticate };
@@ -146,7 +162,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     onAccess,
     onError,
     telemetry,
-    inspector: options.inspector === false ? undefined : inspectorPage,
+    inspector: checked.inspector === false ? undefined : inspectorPage,
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);

@@ -1,9 +1,10 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { aCount, aFunction, aNumber, anObject, aText, given, type Kinds, needed } from "../../src/argument.ts";
 import { DurableError, type OnError, type Runs } from "../../src/index.ts";
 import { defaultMaxValues } from "../../src/json.ts";
-import { countOption, numberOption } from "../../src/runs/options.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
+import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
@@ -93,6 +94,25 @@ export interface AppOptions<Bindings extends object> {
   readonly telemetry?: Telemetry | undefined;
 }
 
+const pageKinds: Kinds<InspectorPage> = { html: aText, script: aText, style: aText };
+const bytes = aNumber("a number of bytes of at least 1", (value) => value >= 1);
+const optionKinds: Kinds<AppOptions<object>> = {
+  authenticate: needed(aFunction),
+  runs: needed(aFunction),
+  keys: aFunction,
+  admit: aFunction,
+  corsOrigins: aFunction,
+  maxBodyBytes: bytes,
+  maxBodyValues: aCount(1),
+  maxImportBytes: bytes,
+  inspector: anObject,
+  stream: anObject,
+  onStream: aFunction,
+  onError: aFunction,
+  onAccess: aFunction,
+  telemetry: aTelemetry,
+};
+
 /**
  * The HTTP API of durable runs: takes a Request and returns a Response. Source: the ORCA durability contract, section 3.
  *
@@ -112,16 +132,19 @@ export interface AppOptions<Bindings extends object> {
  * ```
  */
 export function createApp<Bindings extends object = object>(options: AppOptions<Bindings>): App {
-  const { onAccess } = options;
-  const limits = {
-    maxBodyBytes: bytesOption(options.maxBodyBytes, "maxBodyBytes", defaultMaxBodyBytes),
-    maxBodyValues: countOption(options.maxBodyValues, "maxBodyValues", defaultMaxValues),
-    maxImportBytes: bytesOption(options.maxImportBytes, "maxImportBytes", defaultMaxImportBytes),
-  };
+  const {
+    onAccess,
+    maxBodyBytes = defaultMaxBodyBytes,
+    maxBodyValues = defaultMaxValues,
+    maxImportBytes = defaultMaxImportBytes,
+    telemetry,
+    inspector,
+    ...checked
+  } = given(options as AppOptions<object>, optionKinds);
   // One that is worked on, and as much that waits.
-  const largeBodies = new LargeBodies(2 * limits.maxBodyBytes);
-  const stream = checkedStream(options.stream ?? {});
-  const onError = careful(options.onError ?? logError);
+  const largeBodies = new LargeBodies(2 * maxBodyBytes);
+  const stream = checkedStream(checked.stream ?? {});
+  const onError = careful(checked.onError ?? logError);
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
     if (isOurs(error)) onError(error, { traceId: c.var.traceId });
     return failure(c, error);
@@ -133,10 +156,10 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     const { traceId, traceparent } = traceOf(c.req.raw);
     c.set("traceId", traceId);
     c.set("traceparent", traceparent);
-    c.set("maxBodyBytes", limits.maxBodyBytes);
-    c.set("maxBodyValues", limits.maxBodyValues);
+    c.set("maxBodyBytes", maxBodyBytes);
+    c.set("maxBodyValues", maxBodyValues);
     c.set("holdBody", () => largeBodies.open());
-    c.set("maxImportBytes", limits.maxImportBytes);
+    c.set("maxImportBytes", maxImportBytes);
     c.set("stream", stream);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));
     c.set("report", (error) => onError(error, { traceId }));
@@ -147,7 +170,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     // The platform drops the body of a HEAD answer, but its producer would go on writing.
     if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
-  if (options.telemetry !== undefined) app.use(httpTelemetry(options.telemetry, onError));
+  if (telemetry !== undefined) app.use(httpTelemetry(telemetry, onError));
   if (onAccess !== undefined) app.use(accessLog((c, access) => onAccess(access, callOf<Bindings>(c)), onError));
   if (options.corsOrigins !== undefined) app.use(cors((c) => options.corsOrigins?.(callOf<Bindings>(c)) ?? []));
   app.use(async (c, next) => {
@@ -158,7 +181,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       c.res = answerOf(c, thrown);
     }
   });
-  if (options.inspector !== undefined) app.route("/", inspectorRoutes(options.inspector));
+  if (inspector !== undefined) app.route("/", inspectorRoutes(given(inspector, pageKinds, "inspector", "inspector")));
   app.use(async (c, next) => {
     checkPath(c.req.raw);
     if (openPaths.has(c.req.path)) return next();
@@ -209,10 +232,6 @@ function withRoutes(app: Hono<AppEnv>) {
     .route("/", checkpointRoutes)
     .route("/", keyRoutes)
     .route("/", legacyRoutes);
-}
-
-function bytesOption(value: number | undefined, name: string, otherwise: number): number {
-  return numberOption(value, name, otherwise, 1);
 }
 
 /** Wraps `onError` so that an error that it throws is logged and the request is still answered. */

@@ -1,5 +1,4 @@
-import { present } from "../../src/json.ts";
-import { lengthOption } from "../../src/runs/options.ts";
+import { aLength, aSignal, given, type Kinds } from "../../src/argument.ts";
 
 /** The options of an event stream. Times are in milliseconds. */
 export interface StreamOptions {
@@ -29,13 +28,16 @@ export interface OpenStream {
 /** {@link StreamOptions} with the defaults filled in. */
 export type CheckedStream = Required<Omit<StreamOptions, "signal">> & Pick<StreamOptions, "signal">;
 
+export const streamKinds: Kinds<StreamOptions> = {
+  pollMs: aLength,
+  maxPollMs: aLength,
+  heartbeatMs: aLength,
+  maxMs: aLength,
+  signal: aSignal,
+};
+
 /** @throws `invalid_request` that names the option. */
-export function checkedStream({ signal, ...lengths }: StreamOptions): CheckedStream {
-  return {
-    pollMs: lengthOption(lengths.pollMs, "stream.pollMs", 250),
-    maxPollMs: lengthOption(lengths.maxPollMs, "stream.maxPollMs", 5_000),
-    heartbeatMs: lengthOption(lengths.heartbeatMs, "stream.heartbeatMs", 15_000),
-    maxMs: lengthOption(lengths.maxMs, "stream.maxMs", 300_000),
-    ...present({ signal }),
-  };
+export function checkedStream(options: StreamOptions): CheckedStream {
+  const own = given(options, streamKinds, "stream", "stream");
+  return { pollMs: 250, maxPollMs: 5_000, heartbeatMs: 15_000, maxMs: 300_000, ...own };
 }

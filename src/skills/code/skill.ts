@@ -34,8 +34,8 @@ export interface CodeSkillDefinition<Inputs, Result, Given = Inputs> extends Ski
 export function defineSkill<Inputs = unknown, Result = unknown, Given = Inputs>(
   definition: CodeSkillDefinition<Inputs, Result, Given>,
 ): Skill<Given, Result> {
-  const { run } = definition;
   const skill = skillWith(definition, (path) => {
+    const { run } = definition;
     if (typeof run !== "function") {
       throw invalidDefinition(path, "expected a run function", {
         hint: "use defineGraphSkill for a graph of steps",

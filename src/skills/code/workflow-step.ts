@@ -1,19 +1,19 @@
+import { anId, anything, aStepName, expectKind, given, type Kinds, needed } from "../../argument.ts";
 import { decodeValue, encodeValue } from "../../codec/values.ts";
-import { type Duration, durationMs } from "../../duration.ts";
+import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
 import type { Action, StepError } from "../../engine/attempt.ts";
 import type { Take } from "../../engine/flights.ts";
 import { act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
 import { askForApproval, receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
-import { isId, isStepName, maxStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
 import { present } from "../../json.ts";
 import type { StepResult } from "../../record/state.ts";
-import { defaultRetries, retriesProblem, retryDelay } from "../../retry.ts";
-import type { Capability, StepContext } from "../capability.ts";
+import { defaultRetries, retriesKinds, retryDelay } from "../../retry.ts";
+import { type Capability, effectKinds, type StepContext } from "../capability.ts";
 import { capabilityAction } from "../capability-action.ts";
-import type { Approval, StepConfig, StepRetries, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
+import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
 /** The longest time that a Date can hold, in milliseconds from 1970. */
 const lastTime = 8.64e15;
@@ -67,8 +67,9 @@ export function workflowStep(run: BodyRun): WorkflowStep {
           return never<T>();
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
-        checkConfig(name, config);
-        return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, config, callback));
+        // Before the step is called, so that the body gets the error in every pass.
+        const checked = given(config, configKinds, name, name);
+        return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, checked, callback));
       }),
     use: <T>(name: string, asked: string | Capability, input: unknown = {}) =>
       handled(async () => {
@@ -175,43 +176,19 @@ export async function call<T>(
 }
 
 function checkName(name: string): void {
-  if (!isStepName(name)) throw invalidRequest("name", `invalid step name: expected 1 to ${maxStepName} characters`);
+  expectKind(name, aStepName, "name");
 }
 
 function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
-  if (typeof options !== "object" || options === null)
-    throw invalidRequest(name, `step "${name}": expected an object of options`);
-  if (!isId(options.type)) {
-    throw invalidRequest(`${name}.type`, "expected 1 to 200 printable ASCII characters");
-  }
-  return options;
+  return given(options, { type: needed(anId), timeout: anything }, name, name);
 }
 
-// Before the step is called, so that the body gets the error in every pass.
-function checkConfig(name: string, config: StepConfig): void {
-  if (typeof config !== "object" || config === null)
-    throw invalidRequest(name, `step "${name}": expected an object of options`);
-  const { retries, timeout, sideEffects, replayPolicy, isIdempotent } = config;
-  if (isIdempotent !== undefined && typeof isIdempotent !== "boolean") {
-    throw invalidRequest(`${name}.isIdempotent`, "expected true or false");
-  }
-  const words = [
-    ["sideEffects", sideEffects, ["none", "read", "write", "external_action"]],
-    ["replayPolicy", replayPolicy, ["use_recorded_result", "reexecute", "require_human"]],
-  ] as const;
-  for (const [place, word, known] of words) {
-    if (word === undefined || (known as readonly string[]).includes(word)) continue;
-    throw invalidRequest(`${name}.${place}`, `expected one of ${known.join(", ")}`);
-  }
-  if (timeout !== undefined && durationMs(timeout, `${name}.timeout`) === 0) {
-    throw invalidRequest(`${name}.timeout`, "expected a duration above 0");
-  }
-  if (retries === undefined) return;
-  const isFunction = typeof (retries as StepRetries | null)?.delay === "function";
-  const wrong = retriesProblem(isFunction ? { ...retries, delay: undefined } : retries);
-  if (wrong === undefined) return;
-  throw invalidRequest(wrong.at === undefined ? `${name}.retries` : `${name}.retries.${wrong.at}`, wrong.problem);
-}
+const configKinds: Kinds<StepConfig> = {
+  ...effectKinds,
+  retries: { ...retriesKinds, delay: [aDuration[0], (delay) => typeof delay === "function" || aDuration[1](delay)] },
+  timeout: aTimeout,
+  sensitive: anything,
+};
 
 function specOf(id: string, uses: string): StepSpec {
   return { id, uses, reads: [], writes: [], onFailure: "degrade", apply: (_, state) => state };

@@ -1,11 +1,12 @@
+import { anId, anObject, aStepName, expectKind, given, type Kinds, needed, oneOf, read } from "../../argument.ts";
 import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "../../codec/values.ts";
-import { type Duration, durationMs, durationProblem } from "../../duration.ts";
+import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
 import { DurableError, invalidDefinition } from "../../errors.ts";
-import { isId, isStepName, maxStepName } from "../../ids.ts";
+import { isId } from "../../ids.ts";
 import { at, getOwn, type Json, type JsonObject, present, withMember } from "../../json.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
-import type { Retries } from "../../retry.ts";
-import { type AnyCapability, checkTimes, isCapability } from "../capability.ts";
+import { type Retries, retriesKinds } from "../../retry.ts";
+import { type AnyCapability, isCapability } from "../capability.ts";
 
 /** The source of a step's input: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
 export type Source = string | Literal;
@@ -157,7 +158,11 @@ interface Output {
 export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
   if (!Array.isArray(steps)) throw invalidDefinition(path, "expected an array of steps");
   if (steps.length === 0) throw invalidDefinition(path, "expected at least one step");
-  const parsed = steps.map((step, index) => parseStep(step, steps[index - 1]?.id, at(path, index)));
+  const parsed = steps.map((step, index) => {
+    const place = at(path, index);
+    const parse = () => parseStep(step, steps[index - 1]?.id, place);
+    return read(place, parse, code);
+  });
   const byId = new Map(parsed.map((step) => [step.id, step]));
   if (byId.size < parsed.length) {
     const ids = parsed.map((step) => step.id);
@@ -203,34 +208,27 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
   return Object.freeze({ steps: planned });
 }
 
+const code = "invalid_definition";
+
 type ParsedStep = Omit<PlannedStep, "hidden">;
 
 function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
-  if (typeof step !== "object" || step === null) throw invalidDefinition(path, "expected a step");
+  const id = expectKind(expectKind(step, anObject, path, code).id, aStepName, at(path, "id"), code);
   const unknown = Object.keys(step).find((name) => !members.has(name));
-  if (unknown !== undefined)
+  if (unknown !== undefined) {
     throw invalidDefinition(at(path, unknown), `a step has no such member; it has ${[...members].join(", ")}`);
-  if (!isStepName(step.id))
-    throw invalidDefinition(at(path, "id"), `expected a string of 1 to ${maxStepName} characters`);
-  const place = `${path} "${step.id}"`;
-  const { dependsOn = before === undefined ? [] : [before], onFailure = "fail" } = step;
-  if (!Array.isArray(dependsOn) || !dependsOn.every((id) => typeof id === "string")) {
-    throw invalidDefinition(`${place}.dependsOn`, "expected an array of step ids");
   }
-  if (onFailure !== "fail" && onFailure !== "continue") {
-    throw invalidDefinition(`${place}.onFailure`, `expected "fail" or "continue", not ${String(onFailure)}`);
-  }
-  if (!["string", "function", "undefined"].includes(typeof step.when)) {
-    throw invalidDefinition(`${place}.when`, "expected a reference or a function");
-  }
+  const place = `${path} "${id}"`;
+  const first = before === undefined ? [] : [before];
+  const { dependsOn = first, onFailure = "fail", when: on } = given<Common>(step, commonKinds, place, place, code);
   const does = parseAction(step, place);
   const outputs = parseOutputs(step.output, place);
-  const when = typeof step.when === "string" ? parseReference(step.when, `${place}.when`) : step.when;
+  const when = typeof on === "string" ? parseReference(on, `${place}.when`) : on;
   const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
   const references = sources.filter((source) => source.kind === "reference");
   if (when !== undefined && typeof when !== "function") references.push(when);
   return {
-    id: step.id,
+    id,
     does,
     dependsOn: Object.freeze([...dependsOn]),
     ...present({ when }),
@@ -241,6 +239,14 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
   };
 }
 
+type Common = Pick<StepBase, "dependsOn" | "when" | "onFailure">;
+
+const commonKinds: Kinds<Common> = {
+  dependsOn: ["an array of step ids", (ids) => Array.isArray(ids) && ids.every((id) => typeof id === "string")],
+  onFailure: /* @__PURE__ */ oneOf(["fail", "continue"]),
+  when: ["a reference or a function", (when) => typeof when === "string" || typeof when === "function"],
+};
+
 /** The members of steps of all kinds. */
 const members: ReadonlySet<string> = new Set<MemberOf<GraphStep>>([
   ...(["id", "dependsOn", "when", "output", "onFailure"] as const),
@@ -249,47 +255,39 @@ const members: ReadonlySet<string> = new Set<MemberOf<GraphStep>>([
 
 type MemberOf<Step> = Step extends unknown ? keyof Step : never;
 
+type Times = Pick<CapabilityStep, "retries" | "timeout">;
+
+const timesKinds: Kinds<Times> = { retries: retriesKinds, timeout: aTimeout };
+const waitKinds: Kinds<SignalStep["waitFor"]> = { signal: needed(anId), timeout: aDuration };
+
 function parseAction(step: GraphStep, place: string): StepAction {
   const kinds = ["uses", "waitFor", "sleep"] as const;
-  const given = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
-  if (given.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
+  const asked = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
+  if (asked.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
   if ("uses" in step && step.uses !== undefined) {
     const { uses } = step;
-    const given = isCapability(uses) ? uses : undefined;
-    const capabilityId = given === undefined ? uses : given.definition.id;
+    const capability = isCapability(uses) ? uses : undefined;
+    const capabilityId = capability === undefined ? uses : capability.definition.id;
     if (!isId(capabilityId))
       throw invalidDefinition(`${place}.uses`, "expected a capability or the id of a capability");
-    const { retries, timeout } = step;
-    checkTimes({ retries, timeout }, place);
     return {
       kind: "capability",
       capabilityId,
-      ...present({ capability: given }),
+      ...present({ capability }),
       input: parseInput(step.input, `${place}.input`),
-      ...(retries === undefined ? {} : { retries: Object.freeze({ ...retries }) }),
-      ...present({ timeout }),
+      ...given<Times>(step, timesKinds, place, place, code),
     };
   }
   if ("waitFor" in step && step.waitFor !== undefined) {
-    if (typeof step.waitFor !== "object" || step.waitFor === null) {
-      throw invalidDefinition(`${place}.waitFor`, "expected an object that names a signal");
-    }
-    const { signal, timeout, ...rest } = step.waitFor;
-    const [unknown] = Object.keys(rest);
+    const within = `${place}.waitFor`;
+    const { signal, timeout } = given(step.waitFor, waitKinds, within, within, code);
+    const unknown = Object.keys(step.waitFor).find((name) => !Object.hasOwn(waitKinds, name));
     if (unknown !== undefined)
-      throw invalidDefinition(`${place}.waitFor.${unknown}`, "expected signal and timeout, and nothing else");
-    if (!isId(signal))
-      throw invalidDefinition(`${place}.waitFor.signal`, "expected 1 to 200 printable ASCII characters");
-    if (timeout === undefined) return { kind: "signal", name: signal };
-    return { kind: "signal", name: signal, timeoutMs: checkedMs(timeout, `${place}.waitFor.timeout`) };
+      throw invalidDefinition(at(within, unknown), "expected signal and timeout, and nothing else");
+    const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, within);
+    return { kind: "signal", name: signal, ...present({ timeoutMs }) };
   }
-  return { kind: "sleep", forMs: checkedMs((step as SleepStep).sleep, `${place}.sleep`) };
-}
-
-function checkedMs(duration: Duration, path: string): number {
-  const problem = durationProblem(duration);
-  if (problem !== undefined) throw invalidDefinition(path, problem);
-  return durationMs(duration, path);
+  return { kind: "sleep", forMs: durationMs((step as SleepStep).sleep, `${place}.sleep`, code) };
 }
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {

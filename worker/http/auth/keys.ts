@@ -1,3 +1,4 @@
+import { aText, expectKind, type Kind, read, withMethods } from "../../../src/argument.ts";
 import { randomHex } from "../../../src/ids.ts";
 import { DurableError } from "../../../src/index.ts";
 import { sha256 } from "../../../src/json.ts";
@@ -81,10 +82,14 @@ export function apiKeys(
   fixed: Iterable<readonly [key: string, caller: string | Caller]>,
   issued?: KeyStore,
 ): (request: Request) => Promise<Caller> {
-  const known = [...fixed].map(async ([key, caller]) => ({
-    hash: await sha256(key),
-    caller: typeof caller === "string" ? { tenant: caller, role: "admin" as const } : caller,
-  }));
+  if (issued !== undefined) expectKind(issued, withMethods("find", "isEmpty"), "issued");
+  const callers = read("fixed", () =>
+    [...fixed].map(([key, caller]) => ({
+      key: expectKind(key, aText, "fixed"),
+      caller: typeof caller === "string" ? { tenant: caller, role: "admin" as const } : caller,
+    })),
+  );
+  const known = callers.map(async ({ key, caller }) => ({ hash: await sha256(key), caller }));
 
   async function callerOf(key: string): Promise<Caller | undefined> {
     const hash = await sha256(key);
@@ -100,7 +105,7 @@ export function apiKeys(
   }
 
   return async (request) => {
-    const key = givenKey(request.headers);
+    const key = givenKey(expectKind(request, aRequest, "request").headers);
     const caller = key === undefined ? undefined : await callerOf(key);
     if (caller !== undefined) return caller;
     if (known.length === 0 && (await issued?.isEmpty()) !== false) {
@@ -114,6 +119,8 @@ export function apiKeys(
     });
   };
 }
+
+const aRequest: Kind = ["a Request", (value) => typeof (value as Request).headers.get === "function"];
 
 // An empty header, as a form or a proxy may send, does not hide a key in the other header.
 function givenKey(headers: Headers): string | undefined {

@@ -1,3 +1,5 @@
+import { read } from "../../../src/argument.ts";
+import { DurableError, shown } from "../../../src/errors.ts";
 import type { KeyRecord, KeyStore } from "./keys.ts";
 
 /**
@@ -25,12 +27,13 @@ export function memoryKeys(): KeyStore {
         .filter((record) => record.tenant === tenant)
         .sort((a, b) => a.createdAt - b.createdAt || (a.keyId < b.keyId ? -1 : 1)),
     async add(record) {
-      if (records.has(record.keyId)) throw new Error(`duplicate key id "${record.keyId}"`);
-      records.set(record.keyId, record);
+      const id = read("record", () => record.keyId);
+      if (records.has(id)) throw new DurableError("conflict", `duplicate key id ${shown(id)}`);
+      records.set(id, record);
     },
     async revoke(tenant, keyId, now) {
       const record = records.get(keyId);
-      if (record?.tenant !== tenant) return false;
+      if (record === undefined || record.tenant !== tenant) return false;
       records.set(keyId, { ...record, revokedAt: record.revokedAt ?? now });
       return true;
     },

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import { read } from "../../../src/argument.ts";
 import type { OnError } from "../../../src/index.ts";
 import { type AppEnv, routeOf } from "../request.ts";
 
@@ -58,14 +59,17 @@ function accessOf(c: Context<AppEnv>): Omit<Access, "ms"> {
  * export const onAccess = (access: Access) => console.log(accessLine(access));
  * ```
  */
-export function accessLine({ method, route, status, ms, traceId, tenant, keyId }: Access): string {
-  return JSON.stringify({
-    method,
-    route: route ?? null,
-    status,
-    ms,
-    trace_id: traceId,
-    tenant: tenant ?? null,
-    key_id: keyId ?? null,
+export function accessLine(access: Access): string {
+  return read("access", () => {
+    const { method, route, status, ms, traceId, tenant, keyId } = access;
+    return JSON.stringify({
+      method,
+      route: route ?? null,
+      status,
+      ms,
+      trace_id: traceId,
+      tenant: tenant ?? null,
+      key_id: keyId ?? null,
+    });
   });
 }

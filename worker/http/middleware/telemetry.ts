@@ -1,7 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { OnError } from "../../../src/index.ts";
 import type { Telemetry } from "../../../src/telemetry/index.ts";
-import { checkTelemetry } from "../../../src/telemetry/instrumentation.ts";
 import { observerOf, type RemoteSpan } from "../../../src/telemetry/telemetry.ts";
 import { type AppEnv, routeOf } from "../request.ts";
 
@@ -13,7 +12,6 @@ const knownMethods: ReadonlySet<string> = new Set("CONNECT DELETE GET HEAD OPTIO
  * the answer begins. The spans of a route are children of this span if the hooks have `within`.
  */
 export function httpTelemetry(telemetry: Telemetry, onError: OnError): MiddlewareHandler<AppEnv> {
-  checkTelemetry(telemetry);
   const { hooks } = telemetry;
   return async (c, next) => {
     const known = knownMethods.has(c.req.method);
