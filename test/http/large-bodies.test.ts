@@ -1,16 +1,23 @@
 import { expect, test } from "vitest";
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { createRuntime } from "../../src/index.ts";
+import { createApp } from "../../worker/http/index.ts";
 import { LargeBodies } from "../../worker/http/large-bodies.ts";
 
 const kB = 1024;
 
 /** A body of these bytes, and whether it has had its turn. */
-function held(bodies: LargeBodies, bytes: number) {
+function held(bodies: LargeBodies, bytes: number, signal = new AbortController().signal) {
   const body = bodies.open();
   body.add(bytes);
-  const state = { isInWork: false, close: () => body.close() };
-  void body.turn().then(() => {
-    state.isInWork = true;
-  });
+  const state = { isInWork: false, turn: body.turn(signal), close: () => body.close() };
+  state.turn.then(
+    () => {
+      state.isInWork = true;
+    },
+    // As a request that is answered.
+    () => body.close(),
+  );
   return state;
 }
 
@@ -55,4 +62,54 @@ test("what has been read and waits is bounded, and a rejected body does not coun
   first.close();
   // One body alone is bounded by the app.
   bodies.open().add(2_000 * kB);
+});
+
+test("a body whose turn does not come in time is rejected, and the next one has its turn", async () => {
+  const bodies = new LargeBodies(20_000 * kB, 50);
+  const first = held(bodies, 900 * kB);
+  const second = held(bodies, 900 * kB);
+  await expect(second.turn).rejects.toMatchObject({ code: "rate_limited", retryAfterMs: 1_000 });
+  const third = held(bodies, 900 * kB);
+  first.close();
+  await third.turn;
+  expect([first.isInWork, second.isInWork]).toEqual([true, false]);
+});
+
+test("a body whose caller has gone gives its place to the next one at once", async () => {
+  const bodies = new LargeBodies(20_000 * kB);
+  const caller = new AbortController();
+  held(bodies, 900 * kB);
+  const second = held(bodies, 900 * kB, caller.signal);
+  const third = held(bodies, 100 * kB);
+  await settled();
+  expect([second.isInWork, third.isInWork]).toEqual([false, false]);
+  caller.abort();
+  await expect(second.turn).rejects.toMatchObject({ code: "rate_limited", message: expect.stringContaining("gone") });
+  await third.turn;
+  // Also one that has gone while its body was read.
+  await expect(held(bodies, 900 * kB, AbortSignal.abort()).turn).rejects.toMatchObject({ code: "rate_limited" });
+});
+
+test("a request whose caller has gone while it waited is answered at once, and creates nothing", async () => {
+  const stalled = Promise.withResolvers<void>();
+  const bare = memoryStore();
+  const store = {
+    ...bare,
+    commit: (...args: Parameters<typeof bare.commit>) => stalled.promise.then(() => bare.commit(...args)),
+  };
+  const runs = createRuntime({ store }).for("t");
+  const app = createApp({ authenticate: () => ({ tenant: "t", role: "admin" }), runs: () => runs });
+  const create = async (runId: string, signal: AbortSignal | null = null) => {
+    const body = JSON.stringify({ run_id: runId, skill_id: "s", start: false, inputs: { text: "x".repeat(900 * kB) } });
+    return (await app.fetch(new Request("http://orca.test/v1/runs", { method: "POST", body, signal }))).status;
+  };
+  const caller = new AbortController();
+  const first = create("first");
+  const second = create("second", caller.signal);
+  await settled();
+  caller.abort();
+  expect(await second).toBe(429);
+  stalled.resolve();
+  expect(await first).toBe(201);
+  expect((await runs.list()).items.map(({ runId }) => runId)).toEqual(["first"]);
 });

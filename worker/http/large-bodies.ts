@@ -4,6 +4,9 @@ import { DurableError } from "../../src/index.ts";
 export const smallBytes = 64 * 1024;
 /** Large bodies are worked on side by side up to this many bytes; a larger one is worked on alone. */
 const bytesAtOnce = 1024 * 1024;
+/** The longest time that a large body waits for its turn, in milliseconds: its caller may give up earlier. */
+const longestWaitMs = 10_000;
+const retryAfterMs = 1_000;
 
 /**
  * The large bodies of one app, which share the memory of an isolate. A body in work takes many times its bytes, since its
@@ -12,12 +15,14 @@ const bytesAtOnce = 1024 * 1024;
  */
 export class LargeBodies {
   readonly #maxHeldBytes: number;
+  readonly #longestWaitMs: number;
   #heldBytes = 0;
   #bytesInWork = 0;
-  readonly #waiting: { readonly bytes: number; readonly begin: () => void }[] = [];
+  readonly #waiting = new Set<{ readonly bytes: number; readonly begin: () => void }>();
 
-  constructor(maxHeldBytes: number) {
+  constructor(maxHeldBytes: number, waitMs = longestWaitMs) {
     this.#maxHeldBytes = maxHeldBytes;
+    this.#longestWaitMs = waitMs;
   }
 
   /** A body that is about to be read. It is held until its request is answered. */
@@ -33,16 +38,13 @@ export class LargeBodies {
         // A single body is bounded by itself.
         if (this.#heldBytes <= this.#maxHeldBytes || this.#heldBytes === bytes) return;
         throw new DurableError("rate_limited", "too many large requests at the same time", {
-          retryAfterMs: 1_000,
+          retryAfterMs,
           hint: "send large requests one after another",
         });
       },
-      turn: async () => {
+      turn: async (signal) => {
         if (!isLarge()) return;
-        await new Promise<void>((begin) => {
-          this.#waiting.push({ bytes, begin });
-          this.#next();
-        });
+        await this.#turnOf(bytes, signal);
         isInWork = true;
       },
       close: () => {
@@ -53,10 +55,38 @@ export class LargeBodies {
     };
   }
 
+  #turnOf(bytes: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (problem: string) => {
+        settle();
+        this.#waiting.delete(waiting);
+        reject(new DurableError("rate_limited", problem, { retryAfterMs }));
+        // One behind it may fit beside what is in work.
+        this.#next();
+      };
+      const gone = () => giveUp("the caller has gone before the large request had its turn");
+      const late = () => giveUp(`a large request had no turn within ${this.#longestWaitMs} ms`);
+      const timer = setTimeout(late, this.#longestWaitMs);
+      const settle = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", gone);
+      };
+      const begin = () => {
+        settle();
+        resolve();
+      };
+      const waiting = { bytes, begin };
+      signal.addEventListener("abort", gone);
+      this.#waiting.add(waiting);
+      if (signal.aborted) gone();
+      else this.#next();
+    });
+  }
+
   #next(): void {
-    for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {
+    for (const first of this.#waiting) {
       if (this.#bytesInWork > 0 && this.#bytesInWork + first.bytes > bytesAtOnce) return;
-      this.#waiting.shift();
+      this.#waiting.delete(first);
       this.#bytesInWork += first.bytes;
       first.begin();
     }
@@ -71,8 +101,12 @@ export interface HeldBody {
    * @throws `rate_limited` if others hold too many.
    */
   add(length: number): void;
-  /** Resolves when the body may be parsed. */
-  turn(): Promise<void>;
+  /**
+   * Resolves when the body may be parsed.
+   *
+   * @throws `rate_limited` if that takes too long, or once `signal` aborts: the caller has gone.
+   */
+  turn(signal: AbortSignal): Promise<void>;
   /** Lets the next ones begin. */
   close(): void;
 }

@@ -34,7 +34,7 @@ export interface AppEnv {
     maxBodyBytes: number;
     maxBodyValues: number;
     /** Begins to count a body that is read; see `LargeBodies`. */
-    holdBody(): { add(length: number): void; turn(): Promise<void>; close(): void };
+    holdBody(): { add(length: number): void; turn(signal: AbortSignal): Promise<void>; close(): void };
     maxImportBytes: number;
     stream: CheckedStream;
     /** Reports a stream that begins to the platform. */
@@ -191,7 +191,7 @@ export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppE
     };
     try {
       const text = await readText(c, count);
-      await held?.turn();
+      await held?.turn(c.req.raw.signal);
       c.req.addValidatedData("json", decode(schema, objectIn(text, c.var.maxBodyValues)) as object);
       await next();
     } finally {
