@@ -100,6 +100,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     since: requiredTime,
     reason: word(["confirmation", "approval", "replay", "attempted"]),
     attempts: sparse(count),
+    request: sparse(requiredText),
     decision: sparse(gateDecided),
   }),
   signal: record<Extract<Wait, { kind: "signal" }>>("required", {
@@ -119,6 +120,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     until: requiredTime,
     attempts: count,
     error: requiredText,
+    request: sparse(requiredText),
   }),
 };
 const waitKind = word(Object.keys(waitOf) as Wait["kind"][]);

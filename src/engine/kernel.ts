@@ -26,7 +26,7 @@ import {
   stepError,
   tooLarge,
 } from "./attempt.ts";
-import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect } from "./ledger.ts";
+import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect, requestOf } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
@@ -57,6 +57,8 @@ interface Started {
   readonly input: Json;
   readonly at: number;
   readonly attempts: number;
+  /** Of an action of the ledger: what it asks for. */
+  readonly request?: string;
 }
 
 /** Failures of the medium. They mean nothing for the run, which is taken again once the medium is back. */
@@ -70,7 +72,9 @@ export async function guarded(pass: Pass, step: StepSpec, take: () => Promise<St
     return await take();
   } catch (error) {
     if (error instanceof LostHold || isMediumFault(error)) throw error;
-    return failed(pass, begun(pass, step), stepError(error));
+    // A body must not catch that it is another one.
+    const asked: StepSpec = isDurableError(error, "nondeterminism") ? { ...step, onFailure: "fail" } : step;
+    return failed(pass, begun(pass, asked), stepError(error));
   }
 }
 
@@ -88,19 +92,21 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   const { policy, input } = action;
   const name = action.name === undefined ? step.uses : lastingName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
+  const backoff = waitOf(record, step.id, "retry");
+  const earlier = (backoff ?? gate)?.request;
   const plan = hasEffect(policy)
-    ? await planEffect(host, record, policy, { name, stepId: step.id, input, decided: gate?.decision })
+    ? await planEffect(host, record, policy, { name, stepId: step.id, input, decided: gate?.decision, earlier })
     : undefined;
   if (plan?.kind === "reuse") return reuse(pass, { ...begun(pass, step, 0), input }, plan.effect);
   const now = host.clock.now();
-  const backoff = waitOf(record, step.id, "retry");
-  const attempts = backoff?.attempts ?? gate?.attempts;
+  const attempts = (backoff ?? gate)?.attempts;
+  const request = plan && requestOf(plan.effect);
   const asking = {
     kind: "approval",
     stepId: step.id,
     capabilityId: name,
     since: gate?.since ?? now,
-    ...present({ attempts }),
+    ...present({ attempts, request }),
   } as const;
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
   if (plan?.kind === "ask") return ask(pass, { ...asking, reason: plan.reason });
@@ -108,7 +114,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     return ask(pass, { ...asking, reason: "confirmation" });
   }
 
-  const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1 };
+  const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1, ...present({ request }) };
   if (signal.aborted) return { kind: "aborted" };
   return called(pass, started, action, signal, plan);
 }
@@ -175,7 +181,7 @@ export function hasEffect({ sideEffects }: EffectPolicy): boolean {
 function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
   const { run } = record;
   const parts = [run.tenantId ?? "", run.runId, lastingName(record, stepId)];
-  if (effect !== undefined) parts.push(effect.requestHash.slice(0, 16));
+  if (effect !== undefined) parts.push(requestOf(effect));
   if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
   // As in JSON first: a lone surrogate has no UTF-8, and `encodeURIComponent` throws for it.
   return parts.map((part) => encodeURIComponent(JSON.stringify(part).slice(1, -1))).join("/");
@@ -223,13 +229,13 @@ async function reuse(pass: Pass, started: Started, effect: Effect): Promise<Step
  * Records the effect in the ledger before it is tried, so that a crash in between is visible afterwards. This uses up a
  * person's decision about the effect: an approval is for one attempt.
  */
-async function enter(pass: Pass, { step, attempts }: Started, effect: Effect): Promise<void> {
+async function enter(pass: Pass, { step, attempts, request }: Started, effect: Effect): Promise<void> {
   const claim = await effectClaim(pass.record.run.runId, effect);
   await pass.commit((record, _, now) => {
     const gate = waitOf(record, step.id, "approval");
     const without = { ...record, waits: record.waits.filter((wait) => wait !== gate) };
     // The earlier attempts still count, also for an executor that takes the run over from here.
-    const again: Wait = { kind: "retry", stepId: step.id, until: now, attempts: attempts - 1, error: "" };
+    const again = retryOf(step, now, attempts - 1, "", request);
     const next = gate === undefined || attempts === 1 ? without : withWait(without, again);
     return { record: next, events: [], claims: [claim] };
   });
@@ -257,10 +263,10 @@ async function backOff(
   error: StepError,
   claims: readonly NewClaim[] | undefined,
 ): Promise<StepOutcome> {
-  const { step, attempts } = started;
+  const { step, attempts, request } = started;
   const until = pass.host.clock.now() + delayMs;
   // Cut: a run may have very many of them, and its row is bounded.
-  const wait: Wait = { kind: "retry", stepId: step.id, until, attempts, error: cutText(error.message, 200) };
+  const wait = retryOf(step, until, attempts, cutText(error.message, 200), request);
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
   await pass.commit((record, _, now) => ({
     record: withWait(record, wait),
@@ -268,6 +274,10 @@ async function backOff(
     ...present({ claims }),
   }));
   return { kind: "waiting", wait };
+}
+
+function retryOf({ id }: StepSpec, until: number, attempts: number, error: string, request?: string): Wait {
+  return { kind: "retry", stepId: id, until, attempts, error, ...present({ request }) };
 }
 
 /** The data of a step that begins now. */

@@ -5,7 +5,7 @@ import type { RunId } from "../ids.ts";
 import { claimsOf } from "../journal/held.ts";
 import type { JournalScope } from "../journal/host.ts";
 import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
-import type { RunRecord, Wait } from "../record/run.ts";
+import { hasOtherInputs, type RunRecord, type Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
 import type { EffectPolicy } from "../skills/capability.ts";
 import { ledgerName, stepOfLedgerName } from "../skills/renaming.ts";
@@ -34,7 +34,7 @@ export interface Effect {
 export type EffectPlan =
   | { readonly kind: "reuse"; readonly effect: Effect }
   | { readonly kind: "act"; readonly effect: Effect }
-  | { readonly kind: "ask"; readonly reason: "replay" | "attempted" };
+  | { readonly kind: "ask"; readonly effect: Effect; readonly reason: "replay" | "attempted" };
 
 /** A step's intended action. */
 export interface EffectRequest {
@@ -44,35 +44,54 @@ export interface EffectRequest {
   readonly input: Json;
   /** A person's decision at the step's gate, if one was opened. */
   readonly decided: Extract<Wait, { kind: "approval" }>["decision"] | undefined;
+  /** What an earlier attempt asked for, by {@link requestOf}. */
+  readonly earlier: string | undefined;
 }
 
-/** Looks the request up in the ledger and decides by the replay policy of the action. */
+/** Identifies the action and its input, among those of one step. */
+export function requestOf({ requestHash }: Effect): string {
+  return requestHash.slice(0, 16);
+}
+
+/**
+ * Looks the request up in the ledger and decides by the replay policy of the action.
+ *
+ * @throws `nondeterminism` if an earlier attempt had another input: that action may have happened, under another key.
+ */
 export async function planEffect(
   host: Host,
   record: RunRecord<Json>,
   policy: EffectPolicy,
-  { name, stepId, input, decided }: EffectRequest,
+  { name, stepId, input, decided, earlier }: EffectRequest,
 ): Promise<EffectPlan> {
   const requestHash = await sha256(canonicalJson([name, input]));
   const request = { stepId: ledgerName(record, stepId), uses: name, requestHash };
+  const first: Effect = { ...request, ordinal: 1, status: "attempted" };
+  if (earlier !== undefined && earlier !== requestOf(first) && !hasOtherInputs(record)) {
+    throw new DurableError("nondeterminism", `step "${stepId}" is tried again with a different input`);
+  }
   const latest = await latestEffect(host, record, request);
-  if (latest === undefined) return { kind: "act", effect: { ...request, ordinal: 1, status: "attempted" } };
+  if (latest === undefined) return { kind: "act", effect: first };
   switch (latest.status) {
     case "failed":
       return { kind: "act", effect: { ...latest, status: "attempted" } };
     case "attempted":
       // It may have happened. The same key lets the receiver recognize it; if it cannot, a person must decide.
-      if (policy.isIdempotent === false && decided === undefined) return { kind: "ask", reason: "attempted" };
+      if (policy.isIdempotent === false && decided === undefined) {
+        return { kind: "ask", effect: latest, reason: "attempted" };
+      }
       return { kind: "act", effect: latest };
     case "recorded": {
-      const again: Effect = { ...request, ordinal: latest.ordinal + 1, status: "attempted" };
+      const again: Effect = { ...first, ordinal: latest.ordinal + 1 };
       switch (policy.replayPolicy ?? "use_recorded_result") {
         case "use_recorded_result":
           return { kind: "reuse", effect: latest };
         case "reexecute":
           return { kind: "act", effect: again };
         case "require_human":
-          return decided === undefined ? { kind: "ask", reason: "replay" } : { kind: "act", effect: again };
+          return decided === undefined
+            ? { kind: "ask", effect: again, reason: "replay" }
+            : { kind: "act", effect: again };
       }
     }
   }

@@ -144,6 +144,8 @@ export type Wait =
       readonly reason: GateReason;
       /** Attempts at the step that failed before its gate was opened; 0 if absent. */
       readonly attempts?: number;
+      /** As in a `retry`. */
+      readonly request?: string;
       /**
        * The decision at this gate; the step goes on with it. A `confirmation` is kept for the whole run instead.
        */
@@ -158,6 +160,8 @@ export type Wait =
       /** Attempts that failed so far. */
       readonly attempts: number;
       readonly error: string;
+      /** Identifies the action and its input, which are the same at each attempt. Absent if the ledger has no entry. */
+      readonly request?: string;
     };
 
 /**
@@ -240,6 +244,11 @@ export function withoutLease<V>({ lease: _, wakeAt: __, ...record }: RunRecord<V
  */
 export function released<V>(record: RunRecord<V>): RunRecord<V> {
   return { ...withoutLease(record), epoch: record.epoch + 1 };
+}
+
+/** True if what is recorded may be of another input than a step is called with now. */
+export function hasOtherInputs({ isEdited, formerVersions }: RunRecord<unknown>): boolean {
+  return isEdited === true || formerVersions !== undefined;
 }
 
 /** When the wait ends by itself, in milliseconds. */

@@ -1,8 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
-import { NothingHappenedError, type WorkflowBody } from "../../src/index.ts";
+import {
+  defineGraphSkill,
+  defineMigration,
+  defineSkill,
+  literal,
+  NothingHappenedError,
+  type Skill,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import { gates, type PostOffice, postOffice, to } from "../support/post-office.ts";
 import { leaseMs, type Scene, scene, until } from "../support/scene.ts";
+
+type Version = Pick<Skill, "version" | "migrations">;
 
 // What happens to an action if it is unknown whether it happened.
 
@@ -170,4 +180,80 @@ describe(`an effect that was cut off on ${medium}`, () => {
       expect(keys).toEqual([keys[0], keys[0]]);
     }
   });
+
+  const hourMs = 3_600_000;
+  const first: Version = { version: "1", migrations: [] };
+  const second: Version = { version: "2", migrations: [defineMigration({ from: "1" })] };
+  /** Skills that send one mail, to whom is said here. */
+  const forms: Readonly<Record<string, (to: string, version?: Version) => Skill>> = {
+    body: (to, version = first) =>
+      defineSkill({
+        id: "one mail",
+        ...version,
+        // A body that catches everything does not go on as another one.
+        run: (step) => step.use("mail", "mail", to).catch(() => "caught"),
+      }),
+    graph: (to, version = first) =>
+      defineGraphSkill({
+        id: "one mail",
+        ...version,
+        steps: [{ id: "mail", uses: "mail", input: literal(to), output: "outputs.mail", onFailure: "continue" }],
+      }),
+  };
+  for (const [form, oneMail] of Object.entries(forms)) {
+    played(`has one input at all attempts: another one fails the run, and is not sent, by a ${form}`, async (scene) => {
+      const { actor } = scene;
+      const office = postOffice({ retries: { limit: 3, delay: hourMs, backoff: "constant" } });
+      office.afterwards = () => Promise.reject(new TypeError("fetch failed"));
+      const doomed = actor({ ...office, skills: [oneMail("ada")] });
+      const { runId } = await doomed.start({}, "one mail");
+      expect(await doomed.later(hourMs, runId)).toMatchObject({ status: "running" });
+      expect(office.sent).toHaveLength(2);
+      await doomed.die();
+      const other = actor({ ...office, skills: [oneMail("bob")] });
+      expect(await other.later(hourMs, runId)).toMatchObject({
+        status: "failed",
+        error: { code: "nondeterminism", stepId: "mail", message: expect.stringContaining('step "mail"') },
+      });
+      expect(office.sent).toHaveLength(2);
+      await other.die();
+      office.afterwards = () => "sent";
+      const right = actor({ ...office, skills: [oneMail("ada")] });
+      await right.runs.resume(runId);
+      expect(await right.settled(runId)).toMatchObject({ status: "completed" });
+      expect(office.sent).toHaveLength(3);
+      expect(office.delivered()).toBe(1);
+    });
+
+    played(
+      `has one input before and behind the gate that asks whether it happened, by a ${form}`,
+      async ({ actor }) => {
+        const office = postOffice({ isIdempotent: false, retries: { limit: 3, delay: hourMs, backoff: "constant" } });
+        office.afterwards = () => Promise.reject(new TypeError("fetch failed"));
+        const doomed = actor({ ...office, skills: [oneMail("ada")] });
+        const { runId } = await doomed.start({}, "one mail");
+        expect(await doomed.later(hourMs, runId)).toMatchObject({ status: "waiting_for_human" });
+        await doomed.die();
+        const other = actor({ ...office, skills: [oneMail("bob")] });
+        await other.runs.approve(runId);
+        expect(await other.settled(runId)).toMatchObject({ status: "failed", error: { code: "nondeterminism" } });
+        expect(office.sent).toHaveLength(1);
+      },
+    );
+
+    played(
+      `has the input of the later version of its skill, where one took the run over, by a ${form}`,
+      async ({ actor }) => {
+        const office = postOffice({ retries: { limit: 3, delay: hourMs, backoff: "constant" } });
+        office.afterwards = () => Promise.reject(new TypeError("fetch failed"));
+        const doomed = actor({ ...office, skills: [oneMail("ada")] });
+        const { runId } = await doomed.start({}, "one mail");
+        await doomed.die();
+        office.afterwards = () => "sent";
+        const next = actor({ ...office, skills: [oneMail("bob", second)] });
+        expect(await next.later(hourMs, runId)).toMatchObject({ status: "completed" });
+        expect(office.sent.map(({ to }) => to)).toEqual(["ada", "bob"]);
+      },
+    );
+  }
 });

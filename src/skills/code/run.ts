@@ -6,7 +6,7 @@ import type { Pass } from "../../engine/pass.ts";
 import { DurableError, isDurableError } from "../../errors.ts";
 import { stepId } from "../../ids.ts";
 import { getOwn, type Json, jsonEqual, present } from "../../json.ts";
-import { contextOf, type RunError } from "../../record/run.ts";
+import { contextOf, hasOtherInputs, type RunError } from "../../record/run.ts";
 import { isSettled, type StepResult } from "../../record/state.ts";
 import { Answers } from "./answers.ts";
 import { StepErrors } from "./step-errors.ts";
@@ -261,9 +261,7 @@ class CodeRun implements BodyRun {
 
   // A step without attempts was never called with an input, and the inputs of an edited state need not be the same.
   #isOtherInput(before: StepResult<Json>, input: Json | undefined): boolean {
-    const { isEdited, formerVersions } = this.pass.record;
-    const isChanged = isEdited === true || formerVersions !== undefined;
-    if (input === undefined || isChanged || (before.attemptsCount ?? 0) === 0) return false;
+    if (input === undefined || hasOtherInputs(this.pass.record) || (before.attemptsCount ?? 0) === 0) return false;
     return !jsonEqual(before.resolvedInput, input);
   }
 
