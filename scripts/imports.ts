@@ -73,7 +73,7 @@ const rooms: readonly Room[] = [
     packages: nothing,
   },
   { name: "memory adapter", holds: /^adapters\/memory\/.+$/, sees: storeContract, packages: nothing },
-  { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: nothing },
+  { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
   { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: nothing },
   {
     name: "cloudflare",

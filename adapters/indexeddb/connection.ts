@@ -1,40 +1,52 @@
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
 import { DurableError, isDurableError } from "../../src/errors.ts";
-import { asked, doneOf } from "./request.ts";
 import { storageRoom } from "./room.ts";
 
 /**
  * The work of one transaction. It may await the requests of its transaction and nothing else: a transaction that has
  * none pending commits by itself. `undo` reverts all its writes, and returns its argument.
  */
-type Work<T> = (transaction: IDBTransaction, undo: (given: T) => T) => Promise<T>;
+type Work<Schema extends DBSchema, Mode extends IDBTransactionMode, T> = (
+  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], Mode>,
+  undo: (given: T) => T,
+) => Promise<T>;
 
-export interface Connection<Name extends string> {
+export interface Connection<Schema extends DBSchema> {
   /** Resolves with the result of the work, once its transaction is complete. */
-  transact<T>(operation: string, stores: readonly Name[], mode: "readonly" | "readwrite", work: Work<T>): Promise<T>;
+  transact<Mode extends "readonly" | "readwrite", T>(
+    operation: string,
+    stores: StoreNames<Schema>[],
+    mode: Mode,
+    work: Work<Schema, Mode, T>,
+  ): Promise<T>;
   close(): void;
 }
 
 /** Takes a database one version further. It may await the requests of its transaction, and nothing else. */
-export type Migration = (db: IDBDatabase, transaction: IDBTransaction) => Promise<void>;
+export type Migration<Schema extends DBSchema> = (
+  db: IDBPDatabase<Schema>,
+  transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
+) => Promise<void>;
 
 /**
  * A connection that the first transaction opens, and that the next one opens again if it was lost. `onOutdated` is
  * called once, when the database has a version that is not among the migrations; `onDataLoss`, when the browser has deleted
  * a damaged database and made an empty one.
  */
-export function connect<Name extends string>(
+export function connect<Schema extends DBSchema>(
   name: string,
-  migrations: readonly Migration[],
+  migrations: readonly Migration<Schema>[],
   durability: "strict" | "relaxed",
   onOutdated?: () => void,
   onDataLoss: (error: DurableError) => void = console.error,
-): Connection<Name> {
-  let current: Promise<IDBDatabase> | undefined;
-  let opened: IDBDatabase | undefined;
+): Connection<Schema> {
+  type Database = IDBPDatabase<Schema>;
+  let current: Promise<Database> | undefined;
+  let opened: Database | undefined;
   let closed = false;
   let outdated = onOutdated;
 
-  function open(): Promise<IDBDatabase> {
+  function open(): Promise<Database> {
     if (closed)
       return Promise.reject(new DurableError("store_failed", `the store on ${name} is closed: create another`));
     current ??= new Promise((resolve, reject) => {
@@ -75,30 +87,32 @@ export function connect<Name extends string>(
   }
 
   // Async, so that a browser that throws becomes a rejection.
-  async function openDatabase(blocked: () => void): Promise<IDBDatabase> {
-    let upgrading: IDBTransaction | undefined;
+  async function openDatabase(blocked: () => void): Promise<Database> {
+    let upgrading: Transaction | undefined;
     let failure: unknown;
     // Some browsers that do not allow it have none, and others throw.
     if (!globalThis.indexedDB) throw noDatabase();
     try {
-      const request = indexedDB.open(name, migrations.length);
-      request.onblocked = blocked;
-      request.onupgradeneeded = ({ oldVersion, dataLoss, dataLossMessage: cause }: DataLossEvent) => {
-        if (dataLoss === "total") {
-          onDataLoss(new DurableError("corrupt_data", `the browser deleted the damaged database ${name}`, { cause }));
-        }
-        const transaction = request.transaction as IDBTransaction;
-        const migrating = async () => {
-          for (const migrate of migrations.slice(oldVersion)) await migrate(request.result, transaction);
-        };
-        upgrading = transaction;
-        // A failure aborts the whole upgrade, and then opening fails too.
-        migrating().catch((error: unknown) => {
-          failure = error;
-          abort(transaction);
-        });
-      };
-      return await asked(request);
+      return await openDB<Schema>(name, migrations.length, {
+        upgrade: (db, from, _, transaction, event: DataLossEvent) => {
+          if (event.dataLoss === "total") {
+            const cause = event.dataLossMessage;
+            onDataLoss(new DurableError("corrupt_data", `the browser deleted the damaged database ${name}`, { cause }));
+          }
+          const migrating = async () => {
+            for (const migrate of migrations.slice(from)) await migrate(db, transaction);
+          };
+          upgrading = transaction;
+          // Opening rejects too, and that error is the one that is reported.
+          transaction.done.catch(() => {});
+          // A failure aborts the whole upgrade.
+          migrating().catch((error: unknown) => {
+            failure = error;
+            abort(transaction);
+          });
+        },
+        blocked,
+      });
     } catch (error) {
       // For an upgrade that was aborted, the browser says only that; the reason is with its transaction, or with the
       // code that aborted it.
@@ -107,15 +121,15 @@ export function connect<Name extends string>(
   }
 
   /** Transactions that have begun go on; the next one opens the database again. */
-  function release(db: IDBDatabase): void {
+  function release(db: Database): void {
     db.close();
     if (opened !== db) return;
     opened = undefined;
     current = undefined;
   }
 
-  async function begin(stores: readonly Name[], mode: "readonly" | "readwrite"): Promise<IDBTransaction> {
-    const attempt = async () => (await open()).transaction([...stores], mode, { durability });
+  async function begin<Mode extends "readonly" | "readwrite">(stores: StoreNames<Schema>[], mode: Mode) {
+    const attempt = async () => (await open()).transaction(stores, mode, { durability });
     try {
       return await attempt();
     } catch (error) {
@@ -126,15 +140,15 @@ export function connect<Name extends string>(
     }
   }
 
-  async function transact<T>(
+  async function transact<Mode extends "readonly" | "readwrite", T>(
     operation: string,
-    stores: readonly Name[],
-    mode: "readonly" | "readwrite",
-    work: Work<T>,
+    stores: StoreNames<Schema>[],
+    mode: Mode,
+    work: Work<Schema, Mode, T>,
   ): Promise<T> {
     try {
       const transaction = await begin(stores, mode);
-      return await outcome(transaction, work);
+      return await outcome<T>(transaction, (undo) => work(transaction, undo));
     } catch (error) {
       // WebKit keeps a connection open whose database process is gone, and fails everything on it.
       if (opened !== undefined) release(opened);
@@ -159,8 +173,14 @@ interface DataLossEvent extends IDBVersionChangeEvent {
   readonly dataLossMessage?: string;
 }
 
+interface Transaction {
+  readonly done: Promise<void>;
+  readonly error: unknown;
+  abort(): void;
+}
+
 /** The result of the work, once the transaction is complete, or undone. If the work fails, nothing of it is written. */
-async function outcome<T>(transaction: IDBTransaction, work: Work<T>): Promise<T> {
+async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T) => Promise<T>): Promise<T> {
   let isUndone = false;
   const undo = (given: T): T => {
     // Throws if it is too late, so that no caller relies on an undo that did not happen.
@@ -168,11 +188,11 @@ async function outcome<T>(transaction: IDBTransaction, work: Work<T>): Promise<T
     isUndone = true;
     return given;
   };
-  const worked = work(transaction, undo).catch((error: unknown) => {
+  const worked = work(undo).catch((error: unknown) => {
     abort(transaction);
     throw error;
   });
-  const over = doneOf(transaction).catch((error: unknown) => {
+  const over = transaction.done.catch((error: unknown) => {
     if (!isUndone) throw error;
   });
   try {
@@ -185,7 +205,7 @@ async function outcome<T>(transaction: IDBTransaction, work: Work<T>): Promise<T
 }
 
 /** A transaction that is over has nothing to undo, and throws. */
-function abort(transaction: IDBTransaction): void {
+function abort(transaction: Transaction): void {
   try {
     transaction.abort();
   } catch (error) {

@@ -1,9 +1,9 @@
+import type { StoreNames } from "idb";
 import { aFunction, aText, given, oneOf } from "../../src/argument.ts";
 import type { DurableError } from "../../src/errors.ts";
 import { utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
-import { asked } from "./request.ts";
 import {
   all,
   type DueKey,
@@ -13,7 +13,7 @@ import {
   type Place,
   type Schema,
   type StoredEntry,
-  type StoredSnapshot,
+  type StoredRun,
   stores,
 } from "./schema.ts";
 
@@ -61,11 +61,11 @@ export interface IndexedDbStoreOptions {
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
   const kinds = { name: aText, durability: oneOf(["strict", "relaxed"]), onOutdated: aFunction, onDataLoss: aFunction };
   const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = given(options, kinds);
-  const { transact, close } = connect<keyof Schema>(name, migrations, durability, onOutdated, onDataLoss);
+  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated, onDataLoss);
 
   return {
     getRun: (tenant, runId) =>
-      transact("getRun", ["runs"], "readonly", async (tx) => (await get(tx, "runs", [tenant, runId]))?.row),
+      transact("getRun", ["runs"], "readonly", async (tx) => (await tx.objectStore("runs").get([tenant, runId]))?.row),
 
     listRuns: (tenant, { after, offset, limit, order, ...filter }) =>
       transact("listRuns", ["places", "runs"], "readonly", async (tx) => {
@@ -81,17 +81,15 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
           offset,
           limit,
         });
-        return rowsAt(tx, found);
+        return rowsAt(tx.objectStore("runs"), found);
       }),
 
     countRuns: (tenant, filter) =>
       transact("countRuns", ["places"], "readonly", (tx) =>
-        asked(
-          tx
-            .objectStore("places")
-            .index("listed")
-            .count(within(listed(tenant, filter))),
-        ),
+        tx
+          .objectStore("places")
+          .index("listed")
+          .count(within(listed(tenant, filter))),
       ),
 
     usage: (tenant) =>
@@ -101,7 +99,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
           bytesOf(tx.objectStore(name), range),
         );
         const places = tx.objectStore("places").index("listed");
-        const [runs, ...bytes] = await Promise.all([asked(places.count(within(listed(tenant, {})))), ...bodies]);
+        const [runs, ...bytes] = await Promise.all([places.count(within(listed(tenant, {}))), ...bodies]);
         return { runs, bytes: bytes.reduce((sum, some) => sum + some, 0) };
       }),
 
@@ -112,13 +110,15 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         const first = after === undefined ? [tenant] : [tenant, after.dueAt, after.runId, after.tenant];
         const range = IDBKeyRange.bound(first, [tenant, now, behindAll], true);
         const keep = (place: Place) => !exceptTenants.includes(place.tenant);
-        return rowsAt(tx, await page<Place>(tx.objectStore("places").index("due"), { range, limit, keep }));
+        return rowsAt(
+          tx.objectStore("runs"),
+          await page<Place>(tx.objectStore("places").index("due"), { range, limit, keep }),
+        );
       }),
 
     getEntry: (tenant, runId, checkpointId) =>
       transact("getEntry", ["entries"], "readonly", async (tx) => {
-        const index = tx.objectStore("entries").index("checkpoint");
-        const stored = await asked<StoredEntry | undefined>(index.get([tenant, runId, checkpointId]));
+        const stored = await tx.objectStore("entries").index("checkpoint").get([tenant, runId, checkpointId]);
         return stored && entryOf(stored);
       }),
 
@@ -138,8 +138,8 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         if (from > to) return [];
         const range = IDBKeyRange.bound([tenant, runId, from], [tenant, runId, to]);
         const [entries, large] = await Promise.all([
-          asked<StoredEntry[]>(tx.objectStore("entries").getAll(range)),
-          asked<StoredSnapshot[]>(tx.objectStore("snapshots").getAll(range)),
+          tx.objectStore("entries").getAll(range),
+          tx.objectStore("snapshots").getAll(range),
         ]);
         return [
           ...entries.flatMap(({ revision, snapshot }) => (snapshot === undefined ? [] : { revision, body: snapshot })),
@@ -148,7 +148,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
       }),
 
     getClaim: (tenant, kind, key) =>
-      transact("getClaim", ["claims"], "readonly", (tx) => get(tx, "claims", [tenant, kind, key])),
+      transact("getClaim", ["claims"], "readonly", (tx) => tx.objectStore("claims").get([tenant, kind, key])),
 
     listClaims: (tenant, runId, { after, limit }) =>
       transact("listClaims", ["claims"], "readonly", (tx) => {
@@ -161,15 +161,16 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
       const { tenant, runId, revision } = run;
       const entries = entry === undefined ? earlier : [...earlier, { ...entry, revision }];
       return transact("commit", stores, "readwrite", async (tx, undo) => {
-        const at = (name: keyof Schema) => tx.objectStore(name);
+        const at = <Name extends StoreNames<Schema>>(name: Name) => tx.objectStore(name);
         // Async, because they may also throw, as Chromium does for a value that is too large for it.
-        const put = async <Name extends keyof Schema>(name: Name, row: Schema[Name]) => asked(at(name).put(row));
-        const key = [tenant, runId];
+        const put = async <Name extends StoreNames<Schema>>(name: Name, row: Schema[Name]["value"]) =>
+          at(name).put(row);
+        const key: [string, string] = [tenant, runId];
 
         const reading = Promise.all([
-          get(tx, "runs", key),
-          Promise.all(claims.map(({ kind, key }) => get(tx, "claims", [tenant, kind, key]))),
-          erase ? asked<ClaimRow[]>(at("claims").index("owner").getAll(within(key))) : [],
+          at("runs").get(key),
+          Promise.all(claims.map(({ kind, key }) => at("claims").get([tenant, kind, key]))),
+          erase ? at("claims").index("owner").getAll(within(key)) : [],
         ]);
         const owned = erase ? (await reading)[2] : [];
         // Before the reads are answered, which takes a sixth off the time of a commit. Requests are answered in their
@@ -177,10 +178,10 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         const writing = Promise.all([
           ...owned.map((one) =>
             one.lapsesAt === undefined
-              ? asked(at("claims").delete([tenant, one.kind, one.key]))
+              ? at("claims").delete([tenant, one.kind, one.key])
               : put("claims", { ...one, body: "" }),
           ),
-          ...(erase ? (["entries", "snapshots"] as const).map((name) => asked(at(name).delete(within(key)))) : []),
+          ...(erase ? (["entries", "snapshots"] as const).map((name) => at(name).delete(within(key))) : []),
           put("runs", { row: run }),
           ...claims.map((one) => put("claims", { ...one, tenant, runId })),
           // A checkpoint id that the run already has fails by its index, and the transaction with it.
@@ -203,7 +204,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         const placing = async () => {
           const place = placeOf(run);
           if (previous !== undefined && JSON.stringify(placeOf(previous.row)) === JSON.stringify(place)) return;
-          await (place.listKeys.length > 0 ? put("places", place) : asked(at("places").delete(key)));
+          await (place.listKeys.length > 0 ? at("places").put(place) : at("places").delete(key));
         };
         // Together: the first one that fails has the reason; all others only report the abort.
         await Promise.all([writing, placing()]);
@@ -255,17 +256,12 @@ function placeOf(run: RunRow): Place {
   return { tenant: run.tenant, runId: run.runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
 }
 
-function get<Name extends keyof Schema>(
-  tx: IDBTransaction,
-  name: Name,
-  key: IDBValidKey,
-): Promise<Schema[Name] | undefined> {
-  return asked(tx.objectStore(name).get(key));
-}
-
 /** The rows of runs, in the order of their places. */
-async function rowsAt(tx: IDBTransaction, places: readonly Place[]): Promise<RunRow[]> {
-  const found = await Promise.all(places.map(({ tenant, runId }) => get(tx, "runs", [tenant, runId])));
+async function rowsAt(
+  runs: { get(key: [string, string]): Promise<StoredRun | undefined> },
+  places: readonly Place[],
+): Promise<RunRow[]> {
+  const found = await Promise.all(places.map(({ tenant, runId }) => runs.get([tenant, runId])));
   return found.flatMap((stored) => stored?.row ?? []);
 }
 
@@ -281,11 +277,21 @@ interface Page<Value> {
   readonly keep?: (value: Value) => boolean;
 }
 
+interface Cursor<Value> {
+  readonly value: Value;
+  continue(): Promise<Cursor<Value> | null>;
+  advance(count: number): Promise<Cursor<Value> | null>;
+}
+
+interface Walkable<Value> {
+  openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
+}
+
 /**
  * The UTF-8 bytes of the bodies in a range. One body is held at a time, so that a tenant's whole store is not in memory
  * at once.
  */
-async function bytesOf(source: IDBObjectStore, range: IDBKeyRange): Promise<number> {
+async function bytesOf(source: Walkable<Stored>, range: IDBKeyRange): Promise<number> {
   let bytes = 0;
   const keep = ({ row, body = row?.body ?? "", snapshot = "" }: Stored) => {
     bytes += utf8Length(body + snapshot);
@@ -306,22 +312,15 @@ interface Stored {
 const mostAdvanced = 2 ** 32 - 1;
 
 async function page<Value>(
-  source: IDBObjectStore | IDBIndex,
+  source: Walkable<Value>,
   { range, limit, direction = "next", offset = 0, keep = () => true }: Page<Value>,
 ): Promise<Value[]> {
   const found: Value[] = [];
-  if (limit <= 0) return found;
-  const walk = source.openCursor(range, direction);
-  let cursor = await asked(walk);
-  if (cursor !== null && offset > 0) {
-    cursor.advance(Math.min(offset, mostAdvanced));
-    cursor = await asked(walk);
-  }
-  for (; cursor !== null; cursor = await asked(walk)) {
-    const value = cursor.value as Value;
-    if (keep(value)) found.push(value);
-    if (found.length >= limit) break;
-    cursor.continue();
+  let cursor = limit > 0 ? await source.openCursor(range, direction) : null;
+  if (cursor !== null && offset > 0) cursor = await cursor.advance(Math.min(offset, mostAdvanced));
+  while (cursor !== null) {
+    if (keep(cursor.value)) found.push(cursor.value);
+    cursor = found.length < limit ? await cursor.continue() : null;
   }
   return found;
 }

@@ -1,6 +1,6 @@
+import type { DBSchema, StoreNames } from "idb";
 import type { ClaimRow, EntryRow, RunRow, SnapshotRow } from "../../src/store.ts";
 import type { Migration } from "./connection.ts";
-import { asked } from "./request.ts";
 
 /** Stands in an index key for all tenants, or all values of a filter, together: a number, so no id equals it. */
 export const all = 0;
@@ -44,23 +44,22 @@ export interface StoredEntry extends EntryRow {
 
 export type StoredSnapshot = SnapshotRow & Pick<RunRow, "tenant" | "runId">;
 
-/** The records of each object store. */
-export interface Schema {
-  readonly runs: StoredRun;
-  readonly places: Place;
-  readonly entries: StoredEntry;
+export interface Schema extends DBSchema {
+  runs: { key: [string, string]; value: StoredRun };
+  places: { key: [string, string]; value: Place; indexes: { listed: ListKey; due: DueKey } };
+  entries: { key: [string, string, number]; value: StoredEntry; indexes: { checkpoint: [string, string, string] } };
   /** The large ones. In databases that began before version 3 there are small ones too. */
-  readonly snapshots: StoredSnapshot;
-  readonly claims: ClaimRow;
+  snapshots: { key: [string, string, number]; value: StoredSnapshot };
+  claims: { key: [string, string, string]; value: ClaimRow; indexes: { owner: [string, string, string, string] } };
 }
 
 /** All object stores. */
-export const stores: readonly (keyof Schema)[] = ["runs", "places", "entries", "snapshots", "claims"];
+export const stores: StoreNames<Schema>[] = ["runs", "places", "entries", "snapshots", "claims"];
 
 /** A released migration is never changed: existing databases have run it. */
-export const migrations: readonly Migration[] = [
+export const migrations: readonly Migration<Schema>[] = [
   async (db) => {
-    const runs = db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] });
+    const runs = untyped(db.createObjectStore("runs", { keyPath: ["row.tenant", "row.runId"] }));
     runs.createIndex("listed", "listKeys", { multiEntry: true });
     runs.createIndex("due", "dueKeys", { multiEntry: true });
     const entries = db.createObjectStore("entries", { keyPath: ["tenant", "runId", "revision"] });
@@ -75,15 +74,18 @@ export const migrations: readonly Migration[] = [
     places.createIndex("listed", "listKeys", { multiEntry: true });
     places.createIndex("due", "dueKeys", { multiEntry: true });
     const runs = transaction.objectStore("runs");
-    for (const index of ["listed", "due"]) runs.deleteIndex(index);
-    const walk = runs.openCursor();
-    for (let cursor = await asked(walk); cursor !== null; cursor = await asked(walk)) {
+    for (const index of ["listed", "due"]) untyped(runs).deleteIndex(index);
+    for (let cursor = await runs.openCursor(); cursor !== null; cursor = await cursor.continue()) {
       const { row, listKeys, dueKeys } = cursor.value as StoredRun & Place;
-      await asked(cursor.update({ row }));
-      if (listKeys.length > 0) await asked(places.put({ tenant: row.tenant, runId: row.runId, listKeys, dueKeys }));
-      cursor.continue();
+      await cursor.update({ row });
+      if (listKeys.length > 0) await places.put({ tenant: row.tenant, runId: row.runId, listKeys, dueKeys });
     }
   },
   // Entries may have a snapshot. Nothing is rewritten; the version keeps pages that would not find it from the database.
   async () => {},
 ];
+
+/** The store of an older version, whose indexes are no longer in the schema. */
+function untyped(store: unknown): IDBObjectStore {
+  return store as IDBObjectStore;
+}

@@ -1,8 +1,7 @@
 import { openDB } from "idb";
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import type { ListKey } from "../../adapters/indexeddb/schema.ts";
+import type { ListKey, Schema } from "../../adapters/indexeddb/schema.ts";
 import type { Commit } from "../../src/store.ts";
-import type { Database } from "../../test/support/indexeddb-schema.ts";
 import { type BareWrite, type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { loadCosts, takeIn } from "../programs/load.ts";
 import { type Filled, pageTimes, runRows } from "../programs/pages.ts";
@@ -52,7 +51,7 @@ async function fill(name: string, runs: number): Promise<void> {
   const store = indexedDbStore({ name });
   await store.commit({ run: first, now: 0 });
   await store.close();
-  const db = await openDB<Database>(name);
+  const db = await openDB<Schema>(name);
   const place = await db.get("places", [first.tenant, first.runId]);
   if (place === undefined) throw new Error("The first run is missing.");
   for (let start = 0; start < others.length; start += 10_000) {

@@ -6,5 +6,7 @@ export default defineConfig({
   // The page reads /alice.txt.
   publicDir: fileURLToPath(new URL("../texts", import.meta.url)),
   cacheDir: fileURLToPath(new URL("../../node_modules/.vite/example-browser", import.meta.url)),
+  // Named here, because Vite would otherwise find it while the page runs, and reload the page.
+  optimizeDeps: { include: ["idb"] },
   server: { host: "127.0.0.1" },
 });

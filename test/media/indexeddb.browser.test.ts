@@ -1,9 +1,8 @@
-import { openDB } from "idb";
+import { type IDBPDatabase, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connect } from "../../adapters/indexeddb/connection.ts";
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import { asked } from "../../adapters/indexeddb/request.ts";
-import { migrations } from "../../adapters/indexeddb/schema.ts";
+import { migrations, type Schema } from "../../adapters/indexeddb/schema.ts";
 import { createRuntime, defineSkill } from "../../src/index.ts";
 import type { Commit, RunRow, Store } from "../../src/store.ts";
 import { needsDriver, overrideQuota } from "../support/engines/driven.ts";
@@ -29,7 +28,7 @@ function openStore(name: string, options: Omit<IndexedDbStoreOptions, "name"> = 
 
 /** The same database in a later version, as a newer page would open it. */
 function openNewer(name: string): Promise<unknown> {
-  const newer = connect(name, [...migrations, async () => undefined], "strict");
+  const newer = connect<Schema>(name, [...migrations, async () => undefined], "strict");
   return newer.transact("open", ["runs"], "readonly", async () => undefined).finally(() => newer.close());
 }
 
@@ -92,7 +91,7 @@ describe("other tabs", () => {
   test("while one holds an older version open every call says so, and the next one after that works", async () => {
     const name = freshName();
     const older = await openDB(name, 1, { upgrade: (db) => void db.createObjectStore("runs") });
-    const newer = connect(name, [async () => undefined, async () => undefined], "strict");
+    const newer = connect<Schema>(name, [async () => undefined, async () => undefined], "strict");
     const read = () => newer.transact("getRun", ["runs"], "readonly", async () => "read");
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
@@ -135,7 +134,7 @@ describe("other tabs", () => {
     const broken = async () => {
       throw new Error("the migration is broken");
     };
-    const newer = connect(name, [...migrations, broken], "strict");
+    const newer = connect<Schema>(name, [...migrations, broken], "strict");
     await newer.transact("open", ["runs"], "readonly", async () => undefined).catch(() => undefined);
     newer.close();
     expect(await store.getRun("t", "r")).toEqual(run);
@@ -297,10 +296,10 @@ describe("room", () => {
     await openStore(name).commit(birth);
     // Random, or compression would make it fit.
     const text = Array.from({ length: 200_000 }, () => Math.random()).join();
-    const large = async (db: IDBDatabase) => {
-      await asked(db.createObjectStore("large").put(text, "text"));
+    const large = async (db: IDBPDatabase<Schema>) => {
+      await (db as unknown as IDBPDatabase).createObjectStore("large").put(text, "text");
     };
-    const newer = connect(name, [...migrations, large], "strict");
+    const newer = connect<Schema>(name, [...migrations, large], "strict");
     const failure = await newer
       .transact("getRun", ["runs"], "readonly", async () => "read")
       .catch((error) => error.code);
@@ -513,11 +512,11 @@ describe("what is on the disk", () => {
   test("an upgrade that fails says why, and is taken back", async () => {
     const name = freshName();
     await openStore(name).commit(birth);
-    const broken = async (db: IDBDatabase) => {
+    const broken = async (db: IDBPDatabase<Schema>) => {
       db.deleteObjectStore("entries");
       throw new Error("the migration is broken");
     };
-    const newer = connect(name, [...migrations, broken], "strict");
+    const newer = connect<Schema>(name, [...migrations, broken], "strict");
     const reading = newer.transact("getRun", ["runs"], "readonly", async () => "read");
     await expect(reading).rejects.toMatchObject({
       code: "store_failed",

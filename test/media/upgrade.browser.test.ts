@@ -2,9 +2,7 @@ import { openDB } from "idb";
 import { expect, test } from "vitest";
 import { connect } from "../../adapters/indexeddb/connection.ts";
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import { asked } from "../../adapters/indexeddb/request.ts";
-import { migrations } from "../../adapters/indexeddb/schema.ts";
-import type { Database } from "../support/indexeddb-schema.ts";
+import { migrations, type Schema } from "../../adapters/indexeddb/schema.ts";
 import { type IndexedDbDump, storedCases, storedVersions } from "../support/upgrade/cases.ts";
 
 let number = 0;
@@ -80,7 +78,7 @@ for (const stored of storedVersions) {
 
 test.each(storedVersions)("the shape that a database of $version has is never changed", async ({ indexedDb }) => {
   const name = freshName();
-  const released = connect(name, migrations.slice(0, indexedDb.version), "relaxed");
+  const released = connect<Schema>(name, migrations.slice(0, indexedDb.version), "relaxed");
   await released.transact("open", ["runs"], "readonly", async () => undefined);
   released.close();
   expect(await shapeOf(name)).toEqual({
@@ -93,13 +91,12 @@ test("a run of version 2, whose small snapshots are apart from the entries, goes
   const name = freshName();
   const [tenant, runId] = ["t", "r"];
   const row = { tenant, runId, revision: 2, createdAt: 1, status: "running", dueAt: 1, body: "two" };
-  const second = connect(name, migrations.slice(0, 2), "relaxed");
+  const second = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
   await second.transact("write", ["runs", "places", "entries", "snapshots"], "readwrite", async (tx) => {
-    await asked(tx.objectStore("runs").put({ row }));
+    await tx.objectStore("runs").put({ row });
     for (const revision of [1, 2]) {
-      const entry = { tenant, runId, revision, checkpointId: `c${revision}`, body: "record" };
-      await asked(tx.objectStore("entries").put(entry));
-      await asked(tx.objectStore("snapshots").put({ tenant, runId, revision, body: `state ${revision}` }));
+      await tx.objectStore("entries").put({ tenant, runId, revision, checkpointId: `c${revision}`, body: "record" });
+      await tx.objectStore("snapshots").put({ tenant, runId, revision, body: `state ${revision}` });
     }
   });
   const store = indexedDbStore({ name });
@@ -122,10 +119,10 @@ test("a run of version 2, whose small snapshots are apart from the entries, goes
   expect((await store.usage(tenant)).bytes).toBe(3 + 5 * 6 + states.join("").length);
   await store.close();
   // Only the large one is apart from its entry.
-  const db = await openDB<Database>(name);
+  const db = await openDB<Schema>(name);
   expect((await db.getAllKeys("snapshots")).map(([, , revision]) => revision)).toEqual([1, 2, 4]);
   db.close();
-  const outdated = connect(name, migrations.slice(0, 2), "relaxed");
+  const outdated = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
   const old = outdated.transact("read", ["runs"], "readonly", async () => undefined);
   await expect(old).rejects.toMatchObject({ code: "store_outdated" });
 });

@@ -17,7 +17,7 @@ const serve = async (headers: Record<string, string>): Promise<ViteDevServer> =>
     root: "test/support/page",
     cacheDir: `${process.cwd()}/node_modules/.vite/page`,
     // Modules as they are: bundled on demand, they would be found when the service worker asks, too late for it.
-    optimizeDeps: { exclude: ["hono", "valibot"] },
+    optimizeDeps: { exclude: ["idb", "hono", "valibot"] },
     worker: { format: "es" },
     // A frame of an opaque origin asks for them as another site would.
     server: { host: "127.0.0.1", port: 0, hmr: false, watch: null, cors: true, headers },

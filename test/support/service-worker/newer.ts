@@ -1,7 +1,7 @@
 import type { Migration } from "../../../adapters/indexeddb/connection.ts";
-import { migrations } from "../../../adapters/indexeddb/schema.ts";
+import { migrations, type Schema } from "../../../adapters/indexeddb/schema.ts";
 
 /** Makes of this page or service worker one whose database has a further version. */
 export function addMigration(): void {
-  (migrations as Migration[]).push(async () => {});
+  (migrations as Migration<Schema>[]).push(async () => {});
 }
