@@ -20,6 +20,15 @@ const lapsed = async (scene: Scene, skillId: string) => {
   const first = checkpoints[0]?.checkpointId ?? "";
   return { calls, options, sleeper, clerk, runId, first };
 };
+/** An executor whose own sleeps stand still in its step, so that it renews nothing; its lease has lapsed, as it can see. */
+const napping = async (scene: Scene, skillId: string) => {
+  const { calls, options } = slow();
+  const napper = scene.actor({ ...options, clock: { now: scene.clock.now, sleep: stillClock().sleep } });
+  const runId = await napper.begin({}, skillId);
+  await until(() => calls.length === 1);
+  scene.clock.advance(leaseMs);
+  return { calls, napper, runId };
+};
 const revisionOf = async ({ store }: Scene, runId: string) => (await store.getRun(tenant, runId))?.revision;
 
 describe.each(["graph", "body"])(`over a lapsed lease on ${medium}, in a %s,`, (skillId) => {
@@ -104,12 +113,7 @@ describe.each(["graph", "body"])(`over a lapsed lease on ${medium}, in a %s,`, (
   });
 
   played("a resume here ends the pass that is still here, and the new one has the run", async (scene) => {
-    const { calls, options } = slow();
-    const own = stillClock();
-    const napper = scene.actor({ ...options, clock: { now: scene.clock.now, sleep: own.sleep } });
-    const runId = await napper.begin({}, skillId);
-    await until(() => calls.length === 1);
-    scene.clock.advance(leaseMs);
+    const { calls, napper, runId } = await napping(scene, skillId);
     await napper.runs.resume(runId);
     expect(calls[0]?.signal.aborted).toBe(true);
     await until(() => calls.length === 2);
@@ -119,12 +123,7 @@ describe.each(["graph", "body"])(`over a lapsed lease on ${medium}, in a %s,`, (
   });
 
   played("a checkpoint that is saved here ends the pass that is still here", async (scene) => {
-    const { calls, options } = slow();
-    const own = stillClock();
-    const napper = scene.actor({ ...options, clock: { now: scene.clock.now, sleep: own.sleep } });
-    const runId = await napper.begin({}, skillId);
-    await until(() => calls.length === 1);
-    scene.clock.advance(leaseMs);
+    const { calls, napper, runId } = await napping(scene, skillId);
     const { checkpointHead = "" } = await napper.runs.get(runId);
     const { state } = await napper.runs.loadCheckpoint(runId, checkpointHead);
     await saveCheckpoint(napper.runs, runId, { kind: "by hand", state });

@@ -38,6 +38,12 @@ export function dialogView(app: Inspector): TemplateResult {
       <div class="notice" role="status" ?data-shown=${notice !== undefined}>${notice ?? nothing}</div>`;
 }
 
+/** A form whose button performs an action. */
+const asks = (action: Action, title: string, submit: string, body: TemplateResult, more: Partial<Form> = {}): Form => ({
+  ...{ action, title, submit, body },
+  ...more,
+});
+
 function formOf(app: Inspector, dialog: Dialog): Form {
   const { fieldError } = app.dialogs;
   switch (dialog.kind) {
@@ -57,86 +63,84 @@ function formOf(app: Inspector, dialog: Dialog): Form {
       };
     }
     case "start":
-      return {
-        title: "Start a run",
-        submit: "Start",
-        action: dialog,
-        body: html`
+      return asks(
+        dialog,
+        "Start a run",
+        "Start",
+        html`
         ${skillField(app)}
         ${jsonArea("Inputs", "inputs", "{\n  \n}", fieldError)}
         ${newIdField("Run id")}`,
-      };
+      );
     case "resume":
-      return {
-        title: "Resume the run",
-        submit: "Resume",
-        action: dialog,
-        body: html`${fromCheckpoint(dialog.checkpointId)}
+      return asks(
+        dialog,
+        "Resume the run",
+        "Resume",
+        html`${fromCheckpoint(dialog.checkpointId)}
         <p>The same run continues from this checkpoint. Steps that are completed in it are not executed again; later steps are.
         ${dialog.skipped > 0 ? html`<b>${dialog.skipped === 1 ? "The checkpoint after it stays in the history but is" : `The ${dialog.skipped} checkpoints after it stay in the history but are`} not used.</b>` : nothing}</p>`,
-      };
+      );
     case "replay":
-      return {
-        title: "Replay from a checkpoint",
-        submit: "Replay",
-        action: dialog,
-        body: html`${fromCheckpoint(dialog.checkpointId)}
+      return asks(
+        dialog,
+        "Replay from a checkpoint",
+        "Replay",
+        html`${fromCheckpoint(dialog.checkpointId)}
         <p>A new run executes from this checkpoint. This run does not change. Recorded effects are reused if their policy allows it.</p>
         ${newIdField("Id of the new run")}`,
-      };
+      );
     case "fork":
-      return {
-        title: "Fork from a checkpoint",
-        submit: "Fork",
-        action: dialog,
-        isWide: true,
-        body: html`${fromCheckpoint(dialog.checkpointId)}
+      return asks(
+        dialog,
+        "Fork from a checkpoint",
+        "Fork",
+        html`${fromCheckpoint(dialog.checkpointId)}
         <p>A new run starts from this checkpoint and executes nothing until you resume it. Changes to inputs and vars apply to the new run only.</p>
         <div class="columns">${jsonArea("Inputs", "inputs", dialog.inputs, fieldError)}${jsonArea("Vars", "vars", dialog.vars, fieldError)}</div>
         ${newIdField("Id of the new run")}`,
-      };
+        { isWide: true },
+      );
     case "approve":
-      return {
-        title: "Approve",
-        submit: "Approve",
-        action: dialog,
-        body: html`<p>The run continues with <span class="mono">${dialog.stepId}</span>. Its effects may be irreversible.</p>${gateFields}`,
-      };
+      return asks(
+        dialog,
+        "Approve",
+        "Approve",
+        html`<p>The run continues with <span class="mono">${dialog.stepId}</span>. Its effects may be irreversible.</p>${gateFields}`,
+      );
     case "deny":
-      return {
-        title: "Deny, and cancel the run",
-        submit: "Deny",
-        action: dialog,
-        isDangerous: true,
-        body: html`<p><span class="mono">${dialog.stepId}</span> is not executed, and the run is canceled. To continue it later, resume it from a checkpoint.</p>${gateFields}`,
-      };
+      return asks(
+        dialog,
+        "Deny, and cancel the run",
+        "Deny",
+        html`<p><span class="mono">${dialog.stepId}</span> is not executed, and the run is canceled. To continue it later, resume it from a checkpoint.</p>${gateFields}`,
+        { isDangerous: true },
+      );
     case "signal":
-      return {
-        title: "Send a signal",
-        submit: "Send",
-        action: dialog,
-        body: html`<p>One step of the run consumes the signal, now or when the run reaches it.</p>
+      return asks(
+        dialog,
+        "Send a signal",
+        "Send",
+        html`<p>One step of the run consumes the signal, now or when the run reaches it.</p>
         ${field("Name", html`<input name="name" required .value=${dialog.name} autocomplete="off" spellcheck="false" maxlength="200" />`)}
         ${jsonArea("Payload", "payload", "null", fieldError)}`,
-      };
+      );
     case "cancel":
-      return {
-        title: "Cancel the run?",
-        submit: "Cancel the run",
-        dismiss: "Keep it",
-        action: dialog,
-        isDangerous: true,
-        body: html`<p><span class="mono">${shortId(dialog.runId, 48)}</span> stops. A step in progress is aborted; its effects so far remain. You can resume a canceled run from a checkpoint.</p>`,
-      };
+      return asks(
+        dialog,
+        "Cancel the run?",
+        "Cancel the run",
+        html`<p><span class="mono">${shortId(dialog.runId, 48)}</span> stops. A step in progress is aborted; its effects so far remain. You can resume a canceled run from a checkpoint.</p>`,
+        { dismiss: "Keep it", isDangerous: true },
+      );
     case "delete":
-      return {
-        title: "Delete the run?",
-        submit: "Delete permanently",
-        dismiss: "Keep it",
-        action: dialog,
-        isDangerous: true,
-        body: html`<p>This erases all stored data of <span class="mono">${shortId(dialog.runId, 48)}</span>: its history, its ${dialog.checkpoints} checkpoints and its result. <b>This cannot be undone.</b> Its forks and replays are kept.</p>`,
-      };
+      return asks(
+        dialog,
+        "Delete the run?",
+        "Delete permanently",
+        html`<p>This erases all stored data of <span class="mono">${shortId(dialog.runId, 48)}</span>: its history, its ${dialog.checkpoints} checkpoints and its result. <b>This cannot be undone.</b> Its forks and replays are kept.</p>`,
+        { dismiss: "Keep it", isDangerous: true },
+      );
   }
 }
 
