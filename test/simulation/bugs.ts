@@ -216,7 +216,7 @@ export const bugs: readonly PlantedBug[] = [
     find: "record: { ...withoutLease(record), wakeAt: now },",
     replace:
       'record: { ...withoutLease({ ...record, waits: record.waits.map((wait) => wait.kind === "approval" ? { ...wait, decision: undefined } : wait) }), wakeAt: now },',
-    seed: "mx35nw6a-54",
+    seed: "mild:gates-88",
   },
   {
     name: "a resume from an older checkpoint keeps the sleeps",
