@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { anyJson, applyDelta, changeOf } from "../../src/codec/delta.ts";
 import { decodeValue, encodeValue } from "../../src/codec/values.ts";
 import { isDurableError } from "../../src/errors.ts";
-import type { Json } from "../../src/json.ts";
+import { type Json, parseJson } from "../../src/json.ts";
 
 /** The value after it was stored as text and read again. */
 function stored(value: unknown): unknown {
@@ -350,24 +351,54 @@ describe("many bytes", () => {
 });
 
 describe("what a value costs", () => {
-  test("does not grow with the square of its depth", () => {
-    const nested = (levels: number, times: number) =>
-      Array.from({ length: times }, () => {
-        let value: unknown = 1;
-        for (let level = 0; level < levels; level++) value = [value];
-        return value;
-      });
-    const fastest = (value: unknown) =>
-      Math.min(
-        ...[1, 2, 3, 4].map(() => {
-          const start = performance.now();
-          encodeValue(value);
-          return performance.now() - start;
-        }),
-      );
-    const [deep, flat] = [nested(480, 500), nested(1, 240_000)];
-    expect(fastest(deep)).toBeLessThan(4 * fastest(flat));
-  });
+  /** So many values of so many levels, around this one. */
+  const nested = (levels: number, times: number, leaf = 1): Json =>
+    Array.from({ length: times }, () => {
+      let value: Json = leaf;
+      for (let level = 0; level < levels; level++) value = [value];
+      return value;
+    });
+  /** The processor time of the fastest of some tries: other processes do not count. */
+  const fastest = (work: () => unknown) =>
+    Math.min(
+      ...[1, 2, 3, 4].map(() => {
+        const start = process.cpuUsage();
+        work();
+        const { user, system } = process.cpuUsage(start);
+        return user + system;
+      }),
+    );
+  /** Each prepares its work on values of a size. */
+  const works: Readonly<Record<string, (levels: number, times: number) => () => unknown>> = {
+    encoding(...size) {
+      const value = nested(...size);
+      return () => encodeValue(value);
+    },
+    decoding(...size) {
+      const json = encodeValue(nested(...size));
+      return () => decodeValue(json);
+    },
+    parsing(...size) {
+      const text = JSON.stringify(nested(...size));
+      return () => parseJson(text, "", Number.POSITIVE_INFINITY);
+    },
+    "finding what changed"(...size) {
+      const [before, after] = [nested(...size), nested(...size, 2)];
+      return () => changeOf(anyJson, before, after);
+    },
+    "applying what changed"(...size) {
+      const before = nested(...size);
+      const delta = changeOf(anyJson, before, [[0], ...(nested(...size, 2) as readonly Json[])])?.delta;
+      return () => applyDelta(before, delta as unknown as Json);
+    },
+  };
+  for (const [name, prepare] of Object.entries(works)) {
+    test(`does not grow with the square of its depth, or of its length: ${name}`, () => {
+      const [deep, flat, short] = [prepare(480, 500), prepare(1, 240_000), prepare(1, 24_000)].map(fastest);
+      expect(deep).toBeLessThan(4 * (flat as number));
+      expect(flat).toBeLessThan(50 * (short as number));
+    });
+  }
 
   test("an object may stand in a value twice, and a cycle is still found after a value was refused", () => {
     const shared = { a: 1 };
