@@ -16,8 +16,17 @@ export interface PublicName {
   readonly isFunctionOrClass: boolean;
   /** Its docstring without the stars; empty if it has none. */
   readonly docstring: string;
+  /** The public methods of a class or interface. */
+  readonly methods: readonly PublicMethod[];
   /** Types that stand in its signature and that no door exports, such as `src/ids.d.ts: TenantId`. */
   readonly unnamed: readonly string[];
+}
+
+/** A public method of a class or interface, all its overloads together. */
+export interface PublicMethod {
+  readonly name: string;
+  /** Its docstring without the stars, or that of the interface that declares it; empty if neither has one. */
+  readonly docstring: string;
 }
 
 /** The doors of the package: their names, and the declarations behind them relative to the folder of declarations. */
@@ -42,6 +51,7 @@ export function publicNames(folder: string): readonly PublicName[] {
       isValue: kinds.some((kind) => !types.has(kind)),
       isFunctionOrClass: kinds.some((kind) => kind === "ClassDeclaration" || functions.has(kind)),
       docstring: declarations.map(({ docstring }) => docstring).find((text) => text !== "") ?? "",
+      methods: modules.methodsOf(symbol),
       unnamed: modules.unnamedIn(symbol, named),
     };
   });
@@ -76,6 +86,8 @@ interface Module {
   readonly exports: ReadonlyMap<string, Symbol>;
   /** The files of which everything is exported. */
   readonly all: readonly string[];
+  /** The docstring that ends just before a place, without its stars. */
+  readonly docstringBefore: (start: number) => string;
 }
 
 class Modules {
@@ -95,6 +107,25 @@ class Modules {
 
   declarationsOf({ file, name }: Symbol): readonly Declaration[] {
     return this.#module(file).declarations.get(name) ?? [];
+  }
+
+  /** The public methods of a class or interface; a method without a docstring inherits it, as in editors. */
+  methodsOf(symbol: Symbol): readonly PublicMethod[] {
+    const docstrings = new Map<string, string>();
+    for (const { node } of this.declarationsOf(symbol)) {
+      for (const { name, start } of methodsIn(node)) {
+        const known = docstrings.get(name) ?? "";
+        docstrings.set(name, known === "" ? this.#module(symbol.file).docstringBefore(start) : known);
+      }
+      for (const base of [...listOf(node.implements), ...listOf(node.extends)].map(({ expression }) =>
+        leftmost(expression),
+      )) {
+        const declared = this.#lookUp(symbol.file, base, true);
+        for (const { name, docstring } of declared === undefined ? [] : this.methodsOf(declared))
+          if (docstrings.get(name) === "") docstrings.set(name, docstring);
+      }
+    }
+    return [...docstrings].map(([name, docstring]) => ({ name, docstring }));
   }
 
   /** The types in the signature of a symbol that are of this package and not among `named`. */
@@ -194,7 +225,7 @@ class Modules {
         }
       } else declare(node, Number(node.start), false);
     }
-    return { declarations, imports, exports, all };
+    return { declarations, imports, exports, all, docstringBefore };
   }
 }
 
@@ -213,6 +244,15 @@ function withoutStars(comment: string): string {
 function namesOf(node: Node): readonly string[] {
   if (node.type === "VariableDeclaration") return listOf(node.declarations).map(({ id }) => nameOf(id));
   return isNode(node.id) ? [nameOf(node.id)] : [];
+}
+
+/** The methods in the body of a class or interface, each overload by itself, without private ones. */
+function methodsIn(node: Node): readonly { readonly name: string; readonly start: number }[] {
+  const members = isNode(node.body) ? listOf(node.body.body) : [];
+  return members
+    .filter(({ type, kind }) => type === "TSMethodSignature" || (type === "MethodDefinition" && kind === "method"))
+    .filter((member) => !isPrivate(member))
+    .map(({ key, start }) => ({ name: nameOf(key), start: Number(start) }));
 }
 
 /** A type or value that a declaration names. */

@@ -102,20 +102,56 @@ export interface Runtime {
   /**
    * The runs of one tenant.
    *
+   * @example
+   * ```ts
+   * import { runtime } from "./runs.ts";
+   *
+   * const runs = runtime.for("acme");
+   * console.log(await runs.count());
+   * ```
+   *
    * @throws `invalid_request` if the name is not an id.
    */
   for(tenant: string): Runs;
   /**
    * Executes runs that are due, of all tenants or of one: runs whose executor is gone, timers, retries. Call it when a
    * page loads, on a tick, or from a cron trigger.
+   *
+   * @example
+   * ```ts
+   * import { runtime } from "./runs.ts";
+   *
+   * await runtime.drain({ tenant: "acme", limit: 10 });
+   * ```
    */
   drain(options?: DrainOptions): Promise<Drained>;
   /**
    * Drains at once, and again on a tick, when a run changes elsewhere, and when another executor dies, until `signal`
    * aborts. For a page or a server; the edge drains from a cron trigger.
+   *
+   * @example
+   * ```ts
+   * import { runtime } from "./runs.ts";
+   *
+   * const stopping = new AbortController();
+   * const serving = runtime.serve({ tenant: "acme", everyMs: 5_000, signal: stopping.signal });
+   * addEventListener("pagehide", () => stopping.abort());
+   * await serving;
+   * ```
    */
   serve(options: ServeOptions): Promise<void>;
-  /** Resolves when nothing is being executed here. */
+  /**
+   * Resolves when nothing is being executed here.
+   *
+   * @example
+   * ```ts
+   * import { runs, runtime } from "./runs.ts";
+   * import { letter } from "./skills.ts";
+   *
+   * await runs.start(letter, { to: "Alice" });
+   * await runtime.idle();
+   * ```
+   */
   idle(): Promise<void>;
   /**
    * Stops executing without another write; each run that was under way is due once its lease lapses. The store stays
@@ -127,6 +163,19 @@ export interface Runtime {
    *
    * Resolves when the medium has answered all earlier calls. If it does not answer, `onError` is called after the
    * length of a lease, and `stop` waits no longer: a write that still arrives is fenced like any other.
+   *
+   * @example
+   * ```ts
+   * import { createRuntime } from "orca-durable";
+   * import { memoryStore } from "orca-durable/memory";
+   * import { skills } from "./skills.ts";
+   *
+   * const store = memoryStore();
+   * const runtime = createRuntime({ store, skills });
+   * await runtime.drain();
+   * await runtime.stop();
+   * await store.close();
+   * ```
    */
   stop(): Promise<void>;
 }

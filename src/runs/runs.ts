@@ -72,7 +72,8 @@ export function scopeOf(runs: object): Scope {
 }
 
 /**
- * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Rarer operations are
+ * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Its methods are
+ * described at {@link RunsApi}. Rarer operations are
  * functions with it as an argument, such as `exportRun(runs, runId)`, so that only apps that import them carry them.
  *
  * Each call reads what is stored and commits its decision; it keeps no state in between. A missing thing is a
@@ -104,10 +105,6 @@ export class Runs implements RunsApi {
     this.#scope = scope;
   }
 
-  /**
-   * Creates a pending run that executes nothing until it is resumed. Its skill need not be registered here. It has the
-   * arguments of {@link Runs.start}.
-   */
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   create(request: NewRun): Promise<Started>;
   async create(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
@@ -115,19 +112,6 @@ export class Runs implements RunsApi {
     return { run: currentRun(held), isRepeat };
   }
 
-  /**
-   * Creates a run and begins to execute it. Resolves once the start is committed. With the skill itself, the types of
-   * the inputs are checked; with its id, as a service receives it, they are not known.
-   *
-   * @example
-   * ```ts
-   * const { run } = await runs.start(letter, { to: "Alice" }, { idempotencyKey: "letter 7" });
-   * await runs.start({ skillId: "letter", inputs: { to: "Alice" } });
-   * ```
-   *
-   * @throws `not_found` if the skill is not registered here; `invalid_request` that names the place, such as `inputs.to`;
-   * `idempotency_conflict`; `quota_exceeded`.
-   */
   start<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   start(request: NewRun): Promise<Started>;
   async start(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
@@ -144,16 +128,6 @@ export class Runs implements RunsApi {
     return { ...run, result: decodeValue(state.output.result, "result") };
   }
 
-  /**
-   * A page of runs by birth. A result too large for its row is `null` here; `get` reads it. A run that cannot be read
-   * does not affect the others: it is listed with the data that is known.
-   *
-   * @example for (let after; ; ) {
-   *   const { items, next } = await runtime.for("acme").list({ status: "failed", ...(after && { after }) });
-   *   if (next === undefined) break;
-   *   after = next;
-   * }
-   */
   async list(query: ListQuery = {}): Promise<Page<CurrentRun>> {
     const { limit = 100, order = "descending", offset, after: cursor, ...filter } = given(query, listKinds, "query");
     const after = cursor === undefined ? undefined : parseCursor(cursor, "after");
@@ -166,51 +140,42 @@ export class Runs implements RunsApi {
     return { items: rows.map(listedRun), ...present({ next: last && cursorOf(last) }) };
   }
 
-  /** The number of runs under the filter, without deleted ones. */
   async count(filter: RunFilter = {}): Promise<number> {
     return this.#scope.host.store.countRuns(this.#scope.tenant, given(filter, filterKinds, "filter"));
   }
 
-  /** A checkpoint with its state, its values fresh at every call. */
   async loadCheckpoint(runId: string, checkpointId: string): Promise<Checkpoint> {
     return loadCheckpoint(this.#scope, parseRunId(runId), checkpointId);
   }
 
-  /** The checkpoints of the run in the order in which they were written, all or a page, and the head's id. */
   async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
     return listCheckpoints(this.#scope, parseRunId(runId), query);
   }
 
-  /** Continues the same run from a checkpoint, or from its head. */
   async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     return resumed(await resumeRun(this.#scope, id, options));
   }
 
-  /** Creates a new run that executes from a checkpoint of this one. */
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     return descended(id, await replayRun(this.#scope, id, descent));
   }
 
-  /** Creates a new pending run whose head is a checkpoint of this one, unchanged or edited. */
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
     const id = parseRunId(runId);
     return descended(id, await forkRun(this.#scope, id, descent));
   }
 
-  /** Opens the gate at which the run waits, and resumes it. */
   async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
     const id = parseRunId(runId);
     return resumed(await approveRun(this.#scope, id, decision));
   }
 
-  /** Denies the gate at which the run waits; the run is canceled. */
   async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
     return changedRun(await denyRun(this.#scope, parseRunId(runId), decision));
   }
 
-  /** Sends the run a message. It is kept until a step consumes it, and consumed once. */
   async signal(runId: string, signal: NewSignal): Promise<ChangedRun> {
     return changedRun(await signalRun(this.#scope, parseRunId(runId), signal));
   }
@@ -220,48 +185,27 @@ export class Runs implements RunsApi {
     return currentRun(await cancelRun(this.#scope, id, given(options, preconditionKinds)));
   }
 
-  /** Deletes a run for good; its id stays taken. Its descendants are not affected. */
   async delete(runId: string, options: Precondition = {}): Promise<void> {
     const id = parseRunId(runId);
     return deleteRun(this.#scope, id, given(options, preconditionKinds));
   }
 
-  /** What happened to the run, in order, commit by commit: all of it, or a page. */
   async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
     return readHistory(this.#scope, parseRunId(runId), query);
   }
 
-  /** The run's events, in order: all of them, or a page. */
   async events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
     return readEvents(this.#scope, parseRunId(runId), query);
   }
 
-  /**
-   * The run's events as they happen, each once and in order, until the run has ended. Returns the status with which it
-   * ended, or nothing if the watch ended before: by its signal, or because the platform soon allows no more queries.
-   */
   watch(runId: string, options: PolledWatchOptions = {}): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
     return watchRun(this.#scope, parseRunId(runId), given(options, watchKinds));
   }
 
-  /** Every skill that is registered here. */
   async skills(): Promise<readonly ListedSkill[]> {
     return listedSkills(this.#scope.executor.skills.all());
   }
 
-  /**
-   * The result of the run, once it is completed, wherever it is executed. With the skill, it has the type of the
-   * skill's result.
-   *
-   * @example
-   * ```ts
-   * const { run } = await runs.start(letter, { to: "Alice" });
-   * const { sent } = await runs.result(letter, run.runId);
-   * ```
-   *
-   * @throws `run_failed` if the run failed, with the run's error as its message, and its code and step in `details`;
-   * `run_canceled`; what {@link Runs.settled} throws; `invalid_request` if the run is of another skill.
-   */
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
   result(runId: string, options?: WaitOptions): Promise<unknown>;
   async result(given: Skill | string, ...rest: readonly unknown[]): Promise<unknown> {
@@ -269,12 +213,6 @@ export class Runs implements RunsApi {
     return resultOf(await this.settled(runId, options), skillId);
   }
 
-  /**
-   * The run once it is completed, failed or canceled, wherever it is executed. It polls if the run is not executed here.
-   * {@link Runs.result} throws for a run that did not complete.
-   *
-   * @throws the signal's reason as soon as it aborts, whatever the run does then; `not_found`; `invalid_request` for `pollMs`.
-   */
   async settled(runId: string, options: WaitOptions = {}): Promise<CurrentRun> {
     const { signal, pollMs = 200 } = given(options, { signal: aSignal, pollMs: aLength });
     for (;;) {

@@ -66,6 +66,20 @@ test("every public function and class has an example", () => {
   expect(without.map(({ door, name }) => `${door}: ${name}`)).toEqual([]);
 });
 
+// What a user of the package calls at every turn. Their docstrings stand where editors find them.
+const described: ReadonlySet<string> = new Set(["Runs", "RunsApi", "Client", "Runtime", "WorkflowStep"]);
+
+test("every public method of what runs and of what a body calls has an example", () => {
+  const classes = names.filter(({ name }) => described.has(name));
+  expect(new Set(classes.map(({ name }) => name))).toEqual(described);
+  const methods = classes.flatMap(({ name, methods }) =>
+    methods.map((method) => ({ place: `${name}.${method.name}`, ...method })),
+  );
+  const without = methods.filter(({ docstring }) => examplesIn(docstring).length === 0);
+  expect(without.map(({ place }) => place)).toEqual([]);
+  expect(methods.length).toBeGreaterThan(70);
+});
+
 // What examples may import beside the package: the skills of a program, and its runtime.
 const preamble = {
   "skills.ts": `import { defineCapability, defineSkill } from "orca-durable";
@@ -100,8 +114,14 @@ test("every example compiles for a user of the package", { timeout: 120_000 }, a
   const folder = join(project, "examples");
   mkdirSync(folder);
   for (const [name, text] of Object.entries(preamble)) writeFileSync(join(folder, name), text);
-  const examples = names.flatMap(({ door, name, docstring }) =>
-    examplesIn(docstring).map((code, index) => ({ file: `${door.replaceAll("/", ".")}.${name}.${index}.ts`, code })),
+  const examples = names.flatMap(({ door, name, docstring, methods }) =>
+    [{ place: name, docstring }, ...methods.map((method) => ({ ...method, place: `${name}.${method.name}` }))].flatMap(
+      ({ place, docstring }) =>
+        examplesIn(docstring).map((code, index) => ({
+          file: `${door.replaceAll("/", ".")}.${place}.${index}.ts`,
+          code,
+        })),
+    ),
   );
   expect(examples.filter(({ code }) => code === "")).toEqual([]);
   // Whatever a test runner is called, an example may use it.
@@ -109,14 +129,16 @@ test("every example compiles for a user of the package", { timeout: 120_000 }, a
     join(folder, "vitest.d.ts"),
     'declare module "vitest" { export function test(name: string, body: () => unknown): void }',
   );
-  for (const { file, code } of examples) writeFileSync(join(folder, file), `export {};\n${code}`);
+  // A method may inherit its example.
+  const files = new Map(examples.map(({ file, code }) => [code, file]));
+  for (const [code, file] of files) writeFileSync(join(folder, file), `export {};\n${code}`);
   await expectToCompile(resolve("node_modules/typescript"), "examples", {
     module: "nodenext",
     noUncheckedIndexedAccess: true,
     exactOptionalPropertyTypes: true,
     allowImportingTsExtensions: true,
   });
-  expect(examples.length).toBeGreaterThan(50);
+  expect(files.size).toBeGreaterThan(100);
 });
 
 describe("docs/names.md", () => {

@@ -49,7 +49,7 @@ const mostEntries = 500;
 const mostCheckpoints = 1_000;
 
 /**
- * The runs of a service, as `Runs` are those of a runtime. `wire` makes the same calls in the names of the wire, and those that
+ * The runs of a service, as `Runs` are those of a runtime. Its methods are described at {@link RunsApi}. `wire` makes the same calls in the names of the wire, and those that
  * are more than a {@link RunsApi}: `compare`, `export`, `import`, `lineage`, `trace`, `whoami`, and every route.
  *
  * @example
@@ -162,7 +162,22 @@ export class Client implements RunsApi {
     await this.wire.delete(runId, said(options)[1]);
   }
 
-  /** Saves a checkpoint from outside, as the function of this name does over a runtime. */
+  /**
+   * Saves a checkpoint from outside, as the function of this name does over a runtime.
+   *
+   * @example
+   * ```ts
+   * import { createClient } from "orca-durable/client";
+   *
+   * const client = createClient("https://runs.example.com", { apiKey: "dev-key" });
+   * const { head } = await client.listCheckpoints("letter-7");
+   * if (head !== undefined) {
+   *   const { state } = await client.loadCheckpoint("letter-7", head);
+   *   const vars = { ...state.vars, draft: "Dear Bob, …" };
+   *   await client.saveCheckpoint("letter-7", { kind: "corrected", state: { ...state, vars } });
+   * }
+   * ```
+   */
   async saveCheckpoint(runId: string, request: NewCheckpointRequest): Promise<CheckpointRecord> {
     const [{ checkpointId, stepId, kind, pendingWrites, state }, conditions] = said(request, "request");
     const body = look("state", () => ({

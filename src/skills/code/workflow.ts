@@ -9,7 +9,24 @@ import type { Capability, ReplayPolicy, SideEffects } from "../capability.ts";
  * Source: https://developers.cloudflare.com/workflows/build/workers-api/
  */
 export interface WorkflowStep {
-  /** Calls `callback` at least once, and never again once its result is recorded. */
+  /**
+   * Calls `callback` at least once, and never again once its result is recorded.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   *
+   * export const fetchPage = defineSkill({
+   *   id: "fetch-page",
+   *   version: "1",
+   *   run: (step, { url }: { url: string }) =>
+   *     step.do("fetch", { retries: { limit: 3, delay: "2 seconds" }, timeout: "1 minute" }, async ({ signal }) => {
+   *       const response = await fetch(url, { signal });
+   *       return response.text();
+   *     }),
+   * });
+   * ```
+   */
   do<T>(name: string, callback: (context: WorkflowStepContext) => Promise<T>, rollback?: undefined): Promise<T>;
   do<T>(
     name: string,
@@ -24,7 +41,14 @@ export interface WorkflowStep {
    *
    * @example
    * ```ts
-   * const { messageId } = await step.use("send", sendMail, { to: "alice@example.com" });
+   * import { defineSkill } from "orca-durable";
+   * import { sendMail } from "./skills.ts";
+   *
+   * export const notice = defineSkill({
+   *   id: "notice",
+   *   version: "1",
+   *   run: (step, { to }: { to: string }) => step.use("send", sendMail, { to, text: "Your order was sent." }),
+   * });
    * ```
    */
   use<Input, Output>(
@@ -33,12 +57,74 @@ export interface WorkflowStep {
     ...input: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Output>;
   use<T = unknown>(name: string, capabilityId: string, input?: unknown): Promise<T>;
+  /**
+   * Sleeps. A long sleep ends the pass; the run continues when it is due.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   *
+   * export const reminder = defineSkill({
+   *   id: "reminder",
+   *   version: "1",
+   *   run: async (step) => {
+   *     await step.sleep("a week", "7 days");
+   *     return step.do("remind", async () => "It is time.");
+   *   },
+   * });
+   * ```
+   */
   sleep(name: string, duration: Duration): Promise<void>;
-  /** `timestamp` is a Date or milliseconds since 1970. */
+  /**
+   * Sleeps until a time. `timestamp` is a Date or milliseconds since 1970.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   *
+   * export const newYear = defineSkill({
+   *   id: "new-year",
+   *   version: "1",
+   *   run: (step) => step.sleepUntil("new year", new Date("2027-01-01T00:00:00Z")),
+   * });
+   * ```
+   */
   sleepUntil(name: string, timestamp: Date | number): Promise<void>;
-  /** The next signal whose name is `type`. Rejects if none arrives in time; the default timeout is 24 hours. */
+  /**
+   * The next signal whose name is `type`. Rejects if none arrives in time; the default timeout is 24 hours.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   *
+   * export const payment = defineSkill({
+   *   id: "payment",
+   *   version: "1",
+   *   run: async (step) => {
+   *     const { payload } = await step.waitForEvent<{ amount: number }>("wait", { type: "paid", timeout: "3 days" });
+   *     return payload.amount;
+   *   },
+   * });
+   * ```
+   */
   waitForEvent<T>(name: string, options: { type: string; timeout?: Duration }): Promise<WorkflowStepEvent<T>>;
-  /** Waits until a person approves. A denial cancels the run. */
+  /**
+   * Waits until a person approves. A denial cancels the run.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   *
+   * export const refund = defineSkill({
+   *   id: "refund",
+   *   version: "1",
+   *   run: async (step) => {
+   *     const { approver } = await step.waitForApproval("manager");
+   *     return step.do("refund", async () => ({ approvedBy: approver ?? "unknown" }));
+   *   },
+   * });
+   * ```
+   */
   waitForApproval(name: string): Promise<Approval>;
 }
 
