@@ -19,6 +19,8 @@ export function namesPage(page: string, names: readonly PublicName[]): string {
     const before = section.replace(/^\|.*\n?/gm, "").trimEnd();
     const rows = names
       .filter((one) => one.door === door)
+      // By name: the order of exports changes when a name moves to another file.
+      .toSorted((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
       .map(({ name, docstring }) => `| \`${name}\` | ${firstSentence(docstring).replaceAll("|", "\\|")} |\n`);
     return `## ${before}\n\n| name | what it is |\n|---|---|\n${rows.join("")}`;
   });
