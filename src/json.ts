@@ -245,7 +245,7 @@ export function parseJson(text: string, path = "", maxValues = defaultMaxValues)
       details: { line, column },
     });
   }
-  // Both are rare, so almost every text is spared the slow walk, which knows the place.
+  // Both are rare, so almost no text needs the slow walk, which knows the place.
   if (/\d{16}|[eE]\+?\d{3}/.test(text) || depth > maxDepth) new Walk(text).value(path, 0);
   return json;
 }

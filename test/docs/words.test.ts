@@ -15,6 +15,11 @@ const phrases: readonly RegExp[] = [
   /@throws\b.* where\b/,
   /\bof (?:which|whom) (?:it|each|the|every|all|only)\b/i,
   /\bmade up where\b/i,
+  /\bplays a whole system\b/i,
+  /\bis spared\b/i,
+  // One spelling, the American one.
+  /\b(?:recogni|organi|seriali|normali|initiali|summari)s(?:e|ed|es|ing|ation)\b/i,
+  /\b(?:hono|behavio|neighbo|favo)ur\w*/i,
 ];
 
 /** Folders and files that are clean. */
@@ -71,6 +76,10 @@ test.each([
   "Runs a skill of so many steps.",
   "The first where absent.",
   "True where there is another version.",
+  "One process plays a whole system by a seed.",
+  "A run that is resumed meanwhile is spared.",
+  "It recognises its own write.",
+  "The behaviour of a store.",
 ])("a phrase is found: %s", (line) => {
   expect(found(line)).toHaveLength(1);
 });

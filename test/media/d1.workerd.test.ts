@@ -319,7 +319,7 @@ describe("each read", () => {
 });
 
 describe("entries", () => {
-  test("of one run are never those of its neighbours, at the ends of their revisions too", async () => {
+  test("of one run are never those of its neighbors, at the ends of their revisions too", async () => {
     const store = d1Store(env.DB);
     const last = 2 ** 31 - 1;
     const runIds = ["before", "between", "after"];

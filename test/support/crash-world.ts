@@ -10,7 +10,7 @@ interface Sent {
 }
 
 /**
- * What is outside of all processes and survives them: a receiver that honours idempotency keys, and a witness who sees what
+ * What is outside of all processes and survives them: a receiver that honors idempotency keys, and a witness who sees what
  * reaches the medium.
  */
 export class World {

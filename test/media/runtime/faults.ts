@@ -79,7 +79,7 @@ async function outcomeOf(runs: Runs, runId: string) {
 
 export function faultCases(on: OnStage): void {
   describe("a commit whose answer is lost", () => {
-    test.each(names)("on %s is recognised: nothing is doubled, nothing is lost", (name) =>
+    test.each(names)("on %s is recognized: nothing is doubled, nothing is lost", (name) =>
       on(async (stage) => {
         const { arrange, act, runId, event } = writing(name);
         await arrange(stage);
