@@ -21,7 +21,7 @@ import { systemClock } from "../../src/testing/index.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { createApp, memoryKeys } from "../../worker/http/index.ts";
 
-// Whoever calls without types passes anything. Each public function is found by the doors of the package, so that a new one
+// A caller without types passes anything. Each public function is found by the doors of the package, so that a new one
 // fails here until a good call of it is written down; each of its arguments, and each member of each, is then replaced by
 // values of other types, and by what throws when it is looked at.
 
@@ -208,7 +208,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     ],
     exportRun: ({ runs }) => [runs, "ended"],
     fromWorkflow: () => [async () => 1],
-    // Of which the lines are no members: what a source throws while it is read is its own.
+    // The lines are not members: an error that a source throws while it is read is its own.
     importRun: ({ runs, lines }) => [runs, new Set(lines.map((line) => line.replaceAll('"ended', '"taken')))],
     isDurableError: () => [new Error("e"), "not_found"],
     isTerminal: () => ["failed"],
