@@ -741,6 +741,36 @@ describe(`failures on ${medium}`, () => {
     }
   });
 
+  played(
+    "what failed beside a failure, and fails the resumed run, has a new place in the next one",
+    async ({ actor }) => {
+      const down = new Set(["a", "b"]);
+      const { start, runs, settled } = actor({
+        body: async (step) => {
+          const seen: string[] = [];
+          const call = async (name: string, ms: number) => {
+            await step.do(name, once, async () => {
+              await pause(ms);
+              if (down.has(name)) throw new Error(name);
+            });
+            seen.push(name);
+          };
+          await Promise.all([call("b", 60), call("a", 0)]);
+          return seen;
+        },
+      });
+      const { runId } = await start();
+      for (const stepId of ["a", "b"]) {
+        expect(await settled(runId)).toMatchObject({ status: "failed", error: { stepId } });
+        down.delete(stepId);
+        await runs.resume(runId);
+      }
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["a", "b"] });
+      const { run: replay } = await runs.replay(runId);
+      expect(await settled(replay.runId)).toMatchObject({ status: "completed", result: ["a", "b"] });
+    },
+  );
+
   played("what a failed run left recorded answers in the same order after a hand-over", async ({ actor }) => {
     let isSpent = false;
     const passes: string[][] = [];

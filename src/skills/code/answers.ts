@@ -184,7 +184,7 @@ class AskLog {
     this.#turns = gone === -1 ? turns : turns.slice(0, gone);
     this.#next = new Map(this.#turns.map(([after = "", id = ""]) => [after, id]));
     this.#places = new Map(this.#turns.map(([after = "", id = ""]) => [id, after]));
-    this.#isChanged = record.isResumed && (entries.length > 0 || turns.length > 0);
+    this.#isChanged = gone !== -1 || (record.isResumed && (entries.length > 0 || turns.length > 0));
     this.#isOver = this.#entries.at(-1)?.length === 1;
     this.#logged = new Set(this.#entries.flatMap((entry) => entry.slice(1)));
     this.#known = new Set(this.#logged);
