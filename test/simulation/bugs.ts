@@ -114,8 +114,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "attempts are counted from one again",
     file: "src/engine/kernel.ts",
-    find: "attempts: (attempts ?? 0) + 1 };",
-    replace: "attempts: 1 };",
+    find: "attempts: (attempts ?? 0) + 1,",
+    replace: "attempts: 1,",
     seed: "planted-10",
   },
   {

@@ -22,7 +22,7 @@ export interface Found {
 const home = new URL("../../", import.meta.url);
 
 /** The text of the file with the bug in it. Throws where the place is not there, so that no bug goes unplanted. */
-function withBug({ name, file, find, replace, also }: PlantedBug): string {
+export function withBug({ name, file, find, replace, also }: PlantedBug): string {
   const edits = [{ find, replace }, ...(also === undefined ? [] : [also])];
   return edits.reduce(
     (text, edit) => {
