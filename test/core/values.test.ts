@@ -351,7 +351,7 @@ describe("many bytes", () => {
 });
 
 describe("what a value costs", () => {
-  /** So many values of so many levels, around this one. */
+  /** That number of values of that number of levels, around this one. */
   const nested = (levels: number, times: number, leaf = 1): Json =>
     Array.from({ length: times }, () => {
       let value: Json = leaf;
