@@ -3,17 +3,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseSync } from "vite";
 import { describe, expect, test } from "vitest";
+import { doors as sourcesOfDoors } from "../../scripts/doors.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-interface PackageJson {
-  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
-}
-
 /** The source of each door of the package, by the name under which it is imported. */
-const doors = Object.entries((JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as PackageJson).exports)
-  .flatMap(([name, target]) => (typeof target === "string" ? [] : [[name, target.default] as const]))
-  .map(([name, built]) => ({ name, source: built.replace(/^\.\/dist\//, "").replace(/\.js$/, ".ts") }));
+const doors = [...sourcesOfDoors()].map(([name, source]) => ({ name, source }));
 
 /** What a module exports, sorted; types are marked. */
 function exportedNames(path: string, typesOnly = false): readonly string[] {
