@@ -109,9 +109,9 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
     ...present({ attempts, request }),
   } as const;
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
-  if (plan?.kind === "ask") return ask(pass, { ...asking, reason: plan.reason });
+  if (plan?.kind === "ask") return ask(pass, step, { ...asking, reason: plan.reason });
   if (policy.requiresConfirmation === true && !record.confirmed.includes(name)) {
-    return ask(pass, { ...asking, reason: "confirmation" });
+    return ask(pass, step, { ...asking, reason: "confirmation" });
   }
 
   const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1, ...present({ request }) };
@@ -193,13 +193,30 @@ function lastingName(record: RunRecord<Json>, id: string): string {
 }
 
 /** Opens a gate at once, so that it can be decided while other steps are still in flight. */
-export async function ask(pass: Pass, gate: Gate): Promise<StepOutcome> {
-  await pass.commit((record, _, now) =>
+export function ask(pass: Pass, step: StepSpec, gate: Gate): Promise<StepOutcome> {
+  return beginWait(pass, step, gate, (record, _, now) =>
     waitOf(record, gate.stepId, "approval")?.reason === gate.reason
       ? undefined
       : { record: withWait(record, gate), events: [gateAsked(gate, now)] },
   );
-  return { kind: "waiting", wait: gate };
+}
+
+/** Records that the step waits. If the row has no room for another wait, the run fails at this step. */
+export async function beginWait(
+  pass: Pass,
+  step: StepSpec,
+  wait: Wait,
+  decide: Parameters<Pass["commit"]>[0],
+): Promise<StepOutcome> {
+  try {
+    await pass.commit(decide);
+  } catch (cause) {
+    const { message } = tooLarge(cause);
+    const problem = `step "${cutText(step.id, 100)}" cannot wait beside the others: ${message}`;
+    const error = new DurableError("too_large", problem, { cause, hint: "wait for fewer steps at once" });
+    return failed(pass, begun(pass, { ...step, onFailure: "fail" }), stepError(error));
+  }
+  return { kind: "waiting", wait };
 }
 
 type NextAttempt =

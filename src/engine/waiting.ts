@@ -6,7 +6,17 @@ import { event } from "../record/event.ts";
 import { type Signal, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { StepResult } from "../record/state.ts";
 import { stepError } from "./attempt.ts";
-import { ask, begun, failed, type StepOutcome, type StepSpec, settle, settledChange, stepResult } from "./kernel.ts";
+import {
+  ask,
+  beginWait,
+  begun,
+  failed,
+  type StepOutcome,
+  type StepSpec,
+  settle,
+  settledChange,
+  stepResult,
+} from "./kernel.ts";
 import type { Pass } from "./pass.ts";
 
 // Steps that wait for something other than an action.
@@ -16,7 +26,7 @@ export async function askForApproval(pass: Pass, step: StepSpec): Promise<StepOu
   const gate = waitOf(pass.record, step.id, "approval");
   if (gate?.decision === undefined) {
     const since = gate?.since ?? pass.host.clock.now();
-    return ask(pass, { kind: "approval", stepId: step.id, since, reason: "approval" });
+    return ask(pass, step, { kind: "approval", stepId: step.id, since, reason: "approval" });
   }
   const { approver = null, notes = null, at } = gate.decision;
   return settle(pass, begun(pass, step), "completed", { approver, notes, decided_at: at });
@@ -55,8 +65,8 @@ export async function receiveSignal(
   }
   const wait: Wait = { kind: "signal", stepId: step.id, name, ...present({ until }) };
   // An earlier version of the skill may have waited for another signal here.
-  if (before?.name !== name) await pass.commit((record) => ({ record: withWait(record, wait), events: [] }));
-  return { kind: "waiting", wait };
+  if (before?.name === name) return { kind: "waiting", wait };
+  return beginWait(pass, step, wait, (record) => ({ record: withWait(record, wait), events: [] }));
 }
 
 /** Sleeps until a time that is fixed when the step is first taken. */
@@ -66,11 +76,9 @@ export async function sleep(pass: Pass, step: StepSpec, untilFrom: (now: number)
   const until = before?.until ?? untilFrom(now);
   if (until <= now) return settle(pass, begun(pass, step), "completed", null);
   const wait: Wait = { kind: "sleep", stepId: step.id, until };
-  if (before === undefined) {
-    await pass.commit((record, _, now) => ({
-      record: withWait(record, wait),
-      events: [event("step.sleeping", now, { step_id: step.id, until: isoTime(until) })],
-    }));
-  }
-  return { kind: "waiting", wait };
+  if (before !== undefined) return { kind: "waiting", wait };
+  return beginWait(pass, step, wait, (record, _, now) => ({
+    record: withWait(record, wait),
+    events: [event("step.sleeping", now, { step_id: step.id, until: isoTime(until) })],
+  }));
 }

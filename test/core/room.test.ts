@@ -2,10 +2,18 @@ import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { readEntry } from "../../src/codec/entry.ts";
 import type { RunId } from "../../src/ids.ts";
-import { createRuntime, defineSkill, isDurableError, type Runs } from "../../src/index.ts";
+import {
+  createRuntime,
+  defineGraphSkill,
+  defineSkill,
+  isDurableError,
+  type Runs,
+  type Skill,
+} from "../../src/index.ts";
 import { fitEntry } from "../../src/journal/commit.ts";
 import { utf8Length } from "../../src/json.ts";
 import { event } from "../../src/record/event.ts";
+import type { WorkflowStep } from "../../src/skills/code/workflow.ts";
 import { maxRowBytes } from "../../src/store.ts";
 import type { Run } from "../../src/types.ts";
 
@@ -165,4 +173,59 @@ test("the messages of many failures are cut until all of them fit one entry", ()
   expect(() => fitEntry("r" as RunId, { nonce: "n", events: names })).toThrow(
     expect.objectContaining({ code: "too_large" }),
   );
+});
+
+describe("more waits at once than the row has room for", () => {
+  const names = Array.from({ length: 800 }, (_, index) => `${index} `.padEnd(256, "x"));
+  const parallel = (wait: (step: WorkflowStep, name: string) => Promise<unknown>) =>
+    defineSkill({
+      id: "waits",
+      version: "1",
+      run: async (step) => {
+        await Promise.all(names.map((name) => wait(step, name)));
+      },
+    });
+  test.each<[string, Skill]>([
+    ["sleeps of a body", parallel((step, name) => step.sleep(name, "1 hour"))],
+    ["sleeps of a body until a time", parallel((step, name) => step.sleepUntil(name, Date.now() + 3_600_000))],
+    ["events of a body", parallel((step, name) => step.waitForEvent(name, { type: "go" }))],
+    ["gates of a body", parallel((step, name) => step.waitForApproval(name))],
+    [
+      "sleeps of a graph",
+      defineGraphSkill({
+        id: "waits",
+        version: "1",
+        steps: names.map((id) => ({ id, dependsOn: [], sleep: "1 hour" })),
+      }),
+    ],
+    [
+      "signals of a graph",
+      defineGraphSkill({
+        id: "waits",
+        version: "1",
+        steps: names.map((id) => ({ id, dependsOn: [], waitFor: { signal: "go" }, onFailure: "continue" })),
+      }),
+    ],
+  ])("fail the run, which names the first that has none: %s", async (_name, skill) => {
+    const store = memoryStore();
+    let commits = 0;
+    const counted = {
+      ...store,
+      commit(...args: Parameters<typeof store.commit>) {
+        commits++;
+        return store.commit(...args);
+      },
+    };
+    const runtime = createRuntime({ store: counted, skills: [skill], onError: () => {} });
+    const runs = runtime.for("alpha");
+    const { run } = await runs.start({ skillId: "waits" });
+    await runtime.idle();
+    const { status, error } = await runs.get(run.runId);
+    expect({ status, code: error?.code }).toEqual({ status: "failed", code: "too_large" });
+    expect(error?.message).toContain("cannot wait beside the others");
+    const first = names.indexOf(error?.stepId ?? "");
+    expect(first).toBeGreaterThan(600);
+    // One for each wait that has room, and nothing for those that have none.
+    expect(commits).toBeLessThanOrEqual(first + 3);
+  });
 });

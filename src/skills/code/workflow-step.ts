@@ -83,7 +83,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
       handled(async () => {
         checkName(name);
         const forMs = durationMs(duration, name);
-        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, (now) => now + forMs));
+        answer(run, await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, (now) => now + forMs)));
       }),
     sleepUntil: (name: string, timestamp: Date | number) =>
       handled(async () => {
@@ -95,7 +95,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
             `step "${name}": expected a Date, or milliseconds since 1970 that a Date can hold`,
           );
         }
-        await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until));
+        answer(run, await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until)));
       }),
     waitForEvent: <T>(name: string, options: { type: string; timeout?: Duration }) =>
       handled(async () => {
