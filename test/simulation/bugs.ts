@@ -196,6 +196,13 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-110",
   },
   {
+    name: "an import does not know its run again once that goes on",
+    file: "src/runs/import.ts",
+    find: "this.finished = isArrived ?",
+    replace: "this.finished = isArrived && isFirst ?",
+    seed: "planted-150",
+  },
+  {
     name: "an export is of two moments",
     file: "src/runs/export.ts",
     find: "?.revision === revision) return;",
@@ -349,13 +356,6 @@ export const bugs: readonly PlantedBug[] = [
     find: "if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;",
     replace: "if (expectedRevision === undefined || revisionsOf(expectedRevision).length > 0) return;",
     seed: "planted-83",
-  },
-  {
-    name: "what a failed run left recorded overtakes a step that is being recorded",
-    file: "src/skills/code/answers.ts",
-    find: "if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;",
-    replace: "if (!this.isCaughtUp) return undefined;",
-    seed: "mx2yupzi-380",
   },
   {
     name: "one run more than its quota is let in",

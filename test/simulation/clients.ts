@@ -1,5 +1,4 @@
 import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
-import { saveCheckpoint } from "../../src/index.ts";
 import { type Accepted, eventTypes, type History, keyOf, type Life } from "./history.ts";
 import { archive, type OperationItem, type OperationKind, tenants } from "./plan.ts";
 import { type Program, signalNames } from "./program.ts";
@@ -239,8 +238,8 @@ export class Clients {
           kind: "noted",
           state: { ...state, vars: { ...state.vars, noted: token } },
         };
-        await saveCheckpoint(runs, runId, saved);
-        if (draw.chance(0.5)) await saveCheckpoint(runs, runId, saved);
+        await this.#subject.core.saveCheckpoint(runs, runId, saved);
+        if (draw.chance(0.5)) await this.#subject.core.saveCheckpoint(runs, runId, saved);
         return "";
       }
       case "get": {
@@ -321,11 +320,13 @@ export class Clients {
     for (let number = draw.between(100, 220); number > 0; number--) {
       const vars = { ...state.vars, filled: number };
       // It is long enough without the ones that fail, or come too late.
-      await saveCheckpoint(runs, runId, {
-        checkpointId: `${token}.${number}`,
-        kind: "noted",
-        state: { ...state, vars },
-      }).catch(() => {});
+      await this.#subject.core
+        .saveCheckpoint(runs, runId, {
+          checkpointId: `${token}.${number}`,
+          kind: "noted",
+          state: { ...state, vars },
+        })
+        .catch(() => {});
     }
     return born(asked, born_);
   }
