@@ -7,7 +7,7 @@ import {
   type WorkflowBody,
   type WorkflowStepContext,
 } from "../../src/index.ts";
-import { systemClock } from "../../src/testing/index.ts";
+import { systemClock, virtualClock } from "../../src/testing/index.ts";
 import type { DelayFunction } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type Actor, type Scene, scene } from "../support/scene.ts";
@@ -310,6 +310,29 @@ describe("real time", () => {
       expect(errors.map(String)).toEqual([
         expect.stringContaining('for a second the body has awaited something that is not a step, after step "asked"'),
       ]);
+    }),
+  );
+
+  test(
+    "a body may be quiet for 30 seconds where nothing else is said",
+    played(async ({ actor }) => {
+      const clock = virtualClock();
+      const { begin, runs, errors } = actor({
+        clock,
+        body: async (step) => {
+          await step.do("asked", async () => 1);
+          await new Promise(() => {});
+        },
+      });
+      const runId = await begin();
+      await clock.advance(29_000);
+      expect(await runs.get(runId)).toMatchObject({ status: "running" });
+      expect(errors.map(String)).toEqual([expect.stringContaining("for a second the body has awaited")]);
+      await clock.advance(2_000);
+      expect(await runs.get(runId)).toMatchObject({
+        status: "failed",
+        error: { code: "await_outside_step", stepId: "asked" },
+      });
     }),
   );
 });

@@ -157,43 +157,60 @@ describe(`the failure of a step on ${medium}`, () => {
 
 describe(`an argument of a step on ${medium}`, () => {
   const longest = Number.MAX_SAFE_INTEGER;
-  const refusals: readonly { readonly name: string; readonly ask: (step: WorkflowStep) => Promise<unknown> }[] = [
-    { name: "a time that no Date can hold", ask: (step) => step.sleepUntil("x", longest) },
-    { name: "a time before all Dates", ask: (step) => step.sleepUntil("x", -longest) },
-    { name: "a sleep that no Date can hold", ask: (step) => step.sleep("x", longest) },
-    { name: "a sleep of no number", ask: (step) => step.sleep("x", Number.NaN) },
+  const refusals: readonly {
+    readonly name: string;
+    /** Where the fault is, as the error says. */
+    readonly path: string;
+    readonly ask: (step: WorkflowStep) => Promise<unknown>;
+  }[] = [
+    { name: "a time that no Date can hold", path: "x", ask: (step) => step.sleepUntil("x", longest) },
+    { name: "a time before all Dates", path: "x", ask: (step) => step.sleepUntil("x", -longest) },
+    { name: "a sleep that no Date can hold", path: "x", ask: (step) => step.sleep("x", longest) },
+    { name: "a sleep of no number", path: "x", ask: (step) => step.sleep("x", Number.NaN) },
     {
       name: "a delay that no Date can hold",
+      path: "x.retries.delay",
       ask: (step) => step.do("x", { retries: { limit: 1, delay: longest } }, async () => 1),
     },
     {
       name: "a number of retries that overflows",
+      path: "x.retries.limit",
       ask: (step) => step.do("x", { retries: { limit: Number.MAX_VALUE, delay: 1 } }, async () => 1),
     },
     {
       name: "a timeout that no Date can hold",
+      path: "x.timeout",
       ask: (step) => step.do("x", { timeout: longest }, async () => 1),
     },
-    { name: "an event without a type", ask: (step) => step.waitForEvent("x", { type: undefined as never }) },
-    { name: "an event without options", ask: (step) => step.waitForEvent("x", undefined as never) },
-    { name: "an event whose type is a number", ask: (step) => step.waitForEvent("x", { type: 7 as never }) },
+    {
+      name: "an event without a type",
+      path: "x.type",
+      ask: (step) => step.waitForEvent("x", { type: undefined as never }),
+    },
+    { name: "an event without options", path: "x", ask: (step) => step.waitForEvent("x", undefined as never) },
+    {
+      name: "an event whose type is a number",
+      path: "x.type",
+      ask: (step) => step.waitForEvent("x", { type: 7 as never }),
+    },
     {
       name: "an event whose timeout no Date can hold",
+      path: "x.timeout",
       ask: (step) => step.waitForEvent("x", { type: "word", timeout: longest }),
     },
-    { name: "a name that is no text", ask: (step) => step.waitForApproval(7 as never) },
+    { name: "a name that is no text", path: "name", ask: (step) => step.waitForApproval(7 as never) },
   ];
-  for (const { name, ask } of refusals) {
+  for (const { name, path, ask } of refusals) {
     played(`that is ${name} is refused where it is given, and the body can catch that`, async ({ actor }) => {
       const { start } = actor({
         ...inRealTime,
         body: async (step) =>
           ask(step).then(
             () => "accepted",
-            (error: { code?: unknown }) => error.code,
+            (error: { code?: unknown; path?: unknown }) => [error.code, error.path],
           ),
       });
-      expect(await start()).toMatchObject({ status: "completed", result: "invalid_request" });
+      expect(await start()).toMatchObject({ status: "completed", result: ["invalid_request", path] });
     });
   }
 

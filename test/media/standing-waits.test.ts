@@ -1,9 +1,15 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { intercepted } from "../../src/conformance/faults.ts";
-import { defineGraphSkill, localNotifier, type WorkflowBody } from "../../src/index.ts";
+import {
+  defineCapability,
+  defineGraphSkill,
+  type GraphStep,
+  localNotifier,
+  type WorkflowBody,
+} from "../../src/index.ts";
 import { type ActorOptions, leaseMs, type Scene, tenant, turn, until } from "../support/scene.ts";
-import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { countEvents, headOf, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
 
 const minute = 60_000;
 
@@ -191,22 +197,22 @@ describe(`a pass that comes late to a wait of the pass before on ${medium}`, () 
   });
 });
 
-describe(`waits side by side on ${medium}`, () => {
-  /** A step in flight until it is let go, beside a wait for a word. */
-  const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    const work = { isCalled: false, finish: () => resolve("done") };
-    const body: WorkflowBody = async (step) =>
-      Promise.all([
-        step.do("work", () => {
-          work.isCalled = true;
-          return promise;
-        }),
-        step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
-      ]);
-    return { ...actor({ ...options, body }), work };
-  };
+/** A step in flight until it is let go, beside a wait for a word. */
+const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const work = { isCalled: false, finish: () => resolve("done") };
+  const body: WorkflowBody = async (step) =>
+    Promise.all([
+      step.do("work", () => {
+        work.isCalled = true;
+        return promise;
+      }),
+      step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
+    ]);
+  return { ...actor({ ...options, body }), work };
+};
 
+describe(`waits side by side on ${medium}`, () => {
   played("an event wins over a sleep that is held, at once", async ({ actor }) => {
     const { begin, runs, settled } = actor({
       ...inRealTime,
@@ -384,3 +390,104 @@ describe(`waits side by side on ${medium}`, () => {
     expect(Date.now() - began).toBeLessThan(20_000);
   });
 });
+
+describe(`waits of a graph that end beside a step in flight on ${medium}`, () => {
+  /** A graph with these steps beside one that is in flight until the test ends it. */
+  const besideWork = (actor: Scene["actor"], steps: readonly GraphStep[]) => {
+    const work = Promise.withResolvers<string>();
+    const attempts: number[] = [];
+    const capabilities = [
+      defineCapability({ id: "work", version: "1" }, () => work.promise),
+      defineCapability({ id: "flaky", version: "1" }, async (_input, { attempt }) => {
+        attempts.push(attempt);
+        if (attempt === 1) throw new Error("not yet");
+        return "done";
+      }),
+      defineCapability({ id: "slow", version: "1" }, () => new Promise(() => {})),
+    ];
+    const graph = defineGraphSkill({
+      id: "graph",
+      version: "1",
+      steps: [{ id: "work", uses: "work", dependsOn: [], output: "outputs.work" }, ...steps],
+    });
+    return {
+      ...actor({ ...inRealTime, capabilities, skills: [graph] }),
+      attempts,
+      finish: () => work.resolve("worked"),
+    };
+  };
+
+  played("a retry is made, and what depends on it", async ({ actor }) => {
+    const { begin, runs, settled, attempts, finish } = besideWork(actor, [
+      { id: "flaky", uses: "flaky", dependsOn: [], retries: { limit: 1, delay: 100 } },
+      { id: "then", uses: "flaky", dependsOn: ["flaky"], retries: { limit: 1, delay: 100 } },
+    ]);
+    const runId = await begin({}, "graph");
+    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    expect(attempts).toEqual([1, 2, 1, 2]);
+    expect(await recordedSteps(runs, runId)).toEqual(["flaky", "then"]);
+    finish();
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: { work: "worked" } });
+  });
+
+  played("a sleep ends, and what depends on it is done", async ({ actor }) => {
+    const { begin, runs, settled, finish } = besideWork(actor, [
+      { id: "nap", sleep: 100, dependsOn: [] },
+      { id: "then", sleep: 100, dependsOn: ["nap"] },
+    ]);
+    const runId = await begin({}, "graph");
+    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    expect(await recordedSteps(runs, runId)).toEqual(["nap", "then"]);
+    finish();
+    expect(await settled(runId)).toMatchObject({ status: "completed" });
+  });
+
+  played("a signal's timeout and a step's timeout come", async ({ actor }) => {
+    const { begin, runs, settled, finish } = besideWork(actor, [
+      { id: "word", waitFor: { signal: "word", timeout: 100 }, dependsOn: [], onFailure: "continue" },
+      {
+        ...{ id: "slow", uses: "slow", dependsOn: [], onFailure: "continue" },
+        ...{ timeout: 100, retries: { limit: 0, delay: 0 } },
+      },
+      { id: "then", sleep: 1, dependsOn: ["word", "slow"] },
+    ]);
+    const runId = await begin({}, "graph");
+    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    const recorded = await recordedSteps(runs, runId);
+    expect(new Set(recorded.slice(0, 2))).toEqual(new Set(["word", "slow"]));
+    expect(recorded.slice(2)).toEqual(["then"]);
+    finish();
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: { work: "worked" } });
+    expect((await headOf(runs, runId)).stepResults).toMatchObject({
+      word: { status: "degraded" },
+      slow: { status: "degraded" },
+    });
+  });
+});
+
+// Turns are counted on a medium that takes none of its own.
+if (medium === "memory") {
+  describe("an event that is committed in the same process", () => {
+    played("reaches a step that waits within one turn, beside a step in flight", async ({ actor, store }) => {
+      let commits = 0;
+      const counted = intercepted(store, ({ method }, proceed) => {
+        if (method === "commit") commits++;
+        return proceed();
+      });
+      const { begin, runs, settled, work } = besideWord(actor, { store: counted });
+      const runId = await begin();
+      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
+      for (let n = 0; n < 20; n++) await turn();
+      commits = 0;
+      await runs.signal(runId, { name: "word", payload: "said" });
+      expect(commits).toBe(1);
+      await turn();
+      // The pass has taken the event, and records it.
+      expect(commits).toBe(2);
+      await turn();
+      expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+      work.finish();
+      expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
+    });
+  });
+}
