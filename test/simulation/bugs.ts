@@ -251,7 +251,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/continuation.ts",
     find: "if (!isWaiting || !(isAwaited || isMigrated)) return",
     replace: "if (isWaiting || !isAwaited) return",
-    seed: "planted-8",
+    seed: "planted-7",
   },
   {
     name: "a decision at a gate is forgotten",
