@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { PlantedBug } from "./bugs.ts";
 import { simulate } from "./simulation.ts";
-import { loadSubject } from "./subject.ts";
+import { loadSubject, type Subject } from "./subject.ts";
 
 /** What became of a search for a planted bug. */
 export interface Found {
@@ -34,16 +34,24 @@ export function withBug({ name, file, find, replace, also }: PlantedBug): string
   );
 }
 
-/** Puts a bug into a copy of the implementation, and tries at most so many seeds against that. */
-export async function hunt(bug: PlantedBug, most: number): Promise<Found> {
-  const began = performance.now();
+/** Does something with a copy of the implementation that has the bug in it. */
+export async function planted<T>(bug: PlantedBug, within: (subject: Subject) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "orca-planted-"));
   try {
     for (const part of ["src", "adapters/memory", "package.json"]) {
       cpSync(new URL(part, home), join(folder, part), { recursive: true });
     }
     writeFileSync(join(folder, bug.file), withBug(bug));
-    const subject = await loadSubject(pathToFileURL(`${folder}/`));
+    return await within(await loadSubject(pathToFileURL(`${folder}/`)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Puts a bug into a copy of the implementation, and tries at most so many seeds against that. */
+export function hunt(bug: PlantedBug, most: number): Promise<Found> {
+  const began = performance.now();
+  return planted(bug, async (subject) => {
     const known = bug.seed === undefined ? [] : [bug.seed];
     const seeds = [
       ...known,
@@ -59,9 +67,7 @@ export async function hunt(bug: PlantedBug, most: number): Promise<Found> {
       return { name: bug.name, invariant, message, seed, seeds: index + 1, ms: performance.now() - began };
     }
     return { name: bug.name, seeds: seeds.length, ms: performance.now() - began };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Writes the seeds that found their bugs into `bugs.ts`, where another stands or none, so that the next search begins with them. */

@@ -59,13 +59,25 @@ export async function explain(
     console.log(`seed ${seed}: no promise was broken (${outcome.turns} turns, ${outcome.digest})`);
     return false;
   }
-  const shrunk = await shrink(subject, outcome, ignored);
-  console.log(`\nBroken: ${violation.invariant}\n${shrunk.violation?.message}\nSeed: ${seed}`);
-  console.log(`Skills:\n${shrunk.plan.programs.map((program) => JSON.stringify(program)).join("\n")}`);
-  console.log(`What has to happen:\n${shrunk.plan.items.map(described).join("\n")}`);
-  console.log(`\n${(withLog ? shrunk.lines : shrunk.lines.slice(-60)).join("\n")}`);
-  console.log(`\nAgain: npm run simulate -- --seed ${seed}`);
+  console.log(`\n${await explanation(subject, outcome, { withLog, ignored })}`);
   return true;
+}
+
+/** What breaks a promise, with as little around it as can be, and the command that repeats it. */
+export async function explanation(
+  subject: Subject,
+  outcome: Outcome,
+  { withLog, ignored }: { readonly withLog: boolean; readonly ignored: ReadonlySet<string> },
+): Promise<string> {
+  const { seed, violation } = outcome;
+  const shrunk = await shrink(subject, outcome, ignored);
+  return [
+    `Broken: ${violation?.invariant}\n${shrunk.violation?.message}\nSeed: ${seed}`,
+    `Skills:\n${shrunk.plan.programs.map((program) => JSON.stringify(program)).join("\n")}`,
+    `What has to happen:\n${shrunk.plan.items.map(described).join("\n")}`,
+    `\n${(withLog ? shrunk.lines : shrunk.lines.slice(-60)).join("\n")}`,
+    `\nAgain: npm run simulate -- --seed ${seed}`,
+  ].join("\n");
 }
 
 const mostTries = 300;
