@@ -54,7 +54,7 @@ export interface RuntimeOptions {
    * with the number of steps in flight, whose results are still to be committed. Default: never.
    */
   readonly isSpent?: (steps: number) => boolean;
-  /** The largest state that is stored, in bytes of its JSON. Default 64 MiB. */
+  /** The largest state that is stored, in bytes of its JSON. Default 32 MiB. */
   readonly maxStateBytes?: number;
   /**
    * The most values in a state that is stored: each array, object, string, number, boolean and null counts. Default
@@ -252,7 +252,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const observed = instrumentation?.store ?? store;
   const admission = quota && guardOf(quota)(observed, clock.now);
   const host: Host = {
-    maxStateBytes: 64 * 1024 * 1024,
+    maxStateBytes: 32 * 1024 * 1024,
     maxStateValues: 500_000,
     leaseMs: 30_000,
     holdMs: 5_000,

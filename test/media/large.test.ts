@@ -82,7 +82,7 @@ describe("a state over the limit", () => {
       ]) {
         expect(await refusalOf(attempt)).toMatchObject({
           code: "too_large",
-          message: expect.stringContaining(`more than ${maxStateBytes} bytes`),
+          message: expect.stringContaining(`${maxStateBytes} bytes`),
         });
       }
       expect(counts.calls.commit).toBe(0);

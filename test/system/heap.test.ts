@@ -31,3 +31,19 @@ test("no request within the default limits, and none beyond them, ends a process
     ["five at once: members", 201, undefined],
   ]);
 });
+
+test("states that steps grow to the default bounds are read, resumed and forked in 128 MB", {
+  timeout: 300_000,
+}, async () => {
+  const script = ["--max-old-space-size=128", "test/support/heap-growth-process.ts"];
+  const { stdout } = await promisify(execFile)(process.execPath, script);
+  const outcomes = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { skillId: string; steps: number; ends: readonly string[] });
+  expect(outcomes.map(({ skillId }) => skillId)).toEqual(["texts of 4 MiB", "texts of 8 MiB", "many values"]);
+  for (const { steps, ends } of outcomes) {
+    expect(steps).toBeGreaterThan(2);
+    expect(ends).toEqual(["too_large", "too_large", "too_large"]);
+  }
+});
