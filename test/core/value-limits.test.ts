@@ -19,14 +19,18 @@ const huge = { doubled: () => doubled(40), repeated, bytes, "a map": () => new M
 
 const limits = { maxStateBytes: 8_000_000, maxStateValues: 100_000 };
 
-/** The error that the call ends with. If what it stands for were made first, the process would end for want of memory. */
+/** The error that the call ends with, and that it ended long before what it stands for was made. */
 async function refusal(call: () => unknown): Promise<Pick<DurableError, "code" | "path" | "message">> {
+  const began = process.cpuUsage();
   const error = await Promise.resolve()
     .then(call)
     .then(
       () => new Error("it was accepted"),
       (error: DurableError) => error,
     );
+  const { user, system } = process.cpuUsage(began);
+  // Microseconds of CPU. Making it all would take many times as long, if it did not end the process.
+  expect(user + system).toBeLessThan(3_000_000);
   const { code, path = "", message } = error as DurableError;
   return { code, path, message };
 }
