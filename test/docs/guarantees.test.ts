@@ -18,3 +18,21 @@ test("the table of invariants has each one that the simulator judges, and no oth
   for (const row of table.split("\n").slice(1, -1))
     expect(row.split("|").map((cell) => cell.trim().length > 2)).toEqual([false, true, true, true, false]);
 });
+
+test("each promise names the invariants that search it, or says why there is none", () => {
+  const [, promises = ""] = /\n\| promise \|.*\n\|[-|]+\n((?:\|.*\n)+)/.exec(page) ?? [];
+  const [, invariants = ""] = /\n\| invariant \|.*\n((?:\|.*\n)+)/.exec(page) ?? [];
+  const known = new Set([...invariants.matchAll(/^\|([^|]+)\|/gm)].flatMap(([, cell = ""]) => namesIn(cell)));
+  const rows = promises.trim().split("\n");
+  expect(rows.length).toBeGreaterThan(20);
+  for (const row of rows) {
+    const [, promise = "", , , searched = ""] = row.split("|");
+    const names = namesIn(searched);
+    expect([promise, names.filter((name) => !known.has(name))]).toEqual([promise, []]);
+    if (names.length === 0) expect([promise, searched]).toEqual([promise, expect.stringMatching(/^ none: .{10,}/)]);
+  }
+});
+
+function namesIn(cell: string): readonly string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+}
