@@ -80,7 +80,7 @@ for (const [name, inputs] of Object.entries(sideBySide)) {
     Array.from({ length: 5 }, async () => {
       const ask = () => busy.fetch(new Request("http://home/v1/runs", { method: "POST", body }));
       let answer = await ask();
-      // On a slow machine one of them has no turn within ten seconds, and asks again as it is told to.
+      // On a slow machine one of them has no turn within ten seconds, and asks again, as its error says.
       for (let again = 0; answer.status === 429 && again < 20; again++) {
         await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(answer.headers.get("retry-after"))));
         answer = await ask();
