@@ -264,7 +264,8 @@ function nestedTooDeep(path: string): DurableError {
   return invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
 }
 
-function tooManyValues(path: string, values: number, maxValues: number): DurableError {
+/** The error for more values than are allowed. */
+export function tooManyValues(path: string, values: number, maxValues: number): DurableError {
   const problem = `too many values: ${values}, at most ${maxValues} are allowed`;
   return invalidRequest(path, problem, { hint: tooLargeHint }, "too_large");
 }

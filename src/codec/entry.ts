@@ -1,11 +1,23 @@
-import { DurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { type Json, type JsonObject, located, present } from "../json.ts";
 import { type CheckpointRecord, stateSnapshotRef } from "../record/checkpoint.ts";
 import { eventTypes, type NewEvent, type RunEvent } from "../record/event.ts";
 import type { EntryRow } from "../store.ts";
-import { id, list, optionalText, record, requiredText, sparse, textList, values, word } from "./fields.ts";
-import { bodyFormat, readBody } from "./run.ts";
+import { anyJson, applyDelta, changeOf } from "./delta.ts";
+import {
+  type Field,
+  id,
+  list,
+  optionalText,
+  record,
+  requiredText,
+  sparse,
+  text,
+  textList,
+  values,
+  word,
+} from "./fields.ts";
+import { bodyFormat, readBody, readStored } from "./run.ts";
 import { decodeValue } from "./values.ts";
 
 const checkpointRecord = record<CheckpointRecord>("required", {
@@ -22,10 +34,6 @@ const newEvent = record<NewEvent>("required", {
   at: requiredText,
   payload: values,
 });
-const newEvents = list(newEvent);
-const traceIdField = sparse(requiredText);
-const sparseCheckpoint = sparse(checkpointRecord);
-
 /** One commit of a run's history. */
 export interface Entry {
   readonly revision: number;
@@ -35,30 +43,62 @@ export interface Entry {
   readonly checkpoint?: CheckpointRecord;
 }
 
-/** The body of an entry's row. */
-export function writeEntryBody(entry: Omit<Entry, "revision">): string {
-  const { nonce, traceId, events, checkpoint } = entry;
-  return JSON.stringify({
-    format: bodyFormat,
-    nonce,
-    trace_id: located("trace_id", (path) => traceIdField.write(traceId, path)),
-    events: located("events", (path) => newEvents.write(events as readonly NewEvent[], path)) ?? [],
-    checkpoint: located("checkpoint", (path) => sparseCheckpoint.write(checkpoint, path)),
-  });
+/** All but the revision, which is in the row's key. */
+const storedEntry = record<Omit<Entry, "revision">>("required", {
+  nonce: text(""),
+  traceId: sparse(requiredText),
+  events: list(newEvent) as Field<Entry["events"]>,
+  checkpoint: sparse(checkpointRecord),
+});
+
+/**
+ * The body of an entry's row: what its parts have in common, and how it differs from the usual entry with these parts. So
+ * what follows from the checkpoint is not written twice: that it was saved, and that its step started and completed.
+ */
+export function writeEntryBody(value: Omit<Entry, "revision">): string {
+  const whole = located("", (path) => storedEntry.write(value, path)) as JsonObject;
+  const { nonce, trace_id, ...entry } = whole as JsonObject & EntryJson;
+  const { checkpoint, events } = entry;
+  const { checkpoint_id, kind, created_at, step_id, run_id } = checkpoint ?? {};
+  const [first] = events;
+  const { uses, attempt } = first?.payload ?? {};
+  const { latency_ms } = events.at(-2)?.payload ?? {};
+  const parts = [checkpoint_id, kind, created_at, step_id, uses, attempt, latency_ms, first?.at];
+  const common = checkpoint && parts.map((part = null) => part);
+  const delta = changeOf(anyJson, usualEntry(run_id as string, common), entry)?.delta;
+  return JSON.stringify({ format: bodyFormat, nonce, trace_id, common, delta });
+}
+
+interface EntryJson {
+  readonly events: readonly { readonly at: string; readonly payload: JsonObject }[];
+  readonly checkpoint?: JsonObject;
+}
+
+/** Fresh at every call. */
+function usualEntry(run_id: string, common: readonly Json[] | undefined): Json {
+  if (common === undefined) return { events: [] };
+  const [checkpoint_id, kind, created_at, step_id, uses, attempt, latency_ms, at] = common as Json[];
+  const event = (type: string, at: unknown, payload: unknown) => ({ type, at, payload });
+  const ended = { step_id, uses, status: "completed", attempts: attempt, latency_ms };
+  return {
+    events: [
+      ...(kind === "step_completed"
+        ? [event("step.started", at, { step_id, uses, attempt }), event("step.completed", created_at, ended)]
+        : []),
+      event("checkpoint.saved", created_at, { checkpoint_id, kind }),
+    ],
+    checkpoint: { checkpoint_id, run_id, step_id, kind, created_at, pending_writes: [] },
+  } as Json;
 }
 
 /** @throws `corrupt_data`, `unsupported_version`. */
-export function readEntry(row: EntryRow): Entry {
-  const place = `entry ${row.revision} of run "${row.runId}"`;
-  return readBody(row.body, place, ({ nonce, trace_id, events, checkpoint }) => ({
-    revision: row.revision,
-    nonce: nonce as string,
-    events: newEvents.read(events, "events") as readonly NewEvent<Json>[],
-    ...present({
-      traceId: traceIdField.read(trace_id, "trace_id"),
-      checkpoint: sparseCheckpoint.read(checkpoint, "checkpoint"),
-    }),
-  }));
+export function readEntry({ runId, revision, body }: EntryRow): Entry {
+  return readBody(body, `entry ${revision} of run "${runId}"`, ({ format, common, delta, ...rest }) => {
+    const entry = usualEntry(runId, common as readonly Json[] | undefined);
+    const whole = delta === undefined ? entry : applyDelta(entry, delta);
+    const { nonce, traceId, events, checkpoint } = storedEntry.read({ ...(whole as JsonObject), ...rest }, "");
+    return { revision, nonce, events, ...present({ traceId, checkpoint }) };
+  });
 }
 
 /**
@@ -87,9 +127,5 @@ export function runEvents(runId: RunId, entry: Entry): readonly RunEvent[] {
 }
 
 function payloadOf({ payload }: NewEvent<Json>, place: string): RunEvent["payload"] {
-  try {
-    return decodeValue(payload, "payload") as RunEvent["payload"];
-  } catch (cause) {
-    throw new DurableError("corrupt_data", `${place} cannot be read`, { cause });
-  }
+  return readStored(place, () => decodeValue(payload, "payload") as RunEvent["payload"]);
 }

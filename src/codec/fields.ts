@@ -1,4 +1,5 @@
-import { invalidRequest } from "../errors.ts";
+import { aCount, aFlag, aNumber, aText, aTime, type Kind, oneOf } from "../argument.ts";
+import { invalidRequest, shown } from "../errors.ts";
 import { at, getOwn, isJsonObject, type Json, type JsonObject, type Path, setOwn } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import type { Part } from "./delta.ts";
@@ -23,16 +24,12 @@ type Row<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 type Known<T> = Omit<T, "unknownFields">;
 
 function expected(path: Path, what: string, found: unknown): Error {
-  if (found === undefined) return invalidRequest(path, "is missing");
-  const kind = found === null ? "null" : Array.isArray(found) ? "an array" : typeof found;
-  // If another number was expected, the number itself is shown: its type is not the fault.
-  const isOtherNumber = typeof found === "number" && /number|time/.test(what);
-  return invalidRequest(path, `expected ${what}, not ${isOtherNumber ? found : kind}`);
+  return invalidRequest(path, found === undefined ? "is missing" : `expected ${what}, not ${shown(found)}`);
 }
 
-function plain<T extends Json>(what: string, is: (json: unknown) => json is T, missing: T | undefined): Field<T> {
+function plain<T extends Json>([what, fits]: Kind, missing?: T): Field<T> {
   const checked = (value: unknown, path?: Path): T => {
-    if (is(value)) return value;
+    if (fits(value)) return ofKind<T>(value);
     throw expected(path, what, value);
   };
   return {
@@ -42,24 +39,22 @@ function plain<T extends Json>(what: string, is: (json: unknown) => json is T, m
   };
 }
 
-/** The last and the first time that a Date can hold, in milliseconds around 1970. */
-const maxTime = 8.64e15;
+// The kinds below are each of the type of their field.
+function ofKind<T>(value: unknown): T {
+  return value as T;
+}
 
-const isText = (json: unknown): json is string => typeof json === "string";
-const isNumber = (json: unknown): json is number => Number.isFinite(json);
-const isCount = (json: unknown): json is number => Number.isSafeInteger(json) && (json as number) >= 0;
-const isTime = (json: unknown): json is number => isNumber(json) && Math.abs(json) <= maxTime;
-const isBoolean = (json: unknown): json is boolean => typeof json === "boolean";
+const aFinite = aNumber("a number", Number.isFinite);
 
 /** A string that must be there. */
-export const requiredText = plain("a string", isText, undefined);
-const requiredNumber = plain("a number", isNumber, undefined);
+export const requiredText = plain<string>(aText);
+const requiredNumber = plain<number>(aFinite);
 /** A time in milliseconds. */
-export const requiredTime = plain("a time in milliseconds that a Date can hold", isTime, undefined);
-export const text = (missing: string): Field<string> => plain("a string", isText, missing);
-export const number = (missing: number): Field<number> => plain("a number", isNumber, missing);
+export const requiredTime = plain<number>(aTime);
+export const text = (missing: string): Field<string> => plain(aText, missing);
+export const number = (missing: number): Field<number> => plain(aFinite, missing);
 /** A count. */
-export const count = plain("a whole number of at least 0", isCount, 0);
+export const count = plain<number>(aCount(0), 0);
 
 /** A part that may be absent: `undefined` in code, and written as `none`. */
 function orAbsent(none: null | undefined) {
@@ -77,13 +72,12 @@ export const sparse = orAbsent(undefined);
 
 export const optionalText = nullable(requiredText);
 export const optionalNumber = nullable(requiredNumber);
-export const boolean = plain("a boolean", isBoolean, undefined);
+export const boolean = plain<boolean>(aFlag);
 export const optionalBoolean = nullable(boolean);
 
 /** A word of a closed set. */
 export function word<T extends string>(words: readonly T[]): Field<T> {
-  const is = (json: unknown): json is T => (words as readonly unknown[]).includes(json);
-  return plain(`one of ${words.join(", ")}`, is, undefined);
+  return plain<T>(oneOf(words));
 }
 
 /** A string that a parser turns into a branded id. */
@@ -102,9 +96,9 @@ export const value: Field<unknown> = {
 export const values: Field<Fields> = {
   read(json, path) {
     if (json === undefined) return {};
-    if (!isJsonObject(json)) throw expected(path, "an object", json);
-    for (const [key, item] of Object.entries(json)) parseEncoded(item, at(path, key));
-    return json;
+    const fields = expectObject(json as JsonObject, path);
+    for (const [key, item] of Object.entries(fields)) parseEncoded(item, at(path, key));
+    return fields;
   },
   write: (fields, path) => expectObject(fields, path) as JsonObject,
   map: (fields, path, form) => mapEntries(expectObject(fields, path), (item, key) => form(item, at(path, key))),
@@ -118,18 +112,14 @@ function expectObject<T extends object>(value: T, path: Path): T {
 /** {@link values} that are required. */
 export const requiredValues: Field<Fields> = {
   ...values,
-  read(json, path) {
-    if (json === undefined) throw invalidRequest(path, "is missing");
-    return values.read(json, path);
-  },
+  read: (json, path) => values.read(expectObject(json as JsonObject, path), path),
 };
 
 export function list<T>(item: Field<T>): Field<readonly T[]> {
   return {
     read(json, path) {
       if (json === undefined) return [];
-      if (!Array.isArray(json)) throw expected(path, "an array", json);
-      return (json as readonly Json[]).map((each, index) => item.read(each, at(path, index)));
+      return expectArray(json as readonly Json[], path).map((each, index) => item.read(each, at(path, index)));
     },
     // `Array.from`, not `map`, which passes over the holes of an array.
     write: (items, path) =>
@@ -153,8 +143,7 @@ export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
   return {
     read(json, path) {
       if (json === undefined) return {};
-      if (!isJsonObject(json)) throw expected(path, "an object", json);
-      return mapEntries(json, (each, key) => item.read(each, at(path, key)));
+      return mapEntries(expectObject(json as JsonObject, path), (each, key) => item.read(each, at(path, key)));
     },
     write: (items, path) =>
       mapEntries(expectObject(items, path), (each, key) => item.write(each, at(path, key)) ?? null),
@@ -186,9 +175,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
   const known = new Set(rows.map(([, name]) => name));
   return {
     read(json, path) {
-      if (json === undefined && missing === "required") throw invalidRequest(path, "is missing");
-      const object = json === undefined ? {} : json;
-      if (!isJsonObject(object)) throw expected(path, "an object", object);
+      const object = expectObject((json === undefined && missing === "default" ? {} : json) as JsonObject, path);
       const result: Record<string, unknown> = {};
       for (const [property, name, field] of rows) {
         const part = field.read(getOwn(object, name), at(path, name));

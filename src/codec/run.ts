@@ -185,8 +185,11 @@ export function decodeRun(value: Run<Json>): Run {
   return run.map(value, "run", (json, path) => decodeValue(json as Json, path));
 }
 
-/** The format number in every body that this version writes; bodies with a larger number are rejected. */
-export const bodyFormat = 1;
+/**
+ * The format number in every body that this version writes; bodies with a larger number are rejected. In format 1 nothing
+ * was left out.
+ */
+export const bodyFormat = 2;
 
 /** The body of a run's row. `nonce` identifies the commit that wrote it. */
 export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
@@ -228,15 +231,28 @@ export function writeTombstone(nonce: string): string {
  * @throws `unsupported_version` for a newer format, `corrupt_data` for a body that cannot be read; both name the place.
  */
 export function readBody<T>(body: string, place: string, read: (fields: JsonObject) => T): T {
-  try {
-    const json = JSON.parse(body) as Json;
-    if (!isJsonObject(json) || typeof json.format !== "number") throw new Error("the body has no format number");
-    if (json.format > bodyFormat) {
-      throw new DurableError("unsupported_version", `${place} was written by a newer version (format ${json.format})`);
-    }
+  return readStored(place, () => {
+    const json = JSON.parse(body) as JsonObject;
+    checkFormat(json.format);
     return read(json);
+  });
+}
+
+/** @throws `unsupported_version` for a newer format. */
+export function checkFormat(format: unknown): void {
+  if (typeof format !== "number") throw new Error("expected a format number");
+  if (format > bodyFormat) throw new DurableError("unsupported_version", `unsupported format ${format}`);
+}
+
+/** What is read. @throws `unsupported_version` or `corrupt_data`; both name the place. */
+export function readStored<T>(place: string, read: () => T): T {
+  try {
+    return read();
   } catch (cause) {
-    if (isDurableError(cause, "unsupported_version")) throw cause;
-    throw new DurableError("corrupt_data", `${place} cannot be read`, { cause });
+    if (!isDurableError(cause, "unsupported_version")) {
+      throw new DurableError("corrupt_data", `${place} cannot be read`, { cause });
+    }
+    const { code, message } = cause;
+    throw new DurableError(code, `${place} was written by a newer version: ${message}`, { cause });
   }
 }

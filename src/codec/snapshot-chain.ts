@@ -3,24 +3,20 @@ import {
   getOwn,
   isJsonObject,
   type Json,
-  jsonEqual,
+  type JsonObject,
   parseJson,
   setOwn,
   sizeOf,
-  textSize,
+  tooManyValues,
   utf8Length,
 } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyDelta } from "./delta.ts";
-import { deltaOf, isDelta, type StateSize } from "./snapshot.ts";
-import { readState, writeState } from "./state.ts";
+import { applyStored, deltaOf, emptyStateJson, type StateSize } from "./snapshot.ts";
+import { readState } from "./state.ts";
 
 /** A snapshot that can be read. */
 export interface CheckedSnapshot {
-  /** The body to store. */
-  readonly body: string;
-  /** `undefined` if it was not looked at. */
-  readonly skillId?: string;
+  readonly skillId: string;
   /** The size of the state; `undefined` if it was not counted. */
   readonly size?: StateSize;
   /** The levels of nesting of its content. */
@@ -48,41 +44,30 @@ export class SnapshotChain {
 
   /** @throws `corrupt_data`, `invalid_request`, `too_large` or `unsupported_version` if the snapshot cannot be read. */
   add(row: SnapshotRow, isKeyframe: boolean): CheckedSnapshot {
+    if (isKeyframe) {
+      this.#json = emptyStateJson();
+      this.#revision = this.#bytes = this.#stateBytes = 0;
+    }
     try {
-      return isKeyframe ? this.#keyframe(row) : this.#delta(row);
+      return this.#add(row);
     } catch (cause) {
       if (isDurableError(cause)) throw cause;
       throw new DurableError("corrupt_data", cause instanceof Error ? cause.message : String(cause), { cause });
     }
   }
 
-  // A state that leaves out fields is completed, since the deltas that follow do not mention defaults.
-  #keyframe(row: SnapshotRow): CheckedSnapshot {
-    const given = parseJson(row.body, "state", this.#maxValues);
-    if (isDelta(given)) throw new DurableError("corrupt_data", "expected a keyframe, not a delta");
-    const state = readState(given);
-    const whole = writeState(state);
-    const isWhole = jsonEqual(given, whole);
-    const body = isWhole ? row.body : JSON.stringify(whole);
-    const { depth, ...size } = textSize(body);
-    this.#json = isWhole ? given : whole;
-    this.#revision = row.revision;
-    this.#bytes = this.#stateBytes = size.bytes;
-    return { body, skillId: state.skillId, size, depth };
-  }
-
-  #delta(row: SnapshotRow): CheckedSnapshot {
+  #add(row: SnapshotRow): CheckedSnapshot {
     const { body, revision } = row;
     // An instruction takes more values than the change that it describes, and the state bounds what it may leave.
     parseJson(body, "state", 4 * this.#maxValues);
     const delta = deltaOf(row, this.#revision);
     this.#revision = revision;
-    if (delta !== null) this.#json = applyDelta(this.#json, delta);
-    const size = this.#countedSize(utf8Length(body));
-    if (delta === null) return { body, ...size, depth: 0 };
-    const changed = changedPart(this.#json, delta, 0);
-    const { skillId } = readState(changed);
-    return { body, skillId, ...size, depth: textSize(JSON.stringify(changed)).depth };
+    const parts = partsOf(delta, this.#maxValues);
+    this.#json = applyStored(this.#json, delta);
+    const changed = parts.map((part) => changedPart(this.#json, part, 0));
+    const [skillId = ""] = changed.map((part) => readState(part).skillId);
+    const depth = Math.max(...changed.map((part) => sizeOf(part).depth));
+    return { skillId, ...this.#countedSize(utf8Length(body)), depth };
   }
 
   // A load reads at most twice the state. The state is counted only where the deltas could exceed that by far, so that
@@ -97,6 +82,22 @@ export class SnapshotChain {
   }
 }
 
+/** The values of a step's result, and of its part of the trace: those that may be left out where it is stored. */
+const resultValues = 27;
+
+/** The changes of a stored delta, as deltas of the ORCA v1 form; of those that follow from results, the ones of other parts. */
+function partsOf(stored: Json, maxValues: number): readonly Json[] {
+  const [kind, results, rest] = (stored ?? unchanged) as readonly Json[];
+  if (kind !== "r") return [stored ?? unchanged];
+  // Before anything is built from it: a few bytes of text stand for many times that in memory.
+  const values = Object.keys(results as JsonObject).length * resultValues;
+  if (values > maxValues) throw tooManyValues("state", values, maxValues);
+  const ended = { step_results: ["o", results as Json, {}, []], trace: ["o", { metrics: null }, {}, []] };
+  return [["o", {}, ended, []], ...partsOf(rest as Json, maxValues)];
+}
+
+const unchanged: Json = ["o", {}, {}, []];
+
 /**
  * The changes of a delta, each in its place: the fields of a state, the members of a field, the items of a list. Deeper
  * changes come as whole values.
@@ -106,10 +107,9 @@ function changedPart(json: Json, delta: Json, level: number): Json {
   if (kind === "a" && Array.isArray(json)) return third ?? null;
   if (kind === "e" && Array.isArray(json)) return [(json as readonly Json[])[Number(first)] ?? null];
   if (kind !== "o" || level > 1 || !isJsonObject(json)) return json;
-  const part: Record<string, Json> = {};
   // Without these two fields a value is not a state.
-  if (level === 0 && json.skill_id !== undefined) part.skill_id = json.skill_id;
-  if (level === 0 && json.inputs !== undefined) part.inputs = {};
+  const { skill_id, inputs } = json;
+  const part: Record<string, Json> = level > 0 ? {} : ({ skill_id, inputs: inputs && {} } as JsonObject);
   for (const key of Object.keys(first as object)) setOwn(part, key, getOwn(json, key) as Json);
   for (const [key, inner] of Object.entries(second as Readonly<Record<string, Json>>)) {
     setOwn(part, key, changedPart(getOwn(json, key) as Json, inner, level + 1));

@@ -148,6 +148,9 @@ export const executionState = record<ExecutionState>("required", {
   updatedAt: optionalText,
 });
 
+/** A step's result of defaults. */
+export const emptyResult = stepResult.write(stepResult.read({}, "")) as JsonObject;
+
 /**
  * The state of a run in which nothing has happened yet: every field that may be missing takes its default.
  */

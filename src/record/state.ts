@@ -151,27 +151,34 @@ export function isSettled(result: StepResult<unknown> | undefined): boolean {
 
 /** The state with a step's result added to its results and its trace. */
 export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, now: number): ExecutionState<V> {
-  const { stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs } = result;
-  const traced = {
-    stepId,
-    capabilityId: uses,
-    status,
-    reads,
-    writes,
-    ...present({ startedAt, endedAt: finishedAt, latencyMs }),
-  };
-  const { metrics } = state.trace;
+  return withEnded(state, withMember(state.stepResults, result.stepId, result), [result], isoTime(now));
+}
+
+/** The state with these results of steps, of which the last ones have just ended. */
+export function withEnded<V>(
+  state: ExecutionState<V>,
+  stepResults: ExecutionState<V>["stepResults"],
+  ended: readonly StepResult<V>[],
+  updatedAt: string | undefined,
+): ExecutionState<V> {
+  const { steps, metrics } = state.trace;
+  const traced = ended.map(({ stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs }) =>
+    present({ stepId, capabilityId: uses, status, reads, writes, startedAt, endedAt: finishedAt, latencyMs }),
+  );
   return {
     ...state,
-    stepResults: withMember(state.stepResults, stepId, result),
+    stepResults,
     trace: {
       ...state.trace,
-      steps: state.trace.steps.concat([traced]),
-      metrics: { ...metrics, stepCount: metrics.stepCount + 1, elapsedMs: metrics.elapsedMs + (latencyMs ?? 0) },
+      steps: steps.concat(traced),
+      metrics: {
+        ...metrics,
+        stepCount: metrics.stepCount + ended.length,
+        elapsedMs: ended.reduce((sum, { latencyMs = 0 }) => sum + latencyMs, metrics.elapsedMs),
+      },
     },
-    iteration: state.iteration + 1,
-    currentStep: stepId,
-    updatedAt: isoTime(now),
+    iteration: state.iteration + ended.length,
+    ...present({ currentStep: ended.at(-1)?.stepId, updatedAt }),
   };
 }
 

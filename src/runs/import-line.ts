@@ -118,7 +118,7 @@ export class ImportLines {
           `expected a state of skill "${record.run.skillId}", the skill of the run`,
         );
       }
-      return { ...entry, snapshot: checked.body };
+      return { ...entry, snapshot };
     });
   }
 

@@ -40,7 +40,7 @@ const damages: readonly (readonly [string, (before: string) => string, string])[
   ["of another shape", () => "[]", "corrupt_data"],
   ["with a field of a wrong type", (before) => before.replace('"thread_id":null', '"thread_id":42'), "corrupt_data"],
   ["without its record", () => '{"format":1,"nonce":"n"}', "corrupt_data"],
-  ["of a newer version", (before) => before.replace('"format":1', '"format":99'), "unsupported_version"],
+  ["of a newer version", (before) => before.replace('"format":2', '"format":99'), "unsupported_version"],
 ];
 
 describe.each(damages)("a row that is %s", (_what, damage, code) => {
@@ -105,15 +105,20 @@ const two = defineSkill({
   run: async (step) => `${await step.do("one", async () => "1")}${await step.do("two", async () => "2")}`,
 });
 
+/** The body of an entry with one more event. */
+function withEvent(body: string, event: JsonObject): string {
+  return JSON.stringify({ ...JSON.parse(body), delta: ["o", {}, { events: ["a", 0, 0, [event]] }, []] });
+}
+
 describe.each([
   ["cut off", (before: string) => before.slice(0, 20), "corrupt_data"],
-  ["with an unknown event", (before: string) => before.replace('"type":"', '"type":"x'), "corrupt_data"],
+  ["with an unknown event", (before: string) => withEvent(before, { type: "x", at: "", payload: {} }), "corrupt_data"],
   [
     "with a malformed value",
-    (before: string) => before.replace('"payload":{', '"payload":{"x":{"$durable":1},'),
+    (before: string) => withEvent(before, { type: "step.failed", at: "", payload: { x: { $durable: 1 } } }),
     "corrupt_data",
   ],
-  ["of a newer version", (before: string) => before.replace('"format":1', '"format":99'), "unsupported_version"],
+  ["of a newer version", (before: string) => before.replace('"format":2', '"format":99'), "unsupported_version"],
 ] as const)("a history entry that is %s", (_what, damage, code) => {
   async function damaged() {
     const store = memoryStore();

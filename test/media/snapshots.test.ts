@@ -50,11 +50,11 @@ const budget = 1.2;
 const kilobyte = "é".repeat(512);
 
 /** Grows by a kilobyte and a little more at each of its steps. */
-const growing = defineSkill<{ steps: number }>({
+const growing = defineSkill<{ steps: number; text: string }>({
   id: "growing",
   version: "1",
-  run: async (step, { steps }) => {
-    for (let number = 1; number <= steps; number++) await step.do(`step ${number}`, async () => kilobyte);
+  run: async (step, { steps, text }) => {
+    for (let number = 1; number <= steps; number++) await step.do(`step ${number}`, async () => text);
   },
 });
 
@@ -69,12 +69,12 @@ const stoppedClock: Clock = {
 };
 
 /** What a growing run has written and holds in the end. */
-async function grow(stage: Stage, store: Store, steps: number) {
+async function grow(stage: Stage, store: Store, steps: number, text = kilobyte) {
   const counting = countingStore(store);
   const runtime = stage.runtime({ store: counting, skills: [growing], executor: "grower", clock: stoppedClock });
   const runs = runtime.for(stage.tenant);
-  const runId = `growing ${steps}`;
-  await runs.start({ skillId: "growing", runId, inputs: { steps } });
+  const runId = `growing ${steps} by ${text.length}`;
+  await runs.start({ skillId: "growing", runId, inputs: { steps, text } });
   await runtime.idle();
   expect((await runs.get(runId)).status).toBe("completed");
   const written = counting.counts.snapshotBytesWritten;
@@ -219,6 +219,33 @@ describe("what is stored of a growing run", () => {
       })(),
   );
 
+  test.each([
+    [100, kilobyte.length * 2, 1.5 * 1024],
+    [400, kilobyte.length * 2, 1.5 * 1024],
+    [1_600, kilobyte.length * 2, 1.5 * 1024],
+    [400, 10, 450],
+  ])(
+    "of %i steps that return %i bytes is in all bodies at most %i bytes for each",
+    { timeout: 300_000 },
+    (steps, bytes, most) =>
+      on(async (stage) => {
+        const { store, tenant } = stage;
+        const { runId, head } = await grow(stage, store, steps, "é".repeat(bytes / 2));
+        const row = await store.getRun(tenant, runId);
+        let stored = bytesOf(row?.body ?? "");
+        for (let after = 0, isMore = true; isMore; ) {
+          const entries = await store.listEntries(tenant, runId, { after, limit: 500 });
+          for (const { body } of entries) stored += bytesOf(body);
+          after = entries.at(-1)?.revision ?? 0;
+          isMore = entries.length === 500;
+        }
+        for (const { body } of await store.getSnapshots(tenant, runId, 0, Number.MAX_SAFE_INTEGER))
+          stored += bytesOf(body);
+        expect(stored / steps).toBeLessThanOrEqual(most);
+        expect(head).not.toBe("");
+      })(),
+  );
+
   test(
     "from outside is deltas as well",
     on(async ({ store, tenant, runtime }) => {
@@ -290,11 +317,10 @@ describe("what is stored of a growing run", () => {
       for (let number = 1; number <= 40; number++) {
         await saveCheckpoint(runs, "r", { checkpointId: `c${number}`, kind: "k", state: state({ number }) });
       }
-      for (const { keyframe = 0, revision } of await chainOf(stage, "r")) {
+      for (const { keyframe = 0, revision, checkpointId } of await chainOf(stage, "r")) {
         const rows = await store.getSnapshots(tenant, "r", keyframe, revision);
         const [first = 0, ...deltas] = rows.map(({ body }) => bytesOf(body));
-        // All these states are of the same size, but for a digit.
-        expect(deltas.length * 256).toBeLessThanOrEqual(first + 2);
+        expect(first + deltas.length * 256).toBeLessThanOrEqual(2 * (await stateBytes(runs, "r", checkpointId)));
       }
     }),
   );
@@ -449,13 +475,17 @@ describe("a damaged chain", () => {
     [
       "whose keyframe is of a newer format",
       0,
-      (at) => edited(at, (json) => ({ ...json, _checkpoint_version: 2 })),
+      (at) => edited(at, (json) => ({ ...json, _checkpoint_version: 3 })),
       besides("unsupported_version", ...wholeFirst),
     ],
     [
       "whose keyframe is of a newer state",
       0,
-      (at) => edited(at, (json) => ({ ...json, state_version: "2.0.0" })),
+      (at) =>
+        edited(at, ({ delta, ...json }) => {
+          const [kind, set, ...rest] = delta as [Json, JsonObject, ...Json[]];
+          return { ...json, delta: [kind, { ...set, state_version: "2.0.0" }, ...rest] };
+        }),
       besides("unsupported_version", ...wholeFirst),
     ],
     ["with a missing link", 1, dropped, besides("corrupt_data", ...fromSecond)],
@@ -493,7 +523,7 @@ describe("a damaged chain", () => {
     [
       "with a link of a newer format",
       1,
-      (at) => edited(at, (json) => ({ ...json, _delta_version: 2 })),
+      (at) => edited(at, (json) => ({ ...json, _delta_version: 3 })),
       besides("unsupported_version", ...fromSecond),
     ],
   ])("%s loses what stands on it, by name, and nothing else", (_what, link, damage, expected) =>
@@ -671,7 +701,7 @@ if (isThorough) {
       let stored = 0;
       for (const { revision, body } of await store.getSnapshots(tenant, runId, 0, Number.MAX_SAFE_INTEGER)) {
         stored += bytesOf(body);
-        const isKeyframe = !body.startsWith('{"_delta_version"');
+        const isKeyframe = body.includes('"base":0,');
         if (isKeyframe && revision > 20) expect(stored / bytesOf(body), `at ${revision}`).toBeLessThanOrEqual(budget);
       }
       expect(stored).toBe(written);

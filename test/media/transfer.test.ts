@@ -544,12 +544,13 @@ describe("an import that is checked", () => {
       const bare = lines.with(
         1,
         edited(lines[1], (entry) => {
-          const { skill_id, inputs, status } = JSON.parse(String(entry.snapshot)) as JsonObject;
-          return { ...entry, snapshot: JSON.stringify({ skill_id, inputs, status } as JsonObject) };
+          const bare = { skill_id: "small", inputs: { bulk: "x".repeat(9_000) }, status: "running" };
+          return { ...entry, snapshot: JSON.stringify(bare) };
         }),
       );
       // All the others stand on the first.
-      expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(3);
+      expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(4);
+      expect(lines.filter((line) => line.includes('\\"base\\":0,')).length).toBe(1);
       const here = stage.runtime({ skills: [small] });
       const runs = here.for(stage.tenant);
       await importRun(runs, bare);
@@ -777,6 +778,12 @@ describe("an import that is cut", () => {
   );
 });
 
+/** The body of an entry with a checkpoint, as format 1 has it. */
+function firstFormat(checkpoint_id: string, run_id: string): string {
+  const record = { checkpoint_id, run_id, step_id: null, kind: "run_started", created_at: "", pending_writes: [] };
+  return JSON.stringify({ format: 1, nonce: "n", events: [], checkpoint: record });
+}
+
 describe("a line that is wrong", () => {
   type Edit = (lines: readonly string[]) => readonly string[];
   const at =
@@ -801,7 +808,15 @@ describe("a line that is wrong", () => {
     const head = lines.findLastIndex((line) => line.includes('"snapshot":'));
     return fields(head, { snapshot: undefined })(lines);
   };
+  const keyframe = (over: JsonObject): Edit =>
+    snapshot(1, ({ delta, ...link }) => {
+      const [kind, set, ...rest] = delta as [Json, JsonObject, ...Json[]];
+      return { ...link, delta: [kind, { ...set, ...over }, ...rest] };
+    });
   const delta = (delta: Json): Edit => snapshot(2, (link) => ({ ...link, delta }));
+  const huge = { latency_ms: Number.MAX_VALUE };
+  /** In a few bytes each, results and parts of a trace of 27 values. */
+  const hundredThousand = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`r${index}`, {}]));
   const levels = (count: number): Json => JSON.parse("[".repeat(count) + "]".repeat(count)) as Json;
   const [invalid, unsupported, large] = ["invalid_request", "unsupported_version", "too_large"];
 
@@ -812,7 +827,7 @@ describe("a line that is wrong", () => {
     ["a header of something else", fields(0, { kind: "orca-durable/backup" }), invalid, "line 1"],
     ["a header without a format", fields(0, { format: null }), unsupported, "line 1"],
     ["a header of a newer format", fields(0, { format: 2 }), unsupported, "line 1"],
-    ["a header of a run of a newer format", body(0, (row) => ({ ...row, format: 2 })), unsupported, "line 1"],
+    ["a header of a run of a newer format", body(0, (row) => ({ ...row, format: 3 })), unsupported, "line 1"],
     ["a header of another run", fields(0, { runId: "other" }), invalid, "line 1"],
     ["a header with an id that is none", fields(0, { runId: "é" }), invalid, "line 1.runId"],
     ["a header without a body", fields(0, { body: null }), invalid, "line 1.body"],
@@ -844,17 +859,18 @@ describe("a line that is wrong", () => {
     // Of the two, the later one has no snapshot, which would have to be based on one that is to come.
     ["entries out of order", (lines) => lines.with(4, lines[5] ?? "").with(5, lines[4] ?? ""), invalid, "line 6"],
     ["an entry with a damaged body", fields(1, { body: "x" }), invalid, "line 2"],
-    ["an entry of a newer format", body(1, (entry) => ({ ...entry, format: 2 })), unsupported, "line 2"],
+    ["an entry of a newer format", body(1, (entry) => ({ ...entry, format: 3 })), unsupported, "line 2"],
     [
       "an entry with an unknown event",
-      body(1, (entry) => ({ ...entry, events: [{ type: "odd", at: "", payload: {} }] })),
+      body(1, (entry) => ({ ...entry, delta: ["o", { events: [{ type: "odd", at: "", payload: {} }] }, {}, []] })),
       invalid,
       "line 2",
     ],
     ["an entry of another checkpoint", fields(1, { checkpointId: "other" }), invalid, "line 2"],
+    // In format 2 an entry's checkpoint has its run from the header, and no other.
     [
       "an entry whose checkpoint is of another run",
-      body(1, (entry) => ({ ...entry, checkpoint: { ...(entry.checkpoint as object), run_id: "other" } })),
+      at(1, (line) => edited(line, (one) => ({ ...one, body: firstFormat(String(one.checkpointId), "other") }))),
       invalid,
       "line 2",
     ],
@@ -927,33 +943,28 @@ describe("a line that is wrong", () => {
     ["a run that is executed", record({ lease: { executor: "e", ends_at: 8.64e15 } }), "conflict", ""],
     ["a state that is no JSON", fields(1, { snapshot: "{" }), invalid, "line 2.snapshot"],
     ["a state that is no state", fields(1, { snapshot: "[]" }), invalid, "line 2.snapshot"],
-    ["a state of a wrong type", snapshot(1, (state) => ({ ...state, iteration: "3" })), invalid, "line 2.snapshot"],
-    ["a state of another skill", snapshot(1, (state) => ({ ...state, skill_id: "other" })), invalid, "line 2.snapshot"],
-    [
-      "a state of a newer version",
-      snapshot(1, (state) => ({ ...state, state_version: "2.0.0" })),
-      unsupported,
-      "line 2.snapshot",
-    ],
-    [
-      "a state of too many levels",
-      snapshot(1, (state) => ({ ...state, vars: { a: levels(495) } })),
-      large,
-      "line 2.snapshot",
-    ],
+    ["a state of a wrong type", keyframe({ iteration: "3" }), invalid, "line 2.snapshot"],
+    ["a state of another skill", keyframe({ skill_id: "other" }), invalid, "line 2.snapshot"],
+    ["a state of a newer version", keyframe({ state_version: "2.0.0" }), unsupported, "line 2.snapshot"],
+    ["a state of too many levels", keyframe({ vars: { a: levels(495) } }), large, "line 2.snapshot"],
     [
       "a delta in place of a state",
-      fields(1, { snapshot: '{"_delta_version":1,"base":0,"delta":null}' }),
+      fields(1, { snapshot: '{"_delta_version":1,"base":1,"delta":null}' }),
       invalid,
       "line 2.snapshot",
     ],
     ["a delta over another state", snapshot(2, (link) => ({ ...link, base: 9 })), invalid, "line 3.snapshot"],
     [
       "a delta of a newer format",
-      snapshot(2, (link) => ({ ...link, _delta_version: 2 })),
+      snapshot(2, (link) => ({ ...link, _delta_version: 3 })),
       unsupported,
       "line 3.snapshot",
     ],
+    ["results that are none", delta(["r", null, null]), invalid, "line 3.snapshot"],
+    ["results of a wrong type", delta(["r", { a: { latency_ms: "3" } }, null]), invalid, "line 3.snapshot"],
+    ["results whose times overflow", delta(["r", { a: huge, b: huge }, null]), invalid, "line 3.snapshot"],
+    ["results without the rest", delta(["r", {}]), invalid, "line 3.snapshot"],
+    ["results that stand for too much", delta(["r", hundredThousand, null]), large, "line 3.snapshot"],
     ["a delta that does not fit", delta(["a", 0, 0, []]), invalid, "line 3.snapshot"],
     ["a delta to a number in words", delta(["o", { iteration: "3" }, {}, []]), invalid, "line 3.snapshot"],
     ["a delta that takes the inputs", delta(["o", {}, {}, ["inputs"]]), invalid, "line 3.snapshot"],
@@ -982,7 +993,7 @@ describe("a line that is wrong", () => {
       invalid,
       "line 3.snapshot",
     ],
-    ["a claim of a newer format", body(-3, (claim) => ({ ...claim, format: 2 })), unsupported, "line -3"],
+    ["a claim of a newer format", body(-3, (claim) => ({ ...claim, format: 3 })), unsupported, "line -3"],
     ["an entry after the claims", (lines) => lines.toSpliced(-1, 0, lines[1] ?? ""), invalid, "line -2"],
     ["an end too early", (lines) => lines.toSpliced(-2, 1), invalid, "line -1"],
     ["an end that counts wrong", fields(-1, { lines: 3 }), invalid, "line -1"],
@@ -1027,7 +1038,7 @@ describe("a line that is wrong", () => {
         await saveCheckpoint(first.runs, "r", { kind: "k", state: { ...initialState("office", {}), vars } });
       }
       const lines = await exported(first.runs, "r");
-      expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(60);
+      expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(61);
       const { options } = office();
       const small = stage.runtime({ ...options, maxStateBytes: 20_000 }).for(stage.tenant);
       expect(await refusalOf(importRun(small, lines))).toMatchObject({ code: "too_large" });

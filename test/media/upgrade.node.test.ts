@@ -72,13 +72,15 @@ describe("what a newer version stored is refused, by name", () => {
   });
 
   test("a keyframe, a delta, a state", async () => {
-    const isDelta = ({ body }: Pick<SnapshotRow, "body">) => body.startsWith('{"_delta_version"');
-    const fields = [
-      ["_delta_version", isDelta],
-      ["_checkpoint_version", (row: Pick<SnapshotRow, "body">) => !isDelta(row)],
-    ] as const;
-    for (const [field, isMeant] of fields) {
-      const change = (row: { body: string }) => (isMeant(row) ? { body: later(row.body, field) } : row);
+    const isKeyframe = ({ body }: { body: string }) => body.includes('"base":0,');
+    const laterDelta = (row: { body: string }) => ({ body: later(row.body, "_delta_version") });
+    // As one that holds the whole state in a newer form.
+    const laterState = ({ body }: { body: string }) => ({ body: body.replace("{", '{"_checkpoint_version":2,') });
+    for (const change of [
+      (row: { body: string }) => (isKeyframe(row) ? laterDelta(row) : row),
+      (row: { body: string }) => (isKeyframe(row) ? row : laterDelta(row)),
+      (row: { body: string }) => (isKeyframe(row) ? laterState(row) : row),
+    ]) {
       const { runs } = homeOver(newer(await imported(newest), "getSnapshots", change));
       const { head = "" } = await runs.listCheckpoints("completed");
       const named = {

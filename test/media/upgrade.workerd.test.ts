@@ -5,7 +5,7 @@ import { d1Store } from "../../adapters/d1/index.ts";
 import { type D1Dump, storedCases, storedVersions } from "../support/upgrade/cases.ts";
 
 /** How many migrations each version came with. */
-const migrationsOf: Readonly<Record<string, number>> = { "0.1.0": 1, "format-1": 1 };
+const migrationsOf: Readonly<Record<string, number>> = { "0.1.0": 1, "format-1": 1, "format-2": 4 };
 
 /** The database as that release left it, brought up to date as `wrangler d1 migrations apply` does. */
 async function restored({ statements, tables }: D1Dump, applied: number): Promise<void> {

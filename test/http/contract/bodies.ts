@@ -130,7 +130,7 @@ export function testBodies(home: HttpHome): void {
     [
       runPath("r", "checkpoints"),
       { kind: "k", state: { skill_id: "s", inputs: {}, step_results: { "a b": { reads: [1] } } } },
-      'state.step_results["a b"].reads[0]: expected a string, not number',
+      'state.step_results["a b"].reads[0]: expected a string, not 1',
     ],
     [
       runPath("r", "checkpoints"),
