@@ -1,5 +1,6 @@
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
 import { DurableError, isDurableError } from "../../src/errors.ts";
+import { present } from "../../src/json.ts";
 import { storageRoom } from "./room.ts";
 
 /**
@@ -124,8 +125,7 @@ export function connect<Schema extends DBSchema>(
   function release(db: Database): void {
     db.close();
     if (opened !== db) return;
-    opened = undefined;
-    current = undefined;
+    opened = current = undefined;
   }
 
   async function begin<Mode extends "readonly" | "readwrite">(stores: StoreNames<Schema>[], mode: Mode) {
@@ -232,19 +232,18 @@ async function failure(operation: string, cause: unknown): Promise<DurableError>
 
 function noDatabase(options: { readonly cause?: unknown } = {}): DurableError {
   return new DurableError("unsupported", "IndexedDB is not available on this page", {
-    hint: "a sandboxed frame needs allow-same-origin; a frame of another site or a private window may have no storage",
+    hint: "a sandboxed frame needs allow-same-origin; private windows may have no storage",
     ...options,
   });
 }
 
 async function outOfRoom(operation: string, cause: unknown): Promise<DurableError> {
-  const hint = "delete runs, or ask for more with persistStorage()";
-  const room = await storageRoom();
-  const used = room && `; it uses ${room.usage} of ${room.quota} bytes`;
-  return new DurableError("quota_exceeded", `${operation}: the browser allows this site no more storage${used ?? ""}`, {
-    hint,
+  const { usage, quota } = (await storageRoom()) ?? {};
+  const used = usage === undefined ? "" : `; it uses ${usage} of ${quota} bytes`;
+  return new DurableError("quota_exceeded", `${operation}: the browser allows this site no more storage${used}`, {
+    hint: "delete runs, or ask for more with persistStorage()",
     cause,
-    ...(room && { details: { usage: room.usage, quota: room.quota } }),
+    details: present({ usage, quota }),
   });
 }
 

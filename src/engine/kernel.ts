@@ -211,10 +211,9 @@ export async function beginWait(
   try {
     await pass.commit(decide);
   } catch (cause) {
-    const { message } = tooLarge(cause);
+    const { message, ...error } = tooLarge(cause);
     const problem = `step "${cutText(step.id, 100)}" cannot wait beside the others: ${message}`;
-    const error = new DurableError("too_large", problem, { cause, hint: "wait for fewer steps at once" });
-    return failed(pass, begun(pass, { ...step, onFailure: "fail" }), stepError(error));
+    return failed(pass, begun(pass, { ...step, onFailure: "fail" }), { ...error, message: problem });
   }
   return { kind: "waiting", wait };
 }

@@ -74,14 +74,14 @@ export function webLocksPresence(name = "orca-durable"): Presence | undefined {
   };
 }
 
-/** @throws `unsupported` if the browser does not allow Web Locks on this page. */
+/** @throws `unsupported` if Web Locks are not available on this page. */
 async function asking<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (cause) {
     if (!isRefusal(cause)) throw cause;
-    throw new DurableError("unsupported", "the browser does not allow Web Locks on this page", {
-      hint: "a sandboxed frame needs allow-same-origin; a frame of another site may have no storage",
+    throw new DurableError("unsupported", "Web Locks are not available on this page", {
+      hint: "a sandboxed frame needs allow-same-origin",
       cause,
     });
   }

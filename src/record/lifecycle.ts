@@ -63,12 +63,6 @@ export type Transition<V> =
   | { readonly kind: "moved"; readonly run: Run<V> }
   | { readonly kind: "refused"; readonly error: DurableError };
 
-const hints: { readonly [S in RunStatus]?: string } = {
-  completed: "replay or fork a completed run instead",
-  failed: "a failed run continues only after an explicit resume",
-  canceled: "a canceled run continues only after an explicit resume",
-};
-
 /**
  * The run after the event, or a typed refusal that changes nothing. `at` is the time of the event, ISO-8601.
  */
@@ -92,9 +86,10 @@ export function disallowed(
   because = `, which does not allow ${event}`,
 ): DurableError {
   const details = { status, event };
+  const again = status === "completed" ? "replay or fork it" : "resume it explicitly";
   return new DurableError("invalid_transition", `run "${runId}" is ${status}${because}`, {
     details,
-    ...present({ hint: hints[status] }),
+    ...(isTerminal(status) && { hint: `${again} to continue` }),
   });
 }
 

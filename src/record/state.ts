@@ -154,7 +154,7 @@ export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, n
   return withEnded(state, withMember(state.stepResults, result.stepId, result), [result], isoTime(now));
 }
 
-/** The state with these results of steps, of which the last ones have just ended. */
+/** The state with these results of steps; `ended` are those that have just ended. */
 export function withEnded<V>(
   state: ExecutionState<V>,
   stepResults: ExecutionState<V>["stepResults"],
