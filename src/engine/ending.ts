@@ -1,10 +1,9 @@
 import { isoTime } from "../clock.ts";
 import { type Json, type JsonObject, present, utf8Length } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
-import { event } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";
 import { moved } from "../record/lifecycle.ts";
-import { endOf, isOver, type RunError, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
+import { endOf, event, isOver, type RunError, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
 import { cutText, longestMessage, tooLarge } from "./attempt.ts";

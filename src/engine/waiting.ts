@@ -2,8 +2,7 @@ import { isoTime } from "../clock.ts";
 import { DurableError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-import { event } from "../record/event.ts";
-import { type Signal, type Wait, waitOf, withWait } from "../record/run.ts";
+import { event, type Signal, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { StepResult } from "../record/state.ts";
 import { stepError } from "./attempt.ts";
 import {

@@ -8,7 +8,7 @@ import { extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, u
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import type { NewEvent } from "../record/event.ts";
 import { listedSource, sourceRunId } from "../record/lineage.ts";
-import { dueAt, isTerminal, type Run, type RunRecord } from "../record/run.ts";
+import { dueAt, event, isTerminal, type Run, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { type Commit, maxRowBytes, type RunRow } from "../store.ts";
 import type { Change, Held, NewCheckpoint, SavedCheckpoint, WriteOutcome } from "./change.ts";
@@ -175,7 +175,7 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
   const events = [...change.events];
   if (checkpoint !== undefined) {
     const { checkpointId, kind } = checkpoint.record;
-    events.push({ type: "checkpoint.saved", at: isoTime(now), payload: { checkpoint_id: checkpointId, kind } });
+    events.push(event("checkpoint.saved", now, { checkpoint_id: checkpointId, kind }));
   }
   const isRemembered = events.length > 0;
   const { run, ...rest } = change.record;

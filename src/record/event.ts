@@ -1,6 +1,4 @@
-import { isoTime } from "../clock.ts";
 import type { RunId } from "../ids.ts";
-import type { Json } from "../json.ts";
 import type { Fields } from "./state.ts";
 
 /** What can happen to a run. Source: the ORCA durability contract, section 5; the last group is ours. */
@@ -57,11 +55,6 @@ export interface RunEvent<V = unknown> {
   readonly runId: RunId;
   readonly traceId?: string;
   readonly payload: Fields<V>;
-}
-
-/** An event at that time, in milliseconds. */
-export function event<V = Json>(type: EventType, at: number, payload: Fields<V> = {}): NewEvent<V> {
-  return { type, at: isoTime(at), payload };
 }
 
 /** The place of an event in its run: the revision of its entry, and its index there. */

@@ -2,7 +2,7 @@ import { isoTime } from "../clock.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 import type { NewEvent } from "./event.ts";
-import { type ApprovalRequest, isTerminal, type RunRecord, type Wait } from "./run.ts";
+import { type ApprovalRequest, event, isTerminal, type RunRecord, type Wait } from "./run.ts";
 
 /** A wait for a person. */
 export type Gate = Extract<Wait, { kind: "approval" }>;
@@ -40,6 +40,5 @@ export function withOpenGate<V>(record: RunRecord<V>): RunRecord<V> {
 
 /** The event of a gate that was opened. */
 export function gateAsked({ stepId, capabilityId, reason }: Gate, now: number): NewEvent<Json> {
-  const payload = { step_id: stepId, kind: "approval", capability_id: capabilityId ?? null, reason };
-  return { type: "step.waiting", at: isoTime(now), payload };
+  return event("step.waiting", now, { step_id: stepId, kind: "approval", capability_id: capabilityId ?? null, reason });
 }

@@ -1,6 +1,8 @@
+import { isoTime } from "../clock.ts";
 import type { ErrorContext } from "../errors.ts";
 import type { CheckpointId, RunId } from "../ids.ts";
-import { present } from "../json.ts";
+import { type Json, present } from "../json.ts";
+import type { EventType, NewEvent } from "./event.ts";
 import type { Fields } from "./state.ts";
 
 /** Every status. Source: the ORCA durability contract, section 2. */
@@ -209,6 +211,11 @@ export function isTerminal(status: RunStatus): boolean {
 export function contextOf({ run }: RunRecord<unknown>, stepId?: string): ErrorContext {
   const { tenantId, runId, skillId, traceId } = run;
   return { runId, skillId, ...present({ tenantId, stepId, traceId }) };
+}
+
+/** An event of a run at that time, in milliseconds. */
+export function event(type: EventType, at: number, payload: Fields<Json> = {}): NewEvent<Json> {
+  return { type, at: isoTime(at), payload };
 }
 
 /** The record under a new lease of that executor. Its new epoch tells older holders that they have lost the run. */

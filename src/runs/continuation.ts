@@ -8,7 +8,6 @@ import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
-import { event } from "../record/event.ts";
 import { type Gate, openGates, requestOf } from "../record/gate.ts";
 import { disallowed, moved } from "../record/lifecycle.ts";
 import {
@@ -21,6 +20,7 @@ import {
 } from "../record/precondition.ts";
 import {
   type Decision,
+  event,
   isOver,
   isTerminal,
   maxInboxBytes,

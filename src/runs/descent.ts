@@ -7,10 +7,9 @@ import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
-import { event } from "../record/event.ts";
 import { type DescentKind, descendant } from "../record/lineage.ts";
 import { demand, demandEdited, type Precondition, preconditionKinds, selected } from "../record/precondition.ts";
-import { type RunRecord, released } from "../record/run.ts";
+import { event, type RunRecord, released } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { bindSkill, versionOf } from "../skills/registry.ts";
 import type { NewClaim } from "../store.ts";

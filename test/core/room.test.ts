@@ -12,7 +12,7 @@ import {
 } from "../../src/index.ts";
 import { fitEntry } from "../../src/journal/commit.ts";
 import { utf8Length } from "../../src/json.ts";
-import { event } from "../../src/record/event.ts";
+import { event } from "../../src/record/run.ts";
 import type { WorkflowStep } from "../../src/skills/code/workflow.ts";
 import { maxRowBytes } from "../../src/store.ts";
 import type { Run } from "../../src/types.ts";

@@ -12,7 +12,7 @@ import {
   type Kinds,
 } from "../../src/argument.ts";
 import { systemClock } from "../../src/clock.ts";
-import { httpStatus } from "../../src/codec/index.ts";
+import { httpStatus } from "../../src/errors.ts";
 import {
   type AnyCapability,
   broadcastNotifier,

@@ -1,11 +1,10 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import * as v from "valibot";
-import { decodeValue, type Json, type JsonObject, parseJson } from "../../src/codec/index.ts";
 import { invalidRequest } from "../../src/errors.ts";
 import { isId, randomHex } from "../../src/ids.ts";
 import { type CurrentRun, DurableError, type Precondition, type Runs } from "../../src/index.ts";
-import { at, isJsonObject } from "../../src/json.ts";
+import { at, isJsonObject, type JsonObject, parseJson } from "../../src/json.ts";
 import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import { type HeldBody, smallBytes } from "./large-bodies.ts";
@@ -297,17 +296,6 @@ function nameOf(json: unknown): string {
   if (json === null) return "null";
   if (Array.isArray(json)) return "an array";
   return typeof json === "object" ? "an object" : `a ${typeof json}`;
-}
-
-/**
- * Decoded values by name. Each is decoded separately, as in the `inputs` of a state, so that a field can have any name.
- *
- * @throws `invalid_request` that names the path of a malformed tag.
- */
-export function decodeFields(json: JsonObject, path: string): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(json).map(([key, item]) => [key, decodeValue(item as Json, at(path, key))] as const);
-  // fromEntries defines properties, so an own `__proto__` stays data.
-  return Object.fromEntries(entries);
 }
 
 /** The fields without the absent ones: absent is `null` on the wire, and omitted in code. */

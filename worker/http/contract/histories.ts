@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { runStatuses } from "../../../src/codec/index.ts";
+import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, ofRun } from "./operation.ts";
 import { checkpointRecord, damageMark, runEvent } from "./records.ts";
 import { traceMetrics, traceStep } from "./state.ts";

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { eventTypes, httpStatus, runStatuses } from "../../../src/codec/index.ts";
-import type { ErrorCode } from "../../../src/index.ts";
-import { damagedEntry } from "../../../src/record/event.ts";
+import { type ErrorCode, httpStatus } from "../../../src/errors.ts";
+import { damagedEntry, eventTypes } from "../../../src/record/event.ts";
+import { runStatuses } from "../../../src/record/run.ts";
 import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
 
 // Answers that several families of routes share. An app does not bundle these schemas: a route imports the types only, and a

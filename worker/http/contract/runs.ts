@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { runStatuses } from "../../../src/codec/index.ts";
+import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, ofRun, reading, saving } from "./operation.ts";
 import { run } from "./records.ts";
 import { id, optional, text, whole, wholeNumber } from "./values.ts";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { runStatuses } from "../../../src/codec/index.ts";
+import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, starting } from "./operation.ts";
 import { markedRun, replayMark } from "./records.ts";
 import { id, jsonObject, newId, text, textOrNull } from "./values.ts";

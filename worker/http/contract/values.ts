@@ -1,6 +1,5 @@
 import * as v from "valibot";
-import type { Json, JsonObject } from "../../../src/codec/index.ts";
-import { isJsonObject } from "../../../src/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../../src/json.ts";
 
 // The schemas from which requests and answers are built. In requests, unknown fields are ignored, and `null` means absent. A
 // message says what was expected; `decode` adds what was found.

@@ -1,12 +1,8 @@
-import {
-  encodeRun,
-  encodeValue,
-  type Json,
-  type JsonObject,
-  writeCheckpointRecord,
-  writeRun,
-} from "../../../src/codec/index.ts";
+import { writeCheckpointRecord } from "../../../src/codec/entry.ts";
+import { encodeRun, writeRun } from "../../../src/codec/run.ts";
+import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
+import type { Json, JsonObject } from "../../../src/json.ts";
 import type {
   Comparison,
   HistoryEntry,

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { httpStatus } from "../../../src/codec/index.ts";
+import { httpStatus } from "../../../src/errors.ts";
 import { DurableError, isDurableError } from "../../../src/index.ts";
 import { present } from "../../../src/json.ts";
 import type { ErrorContext } from "../../../src/types.ts";

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { decodeState, readState } from "../../../src/codec/index.ts";
+import { decodeState, readState } from "../../../src/codec/state.ts";
 import { compareCheckpoints, saveCheckpoint } from "../../../src/index.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
 import {

@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import { decodeValue } from "../../../src/codec/index.ts";
+import { decodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";

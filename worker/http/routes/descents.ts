@@ -1,9 +1,10 @@
 import { type Context, Hono } from "hono";
+import { decodeFields } from "../../../src/codec/values.ts";
 import type { Descent, DescentOutcome } from "../../../src/index.ts";
 import { descentMode } from "../../../src/record/lineage.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, conditionsOf, decodeFields, given } from "../request.ts";
+import { type AppEnv, body, conditionsOf, given } from "../request.ts";
 
 /** Routes that create a run from another run. */
 export const descentRoutes = new Hono<AppEnv>()

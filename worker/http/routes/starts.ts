@@ -1,11 +1,12 @@
 import { type Context, Hono } from "hono";
-import type { JsonObject } from "../../../src/codec/index.ts";
+import { decodeFields } from "../../../src/codec/values.ts";
 import type { NewRun } from "../../../src/index.ts";
+import type { JsonObject } from "../../../src/json.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
 import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, decode, decodeFields, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
+import { type AppEnv, body, decode, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
 
 /** Routes that create runs. */
 export const startRoutes = new Hono<AppEnv>()

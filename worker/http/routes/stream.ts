@@ -1,6 +1,6 @@
 import { Hono } from "hono";
-import { eventPosition } from "../../../src/codec/index.ts";
 import { isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
+import { eventPosition } from "../../../src/record/event.ts";
 import { chunkStream } from "../chunks.ts";
 import { streamQuery } from "../contract/histories.ts";
 import { eventAnswer } from "../contract/wire.ts";
