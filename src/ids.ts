@@ -21,7 +21,7 @@ export function isId(text: unknown): text is string {
 }
 
 /** The longest name of a step, in characters. */
-export const maxStepName = 256;
+const maxStepName = 256;
 
 /** True for any string of 1 to 256 characters: people name steps, and no medium sorts by their names. */
 export function isStepName(text: unknown): text is string {

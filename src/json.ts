@@ -168,7 +168,7 @@ export function sizeOf(json: Json): Size {
 }
 
 /** The size of the JSON in the text, which must be without white space. */
-export function textSize(text: string): Size {
+function textSize(text: string): Size {
   return { bytes: utf8Length(text), ...extent(text) };
 }
 
