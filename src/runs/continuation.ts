@@ -29,7 +29,7 @@ import {
   type Wait,
 } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
-import { type Binding, bindSkill, findBinding, isUnreadable, underSkill } from "../skills/registry.ts";
+import { bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { Skill } from "../skills/skill.ts";
 import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
@@ -74,9 +74,9 @@ export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): P
     demandEdited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
-    const { skill, state } = bindSkill(executor.skills, record, from);
-    const next = underSkill({ ...record, run, waits: keptWaits(record, id) }, skill);
-    const change = continued(executor, next, { ...from, state }, [], now);
+    const resumed = { ...record, run, waits: keptWaits(record, id) };
+    const { skill, state } = bindSkill(executor.skills, resumed, from);
+    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [], now);
     return { change, answer: { skill, from }, kept: from.record.checkpointId };
   });
   return go(executor, resumed);
@@ -171,7 +171,7 @@ export async function approveRun(scope: Scope, runId: RunId, from: DecisionReque
       return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
     }
     const from = await getCheckpoint(scope, runId, head);
-    const { skill, state } = bindSkill(executor.skills, record, from);
+    const { skill, state } = bindSkill(executor.skills, decided, from);
     const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
     const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
     return { change, answer: { skill, from }, kept: head };
@@ -297,22 +297,17 @@ async function wake(
   const { executor } = scope;
   const { run } = record;
   const toDrain = { change: { record: { ...record, wakeAt: now }, events }, answer: undefined };
-  let from: LoadedCheckpoint;
-  let binding: Binding | undefined;
   try {
-    from = await getCheckpoint(scope, run.runId, selected(record, undefined));
-    binding = findBinding(executor.skills, record, from);
+    const from = await getCheckpoint(scope, run.runId, selected(record, undefined));
+    const { skill, state, isMigrated } = bindSkill(executor.skills, record, from);
+    // A run that must be migrated first is left to the drain, which migrates it in a separate checkpoint.
+    if (isMigrated) return toDrain;
+    const proceeding = underSkill({ ...record, run: moved(run, { type: "proceed" }, now) }, skill);
+    const change = { record: executor.taken(proceeding, now), events };
+    return { change, answer: { skill, state: runningState(state, now), head: from.snapshot } };
   } catch (error) {
     // A signal is kept in every state of its run. The drain reports what is wrong with that state.
     if (!isUnreadable(error)) throw error;
     return toDrain;
   }
-  // A run that must be migrated first is left to the drain, which migrates it in a separate checkpoint.
-  if (binding === undefined || binding.isMigrated) return toDrain;
-  const proceeding = executor.taken(
-    underSkill({ ...record, run: moved(run, { type: "proceed" }, now) }, binding.skill),
-    now,
-  );
-  const state = runningState(binding.state, now);
-  return { change: { record: proceeding, events }, answer: { skill: binding.skill, state, head: from.snapshot } };
 }

@@ -64,8 +64,8 @@ export async function replayRun(scope: Scope, runId: RunId, from: Descent): Prom
   const earlier = await earlierRun(scope, claim);
   if (earlier !== undefined) return descended(earlier);
   const { source, checkpoint } = await origin(scope, runId, descent);
-  // Only to fail early: the copy stays unchanged, and is migrated when it begins.
-  const { skill, state } = bindSkill(executor.skills, source.record, checkpoint);
+  // Only to fail early: the copy stays unchanged, and is migrated when it begins. It does not take the waits along.
+  const { skill, state } = bindSkill(executor.skills, { ...source.record, waits: [] }, checkpoint);
   const now = host.clock.now();
   const record = born("replay", host, source.record, checkpoint, descent, now);
   const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };

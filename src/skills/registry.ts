@@ -46,16 +46,11 @@ export class SkillRegistry {
    * from its older states.
    */
   successor(id: string, version: string | undefined, reached = version): Successor | undefined {
-    if (reached !== version && version !== undefined) {
-      const ahead = this.successor(id, reached)?.skill;
-      const migrations = ahead && migrationsFrom(ahead, version);
-      if (ahead !== undefined && migrations !== undefined) return { skill: ahead, migrations };
-    }
-    const own = this.find(id, version);
-    if (own !== undefined || version === undefined) return own && { skill: own, migrations: [] };
-    for (const skill of [...(this.#byId.get(id)?.values() ?? [])].reverse()) {
-      const migrations = migrationsFrom(skill, version);
-      if (migrations !== undefined) return { skill, migrations };
+    const ahead = reached === version ? undefined : this.successor(id, reached)?.skill;
+    const latestFirst = [...(this.#byId.get(id)?.values() ?? [])].reverse();
+    for (const skill of [ahead, this.find(id, version), ...latestFirst]) {
+      const migrations = skill && migrationsFrom(skill, version);
+      if (skill !== undefined && migrations !== undefined) return { skill, migrations };
     }
     return undefined;
   }
@@ -81,8 +76,8 @@ function missingSkill(id: string, version: string | undefined): never {
   throw notFound("skill", `skill ${name} is not registered here`);
 }
 
-/** The migrations from that version to the skill's own; empty from its own. `undefined` if there is no path. */
-function migrationsFrom(skill: Skill, from: string): readonly Migration[] | undefined {
+/** The migrations from that version to the skill's own; empty from its own or none. `undefined` if there is no path. */
+function migrationsFrom(skill: Skill, from = skill.version): readonly Migration[] | undefined {
   const path: Migration[] = [];
   for (let version = from; version !== skill.version; ) {
     const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));
@@ -106,20 +101,19 @@ type Origin = Pick<LoadedCheckpoint, "state" | "snapshot">;
 
 /**
  * The version of the state decides, not that of the run: an older checkpoint has the version that the run had then.
- * `undefined` if neither that version nor one with a migration from it is registered here.
  *
- * @throws `internal_error` if a migration throws, or returns something that is not a state.
+ * @throws `not_found` that names the skill if neither that version nor one with a migration from it is registered here,
+ * or if the run waits under the names of its own version, and no migration renames them; `internal_error` if a migration
+ * throws, or returns something that is not a state.
  */
-export function findBinding(
-  skills: SkillRegistry,
-  record: RunRecord<Json>,
-  { state, snapshot }: Origin,
-): Binding | undefined {
-  const { run } = record;
+export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, { state, snapshot }: Origin): Binding {
+  const { run, waits } = record;
   const version = versionOf(record, state, snapshot.revision);
   const successor = skills.successor(run.skillId, version, run.skillVersion);
-  if (successor === undefined) return undefined;
-  const { skill, migrations } = successor;
+  const { skill, migrations } = successor ?? missingSkill(run.skillId, version);
+  if (waits.length > 0 && migrationsFrom(skill, run.skillVersion) === undefined) {
+    missingSkill(run.skillId, `${run.skillVersion} with migrations from ${version}`);
+  }
   const named = { ...state, skillVersion: skill.version };
   if (migrations.length === 0) {
     return { skill, state: state.skillVersion === skill.version ? state : named, isMigrated: false };
@@ -131,14 +125,6 @@ export function findBinding(
     const from = `version ${version} of skill "${skill.id}" to version ${skill.version}`;
     throw new DurableError("internal_error", `the migration of run "${run.runId}" from ${from} failed`, { cause });
   }
-}
-
-/** @throws `not_found` that names the skill. */
-export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, from: Origin): Binding {
-  const { skillId } = record.run;
-  return (
-    findBinding(skills, record, from) ?? missingSkill(skillId, versionOf(record, from.state, from.snapshot.revision))
-  );
 }
 
 /**
@@ -169,7 +155,7 @@ export function underSkill(record: RunRecord<Json>, skill: Skill): RunRecord<Jso
   const { run, formerVersions = [], headRevision } = record;
   const { skillVersion: version } = run;
   if (version === skill.version) return record;
-  const migrations = (version === undefined ? undefined : migrationsFrom(skill, version)) ?? [];
+  const migrations = migrationsFrom(skill, version) ?? [];
   const renamed = migrations.reduce(
     (record, migration) => migration.renamed(skill.body.kind, record, migration.to ?? skill.version),
     record,

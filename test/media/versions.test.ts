@@ -265,6 +265,46 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
   );
 
   test(
+    "saved from outside does not take its run back where only that version is registered: its waits have the later names",
+    on(async (stage) => {
+      const { old, now } = await migratedRun(stage, form);
+      const start = await checkpointOfKind(now.runs, "r", "run_started");
+      await saveCheckpoint(now.runs, "r", { kind: "saved", state: await stateAt(now.runs, "r", start) });
+      const before = await rowsOf(stage.store, stage.tenant, "r");
+      expect(await refusalOf(old.runs.resume("r"))).toMatchObject({
+        code: "not_found",
+        missing: "skill",
+        message: 'skill "shop" version 2 with migrations from 1 is not registered here',
+      });
+      expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
+      await old.runs.signal("r", { name: "word" });
+      await old.runtime.drain();
+      await old.runtime.idle();
+      expect(await old.runs.get("r")).toMatchObject({ status: "waiting_for_signal", skillVersion: "2" });
+      await now.runtime.drain();
+      expect(await now.runs.get("r")).toMatchObject(completed);
+      expect(charged(old, now)).toBe(1);
+    }),
+  );
+
+  test(
+    "is continued where only its version is registered, by a resume and a replay from it, without the later waits",
+    on(async (stage) => {
+      const { old, now } = await migratedRun(stage, form);
+      const checkpointId = await checkpointAfter(now.runs, "r", "charge");
+      await old.runs.replay("r", { checkpointId, newRunId: "replay" });
+      await old.runs.cancel("r");
+      await old.runs.resume("r", { checkpointId });
+      await old.runtime.idle();
+      for (const runId of ["r", "replay"]) {
+        expect(await finished(old, runId)).toMatchObject({ status: "completed", skillVersion: "1" });
+        expect(stepsOf(await stateAt(old.runs, runId))).toEqual(["charge", "word", "ship"]);
+      }
+      expect(charged(old, now)).toBe(1);
+    }),
+  );
+
+  test(
     "is refused if there is no way from its version",
     on(async (stage) => {
       const { now } = await migratedRun(stage, form);
@@ -365,6 +405,33 @@ describe("a migration that renames steps", () => {
       expect(await after.runs.get("r")).toMatchObject({ status: "completed", skillVersion: "2" });
       expect(after.calls.length).toBe(1);
     })(),
+  );
+
+  test(
+    "leaves no gate under a name of the later version to a server that has only the earlier one",
+    on(async (stage) => {
+      const ask = (name: string, version: string, migrations: readonly Migration[] = []) =>
+        defineSkill({
+          id: "asks",
+          version,
+          migrations,
+          run: async (step) => (await step.waitForApproval(name)).approver,
+        });
+      const earlier = home(stage, [ask("may I", "1")]);
+      await earlier.runs.start({ skillId: "asks", runId: "r" });
+      await earlier.runtime.idle();
+      const state = await stateAt(earlier.runs, "r", await checkpointOfKind(earlier.runs, "r", "run_started"));
+      const renames = { "may I": "may we" };
+      const later = home(stage, [ask("may we", "2", [defineMigration({ from: "1", renames })])]);
+      await later.runs.resume("r");
+      await later.runtime.idle();
+      await saveCheckpoint(later.runs, "r", { kind: "saved", state });
+      const attempt = earlier.runs.approve("r", { approver: "ann", stepId: "may we" });
+      expect(await refusalOf(attempt)).toMatchObject({ code: "not_found", missing: "skill" });
+      await later.runs.approve("r", { approver: "ann", stepId: "may we" });
+      await later.runtime.idle();
+      expect(await later.runs.get("r")).toMatchObject({ status: "completed", skillVersion: "2", result: "ann" });
+    }),
   );
 
   test.each(["approves", "approved before it died"])("takes a gate along that a person %s", (when) =>

@@ -213,9 +213,16 @@ export const bugs: readonly PlantedBug[] = [
     name: "a run returns to an earlier version of its skill",
     weather: "deployed",
     file: "src/skills/registry.ts",
-    find: "if (reached !== version && version !== undefined) {",
-    replace: "if (reached === null && version !== undefined) {",
+    find: "reached === version ? undefined : this.successor(id, reached)?.skill;",
+    replace: "undefined;",
     seed: "deployed:planted-127",
+  },
+  {
+    name: "a run returns to an earlier version of its skill, and its waits do not",
+    file: "src/skills/registry.ts",
+    find: "if (waits.length > 0 && migrationsFrom",
+    replace: "if (waits.length < 0 && migrationsFrom",
+    seed: "mx38evpc-5",
   },
   {
     name: "a run that is handed over forgets what was decided at its gates",
