@@ -30,9 +30,11 @@ const replacing = "test/core/testing-check-faults.test.ts";
 const system = [
   "test/system/**/*.test.ts",
   replacing,
-  "test/docs/{code-blocks,size}.test.ts",
+  "test/docs/{api,code-blocks,size}.test.ts",
   "test/simulation/planted.test.ts",
 ];
+// They try many cases, of seeds, of commits or of values; `npm run test:quick` leaves them out.
+const searches = ["test/{simulation/simulation,media/crash-matrix,http/fuzz,core/untyped}.test.ts"];
 const nodeTests = { include: ["test/**/*.test.ts"], exclude: [...system, ...alone("workerd", "browser")] };
 const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "browser") };
 const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "workerd") };
@@ -61,7 +63,7 @@ const inBrowser = {
   optimizeDeps: { include: ["idb", "fast-check"] },
 };
 
-export default defineConfig(async () => ({
+export default defineConfig(async ({ mode }) => ({
   test: {
     // For machines with two cores that are busy with other suites; a test that is slow on a quiet one is still a slow test.
     testTimeout: 60_000,
@@ -81,7 +83,14 @@ export default defineConfig(async () => ({
         extends: true as const,
         resolve: over("node"),
         // Files share a process and its modules: loading those anew for each file takes as long as half of the tests.
-        test: { ...nodeTests, ...groups.computing, name: "node", environment: "node", isolate: false },
+        test: {
+          ...nodeTests,
+          ...groups.computing,
+          exclude: mode === "quick" ? [...nodeTests.exclude, ...searches] : nodeTests.exclude,
+          name: "node",
+          environment: "node",
+          isolate: false,
+        },
       },
       {
         extends: true as const,
