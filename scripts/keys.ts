@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { isId } from "../src/ids.ts";
+import type { KeyRow } from "../worker/cloudflare/d1-keys.ts";
 import { newKey } from "../worker/http/auth/keys.ts";
 import { newApiKey } from "../worker/http/contract/keys.ts";
 import { addStatement, listStatement, revokeStatement } from "./key-statements.ts";
@@ -13,15 +14,7 @@ npm run keys -- revoke KEY_ID
 They work on the local database of npm run dev; with --remote on the deployed one, and with --persist-to FOLDER on the
 local one of that folder.`;
 
-interface Row {
-  readonly key_id: string;
-  readonly tenant: string;
-  readonly role: string;
-  readonly name: string;
-  readonly hint: string;
-  readonly created_at: number;
-  readonly revoked_at: number | null;
-}
+type Row = Omit<KeyRow, "key_hash">;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

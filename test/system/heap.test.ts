@@ -2,16 +2,21 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
+/** What a program prints, a line of JSON each, with the heap of an isolate at the edge. It fails if the process ends early. */
+async function outcomesIn128MB<Outcome>(program: string): Promise<readonly Outcome[]> {
+  const script = ["--max-old-space-size=128", `test/support/${program}.ts`];
+  const { stdout } = await promisify(execFile)(process.execPath, script);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Outcome);
+}
+
 // The heap of an isolate at the edge. Whatever the defaults let in must leave the process alive.
 test("no request within the default limits, and none beyond them, ends a process of 128 MB", {
   timeout: 300_000,
 }, async () => {
-  const script = ["--max-old-space-size=128", "test/support/heap-process.ts"];
-  const { stdout } = await promisify(execFile)(process.execPath, script);
-  const outcomes = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const outcomes = await outcomesIn128MB<Record<string, unknown>>("heap-process");
   const ends = outcomes.map(({ name, status, read }) => [
     name,
     status,
@@ -35,12 +40,9 @@ test("no request within the default limits, and none beyond them, ends a process
 test("states that steps grow to the default bounds are read, resumed and forked in 128 MB", {
   timeout: 300_000,
 }, async () => {
-  const script = ["--max-old-space-size=128", "test/support/heap-growth-process.ts"];
-  const { stdout } = await promisify(execFile)(process.execPath, script);
-  const outcomes = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { skillId: string; steps: number; ends: readonly string[] });
+  const outcomes = await outcomesIn128MB<{ skillId: string; steps: number; ends: readonly string[] }>(
+    "heap-growth-process",
+  );
   expect(outcomes.map(({ skillId }) => skillId)).toEqual(["texts of 4 MiB", "texts of 8 MiB", "many values"]);
   for (const { steps, ends } of outcomes) {
     expect(steps).toBeGreaterThan(2);

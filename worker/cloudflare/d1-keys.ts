@@ -4,7 +4,8 @@ import { DurableError } from "../../src/index.ts";
 import type { Role } from "../http/auth/caller.ts";
 import type { KeyRecord, KeyStore } from "../http/auth/keys.ts";
 
-interface Row {
+/** A row of `api_keys`. */
+export interface KeyRow {
   readonly key_id: string;
   readonly key_hash: string;
   readonly tenant: string;
@@ -50,8 +51,8 @@ export function d1Keys(db: D1Database): KeyStore {
     }
   }
 
-  const select = (sql: string, ...values: readonly string[]): Promise<readonly Row[]> =>
-    reach(async (statement) => (await statement.all<Row>()).results, prepare(sql, ...values));
+  const select = (sql: string, ...values: readonly string[]): Promise<readonly KeyRow[]> =>
+    reach(async (statement) => (await statement.all<KeyRow>()).results, prepare(sql, ...values));
 
   return {
     async find(keyId) {
@@ -83,7 +84,7 @@ export function valuesOf(record: KeyRecord): readonly (string | number | null)[]
   return [keyId, hash, tenant, role, name, hint, createdAt, revokedAt ?? null];
 }
 
-function recordOf(row: Row): KeyRecord {
+function recordOf(row: KeyRow): KeyRecord {
   return {
     keyId: row.key_id,
     hash: row.key_hash,
