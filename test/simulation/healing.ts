@@ -183,7 +183,11 @@ export class Healing {
    */
   async #goBack(): Promise<void> {
     const { world, runtime, random } = this.#patient;
-    const lives = this.#lives().filter(({ commits }) => commits.at(-1)?.record !== undefined);
+    // A fork whose edit was never saved may have checkpoints that were saved later, and is not continued from any.
+    const lives = this.#lives().filter(({ commits }) => {
+      const record = commits.at(-1)?.record;
+      return record !== undefined && record.isEditPending !== true;
+    });
     const chosen = lives.flatMap((life) => {
       const version = life.commits.at(-1)?.state?.skillVersion;
       const older = life.commits.filter(({ entry }) => entry?.checkpoint !== undefined).slice(0, -1);
