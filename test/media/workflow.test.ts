@@ -802,7 +802,7 @@ describe(`failures on ${medium}`, () => {
   });
 
   played(
-    "what a failed run left recorded does not overtake a step that is being recorded",
+    "what a failed run left recorded keeps its place beside a step that is being recorded",
     async ({ actor, store }) => {
       let isDown = true;
       let isSlow = false;
@@ -885,6 +885,46 @@ describe(`failures on ${medium}`, () => {
       expect(acted).toEqual(["other", "other"]);
     },
   );
+
+  for (const isBegun of [true, false]) {
+    const when = isBegun ? "while a step of it is in flight" : "before it has begun a step";
+    played(`what a failed run left recorded keeps its place, if the resumed run dies ${when}`, async (scene) => {
+      const passes: string[][] = [];
+      // The pass that fails, the one that dies, and the one after it.
+      const body: WorkflowBody = async (step) => {
+        const seen: string[] = [];
+        const pass = passes.push(seen);
+        const hang = () => (pass === 2 ? new Promise<void>(() => {}) : Promise.resolve());
+        const see = async (name: string, does: () => Promise<void>) => {
+          await step.do(name, once, does);
+          seen.push(name);
+        };
+        const fail = async () => {
+          if (pass > 1) return hang();
+          await pause(60);
+          throw new Error("down");
+        };
+        const left = async () => {
+          await pause(pass === 1 ? 0 : 20);
+          await see("left", () => pause(100));
+        };
+        const other = async () => {
+          if (isBegun) return see("other", fail);
+          await hang();
+          await see("other", () => pause(100));
+        };
+        await Promise.all([left(), other(), ...(pass === 1 && !isBegun ? [see("risky", fail)] : [])]);
+      };
+      const first = scene.actor({ body });
+      const { runId } = await first.start();
+      expect(await first.settled(runId)).toMatchObject({ status: "failed", error: { message: "down" } });
+      await first.runs.resume(runId);
+      await until(() => passes[1]?.length === 1);
+      await first.die();
+      expect(await scene.actor({ body }).later(leaseMs, runId)).toMatchObject({ status: "completed" });
+      expect(passes.slice(1)).toEqual([["left"], ["left", "other"]]);
+    });
+  }
 
   played("what a body did about a failure does not bind it once the failure is tried afresh", async ({ actor }) => {
     let failures = 2;

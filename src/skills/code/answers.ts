@@ -20,8 +20,6 @@ export class Answers {
   readonly #fresh: string[] = [];
   /** The number of entries of the state's trace that are in one of the two. */
   #traced: number;
-  /** The length of the trace in the last checkpoint that was sent to the medium. */
-  #sent = 0;
   /** The number of recorded steps, from the first on, that have answered or need not. */
   #caughtUp = 0;
   #last = "";
@@ -33,10 +31,7 @@ export class Answers {
     this.#optional = new Set(record.steps.flatMap(({ id, isNeeded }) => (isNeeded ? [] : [id])));
     this.log = new AskLog(pass.state, record);
     this.#traced = pass.state.trace.steps.length;
-    pass.annotateWith((state) => {
-      this.#sent = state.trace.steps.length;
-      return this.log.writtenTo(record.isResumed ? record.markedIn(state) : state);
-    });
+    pass.annotateWith((state) => this.log.writtenTo(record.isResumed ? record.markedIn(state) : state));
   }
 
   /** The number of answers that the body waits for. */
@@ -46,6 +41,11 @@ export class Answers {
 
   isAsked(id: string): boolean {
     return this.#asked.has(id);
+  }
+
+  /** True if the body waits for that answer. */
+  #isOpen(id: string): boolean {
+    return this.#asked.has(id) && !this.#answered.has(id);
   }
 
   /** The body called a step. `isNew` if no pass has called it before, and the body waits for other answers too. */
@@ -61,9 +61,9 @@ export class Answers {
     return !this.log.isAwaiting && this.#unanswered === undefined;
   }
 
-  /** True if a new step may begin at once: nothing recorded comes before it, and what did come has its place saved. */
+  /** True if a new step may begin at once: nothing recorded comes before it. */
   get isReady(): boolean {
-    return this.isCaughtUp && !this.log.isUnsaved && this.#nextOptional() === undefined;
+    return this.isCaughtUp && this.#nextOptional() === undefined;
   }
 
   /** The first recorded step that the body must call again and whose answer it has not received. */
@@ -82,7 +82,7 @@ export class Answers {
   next(): string | undefined {
     if (this.log.isAwaiting) return undefined;
     const next = this.log.nextAfter(this.#last);
-    if (next !== undefined && this.#asked.has(next) && !this.#answered.has(next)) return next;
+    if (next !== undefined && this.#isOpen(next)) return next;
     const unanswered = this.#unanswered;
     if (unanswered !== undefined && this.#asked.has(unanswered)) return unanswered;
     // A step's outcome comes a little later than its record.
@@ -91,23 +91,36 @@ export class Answers {
     return this.#fresh[0] ?? this.#nextOptional();
   }
 
-  // A step that need not be called again comes where it came in the pass that resumed the failed run. If no pass recorded
-  // that place, no recorded step depends on its answer: while a step is being recorded, without that place, it waits.
+  // A step that need not be called again comes where it came in the pass that resumed the failed run.
   #nextOptional(): string | undefined {
-    if (!this.isCaughtUp || this.#sent > this.#pass.state.trace.steps.length) return undefined;
+    if (!this.isCaughtUp) return undefined;
     for (const id of this.#optional) {
-      if (!this.#asked.has(id) || this.#answered.has(id)) continue;
+      if (!this.#isOpen(id)) continue;
       const place = this.log.placeOf(id) ?? "";
       if (place === "" || this.#answered.has(place)) return id;
     }
     return undefined;
   }
 
+  /**
+   * True if the step's place does not follow from the record: then it has one now, and so has each such step that the body
+   * waits for. A checkpoint must save them before the first of them answers.
+   */
+  place(id: string): boolean {
+    if (!this.#optional.has(id) || this.log.placeOf(id) !== undefined) return false;
+    let after = this.#last;
+    for (const next of this.#optional) {
+      if (!this.#isOpen(next) || this.log.placeOf(next) !== undefined) continue;
+      this.log.place(after, next);
+      after = next;
+    }
+    return true;
+  }
+
   /** Delivers the answer of a step. */
   give(id: string): void {
     if (this.#fresh[0] === id) this.#fresh.shift();
     this.#answered.add(id);
-    if (this.#optional.has(id)) this.log.place(this.#last, id);
     this.#last = id;
     this.log.answered(id, (ask) => this.#asked.has(ask));
     const result = getOwn(this.#pass.state.stepResults, id);
@@ -121,7 +134,7 @@ export class Answers {
 
   /** True if the body waits for an answer that was recorded after one that is missing. */
   get isHeldUp(): boolean {
-    return this.#recorded.some(({ id }) => this.#asked.has(id) && !this.#answered.has(id));
+    return this.#recorded.some(({ id }) => this.#isOpen(id));
   }
 
   /** The body ended. `isImmediate` if that took no turn of the event loop after the last answer. */
@@ -167,9 +180,9 @@ class AskLog {
   readonly #logged: ReadonlySet<string>;
   readonly #after = new Map<string, string[]>();
   #turns: readonly (readonly string[])[];
-  /** The step that earlier passes answered next after an answer, for those of {@link #turns}. */
-  #next: ReadonlyMap<string, string>;
-  #places: ReadonlyMap<string, string>;
+  /** The step that is answered next after an answer, for those of {@link #turns}. */
+  readonly #next: Map<string, string>;
+  readonly #places: Map<string, string>;
   readonly #awaited = new Set<string>();
   #isChanged: boolean;
   #hasEnded = false;
@@ -204,23 +217,20 @@ class AskLog {
     this.#awaited.delete(id);
   }
 
-  /** The step that an earlier pass answered next after that answer, where that does not follow from the record. */
+  /** The step that is answered next after that answer, where that does not follow from the record. */
   nextAfter(answer: string): string | undefined {
     return this.#next.get(answer);
   }
 
-  /** The answer after which an earlier pass answered the step, empty before the first one; absent if none recorded it. */
+  /** The answer after which the step is answered, empty before the first one; absent if that follows from the record. */
   placeOf(id: string): string | undefined {
     return this.#places.get(id);
   }
 
-  /** True if a step was answered at a place that no checkpoint has yet. */
-  isUnsaved = false;
-
-  /** The step was answered next after that answer, although another place in the record is its own. */
+  /** The step is answered next after that answer, although another place in the record is its own. */
   place(after: string, id: string): void {
-    if (this.#places.has(id)) return;
-    this.isUnsaved = true;
+    this.#next.set(after, id);
+    this.#places.set(id, after);
     this.#turns = [...this.#turns, [after, id]];
     this.#isChanged = true;
   }
@@ -272,12 +282,11 @@ class AskLog {
   /** Stops awaiting the calls that have not come so far: the body takes another way. */
   forget(): void {
     this.#awaited.clear();
-    this.#next = new Map();
-    this.#places = new Map();
+    this.#next.clear();
+    this.#places.clear();
   }
 
   writtenTo(state: ExecutionState<Json>): ExecutionState<Json> {
-    this.isUnsaved = false;
     if (!this.#isChanged) return state;
     const turns = this.#turns.length === 0 ? undefined : { [turnsKey]: this.#turns };
     const others = Object.fromEntries(Object.entries(state.extensions).filter(([key]) => key !== turnsKey));

@@ -155,6 +155,7 @@ class CodeRun implements BodyRun {
       if (id !== undefined) {
         // A step that was called meanwhile may come first.
         if ((await this.#isAtRest()) && this.#answers.next() === id) {
+          if (this.#answers.place(id)) await this.#savePlaces();
           this.#give(id);
           await this.#quickTurns();
         }
@@ -165,14 +166,14 @@ class CodeRun implements BodyRun {
       else if (this.#answers.log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
         if (isSpent && flights.inFlight === 0) {
-          await this.#handOver();
+          await handOver(this.pass);
           return true;
         }
         continue;
       }
       if (!isSpent) {
         flights.retake();
-        if (this.#answers.isCaughtUp) await this.#launchSaved();
+        if (this.#answers.isCaughtUp) this.#launchHeldBack();
         else if (this.#heldBack.size > 0 && this.#ending === undefined) {
           if (!(await this.#isQuiet(graceMs))) continue;
           // At another pace the body may call what is recorded. Otherwise these steps are new in it.
@@ -196,7 +197,7 @@ class CodeRun implements BodyRun {
         return outcome === "over";
       }
       if (isSpent) {
-        await this.#handOver();
+        await handOver(this.pass);
         return true;
       }
       if (flights.waits.length === 0) await this.#awaitBody();
@@ -265,19 +266,8 @@ class CodeRun implements BodyRun {
     return !jsonEqual(before.resolvedInput, input);
   }
 
-  /** Executes nothing at a place that the next pass would not know. */
-  async #launchSaved(): Promise<void> {
-    if (this.#heldBack.size > 0) await this.#savePlaces();
-    this.#launchHeldBack();
-  }
-
-  async #handOver(): Promise<void> {
-    await this.#savePlaces();
-    await handOver(this.pass);
-  }
-
+  /** Nothing is answered at a place that the next pass would not know. */
   async #savePlaces(): Promise<void> {
-    if (!this.#answers.log.isUnsaved) return;
     await this.pass.commit((record) => ({ record, events: [], checkpoint: { kind: "step_started" } }));
   }
 
@@ -448,11 +438,11 @@ class CodeRun implements BodyRun {
       return "over";
     }
     if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
-      await this.#handOver();
+      await handOver(this.pass);
       return "over";
     }
     if (this.#heldBack.size > 0) {
-      await this.#launchSaved();
+      this.#launchHeldBack();
       return "goes on";
     }
     if (flights.waits.length > 0) {
