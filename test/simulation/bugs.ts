@@ -139,13 +139,6 @@ export const bugs: readonly PlantedBug[] = [
     replace: "continue;",
   },
   {
-    name: "new steps begin before the record is caught up with",
-    file: "src/skills/code/answers.ts",
-    find: "return !this.log.isAwaiting && this.#unanswered === undefined;",
-    replace: "return !this.log.isAwaiting;",
-    seed: "planted2-242",
-  },
-  {
     name: "an answer comes before its place is saved",
     file: "src/skills/code/run.ts",
     find: "if (this.#answers.place(id)) await this.#savePlaces();",
