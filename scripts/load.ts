@@ -23,7 +23,7 @@ const storedEntries = `SELECT run_id AS runId, status, entries.id & 2147483647 A
 interface StoredEntry {
   readonly runId: string;
   readonly status: string;
-  /** Absent where the run has no entry but the first, which is in its row. */
+  /** Null if the run has no entry but the first, which is in its row. */
   readonly revision: number | null;
   readonly body: string | null;
 }
