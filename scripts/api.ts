@@ -309,6 +309,6 @@ function nameOf(node: unknown): string {
 }
 
 if (import.meta.main) {
-  const names = publicNames((await declarations()).emitted);
+  const names = publicNames(await declarations());
   for (const { door, name, unnamed } of names) for (const type of unnamed) console.log(`${door}: ${name}: ${type}`);
 }

@@ -7,7 +7,7 @@ import { declarations } from "./declarations.ts";
 import { doors, outputOf } from "./doors.ts";
 import { inspectorScript } from "./inspector.ts";
 
-// Writes dist/: for each door a module and its declarations, and chunks that doors share. There are no source maps, since the
+// Writes dist/: a module for each door, chunks that doors share, and the declarations. There are no source maps, since the
 // modules are the sources without their types and comments.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -33,6 +33,6 @@ async function writeModules(): Promise<void> {
 }
 
 rmSync(dist, { recursive: true, force: true });
-cpSync((await declarations()).bundled, join(dist, "types"), { recursive: true });
+cpSync(await declarations(), join(dist, "types"), { recursive: true });
 await writeModules();
 writeFileSync(join(dist, `${outputOf(inspector)}.js`), await inspectorScript());

@@ -38,7 +38,7 @@ export function firstSentence(docstring: string): string {
 }
 
 if (import.meta.main) {
-  const names = publicNames((await declarations()).emitted);
+  const names = publicNames(await declarations());
   const silent = unexplained(names);
   if (silent.length > 0) throw new Error(`these names have no docstring: ${silent.join(", ")}`);
   writeFileSync("docs/names.md", namesPage(readFileSync("docs/names.md", "utf8"), names));
