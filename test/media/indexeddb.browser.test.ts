@@ -420,10 +420,7 @@ describe("room for a run", () => {
     await runtime.stop();
   });
 
-  // Again if the browser freed room meanwhile.
-  test("that is missing for a deletion, which writes a tombstone, is a quota_exceeded, and the run is whole", {
-    retry: 3,
-  }, async () => {
+  test("that is missing for a deletion, which writes a tombstone, is a quota_exceeded, and the run is whole", async () => {
     const { runtime, runs } = await full();
     const before = (await runs.history("r")).items;
     await expect(runs.delete("r")).rejects.toMatchObject(outOfRoom);
