@@ -1,7 +1,6 @@
 import { isoTime } from "../clock.ts";
 import { DurableError } from "../errors.ts";
 import type { CheckpointId } from "../ids.ts";
-import { present } from "../json.ts";
 import { type ApprovalRequest, type Decision, isTerminal, type Run, type RunError, type RunStatus } from "./run.ts";
 
 /** What can move a run from one status to another. */

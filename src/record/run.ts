@@ -294,6 +294,32 @@ export function withWait<V>(record: RunRecord<V>, wait: Wait): RunRecord<V> {
 }
 
 /**
+ * The waits that a resume from that checkpoint keeps. From the head it shortens no sleep, restarts no timeout and forgets
+ * no decision; failed attempts are forgotten, and open gates ask again. An older checkpoint is from before the waits, and
+ * is the only source of truth.
+ */
+export function keptWaits({ run, waits }: RunRecord<unknown>, from: CheckpointId): readonly Wait[] {
+  if (from !== run.checkpointHead) return [];
+  return waits.filter(
+    (wait) =>
+      wait.kind === "sleep" || wait.kind === "signal" || (wait.kind === "approval" && wait.decision !== undefined),
+  );
+}
+
+/** The shortest and the longest pause of a run that is set aside, in milliseconds. */
+export const asideMs = { shortest: 30_000, longest: 60 * 60 * 1000 } as const;
+
+/**
+ * The record of a run that an executor could not take, because it lacks the skill or cannot read the state. The run is
+ * due again after longer and longer pauses, so that it does not block others.
+ */
+export function setAside<V>(record: RunRecord<V>, now: number): RunRecord<V> {
+  const { unservedCount } = record;
+  const pause = Math.min(asideMs.shortest * 2 ** unservedCount, asideMs.longest);
+  return { ...released(record), wakeAt: now + pause, unservedCount: unservedCount + 1 };
+}
+
+/**
  * When an executor should look at the run next, in milliseconds; `undefined` for never.
  *
  * | status | lease | set aside | due |

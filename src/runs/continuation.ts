@@ -8,7 +8,7 @@ import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
 import { type Json, present, utf8Length } from "../json.ts";
-import { type Gate, openGates, requestOf } from "../record/gate.ts";
+import { type Gate, gateOf, opened, requestOf } from "../record/gate.ts";
 import { disallowed, moved } from "../record/lifecycle.ts";
 import {
   demand,
@@ -23,10 +23,10 @@ import {
   event,
   isOver,
   isTerminal,
+  keptWaits,
   maxInboxBytes,
   type RunRecord,
   released,
-  type Wait,
 } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
@@ -80,16 +80,6 @@ export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): P
     return { change, answer: { skill, from }, kept: from.record.checkpointId };
   });
   return go(executor, resumed);
-}
-
-// From the head a resume shortens no sleep, restarts no timeout and forgets no decision; failed attempts are forgotten, and
-// open gates ask again. An older checkpoint is from before the waits, and is the only source of truth.
-function keptWaits({ run, waits }: RunRecord<Json>, from: CheckpointId): readonly Wait[] {
-  if (from !== run.checkpointHead) return [];
-  return waits.filter(
-    (wait) =>
-      wait.kind === "sleep" || wait.kind === "signal" || (wait.kind === "approval" && wait.decision !== undefined),
-  );
 }
 
 function continued(
@@ -148,48 +138,30 @@ export async function approveRun(scope: Scope, runId: RunId, from: DecisionReque
   const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
   const claim = await idempotencyClaim(scope, "approve", idempotencyKey, [runId, stepId, approver, notes]);
-  const approved = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
+  const decided = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const gate = gateOf(record, stepId, "approve");
-    const { capabilityId } = gate;
     const run = moved(record.run, { type: "approve", request: requestOf(gate), decision }, now);
-    const decided: RunRecord<Json> = {
-      ...record,
-      run,
-      waits: decidedWaits(record.waits, gate, { ...decision, at: isoTime(now) }),
-      // Any other gate is about one action, whatever the action's name.
-      confirmed:
-        gate.reason === "confirmation" && capabilityId !== undefined
-          ? [...new Set([...record.confirmed, capabilityId])]
-          : record.confirmed,
-    };
-    const opened = event("run.approved", now, decisionPayload(gate, decision));
+    const decided = opened({ ...record, run }, gate, decision, now);
+    const approved = event("run.approved", now, decisionPayload(gate, decision));
     const head = selected(record, undefined);
     if (record.run.status === "running") {
       // The holder of the lease goes on with it, and so does the next one when that lease has lapsed.
       const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
-      return { change: { record: due, events: [opened] }, answer: { head }, kept: head };
+      return { change: { record: due, events: [approved] }, answer: { head }, kept: head };
     }
     const from = await getCheckpoint(scope, runId, head);
     const { skill, state } = bindSkill(executor.skills, decided, from);
     const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
-    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [opened], now);
+    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [approved], now);
     return { change, answer: { skill, from }, kept: head };
   });
-  const { held } = approved;
-  if (approved.isRepeat) return go(executor, approved);
-  const { answer } = approved;
-  if ("skill" in answer) return go(executor, { ...approved, answer });
+  const { held } = decided;
+  if (decided.isRepeat) return go(executor, decided);
+  const { answer } = decided;
+  if ("skill" in answer) return go(executor, { ...decided, answer });
   executor.notify(held);
   return { held, checkpointId: answer.head, isRepeat: false };
-}
-
-// A confirmation holds for the whole run; any other decision is for the step that asked.
-function decidedWaits(waits: readonly Wait[], gate: Gate, decision: NonNullable<Gate["decision"]>): readonly Wait[] {
-  return waits.flatMap((wait) => {
-    if (wait !== gate) return [wait];
-    return gate.reason === "confirmation" ? [] : [{ ...gate, decision }];
-  });
 }
 
 /** Closes a gate for good: the run is canceled. */
@@ -213,19 +185,6 @@ export async function denyRun(scope: Scope, runId: RunId, from: DecisionRequest)
 
 function decisionPayload({ stepId }: Gate, { approver, notes }: Decision): Record<string, Json> {
   return { step_id: stepId, approver: approver ?? null, notes: notes ?? null };
-}
-
-function gateOf(record: RunRecord<Json>, stepId: string | undefined, type: "approve" | "deny"): Gate {
-  const { runId, status } = record.run;
-  const gates = openGates(record);
-  const found = gates.find((gate) => stepId === undefined || gate.stepId === stepId);
-  if (found !== undefined) return found;
-  if (stepId !== undefined && (status === "waiting_for_human" || (status === "running" && gates.length > 0))) {
-    throw invalidRequest("step_id", `run "${runId}" has no open gate at step "${stepId}"`);
-  }
-  if (status === "running") throw disallowed(record.run, type, " and has no open gate");
-  // In every such status, the lifecycle rejects the event, with an error of its own.
-  return { kind: "approval", stepId: stepId ?? "", since: 0, reason: "approval" };
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */

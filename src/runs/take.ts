@@ -12,7 +12,7 @@ import { change, type Decided, getCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { moved } from "../record/lifecycle.ts";
 import { selected } from "../record/precondition.ts";
-import { dueAt, event, type RunRecord, released } from "../record/run.ts";
+import { asideMs, dueAt, event, type RunRecord, released, setAside } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
@@ -34,9 +34,6 @@ const passedOver: Look = { kind: "passed over" };
 
 /** After this many takeovers without a new checkpoint a run fails. */
 const maxRecoveries = 10;
-
-const firstDelayMs = 30_000;
-const lastDelayMs = 60 * 60 * 1000;
 
 /**
  * For this long a due run is left to servers that have its skill, or its version of the stored form: two ticks of a
@@ -128,7 +125,7 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
       return unserved(held, now);
     }
     host.onError(error);
-    return { change: setAside(record, now), answer: undefined };
+    return { change: { record: setAside(record, now), events: [] }, answer: undefined };
   }
   const { skill, state, isMigrated } = binding;
   const wasLost = record.lease !== undefined;
@@ -152,22 +149,17 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
 
 // Another server may have the skill, and take the run at once.
 function unserved({ row, record }: Held, now: number): Decided<undefined> {
-  return isLeft(row, now) ? { answer: undefined } : { change: setAside(record, now), answer: undefined };
+  return isLeft(row, now)
+    ? { answer: undefined }
+    : { change: { record: setAside(record, now), events: [] }, answer: undefined };
 }
 
-// This runtime cannot take the run, because it lacks the skill or cannot read the state: the run is due again after
-// longer and longer pauses, so that it does not block others.
-function setAside(record: RunRecord<Json>, now: number): Change {
-  const delay = Math.min(firstDelayMs * 2 ** record.unservedCount, lastDelayMs);
-  return { record: { ...released(record), wakeAt: now + delay, unservedCount: record.unservedCount + 1 }, events: [] };
-}
-
-// The same for a row that cannot be read, or has no room to be rewritten, and so cannot count: it is due again when it
-// is twice as old, after half a minute at least and an hour at most.
+// Sets aside a row that cannot be read, or has no room to be rewritten, and so cannot count its pauses: it is due again
+// when it is twice as old.
 async function setRowAside(host: Host, row: RunRow, now: number): Promise<void> {
-  const delay = Math.min(Math.max(now - row.createdAt, firstDelayMs), lastDelayMs);
+  const pause = Math.min(Math.max(now - row.createdAt, asideMs.shortest), asideMs.longest);
   try {
-    await postpone(host, row, now + delay, now);
+    await postpone(host, row, now + pause, now);
   } catch (error) {
     host.onError(error);
   }
