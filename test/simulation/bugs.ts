@@ -190,7 +190,7 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a resume drops what a person decided",
-    file: "src/runs/continuation.ts",
+    file: "src/record/run.ts",
     find: 'wait.kind === "approval" && wait.decision !== undefined',
     replace: "false",
     seed: "planted-110",
@@ -234,14 +234,14 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a resume from an older checkpoint keeps the sleeps",
-    file: "src/runs/continuation.ts",
+    file: "src/record/run.ts",
     find: "if (from !== run.checkpointHead) return [];",
     replace: "",
     seed: "planted-6",
   },
   {
     name: "a resume from the head shortens sleeps",
-    file: "src/runs/continuation.ts",
+    file: "src/record/run.ts",
     find: 'wait.kind === "sleep" || wait.kind === "signal" ||',
     replace: "",
     seed: "planted-14",
@@ -262,9 +262,9 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a decision at a gate is forgotten",
-    file: "src/runs/continuation.ts",
-    find: "[{ ...gate, decision }];",
-    replace: "[gate];",
+    file: "src/record/gate.ts",
+    find: "(wait === gate ? decided : wait)",
+    replace: "wait",
     seed: "planted-3",
   },
   {
