@@ -12,7 +12,8 @@ import {
   type Runtime,
   saveCheckpoint,
 } from "../../src/index.ts";
-import { onStage, refusalOf, rowsOf, type Stage } from "../support/stage.ts";
+import { onStage, refusalOf, type Stage } from "../support/stage.ts";
+import { rowsOf } from "../support/stored.ts";
 
 const on = onStage(harness);
 

@@ -6,7 +6,8 @@ import { initialState } from "../../src/codec/index.ts";
 import { saveCheckpoint } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { d1Harness } from "../support/d1-harness.ts";
-import { onStage, refusalOf, rowsOf } from "../support/stage.ts";
+import { onStage, refusalOf } from "../support/stage.ts";
+import { rowsOf } from "../support/stored.ts";
 
 const on = onStage(d1Harness(env.DB));
 

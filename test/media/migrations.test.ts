@@ -11,16 +11,8 @@ import {
   type Skill,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import {
-  checkpointAfter,
-  checkpointOfKind,
-  kindsOf,
-  leaseMs,
-  onStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-} from "../support/stage.ts";
+import { expectRefusals, leaseMs, noSkill, onStage, refusalOf, type Stage } from "../support/stage.ts";
+import { checkpointAfter, checkpointOfKind, kindsOf, rowsOf } from "../support/stored.ts";
 
 const on = onStage(harness);
 
@@ -483,16 +475,8 @@ describe("without a way from its version", () => {
     on(async (stage) => {
       await waiting(stage);
       const { runs } = home(stage, skills);
-      const before = await rowsOf(stage.store, stage.tenant, "r");
-      for (const attempt of [runs.resume("r"), runs.replay("r")]) {
-        const refusal = await refusalOf(attempt);
-        expect(refusal).toMatchObject({
-          code: "not_found",
-          missing: "skill",
-          message: expect.stringContaining('"letter" version 1'),
-        });
-      }
-      expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
+      const calls = [() => runs.resume("r"), () => runs.replay("r")];
+      await expectRefusals(stage, noSkill('"letter" version 1'), calls);
     })(),
   );
 

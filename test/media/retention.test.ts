@@ -11,17 +11,8 @@ import {
   type RunStatus,
   saveCheckpoint,
 } from "../../src/index.ts";
-import {
-  checkpointAfter,
-  completed,
-  deferred,
-  leaseMs,
-  onStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-  until,
-} from "../support/stage.ts";
+import { completed, deferred, leaseMs, onStage, refusalOf, type Stage, until } from "../support/stage.ts";
+import { checkpointAfter, rowsOf } from "../support/stored.ts";
 
 const on = onStage(harness);
 

@@ -28,7 +28,8 @@ import { canonicalJson } from "../../src/json.ts";
 import type { SnapshotRow, Store } from "../../src/store.ts";
 import type { Clock, RunId, TenantId } from "../../src/types.ts";
 import { someNoon, virtualClock } from "../support/clock.ts";
-import { checkpointAfter, completed, kindsOf, onStage, rowsOf, type Stage } from "../support/stage.ts";
+import { completed, onStage, type Stage } from "../support/stage.ts";
+import { checkpointAfter, kindsOf, rowsOf } from "../support/stored.ts";
 import { workshop } from "../support/workshop.ts";
 
 const on = onStage(harness);

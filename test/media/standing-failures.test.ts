@@ -10,8 +10,8 @@ import {
   type WorkflowStep,
 } from "../../src/index.ts";
 import { leaseMs, tenant } from "../support/scene.ts";
-import { rowsOf } from "../support/stage.ts";
 import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { rowsOf } from "../support/stored.ts";
 
 /** The process's events, in engines that have them. */
 interface ProcessEvents {

@@ -17,7 +17,8 @@ import {
 import type { SnapshotRow, Store } from "../../src/store.ts";
 import { type VirtualClock, virtualClock } from "../support/clock.ts";
 import { limitedStore } from "../support/queries.ts";
-import { leaseMs, onStage, refusalOf, rowsOf, type Stage, until } from "../support/stage.ts";
+import { leaseMs, onStage, refusalOf, type Stage, until } from "../support/stage.ts";
+import { rowsOf } from "../support/stored.ts";
 
 const on = onStage(harness);
 

@@ -16,15 +16,8 @@ import {
   saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import {
-  checkpointAfter,
-  checkpointOfKind,
-  leaseMs,
-  onStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-} from "../support/stage.ts";
+import { expectRefusals, leaseMs, noSkill, onStage, refusalOf, type Stage } from "../support/stage.ts";
+import { checkpointAfter, checkpointOfKind, rowsOf } from "../support/stored.ts";
 
 const on = onStage(harness);
 
@@ -106,6 +99,13 @@ async function migratedRun(stage: Stage, form: keyof typeof shop) {
   return { old, now };
 }
 
+/** Cancels the run, and resumes it from one of its checkpoints. */
+async function resumedFrom({ runs, runtime }: ReturnType<typeof home>, checkpointId: string) {
+  await runs.cancel("r");
+  await runs.resume("r", { checkpointId });
+  await runtime.idle();
+}
+
 async function finished({ runs, runtime }: ReturnType<typeof home>, runId: string) {
   await runs.signal(runId, { name: "word" });
   await runtime.idle();
@@ -135,10 +135,7 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
     "is migrated by a resume: what it has done is not done again",
     on(async (stage) => {
       const { old, now } = await migratedRun(stage, form);
-      await now.runs.cancel("r");
-      const before = await checkpointAfter(now.runs, "r", "charge");
-      await now.runs.resume("r", { checkpointId: before });
-      await now.runtime.idle();
+      await resumedFrom(now, await checkpointAfter(now.runs, "r", "charge"));
       expect(Object.keys((await stateAt(now.runs, "r")).stepResults)).toEqual(["pay"]);
       expect(await finished(now, "r")).toMatchObject(completed);
       expect(charged(old, now)).toBe(1);
@@ -149,9 +146,7 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
     "is migrated by a resume: what was done since it is in the ledger under the old name, and is found there",
     on(async (stage) => {
       const { old, now } = await migratedRun(stage, form);
-      await now.runs.cancel("r");
-      await now.runs.resume("r", { checkpointId: await checkpointOfKind(now.runs, "r", "run_started") });
-      await now.runtime.idle();
+      await resumedFrom(now, await checkpointOfKind(now.runs, "r", "run_started"));
       expect(await finished(now, "r")).toMatchObject(completed);
       expect(charged(old, now)).toBe(1);
     }),
@@ -311,18 +306,10 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
       const last = await checkpointAfter(now.runs, "r", "charge");
       await now.runs.cancel("r");
       const other = home(stage, [shop[form]("pay", "2")]);
-      const before = await rowsOf(stage.store, stage.tenant, "r");
-      for (const attempt of [
-        other.runs.resume("r", { checkpointId: last }),
-        other.runs.replay("r", { checkpointId: last }),
-      ]) {
-        expect(await refusalOf(attempt)).toMatchObject({
-          code: "not_found",
-          missing: "skill",
-          message: expect.stringContaining('"shop" version 1'),
-        });
-      }
-      expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
+      await expectRefusals(stage, noSkill('"shop" version 1'), [
+        () => other.runs.resume("r", { checkpointId: last }),
+        () => other.runs.replay("r", { checkpointId: last }),
+      ]);
     }),
   );
 
@@ -664,11 +651,7 @@ describe("a migration that fails", () => {
       for (const runId of ["r", "s"]) await old.runs.start({ skillId: "shop", runId });
       await old.runtime.idle();
       const now = home(stage, [asks("2", migrations)]);
-      const before = await rowsOf(stage.store, stage.tenant, "r");
-      for (const attempt of [now.runs.resume("r"), now.runs.replay("r")]) {
-        expect(await refusalOf(attempt)).toMatchObject({ code: "internal_error" });
-      }
-      expect(await rowsOf(stage.store, stage.tenant, "r")).toEqual(before);
+      await expectRefusals(stage, { code: "internal_error" }, [() => now.runs.resume("r"), () => now.runs.replay("r")]);
       // Signals are kept, those that the run waits for too.
       await now.runs.signal("r", { name: "other" });
       await now.runs.signal("r", { name: "word", payload: 7 });

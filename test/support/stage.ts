@@ -4,7 +4,6 @@ import {
   createRuntime,
   isDurableError,
   type OnError,
-  type RunEvent,
   type RunStatus,
   type Runs,
   type Runtime,
@@ -13,6 +12,7 @@ import {
 import type { Store } from "../../src/store.ts";
 import type { Run } from "../../src/types.ts";
 import { type VirtualClock, virtualClock } from "./clock.ts";
+import { rowsOf } from "./stored.ts";
 import { type Workshop, workshop } from "./workshop.ts";
 
 /** What a test of the runtime has to play with: a medium of its own, a clock, and skills that remember. */
@@ -103,21 +103,6 @@ export function deferred<T = void>() {
   return Promise.withResolvers<T>();
 }
 
-/** Everything that the store has of some runs; compare two of them to see what was written. */
-export async function rowsOf(store: Store, tenant: string, ...runIds: readonly string[]) {
-  const rows = [];
-  for (const runId of runIds) {
-    const run = await store.getRun(tenant, runId);
-    rows.push({
-      run,
-      entries: await store.listEntries(tenant, runId, { limit: 1_000 }),
-      snapshots: await store.getSnapshots(tenant, runId, 0, Number.MAX_SAFE_INTEGER),
-      claims: await store.listClaims(tenant, runId, { limit: 1_000 }),
-    });
-  }
-  return { rows, count: await store.countRuns(tenant, {}) };
-}
-
 /** The refusal of a call that must be refused. */
 export async function refusalOf(call: Promise<unknown>) {
   try {
@@ -130,35 +115,36 @@ export async function refusalOf(call: Promise<unknown>) {
   throw new Error("it was not refused");
 }
 
-/** The ids of the run's checkpoints by kind, in the order in which they were written. */
-export async function kindsOf(runs: Runs, runId: string): Promise<readonly string[]> {
-  const { items: checkpoints } = await runs.listCheckpoints(runId);
-  return checkpoints.map(({ kind, stepId }) => (kind === "step_completed" ? `${kind} ${stepId}` : kind));
+/** Checks that each of these calls is refused in this way, and that the run `r` stays as it was. */
+export async function expectRefusals(
+  { store, tenant }: Stage,
+  refusal: object,
+  calls: readonly (() => Promise<unknown>)[],
+): Promise<void> {
+  const before = await rowsOf(store, tenant, "r");
+  for (const call of calls) expect(await refusalOf(call())).toMatchObject(refusal);
+  expect(await rowsOf(store, tenant, "r")).toEqual(before);
 }
 
-/** The id of the checkpoint that was written when that step settled, for the nth time. */
-export async function checkpointAfter(runs: Runs, runId: string, stepId: string): Promise<string> {
-  const { items: checkpoints } = await runs.listCheckpoints(runId);
-  const found = checkpoints.find((one) => one.kind === "step_completed" && one.stepId === stepId);
-  if (found === undefined) throw new Error(`run "${runId}" has no checkpoint after step "${stepId}"`);
-  return found.checkpointId;
+/** What a call is refused with if that version of a skill is not registered. */
+export function noSkill(named: string): object {
+  return { code: "not_found", missing: "skill", message: expect.stringContaining(named) };
 }
 
-export async function checkpointOfKind(runs: Runs, runId: string, kind: string): Promise<string> {
-  const { items: checkpoints } = await runs.listCheckpoints(runId);
-  const found = checkpoints.find((one) => one.kind === kind);
-  if (found === undefined) throw new Error(`run "${runId}" has no checkpoint "${kind}"`);
-  return found.checkpointId;
+/** Starts the run `r`, and waits until that step has begun. Its handler ends when what is returned is settled. */
+export async function heldAt(stage: Stage, stepId: string, skillId = "chain", executor = stage.home) {
+  const hold = deferred<unknown>();
+  stage.handlers.set(stepId, () => hold.promise);
+  await executor.for(stage.tenant).start({ skillId, runId: "r" });
+  await until(`step "${stepId}" has begun`, () => stage.counts()[stepId] === 1);
+  return hold;
 }
 
-/** The types of the run's events, without `checkpoint.saved`. */
-export async function eventTypesOf(runs: Runs, runId: string): Promise<readonly string[]> {
-  const events = await eventsOf(runs, runId);
-  return events.map((event) => event.eventType).filter((type) => type !== "checkpoint.saved");
-}
-
-export async function eventsOf(runs: Runs, runId: string): Promise<readonly RunEvent[]> {
-  return (await runs.history(runId)).items.flatMap((entry) => entry.events);
+/** Starts the run `r`, at whose step its executor dies. */
+export async function abandonedAt(stage: Stage, stepId: string, skillId = "chain", executor = stage.home) {
+  await heldAt(stage, stepId, skillId, executor);
+  await executor.stop();
+  stage.handlers.delete(stepId);
 }
 
 /** Starts a run and waits until it is completed. */

@@ -10,7 +10,8 @@ import {
 } from "../../../src/codec/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import { orcaFixtures } from "../../support/fixtures.ts";
-import { completed, deferred, kindsOf, leaseMs, type OnStage, refusalOf, rowsOf, until } from "../../support/stage.ts";
+import { completed, deferred, leaseMs, type OnStage, refusalOf, until } from "../../support/stage.ts";
+import { kindsOf, rowsOf } from "../../support/stored.ts";
 
 const state = (skillId = "chain") => initialState<unknown>(skillId, { text: "a" });
 

@@ -1,19 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { writeTombstone } from "../../../src/codec/run.ts";
-import {
-  checkpointAfter,
-  checkpointOfKind,
-  completed,
-  deferred,
-  eventsOf,
-  eventTypesOf,
-  kindsOf,
-  type OnStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-  until,
-} from "../../support/stage.ts";
+import { completed, deferred, type OnStage, refusalOf, type Stage, until } from "../../support/stage.ts";
+import { checkpointAfter, checkpointOfKind, eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 
 const kinds = ["replay", "fork"] as const;
 

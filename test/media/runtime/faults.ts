@@ -4,18 +4,8 @@ import { crashingStore, failingStore, lostAnswerStore } from "../../../src/confo
 import type { Runs } from "../../../src/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
-import {
-  checkpointOfKind,
-  completed,
-  eventsOf,
-  eventTypesOf,
-  kindsOf,
-  leaseMs,
-  type OnStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-} from "../../support/stage.ts";
+import { completed, leaseMs, type OnStage, refusalOf, type Stage } from "../../support/stage.ts";
+import { checkpointOfKind, eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 
 /** Each operation that writes, what it needs before, and what it leaves. */
 interface Writing {

@@ -3,31 +3,19 @@ import { initialState } from "../../../src/codec/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import {
+  abandonedAt,
   deferred,
-  eventsOf,
-  eventTypesOf,
-  kindsOf,
+  heldAt,
   leaseMs,
   type OnStage,
-  rowsOf,
   type Stage,
   until,
   untilStatus,
 } from "../../support/stage.ts";
+import { eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 
 async function dueAtOf({ store, tenant }: Stage, runId = "r"): Promise<number | undefined> {
   return (await store.getRun(tenant, runId))?.dueAt;
-}
-
-/** Starts a run at whose step an executor dies. */
-async function abandonedAt(stage: Stage, stepId: string, skillId: string): Promise<void> {
-  const { runtime, tenant, handlers, counts } = stage;
-  handlers.set(stepId, () => deferred().promise);
-  const dying = runtime({ executor: "dying" });
-  await dying.for(tenant).start({ skillId, runId: "r" });
-  await until(`step "${stepId}" has begun`, () => counts()[stepId] === 1);
-  await dying.stop();
-  handlers.delete(stepId);
 }
 
 export function leaseCases(on: OnStage): void {
@@ -60,14 +48,11 @@ export function leaseCases(on: OnStage): void {
     test(
       "is not disturbed: a signal during a step costs no attempt and no lease",
       on(async (stage) => {
-        const { runs, handlers, runtime, open, tenant, counts, home } = stage;
-        const hold = deferred();
-        handlers.set("before", () => hold.promise);
-        await runs.start({ skillId: "signaled", runId: "r" });
-        await until("the step has begun", () => counts().before === 1);
+        const { runs, runtime, open, tenant, counts, home } = stage;
+        const hold = await heldAt(stage, "before", "signaled");
         const outside = runtime({ store: await open(), executor: "outside" }).for(tenant);
         await outside.signal("r", { name: "go", payload: 1 });
-        hold.resolve();
+        hold.resolve("before");
         await home.idle();
         expect((await runs.get("r")).status).toBe("completed");
         expect(counts()).toEqual({ before: 1, after: 1 });
@@ -78,7 +63,7 @@ export function leaseCases(on: OnStage): void {
       "lapses when its executor is gone, and the next drain takes the run once",
       on(async (stage) => {
         const { clock, runtime, open, tenant, counts, runs } = stage;
-        await abandonedAt(stage, "two", "chain");
+        await abandonedAt(stage, "two");
         const next = runtime({ store: await open(), executor: "next" });
         expect(await next.drain({ tenant })).toEqual({ taken: 0, passedOver: 0 });
         await clock.advance(leaseMs - 1);
@@ -112,11 +97,8 @@ export function leaseCases(on: OnStage): void {
     test(
       "taken by another executor ends the old pass: it writes nothing, also not what its step returned",
       on(async (stage) => {
-        const { runs, home, handlers, clock, counts, runtime, open, tenant, calls, store } = stage;
-        const late = deferred<string>();
-        handlers.set("two", () => late.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().two === 1);
+        const { home, handlers, clock, counts, runtime, open, tenant, calls, store } = stage;
+        const late = await heldAt(stage, "two");
         handlers.set("two", () => deferred().promise);
         const future = { now: () => clock.now() + leaseMs, sleep: clock.sleep };
         const next = runtime({ store: await open(), executor: "next", clock: future });
@@ -159,11 +141,8 @@ export function leaseCases(on: OnStage): void {
     test(
       "reaches an executor elsewhere at its next heartbeat",
       on(async (stage) => {
-        const { runs, home, handlers, calls, counts, clock, runtime, open, tenant } = stage;
-        const late = deferred<string>();
-        handlers.set("one", () => late.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().one === 1);
+        const { runs, home, calls, counts, clock, runtime, open, tenant } = stage;
+        const late = await heldAt(stage, "one");
         const outside = runtime({ store: await open(), executor: "outside" }).for(tenant);
         const canceled = await outside.cancel("r");
         expect(calls[0]?.signal.aborted).toBe(false);
@@ -179,11 +158,8 @@ export function leaseCases(on: OnStage): void {
     test(
       "reaches an executor elsewhere at its next commit, if that comes first",
       on(async (stage) => {
-        const { runs, home, handlers, counts, runtime, open, tenant } = stage;
-        const hold = deferred<string>();
-        handlers.set("one", () => hold.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().one === 1);
+        const { runs, home, counts, runtime, open, tenant } = stage;
+        const hold = await heldAt(stage, "one");
         const outside = runtime({ store: await open(), executor: "outside" }).for(tenant);
         const canceled = await outside.cancel("r");
         hold.resolve("late");
@@ -197,10 +173,7 @@ export function leaseCases(on: OnStage): void {
       "and resume at once: the old executor has lost the run, the new one has it",
       on(async (stage) => {
         const { runs, home, handlers, counts, runtime, open, tenant } = stage;
-        const hold = deferred<string>();
-        handlers.set("one", () => hold.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().one === 1);
+        const hold = await heldAt(stage, "one");
         handlers.set("one", () => "anew");
         const outside = runtime({ store: await open(), executor: "outside" });
         await outside.for(tenant).cancel("r");
@@ -236,7 +209,7 @@ export function leaseCases(on: OnStage): void {
       "by two executors at once: one executes the run",
       on(async (stage) => {
         const { clock, runtime, open, tenant, counts, runs } = stage;
-        await abandonedAt(stage, "two", "chain");
+        await abandonedAt(stage, "two");
         await clock.advance(leaseMs);
         const racers = [];
         for (const executor of ["a", "b", "c"]) racers.push(runtime({ store: await open(), executor }));
@@ -377,7 +350,7 @@ export function leaseCases(on: OnStage): void {
       "is given up after ten recoveries without a new checkpoint, with recovery_exhausted",
       on(async (stage) => {
         const { runtime, tenant, clock, runs, counts, handlers } = stage;
-        await abandonedAt(stage, "one", "chain");
+        await abandonedAt(stage, "one");
         handlers.set("one", () => deferred().promise);
         for (let n = 1; n <= 10; n++) {
           await clock.advance(leaseMs);
@@ -408,7 +381,7 @@ export function leaseCases(on: OnStage): void {
       "is none that makes progress: a new checkpoint counts from the beginning",
       on(async (stage) => {
         const { runtime, tenant, clock, runs, counts, handlers } = stage;
-        await abandonedAt(stage, "one", "chain");
+        await abandonedAt(stage, "one");
         const crash = async (step: string, times: number) => {
           for (let n = 0; n < times; n++) {
             handlers.set(step, () => deferred().promise);
@@ -436,14 +409,11 @@ export function leaseCases(on: OnStage): void {
     test(
       "writes nothing more, aborts its steps, and leaves the run to the next executor when the lease is over",
       on(async (stage) => {
-        const { runs, home, handlers, calls, counts, store, tenant, clock, runtime } = stage;
-        const hold = deferred();
-        handlers.set("one", () => hold.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().one === 1);
+        const { runs, home, calls, counts, store, tenant, clock, runtime } = stage;
+        const hold = await heldAt(stage, "one");
         const before = await rowsOf(store, tenant, "r");
         await home.stop();
-        hold.resolve();
+        hold.resolve("one");
         expect(calls[0]?.signal.aborted).toBe(true);
         expect(await rowsOf(store, tenant, "r")).toEqual(before);
         await clock.advance(leaseMs);

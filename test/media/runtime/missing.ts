@@ -4,7 +4,8 @@ import { writeTombstone } from "../../../src/codec/run.ts";
 import type { Runs } from "../../../src/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
-import { completed, type OnStage, refusalOf, rowsOf, type Stage } from "../../support/stage.ts";
+import { completed, type OnStage, refusalOf, type Stage } from "../../support/stage.ts";
+import { rowsOf } from "../../support/stored.ts";
 
 type Operation = (runs: Runs, runId: string, checkpointId?: string) => Promise<unknown>;
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { lostAnswerStore } from "../../../src/conformance/faults.ts";
 import { defineSkill, type ResumeOutcome, type Runs } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
-import { eventsOf, leaseMs, type OnStage, refusalOf, rowsOf, type Stage, untilStatus } from "../../support/stage.ts";
+import { leaseMs, type OnStage, refusalOf, type Stage, untilStatus } from "../../support/stage.ts";
+import { eventsOf, rowsOf } from "../../support/stored.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 

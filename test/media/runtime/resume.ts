@@ -1,36 +1,23 @@
 import { describe, expect, test } from "vitest";
 import { capabilityDigest } from "../../../src/index.ts";
 import {
-  checkpointAfter,
-  checkpointOfKind,
+  abandonedAt,
   completed,
   deferred,
-  eventsOf,
-  eventTypesOf,
-  kindsOf,
+  heldAt,
   leaseMs,
   type OnStage,
   refusalOf,
-  rowsOf,
   type Stage,
   until,
 } from "../../support/stage.ts";
+import { checkpointAfter, checkpointOfKind, eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 
 /** Starts a run of `chain` that fails at a step, and mends the step. */
 async function failedAt({ runs, home, handlers }: Stage, stepId: string): Promise<void> {
   handlers.set(stepId, () => Promise.reject(new Error("boom")));
   await runs.start({ skillId: "chain", runId: "r", inputs: { text: "a" } });
   await home.idle();
-  handlers.delete(stepId);
-}
-
-/** Starts a run whose step never ends, and ends its executor. */
-async function abandonedAt(stage: Stage, stepId: string, skillId = "chain"): Promise<void> {
-  const { runs, home, handlers, calls } = stage;
-  handlers.set(stepId, () => deferred().promise);
-  await runs.start({ skillId, runId: "r" });
-  await until(`step "${stepId}" has begun`, () => calls.some((call) => call.stepId === stepId));
-  await home.stop();
   handlers.delete(stepId);
 }
 
@@ -255,10 +242,7 @@ export function resumeCases(on: OnStage): void {
       "takes it once the lease has lapsed; the old executor writes nothing more and its steps are aborted",
       on(async (stage) => {
         const { runs, home, clock, runtime, tenant, handlers, calls, counts } = stage;
-        const late = deferred<string>();
-        handlers.set("two", () => late.promise);
-        await runs.start({ skillId: "chain", runId: "r" });
-        await until("the step has begun", () => counts().two === 1);
+        const late = await heldAt(stage, "two");
         // The executor hangs: its heart does not beat, as in a frozen tab.
         handlers.set("two", () => "by the new one");
         const future = { now: () => clock.now() + leaseMs, sleep: clock.sleep };

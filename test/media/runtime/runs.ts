@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { NewRun, Runs } from "../../../src/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
-import { eventTypesOf, kindsOf, type OnStage, refusalOf, rowsOf, untilStatus } from "../../support/stage.ts";
+import { type OnStage, refusalOf, untilStatus } from "../../support/stage.ts";
+import { eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 

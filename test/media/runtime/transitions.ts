@@ -4,16 +4,8 @@ import { crashingStore } from "../../../src/conformance/faults.ts";
 import type { Runs } from "../../../src/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import { virtualClock } from "../../support/clock.ts";
-import {
-  deferred,
-  leaseMs,
-  type OnStage,
-  refusalOf,
-  rowsOf,
-  type Stage,
-  until,
-  untilStatus,
-} from "../../support/stage.ts";
+import { deferred, leaseMs, type OnStage, refusalOf, type Stage, until, untilStatus } from "../../support/stage.ts";
+import { rowsOf } from "../../support/stored.ts";
 
 /** How a run gets into each situation. All are of the skill `gated`, but for those that need another. */
 const situations: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {

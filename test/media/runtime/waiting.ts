@@ -2,19 +2,16 @@ import { describe, expect, test } from "vitest";
 import { maxInboxBytes } from "../../../src/codec/index.ts";
 import { systemClock } from "../../../src/testing/index.ts";
 import {
-  checkpointOfKind,
   deferred,
-  eventsOf,
-  eventTypesOf,
-  kindsOf,
+  heldAt,
   leaseMs,
   type OnStage,
   refusalOf,
-  rowsOf,
   type Stage,
   until,
   untilStatus,
 } from "../../support/stage.ts";
+import { checkpointOfKind, eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 import { backoffMs, napMs, patienceMs } from "../../support/workshop.ts";
 
 async function waitingAtGate({ runs, home }: Stage, skillId = "gated"): Promise<void> {
@@ -188,11 +185,9 @@ export function gateCases(on: OnStage): void {
   describe("parallel waits", () => {
     test(
       "a run waits only when every step in flight has settled and been recorded",
-      on(async ({ runs, home, handlers, counts }) => {
-        const hold = deferred<string>();
-        handlers.set("slow", () => hold.promise);
-        await runs.start({ skillId: "gate-and-work", runId: "r" });
-        await until("the slow step has begun", () => counts().slow === 1);
+      on(async (stage) => {
+        const { runs, home } = stage;
+        const hold = await heldAt(stage, "slow", "gate-and-work");
         expect(await runs.get("r")).toMatchObject({ status: "running" });
         await until("its gate is open", async () => (await runs.get("r")).approvalRequest?.status === "pending");
         expect(await kindsOf(runs, "r")).toEqual(["run_started"]);
