@@ -1,3 +1,4 @@
+import { lineage, replays } from "./contract-nodes.ts";
 import { onEveryMedium, type Scenario, type Slices } from "./verifier.ts";
 
 const restartContinuity: Slices = {
@@ -58,30 +59,8 @@ const restartContinuity: Slices = {
   ],
 };
 
-/** The tests that a replay and a fork have in common. */
-const lineage = [
-  "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
-  "of a descendant names its own source and its own mode alone",
-  "has an id of its own every time, and a state of its own under the checkpoint's id",
-  "leaves its source byte for byte as it was",
-  "leaves a source alone that is being executed",
-  "goes on when its source is deleted",
-  "of an id that is taken is a conflict, and writes nothing",
-  "of many at once makes as many runs",
-];
-
 const replayEquivalence: Slices = {
-  replay: [
-    "makes a new run that executes from the checkpoint's state, and skips what that has",
-    "is replaying first, and then running",
-    "of a finished head executes nothing, and has its result",
-    "waits for a person again where its source was approved after the checkpoint, unless that is confirmed",
-    "from the checkpoint of run_started ends as its source did, step for step",
-    "from the checkpoint of one ends as its source did, step for step",
-    "from the checkpoint of two ends as its source did, step for step",
-    "from the checkpoint of three ends as its source did, step for step",
-    "from the checkpoint of run_finished ends as its source did, step for step",
-  ],
+  replay: replays,
   "lineage of a replay": lineage,
   "lineage of a fork": lineage,
   fork: [

@@ -120,7 +120,7 @@ const runStore: Slices = {
 };
 
 /** The tests that a replay and a fork have in common. */
-const lineage = [
+export const lineage = [
   "names its source, its checkpoint and its mode, and keeps the source's metadata and trace",
   "of a descendant names its own source and its own mode alone",
   "has an id of its own every time, and a state of its own under the checkpoint's id",
@@ -130,6 +130,18 @@ const lineage = [
   "goes on when its source is deleted",
   "of an id that is taken is a conflict, and writes nothing",
   "of many at once makes as many runs",
+];
+
+export const replays = [
+  "makes a new run that executes from the checkpoint's state, and skips what that has",
+  "is replaying first, and then running",
+  "of a finished head executes nothing, and has its result",
+  "waits for a person again where its source was approved after the checkpoint, unless that is confirmed",
+  "from the checkpoint of run_started ends as its source did, step for step",
+  "from the checkpoint of one ends as its source did, step for step",
+  "from the checkpoint of two ends as its source did, step for step",
+  "from the checkpoint of three ends as its source did, step for step",
+  "from the checkpoint of run_finished ends as its source did, step for step",
 ];
 
 const continuations: Slices = {
@@ -155,17 +167,7 @@ const continuations: Slices = {
     "that backs off tries at once, with fresh attempts",
   ],
   "resume of a failed run": ["gives the failed step fresh attempts, and the same idempotency key"],
-  replay: [
-    "makes a new run that executes from the checkpoint's state, and skips what that has",
-    "is replaying first, and then running",
-    "of a finished head executes nothing, and has its result",
-    "waits for a person again where its source was approved after the checkpoint, unless that is confirmed",
-    "from the checkpoint of run_started ends as its source did, step for step",
-    "from the checkpoint of one ends as its source did, step for step",
-    "from the checkpoint of two ends as its source did, step for step",
-    "from the checkpoint of three ends as its source did, step for step",
-    "from the checkpoint of run_finished ends as its source did, step for step",
-  ],
+  replay: replays,
   fork: [
     "makes a new pending run on the checkpoint, which executes nothing until it is resumed",
     "of a fork is a fork, as often as one likes",
