@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readEntry } from "../src/codec/entry.ts";
+import { readEntry } from "../src/codec/bodies.ts";
 import { type Latencies, loadRoute, loadService } from "./load/clients.ts";
 import { type Miscounts, miscounts, type StoredRun } from "./load/count.ts";
 import { applyMigrations, executeSql, startWorker } from "./local-worker.ts";

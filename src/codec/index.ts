@@ -3,8 +3,7 @@ import * as json from "../json.ts";
 import * as checkpoint from "../record/checkpoint.ts";
 import * as event from "../record/event.ts";
 import * as life from "../record/lifecycle.ts";
-import * as entry from "./entry.ts";
-import * as run from "./run.ts";
+import * as bodies from "./bodies.ts";
 import * as state from "./state.ts";
 import * as values from "./values.ts";
 
@@ -115,7 +114,7 @@ export const transition = guarded("run", life.transition);
  * }
  * ```
  */
-export const writeCheckpointRecord = guarded("record", entry.writeCheckpointRecord);
+export const writeCheckpointRecord = guarded("record", bodies.writeCheckpointRecord);
 
 /**
  * The run with its values encoded, as {@link writeRun} takes it.
@@ -130,7 +129,7 @@ export const writeCheckpointRecord = guarded("record", entry.writeCheckpointReco
  * }
  * ```
  */
-export const encodeRun = guarded("run", run.encodeRun);
+export const encodeRun = guarded("run", bodies.encodeRun);
 
 /**
  * A run on the wire: snake_case, absent fields `null`.
@@ -145,7 +144,7 @@ export const encodeRun = guarded("run", run.encodeRun);
  * }
  * ```
  */
-export const writeRun = guarded("run", run.writeRun);
+export const writeRun = guarded("run", bodies.writeRun);
 
 /**
  * The state with its values decoded, fresh at every call.

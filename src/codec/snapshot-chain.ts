@@ -11,7 +11,7 @@ import {
   utf8Length,
 } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyStored, deltaOf, emptyStateJson, type StateSize } from "./snapshot.ts";
+import { applyStored, deltaOf, emptyStateJson, type StateSize } from "./bodies.ts";
 import { readState } from "./state.ts";
 
 /** A snapshot that can be read. */

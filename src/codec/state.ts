@@ -30,7 +30,7 @@ import {
   value,
   valueList,
   values,
-} from "./fields.ts";
+} from "./form.ts";
 import { decodeValue, encoder, type ValueLimits } from "./values.ts";
 
 /** The format number of a snapshot in the ORCA v1 form. */

@@ -1,4 +1,4 @@
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import { isDurableError } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 import type { Json } from "../json.ts";

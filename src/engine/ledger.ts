@@ -1,5 +1,5 @@
-import { count, type Field, record as fieldsOf, requiredText, sparse, value, word } from "../codec/fields.ts";
-import { bodyFormat, readBody } from "../codec/run.ts";
+import { bodyFormat, readBody } from "../codec/bodies.ts";
+import { count, type Field, record as fieldsOf, requiredText, sparse, value, word } from "../codec/form.ts";
 import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { claimsOf } from "../journal/held.ts";

@@ -1,5 +1,5 @@
 import { onAbort } from "../abort.ts";
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import { isDurableError } from "../errors.ts";
 import type { Change, Held, WriteOutcome } from "../journal/change.ts";
 import { heldRow, write } from "../journal/commit.ts";

@@ -1,4 +1,4 @@
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import type { CheckpointId } from "../ids.ts";
 import type { Json } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";

@@ -1,7 +1,14 @@
 import { isoTime } from "../clock.ts";
-import { type Entry, readEntry, writeEntryBody } from "../codec/entry.ts";
-import { readRunBody, writeRunBody, writeTombstone } from "../codec/run.ts";
-import { type WrittenSnapshot, writeSnapshot } from "../codec/snapshot.ts";
+import {
+  type Entry,
+  readEntry,
+  readRunBody,
+  type WrittenSnapshot,
+  writeEntryBody,
+  writeRunBody,
+  writeSnapshot,
+  writeTombstone,
+} from "../codec/bodies.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, type RunId, randomHex } from "../ids.ts";
 import { extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";

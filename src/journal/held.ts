@@ -1,5 +1,4 @@
-import { readEntry } from "../codec/entry.ts";
-import { readSnapshot, type Snapshot } from "../codec/snapshot.ts";
+import { readEntry, readSnapshot, type Snapshot } from "../codec/bodies.ts";
 import { DurableError, notFound } from "../errors.ts";
 import { type CheckpointId, type RunId, randomFraction } from "../ids.ts";
 import { type Json, present } from "../json.ts";

@@ -1,6 +1,6 @@
 import { anId, anything, aRunId, aText, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import { initialState } from "../codec/state.ts";
 import { bytesAtMost, encodeFields } from "../codec/values.ts";
 import type { Executor } from "../engine/executor.ts";

@@ -1,5 +1,5 @@
 import { aCount, aLimit, aText, given } from "../argument.ts";
-import { readEntry, runEvents } from "../codec/entry.ts";
+import { readEntry, runEvents } from "../codec/bodies.ts";
 import { decodeState } from "../codec/state.ts";
 import { isUnreadableData, notFound } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";

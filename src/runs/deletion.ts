@@ -1,4 +1,4 @@
-import { readRunBody } from "../codec/run.ts";
+import { readRunBody } from "../codec/bodies.ts";
 import { DurableError, isUnreadableData } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { erase, heldRow } from "../journal/commit.ts";

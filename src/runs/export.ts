@@ -1,4 +1,4 @@
-import { readEntry, runEvents } from "../codec/entry.ts";
+import { readEntry, runEvents } from "../codec/bodies.ts";
 import { DurableError } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import { claimsOf, getRun } from "../journal/held.ts";

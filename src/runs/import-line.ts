@@ -1,5 +1,4 @@
-import { readEntry, runEvents } from "../codec/entry.ts";
-import { readRunBody, writeRunBody } from "../codec/run.ts";
+import { readEntry, readRunBody, runEvents, writeRunBody } from "../codec/bodies.ts";
 import { SnapshotChain } from "../codec/snapshot-chain.ts";
 import type { Host } from "../engine/host.ts";
 import { isOwnEffect } from "../engine/ledger.ts";

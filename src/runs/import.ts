@@ -1,5 +1,5 @@
 import { aText, expectKind, type Kind } from "../argument.ts";
-import { readRunBody, writeImportBody } from "../codec/run.ts";
+import { readRunBody, writeImportBody } from "../codec/bodies.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { Held } from "../journal/change.ts";

@@ -1,5 +1,5 @@
 import { anArray, anything, aText, expectKind, given, type Kind, type Kinds, needed, read } from "../argument.ts";
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import { encodeState, writeState } from "../codec/state.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId } from "../ids.ts";

@@ -1,7 +1,7 @@
 import { unlessAborted } from "../abort.ts";
 import { aCount, aLength, aNumber, aSignal, aText, given, type Kinds, oneOf } from "../argument.ts";
 import { isoTime } from "../clock.ts";
-import { decodeRun } from "../codec/run.ts";
+import { decodeRun } from "../codec/bodies.ts";
 import { decodeValue } from "../codec/values.ts";
 import { DurableError, isUnreadableData } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";

@@ -1,4 +1,4 @@
-import type { Snapshot } from "../codec/snapshot.ts";
+import type { Snapshot } from "../codec/bodies.ts";
 import { failure } from "../engine/ending.ts";
 import type { Departure, Execution } from "../engine/execute.ts";
 import type { Executor } from "../engine/executor.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { anyJson, applyDelta, changeOf, type Delta } from "../../src/codec/delta.ts";
+import { anyJson, applyDelta, changeOf, type Delta } from "../../src/codec/form.ts";
 import { extent, type Json, sizeOf, utf8Length } from "../../src/json.ts";
 
 /** A value that shares nothing with the given one, as if it had been stored and read. */

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { readEntry, writeCheckpointRecord, writeEntryBody } from "../../src/codec/entry.ts";
 import {
   encodeRun,
+  readEntry,
   readRunBody,
+  writeCheckpointRecord,
+  writeEntryBody,
   writeImportBody,
   writeRun,
   writeRunBody,
   writeTombstone,
-} from "../../src/codec/run.ts";
+} from "../../src/codec/bodies.ts";
 import { parseCheckpointId, parseRunId, parseTenantId } from "../../src/ids.ts";
 import type { Json } from "../../src/json.ts";
 import { newRecord } from "../../src/record/lineage.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { readEntry } from "../../src/codec/entry.ts";
+import { readEntry } from "../../src/codec/bodies.ts";
 import type { RunId } from "../../src/ids.ts";
 import {
   createRuntime,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { applyDelta } from "../../src/codec/delta.ts";
-import { changeOfState } from "../../src/codec/snapshot.ts";
+import { changeOfState } from "../../src/codec/bodies.ts";
+import { applyDelta } from "../../src/codec/form.ts";
 import { decodeState, encodeState, initialState, readState, writeState } from "../../src/codec/state.ts";
 import { isDurableError } from "../../src/errors.ts";
 import { type Json, type JsonObject, jsonEqual, parseJson, utf8Length, withMember } from "../../src/json.ts";

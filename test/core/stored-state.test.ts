@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isoTime } from "../../src/clock.ts";
-import { readEntry, writeEntryBody } from "../../src/codec/entry.ts";
+import { readEntry, readSnapshot, type Snapshot, writeEntryBody, writeSnapshot } from "../../src/codec/bodies.ts";
 import { initialState, type Json, type JsonObject, readState, writeState } from "../../src/codec/index.ts";
-import { readSnapshot, type Snapshot, writeSnapshot } from "../../src/codec/snapshot.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
 import { eventTypes, type NewEvent } from "../../src/record/event.ts";
 import { type ExecutionState, type StepResult, withResult } from "../../src/record/state.ts";

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { anyJson, applyDelta, changeOf } from "../../src/codec/delta.ts";
+import { anyJson, applyDelta, changeOf } from "../../src/codec/form.ts";
 import { decodeValue, encodeValue } from "../../src/codec/values.ts";
 import { isDurableError } from "../../src/errors.ts";
 import { type Json, parseJson } from "../../src/json.ts";

@@ -111,7 +111,7 @@ describe("the check of imports", () => {
 
   test.each([
     ["src/record/run.ts", `import type { RunId } from "../ids.ts";`],
-    ["src/codec/snapshot.ts", `import { a } from "./values.ts"; import { b } from "../json.ts";`],
+    ["src/codec/bodies.ts", `import { a } from "./values.ts"; import { b } from "../json.ts";`],
     ["src/engine/pass.ts", `import { a } from "../store.ts"; import { b } from "../record/lifecycle.ts";`],
     ["src/runtime.ts", `import { a } from "./engine/pass.ts"; import { b } from "./store.ts";`],
     ["src/conformance/store/fence.ts", `import { a } from "../../store.ts"; import { b } from "../case.ts";`],

@@ -1,5 +1,4 @@
-import type { Entry } from "../../src/codec/entry.ts";
-import type { Snapshot } from "../../src/codec/snapshot.ts";
+import type { Entry, Snapshot } from "../../src/codec/bodies.ts";
 import type { ExecutionState } from "../../src/index.ts";
 import type { Json } from "../../src/json.ts";
 import type { RunRecord } from "../../src/record/run.ts";

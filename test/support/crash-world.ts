@@ -1,4 +1,4 @@
-import { readEntry } from "../../src/codec/entry.ts";
+import { readEntry } from "../../src/codec/bodies.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
 import type { Store } from "../../src/store.ts";
 

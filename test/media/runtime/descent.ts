@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { writeTombstone } from "../../../src/codec/run.ts";
+import { writeTombstone } from "../../../src/codec/bodies.ts";
 import { completed, deferred, type OnStage, refusalOf, type Stage, until } from "../../support/stage.ts";
 import { checkpointAfter, checkpointOfKind, eventsOf, eventTypesOf, kindsOf, rowsOf } from "../../support/stored.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { writeTombstone } from "../../../src/codec/bodies.ts";
 import { initialState } from "../../../src/codec/index.ts";
-import { writeTombstone } from "../../../src/codec/run.ts";
 import type { Runs } from "../../../src/index.ts";
 import { saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";

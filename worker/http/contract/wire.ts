@@ -1,5 +1,4 @@
-import { writeCheckpointRecord } from "../../../src/codec/entry.ts";
-import { encodeRun, writeRun } from "../../../src/codec/run.ts";
+import { encodeRun, writeCheckpointRecord, writeRun } from "../../../src/codec/bodies.ts";
 import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
 import type { Json, JsonObject } from "../../../src/json.ts";
