@@ -102,10 +102,15 @@ export async function deliverBirth(
   nonce: string,
   tries = storeTries,
 ): Promise<Delivery> {
-  const giveBack = await host.admission?.admit(commit);
-  const delivery = await deliver(host, commit, nonce, tries);
-  if (delivery.kind !== "committed") giveBack?.();
-  return delivery;
+  const settle = await host.admission?.admit(commit);
+  try {
+    const delivery = await deliver(host, commit, nonce, tries);
+    settle?.(delivery.kind === "committed");
+    return delivery;
+  } catch (error) {
+    settle?.(!isDurableError(error, ...certain));
+    throw error;
+  }
 }
 
 // A notification that fails, as on a closed channel, must not undo what was committed.

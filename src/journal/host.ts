@@ -29,12 +29,12 @@ export interface JournalHost extends ValueLimits {
 /** Decides whether a tenant has room for one more run. */
 export interface Admission {
   /**
-   * Reserves room for a commit that is a birth, or a part of an import. Returns a function that releases the room if
-   * nothing was written.
+   * Reserves room for a commit that is a birth, or a part of an import. The function that it returns must be called once
+   * the outcome is known, with false if nothing was written.
    *
    * @throws `quota_exceeded`.
    */
-  admit(commit: Commit): Promise<() => void>;
+  admit(commit: Commit): Promise<(mayBeWritten: boolean) => void>;
   /** Called after a run of the tenant was erased. */
   erased(tenant: string): void;
 }

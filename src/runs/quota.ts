@@ -33,114 +33,127 @@ export interface Quota {
  */
 export function defineQuota(limits: (tenant: string) => Quota | Promise<Quota>): TenantQuota {
   expectKind(limits, aFunction, "quota", "invalid_definition");
-  return Object.freeze({ [guard]: ((store, now) => new QuotaGuard(store, now, limits)) satisfies Guard });
+  return Object.freeze({ [guard]: ((store, now) => admission(store, now, limits)) satisfies Guard });
 }
 
 type Limits = (tenant: string) => Quota | Promise<Quota>;
 
-/** What a tenant had when it was read, and what was admitted since. */
+/** What a birth adds to its tenant. */
+interface Birth {
+  /** 0 for the rows of an import, which are not yet a run. */
+  readonly runs: number;
+  readonly bytes: number;
+}
+
+/** What a tenant had when it was last read, and what was written since. */
 interface Reading {
-  readonly at: number;
-  readonly hasBytes: boolean;
-  readonly usage: Promise<StoreUsage>;
-  moreRuns: number;
-  moreBytes: number;
+  usage: Promise<StoreUsage>;
+  /** When it was read; absent until the store has answered, and `never` if the next birth must read again. */
+  at: number | undefined;
+  hasBytes: boolean;
+  runs: number;
+  bytes: number;
   /** True once a run was deleted here. */
   hasShrunk: boolean;
+  /** Admitted births whose outcome is not known yet. They also count in the next reading, which may be older than they are. */
+  readonly underWay: Set<Birth>;
 }
 
 /** How long a reading is valid, in milliseconds: a store may read every row of the tenant for it. */
 const holdsMs = 5_000;
+const never = -Infinity;
 
 /**
- * Admits births as long as their tenant has room. The usage of a tenant is read once in a while; births in between are
+ * Admits births as long as their tenant has room. The usage of a tenant is read once in a while. Births in between are
  * added to it before they are written, so that the births of one runtime do not pass a bound together.
  */
-class QuotaGuard implements Admission {
-  readonly #store: Store;
-  readonly #now: () => number;
-  readonly #limits: Limits;
+function admission(store: Store, now: () => number, limits: Limits): Admission {
   /** By tenant, the oldest first. */
-  readonly #readings = new Map<string, Reading>();
+  const readings = new Map<string, Reading>();
 
-  constructor(store: Store, now: () => number, limits: Limits) {
-    this.#store = store;
-    this.#now = now;
-    this.#limits = limits;
-  }
+  // While a slow store is read, other births wait for the same reading. Clocks can go backwards.
+  const holds = ({ at }: Reading) => at === undefined || Math.abs(now() - at) < holdsMs;
 
-  async admit(commit: Commit): Promise<() => void> {
-    const { tenant, runId, status } = commit.run;
-    const kinds = { maxRuns: atLeast0("runs"), maxBytes: atLeast0("bytes") };
-    const unbounded = Number.POSITIVE_INFINITY;
-    const { maxRuns = unbounded, maxBytes = unbounded } = given(
-      await quotaOf(this.#limits, tenant),
-      kinds,
-      "quota",
-      "quota",
+  function readingOf(tenant: string, hasBytes: boolean): Reading {
+    const known = readings.get(tenant);
+    if (known !== undefined && holds(known) && (known.hasBytes || !hasBytes)) return known;
+    for (const [other, reading] of readings) {
+      if (holds(reading)) break;
+      if (reading.underWay.size === 0) readings.delete(other);
+    }
+    const at = now();
+    const usage = hasBytes ? store.usage(tenant) : store.countRuns(tenant, {}).then((runs) => ({ runs, bytes: 0 }));
+    const fresh = { usage, at: undefined, hasBytes, runs: 0, bytes: 0, hasShrunk: false };
+    // The same object, since the births under way hold it.
+    const reading: Reading = Object.assign(known ?? { underWay: new Set<Birth>() }, fresh);
+    readings.delete(tenant);
+    readings.set(tenant, reading);
+    const settle = (at: number) => {
+      if (reading.usage === usage) reading.at = at;
+    };
+    // The births that wait for a reading fail with it.
+    usage.then(
+      () => settle(at),
+      () => settle(never),
     );
-    const hasBytes = Number.isFinite(maxBytes);
-    if (!hasBytes && !Number.isFinite(maxRuns)) return () => {};
-
-    const neededBytes = hasBytes ? bytesOf(commit) : 0;
-    // Read again if something was deleted since, before a birth is rejected for data that may be gone.
-    for (;;) {
-      const reading = this.#reading(tenant, hasBytes);
-      const usage = await reading.usage;
-      const runs = usage.runs + reading.moreRuns;
-      const bytes = usage.bytes + reading.moreBytes;
-      if (runs < maxRuns && (!hasBytes || bytes + neededBytes <= maxBytes)) {
-        // The rows of an import under way are not yet a run.
-        const born = status === undefined ? 0 : 1;
-        reading.moreRuns += born;
-        reading.moreBytes += neededBytes;
-        return () => {
-          reading.moreRuns -= born;
-          reading.moreBytes -= neededBytes;
-        };
-      }
-      if (reading.hasShrunk) {
-        // Unless another birth has read it meanwhile.
-        if (this.#readings.get(tenant) === reading) this.#readings.delete(tenant);
-        continue;
-      }
-      const hint = "delete or prune runs that have ended";
-      if (runs >= maxRuns) {
-        const message = `the tenant has ${runs} runs; at most ${maxRuns} are allowed`;
-        throw new DurableError("quota_exceeded", message, { hint, details: { runs, maxRuns } });
-      }
-      const message = `the tenant stores ${bytes} bytes and run "${runId}" needs ${neededBytes} more; at most ${maxBytes} are allowed`;
-      throw new DurableError("quota_exceeded", message, { hint, details: { bytes, neededBytes, maxBytes } });
-    }
-  }
-
-  erased(tenant: string): void {
-    const reading = this.#readings.get(tenant);
-    if (reading !== undefined) reading.hasShrunk = true;
-  }
-
-  #reading(tenant: string, hasBytes: boolean): Reading {
-    const known = this.#readings.get(tenant);
-    if (known !== undefined && this.#holds(known) && (known.hasBytes || !hasBytes)) return known;
-    for (const [other, reading] of this.#readings) {
-      if (this.#holds(reading)) break;
-      this.#readings.delete(other);
-    }
-    const usage = hasBytes
-      ? this.#store.usage(tenant)
-      : this.#store.countRuns(tenant, {}).then((runs) => ({ runs, bytes: 0 }));
-    const reading: Reading = { at: this.#now(), hasBytes, usage, moreRuns: 0, moreBytes: 0, hasShrunk: false };
-    this.#readings.delete(tenant);
-    this.#readings.set(tenant, reading);
-    // The births that wait for it fail with it; the next one reads again.
-    usage.catch(() => this.#readings.get(tenant) === reading && this.#readings.delete(tenant));
     return reading;
   }
 
-  // Clocks can go backwards.
-  #holds({ at }: Reading): boolean {
-    return Math.abs(this.#now() - at) < holdsMs;
-  }
+  return {
+    async admit(commit) {
+      const { tenant, runId, status } = commit.run;
+      const kinds = { maxRuns: atLeast0("runs"), maxBytes: atLeast0("bytes") };
+      const quota = given(await quotaOf(limits, tenant), kinds, "quota", "quota");
+      const { maxRuns = Infinity, maxBytes = Infinity } = quota;
+      const hasBytes = maxBytes < Infinity;
+      if (!hasBytes && maxRuns === Infinity) return () => {};
+
+      const neededBytes = hasBytes ? bytesOf(commit) : 0;
+      for (;;) {
+        const reading = readingOf(tenant, hasBytes);
+        const asked = reading.usage;
+        const usage = await asked;
+        // Another birth may have asked again meanwhile.
+        if (readings.get(tenant)?.usage !== asked) continue;
+        let runs = usage.runs + reading.runs;
+        let bytes = usage.bytes + reading.bytes;
+        for (const birth of reading.underWay) {
+          runs += birth.runs;
+          bytes += birth.bytes;
+        }
+        if (runs < maxRuns && bytes + neededBytes <= maxBytes) {
+          const birth: Birth = { runs: status === undefined ? 0 : 1, bytes: neededBytes };
+          reading.underWay.add(birth);
+          return (mayBeWritten) => {
+            reading.underWay.delete(birth);
+            if (!mayBeWritten) return;
+            reading.runs += birth.runs;
+            reading.bytes += birth.bytes;
+          };
+        }
+        if (reading.hasShrunk) {
+          // Read again, before a birth is rejected for data that may be gone.
+          reading.at = never;
+          continue;
+        }
+        const isFull = runs >= maxRuns;
+        throw new DurableError(
+          "quota_exceeded",
+          isFull
+            ? `the tenant has ${runs} runs; at most ${maxRuns} are allowed`
+            : `the tenant stores ${bytes} bytes and run "${runId}" needs ${neededBytes} more; at most ${maxBytes} are allowed`,
+          {
+            hint: "delete or prune runs that have ended",
+            details: isFull ? { runs, maxRuns } : { bytes, neededBytes, maxBytes },
+          },
+        );
+      }
+    },
+    erased(tenant) {
+      const reading = readings.get(tenant);
+      if (reading !== undefined) reading.hasShrunk = true;
+    },
+  };
 }
 
 async function quotaOf(limits: Limits, tenant: string): Promise<Quota> {

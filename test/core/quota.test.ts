@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
 import {
@@ -230,6 +230,125 @@ test("a failed reading fails the birth that waited for it, and the next one read
   }).for("small");
   await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "store_failed" });
   await runs.create({ skillId: "quick" });
+});
+
+/** A tenant that may have one run, and a run of it whose commit hangs until the test lets it go. */
+function hanging(quota: Quota) {
+  const store = memoryStore();
+  const clock = { at: 1_000_000, now: () => clock.at, sleep: async () => {} };
+  const commits: { go(outcome: () => unknown): void }[] = [];
+  const slow: Store = {
+    ...store,
+    async commit(commit) {
+      if (commit.run.runId !== "slow") return store.commit(commit);
+      const outcome = await new Promise<() => unknown>((go) => {
+        commits.push({ go });
+      });
+      return ((await outcome()) ?? store.commit(commit)) as Awaited<ReturnType<Store["commit"]>>;
+    },
+  };
+  const runs = createRuntime({ store: slow, clock, quota: defineQuota(() => quota) }).for("a");
+  const other = () => runs.create({ skillId: "quick", runId: "other" });
+  const refused = () => expect(other()).rejects.toMatchObject({ code: "quota_exceeded" });
+  return { store, clock, runs, other, refused, commits };
+}
+
+const oneRun = await (async () => {
+  const store = memoryStore();
+  await createRuntime({ store }).for("a").create({ skillId: "quick", runId: "slow" });
+  return (await store.usage("a")).bytes;
+})();
+
+describe.each<[string, Quota]>([
+  ["runs", { maxRuns: 1 }],
+  ["bytes", { maxBytes: oneRun + 10 }],
+])("under a quota of %s, a birth that takes longer to write than a reading holds", (_, quota) => {
+  test("counts in the readings that are made meanwhile", async () => {
+    const { store, clock, runs, refused, commits } = hanging(quota);
+    const birth = runs.create({ skillId: "quick", runId: "slow" });
+    await expect.poll(() => commits.length).toBe(1);
+    for (let reading = 0; reading < 3; reading++) {
+      clock.at += 5_000;
+      await refused();
+    }
+    commits[0]?.go(() => undefined);
+    await birth;
+    await refused();
+    expect(await store.countRuns("a", {})).toBe(1);
+  });
+
+  test("counts once after it was written", async () => {
+    const { clock, runs, other, commits } = hanging(
+      quota.maxRuns === undefined ? { maxBytes: 3 * oneRun + 200 } : { maxRuns: 3 },
+    );
+    const birth = runs.create({ skillId: "quick", runId: "slow" });
+    await expect.poll(() => commits.length).toBe(1);
+    clock.at += 5_000;
+    await other();
+    commits[0]?.go(() => undefined);
+    await birth;
+    clock.at += 5_000;
+    await runs.create({ skillId: "quick", runId: "third" });
+    await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject({ code: "quota_exceeded" });
+  });
+
+  test("counts no longer once it is certain that nothing was written", async () => {
+    const { clock, runs, other, refused, commits } = hanging(quota);
+    const birth = runs.create({ skillId: "quick", runId: "slow" });
+    await expect.poll(() => commits.length).toBe(1);
+    clock.at += 5_000;
+    await refused();
+    commits[0]?.go(() => Promise.reject(new DurableError("store_blocked", "a page is in the way")));
+    await expect(birth).rejects.toMatchObject({ code: "store_blocked" });
+    await other();
+  });
+
+  test("counts while its reading holds if its outcome is unknown", async () => {
+    const { clock, runs, other, refused, commits } = hanging(quota);
+    const birth = runs.create({ skillId: "quick", runId: "slow" });
+    const failed = expect(birth).rejects.toMatchObject({ code: "store_failed" });
+    await expect.poll(() => commits.length).toBe(1);
+    clock.at += 5_000;
+    await refused();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect.poll(() => commits.length).toBe(attempt + 1);
+      commits[attempt]?.go(() => Promise.reject(new Error("connection lost")));
+    }
+    await failed;
+    await refused();
+    clock.at += 5_000;
+    await other();
+  });
+});
+
+test("births wait together for a reading that takes longer than readings hold", async () => {
+  const store = memoryStore();
+  const clock = { at: 1_000_000, now: () => clock.at, sleep: async () => {} };
+  const readings: (() => void)[] = [];
+  const slow: Store = {
+    ...store,
+    async countRuns(...filter) {
+      const count = await store.countRuns(...filter);
+      await new Promise<void>((answer) => {
+        readings.push(answer);
+      });
+      return count;
+    },
+  };
+  const runs = createRuntime({ store: slow, clock, quota: defineQuota(() => ({ maxRuns: 2 })) }).for("a");
+  const births = [1, 2, 3, 4].map(async () => {
+    clock.at += 5_000;
+    return runs.create({ skillId: "quick" });
+  });
+  await expect.poll(() => readings.length).toBe(1);
+  readings[0]?.();
+  expect((await Promise.allSettled(births)).map(({ status }) => status).sort()).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "rejected",
+  ]);
+  expect(readings.length).toBe(1);
 });
 
 test("an import that passes the quota on its way is refused, and what it has left can be deleted", async () => {
