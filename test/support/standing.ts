@@ -1,6 +1,6 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import type { StoreHarness } from "../../src/conformance/index.ts";
-import type { Runs } from "../../src/index.ts";
+import type { Runs, WorkflowBody } from "../../src/index.ts";
 import { systemClock } from "../../src/testing/index.ts";
 import { type ActorOptions, type Scene, scene } from "./scene.ts";
 
@@ -19,6 +19,15 @@ export const once = { retries: { limit: 0, delay: 1 } };
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Plays the body to its first long sleep, and once more in another executor, which knows it from the store alone. */
+export async function playedTwice({ actor }: Scene, body: WorkflowBody): Promise<void> {
+  const first = actor({ body });
+  const run = await first.start();
+  expect(run).toMatchObject({ status: "running" });
+  await first.die();
+  expect(await actor({ body }).later(3_600_000, run.runId)).toMatchObject({ status: "completed" });
 }
 
 /** The ids of the steps that were recorded, in the order of their record. */
