@@ -107,3 +107,36 @@ test("a body takes the same way in every pass, wherever a pass ends, and again w
     { numRuns: 150 },
   );
 }, 120_000);
+
+test("nothing new is executed before the body has received every recorded answer", () =>
+  scene(memoryHarness, async ({ actor }) => {
+    const seen: string[] = [];
+    const body = async (step: WorkflowStep) => {
+      const first = async () => {
+        await step.do("first", async () => "first");
+        seen.push("first answered");
+        const retries = { retries: { limit: 2, delay: "1 hour" } } as const;
+        return step.do("new", retries, async ({ attempt }) => {
+          seen.push(`new executed, attempt ${attempt}`);
+          if (attempt === 1) throw new Error("busy");
+          return "new";
+        });
+      };
+      const second = async () => {
+        await step.do("second", async () => {
+          for (let n = 0; n < 20; n++) await turn();
+        });
+        seen.push("second answered");
+      };
+      return (await Promise.all([first(), second()]))[0];
+    };
+    const last = actor({ body });
+    const { run } = await last.runs.start({ skillId: "body" });
+    expect(await last.later(0, run.runId)).toMatchObject({ status: "running" });
+    expect(seen).toEqual(["first answered", "new executed, attempt 1", "second answered"]);
+
+    // The next pass begins with both answers in the record, and the body calls the step between them.
+    seen.length = 0;
+    expect(await last.later(hour, run.runId)).toMatchObject({ status: "completed", result: "new" });
+    expect(seen).toEqual(["first answered", "second answered", "new executed, attempt 2"]);
+  }));
