@@ -335,6 +335,91 @@ describe.each(forms)("a checkpoint that is older than a migration, in the form o
   );
 });
 
+describe.each(forms)(
+  "a state of another version, saved from outside where both versions are registered, for a %s",
+  (form) => {
+    const both = (stage: Stage, migrations: readonly Migration[]) =>
+      home(stage, [shop[form]("charge", "1"), shop[form]("pay", "2", migrations)]);
+
+    /** A run that waits under one version, with a state saved to it that a run of the other version had at its wait. */
+    async function crossed(stage: Stage, own: "1" | "2", migrations: readonly Migration[]) {
+      const versions = { "1": [shop[form]("charge", "1")], "2": [shop[form]("pay", "2")] };
+      const other = own === "1" ? "2" : "1";
+      const [ownHome, otherHome] = [home(stage, versions[own]), home(stage, versions[other])];
+      await ownHome.runs.start({ skillId: "shop", runId: "r", inputs: { amount: 10 } });
+      await otherHome.runs.start({ skillId: "shop", runId: "other", inputs: { amount: 10 } });
+      for (const { runtime } of [ownHome, otherHome]) await runtime.idle();
+      const there = both(stage, migrations);
+      const state = await stateAt(there.runs, "other");
+      expect(state.skillVersion).toBe(other);
+      const ownState = await stateAt(there.runs, "r");
+      await saveCheckpoint(there.runs, "r", { kind: "saved", state });
+      return { ...there, ownState };
+    }
+
+    test(
+      "that leads to the run's version by a migration: the run goes on with its own version",
+      on(async (stage) => {
+        const there = await crossed(stage, "2", renaming);
+        expect(await finished(there, "r")).toMatchObject(completed);
+        expect(stepsOf(await stateAt(there.runs, "r"))).toEqual(["pay", "word", "ship"]);
+        expect(charged(there)).toBe(0);
+      }),
+    );
+
+    test(
+      "to which a migration leads: the run goes on with the later version, and its wait with it",
+      on(async (stage) => {
+        const there = await crossed(stage, "1", renaming);
+        await there.runs.signal("r", { name: "word" });
+        await there.runtime.idle();
+        await there.runtime.drain();
+        expect(await there.runs.get("r")).toMatchObject(completed);
+        expect(stepsOf(await stateAt(there.runs, "r"))).toEqual(["pay", "word", "ship"]);
+        expect(charged(there)).toBe(0);
+      }),
+    );
+
+    test.each(["1", "2"] as const)(
+      "without a way between them: a run of version %s stands still until a state of its own is saved",
+      (own) =>
+        on(async (stage) => {
+          const { runs, runtime, ownState } = await crossed(stage, own, []);
+          const state = own === "1" ? "2" : "1";
+          await expectRefusals(stage, noSkill(`"shop" version ${own} with migrations from ${state}`), [
+            () => runs.resume("r"),
+          ]);
+          await runs.signal("r", { name: "word" });
+          await runtime.drain();
+          await runtime.idle();
+          expect(await runs.get("r")).toMatchObject({ status: "waiting_for_signal", skillVersion: own });
+          await saveCheckpoint(runs, "r", { kind: "saved", state: ownState });
+          await runs.resume("r");
+          await runtime.idle();
+          expect(await runs.get("r")).toMatchObject({ ...completed, skillVersion: own });
+        })(),
+    );
+
+    test(
+      "without a way between them: a replay begins there, since it takes no waits along",
+      on(async (stage) => {
+        const { runs, runtime } = await crossed(stage, "2", []);
+        const checkpointId = (await runs.get("r")).checkpointHead ?? "";
+        await runs.cancel("r");
+        await expectRefusals(stage, noSkill(`"shop" version 2 with migrations from 1`), [
+          () => runs.resume("r", { checkpointId }),
+        ]);
+        await runs.replay("r", { checkpointId, newRunId: "replay" });
+        await runtime.idle();
+        expect(await finished({ ...both(stage, []), runs, runtime }, "replay")).toMatchObject({
+          ...completed,
+          skillVersion: "1",
+        });
+      }),
+    );
+  },
+);
+
 describe("a migration that renames steps", () => {
   const waits = (
     version: string,
