@@ -45,6 +45,7 @@ export type FaultKind =
   | "kill"
   | "stop"
   | "freeze"
+  | "timers stand still"
   | "clock jumps"
   | "refuse"
   | "lose"
@@ -177,6 +178,22 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
         at: Math.floor(late * endsAt),
         kind,
         seed: `${seed}/${items.length}`,
+      });
+    }
+  }
+  // A throttled tab: its timers stand still, and what it waits for from elsewhere comes all the same.
+  const still = random.fork("timers");
+  if (weather !== "calm" && still.chance(0.4)) {
+    for (let number = still.between(1, 3); number > 0; number--) {
+      items.push({
+        is: "fault",
+        id: items.length,
+        at: Math.floor(still.fraction() * endsAt),
+        kind: "timers stand still",
+        slot: still.below(roles.length),
+        forMs: still.pick([500, 3_000, 12_000, 40_000]),
+        rate: 1,
+        count: 0,
       });
     }
   }

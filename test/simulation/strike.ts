@@ -33,6 +33,9 @@ export function strike({ world, machines, medium, neighbours, history }: Struck,
     case "freeze":
       if (process !== undefined) process.frozenUntil = until;
       return;
+    case "timers stand still":
+      if (process !== undefined) process.timersStillUntil = until;
+      return;
     case "clock jumps":
       if (process !== undefined) process.skewMs += rate < 0.5 ? -forMs : forMs;
       return;

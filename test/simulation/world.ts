@@ -12,6 +12,8 @@ export class Process {
   /** The latest time that its clock has shown; what is over by that stays over when the clock is set back. */
   latestMs = 0;
   frozenUntil = 0;
+  /** Until then none of its timers fires, as in a tab that is throttled. What it asked others for is answered all the same. */
+  timersStillUntil = 0;
   /** After so many more of its turns it dies. */
   turnsToLive = Number.POSITIVE_INFINITY;
   /** True once its runtime was asked to stop and said that it has. */
@@ -40,6 +42,7 @@ interface Task {
   readonly at: number;
   readonly process: Process;
   readonly label: string;
+  readonly isTimer: boolean;
   readonly run: () => void;
 }
 
@@ -109,12 +112,22 @@ export class World {
 
   /** Does something in a turn of its own, after a delay. What comes back takes it away again. */
   schedule(process: Process, delayMs: number, label: string, run: () => void): () => void {
+    return this.#add(process, delayMs, label, run, false);
+  }
+
+  /** The same as a timer of that process. */
+  setTimer(process: Process, delayMs: number, run: () => void): () => void {
+    return this.#add(process, delayMs, "timer", run, true);
+  }
+
+  #add(process: Process, delayMs: number, label: string, run: () => void, isTimer: boolean): () => void {
     const context = this.context.getStore();
     const within = context?.process === process ? context : { process };
     const task: Task = {
       at: this.now + Math.max(delayMs, 0),
       process,
       label,
+      isTimer,
       run: () => this.context.run(within, run),
     };
     this.#tasks.push(task);
@@ -154,7 +167,7 @@ export class World {
             signal?.removeEventListener("abort", done);
             resolve();
           };
-          const cancel = this.schedule(process, ms, "timer", done);
+          const cancel = this.setTimer(process, ms, done);
           signal?.addEventListener("abort", done);
         }),
     };
@@ -170,7 +183,8 @@ export class World {
 
   #turn(): boolean {
     const { now } = this;
-    const readyAt = (task: Task) => Math.max(task.at, task.process.frozenUntil);
+    const readyAt = ({ at, process, isTimer }: Task) =>
+      Math.max(at, process.frozenUntil, isTimer ? process.timersStillUntil : 0);
     let next = Number.POSITIVE_INFINITY;
     const ready: number[] = [];
     for (const [place, task] of this.#tasks.entries()) {
@@ -211,11 +225,13 @@ export class World {
     };
     const world = this;
     const timers = new Map<object, () => void>();
-    const timer = (label: string, ms: number, run: () => void, otherwise: () => unknown): unknown => {
+    const timer = (ms: number | undefined, run: () => void, otherwise: () => unknown): unknown => {
       const context = world.context.getStore();
       if (context === undefined) return otherwise();
+      const { process } = context;
       const handle = { ref: () => handle, unref: () => handle, hasRef: () => true };
-      timers.set(handle, world.schedule(context.process, ms, label, run));
+      const cancel = ms === undefined ? world.schedule(process, 0, "turn", run) : world.setTimer(process, ms, run);
+      timers.set(handle, cancel);
       return handle;
     };
     const onRejection = (reason: unknown) => {
@@ -240,7 +256,6 @@ export class World {
     Object.assign(globalThis, {
       setTimeout: (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
         timer(
-          "setTimeout",
           ms,
           () => run(...args),
           () => before.setTimeout(run, ms, ...args),
@@ -252,8 +267,7 @@ export class World {
       },
       setImmediate: (run: (...args: unknown[]) => void, ...args: unknown[]) =>
         timer(
-          "setImmediate",
-          0,
+          undefined,
           () => run(...args),
           () => before.setImmediate(run, ...args),
         ),
