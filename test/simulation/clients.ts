@@ -1,4 +1,5 @@
 import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
+import { type Bystanders, unreadable } from "./bystanders.ts";
 import { type Accepted, eventTypes, type History, keyOf, type Life } from "./history.ts";
 import { archive, type OperationItem, type OperationKind, tenants } from "./plan.ts";
 import { type Program, signalNames } from "./program.ts";
@@ -58,13 +59,20 @@ export class Clients {
   readonly #readers: Readers;
   readonly #prunes: PruneJudge;
 
-  constructor(world: World, subject: Subject, history: History, programs: readonly Program[], transfers: Transfers) {
+  constructor(
+    world: World,
+    subject: Subject,
+    history: History,
+    programs: readonly Program[],
+    transfers: Transfers,
+    bystanders: Bystanders,
+  ) {
     this.#world = world;
     this.#subject = subject;
     this.#history = history;
     this.#programs = programs;
     this.#transfers = transfers;
-    this.#readers = new Readers(world, subject, history);
+    this.#readers = new Readers(world, subject, history, bystanders);
     this.#prunes = new PruneJudge(world, history);
   }
 
@@ -91,6 +99,10 @@ export class Clients {
       const isTyped = this.#subject.core.isDurableError(error);
       asked.outcome = isTyped && refusals.includes(String(code)) && !asked.isUncertain ? "refused" : "failed";
       asked.note = isTyped ? String(code) : String(error);
+      // No operation is about a damaged run, so that none has to meet one. A damaged file of an export is another matter.
+      if (unreadable.some((code) => code === asked.note) && item.kind !== "import") {
+        this.#world.violate("damage-stays-alone", `${item.kind} ${item.id} was answered ${String(error)}`);
+      }
       if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
         this.#world.violate("refusals-are-typed", `${item.kind} ${item.id} was answered ${error.stack}`);
       }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Runs, Runtime } from "../../src/index.ts";
+import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { type BacklogPlan, type Bystanders, crowded, isReadable, unreadable } from "./bystanders.ts";
 import { inputsOf } from "./clients.ts";
 import type { History, Life } from "./history.ts";
 import type { Outside } from "./outside.ts";
@@ -21,6 +22,8 @@ interface Patient {
   readonly history: History;
   readonly outside: Outside;
   readonly store: Store;
+  readonly bystanders: Bystanders;
+  readonly backlog: BacklogPlan | undefined;
   readonly facts: ProgramFacts;
   readonly fate: Process;
   /** The one healthy process, and its runtime. */
@@ -45,13 +48,74 @@ export class Healing {
   async heal(): Promise<void> {
     const { world } = this.#patient;
     const work = [
+      () => this.#takeInTurn(),
       () => this.#finishAll(),
+      () => this.#unstopped(() => this.#lookPastDamage()),
       () => this.#readAll(),
       () => this.#replayAll(),
       () => this.#goBack(),
       () => this.#transferAll(),
     ];
     for (const part of work) if (world.violation === undefined) await part();
+  }
+
+  /**
+   * However many runs of one tenant are due, and whether or not they can be taken: a drain that may take as many runs as there are
+   * tenants takes one of each. A tenant's own damaged runs may come before the first that can be taken.
+   */
+  async #takeInTurn(): Promise<void> {
+    const { world, fate, store, bystanders, backlog, outside, process } = this.#patient;
+    if (backlog === undefined) return;
+    await world.context.run({ process: fate }, () => bystanders.crowd(fate, backlog));
+    const rows = await store.dueRuns({ now: outside.timeOf(process), limit: 10_000 });
+    const due = Map.groupBy(
+      rows.filter((row) => !bystanders.has(row)),
+      ({ tenant }) => tenant,
+    );
+    const most = Math.max(...[...due.keys()].map((tenant) => bystanders.of(tenant).length));
+    const { order } = this.#patient.history;
+    if (due.size > 0) await this.#drainPastDamage((due.size + 1) * (most + 1));
+    for (const [tenant, waiting] of due) {
+      const isTaken = this.#lives().some((life) => life.tenant === tenant && (life.commits.at(-1)?.order ?? 0) > order);
+      if (isTaken) continue;
+      const what = `none of the ${waiting.length} due runs of ${tenant} is taken, beside the backlog of ${crowded}`;
+      world.violate("no-backlog-delays-others", `${what}: ${waiting[0]?.runId} is not`);
+    }
+    await bystanders.disperse();
+  }
+
+  /** What is damaged is shown as that, counted and deleted. */
+  async #lookPastDamage(): Promise<void> {
+    const { bystanders, runtime, core, world } = this.#patient;
+    for (const damaged of [...bystanders.damaged]) {
+      const { tenant, runId, key, damage } = damaged;
+      const runs = runtime.for(tenant);
+      const before = await this.#listed(runs, tenant);
+      bystanders.judgeListed(damaged, before);
+      const code = await runs.get(runId).then(
+        () => "none",
+        (error: unknown) => (core.isDurableError(error) ? error.code : String(error)),
+      );
+      if (code !== (isReadable(damaged) ? "none" : damage === "newer" ? "unsupported_version" : "corrupt_data")) {
+        world.violate("damage-stays-alone", `get ${key} (${damage}) was answered ${code}`);
+      }
+      bystanders.mayDelete(damaged);
+      await runs.delete(runId);
+      const after = await this.#listed(runs, tenant);
+      if (after.length !== before.length - 1 || after.some((run) => run.runId === runId)) {
+        world.violate("damage-stays-alone", `${key} (${damage}) is still listed after its deletion`);
+      }
+    }
+  }
+
+  /** All runs of a tenant. As many are counted. */
+  async #listed(runs: Runs, tenant: string): Promise<readonly CurrentRun[]> {
+    const { items } = await runs.list({ limit: 500 });
+    const counted = await runs.count();
+    if (counted !== items.length) {
+      this.#patient.world.violate("reads-are-fresh", `${tenant} has ${counted} runs, and ${items.length} are listed`);
+    }
+    return items;
   }
 
   async #finishAll(): Promise<void> {
@@ -77,15 +141,29 @@ export class Healing {
   }
 
   async #drain(): Promise<void> {
-    const { world, runtime, fate } = this.#patient;
+    const { world, fate } = this.#patient;
     const awaken = world.schedule(fate, mostDrainMs, "a drain that never ends", () => {
       const held = this.#lives().filter(({ commits }) => commits.at(-1)?.record?.lease !== undefined);
       const keys = held.map(({ key }) => key).join(", ");
       world.violate("every-run-ends", `a healthy runtime executes ${keys} for ever`);
     });
-    await runtime.drain();
-    await runtime.idle();
+    await this.#drainPastDamage();
     awaken();
+  }
+
+  async #drainPastDamage(limit = 100): Promise<void> {
+    const { runtime } = this.#patient;
+    await this.#unstopped(() => runtime.drain({ limit }));
+    await runtime.idle();
+  }
+
+  /** Nothing that is done to others is stopped by what is damaged. */
+  async #unstopped(work: () => Promise<unknown>): Promise<void> {
+    const { world, core } = this.#patient;
+    await work().catch((error: unknown) => {
+      if (!core.isDurableError(error, ...unreadable)) throw error;
+      world.violate("damage-stays-alone", `a healthy runtime met ${error.stack}`);
+    });
   }
 
   /** Opens gates and sends signals to runs that wait for nothing else. False where none does. */
@@ -112,8 +190,9 @@ export class Healing {
 
   /** When the first run is due. */
   async #due(): Promise<number | undefined> {
-    const [first] = await this.#patient.store.dueRuns({ now: Number.MAX_SAFE_INTEGER, limit: 1 });
-    return first?.dueAt;
+    const { store, bystanders } = this.#patient;
+    const rows = await store.dueRuns({ now: Number.MAX_SAFE_INTEGER, limit: 100 });
+    return rows.find((row) => !bystanders.has(row))?.dueAt;
   }
 
   /** What is stored can be read, by every door, and values come back as they went in. */

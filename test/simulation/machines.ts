@@ -1,4 +1,5 @@
 import type { Runtime } from "../../src/index.ts";
+import { choreSkill } from "./bystanders.ts";
 import type { Door } from "./clients.ts";
 import type { History } from "./history.ts";
 import type { Budget, Medium } from "./medium.ts";
@@ -182,8 +183,11 @@ export class Machines {
 
   /** The skills of a process, and what they use. */
   #bound(process: Process): ReturnType<typeof bind> {
-    const { subject, plan, outside } = this.#around;
-    const bound = bind(subject, outside, process, plan.programs, this.#version);
+    const { subject, plan, outside, world } = this.#around;
+    const own = bind(subject, outside, process, plan.programs, this.#version);
+    const { workMs } = plan.backlog ?? {};
+    const chores = workMs === undefined ? [] : [choreSkill(subject, world, process, workMs)];
+    const bound = { ...own, skills: [...own.skills, ...chores] };
     const isOdd = Number(/\d/.exec(process.name)?.[0] ?? 0) % 2 === 1;
     if (!plan.keepsFormer || !isOdd || this.#version === "1") return bound;
     const { skills } = bind(subject, outside, process, plan.programs, "1");

@@ -14,6 +14,17 @@ export interface PassSeen {
   hasEnded: boolean;
 }
 
+/** A step that needs a person, as soon as a body or a graph has come to it. */
+export interface GateReached {
+  readonly runKey: string;
+  readonly stepId: string;
+  readonly epoch: number;
+  /** The time since which it needs one. */
+  readonly at: number;
+  /** The capability that a person must allow; absent where the step itself asks. */
+  readonly capability: string | undefined;
+}
+
 /** One call of a callback or of a handler. */
 export interface Call {
   readonly runKey: string;
@@ -43,6 +54,8 @@ export interface Act {
  */
 export class Outside {
   readonly acts: Act[] = [];
+  /** Gates that bodies have come to. Whoever judges one takes it out. */
+  readonly gates = new Set<GateReached>();
   calls = 0;
   readonly #world: World;
   readonly #random: Random;
@@ -85,6 +98,8 @@ export class Outside {
       this.#world.violate("callback-under-lease", `${process.name} executes ${runKey}, of which it holds no lease`);
     }
     this.#world.log(`${process.name} begins a pass over ${runKey} under epoch ${epoch}`);
+    // A body may be called again in one pass, and then take another way.
+    for (const gate of this.gates) if (gate.runKey === runKey) this.gates.delete(gate);
     const pass: PassSeen = { process, runKey, epoch, line: first?.line ?? 0, seen: 0, hasEnded: false };
     this.#passes.push(pass);
     return pass;
@@ -97,6 +112,11 @@ export class Outside {
 
   hasEnded(runKey: string, epoch: number): boolean {
     return this.#passes.some((pass) => pass.hasEnded && pass.runKey === runKey && pass.epoch === epoch);
+  }
+
+  /** A body comes to a step that needs a person. */
+  reaches({ runKey, epoch }: PassSeen, stepId: string, capability?: string): void {
+    this.gates.add({ runKey, stepId, epoch, at: this.#world.now, capability });
   }
 
   /** A body gets an answer. Each pass over one line of a run sees what the one before saw, and then more. */
@@ -302,7 +322,7 @@ function endsOthersHolds({ record, executor, entry }: Accepted): boolean {
   return (entry?.events ?? []).some(({ type }) => ["run.canceled", "run.denied", "run.resumed"].includes(type));
 }
 
-function isSettled(commit: Accepted | undefined, stepId: string): boolean {
+export function isSettled(commit: Accepted | undefined, stepId: string): boolean {
   const results = commit?.state?.stepResults;
   if (results === undefined || !Object.hasOwn(results, stepId)) return false;
   return ["completed", "degraded", "skipped"].includes(results[stepId]?.status ?? "");

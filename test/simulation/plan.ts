@@ -1,3 +1,4 @@
+import { type BacklogPlan, type DamagePlan, damages } from "./bystanders.ts";
 import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
 import type { Random } from "./random.ts";
 
@@ -101,6 +102,10 @@ export interface Plan {
   readonly deployedAt: number | undefined;
   /** True where machines with the second version keep the first one beside it, at some places. */
   readonly keepsFormer: boolean;
+  /** The runs that are damaged on the medium. */
+  readonly damages: readonly DamagePlan[];
+  /** What a neighbour tenant has to do; absent where there is none. */
+  readonly backlog: BacklogPlan | undefined;
   /** How many runs a tenant may have; absent where there is no bound. */
   readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
 }
@@ -197,12 +202,32 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
       });
     }
   }
+  const beside = random.fork("beside");
+  const damaged = beside.chance(0.25)
+    ? Array.from({ length: beside.between(1, 2) }, () => ({
+        at: Math.floor(beside.fraction() * endsAt),
+        tenant: beside.pick(tenants),
+        damage: beside.pick(damages),
+      }))
+    : [];
+  const backlog = beside.chance(0.12)
+    ? {
+        at: Math.floor(beside.fraction() * endsAt),
+        strays: beside.pick([0, 3, 20]),
+        chores: beside.pick([15, 35]),
+        workMs: beside.pick([0, 0, 3_000]),
+      }
+    : undefined;
+  for (const { damage } of damaged) count(counts, `damage ${damage}`);
+  if (backlog !== undefined) count(counts, "backlog");
   if (deployedAt !== undefined) count(counts, "two versions");
   if (keepsFormer) count(counts, "two versions side by side");
   if (mostRuns !== undefined) count(counts, "quota");
   return {
     deployedAt,
     keepsFormer,
+    damages: damaged,
+    backlog,
     mostRuns,
     seed,
     leaseMs: random.pick([4_000, 10_000, 30_000]),

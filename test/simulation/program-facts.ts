@@ -1,5 +1,7 @@
 import type { Run } from "../../src/types.ts";
-import { hasFloat, hasPure, isOfFloat, type Piece, type Program, partsOf } from "./program.ts";
+import type { State } from "./history.ts";
+import { hasFloat, hasPure, isOfFloat, type Piece, type Program, partsOf, pureMs } from "./program.ts";
+import { capabilityId, isOdd } from "./skills.ts";
 
 /** What follows from the programs of a world for the runs of their skills. */
 export class ProgramFacts {
@@ -30,6 +32,25 @@ export class ProgramFacts {
     const program = this.#of(skillId);
     if (program?.form !== "graph") return false;
     return program.steps.some(({ id, onFailure }) => id === stepId && onFailure === "fail");
+  }
+
+  /** How long its body may work between two steps, in all. */
+  pureMs(skillId: string | undefined): number {
+    const program = this.#of(skillId);
+    return program?.form === "code" ? pureMs(program.body) : 0;
+  }
+
+  /** The steps of a graph that have their turn in a state and need a person's permission, with the capability that they need it for. */
+  gatesAt(skillId: string | undefined, { stepResults, vars }: State): readonly [stepId: string, capability: string][] {
+    const program = this.#of(skillId);
+    if (program?.form !== "graph") return [];
+    const isDone = (id: string) => stepResults[id]?.status === "completed";
+    return program.steps.flatMap(({ id, does, dependsOn, when }, place): [string, string][] => {
+      if (does.kind !== "use" || !does.plan.needsConfirmation || Object.hasOwn(stepResults, id)) return [];
+      const before = dependsOn ?? program.steps.slice(Math.max(place - 1, 0), place).map(({ id }) => id);
+      const holds = when === undefined || isOdd(vars[when.of]) === when.isOdd;
+      return before.every(isDone) && holds ? [[id, capabilityId(does.plan)]] : [];
+    });
   }
 
   /**

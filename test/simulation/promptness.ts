@@ -1,4 +1,5 @@
-import type { Accepted, History, Record_ } from "./history.ts";
+import type { Accepted, History, Record_, State } from "./history.ts";
+import { type GateReached, isSettled } from "./outside.ts";
 import type { World } from "./world.ts";
 
 /** What is held to be in time, where nothing goes wrong and all clocks agree. */
@@ -11,6 +12,12 @@ interface Facts {
   readonly passMs: number;
   readonly world: World;
   readonly history: History;
+  /** The gates that bodies have come to, and that are not open yet as far as is known. */
+  readonly gates: Set<GateReached>;
+  /** How long the body of a run's skill may work between two steps. */
+  pureMs(runKey: string): number;
+  /** The gates that a graph has come to in a state, with their capabilities. */
+  gatesAt(runKey: string, state: State): readonly [stepId: string, capability: string][];
   /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
   /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
@@ -45,13 +52,45 @@ export class Promptness {
         if (world.now > wait.until + sleepMs) this.ended(last, wait.kind, wait.stepId, wait.until);
       }
     }
+    for (const gate of this.#facts.gates) this.#judgeGate(gate);
     this.#isResting = true;
+  }
+
+  /** A gate is open as soon as its step is reached, whatever else of its run is in flight. */
+  #judgeGates(commit: Accepted, to: Record_): void {
+    const { gates, world, gatesAt } = this.#facts;
+    const { runKey, state } = commit;
+    for (const [stepId, capability] of to.lease === undefined || state === undefined ? [] : gatesAt(runKey, state)) {
+      const isKnown = [...gates].some(
+        (gate) => gate.runKey === runKey && gate.stepId === stepId && gate.epoch === to.epoch,
+      );
+      if (!isKnown) gates.add({ runKey, stepId, epoch: to.epoch, at: world.now, capability });
+    }
+    for (const gate of gates) this.#judgeGate(gate);
+  }
+
+  #judgeGate(gate: GateReached): void {
+    const { history, gates, world, heldMs, pureMs } = this.#facts;
+    const { runKey, stepId, epoch, at, capability } = gate;
+    const last = history.last(runKey);
+    const record = last?.record;
+    const isOpen =
+      record?.waits.some((wait) => wait.kind === "approval" && wait.stepId === stepId) === true ||
+      isSettled(last, stepId) ||
+      (capability !== undefined && record?.confirmed.includes(capability) === true);
+    const isLeft = record?.lease === undefined || record.epoch !== epoch || !isMoving(record);
+    if (isOpen || isLeft || this.#isLeaving(runKey) || this.#isSpent(last)) gates.delete(gate);
+    else if (world.now > at + heldMs + pureMs(runKey)) {
+      const what = `${runKey} came to its gate "${stepId}" ${Math.round(world.now - at)} ms ago, and it is not open`;
+      world.violate("gates-open-at-once", what);
+    }
   }
 
   /** Signals arrive in time. */
   judge(commit: Accepted, to: Record_): void {
     const { world, history, heldMs, sleepMs, hasEnded, failsRun } = this.#facts;
     if (this.#isResting) return;
+    this.#judgeGates(commit, to);
     const { runKey } = commit;
     const patience = to.lease === undefined ? sleepMs : heldMs;
     // "`fail` (the default) fails the run and aborts the steps in flight" (docs/graphs.md): a wait that is over fails it before

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Runs } from "../../src/index.ts";
+import type { CurrentRun, Runs } from "../../src/index.ts";
+import type { Bystanders } from "./bystanders.ts";
 import { type Accepted, type History, keyOf, type Life } from "./history.ts";
 import type { Random } from "./random.ts";
 import type { Subject } from "./subject.ts";
@@ -10,8 +11,10 @@ export class Readers {
   readonly #world: World;
   readonly #subject: Subject;
   readonly #history: History;
+  readonly #bystanders: Bystanders;
 
-  constructor(world: World, subject: Subject, history: History) {
+  constructor(world: World, subject: Subject, history: History, bystanders: Bystanders) {
+    this.#bystanders = bystanders;
     this.#world = world;
     this.#subject = subject;
     this.#history = history;
@@ -22,15 +25,19 @@ export class Readers {
     const since = this.#history.order;
     const limit = draw.between(1, 5);
     const order = draw.pick(["ascending", "descending"] as const);
-    const listed: string[] = [];
+    const damaged = [...this.#bystanders.of(tenant)];
+    const items: CurrentRun[] = [];
     for (let after: string | undefined; ; ) {
       const page = await runs.list({ limit, order, ...(after === undefined ? {} : { after }) });
-      listed.push(...page.items.map(({ runId }) => runId));
+      items.push(...page.items);
       after = page.next;
       if (after === undefined) break;
     }
+    for (const one of damaged) this.#bystanders.judgeListed(one, items);
+    const listed: readonly string[] = items.map(({ runId }) => runId);
     const lives = this.#livesOf(tenant);
     const strange = listed.find((runId) => {
+      if (this.#bystanders.has({ tenant, runId })) return false;
       const life = this.#history.lives.get(keyOf({ tenant, runId }));
       return life === undefined || !wasVisible(life, since);
     });
@@ -44,10 +51,11 @@ export class Readers {
 
   async count(runs: Runs, tenant: string): Promise<string> {
     const since = this.#history.order;
+    const damaged = this.#bystanders.of(tenant).length;
     const counted = await runs.count();
     const lives = this.#livesOf(tenant);
-    const least = lives.filter((life) => isSteady(life, since)).length;
-    const most = lives.filter((life) => wasVisible(life, since)).length;
+    const least = lives.filter((life) => isSteady(life, since)).length + damaged;
+    const most = lives.filter((life) => wasVisible(life, since)).length + this.#bystanders.of(tenant).length;
     if (counted < least || counted > most) {
       this.#world.violate("reads-are-fresh", `${tenant} has ${counted} runs, not ${least} to ${most}`);
     }

@@ -1,4 +1,5 @@
 import type { Store } from "../../src/store.ts";
+import { Bystanders, type DamagePlan } from "./bystanders.ts";
 import { Clients } from "./clients.ts";
 import { CommitJudge } from "./commits.ts";
 import { Healing } from "./healing.ts";
@@ -75,6 +76,7 @@ class Simulation {
   readonly #judge: CommitJudge;
   readonly #store: Store;
   readonly #subject: Subject;
+  readonly #bystanders: Bystanders;
 
   constructor(subject: Subject, plan: Plan, counts: Counts, ignored: ReadonlySet<string>) {
     this.#plan = plan;
@@ -86,12 +88,15 @@ class Simulation {
     this.#store = subject.memoryStore();
     this.#facts = new ProgramFacts(plan.programs);
     this.#history = new History(this.#world, subject, this.#store, plan.deployedAt !== undefined);
-    this.#medium = new Medium(this.#world, this.#random.fork("medium"), this.#store, this.#history, {
+    this.#bystanders = new Bystanders(this.#world, subject, this.#store, plan.seed);
+    const bystanders = this.#bystanders;
+    this.#medium = new Medium(this.#world, this.#random.fork("medium"), this.#store, this.#history, bystanders, {
       accepted: (commit) => this.#judge.judge(commit),
     });
     this.#outside = new Outside(this.#world, this.#random.fork("outside"), this.#history, this.#medium, plan.isSane);
-    // Where nothing holds things up: no fault, and no machine that boots again with another version.
-    const isPrompt = plan.isCalm && !plan.hasPresence && plan.deployedAt === undefined;
+    // Where nothing holds things up: no fault, no machine that boots again with another version, and no place that is taken.
+    const isFree = (plan.backlog?.workMs ?? 0) === 0;
+    const isPrompt = plan.isCalm && !plan.hasPresence && plan.deployedAt === undefined && isFree;
     this.#promptness = isPrompt
       ? new Promptness({
           heldMs: 2_500,
@@ -99,6 +104,9 @@ class Simulation {
           sleepMs: plan.everyMs + 3_000,
           world: this.#world,
           history: this.#history,
+          gates: this.#outside.gates,
+          pureMs: (runKey) => this.#facts.pureMs(this.#skillOf(runKey)),
+          gatesAt: (runKey, state) => this.#facts.gatesAt(this.#skillOf(runKey), state),
           hasEnded: (runKey, epoch) => this.#outside.hasEnded(runKey, epoch),
           isFailing: (runKey) => this.#facts.isGraph(this.#skillOf(runKey)) && this.#outside.isFailing(runKey),
           failsRun: (runKey, stepId) => this.#facts.failsRun(this.#skillOf(runKey), stepId),
@@ -127,7 +135,7 @@ class Simulation {
       retriesOf: (skillId, stepId) => this.#facts.retriesOf(skillId, stepId),
     });
     this.#neighbours = new Neighbours(this.#world, this.#random.fork("neighbours"));
-    this.#clients = new Clients(this.#world, subject, this.#history, plan.programs, transfers);
+    this.#clients = new Clients(this.#world, subject, this.#history, plan.programs, transfers, bystanders);
     this.#machines = new Machines({
       world: this.#world,
       subject,
@@ -156,7 +164,11 @@ class Simulation {
           }
         });
       }
-      const { deployedAt } = this.#plan;
+      const { deployedAt, backlog, damages } = this.#plan;
+      for (const damage of damages) this.#beside(damage.at, () => this.#damage(damage));
+      if (backlog !== undefined) {
+        this.#beside(backlog.at, () => this.#bystanders.crowd(this.#fate, backlog));
+      }
       if (deployedAt !== undefined) {
         this.#world.schedule(this.#fate, deployedAt, "deploy", () => this.#machines.deploy());
       }
@@ -184,6 +196,18 @@ class Simulation {
 
   #skillOf(runKey: string): string | undefined {
     return this.#history.last(runKey)?.row.skillId;
+  }
+
+  /** Something that happens on the medium, and that no process does. */
+  #beside(at: number, work: () => Promise<void>): void {
+    this.#world.schedule(this.#fate, at, "beside", () => this.#world.context.run({ process: this.#fate }, work));
+  }
+
+  /** A run is damaged, beside others, from one of which it may descend. */
+  #damage(damage: DamagePlan): Promise<void> {
+    const own = [...this.#history.lives.values()].filter(({ tenant }) => tenant === damage.tenant);
+    const source = random(`${this.#plan.seed}/${damage.at}`).pick([undefined, ...own])?.runId;
+    return this.#bystanders.damage(this.#fate, damage, source);
   }
 
   #serve(item: OperationItem): void {
@@ -216,6 +240,8 @@ class Simulation {
         history: this.#history,
         outside: this.#outside,
         store: this.#store,
+        bystanders: this.#bystanders,
+        backlog: this.#plan.backlog,
         facts: this.#facts,
         fate: this.#fate,
         process,

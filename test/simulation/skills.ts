@@ -41,7 +41,7 @@ export function bind(
   return { skills, capabilities: [...capabilities.values()] };
 }
 
-function capabilityId({ effect, policy, isIdempotent, needsConfirmation }: StepPlan): string {
+export function capabilityId({ effect, policy, isIdempotent, needsConfirmation }: StepPlan): string {
   const parts = [effect, policy, isIdempotent ? "idempotent" : "once", needsConfirmation ? "asks" : "free"];
   return `sim.${parts.join(".")}`;
 }
@@ -117,7 +117,7 @@ function graphStep(
   }
 }
 
-function isOdd(value: unknown): boolean {
+export function isOdd(value: unknown): boolean {
   return typeof value === "number" && value % 2 === 1;
 }
 
@@ -159,6 +159,9 @@ class Body {
       case "do":
         return this.#see(piece.name, this.#call(piece));
       case "use":
+        if (piece.plan.needsConfirmation) {
+          this.#outside.reaches(this.#pass, this.#idOf(piece.name), capabilityId(piece.plan));
+        }
         return this.#see(piece.name, step.use(piece.name, capabilityId(piece.plan), { plan: piece.plan }));
       case "sleep": {
         const { name, ms, isUntil } = piece;
@@ -181,6 +184,7 @@ class Body {
         return event.payload;
       }
       case "approval":
+        this.#outside.reaches(this.#pass, this.#idOf(piece.name));
         return (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
       case "pure": {
         for (let digest = 0; digest < piece.digests; digest++) {
