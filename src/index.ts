@@ -1,8 +1,8 @@
 // What is needed to write skills and to run them. Add nothing that a program can do without: the types of requests and
 // answers stand in ./types, what tools and adapters need in ./codec, ./store and ./telemetry.
 export type { Duration } from "./duration.ts";
-export { NonRetryableError, NothingHappenedError } from "./engine/attempt.ts";
 export { webLocksPresence } from "./engine/presence.ts";
+export { NonRetryableError, NothingHappenedError } from "./engine/thrown.ts";
 export { DurableError, type ErrorCode, isDurableError, type OnError } from "./errors.ts";
 export { broadcastNotifier, localNotifier } from "./journal/notifier.ts";
 export type { Checkpoint, CheckpointRecord } from "./record/checkpoint.ts";

@@ -6,9 +6,9 @@ import { moved } from "../record/lifecycle.ts";
 import { endOf, event, isOver, type RunError, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
-import { cutText, longestMessage, tooLarge } from "./attempt.ts";
 import { stepFailed } from "./kernel.ts";
 import type { Pass, PassChange } from "./pass.ts";
+import { cutText, longestMessage, tooLarge } from "./thrown.ts";
 
 /**
  * Releases the run until one of its waits is over; false if one already is. The waits in `aside` are kept, but not

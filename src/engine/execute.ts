@@ -9,11 +9,11 @@ import { runningState } from "../record/state.ts";
 import { underSkill } from "../skills/registry.ts";
 import type { Skill } from "../skills/skill.ts";
 import { measured } from "../telemetry/instrumentation.ts";
-import { messageOf } from "./attempt.ts";
 import { fail } from "./ending.ts";
 import type { Host } from "./host.ts";
 import { isMediumFault } from "./kernel.ts";
 import { LostHold, Pass } from "./pass.ts";
+import { messageOf } from "./thrown.ts";
 
 /** A pass under way. */
 export interface Execution {

@@ -1,6 +1,6 @@
-import { unlessAborted } from "../abort.ts";
-import { isoTime } from "../clock.ts";
-import { decodeValue } from "../codec/values.ts";
+import { joined, unlessAborted } from "../abort.ts";
+import { type Clock, isoTime } from "../clock.ts";
+import { decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
@@ -10,23 +10,15 @@ import { type Gate, gateAsked } from "../record/gate.ts";
 import { contextOf, event, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
-import type { EffectPolicy } from "../skills/capability.ts";
+import type { Schema } from "../schema.ts";
+import { validate } from "../schema.ts";
+import type { EffectPolicy, StepContext } from "../skills/capability.ts";
 import { ledgerName } from "../skills/renaming.ts";
 import type { NewClaim } from "../store.ts";
 import type { Failure } from "../telemetry/telemetry.ts";
-import {
-  type Action,
-  type AttemptOutcome,
-  attempt,
-  cutText,
-  keptInput,
-  nameOf,
-  type StepError,
-  stepError,
-  tooLarge,
-} from "./attempt.ts";
 import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect, requestOf } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange } from "./pass.ts";
+import { cutText, isRetryable, keptInput, nameOf, type StepError, stepError, tooLarge } from "./thrown.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
 export interface StepSpec {
@@ -40,6 +32,33 @@ export interface StepSpec {
   /** The state after the step's encoded output was applied. */
   apply(output: Json, state: ExecutionState<Json>): ExecutionState<Json>;
 }
+
+/** The action of a step: a capability's handler, or a callback of a body. */
+export interface Action {
+  /** Its name in the ledger and in confirmations, in case several steps share what they use. */
+  readonly name?: string;
+  readonly policy: EffectPolicy;
+  /** Encoded; decoded and checked at each attempt. */
+  readonly input: Json;
+  readonly inputSchema?: Schema | undefined;
+  readonly outputSchema?: Schema | undefined;
+  /** How long one attempt may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  call(input: unknown, context: StepContext): unknown;
+  /** The delay before the next attempt in milliseconds, or `undefined` if no attempt is left. `random` is in [0, 1). */
+  retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
+}
+
+/** The outcome of one call of a handler. */
+type AttemptOutcome =
+  | { readonly kind: "returned"; readonly output: Json }
+  | {
+      readonly kind: "failed";
+      readonly error: StepError;
+      readonly isRetryable: boolean;
+      /** True if the handler certainly did nothing to the world. */
+      readonly isHarmless: boolean;
+    };
 
 /** The outcome of one step in one pass. */
 export type StepOutcome =
@@ -138,7 +157,7 @@ async function called(
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
-  const call = () => attempt(host, action, context, () => pass.confirm());
+  const call = () => attempt(pass, action, context);
   const outcome = await unlessAborted(
     pass.signal,
     host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call(),
@@ -161,6 +180,66 @@ async function called(
   if (next.kind === "none") return failed(pass, started, next.error, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
   return backOff(pass, started, next.delayMs, error, claims);
+}
+
+/**
+ * Calls the action once: checks and decodes its input, and checks and encodes its result. `signal` is the step's; an
+ * attempt that times out aborts only its own part of it, and a late result is dropped.
+ *
+ * @throws LostHold if the handler may not be called any more.
+ */
+async function attempt(pass: Pass, action: Action, context: StepContext): Promise<AttemptOutcome> {
+  const { inputSchema } = action;
+  let checked: unknown;
+  try {
+    const decoded = decodeValue(action.input, "input");
+    checked = inputSchema === undefined ? decoded : await validate(inputSchema, decoded, "input");
+  } catch (error) {
+    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless: true };
+  }
+  await pass.confirm();
+  try {
+    const returned = await withTimeout(pass.host.clock, action.timeoutMs, context.signal, async (signal) =>
+      action.call(checked, { ...context, signal }),
+    );
+    return { kind: "returned", output: await checkedOutput(pass.host, action, returned) };
+  } catch (error) {
+    const isHarmless = nameOf(error) === "NothingHappenedError";
+    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
+  }
+}
+
+async function checkedOutput(limits: ValueLimits, { outputSchema }: Action, returned: unknown): Promise<Json> {
+  try {
+    const checked = outputSchema === undefined ? returned : await validate(outputSchema, returned, "output");
+    return encodeValue(checked, "output", limits);
+  } catch (cause) {
+    if (isDurableError(cause, "too_large")) throw cause;
+    throw new DurableError("invalid_output", (cause as Error).message, { cause });
+  }
+}
+
+async function withTimeout<T>(
+  clock: Clock,
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === undefined) return call(signal);
+  const own = joined(signal);
+  const over = new AbortController();
+  const timer = clock.sleep(timeoutMs, over.signal).then(() => {
+    if (over.signal.aborted) return new Promise<never>(() => {});
+    const error = new DurableError("step_timeout", `the attempt took longer than ${timeoutMs} ms`);
+    own.abort(error);
+    throw error;
+  });
+  try {
+    return await Promise.race([call(own.signal), timer]);
+  } finally {
+    over.abort("over");
+    own.release();
+  }
 }
 
 function failureOf(outcome: AttemptOutcome): Failure | undefined {

@@ -4,7 +4,6 @@ import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 import { event, type Signal, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { StepResult } from "../record/state.ts";
-import { stepError } from "./attempt.ts";
 import {
   ask,
   beginWait,
@@ -17,6 +16,7 @@ import {
   stepResult,
 } from "./kernel.ts";
 import type { Pass } from "./pass.ts";
+import { stepError } from "./thrown.ts";
 
 // Steps that wait for something other than an action.
 

@@ -1,5 +1,5 @@
 import { type Duration, durationMs } from "../duration.ts";
-import type { Action } from "../engine/attempt.ts";
+import type { Action } from "../engine/kernel.ts";
 import type { Json } from "../json.ts";
 import { type Retries, retryDelay } from "../retry.ts";
 import type { Capability } from "./capability.ts";

@@ -1,6 +1,6 @@
 import { read } from "../argument.ts";
 import { encodeValue } from "../codec/values.ts";
-import type { Action } from "../engine/attempt.ts";
+import type { Action } from "../engine/kernel.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn } from "../json.ts";
 import type { Capability } from "../skills/capability.ts";

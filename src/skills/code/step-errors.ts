@@ -1,6 +1,6 @@
-import { messageOf } from "../../engine/attempt.ts";
 import { fail, failure } from "../../engine/ending.ts";
 import type { Pass } from "../../engine/pass.ts";
+import { messageOf } from "../../engine/thrown.ts";
 import { isDurableError } from "../../errors.ts";
 import { getOwn, type Json } from "../../json.ts";
 import { contextOf } from "../../record/run.ts";

@@ -1,10 +1,10 @@
 import { anId, anything, aStepName, expectKind, given, type Kinds, needed } from "../../argument.ts";
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
-import type { Action, StepError } from "../../engine/attempt.ts";
 import type { Take } from "../../engine/flights.ts";
-import { act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
+import { type Action, act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
 import type { Pass } from "../../engine/pass.ts";
+import type { StepError } from "../../engine/thrown.ts";
 import { askForApproval, receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import type { Json } from "../../json.ts";

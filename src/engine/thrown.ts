@@ -1,38 +1,6 @@
-import { joined } from "../abort.ts";
-import type { Clock } from "../clock.ts";
-import { bytesAtMost, decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
-import { DurableError, isDurableError } from "../errors.ts";
+import { bytesAtMost, encodeValue } from "../codec/values.ts";
+import { isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
-import type { Schema } from "../schema.ts";
-import { validate } from "../schema.ts";
-import type { EffectPolicy, StepContext } from "../skills/capability.ts";
-
-/** The action of a step: a capability's handler, or a callback of a body. */
-export interface Action {
-  /** Its name in the ledger and in confirmations, in case several steps share what they use. */
-  readonly name?: string;
-  readonly policy: EffectPolicy;
-  /** Encoded; decoded and checked at each attempt. */
-  readonly input: Json;
-  readonly inputSchema?: Schema | undefined;
-  readonly outputSchema?: Schema | undefined;
-  /** How long one attempt may take, in milliseconds. */
-  readonly timeoutMs?: number;
-  call(input: unknown, context: StepContext): unknown;
-  /** The delay before the next attempt in milliseconds, or `undefined` if no attempt is left. `random` is in [0, 1). */
-  retryDelay(attempts: number, error: StepError, random: number): number | undefined | Promise<number | undefined>;
-}
-
-/** The outcome of one call of a handler. */
-export type AttemptOutcome =
-  | { readonly kind: "returned"; readonly output: Json }
-  | {
-      readonly kind: "failed";
-      readonly error: StepError;
-      readonly isRetryable: boolean;
-      /** True if the handler certainly did nothing to the world. */
-      readonly isHarmless: boolean;
-    };
 
 /** Why a step failed. */
 export interface StepError {
@@ -90,37 +58,6 @@ export class NothingHappenedError extends Error {
   override readonly name: string = "NothingHappenedError";
 }
 
-/**
- * Calls the action once: checks and decodes its input, and checks and encodes its result. `signal` is the step's; an
- * attempt that times out aborts only its own part of it, and a late result is dropped. `confirm` is awaited just before
- * the handler is called; its error is thrown on.
- */
-export async function attempt(
-  host: ValueLimits & { readonly clock: Clock },
-  action: Action,
-  context: StepContext,
-  confirm: () => Promise<void>,
-): Promise<AttemptOutcome> {
-  const { inputSchema } = action;
-  let checked: unknown;
-  try {
-    const decoded = decodeValue(action.input, "input");
-    checked = inputSchema === undefined ? decoded : await validate(inputSchema, decoded, "input");
-  } catch (error) {
-    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless: true };
-  }
-  await confirm();
-  try {
-    const returned = await withTimeout(host.clock, action.timeoutMs, context.signal, async (signal) =>
-      action.call(checked, { ...context, signal }),
-    );
-    return { kind: "returned", output: await checkedOutput(host, action, returned) };
-  } catch (error) {
-    const isHarmless = nameOf(error) === "NothingHappenedError";
-    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
-  }
-}
-
 /** The name of the thrown value, if it has one. */
 export function nameOf(thrown: unknown): string | undefined {
   try {
@@ -131,40 +68,8 @@ export function nameOf(thrown: unknown): string | undefined {
   }
 }
 
-async function checkedOutput(limits: ValueLimits, { outputSchema }: Action, returned: unknown): Promise<Json> {
-  try {
-    const checked = outputSchema === undefined ? returned : await validate(outputSchema, returned, "output");
-    return encodeValue(checked, "output", limits);
-  } catch (cause) {
-    if (isDurableError(cause, "too_large")) throw cause;
-    throw new DurableError("invalid_output", (cause as Error).message, { cause });
-  }
-}
-
-async function withTimeout<T>(
-  clock: Clock,
-  timeoutMs: number | undefined,
-  signal: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (timeoutMs === undefined) return call(signal);
-  const own = joined(signal);
-  const over = new AbortController();
-  const timer = clock.sleep(timeoutMs, over.signal).then(() => {
-    if (over.signal.aborted) return new Promise<never>(() => {});
-    const error = new DurableError("step_timeout", `the attempt took longer than ${timeoutMs} ms`);
-    own.abort(error);
-    throw error;
-  });
-  try {
-    return await Promise.race([call(own.signal), timer]);
-  } finally {
-    over.abort("over");
-    own.release();
-  }
-}
-
-function isRetryable(error: unknown): boolean {
+/** True if another attempt may succeed. */
+export function isRetryable(error: unknown): boolean {
   const isFinal = isDurableError(error, "invalid_output", "invalid_request", "nested_step", "too_large");
   return !isFinal && nameOf(error) !== "NonRetryableError";
 }
