@@ -1,4 +1,4 @@
-import { type ErrorCode, invalidRequest, isDurableError, shown } from "./errors.ts";
+import { DurableError, type ErrorCode, invalidRequest, isDurableError, shown } from "./errors.ts";
 import { isId, isStepName, parseCheckpointId, parseRunId } from "./ids.ts";
 import { at, type Path } from "./json.ts";
 
@@ -133,7 +133,7 @@ export const withMethods = (...names: readonly string[]): Kind => [
 ];
 
 /** The operations of a store whose promises may reject. */
-export const storeOperations = [
+const storeOperations = [
   "getRun",
   "listRuns",
   "countRuns",
@@ -148,3 +148,29 @@ export const storeOperations = [
 ] as const;
 
 export const aStore = /* @__PURE__ */ withMethods(...storeOperations, "close");
+
+type Operations = Readonly<Record<(typeof storeOperations)[number], (...args: never) => Promise<unknown>>>;
+
+/**
+ * The store, with each failure typed: a promise of a store that rejects means that the medium failed, and the effect on
+ * a run must not depend on what the medium throws.
+ */
+export function typedStore<S extends Operations & { close(): Promise<void> }>(store: S): S {
+  const typed = storeOperations.map((name) => {
+    const call = async (...args: never): Promise<unknown> => {
+      try {
+        return await store[name](...args);
+      } catch (cause) {
+        if (isDurableError(cause)) throw cause;
+        throw new DurableError("store_failed", `the store failed at ${name}`, { cause });
+      }
+    };
+    return [name, call] as const;
+  });
+  return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
+}
+
+// Each operation has the type of the one that it calls.
+function asStore<S>(typed: object): S {
+  return typed as S;
+}

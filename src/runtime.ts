@@ -12,14 +12,14 @@ import {
   type Kinds,
   needed,
   read,
-  storeOperations,
+  typedStore,
   withMethods,
 } from "./argument.ts";
 import { type Clock, systemClock, wholeMs } from "./clock.ts";
 import { Executor } from "./engine/executor.ts";
 import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
-import { DurableError, isDurableError, type OnError } from "./errors.ts";
+import { DurableError, type OnError } from "./errors.ts";
 import { parseTenantId, pooledRandom, type RandomBytes, randomHex } from "./ids.ts";
 import { aQuota, guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
@@ -324,28 +324,4 @@ function guarded(background: (work: Promise<void>) => void, onError: OnError): (
       onError(failure);
     }
   };
-}
-
-/**
- * The store, with each failure typed: a promise of a store that rejects means that the medium failed, and the effect on
- * a run must not depend on what the medium throws.
- */
-function typedStore(store: Store): Store {
-  const typed = storeOperations.map((name) => {
-    const call = async (...args: never): Promise<unknown> => {
-      try {
-        return await (store[name] as (...args: never) => Promise<unknown>)(...args);
-      } catch (cause) {
-        if (isDurableError(cause)) throw cause;
-        throw new DurableError("store_failed", `the store failed at ${name}`, { cause });
-      }
-    };
-    return [name, call] as const;
-  });
-  return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
-}
-
-// Each operation has the type of the one that it calls.
-function asStore(typed: object): Store {
-  return typed as Store;
 }

@@ -195,7 +195,7 @@ async function attempt(pass: Pass, action: Action, context: StepContext): Promis
     const decoded = decodeValue(action.input, "input");
     checked = inputSchema === undefined ? decoded : await validate(inputSchema, decoded, "input");
   } catch (error) {
-    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless: true };
+    return failedAttempt(error, true);
   }
   await pass.confirm();
   try {
@@ -204,9 +204,12 @@ async function attempt(pass: Pass, action: Action, context: StepContext): Promis
     );
     return { kind: "returned", output: await checkedOutput(pass.host, action, returned) };
   } catch (error) {
-    const isHarmless = nameOf(error) === "NothingHappenedError";
-    return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
+    return failedAttempt(error, nameOf(error) === "NothingHappenedError");
   }
+}
+
+function failedAttempt(error: unknown, isHarmless: boolean): AttemptOutcome {
+  return { kind: "failed", error: stepError(error), isRetryable: isRetryable(error), isHarmless };
 }
 
 async function checkedOutput(limits: ValueLimits, { outputSchema }: Action, returned: unknown): Promise<Json> {
