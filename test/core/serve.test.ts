@@ -9,6 +9,7 @@ import {
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Presence } from "../../src/types.ts";
+import { crowd } from "../support/crowd.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type ActorOptions, type Scene, scene, tenant, turn, until } from "../support/scene.ts";
 
@@ -23,18 +24,13 @@ const poll: WorkflowBody = async (step) => {
   }
 };
 
-/** Counts who works side by side. The first calls wait for each other, until there are as many as expected. */
-function crowd(expected = 1) {
-  const seen = { now: 0, most: 0, calls: 0 };
-  const work = defineCapability({ id: "work", version: "1" }, async () => {
-    seen.calls++;
-    seen.now++;
-    seen.most = Math.max(seen.most, seen.now);
-    await until(() => seen.most >= expected);
-    for (let n = 0; n < 3; n++) await turn();
-    seen.now--;
-  });
-  const options: ActorOptions = { skills: [one, nap], capabilities: [work] };
+/** Workers that are counted, with skills for them. */
+function workers(expected?: number) {
+  const { seen, call } = crowd(expected);
+  const options: ActorOptions = {
+    skills: [one, nap],
+    capabilities: [defineCapability({ id: "work", version: "1" }, call)],
+  };
   return { seen, options };
 }
 
@@ -69,7 +65,7 @@ describe("serve", () => {
     "executes 150 due runs, no more than its bound side by side, with one due query at a time: %o",
     async (bound) => {
       await scene(memoryHarness, async ({ actor, store }) => {
-        const { seen, options } = crowd(bound.concurrency ?? 16);
+        const { seen, options } = workers(bound.concurrency ?? 16);
         const { asked, asking } = askedOnce(store);
         const clerk = actor({ ...options, executes: false });
         for (let n = 0; n < 150; n++) await clerk.begin({}, "one");
@@ -90,7 +86,7 @@ describe("serve", () => {
   test(
     "gives a tenant that comes later its turn before another's backlog",
     played(async ({ actor }) => {
-      const { seen, options } = crowd();
+      const { seen, options } = workers();
       const clerk = actor({ ...options, executes: false });
       for (let n = 0; n < 100; n++) await clerk.begin({}, "one");
       const stop = new AbortController();
@@ -108,11 +104,11 @@ describe("serve", () => {
   test(
     "gives runs their turn beside others that never end, each after some seconds",
     played(async ({ actor, clock }) => {
-      const clerk = actor({ ...crowd().options, body: poll, executes: false });
+      const clerk = actor({ ...workers().options, body: poll, executes: false });
       const crowded: string[] = [];
       for (let n = 0; n < 3; n++) crowded.push(await clerk.begin());
       const stop = new AbortController();
-      const server = actor({ ...crowd().options, body: poll, holdMs: 5_000 });
+      const server = actor({ ...workers().options, body: poll, holdMs: 5_000 });
       const serving = server.runtime.serve({ signal: stop.signal, concurrency: 3 });
       const looked = async (runId: string) => (await clerk.runs.history(runId)).items.length;
       await until(async () => (await Promise.all(crowded.map(looked))).every((entries) => entries > 2));
@@ -136,7 +132,7 @@ describe("serve", () => {
       const long = Promise.withResolvers<void>();
       const hang = defineCapability({ id: "hang", version: "1" }, () => long.promise);
       const endless = defineGraphSkill({ id: "endless", version: "1", steps: [{ id: "only", uses: "hang" }] });
-      const { options } = crowd();
+      const { options } = workers();
       const parts = { skills: [one, endless], capabilities: [...(options.capabilities ?? []), hang] };
       const clerk = actor({ ...parts, executes: false });
       const late = clerk.runtime.for("late");
@@ -167,7 +163,7 @@ describe("serve", () => {
           skills: [one],
           notifier,
           presence,
-          capabilities: [...(crowd().options.capabilities ?? [])],
+          capabilities: [...(workers().options.capabilities ?? [])],
         });
         const stop = new AbortController();
         const before = { ...counting.counts.calls };
@@ -191,7 +187,7 @@ describe("serve", () => {
   test(
     "does not look at what other tenants do, nor reads the sleepers beside a busy page",
     played(async ({ actor, store }) => {
-      const { options } = crowd();
+      const { options } = workers();
       const notifier = localNotifier();
       const busy = actor({ ...options, notifier, presence: allAlive });
       for (let n = 0; n < 300; n++) await busy.start({}, "nap");

@@ -3,7 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import type { D1Database, ExecutionContext } from "@cloudflare/workers-types";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { d1Store } from "../../adapters/d1/index.ts";
-import { createRuntime, defineGraphSkill, defineSkill } from "../../src/index.ts";
+import { createRuntime, defineGraphSkill, defineSkill, type Runtime, type Skill } from "../../src/index.ts";
 import { createWorker } from "../../worker/cloudflare/index.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
@@ -18,6 +18,11 @@ async function reached(runId: string, status: string): Promise<Record<string, un
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`run ${runId} is not ${status}`);
+}
+
+/** A runtime over the Worker's database that executes nothing. */
+function clerk(skills: readonly Skill[] = httpSkills): Runtime {
+  return createRuntime({ store: d1Store(env.DB), skills, capabilities: httpCapabilities, executes: false });
 }
 
 // Failures that are the Worker's own are logged, and here they are meant.
@@ -107,12 +112,7 @@ describe("a custom Worker", () => {
   });
 
   test("executes due runs together with a start", async () => {
-    const elsewhere = createRuntime({
-      store: d1Store(env.DB),
-      skills: httpSkills,
-      capabilities: httpCapabilities,
-      executes: false,
-    });
+    const elsewhere = clerk();
     await elsewhere.for("default").start({ skillId: "http.chain", runId: "left by another" });
     const body = JSON.stringify({ skill_id: "http.chain" });
     const request = new Request(url("/run_async"), { method: "POST", headers: { "x-api-key": "k" }, body });
@@ -139,12 +139,7 @@ describe("a custom Worker", () => {
           },
         });
       const skills = [last(1, 20_000), last(4, 6_000), ...httpSkills];
-      const elsewhere = createRuntime({
-        store: d1Store(env.DB),
-        skills,
-        capabilities: httpCapabilities,
-        executes: false,
-      });
+      const elsewhere = clerk(skills);
       for (const id of ["lasts-1x20000", "lasts-4x6000"])
         await elsewhere.for("default").start({ skillId: id, runId: id });
       const start = Date.now();
@@ -211,12 +206,7 @@ describe("a custom Worker", () => {
   });
 
   test("executes due runs of every tenant when it is scheduled", async () => {
-    const elsewhere = createRuntime({
-      store: d1Store(env.DB),
-      skills: httpSkills,
-      capabilities: httpCapabilities,
-      executes: false,
-    });
+    const elsewhere = clerk();
     const ids = ["default", "another"].map((tenant) => [tenant, `due of ${tenant}`] as const);
     for (const [tenant, runId] of ids) {
       const { run } = await elsewhere.for(tenant).start({ skillId: "http.chain", runId, inputs: { value: tenant } });

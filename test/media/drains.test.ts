@@ -4,6 +4,7 @@ import { countingStore, intercepted } from "../../src/conformance/faults.ts";
 import { type AnyCapability, DurableError, defineCapability, defineGraphSkill, type Skill } from "../../src/index.ts";
 import type { RunRow, Store } from "../../src/store.ts";
 import type { Presence } from "../../src/types.ts";
+import { crowd } from "../support/crowd.ts";
 import { budgeted, countedStore } from "../support/queries.ts";
 import { type ActorOptions, leaseMs, type Scene, scene, stillClock, tenant, turn, until } from "../support/scene.ts";
 
@@ -31,20 +32,6 @@ function deaths(dead = new Set<string>()) {
     release: () => {},
   };
   return { presence, dead, asked };
-}
-
-/** How many calls there are side by side at the most. The first wait for each other, until there are as many as expected. */
-function crowd(expected: number) {
-  const seen = { now: 0, most: 0, calls: 0 };
-  const capabilities = work(async () => {
-    seen.calls++;
-    seen.now++;
-    seen.most = Math.max(seen.most, seen.now);
-    await until(() => seen.most >= expected);
-    for (let n = 0; n < 5; n++) await turn();
-    seen.now--;
-  });
-  return { seen, options: { ...plain, capabilities } };
 }
 
 /** Makes a number of runs due at once, of a tenant and under names with this prefix. */
@@ -81,7 +68,8 @@ describe(`a drain on ${medium}`, () => {
   });
 
   played("keeps one bound on what is executed side by side, also of several drains", async (stage) => {
-    const { seen, options } = crowd(3);
+    const { seen, call } = crowd(3);
+    const options = { ...plain, capabilities: work(call) };
     await makeDue(stage, 20);
     const { runtime } = stage.actor(options);
     await Promise.all([runtime.drain({ concurrency: 3 }), runtime.drain({ concurrency: 3 })]);

@@ -5,7 +5,8 @@ import type { JsonObject } from "../../src/codec/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
 import { exportRun, importRun } from "../../src/index.ts";
 import type { SnapshotRow } from "../../src/store.ts";
-import { expectHidden, exported, home, hourMs, restingLines, restingRun } from "../support/office.ts";
+import { exported } from "../support/lines.ts";
+import { expectHidden, home, hourMs, restingLines, restingRun } from "../support/office.ts";
 import { leaseMs, onStage, refusalOf, until } from "../support/stage.ts";
 import { rowsOf } from "../support/stored.ts";
 

@@ -4,18 +4,8 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import { initialState, type Json, type JsonObject } from "../../src/codec/index.ts";
 import { countingStore, crashingStore, intercepted } from "../../src/conformance/faults.ts";
 import { DurableError, defineSkill, importRun, saveCheckpoint } from "../../src/index.ts";
-import {
-  edited,
-  expectHidden,
-  exported,
-  home,
-  isImported,
-  longRun,
-  office,
-  restingLines,
-  restingRun,
-  withBody,
-} from "../support/office.ts";
+import { edited, exported, withBody } from "../support/lines.ts";
+import { expectHidden, home, isImported, longRun, office, restingLines, restingRun } from "../support/office.ts";
 import { limitedStore } from "../support/queries.ts";
 import { onStage, refusalOf } from "../support/stage.ts";
 

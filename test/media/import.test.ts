@@ -4,18 +4,8 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore, crashingStore, intercepted, lostAnswerStore } from "../../src/conformance/faults.ts";
 import { DurableError, importRun } from "../../src/index.ts";
 import { virtualClock } from "../support/clock.ts";
-import {
-  broken,
-  edited,
-  expectHidden,
-  exported,
-  home,
-  hourMs,
-  longRun,
-  padded,
-  restingLines,
-  restingRun,
-} from "../support/office.ts";
+import { broken, edited, exported, padded } from "../support/lines.ts";
+import { expectHidden, home, hourMs, longRun, restingLines, restingRun } from "../support/office.ts";
 import { onStage, refusalOf } from "../support/stage.ts";
 import { rowsOf } from "../support/stored.ts";
 

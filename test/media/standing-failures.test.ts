@@ -19,8 +19,8 @@ interface ProcessEvents {
   off?(event: "unhandledRejection", listener: (reason: unknown) => void): void;
 }
 
-/** What nothing handled while `work` was done. */
-async function unhandledIn(work: () => Promise<void>): Promise<unknown[]> {
+/** What the work returns, which leaves no rejection unhandled. */
+async function withNoneUnhandled<T>(work: () => Promise<T>): Promise<T> {
   const seen: unknown[] = [];
   const { process } = globalThis as { process?: ProcessEvents };
   const note = (reason: unknown) => seen.push(reason);
@@ -28,13 +28,14 @@ async function unhandledIn(work: () => Promise<void>): Promise<unknown[]> {
   process?.on?.("unhandledRejection", note);
   globalThis.addEventListener?.("unhandledrejection", noteEvent);
   try {
-    await work();
+    const result = await work();
     await pause(20);
+    expect(seen).toEqual([]);
+    return result;
   } finally {
     process?.off?.("unhandledRejection", note);
     globalThis.removeEventListener?.("unhandledrejection", noteEvent);
   }
-  return seen;
 }
 
 // That whatever a pass throws fails a step or the run at once, in one way.
@@ -52,12 +53,7 @@ describe(`the failure of a step on ${medium}`, () => {
         return failing.catch((error: Error) => error.message);
       },
     });
-    let run: unknown;
-    const unhandled = await unhandledIn(async () => {
-      run = await start();
-    });
-    expect(run).toMatchObject({ status: "completed", result: "later" });
-    expect(unhandled).toEqual([]);
+    expect(await withNoneUnhandled(start)).toMatchObject({ status: "completed", result: "later" });
   });
 
   played("that is not awaited ends no process, nor does what is refused", async ({ actor }) => {
@@ -72,12 +68,7 @@ describe(`the failure of a step on ${medium}`, () => {
         return "done";
       },
     });
-    let run: unknown;
-    const unhandled = await unhandledIn(async () => {
-      run = await start();
-    });
-    expect(run).toMatchObject({ status: "completed", result: "done" });
-    expect(unhandled).toEqual([]);
+    expect(await withNoneUnhandled(start)).toMatchObject({ status: "completed", result: "done" });
   });
 
   played("is handed to `onError` itself, with its run and its step; so is that of a body", async ({ actor }) => {

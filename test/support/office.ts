@@ -1,21 +1,20 @@
 import { expect } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
-import { initialState, type JsonObject } from "../../src/codec/index.ts";
+import { initialState } from "../../src/codec/index.ts";
 import {
   defineCapability,
   defineSkill,
-  exportRun,
   importRun,
   isDurableError,
-  type Runs,
   type RuntimeOptions,
   saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { VirtualClock } from "./clock.ts";
+import { exported } from "./lines.ts";
 import { refusalOf, type Stage } from "./stage.ts";
 
-// A skill with everything that an export carries, its runs, and their lines.
+// A skill with everything that an export carries, and its runs.
 
 export const hourMs = 60 * 60 * 1000;
 
@@ -81,12 +80,6 @@ export async function longRun(
   return exported(runs, runId);
 }
 
-export async function exported(runs: Runs, runId: string): Promise<readonly string[]> {
-  const lines: string[] = [];
-  for await (const line of exportRun(runs, runId)) lines.push(line);
-  return lines;
-}
-
 /** A home in memory with a resting run, and the run's lines. */
 export async function restingLines(stage: Stage): Promise<{ readonly first: Home; readonly lines: readonly string[] }> {
   const first = home(stage, memoryStore());
@@ -105,12 +98,6 @@ export async function isImported({ runs }: Home, lines: readonly string[]): Prom
   }
 }
 
-/** A stream of lines that fails behind them, as a connection does. */
-export async function* broken(lines: readonly string[]): AsyncGenerator<string, void, undefined> {
-  yield* lines;
-  throw new Error("the connection was lost");
-}
-
 /** No call shows anything of the run. */
 export async function expectHidden({ runs, runtime }: Home, runId: string): Promise<void> {
   expect(await refusalOf(runs.get(runId))).toMatchObject({ code: "not_found", missing: "run" });
@@ -118,20 +105,4 @@ export async function expectHidden({ runs, runtime }: Home, runId: string): Prom
   expect((await runs.list()).items.map((run) => run.runId)).not.toContain(runId);
   expect(await runs.count()).toBe((await runs.list()).items.length);
   expect(await runtime.drain()).toEqual({ taken: 0, passedOver: 0 });
-}
-
-/** The lines with their last entry made so long by blanks that an import writes it before it has read them all. */
-export function padded(lines: readonly string[]): readonly string[] {
-  const last = lines.findLastIndex((line) => line.startsWith('{"kind":"entry"'));
-  if (last < 0) return lines;
-  return lines.with(last, `${lines[last]?.trimEnd()}${" ".repeat(5 * 1024 * 1024)}\n`);
-}
-
-export function edited(line: string | undefined, edit: (fields: Record<string, unknown>) => unknown): string {
-  return `${JSON.stringify(edit(JSON.parse(line ?? "") as Record<string, unknown>))}\n`;
-}
-
-/** The line with its stored body changed. */
-export function withBody(line: string | undefined, edit: (body: JsonObject) => unknown): string {
-  return edited(line, (fields) => ({ ...fields, body: JSON.stringify(edit(JSON.parse(String(fields.body)))) }));
 }

@@ -11,6 +11,7 @@ import {
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { Clock, Run } from "../../src/types.ts";
+import { onFreshMedium } from "./fresh-medium.ts";
 
 /** Time that stands still until a test moves it. Pauses of half a second and less pass at once, and move nothing. */
 export interface StillClock extends Clock {
@@ -100,33 +101,26 @@ export interface Actor {
 }
 
 /** Sets the scene, plays, and clears up, also where the play fails. */
-export async function scene(harness: StoreHarness, play: (scene: Scene) => Promise<void>): Promise<void> {
-  const medium = await harness.fresh();
-  const handles: Store[] = [];
-  const actors: Actor[] = [];
-  const open = async () => {
-    const handle = await medium.open();
-    handles.push(handle);
-    return handle;
-  };
-  try {
+export function scene(harness: StoreHarness, play: (scene: Scene) => Promise<void>): Promise<void> {
+  return onFreshMedium(harness, async (open) => {
+    const actors: Actor[] = [];
     const store = await open();
     const clock = stillClock();
-    await play({
-      clock,
-      store,
-      open,
-      actor(options = {}) {
-        const actor = newActor(store, clock, options);
-        actors.push(actor);
-        return actor;
-      },
-    });
-  } finally {
-    for (const actor of actors) await actor.die();
-    for (const handle of handles) await handle.close();
-    await medium.remove?.();
-  }
+    try {
+      await play({
+        clock,
+        store,
+        open,
+        actor(options = {}) {
+          const actor = newActor(store, clock, options);
+          actors.push(actor);
+          return actor;
+        },
+      });
+    } finally {
+      for (const actor of actors) await actor.die();
+    }
+  });
 }
 
 function newActor(store: Store, clock: StillClock, { body, skills = [], ...options }: ActorOptions): Actor {

@@ -12,6 +12,7 @@ import {
 import type { Store } from "../../src/store.ts";
 import type { Run } from "../../src/types.ts";
 import { type VirtualClock, virtualClock } from "./clock.ts";
+import { onFreshMedium } from "./fresh-medium.ts";
 import { rowsOf } from "./stored.ts";
 import { type Workshop, workshop } from "./workshop.ts";
 
@@ -41,42 +42,34 @@ let stages = 0;
 export type OnStage = (act: (stage: Stage) => Promise<void>) => () => Promise<void>;
 
 export function onStage(harness: StoreHarness): OnStage {
-  return (act) => async () => {
-    const medium = await harness.fresh();
-    const handles: Store[] = [];
-    const runtimes: Runtime[] = [];
-    const errors: unknown[] = [];
-    const open = async () => {
-      const handle = await medium.open();
-      handles.push(handle);
-      return handle;
-    };
-    const shop = workshop();
-    const clock = virtualClock();
-    const store = await open();
-    const { capabilities, skills } = shop;
-    // What a step throws is its own matter, and told too.
-    const onError: OnError = (error, context) => {
-      if (context?.stepId === undefined) errors.push(error);
-    };
-    const runtime = (options: Partial<RuntimeOptions> = {}) => {
-      const made = createRuntime({ store, clock, capabilities, skills, leaseMs, onError, ...options });
-      runtimes.push(made);
-      return made;
-    };
-    const home = runtime({ executor: "home" });
-    // One of its own, so that what a test that ran out of time still does is no matter to the next.
-    stages += 1;
-    const tenant = `acme ${stages}`;
-    try {
-      await act({ ...shop, tenant, clock, store, open, runtime, home, runs: home.for(tenant), errors });
-      expect(errors).toEqual([]);
-    } finally {
-      for (const made of runtimes) await made.stop();
-      for (const handle of handles) await handle.close();
-      await medium.remove?.();
-    }
-  };
+  return (act) => () =>
+    onFreshMedium(harness, async (open) => {
+      const runtimes: Runtime[] = [];
+      const errors: unknown[] = [];
+      const shop = workshop();
+      const clock = virtualClock();
+      const store = await open();
+      const { capabilities, skills } = shop;
+      // What a step throws is its own matter, and told too.
+      const onError: OnError = (error, context) => {
+        if (context?.stepId === undefined) errors.push(error);
+      };
+      const runtime = (options: Partial<RuntimeOptions> = {}) => {
+        const made = createRuntime({ store, clock, capabilities, skills, leaseMs, onError, ...options });
+        runtimes.push(made);
+        return made;
+      };
+      const home = runtime({ executor: "home" });
+      // One of its own, so that what a test that ran out of time still does is no matter to the next.
+      stages += 1;
+      const tenant = `acme ${stages}`;
+      try {
+        await act({ ...shop, tenant, clock, store, open, runtime, home, runs: home.for(tenant), errors });
+        expect(errors).toEqual([]);
+      } finally {
+        for (const made of runtimes) await made.stop();
+      }
+    });
 }
 
 /** Waits for what happens in the background, however long the medium takes. */

@@ -1,6 +1,17 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { type CheckpointRecord, defineSkill, type RunEvent, type RunsApi, type Skill } from "../../../src/index.ts";
+import {
+  type CheckpointRecord,
+  createRuntime,
+  defineSkill,
+  type RunEvent,
+  type RunsApi,
+  type Skill,
+  saveCheckpoint,
+} from "../../../src/index.ts";
+import type { Store } from "../../../src/store.ts";
 import type { NewCheckpointRequest } from "../../../src/types.ts";
+import { createClient } from "../../../worker/client/index.ts";
+import { createApp } from "../../../worker/http/index.ts";
 
 const echo = defineSkill<{ readonly value: unknown }, unknown>({
   id: "api.echo",
@@ -38,8 +49,22 @@ const failing = defineSkill({
     }),
 });
 
-/** What a home of these cases must have registered. */
-export const apiSkills: readonly Skill[] = [echo, dated, gated, listening, failing];
+const apiSkills: readonly Skill[] = [echo, dated, gated, listening, failing];
+
+/** The cases for the runs of a runtime over this store, and for the client of a service over it. */
+export function testBothSides(medium: string, store: Store): void {
+  const runtime = createRuntime({ store, skills: apiSkills, onError: () => {} });
+  const app = createApp({
+    stream: { pollMs: 20, maxPollMs: 100 },
+    authenticate: () => ({ tenant: "served-api", role: "admin" }),
+    runs: (tenant) => runtime.for(tenant),
+  });
+  const client = createClient("http://orca.test", { fetch: (request) => app.fetch(request) });
+  testRunsApi(`the runs of a runtime over ${medium}`, runtime.for("local-api"), saveCheckpoint);
+  testRunsApi(`the client of a service over ${medium}`, client, (_, runId, request) =>
+    client.saveCheckpoint(runId, request),
+  );
+}
 
 const values: Readonly<Record<string, unknown>> = {
   "a date": new Date("2026-02-03T04:05:06.789Z"),
@@ -66,7 +91,7 @@ const refusal = (call: Promise<unknown>): Promise<unknown> =>
 type Save<R> = (runs: R, runId: string, request: NewCheckpointRequest) => Promise<CheckpointRecord>;
 
 /** One contract, wherever the runs are. `runs` has the skills of {@link apiSkills}, and executes what it starts. */
-export function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): void {
+function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): void {
   const waiting = async (skill: Skill, status: string): Promise<string> => {
     const { run } = await runs.start({ skillId: skill.id });
     for (const end = Date.now() + 10_000; Date.now() < end; ) {
