@@ -81,7 +81,7 @@ interface Started {
 
 /** Failures of the medium. They mean nothing for the run, which is taken again once the medium is back. */
 export function isMediumFault(error: unknown): boolean {
-  return isDurableError(error, "store_failed", "store_blocked", "quota_exceeded");
+  return isDurableError(error, "store_failed", "store_blocked", "store_outdated", "quota_exceeded");
 }
 
 /** Takes a step. An error that is neither the medium's fault nor the loss of the run fails the step. */
