@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import {
   createRuntime,
+  DurableError,
   defineCapability,
   defineGraphSkill,
   defineSkill,
@@ -9,6 +10,7 @@ import {
   type RuntimeOptions,
   type WorkflowBody,
 } from "../../src/index.ts";
+import { virtualClock } from "../../src/testing/index.ts";
 
 const once = { retries: { limit: 0, delay: 0 } } as const;
 
@@ -119,6 +121,69 @@ test.each(["no", 1, null, Symbol("no")])("isIdempotent: %s is refused, wherever 
   const { run } = await runs.start({ skillId: "body" });
   expect((await runs.settled(run.runId)).result).toBe("invalid_request");
 });
+
+describe("a body that throws", () => {
+  const refuses = new Proxy(new Error("seen"), {
+    get: () => {
+      throw new Error("not to be looked at");
+    },
+  });
+  const withCause = Object.defineProperty(new Error("mine"), "cause", {
+    get: () => {
+      throw new Error("not to be looked at");
+    },
+  });
+
+  test.each<[string, unknown, { readonly code: string; readonly message: string }]>([
+    ["what throws when it is looked at", refuses, { code: "body_failed", message: "the thrown value has no message" }],
+    ["an error whose cause cannot be read", withCause, { code: "body_failed", message: "mine" }],
+    [
+      "an error of more errors than a call takes arguments",
+      new AggregateError(Array<Error>(300_000).fill(new Error("one")), "all"),
+      { code: "body_failed", message: "all" },
+    ],
+    ["a typed error", new DurableError("conflict", "mine"), { code: "conflict", message: "mine" }],
+  ])("%s fails its run with that", async (_, thrown, error) => {
+    const { runs } = office(async () => {
+      throw thrown;
+    });
+    const { run } = await runs.start({ skillId: "body" });
+    expect(await runs.settled(run.runId)).toMatchObject({ status: "failed", error });
+  });
+
+  test("what a call with a wrong argument rejects with fails its run with that code", async () => {
+    const { runs } = office((step) => step.sleepUntil("nap", Number.MAX_SAFE_INTEGER));
+    const { run } = await runs.start({ skillId: "body" });
+    expect((await runs.settled(run.runId)).error).toMatchObject({ code: "invalid_request" });
+  });
+});
+
+test.each(["store_failed", "store_blocked", "store_outdated", "quota_exceeded"] as const)(
+  "a medium that answers %s for a while fails no run and no step",
+  async (code) => {
+    const fault = { isOn: true };
+    const store = { ...memoryStore() };
+    const { getClaim, commit } = store;
+    const away = () => Promise.reject(new DurableError(code, "for a while"));
+    store.getClaim = (...call) => (fault.isOn ? away() : getClaim(...call));
+    const pay = defineCapability({ id: "pay", version: "1", sideEffects: "write" }, () => "paid");
+    const skill = defineSkill({ id: "body", version: "1", run: (step) => step.use("pay", pay) });
+    const clock = virtualClock();
+    const runtime = createRuntime({ store, clock, skills: [skill], capabilities: [pay], onError() {} });
+    const runs = runtime.for("t");
+    for (const runId of ["read", "written"]) {
+      if (runId === "written") store.commit = (made) => (fault.isOn && made.run.revision > 1 ? away() : commit(made));
+      fault.isOn = true;
+      await runs.start({ skillId: "body", runId });
+      await runtime.idle();
+      fault.isOn = false;
+      await clock.advance(60_000);
+      await runtime.drain();
+      await runtime.idle();
+      expect(await runs.get(runId)).toMatchObject({ status: "completed", result: "paid" });
+    }
+  },
+);
 
 test("a value that cannot even be read is refused by its path", async () => {
   const { runs } = office(failing);

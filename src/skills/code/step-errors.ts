@@ -21,8 +21,8 @@ export class StepErrors {
   async failRun(pass: Pass, thrown: unknown, lastStep: string | undefined): Promise<void> {
     const culprits = this.#culprits(thrown, pass.state, lastStep);
     const [stepId] = culprits;
-    const ofStep = isDurableError(thrown) ? thrown.code : "step_failed";
-    const error = { code: stepId === undefined ? "body_failed" : ofStep, message: messageOf(thrown) };
+    const untyped = stepId === undefined ? "body_failed" : "step_failed";
+    const error = { code: isDurableError(thrown) ? thrown.code : untyped, message: messageOf(thrown) };
     // A step's own error was reported when the step failed.
     const isOfStep = typeof thrown === "object" && thrown !== null && this.#origins.has(thrown);
     if (!isOfStep) pass.host.onError(thrown, contextOf(pass.record));
@@ -44,8 +44,13 @@ export class StepErrors {
       seen.add(error);
       const id = this.#origins.get(error);
       if (id !== undefined) found.add(id);
-      const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-      open.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
+      try {
+        const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+        open.push(cause);
+        if (Array.isArray(errors)) for (const part of errors) open.push(part);
+      } catch {
+        // Anything can be thrown, also what throws when it is looked at.
+      }
     }
     if (found.size > 0) return [...found];
     const last = lastStep && getOwn(state.stepResults, lastStep);
