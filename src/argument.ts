@@ -1,6 +1,6 @@
 import { DurableError, type ErrorCode, invalidRequest, isDurableError, shown } from "./errors.ts";
 import { isId, isStepName, parseCheckpointId, parseRunId } from "./ids.ts";
-import { at, type Path } from "./json.ts";
+import { at, isPlainObject, type Path } from "./json.ts";
 
 // Callers without types pass anything, also what throws when it is looked at. So an argument is read here, once, before a call
 // reads or decides, and a refusal names the argument and not what became of it.
@@ -88,6 +88,8 @@ export const anObject: Kind = [
   "an object",
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 ];
+/** An object whose members have names of the caller's own. A Map, which has none, would be taken for an empty one. */
+export const aRecord: Kind = ["a plain object", isPlainObject];
 export const aSignal: Kind = [
   "an AbortSignal",
   (value) => typeof (value as AbortSignal).addEventListener === "function",

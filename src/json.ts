@@ -37,6 +37,16 @@ export function isJsonObject(json: unknown): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
+/**
+ * True of an object without a class. One of another realm, such as a frame, has that realm's prototype: so this compares
+ * the length of the chain, not identity.
+ */
+export function isPlainObject(value: unknown): value is object {
+  if (!isJsonObject(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Object.hasOwn(value, Symbol.toStringTag));
+}
+
 /** The own property of that name, so that a key such as `constructor` finds nothing inherited. */
 export function getOwn<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;

@@ -4,6 +4,7 @@ import {
   at,
   getOwn,
   isJsonObject,
+  isPlainObject,
   type Json,
   type JsonObject,
   jsonEqual,
@@ -144,8 +145,9 @@ export const values: Field<Fields> = {
 };
 
 function expectObject<T extends object>(value: T, path: Path): T {
-  if (isJsonObject(value)) return value;
-  throw expected(path, "an object", value);
+  // The entries of a Map are no members: it would be taken for an empty object.
+  if (isPlainObject(value)) return value;
+  throw expected(path, "a plain object", value);
 }
 
 /** {@link values} that are required. */

@@ -1,5 +1,5 @@
 import { invalidRequest } from "../errors.ts";
-import { at, getOwn, isJsonObject, type Json, type JsonObject, located } from "../json.ts";
+import { at, getOwn, isJsonObject, type Json, type JsonObject, located, type Path } from "../json.ts";
 import type {
   ExecutionState,
   Fields,
@@ -15,6 +15,7 @@ import type {
 import { stateVersion } from "../record/state.ts";
 import {
   byKey,
+  type Field,
   isNoUnknownField,
   list,
   nullable,
@@ -37,6 +38,25 @@ import { decodeValue, encoder, type ValueLimits } from "./values.ts";
 const snapshotFormat = 1;
 /** The field in which a snapshot has its format number. */
 export const snapshotFormatKey = "_checkpoint_version";
+
+const aVersion = text(stateVersion);
+
+/** A version of the state, of a major version that can be read. */
+const version: Field<string> = {
+  read: (json, path) => demandReadable(aVersion.read(json, path), path),
+  write: demandReadable,
+  map: demandReadable,
+};
+
+function demandReadable(value: string, path: Path): string {
+  aVersion.write(value, path);
+  if (value.split(".")[0] === stateVersion.split(".")[0]) return value;
+  throw unsupported(path, `state version ${value}`);
+}
+
+function unsupported(path: Path, what: string): Error {
+  return invalidRequest(path, `unsupported ${what}, expected version 1`, {}, "unsupported_version");
+}
 
 const stepResult = record<StepResult>("required", {
   stepId: text(""),
@@ -140,7 +160,7 @@ export const executionState = record<ExecutionState>("required", {
   output: output,
   trace: trace,
   extensions: values,
-  stateVersion: text(stateVersion),
+  stateVersion: version,
   skillVersion: optionalText,
   iteration: number(0),
   currentStep: optionalText,
@@ -167,15 +187,9 @@ export function initialState<V>(skillId: string, inputs: Fields<V>): ExecutionSt
 export function readState(json: Json, path = "state"): ExecutionState<Json> {
   if (!isJsonObject(json)) throw invalidRequest(path, "expected an object");
   const { [snapshotFormatKey]: format = snapshotFormat, ...fields } = json;
-  if (format !== snapshotFormat) {
-    const problem = `unsupported format, expected ${snapshotFormat}`;
-    throw invalidRequest(at(path, snapshotFormatKey), problem, {}, "unsupported_version");
-  }
-  const version = getOwn(fields, "state_version");
-  if (typeof version === "string" && version.split(".")[0] !== stateVersion.split(".")[0]) {
-    const problem = `unsupported state version ${version}, expected version 1`;
-    throw invalidRequest(at(path, "state_version"), problem, {}, "unsupported_version");
-  }
+  if (format !== snapshotFormat) throw unsupported(at(path, snapshotFormatKey), "format");
+  // Before the other fields: another version may have others.
+  version.read(getOwn(fields, "state_version"), at(path, "state_version"));
   return located(path, (path) => executionState.read(fields, path)) as ExecutionState<Json>;
 }
 

@@ -5,6 +5,7 @@ import {
   define,
   getOwn,
   isJsonObject,
+  isPlainObject,
   type Json,
   type JsonObject,
   located,
@@ -290,14 +291,6 @@ function encodeMembers(value: object, path: Path, walk: Walk, mayBeTag = false):
 function escapeTag(members: JsonObject): JsonObject {
   const key = soleKey(members, tagLike);
   return key === undefined ? members : { [`$${key}`]: members[key] as Json };
-}
-
-// An object of another realm, such as a frame, has that realm's prototype: so compare the length of the chain, not
-// identity.
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Object.hasOwn(value, Symbol.toStringTag));
 }
 
 /** A method of each class that throws if the object has only its name. */

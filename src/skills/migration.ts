@@ -1,7 +1,7 @@
-import { aFunction, anId, anObject, aStepName, expectKind, given, type Kinds, needed, read } from "../argument.ts";
+import { aFunction, anId, aRecord, aStepName, expectKind, given, type Kinds, needed, read } from "../argument.ts";
 import { decodeState, encodeState } from "../codec/state.ts";
 import { invalidDefinition } from "../errors.ts";
-import { at, getOwn, type Json, present } from "../json.ts";
+import { at, getOwn, type Json, present, setOwn } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { renamedAsks } from "./code/answers.ts";
@@ -59,7 +59,7 @@ export function defineMigration(definition: MigrationDefinition): Migration {
 const kinds: Kinds<MigrationDefinition> = {
   from: needed(anId),
   to: anId,
-  renames: anObject,
+  renames: aRecord,
   migrate: aFunction,
 };
 
@@ -135,8 +135,8 @@ function namesAfter(names: Names, renames: Names, to: string): Names {
   const after: Record<string, string> = { ...names };
   for (const old of Object.keys(renames)) {
     // Another step that takes the old name is not the one that the ledger knows by it. No step name contains U+0000.
-    after[old] = `${old}\u0000${to}`;
+    setOwn(after, old, `${old}\u0000${to}`);
   }
-  for (const [old, name] of Object.entries(renames)) after[name] = getOwn(names, old) ?? old;
+  for (const [old, name] of Object.entries(renames)) setOwn(after, name, getOwn(names, old) ?? old);
   return after;
 }

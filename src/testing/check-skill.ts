@@ -1,4 +1,4 @@
-import { aCount, aFlag, anArray, anObject, anything, expectKind, given, type Kinds } from "../argument.ts";
+import { aCount, aFlag, anArray, anything, aRecord, expectKind, given, type Kinds } from "../argument.ts";
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
@@ -40,7 +40,7 @@ const kinds: Kinds<SkillCheck> = {
   capabilities: anything,
   histories: anArray,
   approve: aFlag,
-  signals: anObject,
+  signals: aRecord,
   mostWaits: aCount(1),
   mostCommits: aCount(1),
 };

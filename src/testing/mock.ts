@@ -1,3 +1,4 @@
+import { aRecord, expectKind } from "../argument.ts";
 import { DurableError } from "../errors.ts";
 
 /** The attempt that a mock answers. */
@@ -54,6 +55,7 @@ export function attemptTimeout(): DurableError {
 
 /** @throws `invalid_definition` if a mock has none of the forms, which is possible without type checks. */
 export function checkMocks(mocks: Readonly<Record<string, Mock<never>>>): void {
+  expectKind(mocks, aRecord, "mocks", "invalid_definition");
   for (const [name, mock] of Object.entries(mocks)) {
     const isMock =
       typeof mock === "function" ||

@@ -149,6 +149,13 @@ describe("an argument of the wrong type is refused by its path, and nothing is w
     ["NaN", (state) => ({ kind: "k", state: { ...state, iteration: Number.NaN } }), "state.iteration"],
     ["no skill", (state) => ({ kind: "k", state: { ...state, skillId: undefined } }), "state.skill_id"],
     ["vars", (state) => ({ kind: "k", state: { ...state, vars: [1] } }), "state.vars"],
+    ["a Map for vars", (state) => ({ kind: "k", state: { ...state, vars: new Map([["a", 1]]) } }), "state.vars"],
+    ["a Date for outputs", (state) => ({ kind: "k", state: { ...state, outputs: new Date(0) } }), "state.outputs"],
+    [
+      "a Map for results",
+      (state) => ({ kind: "k", state: { ...state, stepResults: new Map() } }),
+      "state.step_results",
+    ],
     ["a function in vars", (state) => ({ kind: "k", state: { ...state, vars: { f() {} } } }), "state.vars.f"],
     ["targets", (state) => ({ kind: "k", state: { ...state, writtenTargets: [1] } }), "state.written_targets[0]"],
     ["no events", (state) => ({ kind: "k", state: { ...state, events: {} } }), "state.events"],

@@ -160,6 +160,18 @@ describe("versions", () => {
     expect(refusal({ ...smallest, ...over })).toEqual({ code: "unsupported_version", path });
   });
 
+  test.each(["2.0.0", "0.9.0", "", "x"])(
+    "a state of version %j is not encoded or written, since it could not be read",
+    (version) => {
+      const state = { ...initialState<Json>("s", {}), stateVersion: version };
+      for (const write of [encodeState, writeState]) {
+        expect(() => write(state)).toThrow(
+          expect.objectContaining({ code: "unsupported_version", path: "state.state_version" }),
+        );
+      }
+    },
+  );
+
   test("a state of another version is refused whatever else is wrong with it", () => {
     expect(refusal({ state_version: "2.0.0" }).code).toBe("unsupported_version");
     expect(refusal({ _checkpoint_version: 2, vars: 1 }).code).toBe("unsupported_version");

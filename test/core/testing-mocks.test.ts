@@ -127,6 +127,10 @@ describe("mocked capabilities", () => {
     expect(() => mockCapabilities([send], { toString: { returns: "" } })).toThrow(
       expect.objectContaining({ code: "invalid_definition", path: "toString" }),
     );
+    // A Map has no entries by name: the real handler would be called.
+    expect(() => mockCapabilities([send], new Map([["mail.send", { returns: "" }]]) as never)).toThrow(
+      expect.objectContaining({ code: "invalid_definition", path: "mocks" }),
+    );
   });
 });
 

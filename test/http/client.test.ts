@@ -43,6 +43,14 @@ describe("the client's types", () => {
   });
 });
 
+test("headers that are no plain object are refused: they would not be sent", () => {
+  for (const headers of [new Headers({ cookie: "a=b" }), new Map([["cookie", "a=b"]])]) {
+    expect(() => createWireClient("http://orca.test", { headers: headers as never })).toThrow(
+      expect.objectContaining({ code: "invalid_request", path: "headers" }),
+    );
+  }
+});
+
 describe("the client's bundle", () => {
   const own = (modules: readonly string[]) =>
     modules

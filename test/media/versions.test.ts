@@ -573,6 +573,21 @@ describe("a migration that renames steps", () => {
     })(),
   );
 
+  test.each(forms)("keeps the ledger's entries of a step whose new name objects inherit, in %s form", (form) =>
+    on(async (stage) => {
+      const old = home(stage, [shop[form]("charge", "1")]);
+      await old.runs.start({ skillId: "shop", runId: "r", inputs: { amount: 10 } });
+      await old.runtime.idle();
+      const migrations = [defineMigration({ from: "1", renames: { charge: "__proto__" } })];
+      const now = home(stage, [shop[form]("__proto__", "2", migrations)]);
+      const [first] = (await now.runs.listCheckpoints("r")).items;
+      await now.runs.resume("r", { checkpointId: first?.checkpointId ?? "" });
+      await now.runtime.idle();
+      expect(stepsOf(await stateAt(now.runs, "r"))).toEqual(["__proto__"]);
+      expect(charged(old, now)).toBe(1);
+    })(),
+  );
+
   test(
     "does not take a new step of the old name for the one that it renamed",
     on(async (stage) => {
@@ -709,6 +724,8 @@ describe("a migration that fails", () => {
         throw new Error("as it should");
       },
     ],
+    ["returns a state of a version that cannot be read", (state) => ({ ...state, stateVersion: "2.0.0" })],
+    ["returns a Map for variables", (state) => ({ ...state, vars: new Map([["a", 1]]) })],
     ["returns a text for a number", (state) => ({ ...state, iteration: "3" })],
     ["returns a number for a text", (state) => ({ ...state, status: 3 })],
     ["returns a list of results", (state) => ({ ...state, stepResults: [] })],

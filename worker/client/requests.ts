@@ -1,4 +1,4 @@
-import { aFunction, anObject, aText, expectKind, given, read } from "../../src/argument.ts";
+import { aFunction, aRecord, aText, expectKind, given, read } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
 import { present } from "../../src/json.ts";
 import { failureOf } from "./failure.ts";
@@ -29,7 +29,7 @@ export type Send = (input: Request | URL | string, init?: RequestInit) => Promis
 
 /** Returns a function that adds the client's key and headers to each request. */
 export function requests(options: ClientOptions): Send {
-  const kinds = { apiKey: aText, headers: anObject, fetch: aFunction };
+  const kinds = { apiKey: aText, headers: aRecord, fetch: aFunction };
   const { apiKey, headers = {}, fetch: send = (request: Request) => fetch(request) } = given(options, kinds);
   return async (input, init) => {
     const asked = read("request", () => {

@@ -3,7 +3,7 @@ import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from
 import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
 import { DurableError, invalidDefinition } from "../../errors.ts";
 import { isId } from "../../ids.ts";
-import { at, getOwn, type Json, type JsonObject, present, withMember } from "../../json.ts";
+import { at, getOwn, isPlainObject, type Json, type JsonObject, present, withMember } from "../../json.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import { type Retries, retriesKinds } from "../../retry.ts";
 import { type AnyCapability, isCapability } from "../capability.ts";
@@ -292,7 +292,7 @@ function parseAction(step: GraphStep, place: string): StepAction {
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
   if (input === undefined) return { kind: "properties", of: [] };
-  if (typeof input !== "string" && (typeof input !== "object" || input === null)) {
+  if (typeof input !== "string" && !isPlainObject(input)) {
     throw invalidDefinition(path, "expected a reference, literal(value), or an object of references and literals");
   }
   if (typeof input === "string" || literals.has(input)) return parseSource(input as Source, path);
@@ -330,7 +330,7 @@ function parseReference(text: string, path: string): Reference {
 
 function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
   if (output === undefined) return [];
-  if (typeof output !== "string" && (typeof output !== "object" || output === null)) {
+  if (typeof output !== "string" && !isPlainObject(output)) {
     throw invalidDefinition(`${place}.output`, "expected a target, or an object with a target for each property");
   }
   const targets = typeof output === "string" ? [[undefined, output] as const] : Object.entries(output);
