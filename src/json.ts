@@ -63,34 +63,55 @@ export function define(target: object, key: string, value: unknown, enumerable: 
   Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
 }
 
-/** What {@link withMember} made a record from: a record with this many members, by setting this one. */
-interface Origin {
-  readonly record: object;
+/** What {@link withMember} made. The versions of one record share all members, and the places of those that came. */
+interface Version {
+  /** The record without the last member; forgotten once there is a later version, since a chain would keep all alive. */
+  before?: object | undefined;
+  readonly all: object;
+  readonly places: Map<PropertyKey, number>;
+  /** The number of members before, and the key of the last one. */
   readonly count: number;
   readonly key: string;
 }
 
-const origins = new WeakMap<object, Origin>();
+const versions = new WeakMap<object, Version>();
 
 /**
- * The record with this member set. Its origin is remembered, so that {@link memberSet} knows how the two differ without
- * comparing all the other members. Copied by a loop, since a spread of a large record takes several times as long.
+ * The record with this member set. For a new member the time does not grow with the record: the result is a view of
+ * members that later versions share. {@link memberSet} then knows how the two differ without comparing the others.
  */
 export function withMember<T>(record: Readonly<Record<string, T>>, key: string, value: T): Readonly<Record<string, T>> {
-  const result: Record<string, T> = {};
-  const keys = Object.keys(record);
-  for (const each of keys) setOwn(result, each, record[each] as T);
-  setOwn(result, key, value);
-  origins.set(result, { record, count: keys.length, key });
-  // One step back is enough, and a chain of them would keep all of them alive.
-  origins.delete(record);
+  const last = versions.get(record);
+  const isNew = !Object.hasOwn(record, key);
+  // Only the newest version can grow: another one would show what came after it.
+  const { all, places, count } =
+    isNew && last?.before
+      ? { ...last, count: last.count + 1 }
+      : { all: { ...record }, places: new Map<PropertyKey, number>(), count: Object.keys(record).length };
+  setOwn(all as typeof record, key, value);
+  if (!isNew) return all as typeof record;
+  if (last) last.before = undefined;
+  places.set(key, count);
+  const isHere = (name: PropertyKey) => (places.get(name) ?? 0) <= count;
+  const ifHere =
+    <R>(read: (all: object, name: PropertyKey) => R) =>
+    (_: object, name: PropertyKey) =>
+      isHere(name) ? read(all, name) : undefined;
+  const result = new Proxy(all, {
+    get: ifHere(Reflect.get),
+    has: ifHere(Reflect.has) as () => boolean,
+    getOwnPropertyDescriptor: ifHere(Reflect.getOwnPropertyDescriptor),
+    ownKeys: () => Reflect.ownKeys(all).filter(isHere),
+    defineProperty: () => false,
+  }) as typeof record;
+  versions.set(result, { before: record, all, places, count, key });
   return result;
 }
 
-/** If {@link withMember} made `after` from `before`: the key that it set, and the number of members before. */
-export function memberSet(before: object, after: object): Omit<Origin, "record"> | undefined {
-  const origin = origins.get(after);
-  return origin?.record === before ? origin : undefined;
+/** If {@link withMember} made `after` from `before` by a new member: its key, and the number of members before. */
+export function memberSet(before: object, after: object): Pick<Version, "key" | "count"> | undefined {
+  const version = versions.get(after);
+  return version?.before === before ? version : undefined;
 }
 
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
