@@ -509,14 +509,16 @@ function storedDelta(delta: Delta, before: ExecutionState<Json>, after: Executio
   const ended = Object.keys(change[1]).map((key) => stepResults[key] as StepResult<Json>);
   const updatedAt = ended.reduce((at, { finishedAt = at }) => finishedAt, before.updatedAt);
   const rest = changeOfState(withEnded(before, stepResults, ended, updatedAt), after)?.delta;
-  const results = Object.entries(change[1]).map(([key, result]) => {
+  const results: JsonObject = {};
+  for (const [key, result] of Object.entries(change[1])) {
     const usual = usualResult(key);
-    const kept = Object.entries(result as JsonObject).filter(
-      ([name, part]) => !jsonEqual(part, getOwn(usual, name) as Json),
-    );
-    return [key, Object.fromEntries(kept)] as const;
-  });
-  return ["r", Object.fromEntries(results), (rest ?? null) as Json];
+    const kept: JsonObject = {};
+    for (const [name, part] of Object.entries(result as JsonObject)) {
+      if (!jsonEqual(part, getOwn(usual, name) as Json)) setOwn(kept, name, part);
+    }
+    setOwn(results, key, kept);
+  }
+  return ["r", results, (rest ?? null) as Json];
 }
 
 /** The state after a delta as it is stored. Like {@link applyDelta} it takes both apart. */

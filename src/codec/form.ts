@@ -374,9 +374,10 @@ function changeOfFields(before: JsonObject, after: JsonObject, fields: Table): C
 
 /** The changes of an object's members, one by one, and the change of the whole. */
 class MemberChanges {
-  readonly #set: [string, Json][] = [];
-  readonly #inner: [string, Delta][] = [];
+  readonly #set: JsonObject = {};
+  readonly #inner: { readonly [key: string]: Delta } = {};
   readonly #gone: string[] = [];
+  #isChanged = false;
   readonly #countBefore: number;
   #last: readonly string[] = [];
   #count: number;
@@ -393,12 +394,13 @@ class MemberChanges {
   change(key: string, change: Change | undefined): void {
     if (change === undefined) return;
     const { delta } = change;
-    if (delta[0] === "=") this.#set.push([key, delta[1]]);
-    else this.#inner.push([key, delta]);
+    if (delta[0] === "=") setOwn(this.#set, key, delta[1]);
+    else setOwn(this.#inner, key, delta);
     this.#grow(change);
   }
 
   #grow({ growth, valueGrowth, depth }: Omit<Change, "delta">): void {
+    this.#isChanged = true;
     this.#growth += growth;
     this.#valueGrowth += valueGrowth;
     this.#depth = Math.max(this.#depth, depth);
@@ -408,7 +410,7 @@ class MemberChanges {
   replace(key: string, before: Json | undefined, after: Json | undefined): void {
     if (before !== undefined && after !== undefined) this.change(key, changeOf(anyJson, before, after));
     else if (after !== undefined) {
-      this.#set.push([key, after]);
+      setOwn(this.#set, key, after);
       this.#count++;
       this.#grow(grown(nothing, memberSize(key, after)));
     } else if (before !== undefined) {
@@ -425,10 +427,8 @@ class MemberChanges {
 
   whole(): Change | undefined {
     const last = this.#last;
-    if (this.#set.length === 0 && this.#inner.length === 0 && this.#gone.length === 0 && last.length === 0) {
-      return undefined;
-    }
-    const parts = ["o", Object.fromEntries(this.#set), Object.fromEntries(this.#inner), this.#gone] as const;
+    if (!this.#isChanged && last.length === 0) return undefined;
+    const parts = ["o", this.#set, this.#inner, this.#gone] as const;
     return {
       delta: last.length === 0 ? parts : [...parts, last],
       growth: this.#growth + commas(this.#count) - commas(this.#countBefore),

@@ -154,31 +154,41 @@ export function withResult<V>(state: ExecutionState<V>, result: StepResult<V>, n
   return withEnded(state, withMember(state.stepResults, result.stepId, result), [result], isoTime(now));
 }
 
-/** The state with these results of steps; `ended` are those that have just ended. */
+/** The trace that {@link withEnded} made last with a record of results, and the one before: it is asked for it twice. */
+const traces = new WeakMap<object, readonly [before: object, after: object]>();
+
+/** The state with these results of steps; `ended` are those of them that the state does not have. */
 export function withEnded<V>(
   state: ExecutionState<V>,
   stepResults: ExecutionState<V>["stepResults"],
   ended: readonly StepResult<V>[],
   updatedAt: string | undefined,
 ): ExecutionState<V> {
-  const { steps, metrics } = state.trace;
+  const [before, after] = traces.get(stepResults) ?? [];
+  const trace = before === state.trace ? (after as Trace<V>) : tracedIn(state.trace, ended);
+  traces.set(stepResults, [state.trace, trace]);
+  return {
+    ...state,
+    stepResults,
+    trace,
+    iteration: state.iteration + ended.length,
+    ...present({ currentStep: ended.at(-1)?.stepId, updatedAt }),
+  };
+}
+
+function tracedIn<V>(trace: Trace<V>, ended: readonly StepResult<V>[]): Trace<V> {
+  const { steps, metrics } = trace;
   const traced = ended.map(({ stepId, uses, status, startedAt, finishedAt, reads = [], writes = [], latencyMs }) =>
     present({ stepId, capabilityId: uses, status, reads, writes, startedAt, endedAt: finishedAt, latencyMs }),
   );
   return {
-    ...state,
-    stepResults,
-    trace: {
-      ...state.trace,
-      steps: steps.concat(traced),
-      metrics: {
-        ...metrics,
-        stepCount: metrics.stepCount + ended.length,
-        elapsedMs: ended.reduce((sum, { latencyMs = 0 }) => sum + latencyMs, metrics.elapsedMs),
-      },
+    ...trace,
+    steps: steps.concat(traced),
+    metrics: {
+      ...metrics,
+      stepCount: metrics.stepCount + ended.length,
+      elapsedMs: ended.reduce((sum, { latencyMs = 0 }) => sum + latencyMs, metrics.elapsedMs),
     },
-    iteration: state.iteration + ended.length,
-    ...present({ currentStep: ended.at(-1)?.stepId, updatedAt }),
   };
 }
 
