@@ -13,7 +13,6 @@ import {
   type Size,
   setOwn,
   sizeOf,
-  utf8Length,
 } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import { parseEncoded } from "./values.ts";
@@ -132,43 +131,28 @@ export const value: Field<unknown> = {
   map: (encoded, path, form) => form(encoded, path),
 };
 
-/** User values by name. */
-export const values: Field<Fields> = {
-  read(json, path) {
-    if (json === undefined) return {};
-    const fields = expectObject(json as JsonObject, path);
-    for (const [key, item] of Object.entries(fields)) parseEncoded(item, at(path, key));
-    return fields;
-  },
-  write: (fields, path) => expectObject(fields, path) as JsonObject,
-  map: (fields, path, form) => mapEntries(expectObject(fields, path), (item, key) => form(item, at(path, key))),
-};
+type Convert = (part: unknown, path: Path) => unknown;
 
-function expectObject<T extends object>(value: T, path: Path): T {
-  // The entries of a Map are no members: it would be taken for an empty object.
-  if (isPlainObject(value)) return value;
-  throw expected(path, "a plain object", value);
+/** Parts of one kind; `each` checks what holds them, and converts one after the other. */
+function many<T, Whole extends object>(
+  item: Field<T>,
+  none: () => Whole,
+  each: (whole: Whole, path: Path, convert: Convert) => unknown,
+): Field<Whole> {
+  const all = (whole: unknown, path: Path, convert: (part: T, path: Path) => unknown) =>
+    ofKind<Whole & Json>(each(whole as Whole, path, convert as Convert));
+  return {
+    read: (json, path) => (json === undefined ? none() : all(json, path, item.read as never)),
+    write: (whole, path) => all(whole, path, (part, place) => item.write(part, place) ?? null),
+    map: (whole, path, form) => all(whole, path, (part, place) => item.map(part, place, form)),
+  };
 }
 
-/** {@link values} that are required. */
-export const requiredValues: Field<Fields> = {
-  ...values,
-  read: (json, path) => values.read(expectObject(json as JsonObject, path), path),
-};
-
 export function list<T>(item: Field<T>): Field<readonly T[]> {
-  return {
-    read(json, path) {
-      if (json === undefined) return [];
-      return expectArray(json as readonly Json[], path).map((each, index) => item.read(each, at(path, index)));
-    },
-    // `Array.from`, not `map`, which passes over the holes of an array.
-    write: (items, path) =>
-      Array.from(expectArray(items, path), (each, index) => item.write(each, at(path, index)) ?? null),
-    map: (items, path, form) =>
-      Array.from(expectArray(items, path), (each, index) => item.map(each, at(path, index), form)),
-    items: item,
-  };
+  // `Array.from`, not `map`, which passes over the holes of an array.
+  const each = (items: readonly unknown[], path: Path, convert: Convert) =>
+    Array.from(expectArray(items, path), (part, index) => convert(part, at(path, index)));
+  return { ...many<T, readonly T[]>(item, () => [], each), items: item };
 }
 
 function expectArray<T>(items: readonly T[], path: Path): readonly T[] {
@@ -181,24 +165,32 @@ export const textList = list(requiredText);
 
 /** Records by keys that users choose. */
 export function byKey<T>(item: Field<T>): Field<Readonly<Record<string, T>>> {
-  return {
-    read(json, path) {
-      if (json === undefined) return {};
-      return mapEntries(expectObject(json as JsonObject, path), (each, key) => item.read(each, at(path, key)));
-    },
-    write: (items, path) =>
-      mapEntries(expectObject(items, path), (each, key) => item.write(each, at(path, key)) ?? null),
-    map: (items, path, form) =>
-      mapEntries(expectObject(items, path), (each, key) => item.map(each, at(path, key), form)),
-    members: item,
-  };
+  return { ...many<T, Readonly<Record<string, T>>>(item, () => ({}), eachMember), members: item };
 }
 
-function mapEntries<A, B>(record: Readonly<Record<string, A>>, f: (item: A, key: string) => B): Record<string, B> {
-  const result: Record<string, B> = {};
-  for (const key of Object.keys(record)) setOwn(result, key, f(record[key] as A, key));
+function eachMember(whole: Fields, path: Path, convert: Convert): Fields {
+  const result: Fields = {};
+  for (const key of Object.keys(expectObject(whole, path))) setOwn(result, key, convert(whole[key], at(path, key)));
   return result;
 }
+
+function expectObject<T extends object>(value: T, path: Path): T {
+  // The entries of a Map are no members: it would be taken for an empty object.
+  if (isPlainObject(value)) return value;
+  throw expected(path, "a plain object", value);
+}
+
+/** User values by name. */
+export const values: Field<Fields> = {
+  ...byKey(value),
+  write: (fields, path) => expectObject(fields, path) as JsonObject,
+};
+
+/** {@link values} that are required. */
+export const requiredValues: Field<Fields> = {
+  ...values,
+  read: (json, path) => values.read(expectObject(json as JsonObject, path), path),
+};
 
 /** `checkpointId` is `checkpoint_id` on the wire. */
 function wireName(property: string): string {
@@ -334,22 +326,8 @@ function changeOfMembers<T>(
   after: Readonly<Record<string, T>>,
   part: Part<T>,
 ): Change | undefined {
-  if (before === after) return undefined;
-  const only = memberSet(before, after);
-  const keys = only === undefined ? Object.keys(before) : [];
-  const keysAfter = only === undefined ? Object.keys(after) : [only.key];
-  const changes = new MemberChanges(only?.count ?? keys.length);
-  if (only === undefined) changes.reorder(keys, keysAfter);
-  for (const key of keysAfter) {
-    const value = after[key] as T;
-    // An inherited property, such as `constructor`, is never the value of a member.
-    if (before[key] === value) continue;
-    if (Object.hasOwn(before, key)) changes.change(key, changeOf(part, before[key] as T, value));
-    else changes.replace(key, undefined, part.write(value, undefined));
-  }
-  for (const key of keys) {
-    if (!Object.hasOwn(after, key)) changes.replace(key, part.write(before[key] as T, undefined), undefined);
-  }
+  const changes = new MemberChanges();
+  changes.ofMembers(before, after, part);
   return changes.whole();
 }
 
@@ -362,13 +340,8 @@ function changeOfFields(before: JsonObject, after: JsonObject, fields: Table): C
     if (a !== undefined && b !== undefined) changes.change(name, changeOf(part, a, b));
     else changes.replace(name, part.write(a, undefined), part.write(b, undefined));
   }
-  const [a, b] = [before.unknownFields ?? {}, after.unknownFields ?? {}] as [JsonObject, JsonObject];
-  if (a !== b) {
-    changes.reorder(Object.keys(a), Object.keys(b));
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      changes.replace(key, getOwn(a, key), getOwn(b, key));
-    }
-  }
+  const [a, b] = [before.unknownFields, after.unknownFields] as [JsonObject?, JsonObject?];
+  if (a !== b) changes.ofMembers(a ?? {}, b ?? {}, anyJson);
   return changes.whole();
 }
 
@@ -378,17 +351,35 @@ class MemberChanges {
   readonly #inner: { readonly [key: string]: Delta } = {};
   readonly #gone: string[] = [];
   #isChanged = false;
-  readonly #countBefore: number;
-  #last: readonly string[] = [];
   #count: number;
+  #added = 0;
+  #last: readonly string[] = [];
   #growth = 0;
   #valueGrowth = 0;
   #depth = 0;
 
-  /** Of an object with this number of members. */
-  constructor(count: number) {
-    this.#countBefore = count;
+  /** Of an object with this number of members, besides those of {@link ofMembers}. */
+  constructor(count = 0) {
     this.#count = count;
+  }
+
+  /** All changes of members with keys of any name. */
+  ofMembers<T>(before: Readonly<Record<string, T>>, after: Readonly<Record<string, T>>, part: Part<T>): void {
+    const only = memberSet(before, after);
+    const keys = only ? [] : Object.keys(before);
+    const keysAfter = only ? [only.key] : Object.keys(after);
+    this.#count += only?.count ?? keys.length;
+    this.#last = misplaced(keys, keysAfter);
+    for (const key of keysAfter) {
+      const value = after[key] as T;
+      // An inherited property, such as `constructor`, is never the value of a member.
+      if (before[key] === value) continue;
+      if (Object.hasOwn(before, key)) this.change(key, changeOf(part, before[key] as T, value));
+      else this.replace(key, undefined, part.write(value, undefined));
+    }
+    for (const key of keys) {
+      if (!Object.hasOwn(after, key)) this.replace(key, part.write(before[key] as T, undefined), undefined);
+    }
   }
 
   change(key: string, change: Change | undefined): void {
@@ -408,21 +399,16 @@ class MemberChanges {
 
   /** `undefined` is an absent member. */
   replace(key: string, before: Json | undefined, after: Json | undefined): void {
-    if (before !== undefined && after !== undefined) this.change(key, changeOf(anyJson, before, after));
-    else if (after !== undefined) {
-      setOwn(this.#set, key, after);
-      this.#count++;
-      this.#grow(grown(nothing, memberSize(key, after)));
-    } else if (before !== undefined) {
-      this.#gone.push(key);
-      this.#count--;
-      this.#grow({ ...grown(memberSize(key, before), nothing), depth: 0 });
+    if (before !== undefined && after !== undefined) {
+      this.change(key, changeOf(anyJson, before, after));
+      return;
     }
-  }
-
-  /** Records which keys there were and are, in their order, in case it does not follow from the other changes. */
-  reorder(before: readonly string[], after: readonly string[]): void {
-    this.#last = misplaced(before, after);
+    if (after === undefined) this.#gone.push(key);
+    else setOwn(this.#set, key, after);
+    this.#added += after === undefined ? -1 : 1;
+    // JSON leaves out what is absent, and the braces are on both sides.
+    const size = grown(sizeOf({ [key]: before as Json }), sizeOf({ [key]: after as Json }));
+    this.#grow({ ...size, depth: size.depth - 1 });
   }
 
   whole(): Change | undefined {
@@ -431,7 +417,7 @@ class MemberChanges {
     const parts = ["o", this.#set, this.#inner, this.#gone] as const;
     return {
       delta: last.length === 0 ? parts : [...parts, last],
-      growth: this.#growth + commas(this.#count) - commas(this.#countBefore),
+      growth: this.#growth + commas(this.#count + this.#added) - commas(this.#count),
       valueGrowth: this.#valueGrowth,
       depth: this.#depth + 1,
     };
@@ -475,31 +461,13 @@ function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<
     }
   }
   const items = come.map((item) => written(part, item));
-  const size = grown(sizeOfAll(gone.map((item) => written(part, item))), sizeOfAll(items));
+  const size = grown(sizeOf(gone.map((item) => written(part, item))), sizeOf(items));
   return {
+    ...size,
     delta: ["a", start, gone.length, items],
-    growth: size.growth + commas(after.length) - commas(before.length),
-    valueGrowth: size.valueGrowth,
-    depth: size.depth + 1,
+    // Those of the pieces are counted with them.
+    growth: size.growth + commas(after.length) - commas(before.length) + commas(gone.length) - commas(come.length),
   };
-}
-
-const nothing: Size = { bytes: 0, values: 0, depth: 0 };
-
-function sizeOfAll(items: readonly Json[]): Size {
-  let { bytes, values, depth } = nothing;
-  for (const item of items) {
-    const size = sizeOf(item);
-    bytes += size.bytes;
-    values += size.values;
-    depth = Math.max(depth, size.depth);
-  }
-  return { bytes, values, depth };
-}
-
-function memberSize(key: string, value: Json): Size {
-  const size = sizeOf(value);
-  return { ...size, bytes: utf8Length(JSON.stringify(key)) + 1 + size.bytes };
 }
 
 function commas(count: number): number {
