@@ -195,11 +195,7 @@ export interface Size {
 
 /** The size of the value's JSON. */
 export function sizeOf(json: Json): Size {
-  return textSize(jsonText(json));
-}
-
-/** The size of the JSON in the text, which must be without white space. */
-function textSize(text: string): Size {
+  const text = jsonText(json);
   return { bytes: utf8Length(text), ...extent(text) };
 }
 
@@ -334,11 +330,8 @@ class Walk {
   value(path: string, depth: number): void {
     this.#take(token.space);
     const next = this.#text[this.offset];
-    if (depth >= maxDepth && (next === "{" || next === "[")) {
-      throw nestedTooDeep(path);
-    }
-    if (next === "{") this.#members(path, depth);
-    else if (next === "[") this.#items(path, depth);
+    if (next === "{") this.#parts("}", path, depth);
+    else if (next === "[") this.#parts("]", path, depth);
     else if (next === '"') this.#string();
     else if (this.#take(token.word) === undefined) this.#number(path);
     this.#take(token.space);
@@ -348,37 +341,33 @@ class Walk {
     if (this.offset < this.#text.length) this.#fault();
   }
 
-  #members(path: string, depth: number): void {
-    this.#each("}", () => {
-      this.#take(token.space);
-      const key = JSON.parse(this.#string()) as string;
-      this.#take(token.space);
-      if (!this.#skip(":")) this.#fault();
-      this.value(at(path, key), depth + 1);
-    });
-  }
-
-  #items(path: string, depth: number): void {
-    this.#each("]", (index) => this.value(at(path, index), depth + 1));
-  }
-
-  #each(end: "}" | "]", read: (index: number) => void): void {
+  /** The items of an array, or the members of an object. */
+  #parts(end: "}" | "]", path: string, depth: number): void {
+    if (depth >= maxDepth) throw nestedTooDeep(path);
     this.offset++;
     this.#take(token.space);
     if (this.#skip(end)) return;
     let index = 0;
-    do read(index++);
-    while (this.#skip(","));
-    if (!this.#skip(end)) this.#fault();
+    do {
+      let key: string | number = index++;
+      if (end === "}") {
+        this.#take(token.space);
+        key = JSON.parse(this.#string()) as string;
+        this.#take(token.space);
+        this.#expect(":");
+      }
+      this.value(at(path, key as string), depth + 1);
+    } while (this.#skip(","));
+    this.#expect(end);
   }
 
   #string(): string {
     const start = this.offset;
-    if (!this.#skip('"')) this.#fault();
+    this.#expect('"');
     // In pieces: one pattern for a string of many megabytes overflows the stack of the matcher.
     do this.#take(token.plain);
     while (this.#take(token.escape) !== undefined);
-    if (!this.#skip('"')) this.#fault();
+    this.#expect('"');
     return this.#text.slice(start, this.offset);
   }
 
@@ -407,6 +396,10 @@ class Walk {
     if (this.#text[this.offset] !== character) return false;
     this.offset++;
     return true;
+  }
+
+  #expect(character: string): void {
+    if (!this.#skip(character)) this.#fault();
   }
 
   #fault(): never {
