@@ -193,11 +193,9 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
   const { run, ...rest } = change.record;
   const fitted = fitRow(base, nonce, {
     ...rest,
-    run: checkpoint === undefined ? run : { ...run, checkpointHead: checkpoint.record.checkpointId },
-    ...(isRemembered ? { entryRevision: revision } : {}),
-    ...(checkpoint === undefined
-      ? {}
-      : { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
+    run: { ...run, ...present({ checkpointHead: checkpoint?.record.checkpointId }) },
+    ...(isRemembered && { entryRevision: revision }),
+    ...(checkpoint && { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
   });
   const { record } = fitted;
   const { tenantId: tenant = "", runId, traceId } = run;
@@ -219,20 +217,16 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
     run: row,
     now,
     ...present({ before: base?.row, claims: change.claims }),
-    ...(isRemembered
-      ? {
-          entry: {
-            body: fitEntry(runId, entry),
-            ...(checkpoint === undefined
-              ? {}
-              : {
-                  checkpointId: checkpoint.record.checkpointId,
-                  keyframe: checkpoint.snapshot.keyframe,
-                  snapshot: checkpoint.body,
-                }),
-          },
-        }
-      : {}),
+    ...(isRemembered && {
+      entry: {
+        body: fitEntry(runId, entry),
+        ...(checkpoint && {
+          checkpointId: checkpoint.record.checkpointId,
+          keyframe: checkpoint.snapshot.keyframe,
+          snapshot: checkpoint.body,
+        }),
+      },
+    }),
   };
   return { commit, record, checkpoint };
 }
@@ -327,14 +321,10 @@ function fitRow(
 }
 
 function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, body = writeRunBody(nonce, record)) {
-  const what = `run "${record.run.runId}"`;
-  checkDepth(body, what);
-  const bytes = bytesOf(body);
-  const most = maxRowBytes - reserved(base, record);
-  const isBookkeeping =
-    base !== undefined && bytes <= maxRowBytes && bytes <= bytesOf(base.row.body) + bookkeepingBytes;
-  if (bytes <= most || isBookkeeping) return { record, body };
-  throw tooLarge(`the row of ${what}`, bytes, most, "put large data into inputs or step results");
+  const kept = base && Math.min(bytesOf(base.row.body) + bookkeepingBytes, maxRowBytes);
+  const most = Math.max(maxRowBytes - reserved(base, record), kept ?? 0);
+  expectFits(`the row of run "${record.run.runId}"`, body, most, "put large data into inputs or step results");
+  return { record, body };
 }
 
 /**
@@ -343,11 +333,8 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
  * @throws `too_large` if an imported run could not go on.
  */
 export function checkRow({ run }: RunRecord<Json>, body: string): void {
-  checkDepth(body, "the row of the run");
-  const bytes = bytesOf(body);
   const most = maxRowBytes - (isTerminal(run.status) ? 0 : reserve.underWay / 2);
-  if (bytes > most)
-    throw tooLarge("the row of the run", bytes, most, "shorten its metadata, or let the run end before it is moved");
+  expectFits("the row of the run", body, most, "shorten its metadata, or let the run end before it is moved");
 }
 
 /** The fields of events that hold an error's message or a person's notes. Their whole text is stored elsewhere. */
@@ -364,10 +351,8 @@ export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
   for (let length = 1_000; length >= 50 && bytesOf(body) > maxRowBytes; length /= 2) {
     body = writeEntryBody({ ...entry, events: entry.events.map((event) => withShortTexts(event, length)) });
   }
-  checkDepth(body, what);
-  const bytes = bytesOf(body);
-  if (bytes <= maxRowBytes) return body;
-  throw tooLarge(what, bytes, maxRowBytes, "let fewer parallel steps end at the same time, or shorten their names");
+  expectFits(what, body, maxRowBytes, "let fewer parallel steps end at the same time, or shorten their names");
+  return body;
 }
 
 function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {
@@ -435,6 +420,10 @@ function bytesOf(body: string): number {
   return body.length * 3 <= maxRowBytes - reserve.newborn ? body.length * 3 : utf8Length(body);
 }
 
-function tooLarge(what: string, bytes: number, most: number, hint: string): DurableError {
-  return new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} are allowed`, { hint });
+/** @throws `too_large` if the body could not be read again, or takes more bytes. */
+function expectFits(what: string, body: string, most: number, hint: string): void {
+  checkDepth(body, what);
+  const bytes = bytesOf(body);
+  if (bytes <= most) return;
+  throw new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} are allowed`, { hint });
 }
