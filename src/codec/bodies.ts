@@ -260,7 +260,7 @@ export function writeRunBody(nonce: string, value: RunRecord<Json>): string {
 export function readRunBody(body: string, place: string): RunBody {
   return readBody(body, place, ({ nonce, record: json, is_import }) => ({
     nonce: nonce as string,
-    ...(json === undefined ? {} : { record: runRecord.read(json, "record") as RunRecord<Json> }),
+    ...(json !== undefined && { record: runRecord.read(json, "record") as RunRecord<Json> }),
     isImport: is_import === true,
   }));
 }

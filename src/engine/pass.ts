@@ -166,7 +166,7 @@ export class Pass {
       const outcome = await this.#write({
         record: showingGate(this.#renewed(change.record, now)),
         events,
-        ...(checkpoint === undefined ? {} : { checkpoint: { ...checkpoint, state, over: this.#head } }),
+        ...(checkpoint !== undefined && { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),
       });
       if (outcome.kind === "committed") {

@@ -72,8 +72,8 @@ export function transition<V>(run: Run<V>, event: LifecycleEvent<V>, at: string)
   const moved: Run<V> = {
     ...rest,
     status,
-    ...(status === "running" && run.startedAt === undefined ? { startedAt: at } : {}),
-    ...(isTerminal(status) ? { finishedAt: at } : {}),
+    ...(status === "running" && run.startedAt === undefined && { startedAt: at }),
+    ...(isTerminal(status) && { finishedAt: at }),
   };
   return { kind: "moved", run: withOutcome(moved, event, at) };
 }
@@ -108,7 +108,7 @@ function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<
         ...rest,
         result: null,
         resumeFromCheckpointId: event.checkpointId,
-        ...(isDecided ? { approvalRequest } : {}),
+        ...(isDecided && { approvalRequest }),
       };
     }
     case "wait_for_human":

@@ -66,7 +66,7 @@ export function descendant(
     confirmed: source.confirmed,
     ...present({ ledgerNames: source.ledgerNames }),
     // A migration may have changed the inputs of steps, as an edit does.
-    ...(source.isEdited === true || source.formerVersions !== undefined ? { isEdited: true } : {}),
+    ...((source.isEdited === true || source.formerVersions !== undefined) && { isEdited: true }),
     run: {
       ...born.run,
       versions,

@@ -187,7 +187,7 @@ class Import {
         run: row,
         over: this.#written.revision,
         earlier: isLast ? entries.slice(0, -1) : entries,
-        ...(isLast ? { entry: entryOf(last) } : {}),
+        ...(isLast && { entry: entryOf(last) }),
         claims,
         now: this.#host.clock.now(),
       };

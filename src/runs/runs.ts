@@ -270,7 +270,7 @@ export function currentRun({ record }: Held): CurrentRun {
 }
 
 function changedRun({ held, isRepeat }: Repeatable): ChangedRun {
-  return { ...currentRun(held), ...(isRepeat ? { isRepeat } : {}) };
+  return { ...currentRun(held), ...(isRepeat && { isRepeat }) };
 }
 
 function resumed({ held, checkpointId, isRepeat }: Resumed): ResumeOutcome {

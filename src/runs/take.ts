@@ -142,7 +142,7 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
   const change: Change = {
     record: executor.taken(next, now),
     events: wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [],
-    ...(isMigrated && !isReplaying ? { checkpoint: { kind: "run_resumed", state: continued, over: head } } : {}),
+    ...(isMigrated && !isReplaying && { checkpoint: { kind: "run_resumed", state: continued, over: head } }),
   };
   return { change, answer: { skill, state: continued, head } };
 }

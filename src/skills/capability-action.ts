@@ -18,7 +18,7 @@ export function capabilityAction(
     input,
     inputSchema: definition.input,
     outputSchema: definition.output,
-    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout, "timeout") }),
+    ...(timeout !== undefined && { timeoutMs: durationMs(timeout, "timeout") }),
     call: handler,
     retryDelay: (attempts, _, random) => retryDelay(retries, attempts, random),
   };

@@ -163,6 +163,6 @@ export function underSkill(record: RunRecord<Json>, skill: Skill): RunRecord<Jso
   return {
     ...renamed,
     run: { ...renamed.run, skillVersion: skill.version },
-    ...(version === undefined ? {} : { formerVersions: [...formerVersions, { version, until: headRevision }] }),
+    ...(version !== undefined && { formerVersions: [...formerVersions, { version, until: headRevision }] }),
   };
 }
