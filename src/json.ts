@@ -302,11 +302,10 @@ function firstFault(text: string): { offset: number; reason: string } {
   const walk = new Walk(text);
   try {
     walk.value("", 0);
-    walk.end();
+    return walk.fault();
   } catch (error) {
     return { offset: walk.offset, reason: (error as Error).message };
   }
-  return { offset: text.length, reason: "unexpected end" };
 }
 
 const token = {
@@ -335,10 +334,6 @@ class Walk {
     else if (next === '"') this.#string();
     else if (this.#take(token.word) === undefined) this.#number(path);
     this.#take(token.space);
-  }
-
-  end(): void {
-    if (this.offset < this.#text.length) this.#fault();
   }
 
   /** The items of an array, or the members of an object. */
@@ -372,7 +367,7 @@ class Walk {
   }
 
   #number(path: string): void {
-    const literal = this.#take(token.number) ?? this.#fault();
+    const literal = this.#take(token.number) ?? this.fault();
     const number = Number(literal);
     if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
     // The value that comes back must be the one that was sent: 2^60 has an exact number too, but it is written ...7000,
@@ -399,10 +394,11 @@ class Walk {
   }
 
   #expect(character: string): void {
-    if (!this.#skip(character)) this.#fault();
+    if (!this.#skip(character)) this.fault();
   }
 
-  #fault(): never {
+  /** @throws the fault at this place. */
+  fault(): never {
     const found = this.#text[this.offset];
     throw new Error(found === undefined ? "unexpected end" : `unexpected ${JSON.stringify(found)}`);
   }

@@ -10,7 +10,6 @@ import {
   jsonEqual,
   memberSet,
   type Path,
-  type Size,
   setOwn,
   sizeOf,
 } from "../json.ts";
@@ -309,15 +308,16 @@ export function changeOf<T>(part: Part<T>, before: T, after: T): Change | undefi
       return { delta: ["s", old.length, text], growth: sizeOf(text).bytes - 2, valueGrowth: 0, depth: 0 };
     }
   }
-  return { delta: ["=", next], ...grown(sizeOf(old), sizeOf(next)) };
+  return { delta: ["=", next], ...grown(old, next) };
 }
 
 function written<T>(part: Part<T>, value: T): Json {
   return part.write(value, undefined) ?? null;
 }
 
-function grown(before: Size, after: Size): Omit<Change, "delta"> {
-  return { growth: after.bytes - before.bytes, valueGrowth: after.values - before.values, depth: after.depth };
+function grown(before: Json, after: Json): Omit<Change, "delta"> {
+  const [old, { bytes, values, depth }] = [sizeOf(before), sizeOf(after)];
+  return { growth: bytes - old.bytes, valueGrowth: values - old.values, depth };
 }
 
 /** The change of a record by its keys. */
@@ -407,7 +407,7 @@ class MemberChanges {
     else setOwn(this.#set, key, after);
     this.#added += after === undefined ? -1 : 1;
     // JSON leaves out what is absent, and the braces are on both sides.
-    const size = grown(sizeOf({ [key]: before as Json }), sizeOf({ [key]: after as Json }));
+    const size = grown({ [key]: before as Json }, { [key]: after as Json });
     this.#grow({ ...size, depth: size.depth - 1 });
   }
 
@@ -444,7 +444,6 @@ function misplaced(before: readonly string[], after: readonly string[]): readonl
 
 /** The change of a list by the positions of its items. */
 function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<T>): Change | undefined {
-  if (before === after) return undefined;
   const isSame = (a: T, b: T) => a === b || jsonEqual(written(part, a), written(part, b), "in order");
   const shorter = Math.min(before.length, after.length);
   let start = 0;
@@ -461,7 +460,10 @@ function changeOfItems<T>(before: readonly T[], after: readonly T[], part: Part<
     }
   }
   const items = come.map((item) => written(part, item));
-  const size = grown(sizeOf(gone.map((item) => written(part, item))), sizeOf(items));
+  const size = grown(
+    gone.map((item) => written(part, item)),
+    items,
+  );
   return {
     ...size,
     delta: ["a", start, gone.length, items],
