@@ -128,19 +128,18 @@ function damagedCheckpoint(runId: RunId, checkpointId: string, createdAt: string
 }
 
 /** A page of entries if there is a limit; otherwise all of them, of any size. */
-async function entries(scope: Scope, runId: RunId, query: EntryQuery): Promise<RowPage<EntryRow>> {
-  const rows: EntryRow[] = [];
-  for (let { after = 0 } = query; ; after = rows.at(-1)?.revision ?? after) {
-    const page = await entryPage(scope, runId, { ...query, after });
-    rows.push(...page.rows);
-    if (!page.isMore || Number.isFinite(query.limit)) return { rows, isMore: page.isMore };
-  }
+function entries(scope: Scope, runId: RunId, query: EntryQuery): Promise<RowPage<EntryRow>> {
+  return entryPage(scope, runId, query, Number.isFinite(query.limit) ? undefined : Number.POSITIVE_INFINITY);
 }
 
 /** Entries up to a limit, and fewer if they are large. */
-export function entryPage(scope: Scope, runId: RunId, query: EntryQuery): Promise<RowPage<EntryRow>> {
-  const { host, tenant } = scope;
-  return readPage(query.limit, (last, size) =>
-    host.store.listEntries(tenant, runId, { ...query, after: last?.revision ?? query.after ?? 0, limit: size }),
-  );
+export function entryPage(
+  { host, tenant }: Scope,
+  runId: RunId,
+  query: EntryQuery,
+  mostLength?: number,
+): Promise<RowPage<EntryRow>> {
+  const read = (last: EntryRow | undefined, limit: number) =>
+    host.store.listEntries(tenant, runId, { ...query, after: last?.revision ?? query.after ?? 0, limit });
+  return readPage(query.limit, read, mostLength);
 }

@@ -5,14 +5,17 @@ import { claimsOf, getRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 import { demandUnleased } from "../record/precondition.ts";
-import type { EntryRow, RunRow, Store } from "../store.ts";
+import type { EntryRow } from "../store.ts";
+import { entryPage } from "./checkpoints.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";
+import type { Scope } from "./scope.ts";
 
 /** The first word of every export. */
 export const exportKind = "orca-durable/run";
 export const exportFormat = 1;
-const pageSize = 200;
+
+type Entries = readonly EntryRow[];
 
 /**
  * A run as lines of NDJSON: a header with its row, each entry of its history with its snapshot, its claims, and an end.
@@ -39,14 +42,13 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const now = host.clock.now();
   demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
   const { revision, createdAt, body } = row;
-  await expectReadable(host.store, row);
+  const pages = await readable(scope, record.run.runId);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });
   let lines = 1;
-  for await (const entries of entryPages(host.store, row)) {
+  for await (const entries of pages) {
     for (const group of chains(entries)) {
-      const [first, last] = [group[0], group.at(-1)];
-      if (first === undefined || last === undefined) continue;
-      const snapshots = await host.store.getSnapshots(tenant, runId, first.revision, last.revision);
+      const [from = 0, to = 0] = [group[0]?.revision, group.at(-1)?.revision];
+      const snapshots = await host.store.getSnapshots(tenant, runId, from, to);
       const bodyOf = new Map(snapshots.map((snapshot) => [snapshot.revision, snapshot.body]));
       for (const { revision, checkpointId, keyframe, body } of group) {
         const snapshot = bodyOf.get(revision);
@@ -78,26 +80,30 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   }
 }
 
-// Before the first line: a run with an entry that cannot be read could not be imported, and should not be half sent.
-async function expectReadable(store: Store, row: RunRow): Promise<void> {
-  for await (const entries of entryPages(store, row)) {
-    for (const entry of entries) runEvents(row.runId as RunId, readEntry(entry));
+/**
+ * Reads the history before the first line: a run with an entry that cannot be read could not be imported, and should not be
+ * half sent. A history of one page is read once.
+ */
+async function readable(scope: Scope, runId: RunId): Promise<AsyncIterable<Entries> | readonly Entries[]> {
+  const pages: Entries[] = [];
+  for await (const entries of entryPages(scope, runId)) {
+    for (const entry of entries) runEvents(runId, readEntry(entry));
+    if (pages.length < 2) pages.push(entries);
   }
+  return pages.length < 2 ? pages : entryPages(scope, runId);
 }
 
-async function* entryPages(
-  store: Store,
-  { tenant, runId, revision }: RunRow,
-): AsyncGenerator<readonly EntryRow[], void, undefined> {
-  for (let after = 0; after < revision; ) {
-    const entries = await store.listEntries(tenant, runId, { after, limit: pageSize });
-    yield entries;
-    after = entries.length < pageSize ? revision : (entries.at(-1)?.revision ?? revision);
+async function* entryPages(scope: Scope, runId: RunId): AsyncGenerator<Entries, void, undefined> {
+  for (let after = 0, isLast = false; !isLast; ) {
+    const { rows, isMore } = await entryPage(scope, runId, { after, limit: Number.POSITIVE_INFINITY });
+    yield rows;
+    isLast = !isMore;
+    after = rows.at(-1)?.revision ?? after;
   }
 }
 
 /** The entries, split where another keyframe begins: a read then holds at most twice a state. */
-function chains(entries: readonly EntryRow[]): readonly (readonly EntryRow[])[] {
+function chains(entries: Entries): readonly Entries[] {
   const groups: EntryRow[][] = [];
   for (const entry of entries) {
     if (groups.length === 0 || entry.keyframe === entry.revision) groups.push([]);

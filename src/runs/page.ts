@@ -19,13 +19,14 @@ const firstRead = 101;
 const mostRead = 500;
 
 /**
- * A page of at most `limit` rows. It ends before the row with which its bodies would be longer than 4 Mi characters
- * together, but has at least one row if there is any. Rows are read in parts, so that not many more are held than are
+ * A page of at most `limit` rows. It ends before the row with which its bodies would be longer than `mostLength` characters
+ * together, 4 Mi by default, but has at least one row if there is any. Rows are read in parts, so that not many more are held than are
  * on the page.
  */
 export async function readPage<Row extends { readonly body: string }>(
   limit: number,
   read: (after: Row | undefined, limit: number) => Promise<readonly Row[]>,
+  mostLength = pageLength,
 ): Promise<RowPage<Row>> {
   const rows: Row[] = [];
   let length = 0;
@@ -35,11 +36,11 @@ export async function readPage<Row extends { readonly body: string }>(
     const part = await read(rows.at(-1), wanted);
     for (const row of part) {
       length += row.body.length;
-      if (rows.length === limit || (rows.length > 0 && length > pageLength)) return { rows, isMore: true };
+      if (rows.length === limit || (rows.length > 0 && length > mostLength)) return { rows, isMore: true };
       rows.push(row);
     }
     if (part.length < wanted) return { rows, isMore: false };
-    const fitting = Math.floor((pageLength - length) / (length / rows.length)) + 1;
+    const fitting = Math.floor((mostLength - length) / (length / rows.length)) + 1;
     size = Math.min(Math.max(fitting, 1), mostRead);
   }
 }

@@ -3,7 +3,7 @@ import { harness } from "#medium";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import type { JsonObject } from "../../src/codec/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
-import { exportRun, importRun } from "../../src/index.ts";
+import { exportRun, importRun, saveCheckpoint } from "../../src/index.ts";
 import type { SnapshotRow } from "../../src/store.ts";
 import { exported } from "../support/lines.ts";
 import { expectHidden, home, hourMs, restingLines, restingRun } from "../support/office.ts";
@@ -75,6 +75,31 @@ describe("an export", () => {
       await importRun(other.runs, lines);
       expect(await exported(other.runs, "r")).toEqual(lines);
       expect(largest.rows).toBe(1);
+    }),
+  );
+
+  test(
+    "of a history that takes several megabytes is read in pages, and the run can be imported",
+    on(async (stage) => {
+      const { runs, store, tenant, runtime } = stage;
+      await runs.create({ skillId: "chain", runId: "r" });
+      const { state } = await runs.loadCheckpoint("r", (await runs.get("r")).checkpointHead ?? "");
+      for (let number = 0; number < 25; number++) {
+        const pendingWrites = [`${number}`.padEnd(200_000, "w")];
+        await saveCheckpoint(runs, "r", { kind: "saved", pendingWrites, state });
+      }
+      let reads = 0;
+      const watching = intercepted(store, async (call, proceed) => {
+        if (call.method === "listEntries") reads++;
+        return proceed();
+      });
+      const lines = await exported(runtime({ store: watching, executor: "exporter" }).for(tenant), "r");
+      expect(lines.length).toBe(1 + 26 + 1);
+      // Two pages, before the first line and again.
+      expect(reads).toBeGreaterThanOrEqual(4);
+      const other = home(stage, memoryStore());
+      await importRun(other.runs, lines);
+      expect(await exported(other.runs, "r")).toEqual(lines);
     }),
   );
 
