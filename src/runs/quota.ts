@@ -2,7 +2,7 @@ import { aFunction, atLeast0, expectKind, given } from "../argument.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { type Admission, type Guard, guard, type TenantQuota } from "../journal/host.ts";
 import { utf8Length } from "../json.ts";
-import type { Commit, Store, StoreUsage } from "../store.ts";
+import type { Commit, NewEntry, Store, StoreUsage } from "../store.ts";
 
 /** The limits of a tenant. */
 export interface Quota {
@@ -40,28 +40,27 @@ type Limits = (tenant: string) => Quota | Promise<Quota>;
 
 /** What a birth adds to its tenant. */
 interface Birth {
+  readonly tenant: string;
   /** 0 for the rows of an import, which are not yet a run. */
   readonly runs: number;
   readonly bytes: number;
 }
 
-/** What a tenant had when it was last read, and what was written since. */
+/** What a tenant had when it was read, and what was written since. */
 interface Reading {
-  usage: Promise<StoreUsage>;
-  /** When it was read; absent until the store has answered, and `never` if the next birth must read again. */
+  readonly tenant: string;
+  readonly usage: Promise<StoreUsage>;
+  readonly hasBytes: boolean;
+  /** When it was asked for; absent until the store has answered. */
   at: number | undefined;
-  hasBytes: boolean;
   runs: number;
   bytes: number;
   /** True once a run was deleted here. */
   hasShrunk: boolean;
-  /** Admitted births whose outcome is not known yet. They also count in the next reading, which may be older than they are. */
-  readonly underWay: Set<Birth>;
 }
 
 /** How long a reading is valid, in milliseconds: a store may read every row of the tenant for it. */
 const holdsMs = 5_000;
-const never = -Infinity;
 
 /**
  * Admits births as long as their tenant has room. The usage of a tenant is read once in a while. Births in between are
@@ -70,6 +69,8 @@ const never = -Infinity;
 function admission(store: Store, now: () => number, limits: Limits): Admission {
   /** By tenant, the oldest first. */
   const readings = new Map<string, Reading>();
+  /** Births whose outcome is not known yet. They count in every reading, since it may be older than they are. */
+  const underWay = new Set<Birth>();
 
   // While a slow store is read, other births wait for the same reading. Clocks can go backwards.
   const holds = ({ at }: Reading) => at === undefined || Math.abs(now() - at) < holdsMs;
@@ -79,22 +80,19 @@ function admission(store: Store, now: () => number, limits: Limits): Admission {
     if (known !== undefined && holds(known) && (known.hasBytes || !hasBytes)) return known;
     for (const [other, reading] of readings) {
       if (holds(reading)) break;
-      if (reading.underWay.size === 0) readings.delete(other);
+      readings.delete(other);
     }
     const at = now();
     const usage = hasBytes ? store.usage(tenant) : store.countRuns(tenant, {}).then((runs) => ({ runs, bytes: 0 }));
-    const fresh = { usage, at: undefined, hasBytes, runs: 0, bytes: 0, hasShrunk: false };
-    // The same object, since the births under way hold it.
-    const reading: Reading = Object.assign(known ?? { underWay: new Set<Birth>() }, fresh);
+    const reading: Reading = { tenant, usage, hasBytes, at: undefined, runs: 0, bytes: 0, hasShrunk: false };
     readings.delete(tenant);
     readings.set(tenant, reading);
-    const settle = (at: number) => {
-      if (reading.usage === usage) reading.at = at;
-    };
-    // The births that wait for a reading fail with it.
     usage.then(
-      () => settle(at),
-      () => settle(never),
+      () => {
+        reading.at = at;
+      },
+      // The births that wait for it fail with it; the next one reads again.
+      () => readings.get(tenant) === reading && readings.delete(tenant),
     );
     return reading;
   }
@@ -111,29 +109,28 @@ function admission(store: Store, now: () => number, limits: Limits): Admission {
       const neededBytes = hasBytes ? bytesOf(commit) : 0;
       for (;;) {
         const reading = readingOf(tenant, hasBytes);
-        const asked = reading.usage;
-        const usage = await asked;
-        // Another birth may have asked again meanwhile.
-        if (readings.get(tenant)?.usage !== asked) continue;
-        let runs = usage.runs + reading.runs;
-        let bytes = usage.bytes + reading.bytes;
-        for (const birth of reading.underWay) {
-          runs += birth.runs;
-          bytes += birth.bytes;
+        let { runs, bytes } = await reading.usage;
+        // Another birth may have read again meanwhile.
+        if (readings.get(tenant) !== reading) continue;
+        for (const more of [reading, ...underWay]) {
+          if (more.tenant !== tenant) continue;
+          runs += more.runs;
+          bytes += more.bytes;
         }
         if (runs < maxRuns && bytes + neededBytes <= maxBytes) {
-          const birth: Birth = { runs: status === undefined ? 0 : 1, bytes: neededBytes };
-          reading.underWay.add(birth);
+          const birth: Birth = { tenant, runs: status === undefined ? 0 : 1, bytes: neededBytes };
+          underWay.add(birth);
           return (mayBeWritten) => {
-            reading.underWay.delete(birth);
-            if (!mayBeWritten) return;
-            reading.runs += birth.runs;
-            reading.bytes += birth.bytes;
+            underWay.delete(birth);
+            const latest = readings.get(tenant);
+            if (!mayBeWritten || latest === undefined) return;
+            latest.runs += birth.runs;
+            latest.bytes += birth.bytes;
           };
         }
         if (reading.hasShrunk) {
           // Read again, before a birth is rejected for data that may be gone.
-          reading.at = never;
+          readings.delete(tenant);
           continue;
         }
         const isFull = runs >= maxRuns;
@@ -166,10 +163,8 @@ async function quotaOf(limits: Limits, tenant: string): Promise<Quota> {
 }
 
 function bytesOf({ run, earlier = [], entry, claims = [] }: Commit): number {
-  let bytes = utf8Length(run.body);
-  for (const { body, snapshot = "" } of [...earlier, ...(entry === undefined ? [] : [entry])]) {
-    bytes += utf8Length(body) + utf8Length(snapshot);
-  }
-  for (const { body } of claims) bytes += utf8Length(body);
+  let bytes = 0;
+  const parts: readonly Partial<NewEntry>[] = [run, ...earlier, entry ?? {}, ...claims];
+  for (const { body = "", snapshot = "" } of parts) bytes += utf8Length(body) + utf8Length(snapshot);
   return bytes;
 }
