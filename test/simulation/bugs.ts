@@ -383,9 +383,9 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "births of one runtime pass a quota together",
     file: "src/runs/quota.ts",
-    find: "reading.underWay.add(birth);",
+    find: "underWay.add(birth);",
     replace: "",
-    also: { find: "reading.runs += birth.runs;", replace: "" },
+    also: { find: "latest.runs += birth.runs;", replace: "" },
     seed: "planted-12",
   },
   {
