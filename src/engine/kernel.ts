@@ -122,9 +122,9 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
   const asking = {
     kind: "approval",
     stepId: step.id,
-    capabilityId: name,
     since: gate?.since ?? now,
-    ...present({ attempts, request }),
+    // A callback is no capability.
+    ...present({ capabilityId: action.name ? undefined : name, attempts, request }),
   } as const;
   if (backoff !== undefined && backoff.until > now) return { kind: "waiting", wait: backoff };
   if (plan?.kind === "ask") return ask(pass, step, { ...asking, reason: plan.reason });

@@ -50,6 +50,7 @@ export interface Run<V = unknown> {
 /** The gate at which a run waits for a person, and that person's decision. */
 export interface ApprovalRequest extends Decision {
   readonly stepId: string;
+  /** The capability that the step would call. Absent if the step calls none: a gate of its own, or `step.do`. */
   readonly capabilityId?: string;
   readonly status: "pending" | "approved" | "denied";
   readonly requestedAt: string;

@@ -398,7 +398,14 @@ describe(`a sibling that fails on ${medium}`, () => {
     const { runId, ...run } = await start();
     expect(run).toMatchObject({ status: "failed", error: { code: "invalid_output", stepId: "pay" } });
     await runs.resume(runId);
-    expect(await settled(runId)).toMatchObject({ status: "waiting_for_human", approvalRequest: { stepId: "pay" } });
+    const waiting = await settled(runId);
+    // A callback is no capability: a name in its place would be that of the step, or of what the step once was.
+    const request = { stepId: "pay", status: "pending", requestedAt: expect.any(String) };
+    expect(waiting).toMatchObject({ status: "waiting_for_human" });
+    expect(waiting.approvalRequest).toEqual(request);
+    const asked = (await runs.events(runId)).items.filter(({ payload }) => payload.reason === "attempted");
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { payload } of asked) expect(payload).toMatchObject({ step_id: "pay", capability_id: null });
     expect(calls).toBe(1);
   });
 });

@@ -9,7 +9,7 @@ import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./valu
 
 const approvalRequest = v.object({
   step_id: text,
-  capability_id: textOrNull,
+  capability_id: v.pipe(textOrNull, v.description("The capability that the step would call. Null if it calls none.")),
   status: v.picklist(["pending", "approved", "denied"]),
   requested_at: text,
   approver: textOrNull,
