@@ -148,9 +148,12 @@ function many<T, Whole extends object>(
 }
 
 export function list<T>(item: Field<T>): Field<readonly T[]> {
-  // `Array.from`, not `map`, which passes over the holes of an array.
-  const each = (items: readonly unknown[], path: Path, convert: Convert) =>
-    Array.from(expectArray(items, path), (part, index) => convert(part, at(path, index)));
+  const each = (items: readonly unknown[], path: Path, convert: Convert) => {
+    const result: unknown[] = [];
+    // Not `map`, which passes over the holes of an array.
+    for (const part of expectArray(items, path)) result.push(convert(part, at(path, result.length)));
+    return result;
+  };
   return { ...many<T, readonly T[]>(item, () => [], each), items: item };
 }
 
@@ -213,8 +216,10 @@ export function record<T extends object>(missing: "required" | "default", row: R
         const part = field.read(getOwn(object, name), at(path, name));
         if (part !== undefined) result[property] = part;
       }
-      const rest = Object.entries(object).filter(([key]) => !known.has(key));
-      if (rest.length > 0) result.unknownFields = values.read(Object.fromEntries(rest), path);
+      const unknown = Object.keys(object).filter((key) => !known.has(key));
+      if (unknown.length > 0) {
+        result.unknownFields = values.read(Object.fromEntries(unknown.map((key) => [key, object[key] as Json])), path);
+      }
       return asRecord<T>(result);
     },
     write(value, path) {
