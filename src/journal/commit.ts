@@ -191,16 +191,14 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
   }
   const isRemembered = events.length > 0;
   const { run, ...rest } = change.record;
-  const fitted = fitRow(base, nonce, {
+  const { record, body } = fitRow(base, nonce, {
     ...rest,
     run: { ...run, ...present({ checkpointHead: checkpoint?.record.checkpointId }) },
     ...(isRemembered && { entryRevision: revision }),
     ...(checkpoint && { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
   });
-  const { record } = fitted;
   const { tenantId: tenant = "", runId, traceId } = run;
   const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
-  const due = dueAt(record);
   // It is fixed at the birth, like the metadata in which it stands.
   const sourceRunId = base === undefined ? listedSource(run) : base.row.sourceRunId;
   const row: RunRow = {
@@ -210,8 +208,8 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
     createdAt: base?.row.createdAt ?? Date.parse(run.createdAt),
     status: run.status,
     skillId: run.skillId,
-    ...present({ sourceRunId, dueAt: due }),
-    body: fitted.body,
+    ...present({ sourceRunId, dueAt: dueAt(record) }),
+    body,
   };
   const commit: Commit = {
     run: row,
