@@ -177,9 +177,9 @@ async function called(
     pass.signal,
     nextDelay(action, started.attempts, error, randomFraction(host.random)),
   );
-  if (next.kind === "none") return failed(pass, started, next.error, claims);
+  if (typeof next !== "number") return failed(pass, started, next, claims);
   if (signal.aborted) return failed(pass, started, error, claims);
-  return backOff(pass, started, next.delayMs, error, claims);
+  return backOff(pass, started, next, error, claims);
 }
 
 /**
@@ -282,34 +282,36 @@ export function ask(pass: Pass, step: StepSpec, gate: Gate): Promise<StepOutcome
   );
 }
 
-/** Records that the step waits. If the row has no room for another wait, the run fails at this step. */
+/** Records that the step waits. If the row has no room for another wait, the step is `refused`; by default the run fails at it. */
 export async function beginWait(
   pass: Pass,
   step: StepSpec,
   wait: Wait,
   decide: Parameters<Pass["commit"]>[0],
+  refused = (error: StepError) => failed(pass, begun(pass, { ...step, onFailure: "fail" }), error),
 ): Promise<StepOutcome> {
   try {
     await pass.commit(decide);
   } catch (cause) {
-    const { message, ...error } = tooLarge(cause);
-    const problem = `step "${cutText(step.id, 100)}" cannot wait beside the others: ${message}`;
-    return failed(pass, begun(pass, { ...step, onFailure: "fail" }), { ...error, message: problem });
+    const error = tooLarge(cause);
+    const message = `step "${cutText(step.id, 100)}" cannot wait beside the others: ${error.message}`;
+    return refused({ ...error, message });
   }
   return { kind: "waiting", wait };
 }
 
-type NextAttempt =
-  | { readonly kind: "after"; readonly delayMs: number }
-  | { readonly kind: "none"; readonly error: StepError };
-
-/** When to try again; never if the author's own delay function fails. */
-async function nextDelay(action: Action, attempts: number, error: StepError, random: number): Promise<NextAttempt> {
+/** How long to wait before the next attempt; if there is none, the error with which the step fails. */
+async function nextDelay(
+  action: Action,
+  attempts: number,
+  error: StepError,
+  random: number,
+): Promise<number | StepError> {
   try {
-    const delayMs = await action.retryDelay(attempts, error, random);
-    return delayMs === undefined ? { kind: "none", error } : { kind: "after", delayMs };
+    return (await action.retryDelay(attempts, error, random)) ?? error;
   } catch (thrown) {
-    return { kind: "none", error: stepError(thrown) };
+    // The author's own delay function failed.
+    return stepError(thrown);
   }
 }
 
@@ -365,12 +367,19 @@ async function backOff(
   // Cut: a run may have very many of them, and its row is bounded.
   const wait = retryOf(step, until, attempts, cutText(error.message, 200), request);
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
-  await pass.commit((record, _, now) => ({
-    record: withWait(record, wait),
-    events: [startedEvent(started), event("step.retry_scheduled", now, payload)],
-    ...present({ claims }),
-  }));
-  return { kind: "waiting", wait };
+  return beginWait(
+    pass,
+    step,
+    wait,
+    (record, _, now) => ({
+      record: withWait(record, wait),
+      events: [startedEvent(started), event("step.retry_scheduled", now, payload)],
+      ...present({ claims }),
+    }),
+    // It has no attempt left, and its own error is the reason.
+    ({ message }) =>
+      failed(pass, started, { ...error, message: `${message}; it failed with: ${error.message}` }, claims),
+  );
 }
 
 function retryOf({ id }: StepSpec, until: number, attempts: number, error: string, request?: string): Wait {

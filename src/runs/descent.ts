@@ -179,6 +179,6 @@ function copyOf({ record, state, snapshot }: LoadedCheckpoint): NonNullable<Chan
 }
 
 function lineageOf({ run }: RunRecord<Json>): Fields<Json> {
-  const { source_run_id, source_checkpoint_id } = run.metadata;
-  return { source_run_id: source_run_id ?? null, source_checkpoint_id: source_checkpoint_id ?? null };
+  const { source_run_id = null, source_checkpoint_id = null } = run.metadata;
+  return { source_run_id, source_checkpoint_id };
 }
