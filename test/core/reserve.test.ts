@@ -4,6 +4,7 @@ import { readEntry } from "../../src/codec/bodies.ts";
 import type { RunId } from "../../src/ids.ts";
 import {
   createRuntime,
+  defineCapability,
   defineGraphSkill,
   defineSkill,
   isDurableError,
@@ -227,5 +228,65 @@ describe("more waits at once than the row has room for", () => {
     expect(first).toBeGreaterThan(600);
     // One for each wait that has room, and nothing for those that have none.
     expect(commits).toBeLessThanOrEqual(first + 3);
+  });
+});
+
+describe("more steps to be tried again than the row has room for", () => {
+  const names = Array.from({ length: 220 }, (_, index) => `${index} `.padEnd(256, "x"));
+  const metadata = { text: "x".repeat(120_000) };
+  const busy = (name: string) => `${name.slice(0, 5)} is busy: ${"b".repeat(300)}`;
+  const retries = { limit: 3, delay: "1 hour" } as const;
+  const full = /^step ".+" cannot wait beside the others: the row of run .+ would take .+; it failed with: .+ is busy/;
+
+  async function headOf(skill: Skill, attempt: (name: string) => void) {
+    const capability = defineCapability({ id: "tried", version: "1", retries }, (_, { stepId }) => {
+      attempt(stepId);
+      throw new TypeError(busy(stepId));
+    });
+    const capabilities = [capability];
+    const runtime = createRuntime({ store: memoryStore(), skills: [skill], capabilities, onError: () => {} });
+    const runs = runtime.for("alpha");
+    await runs.start({ skillId: "tries", runId: "r", metadata });
+    await runtime.idle();
+    const run = await runs.get("r");
+    return { run, state: (await runs.loadCheckpoint("r", run.checkpointHead ?? "")).state };
+  }
+
+  test("fail a graph with the error of the first that has none", async () => {
+    const attempts: string[] = [];
+    const steps = names.map((id) => ({ id, dependsOn: [], uses: "tried" }));
+    const { run, state } = await headOf(defineGraphSkill({ id: "tries", version: "1", steps }), (name) =>
+      attempts.push(name),
+    );
+    const { stepId = "", message } = run.error ?? {};
+    expect(run).toMatchObject({ status: "failed", error: { code: "step_failed" } });
+    expect(names.indexOf(stepId)).toBeGreaterThan(50);
+    expect(message).toMatch(full);
+    expect(message).toContain(busy(stepId));
+    expect(state.stepResults[stepId]).toMatchObject({ status: "failed", attemptsCount: 1, errorMessage: message });
+    expect(new Set(attempts).size).toBe(attempts.length);
+  });
+
+  test.each(["tries a function", "tries a capability"])("leave each its own error, in a body that %s", async (way) => {
+    const caught = new Map<string, Error>();
+    const skill = defineSkill({
+      id: "tries",
+      version: "1",
+      run: async (step) => {
+        const attempt = (name: string) =>
+          way === "tries a capability"
+            ? step.use(name, "tried")
+            : step.do(name, { retries }, () => Promise.reject(new TypeError(busy(name))));
+        await Promise.all(names.map((name) => attempt(name).catch((error: Error) => caught.set(name, error))));
+      },
+    });
+    const { run, state } = await headOf(skill, () => {});
+    expect(run).toMatchObject({ status: "running" });
+    expect(caught.size).toBeGreaterThan(10);
+    expect(caught.size).toBeLessThan(200);
+    for (const [name, error] of caught) {
+      expect({ name: error.name, message: error.message }).toEqual({ name: "TypeError", message: busy(name) });
+      expect(state.stepResults[name]?.errorMessage).toMatch(full);
+    }
   });
 });
