@@ -1,12 +1,9 @@
-import { DurableError, type ErrorCode, invalidRequest, isDurableError, shown } from "./errors.ts";
+import { type ErrorCode, invalidRequest, shown } from "./errors.ts";
 import { isId, isStepName, parseCheckpointId, parseRunId } from "./ids.ts";
-import { at, isPlainObject, type Path } from "./json.ts";
+import { aNumber, at, isPlainObject, type Kind, read } from "./json.ts";
 
 // Callers without types pass anything, also what throws when it is looked at. So an argument is read here, once, before a call
 // reads or decides, and a refusal names the argument and not what became of it.
-
-/** What a value must be: in words, and as a test. A test that throws says no. One that is absent fits unless it is needed. */
-export type Kind = readonly [expected: string, fits: (value: unknown) => boolean, isNeeded?: true];
 
 /** A kind for each member, so that none is forgotten; for an object, the kinds of its members. */
 export type Kinds<T> = { readonly [K in keyof T]-?: Shape };
@@ -52,30 +49,10 @@ export function expectKind<T>(value: T, [expected, fits]: Kind, path: string, co
   return read(path, look, code, problem);
 }
 
-/**
- * What `look` makes of something that a caller passed.
- *
- * @throws `code` with what `look` threw as its cause, unless that is one of ours.
- */
-export function read<T>(path: Path, look: () => T, code?: ErrorCode, problem = "this value cannot be read"): T {
-  try {
-    return look();
-  } catch (cause) {
-    if (isDurableError(cause)) throw cause;
-    throw invalidRequest(path, problem, { cause }, code);
-  }
-}
-
 /** The same, of what must be there. */
 export const needed = ([expected, fits]: Kind): Kind => [expected, fits, true];
 
-const typed = (type: string): Kind => [`a ${type}`, (value) => typeof value === type];
-
-export const aText = /* @__PURE__ */ typed("string");
-/** Any number, for what is checked elsewhere. */
-export const anyNumber = /* @__PURE__ */ typed("number");
-export const aFlag = /* @__PURE__ */ typed("boolean");
-export const aFunction = /* @__PURE__ */ typed("function");
+export const aFunction: Kind = ["a function", (value) => typeof value === "function"];
 export const anything: Kind = ["any value", () => true];
 const idText = "1 to 200 printable ASCII characters";
 export const anId: Kind = [idText, isId];
@@ -95,14 +72,6 @@ export const aSignal: Kind = [
   (value) => typeof (value as AbortSignal).addEventListener === "function",
 ];
 
-/** A number that fits. */
-export const aNumber = (expected: string, fits: (value: number) => boolean): Kind => [
-  expected,
-  (value) => typeof value === "number" && fits(value),
-];
-/** A whole number of at least that. */
-export const aCount = (least: 0 | 1): Kind =>
-  aNumber(`a whole number of at least ${least}`, (value) => Number.isSafeInteger(value) && value >= least);
 /** A limit that may be none. */
 export const aLimit = /* @__PURE__ */ aNumber(
   "a whole number of at least 1",
@@ -117,17 +86,6 @@ export const aLength = /* @__PURE__ */ aNumber(
   "a number of milliseconds above 0, at most 2147483647",
   (value) => value > 0 && value <= 2_147_483_647,
 );
-/** A time in milliseconds since 1970 that a Date can hold. */
-export const aTime = /* @__PURE__ */ aNumber(
-  "a time in milliseconds that a Date can hold",
-  (value) => Math.abs(value) <= 8.64e15,
-);
-
-export const oneOf = (words: readonly unknown[]): Kind => [
-  `one of ${words.join(", ")}`,
-  (value) => words.includes(value),
-];
-
 /** An object of which these are methods. */
 export const withMethods = (...names: readonly string[]): Kind => [
   `an object with ${names.join(", ")}`,
@@ -135,7 +93,7 @@ export const withMethods = (...names: readonly string[]): Kind => [
 ];
 
 /** The operations of a store whose promises may reject. */
-const storeOperations = [
+export const storeOperations = [
   "getRun",
   "listRuns",
   "countRuns",
@@ -150,29 +108,3 @@ const storeOperations = [
 ] as const;
 
 export const aStore = /* @__PURE__ */ withMethods(...storeOperations, "close");
-
-type Operations = Readonly<Record<(typeof storeOperations)[number], (...args: never) => Promise<unknown>>>;
-
-/**
- * The store, with each failure typed: a promise of a store that rejects means that the medium failed, and the effect on
- * a run must not depend on what the medium throws.
- */
-export function typedStore<S extends Operations & { close(): Promise<void> }>(store: S): S {
-  const typed = storeOperations.map((name) => {
-    const call = async (...args: never): Promise<unknown> => {
-      try {
-        return await store[name](...args);
-      } catch (cause) {
-        if (isDurableError(cause)) throw cause;
-        throw new DurableError("store_failed", `the store failed at ${name}`, { cause });
-      }
-    };
-    return [name, call] as const;
-  });
-  return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
-}
-
-// Each operation has the type of the one that it calls.
-function asStore<S>(typed: object): S {
-  return typed as S;
-}

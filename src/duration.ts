@@ -1,5 +1,6 @@
-import { expectKind, type Kind } from "./argument.ts";
+import { expectKind } from "./argument.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { Kind } from "./json.ts";
 
 /**
  * The longest duration in milliseconds. A Date holds times up to 8.64e15, so a duration that begins before the year

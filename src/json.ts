@@ -1,4 +1,4 @@
-import { DurableError, invalidRequest } from "./errors.ts";
+import { DurableError, type ErrorCode, invalidRequest, isDurableError } from "./errors.ts";
 import { hexOf } from "./ids.ts";
 
 /** A JSON value at rest: it is never mutated, so its parts may be shared. */
@@ -129,6 +129,20 @@ export function located<T>(path: Path, read: (path: Path) => T): T {
     return read(undefined);
   } catch {
     return read(path);
+  }
+}
+
+/**
+ * What `look` makes of something that a caller passed.
+ *
+ * @throws `code` with what `look` threw as its cause, unless that is one of ours.
+ */
+export function read<T>(path: Path, look: () => T, code?: ErrorCode, problem = "this value cannot be read"): T {
+  try {
+    return look();
+  } catch (cause) {
+    if (isDurableError(cause)) throw cause;
+    throw invalidRequest(path, problem, { cause }, code);
   }
 }
 
@@ -439,3 +453,35 @@ export function present<T extends object>(fields: T): Present<T> {
 function asPresent<T>(fields: object): Present<T> {
   return fields as Present<T>;
 }
+
+// Kinds of values. Those of ids and of what only callers pass stand in argument.ts.
+
+/** What a value must be: in words, and as a test. A test that throws says no. One that is absent fits unless it is needed. */
+export type Kind = readonly [expected: string, fits: (value: unknown) => boolean, isNeeded?: true];
+
+const typed = (type: string): Kind => [`a ${type}`, (value) => typeof value === type];
+
+export const aText = /* @__PURE__ */ typed("string");
+/** Any number, for what is checked elsewhere. */
+export const anyNumber = /* @__PURE__ */ typed("number");
+export const aFlag = /* @__PURE__ */ typed("boolean");
+
+/** A number that fits. */
+export const aNumber = (expected: string, fits: (value: number) => boolean): Kind => [
+  expected,
+  (value) => typeof value === "number" && fits(value),
+];
+/** A whole number of at least that. */
+export const aCount = (least: 0 | 1): Kind =>
+  aNumber(`a whole number of at least ${least}`, (value) => Number.isSafeInteger(value) && value >= least);
+
+/** A time in milliseconds since 1970 that a Date can hold. */
+export const aTime = /* @__PURE__ */ aNumber(
+  "a time in milliseconds that a Date can hold",
+  (value) => Math.abs(value) <= 8.64e15,
+);
+
+export const oneOf = (words: readonly unknown[]): Kind => [
+  `one of ${words.join(", ")}`,
+  (value) => words.includes(value),
+];

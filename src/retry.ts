@@ -1,5 +1,6 @@
-import { aNumber, type Kinds, oneOf } from "./argument.ts";
+import type { Kinds } from "./argument.ts";
 import { aDuration, type Duration, durationMs, maxDurationMs } from "./duration.ts";
+import { aNumber, oneOf } from "./json.ts";
 
 /**
  * How often a failed step is tried again, and how long it waits between attempts: for capabilities, graphs and code

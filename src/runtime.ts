@@ -1,6 +1,5 @@
 import {
   above0,
-  aFlag,
   aFunction,
   aLength,
   anArray,
@@ -11,8 +10,6 @@ import {
   given,
   type Kinds,
   needed,
-  read,
-  typedStore,
   withMethods,
 } from "./argument.ts";
 import { type Clock, systemClock, wholeMs } from "./clock.ts";
@@ -21,9 +18,10 @@ import type { Host } from "./engine/host.ts";
 import type { Presence } from "./engine/presence.ts";
 import { DurableError, type OnError } from "./errors.ts";
 import { parseTenantId, pooledRandom, type RandomBytes, randomHex } from "./ids.ts";
+import { typedStore } from "./journal/commit.ts";
 import { aQuota, guardOf, type TenantQuota } from "./journal/host.ts";
 import { localNotifier, type Notifier } from "./journal/notifier.ts";
-import { present, requireCrypto } from "./json.ts";
+import { aFlag, present, read, requireCrypto } from "./json.ts";
 import { type Drained, type DrainOptions, drain } from "./runs/drain.ts";
 import { Runs } from "./runs/runs.ts";
 import { type ServeOptions, serve } from "./runs/serve.ts";

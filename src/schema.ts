@@ -1,6 +1,5 @@
-import type { Kind } from "./argument.ts";
 import { invalidRequest } from "./errors.ts";
-import { at } from "./json.ts";
+import { at, type Kind } from "./json.ts";
 
 /**
  * The part of a schema that this package needs, from any library that follows Standard Schema v1 (valibot, zod, arktype

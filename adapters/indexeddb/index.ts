@@ -1,7 +1,7 @@
 import type { StoreNames } from "idb";
-import { aFunction, aText, given, oneOf } from "../../src/argument.ts";
+import { aFunction, given } from "../../src/argument.ts";
 import type { DurableError } from "../../src/errors.ts";
-import { utf8Length } from "../../src/json.ts";
+import { aText, oneOf, utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
 import { connect } from "./connection.ts";
 import {

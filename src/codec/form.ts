@@ -1,6 +1,10 @@
-import { aCount, aFlag, aNumber, aText, aTime, type Kind, oneOf } from "../argument.ts";
 import { DurableError, invalidRequest, shown } from "../errors.ts";
 import {
+  aCount,
+  aFlag,
+  aNumber,
+  aText,
+  aTime,
   at,
   getOwn,
   isJsonObject,
@@ -8,7 +12,9 @@ import {
   type Json,
   type JsonObject,
   jsonEqual,
+  type Kind,
   memberSet,
+  oneOf,
   type Path,
   setOwn,
   sizeOf,

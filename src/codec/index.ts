@@ -1,5 +1,6 @@
-import { aText, expectKind, read } from "../argument.ts";
+import { expectKind } from "../argument.ts";
 import * as json from "../json.ts";
+import { aText, read } from "../json.ts";
 import * as checkpoint from "../record/checkpoint.ts";
 import * as event from "../record/event.ts";
 import * as life from "../record/lifecycle.ts";

@@ -1,4 +1,3 @@
-import { read } from "../argument.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import {
   at,
@@ -11,6 +10,7 @@ import {
   located,
   maxDepth,
   type Path,
+  read,
   setOwn,
   shorten,
   tooLargeHint,

@@ -1,5 +1,6 @@
-import { aLength, anArray, aText, expectKind, given, type Kinds, read, withMethods } from "../argument.ts";
+import { aLength, anArray, expectKind, given, type Kinds, withMethods } from "../argument.ts";
 import { invalidRequest, shown } from "../errors.ts";
+import { aText, read } from "../json.ts";
 import type { ConformanceCase, StoreHarness } from "./case.ts";
 import { storeCases } from "./cases/index.ts";
 

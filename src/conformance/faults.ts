@@ -1,5 +1,6 @@
-import { aFunction, aNumber, aStore, expectKind, given, type Kinds, oneOf } from "../argument.ts";
+import { aFunction, aStore, expectKind, given, type Kinds } from "../argument.ts";
 import { DurableError } from "../errors.ts";
+import { aNumber, oneOf } from "../json.ts";
 import type { Commit, CommitOutcome, Store } from "../store.ts";
 
 // Stores over any other store that fail or count, to test what is built on the contract.

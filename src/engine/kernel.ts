@@ -1,5 +1,4 @@
-import { joined, unlessAborted } from "../abort.ts";
-import { type Clock, isoTime } from "../clock.ts";
+import { type Clock, isoTime, joined, unlessAborted } from "../clock.ts";
 import { decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
@@ -17,7 +16,7 @@ import { ledgerName } from "../skills/renaming.ts";
 import type { NewClaim } from "../store.ts";
 import type { Failure } from "../telemetry/telemetry.ts";
 import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect, requestOf } from "./ledger.ts";
-import { LostHold, type Pass, type PassChange } from "./pass.ts";
+import { LostHold, type Pass, type PassChange, type StepOutcome } from "./pass.ts";
 import { cutText, isRetryable, keptInput, nameOf, type StepError, stepError, tooLarge } from "./thrown.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
@@ -59,15 +58,6 @@ type AttemptOutcome =
       /** True if the handler certainly did nothing to the world. */
       readonly isHarmless: boolean;
     };
-
-/** The outcome of one step in one pass. */
-export type StepOutcome =
-  | { readonly kind: "settled"; readonly result: StepResult<Json> }
-  | { readonly kind: "waiting"; readonly wait: Wait }
-  /** The caller fails the run with it: nothing is recorded of it yet. */
-  | { readonly kind: "failed"; readonly error: StepError; readonly result: StepResult<Json> }
-  /** Aborted by this runtime when the run fails or ends for another reason: it is tried again when the run goes on. */
-  | { readonly kind: "aborted" };
 
 /** A step under way: the data of its later result. */
 interface Started {

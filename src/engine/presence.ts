@@ -1,6 +1,7 @@
-import { onAbort } from "../abort.ts";
-import { aText, expectKind } from "../argument.ts";
+import { expectKind } from "../argument.ts";
+import { onAbort } from "../clock.ts";
 import { DurableError } from "../errors.ts";
+import { aText } from "../json.ts";
 
 /**
  * Detects which executors are alive, faster than a lease does. With it a dead tab's runs are taken at once; without it,

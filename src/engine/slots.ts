@@ -1,5 +1,5 @@
-import { onAbort } from "../abort.ts";
 import type { Clock } from "../clock.ts";
+import { onAbort } from "../clock.ts";
 import type { Pass } from "./pass.ts";
 
 /** After this long a pass leaves its place to a run that waits for one, at its next step. */

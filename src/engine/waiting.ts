@@ -4,18 +4,8 @@ import type { Json } from "../json.ts";
 import { present } from "../json.ts";
 import { event, type Signal, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { StepResult } from "../record/state.ts";
-import {
-  ask,
-  beginWait,
-  begun,
-  failed,
-  type StepOutcome,
-  type StepSpec,
-  settle,
-  settledChange,
-  stepResult,
-} from "./kernel.ts";
-import type { Pass } from "./pass.ts";
+import { ask, beginWait, begun, failed, type StepSpec, settle, settledChange, stepResult } from "./kernel.ts";
+import type { Pass, StepOutcome } from "./pass.ts";
 import { stepError } from "./thrown.ts";
 
 // Steps that wait for something other than an action.

@@ -1,3 +1,4 @@
+import { storeOperations } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import {
   type Entry,
@@ -424,4 +425,30 @@ function expectFits(what: string, body: string, most: number, hint: string): voi
   const bytes = bytesOf(body);
   if (bytes <= most) return;
   throw new DurableError("too_large", `${what} would take ${bytes} bytes; at most ${most} are allowed`, { hint });
+}
+
+type Operations = Readonly<Record<(typeof storeOperations)[number], (...args: never) => Promise<unknown>>>;
+
+/**
+ * The store, with each failure typed: a promise of a store that rejects means that the medium failed, and the effect on
+ * a run must not depend on what the medium throws.
+ */
+export function typedStore<S extends Operations & { close(): Promise<void> }>(store: S): S {
+  const typed = storeOperations.map((name) => {
+    const call = async (...args: never): Promise<unknown> => {
+      try {
+        return await store[name](...args);
+      } catch (cause) {
+        if (isDurableError(cause)) throw cause;
+        throw new DurableError("store_failed", `the store failed at ${name}`, { cause });
+      }
+    };
+    return [name, call] as const;
+  });
+  return asStore({ ...Object.fromEntries(typed), close: () => store.close() });
+}
+
+// Each operation has the type of the one that it calls.
+function asStore<S>(typed: object): S {
+  return typed as S;
 }

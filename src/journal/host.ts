@@ -1,8 +1,8 @@
-import type { Kind } from "../argument.ts";
 import type { Clock } from "../clock.ts";
 import type { ValueLimits } from "../codec/values.ts";
 import type { OnError } from "../errors.ts";
 import type { RandomBytes, TenantId } from "../ids.ts";
+import type { Kind } from "../json.ts";
 import type { Commit, Store } from "../store.ts";
 import type { Instrumentation } from "../telemetry/instrumentation.ts";
 import type { Notifier } from "./notifier.ts";

@@ -1,7 +1,7 @@
-import { expectKind, type Kind, type Kinds } from "../argument.ts";
+import { expectKind, type Kinds } from "../argument.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId } from "../ids.ts";
-import type { Json } from "../json.ts";
+import type { Json, Kind } from "../json.ts";
 import { isLeaseLive, type RunRecord } from "./run.ts";
 
 // What a call demands of a run before it changes it.

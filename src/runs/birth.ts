@@ -1,4 +1,4 @@
-import { anId, anything, aRunId, aText, given, type Kinds, needed } from "../argument.ts";
+import { anId, anything, aRunId, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/bodies.ts";
 import { initialState } from "../codec/state.ts";
@@ -9,8 +9,7 @@ import { newRunId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { write } from "../journal/commit.ts";
 import { readRun } from "../journal/held.ts";
-import type { Json } from "../json.ts";
-import { present } from "../json.ts";
+import { aText, type Json, present } from "../json.ts";
 import { moved } from "../record/lifecycle.ts";
 import { newRecord } from "../record/lineage.ts";
 import { event } from "../record/run.ts";

@@ -1,10 +1,10 @@
-import { aCount, aLimit, aText, given } from "../argument.ts";
+import { aLimit, given } from "../argument.ts";
 import { readEntry, runEvents } from "../codec/bodies.ts";
 import { decodeState } from "../codec/state.ts";
 import { isUnreadableData, notFound } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import { present } from "../json.ts";
+import { aCount, aText, present } from "../json.ts";
 import type { Checkpoint, ListedCheckpoint } from "../record/checkpoint.ts";
 import { damagedEntry, type RunEvent } from "../record/event.ts";
 import type { EntryQuery, EntryRow } from "../store.ts";

@@ -1,9 +1,8 @@
-import { aText, given } from "../argument.ts";
+import { given } from "../argument.ts";
 import { writeState } from "../codec/state.ts";
 import { type CheckpointId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import type { Json } from "../json.ts";
-import { present } from "../json.ts";
+import { aText, type Json, present } from "../json.ts";
 import { type Difference, difference } from "./difference.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./runs.ts";

@@ -1,4 +1,4 @@
-import { aCheckpointId, anId, anything, aText, given, type Kinds, needed } from "../argument.ts";
+import { aCheckpointId, anId, anything, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import { bytesAtMost, encodeValue } from "../codec/values.ts";
 import type { Departure } from "../engine/execute.ts";
@@ -7,7 +7,7 @@ import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, type LoadedCheckpoint } from "../journal/held.ts";
-import { type Json, present, utf8Length } from "../json.ts";
+import { aText, type Json, present, utf8Length } from "../json.ts";
 import { type Gate, gateOf, opened, requestOf } from "../record/gate.ts";
 import { disallowed, moved } from "../record/lifecycle.ts";
 import {

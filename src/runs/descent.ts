@@ -1,4 +1,4 @@
-import { aCheckpointId, anything, aRunId, aText, given, type Kinds } from "../argument.ts";
+import { aCheckpointId, anything, aRunId, given, type Kinds } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import { encodeFields, type ValueLimits } from "../codec/values.ts";
 import type { Host } from "../engine/host.ts";
@@ -6,7 +6,7 @@ import { inheritedEffects } from "../engine/ledger.ts";
 import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { change, getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
-import type { Json } from "../json.ts";
+import { aText, type Json } from "../json.ts";
 import { type DescentKind, descendant } from "../record/lineage.ts";
 import { demand, demandEdited, type Precondition, preconditionKinds, selected } from "../record/precondition.ts";
 import { event, type RunRecord, released } from "../record/run.ts";

@@ -1,8 +1,8 @@
-import { joined } from "../abort.ts";
-import { aCount, anId, aSignal, given } from "../argument.ts";
+import { anId, aSignal, given } from "../argument.ts";
+import { joined } from "../clock.ts";
 import type { Host } from "../engine/host.ts";
 import type { TenantId } from "../ids.ts";
-import { present } from "../json.ts";
+import { aCount, present } from "../json.ts";
 import type { RunRow } from "../store.ts";
 import { measured } from "../telemetry/instrumentation.ts";
 import { dueRows } from "./due.ts";

@@ -1,10 +1,9 @@
-import { onAbort } from "../abort.ts";
-import { aLength, aLimit, aSignal, aText, given, type Kinds } from "../argument.ts";
+import { aLength, aLimit, aSignal, given, type Kinds } from "../argument.ts";
+import { onAbort } from "../clock.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
-import type { Json } from "../json.ts";
-import { present } from "../json.ts";
+import { aText, type Json, present } from "../json.ts";
 import type { RunEvent } from "../record/event.ts";
 import { eventPosition, type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";

@@ -1,9 +1,9 @@
-import { expectKind, type Kind } from "../argument.ts";
+import { expectKind } from "../argument.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { type Changed, change, type Decided, getRun } from "../journal/held.ts";
-import { canonicalJson, type Json, present, sha256 } from "../json.ts";
+import { canonicalJson, type Json, type Kind, present, sha256 } from "../json.ts";
 import type { ClaimRow, NewClaim } from "../store.ts";
 import type { Scope } from "./scope.ts";
 

@@ -1,10 +1,10 @@
-import { aText, expectKind, type Kind } from "../argument.ts";
+import { expectKind } from "../argument.ts";
 import { readRunBody, writeImportBody } from "../codec/bodies.ts";
 import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 import { deliverBirth, heldRow } from "../journal/commit.ts";
-import { isJsonObject, parseJson, sha256 } from "../json.ts";
+import { aText, isJsonObject, type Kind, parseJson, sha256 } from "../json.ts";
 import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
 import type { CurrentRun } from "./api.ts";
 import { ImportLines, numberOf } from "./import-line.ts";

@@ -1,10 +1,10 @@
-import { anArray, anything, aText, expectKind, given, type Kind, type Kinds, needed, read } from "../argument.ts";
+import { anArray, anything, expectKind, given, type Kinds, needed } from "../argument.ts";
 import type { Snapshot } from "../codec/bodies.ts";
 import { encodeState, writeState } from "../codec/state.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { change, getCheckpoint } from "../journal/held.ts";
-import { type Json, jsonEqual, present } from "../json.ts";
+import { aText, type Json, jsonEqual, type Kind, present, read } from "../json.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import { demand, demandUnleased, type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunRecord, released } from "../record/run.ts";

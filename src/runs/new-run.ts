@@ -1,5 +1,5 @@
-import { expectKind, members, read } from "../argument.ts";
-import { present } from "../json.ts";
+import { expectKind, members } from "../argument.ts";
+import { present, read } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import type { Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";

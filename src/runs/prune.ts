@@ -1,6 +1,6 @@
-import { aCount, given, type Kind, type Kinds, needed } from "../argument.ts";
+import { given, type Kinds, needed } from "../argument.ts";
 import type { RunId } from "../ids.ts";
-import { present } from "../json.ts";
+import { aCount, type Kind, present } from "../json.ts";
 import { isLeaseLive, isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";

@@ -1,6 +1,5 @@
-import { unlessAborted } from "../abort.ts";
-import { aCount, aLength, aNumber, aSignal, aText, given, type Kinds, oneOf } from "../argument.ts";
-import { isoTime } from "../clock.ts";
+import { aLength, aSignal, given, type Kinds } from "../argument.ts";
+import { isoTime, unlessAborted } from "../clock.ts";
 import { decodeRun } from "../codec/bodies.ts";
 import { decodeValue } from "../codec/values.ts";
 import { DurableError, isUnreadableData } from "../errors.ts";
@@ -8,7 +7,7 @@ import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import { present } from "../json.ts";
+import { aCount, aNumber, aText, oneOf, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import { type Precondition, preconditionKinds } from "../record/precondition.ts";

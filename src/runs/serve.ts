@@ -1,5 +1,5 @@
-import { joined, onAbort } from "../abort.ts";
 import { aLength, aSignal, given, needed } from "../argument.ts";
+import { joined, onAbort } from "../clock.ts";
 import { present } from "../json.ts";
 import { defaultConcurrency, sweepDue, sweepKinds, tenantOf } from "./drain.ts";
 import type { Place } from "./scope.ts";

@@ -1,19 +1,7 @@
-import {
-  aFlag,
-  aFunction,
-  anId,
-  aText,
-  expectKind,
-  given,
-  type Kind,
-  type Kinds,
-  needed,
-  oneOf,
-  read,
-} from "../argument.ts";
+import { aFunction, anId, expectKind, given, type Kinds, needed } from "../argument.ts";
 import { aTimeout, type Duration } from "../duration.ts";
 import { DurableError, notFound, shown } from "../errors.ts";
-import { canonicalJson, type Json, sha256 } from "../json.ts";
+import { aFlag, aText, canonicalJson, type Json, type Kind, oneOf, read, sha256 } from "../json.ts";
 import { type Retries, retriesKinds } from "../retry.ts";
 import { aSchema, type Schema } from "../schema.ts";
 

@@ -1,7 +1,7 @@
-import { aFunction, anId, aRecord, aStepName, expectKind, given, type Kinds, needed, read } from "../argument.ts";
+import { aFunction, anId, aRecord, aStepName, expectKind, given, type Kinds, needed } from "../argument.ts";
 import { decodeState, encodeState } from "../codec/state.ts";
 import { invalidDefinition } from "../errors.ts";
-import { at, getOwn, type Json, present, setOwn } from "../json.ts";
+import { at, getOwn, type Json, present, read, setOwn } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { renamedAsks } from "./code/answers.ts";

@@ -1,5 +1,5 @@
-import type { Kind } from "../argument.ts";
 import { isId } from "../ids.ts";
+import type { Kind } from "../json.ts";
 
 // Apart from the skills themselves: a client, which executes none, tells a skill from a request too.
 

@@ -1,7 +1,7 @@
-import { anArray, anId, aText, expectKind, given, type Kind, type Kinds, needed, read } from "../argument.ts";
+import { anArray, anId, expectKind, given, type Kinds, needed } from "../argument.ts";
 import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
-import { at, type Json } from "../json.ts";
+import { aText, at, type Json, type Kind, read } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import { aSchema, type Schema } from "../schema.ts";

@@ -1,5 +1,4 @@
-import type { Kind } from "../argument.ts";
-import type { Json } from "../json.ts";
+import type { Json, Kind } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import type { Run } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";

@@ -1,8 +1,8 @@
-import { aCount, aFlag, anArray, anything, aRecord, expectKind, given, type Kinds } from "../argument.ts";
+import { anArray, anything, aRecord, expectKind, given, type Kinds } from "../argument.ts";
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
-import { present, sha256 } from "../json.ts";
+import { aCount, aFlag, present, sha256 } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";

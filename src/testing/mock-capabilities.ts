@@ -1,5 +1,4 @@
-import { read } from "../argument.ts";
-import { getOwn } from "../json.ts";
+import { getOwn, read } from "../json.ts";
 import type { AnyCapability, Capability, StepContext } from "../skills/capability.ts";
 import { answerOf, attemptTimeout, checkMocks, invalidMock, type Mock } from "./mock.ts";
 

@@ -1,8 +1,7 @@
-import { read } from "../argument.ts";
 import { encodeValue } from "../codec/values.ts";
 import type { Action } from "../engine/kernel.ts";
 import { DurableError } from "../errors.ts";
-import { getOwn } from "../json.ts";
+import { getOwn, read } from "../json.ts";
 import type { Capability } from "../skills/capability.ts";
 import { capabilityAction } from "../skills/capability-action.ts";
 import { codeBody } from "../skills/code/skill.ts";

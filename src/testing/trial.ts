@@ -1,10 +1,9 @@
-import { read } from "../argument.ts";
 import { encodeValue } from "../codec/values.ts";
 import { modelStore } from "../conformance/model.ts";
 import { emptyTables } from "../conformance/tables.ts";
 import { isDurableError } from "../errors.ts";
 import { heldRow } from "../journal/commit.ts";
-import { type Json, jsonEqual } from "../json.ts";
+import { type Json, jsonEqual, read } from "../json.ts";
 import { isOver, isTerminal, type Wait } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import type { CurrentRun } from "../runs/api.ts";

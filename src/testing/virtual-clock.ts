@@ -1,5 +1,6 @@
-import { aCount, aFlag, aSignal, aTime, atLeast0, expectKind, given } from "../argument.ts";
+import { aSignal, atLeast0, expectKind, given } from "../argument.ts";
 import type { Clock } from "../clock.ts";
+import { aCount, aFlag, aTime } from "../json.ts";
 
 /** The options of `virtualClock`. */
 export interface VirtualClockOptions {

@@ -161,7 +161,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a pass sleeps past the end of a wait",
     weather: "calm",
-    file: "src/engine/flights.ts",
+    file: "src/engine/pass.ts",
     find: "for (const { wait } of this.#parked.values()) nearest = Math.min(nearest, endOf(wait));",
     replace: "",
     seed: "calm:planted-139",

@@ -1,5 +1,5 @@
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import { aFunction, aLength, anId, anObject, anything, aText, given, type Kinds, needed } from "../../src/argument.ts";
+import { aFunction, aLength, anId, anObject, anything, given, type Kinds, needed } from "../../src/argument.ts";
 import {
   type AnyCapability,
   broadcastNotifier,
@@ -14,7 +14,7 @@ import {
   type Skill,
   webLocksPresence,
 } from "../../src/index.ts";
-import { present } from "../../src/json.ts";
+import { aText, present } from "../../src/json.ts";
 import { controlled } from "./registration.ts";
 import { announceServing, defaultDatabase } from "./serving.ts";
 

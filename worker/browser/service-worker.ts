@@ -1,16 +1,5 @@
 import { type IndexedDbStoreOptions, indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import {
-  aFlag,
-  aFunction,
-  aLength,
-  anId,
-  anything,
-  aText,
-  atLeast0,
-  expectKind,
-  given,
-  type Kinds,
-} from "../../src/argument.ts";
+import { aFunction, aLength, anId, anything, atLeast0, expectKind, given, type Kinds } from "../../src/argument.ts";
 import { systemClock } from "../../src/clock.ts";
 import { httpStatus } from "../../src/errors.ts";
 import {
@@ -23,7 +12,7 @@ import {
   type Skill,
   webLocksPresence,
 } from "../../src/index.ts";
-import { present } from "../../src/json.ts";
+import { aFlag, aText, present } from "../../src/json.ts";
 import { type AppOptions, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { streamKinds } from "../http/stream.ts";

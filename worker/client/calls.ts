@@ -1,6 +1,7 @@
 import type { ExtractSchema } from "hono/types";
-import { given, read } from "../../src/argument.ts";
+import { given } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
+import { read } from "../../src/json.ts";
 import type { RunStatus } from "../../src/record/run.ts";
 import type { TraceAnswer } from "../http/contract/histories.ts";
 import type { EventAnswer, RunAnswer } from "../http/contract/records.ts";

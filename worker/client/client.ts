@@ -1,8 +1,8 @@
-import { anyNumber, anything, given, read as look, members } from "../../src/argument.ts";
+import { anything, given, members } from "../../src/argument.ts";
 import { encodeState, writeState } from "../../src/codec/state.ts";
 import { encodeFields, encodeValue } from "../../src/codec/values.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
-import { present } from "../../src/json.ts";
+import { anyNumber, read as look, present } from "../../src/json.ts";
 import type { Checkpoint, CheckpointRecord } from "../../src/record/checkpoint.ts";
 import type { RunEvent } from "../../src/record/event.ts";
 import { type Precondition, revisionsOf } from "../../src/record/precondition.ts";

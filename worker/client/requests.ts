@@ -1,6 +1,6 @@
-import { aFunction, aRecord, aText, expectKind, given, read } from "../../src/argument.ts";
+import { aFunction, aRecord, expectKind, given } from "../../src/argument.ts";
 import { DurableError } from "../../src/errors.ts";
-import { present } from "../../src/json.ts";
+import { aText, present, read } from "../../src/json.ts";
 import { failureOf } from "./failure.ts";
 
 /** The options of `createClient`. */

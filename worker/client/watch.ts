@@ -1,5 +1,6 @@
-import { aFunction, anyNumber, aSignal, aText, type Kinds } from "../../src/argument.ts";
+import { aFunction, aSignal, type Kinds } from "../../src/argument.ts";
 import { DurableError, isDurableError } from "../../src/errors.ts";
+import { anyNumber, aText } from "../../src/json.ts";
 import { isTerminal, type RunStatus } from "../../src/record/run.ts";
 import type { WatchOptions } from "../../src/runs/events.ts";
 import type { EventAnswer } from "../http/contract/records.ts";

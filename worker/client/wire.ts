@@ -1,5 +1,6 @@
 import { hc } from "hono/client";
-import { aText, expectKind } from "../../src/argument.ts";
+import { expectKind } from "../../src/argument.ts";
+import { aText } from "../../src/json.ts";
 import type { createApp } from "../http/index.ts";
 import { calls } from "./calls.ts";
 import { type ClientOptions, requests } from "./requests.ts";

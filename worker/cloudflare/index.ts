@@ -1,5 +1,5 @@
 import { type D1Database, d1Store } from "../../adapters/d1/index.ts";
-import { aFlag, aFunction, anArray, given, type Kind, type Kinds, needed } from "../../src/argument.ts";
+import { aFunction, anArray, given, type Kinds, needed } from "../../src/argument.ts";
 import {
   type AnyCapability,
   createRuntime,
@@ -8,6 +8,7 @@ import {
   type Runtime,
   type Skill,
 } from "../../src/index.ts";
+import { aFlag, type Kind } from "../../src/json.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "../http/index.ts";

@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { aCount, aFunction, aNumber, anObject, aText, given, type Kinds, needed } from "../../src/argument.ts";
+import { aFunction, anObject, given, type Kinds, needed } from "../../src/argument.ts";
 import { DurableError, type OnError, type Runs } from "../../src/index.ts";
-import { defaultMaxValues } from "../../src/json.ts";
+import { aCount, aNumber, aText, defaultMaxValues } from "../../src/json.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";

@@ -1,8 +1,8 @@
-import { joined } from "../../abort.ts";
+import { joined } from "../../clock.ts";
 import { decodeFields, encodeValue, fieldsOfValue } from "../../codec/values.ts";
 import { complete, fail, handOver, park } from "../../engine/ending.ts";
-import { Flights, type Take } from "../../engine/flights.ts";
 import type { Pass } from "../../engine/pass.ts";
+import { Flights, type Take } from "../../engine/pass.ts";
 import { DurableError, isDurableError } from "../../errors.ts";
 import { stepId } from "../../ids.ts";
 import { getOwn, type Json, jsonEqual, present } from "../../json.ts";

@@ -1,12 +1,12 @@
 import { anId, anything, aStepName, expectKind, given, type Kinds, needed } from "../../argument.ts";
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
-import type { Take } from "../../engine/flights.ts";
-import { type Action, act, guarded, type StepOutcome, type StepSpec } from "../../engine/kernel.ts";
-import type { Pass } from "../../engine/pass.ts";
+import { type Action, act, guarded, type StepSpec } from "../../engine/kernel.ts";
+import type { Pass, StepOutcome, Take } from "../../engine/pass.ts";
 import type { StepError } from "../../engine/thrown.ts";
 import { askForApproval, receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
+import { isStepName } from "../../ids.ts";
 import type { Json } from "../../json.ts";
 import { present } from "../../json.ts";
 import type { StepResult } from "../../record/state.ts";
@@ -56,8 +56,8 @@ export function workflowStep(run: BodyRun): WorkflowStep {
   const steps: WorkflowStep = {
     do: <T>(name: string, ...rest: readonly unknown[]) =>
       handled(async () => {
-        const [config, callback, rollback] = (typeof rest[0] === "function" ? [{}, ...rest] : rest) as readonly [
-          StepConfig,
+        const [config, callback, rollback] = (typeof rest[0] === "function" ? [undefined, ...rest] : rest) as readonly [
+          StepConfig | undefined,
           Callback<T>,
           unknown,
         ];
@@ -68,7 +68,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
         // Before the step is called, so that the body gets the error in every pass.
-        const checked = given(config, configKinds, name, name);
+        const checked = config === undefined ? {} : given(config, configKinds, name, name);
         return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, checked, callback));
       }),
     use: <T>(name: string, asked: string | Capability, input: unknown = {}) =>
@@ -176,7 +176,7 @@ export async function call<T>(
 }
 
 function checkName(name: string): void {
-  expectKind(name, aStepName, "name");
+  if (!isStepName(name)) expectKind(name, aStepName, "name");
 }
 
 function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {

@@ -1,9 +1,9 @@
-import { anId, anObject, aStepName, expectKind, given, type Kinds, needed, oneOf, read } from "../../argument.ts";
+import { anId, anObject, aStepName, expectKind, given, type Kinds, needed } from "../../argument.ts";
 import { decodeValue, encodeValue, fieldsOfValue, isTagged, valueOfFields } from "../../codec/values.ts";
 import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
 import { DurableError, invalidDefinition } from "../../errors.ts";
 import { isId } from "../../ids.ts";
-import { at, getOwn, isPlainObject, type Json, type JsonObject, present, withMember } from "../../json.ts";
+import { at, getOwn, isPlainObject, type Json, type JsonObject, oneOf, present, read, withMember } from "../../json.ts";
 import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
 import { type Retries, retriesKinds } from "../../retry.ts";
 import { type AnyCapability, isCapability } from "../capability.ts";

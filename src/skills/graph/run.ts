@@ -1,9 +1,9 @@
-import { joined } from "../../abort.ts";
+import { joined } from "../../clock.ts";
 import { decodeFields, valueOfFields } from "../../codec/values.ts";
 import { complete, fail, handOver, park } from "../../engine/ending.ts";
-import { Flights } from "../../engine/flights.ts";
-import { act, guarded, type StepOutcome, type StepSpec, skip } from "../../engine/kernel.ts";
-import type { Pass } from "../../engine/pass.ts";
+import { act, guarded, type StepSpec, skip } from "../../engine/kernel.ts";
+import type { Pass, StepOutcome } from "../../engine/pass.ts";
+import { Flights } from "../../engine/pass.ts";
 import { receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { capabilityAction } from "../capability-action.ts";

@@ -1,7 +1,7 @@
-import { aText, expectKind, type Kind, read, withMethods } from "../../../src/argument.ts";
+import { expectKind, withMethods } from "../../../src/argument.ts";
 import { randomHex } from "../../../src/ids.ts";
 import { DurableError } from "../../../src/index.ts";
-import { sha256 } from "../../../src/json.ts";
+import { aText, type Kind, read, sha256 } from "../../../src/json.ts";
 import type { Caller, Role } from "./caller.ts";
 
 /** The stored record of an API key: enough to verify the key, but not to use it. */

@@ -1,5 +1,5 @@
-import { read } from "../../../src/argument.ts";
 import { DurableError, shown } from "../../../src/errors.ts";
+import { read } from "../../../src/json.ts";
 import type { KeyRecord, KeyStore } from "./keys.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
-import { read } from "../../../src/argument.ts";
 import type { OnError } from "../../../src/index.ts";
+import { read } from "../../../src/json.ts";
 import { type AppEnv, routeOf } from "../request.ts";
 
 /**
