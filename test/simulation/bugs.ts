@@ -327,7 +327,7 @@ export const bugs: readonly PlantedBug[] = [
     name: "a run forgets which version it had",
     weather: "deployed",
     file: "src/skills/registry.ts",
-    find: "...(version === undefined ? {} : { formerVersions: [...formerVersions, { version, until: headRevision }] }),",
+    find: "...(version !== undefined && { formerVersions: [...formerVersions, { version, until: headRevision }] }),",
     replace: "",
     seed: "deployed:planted-84",
   },
