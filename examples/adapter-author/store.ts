@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { DurableError } from "../../src/index.ts";
 import type { ClaimRow, Commit, CommitOutcome, RunFilter, Store, StoreUsage } from "../../src/store.ts";
 
@@ -35,13 +35,20 @@ export function sqliteStore(path: string): Store {
     }
   }
 
+  const statements = new Map<string, StatementSync>();
+  /** Prepared once: that takes longer than most statements. There are few texts, since values are never part of them. */
+  function prepared(sql: string): StatementSync {
+    const statement = statements.get(sql) ?? db.prepare(sql);
+    statements.set(sql, statement);
+    return statement;
+  }
+
   const all = <Row>(sql: string, values: Values) =>
-    db
-      .prepare(sql)
+    prepared(sql)
       .all(values)
       .map(rowOf<Row>);
   const first = <Row>(sql: string, values: Values) => all<Row>(sql, values)[0];
-  const run = (sql: string, values: Values) => db.prepare(sql).run(values);
+  const run = (sql: string, values: Values) => prepared(sql).run(values);
 
   /** Writes a row whole. The names of its columns are the core's own, never a caller's. */
   function put(verb: "INSERT" | "INSERT OR REPLACE", table: string, row: object): void {
@@ -59,7 +66,7 @@ export function sqliteStore(path: string): Store {
       const isInForce = claim !== undefined && (claim.lapsesAt === undefined || claim.lapsesAt > now);
       if (isInForce && claim.runId !== runId) return { kind: "claimed", claim };
     }
-    const before = first<{ revision: number }>(runById, { tenant, runId });
+    const before = first<{ revision: number }>(revisionById, { tenant, runId });
     if (over !== (before?.revision ?? 0)) return { kind: "conflict" };
 
     if (erase) {
@@ -166,6 +173,7 @@ export function sqliteStore(path: string): Store {
 }
 
 const runById = "SELECT * FROM runs WHERE tenant = :tenant AND runId = :runId";
+const revisionById = "SELECT revision FROM runs WHERE tenant = :tenant AND runId = :runId";
 const claimByKey = "SELECT * FROM claims WHERE tenant = :tenant AND kind = :kind AND key = :key";
 // Without the snapshot: a history is read without states.
 const entryColumns = "tenant, runId, revision, checkpointId, keyframe, body";
