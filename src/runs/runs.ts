@@ -2,7 +2,7 @@ import { aLength, aSignal, given, type Kinds } from "../argument.ts";
 import { isoTime, unlessAborted } from "../clock.ts";
 import { decodeRun } from "../codec/bodies.ts";
 import { decodeValue } from "../codec/values.ts";
-import { DurableError, isUnreadableData } from "../errors.ts";
+import { DurableError, invalidRequest, isUnreadableData } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
@@ -61,13 +61,13 @@ import type { Scope } from "./scope.ts";
 import { listedSkills } from "./skills.ts";
 
 // For the functions beside the class; no other code can read a scope.
-let hasScope: (runs: object) => runs is Runs;
-let readScope: (runs: Runs) => Scope;
+let readScope: (runs: object) => Scope | undefined;
 
-/** @throws `internal_error` if these are not the runs of a tenant. */
+/** @throws `invalid_request` if these are not the runs of a runtime, such as a client. */
 export function scopeOf(runs: object): Scope {
-  if (typeof runs === "object" && runs !== null && hasScope(runs)) return readScope(runs);
-  throw new DurableError("internal_error", "expected the runs of a tenant, as runtime.for(tenant) returns them");
+  const scope = readScope(Object(runs));
+  if (scope === undefined) throw invalidRequest("runs", "expected runtime.for(tenant); a client has its own call");
+  return scope;
 }
 
 /**
@@ -95,8 +95,7 @@ export class Runs implements RunsApi {
   readonly #scope: Scope;
 
   static {
-    hasScope = (runs) => #scope in runs;
-    readScope = (runs) => runs.#scope;
+    readScope = (runs) => (#scope in runs ? runs.#scope : undefined);
   }
 
   /** @internal */
