@@ -67,7 +67,7 @@ export function selected({ run }: RunRecord<Json>, checkpointId: string | undefi
 
 /** @throws `conflict` if the run is a fork whose edit was never saved: it would repeat what was to be changed. */
 export function demandEdited({ run, isEditPending }: RunRecord<Json>): void {
-  if (isEditPending !== true) return;
+  if (!isEditPending) return;
   throw new DurableError("conflict", `run "${run.runId}" was forked with an edit that was never saved`, {
     hint: "fork the source again",
   });

@@ -90,9 +90,7 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
   const now = host.clock.now();
   const content = [skillId, request.skillVersion, encoded, runId, metadata];
   const claim = await idempotencyClaim(scope, operation, idempotencyKey, content);
-  const optional = {
-    ...present({ traceId, skillVersion }),
-  };
+  const optional = present({ traceId, skillVersion });
   const record = newRecord({
     runId: id,
     tenantId: tenant,

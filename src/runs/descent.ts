@@ -1,16 +1,18 @@
 import { aCheckpointId, anything, aRunId, given, type Kinds } from "../argument.ts";
 import { isoTime } from "../clock.ts";
+import { writeSnapshot } from "../codec/bodies.ts";
 import { encodeFields, type ValueLimits } from "../codec/values.ts";
 import type { Host } from "../engine/host.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
 import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
+import { checkState } from "../journal/commit.ts";
 import { change, getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
 import { aText, type Json } from "../json.ts";
 import { type DescentKind, descendant } from "../record/lineage.ts";
 import { demand, demandEdited, type Precondition, preconditionKinds, selected } from "../record/precondition.ts";
 import { event, type RunRecord, released } from "../record/run.ts";
-import type { Fields } from "../record/state.ts";
+import type { ExecutionState, Fields } from "../record/state.ts";
 import { bindSkill, versionOf } from "../skills/registry.ts";
 import type { NewClaim } from "../store.ts";
 import { type Born, earlierRun, settle } from "./birth.ts";
@@ -82,28 +84,27 @@ export async function replayRun(scope: Scope, runId: RunId, from: Descent): Prom
 
 /** Creates a new pending run whose head is the checkpoint. It executes nothing until it is resumed. */
 export async function forkRun(scope: Scope, runId: RunId, from: ForkDescent): Promise<Descended> {
-  const descent = given(from, { ...kinds, edit: { inputs: anything, vars: anything } });
-  const encoded = descent.edit && encodedEdit(scope.host, descent.edit);
-  const claim = await descentClaim("fork", scope, runId, descent, encoded);
-  const earlier = await earlierRun(scope, claim);
-  const fork = earlier ?? (await bornFork(scope, runId, descent, claim));
-  return descended(encoded === undefined ? fork : await withEdit(scope, fork, encoded));
-}
-
-async function bornFork(scope: Scope, runId: RunId, descent: ForkDescent, claim: NewClaim | undefined): Promise<Born> {
   const { host } = scope;
+  const descent = given(from, { ...kinds, edit: { inputs: anything, vars: anything } });
+  const edit = descent.edit && encodedEdit(host, descent.edit);
+  const claim = await descentClaim("fork", scope, runId, descent, edit);
+  const earlier = await earlierRun(scope, claim);
+  if (earlier !== undefined) return descended(await withEdit(scope, earlier, edit));
   const { source, checkpoint } = await origin(scope, runId, descent);
   const now = host.clock.now();
   const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
   const record = born("fork", host, source.record, checkpoint, descent, now);
-  return settle(scope, claim, {
+  // Before the birth: a fork that cannot take its edit is of no use.
+  if (edit) checkState(host, record.run, writeSnapshot(edited(checkpoint.state, edit), 1).snapshot);
+  const fork = await settle(scope, claim, {
     // An old approval must not send edited mail.
-    record: descent.edit === undefined ? record : { ...record, confirmed: [], isEdited: true, isEditPending: true },
+    record: edit ? { ...record, confirmed: [], isEdited: true, isEditPending: true } : record,
     events: [event("run.created", now, lineageOf(record))],
     checkpoint: copyOf(checkpoint),
     // Only the effects before the checkpoint: later ones are the fork's own, under its own keys.
     claims: await inheritedEffects(scope, source.record, record.run.runId, { state: checkpoint.state, version }),
   });
+  return descended(await withEdit(scope, fork, edit));
 }
 
 interface EncodedEdit {
@@ -115,17 +116,19 @@ function encodedEdit(limits: ValueLimits, { inputs = {}, vars = {} }: StateEdit)
   return { inputs: encodeFields(inputs, "edit.inputs", limits), vars: encodeFields(vars, "edit.vars", limits) };
 }
 
+function edited(state: ExecutionState<Json>, { inputs, vars }: EncodedEdit): ExecutionState<Json> {
+  return { ...state, inputs: { ...state.inputs, ...inputs }, vars: { ...state.vars, ...vars } };
+}
+
 /** The fork with its edit. A fork that was found by its key may still lack it, if the first call was interrupted. */
-async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit): Promise<Born> {
-  if (fork.held.record.isEditPending !== true) return fork;
+async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit | undefined): Promise<Born> {
+  if (!edit || !fork.held.record.isEditPending) return fork;
   const { runId } = fork.held.record.run;
   const { held } = await change(scope, runId, async ({ record }) => {
-    if (record.isEditPending !== true) return { answer: undefined };
+    if (!record.isEditPending) return { answer: undefined };
     const { isEditPending: _, ...rest } = record;
     const over = fork.snapshot ?? (await getCheckpoint(scope, runId, selected(record, undefined))).snapshot;
-    const { state } = over;
-    const edited = { ...state, inputs: { ...state.inputs, ...edit.inputs }, vars: { ...state.vars, ...edit.vars } };
-    const checkpoint = { kind: "state_edited", state: edited, over };
+    const checkpoint = { kind: "state_edited", state: edited(over.state, edit), over };
     return { change: { record: released(rest), events: [], checkpoint }, answer: undefined };
   });
   return { ...fork, held };

@@ -158,6 +158,20 @@ describe(`an edited fork on ${medium}`, () => {
     expect(await runs.count()).toBe(count);
   });
 
+  played("that makes the state too large is refused, and nothing is born", async (scene) => {
+    const { runs, runId, checkpointId, options } = await mailed(scene);
+    const count = await runs.count();
+    const narrow = scene.actor({ ...options, maxStateBytes: 10_000 }).runs;
+    const text = "x".repeat(6_000);
+    const deep = Array.from({ length: 495 }).reduce<unknown>((inner) => [inner], 1);
+    for (const edit of [{ inputs: { a: text }, vars: { b: text } }, { vars: { deep } }]) {
+      const request = { checkpointId, edit, newRunId: "late", idempotencyKey: JSON.stringify(edit).slice(0, 20) };
+      await expect(narrow.fork(runId, request)).rejects.toMatchObject({ code: "too_large" });
+    }
+    await expect(runs.get("late")).rejects.toMatchObject({ code: "not_found" });
+    expect(await runs.count()).toBe(count);
+  });
+
   played("of a code-first run gives the body its new inputs, and its steps their old results", async ({ actor }) => {
     const { start, runs, settled } = actor({
       body: async (step, { to }: { to: string }) => {
