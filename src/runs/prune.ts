@@ -55,11 +55,11 @@ export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Prun
   const scope = scopeOf(runs);
   const { olderThan, status = terminalStatuses, keep = 0, limit = 100 } = given(request, kinds, "request");
   const before = Date.prototype.getTime.call(olderThan);
-  const kept = await newest(scope, keep);
+  const kept = await firstKept(scope, keep);
   let deleted = 0;
-  for await (const { runId, createdAt } of endedRuns(scope, status, "ascending")) {
-    if (createdAt >= before) break;
-    if (kept.has(runId)) continue;
+  for await (const ended of endedRuns(scope, status, "ascending")) {
+    const { runId, createdAt } = ended;
+    if (createdAt >= before || byBirth(ended, kept) >= 0) break;
     if (deleted === limit || (deleted > 0 && scope.host.isSpent?.())) return { deleted, isMore: true };
     const isDeleted = await eraseWhere(
       scope,
@@ -71,14 +71,18 @@ export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Prun
   return { deleted, isMore: false };
 }
 
-async function newest(scope: Scope, keep: number): Promise<ReadonlySet<string>> {
-  const kept = new Set<string>();
-  if (keep === 0) return kept;
-  for await (const { runId } of endedRuns(scope, terminalStatuses, "descending")) {
-    kept.add(runId);
-    if (kept.size === keep) break;
-  }
-  return kept;
+/**
+ * The place from which on all runs stay. A run there that ends while others are deleted is one of the newest too, so
+ * names of runs would not do.
+ */
+async function firstKept(scope: Scope, keep: number): Promise<RunPosition> {
+  let left = keep;
+  if (left > 0) for await (const run of endedRuns(scope, terminalStatuses, "descending")) if (--left === 0) return run;
+  return { createdAt: left === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY, runId: "" };
+}
+
+function byBirth(a: RunPosition, b: RunPosition): number {
+  return a.createdAt - b.createdAt || (a.runId < b.runId ? -1 : 1);
 }
 
 /**
@@ -96,7 +100,7 @@ async function* endedRuns(
     const pages = await Promise.all(
       [...new Set(statuses)].map((status) => host.store.listRuns(tenant, { ...query, status })),
     );
-    const rows = pages.flat().sort((a, b) => sign * (a.createdAt - b.createdAt || (a.runId < b.runId ? -1 : 1)));
+    const rows = pages.flat().sort((a, b) => sign * byBirth(a, b));
     yield* rows.slice(0, pageSize);
     const last = rows[pageSize - 1];
     if (last === undefined) return;

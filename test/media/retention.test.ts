@@ -454,6 +454,25 @@ describe("prune", () => {
   );
 
   test(
+    "keeps the newest also if one of them ends while it is looked for",
+    on(async (stage) => {
+      const { runs, store, tenant, runtime, clock } = stage;
+      const [, second = ""] = await ended(stage, ["failed", "pending", "failed"]);
+      const meddling = intercepted(store, async (call, proceed) => {
+        const answer = await proceed();
+        // The newest have been read by then.
+        if (call.method === "listRuns" && call.nth === 3) await runs.cancel(second);
+        return answer;
+      });
+      const pruner = runtime({ store: meddling, executor: "pruner" }).for(tenant);
+      const olderThan = new Date(clock.now());
+      expect(await pruneRuns(pruner, { olderThan, keep: 3 })).toEqual({ deleted: 0, isMore: false });
+      expect(await runs.count({ status: "canceled" })).toBe(1);
+      expect(await runs.count()).toBe(3);
+    }),
+  );
+
+  test(
     "deletes no more than its limit at once, the oldest first, and says whether there is more",
     on(async (stage) => {
       const { runs, store, tenant, runtime, clock } = stage;

@@ -348,8 +348,15 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a prune spares none of the newest",
     file: "src/runs/prune.ts",
-    find: "if (kept.has(runId)) continue;",
-    replace: "",
+    find: " || byBirth(ended, kept) >= 0) break;",
+    replace: ") break;",
+    seed: "planted-25",
+  },
+  {
+    name: "a prune spares none if fewer have ended than stay",
+    file: "src/runs/prune.ts",
+    find: "createdAt: left === 0 ?",
+    replace: "createdAt: left > -1 ?",
     seed: "planted-25",
   },
   {
