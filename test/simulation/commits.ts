@@ -110,6 +110,8 @@ export class CommitJudge {
 
   /** An approval opens one gate, and no gate opens without one. */
   #gates(commit: Accepted): void {
+    // A state that a resume goes back to has the gates that were opened on the way to it.
+    if (commit.entry?.checkpoint?.kind === "run_resumed") return;
     const commits = this.#facts.history.lives.get(commit.runKey)?.commits ?? [];
     for (const { stepId, uses, status, producedOutput } of newResults(commit)) {
       if (uses !== "step.waitForApproval" || status !== "completed") continue;
