@@ -10,8 +10,11 @@ export interface PlantedBug extends Edit {
   readonly file: string;
   /** In the same file, where two guards stand one behind the other. */
   readonly also?: Edit;
-  /** The weather in which it shows, where that is not any; `deployed` has two versions of the skills, in any weather. */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed";
+  /**
+   * The weather in which it shows, where that is not any. `deployed` has two versions of the skills and `late` a body that comes
+   * late to one of its waits, in any weather.
+   */
+  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -139,6 +142,12 @@ export const bugs: readonly PlantedBug[] = [
     replace: "continue;",
   },
   {
+    name: "new steps begin before the record is caught up with",
+    file: "src/skills/code/answers.ts",
+    find: "return !this.log.isAwaiting && this.#unanswered === undefined;",
+    replace: "return !this.log.isAwaiting;",
+  },
+  {
     name: "an answer comes before its place is saved",
     file: "src/skills/code/run.ts",
     find: "if (this.#answers.place(id)) await this.#savePlaces();",
@@ -189,6 +198,13 @@ export const bugs: readonly PlantedBug[] = [
     find: "waits: [...waits, ...aside, ...missed] });",
     replace: "waits: waits.slice(0, 1) });",
     seed: "planted-1",
+  },
+  {
+    name: "a run parks before its body has come to the waits of the pass before",
+    weather: "late",
+    file: "src/skills/code/run.ts",
+    find: "if (this.pass.record.waits.every(({ stepId }) => this.#answers.isAsked(stepId))) return true;",
+    replace: "return true;",
   },
   {
     name: "a run that is handed over forgets its waits",
@@ -322,6 +338,13 @@ export const bugs: readonly PlantedBug[] = [
     find: "  if (known === undefined) return name;\n  const inverse",
     replace: "  if (known !== null) return name;\n  const inverse",
     seed: "deployed:planted-43",
+  },
+  {
+    name: "a descendant does not know the former version of its source",
+    weather: "deployed",
+    file: "src/runs/descent.ts",
+    find: "return { ...record, formerVersions: [{ version, until: 1 }] };",
+    replace: "return record;",
   },
   {
     name: "a run forgets which version it had",

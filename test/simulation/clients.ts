@@ -236,13 +236,14 @@ export class Clients {
       case "delete":
         await runs.delete(runId, expected);
         return "";
-      case "save": {
+      case "save":
+      case "save unnamed": {
         const head = life.commits.at(-1)?.record?.run.checkpointHead;
         if (head === undefined) return "nothing to do";
         const loaded = (await runs.loadCheckpoint(runId, head)).state;
         const { skillVersion: _, ...unnamed } = loaded;
         // A state from outside need not say its version: it has that of its run.
-        const isUnnamed = more.chance(0.3);
+        const isUnnamed = more.chance(0.3) || kind === "save unnamed";
         if (isUnnamed) this.#history.unnamed.set(item.id, loaded.skillVersion);
         const state = isUnnamed ? unnamed : loaded;
         const saved = {
@@ -420,6 +421,7 @@ export class Clients {
       case "delete":
         return own.filter(({ record }) => record === undefined).length;
       case "save":
+      case "save unnamed":
         return ofRun.filter(({ entry }) => entry?.checkpoint?.checkpointId === token).length;
       case "import":
         this.#judgeRefusedImport(asked, own);
@@ -525,7 +527,7 @@ function checkpointsOf({ commits }: Life): readonly (string | undefined)[] {
   return ids.length === 0 ? [undefined] : ids;
 }
 
-function fits(kind: OperationKind, { record, row }: Accepted): boolean {
+function fits(kind: OperationKind, { record, row, state }: Accepted): boolean {
   const status = record?.run.status ?? "";
   const isOver = ["completed", "failed", "canceled"].includes(status);
   switch (kind) {
@@ -539,6 +541,9 @@ function fits(kind: OperationKind, { record, row }: Accepted): boolean {
     case "cancel":
     case "save":
       return !isOver;
+    case "save unnamed":
+      // Where steps are recorded, their names say under which version.
+      return !isOver && record?.lease === undefined && Object.keys(state?.stepResults ?? {}).length > 0;
     case "delete":
       return isOver;
     default:

@@ -3,7 +3,7 @@ import type { CurrentRun, Runs, Runtime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import { type BacklogPlan, type Bystanders, crowded, isReadable, unreadable } from "./bystanders.ts";
 import { inputsOf } from "./clients.ts";
-import type { History, Life } from "./history.ts";
+import type { History, Life, State } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { signalNames } from "./program.ts";
 import type { ProgramFacts } from "./program-facts.ts";
@@ -271,14 +271,24 @@ export class Healing {
       const version = life.commits.at(-1)?.state?.skillVersion;
       const older = life.commits.filter(({ entry }) => entry?.checkpoint !== undefined).slice(0, -1);
       const former = older.filter(({ state }) => state?.skillVersion !== version);
-      const from = random.pick(former.length > 0 ? former : older)?.entry?.checkpoint?.checkpointId;
-      return from === undefined ? [] : [{ life, from, isFormer: former.length > 0, place: random.fraction() }];
+      // Best from one whose version only the run itself knows, with steps whose names show it.
+      const unnamed = former.filter(({ state }) => state?.skillVersion === undefined && hasSteps(state));
+      const best = [unnamed, former, older].find(({ length }) => length > 0) ?? [];
+      const from = random.pick(best)?.entry?.checkpoint?.checkpointId;
+      const place = random.fraction();
+      const isFork = unnamed.length > 0 || place < 0.5;
+      return from === undefined ? [] : [{ life, from, isFork, isFormer: former.length > 0, place }];
     });
     chosen.sort((a, b) => Number(b.isFormer) - Number(a.isFormer) || a.place - b.place);
-    for (const { life, from } of chosen.slice(0, mostBack)) {
+    for (const { life, from, isFork } of chosen.slice(0, mostBack)) {
       const { tenant, runId } = life;
       const runs = runtime.for(tenant);
-      await runs.replay(runId, { checkpointId: from, newRunId: `back_${runId}` });
+      const back = { checkpointId: from, newRunId: `back_${runId}` };
+      // A replay begins with the state that is read for it here; a fork reads its own again.
+      if (isFork) {
+        await runs.fork(runId, back);
+        await runs.resume(back.newRunId);
+      } else await runs.replay(runId, back);
       if (["failed", "canceled"].includes(statusOf(life) ?? "")) await runs.resume(runId, { checkpointId: from });
       await this.#finishAll();
       if (world.violation !== undefined) return;
@@ -340,6 +350,10 @@ function statusOf({ commits }: Life): string | undefined {
 
 function shown(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? `${part}n` : part)) ?? "undefined";
+}
+
+function hasSteps(state: State | undefined): boolean {
+  return Object.keys(state?.stepResults ?? {}).length > 0;
 }
 
 function isOpen(status: string | undefined): boolean {

@@ -11,6 +11,8 @@ export interface PassSeen {
   readonly epoch: number;
   readonly line: number;
   seen: number;
+  /** How many answers the passes before it have seen on its line. */
+  readonly before: number;
   hasEnded: boolean;
 }
 
@@ -100,7 +102,9 @@ export class Outside {
     this.#world.log(`${process.name} begins a pass over ${runKey} under epoch ${epoch}`);
     // A body may be called again in one pass, and then take another way.
     for (const gate of this.gates) if (gate.runKey === runKey) this.gates.delete(gate);
-    const pass: PassSeen = { process, runKey, epoch, line: first?.line ?? 0, seen: 0, hasEnded: false };
+    const line = first?.line ?? 0;
+    const before = this.#seen.get(`${runKey}/${line}`)?.length ?? 0;
+    const pass: PassSeen = { process, runKey, epoch, line, seen: 0, before, hasEnded: false };
     this.#passes.push(pass);
     return pass;
   }
@@ -249,6 +253,9 @@ export class Outside {
         "callback-under-lease",
         `under epoch ${hold?.record?.epoch}, which this very process has ended by ${ended[0]}`,
       );
+    }
+    if (pass !== undefined && pass.seen < pass.before) {
+      violate("nothing-new-before-the-record", `after ${pass.seen} of the ${pass.before} answers of the passes before`);
     }
     const settled = (commit: Accepted | undefined) => isSettled(commit, stepId);
     if (settled(hold)) violate("recorded-is-not-executed", "whose result it has recorded itself");

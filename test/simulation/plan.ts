@@ -1,4 +1,5 @@
 import { type BacklogPlan, type DamagePlan, damages } from "./bystanders.ts";
+import { lateWaits } from "./late-waits.ts";
 import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
 import type { Random } from "./random.ts";
 
@@ -17,6 +18,7 @@ export type OperationKind =
   | "cancel"
   | "delete"
   | "save"
+  | "save unnamed"
   | "get"
   | "list"
   | "read checkpoint"
@@ -133,6 +135,8 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   const programs = Array.from({ length: random.between(1, 3) }, (_, index) =>
     newProgram(random, `skill${index}`, counts),
   );
+  const late = random.fork("late waits");
+  if (late.chance(0.08) || seed.startsWith("late:")) programs[0] = lateWaits(late, "skill0", counts);
   const roles: Role[] = Array.from({ length: random.between(1, 3) }, () => "server" as const);
   if (random.chance(0.6)) roles.push("decider");
   if (random.chance(0.3)) roles.push("edge");
@@ -200,6 +204,14 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
         rate: 1,
         count: 0,
       });
+    }
+  }
+  // States that do not say their version, saved under the first one: what goes on from them later has to know it.
+  const saves = random.fork("saves");
+  if (deployedAt !== undefined && saves.chance(0.6)) {
+    for (let number = saves.between(1, 3); number > 0; number--) {
+      const at = Math.floor(deployedAt * (0.4 + 0.6 * saves.fraction()));
+      items.push({ is: "operation", id: items.length, at, kind: "save unnamed", seed: `${seed}/${items.length}` });
     }
   }
   const beside = random.fork("beside");

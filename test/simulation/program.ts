@@ -65,7 +65,7 @@ export function newProgram(random: Random, id: string, counts: Counts): Program 
   }
   count(counts, "skill code");
   const body = block(random, { left: random.between(2, 9), counts }, 0);
-  return { id, form: "code", body: hasPure(body) ? named(body, "", { floats: 0 }) : body };
+  return { id, form: "code", body: hasPure(body) ? named(body) : body };
 }
 
 export function hasPure(piece: Piece): boolean {
@@ -121,7 +121,7 @@ export function partsOf(piece: Piece): readonly Piece[] {
  * The piece with names of its own for each branch, and for what runs beside a branch that was left behind: "If pure work decides
  * which of them asks first, give each branch names of its own." (docs/code-first.md)
  */
-function named(piece: Piece, prefix: string, counter: { floats: number }): Piece {
+export function named(piece: Piece, prefix = "", counter = { floats: 0 }): Piece {
   const within = (part: Piece) => named(part, prefix, counter);
   switch (piece.kind) {
     case "do":
@@ -273,7 +273,7 @@ function endsInAStep(piece: Piece): boolean {
   }
 }
 
-const reliable: StepPlan = {
+export const reliable: StepPlan = {
   workMs: 0,
   failures: 0,
   failure: "throws",

@@ -30,11 +30,20 @@ interface Facts {
   failsRun(runKey: string, stepId: string): boolean;
 }
 
+/** Something that came for a step: the true time until when the step must have it, and how often its run has changed hands. */
+interface Expected {
+  readonly until: number;
+  readonly holds: number;
+}
+
+/** So often a run may change hands before a step has what came for it. */
+const mostHolds = 5;
+
 /** A pass never stands still: where nothing goes wrong, what is due is done in time. */
 export class Promptness {
   readonly #facts: Facts;
-  /** Signals that a step waits for, by run and step, with the true time until when it must have them. */
-  readonly #expected = new Map<string, number>();
+  /** Signals and decisions that a step waits for, by run and step. */
+  readonly #expected = new Map<string, Expected>();
   #isResting = false;
 
   constructor(facts: Facts) {
@@ -86,9 +95,9 @@ export class Promptness {
     }
   }
 
-  /** Signals arrive in time. */
+  /** Signals and decisions arrive in time. */
   judge(commit: Accepted, to: Record_): void {
-    const { world, history, heldMs, sleepMs, hasEnded, failsRun } = this.#facts;
+    const { world, history, heldMs, sleepMs, hasEnded, failsRun, pureMs } = this.#facts;
     if (this.#isResting) return;
     this.#judgeGates(commit, to);
     const { runKey } = commit;
@@ -99,27 +108,29 @@ export class Promptness {
       ({ stepId, ...wait }) =>
         wait.kind === "signal" && wait.until !== undefined && wait.until <= world.now && failsRun(runKey, stepId),
     );
-    for (const [key, deadline] of this.#expected) {
+    for (const [key, { until, holds }] of this.#expected) {
       const [run, stepId] = JSON.parse(key) as [string, string];
       const isHere = run === runKey;
-      const isWaiting = to.waits.some((wait) => wait.kind === "signal" && wait.stepId === stepId);
+      const isWaiting = to.waits.some((wait) => wait.stepId === stepId && (wait.kind === "signal" || isDecided(wait)));
       const isOver =
         !isWaiting || isFailing || !isMoving(to) || hasEnded(runKey, to.epoch) || this.#isSpent(history.last(run));
       if (isHere && isOver) this.#expected.delete(key);
-      else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor) {
-        this.#expected.set(key, world.now + patience);
+      else if (isHere && to.lease?.executor !== commit.before?.record?.lease?.executor && holds < mostHolds) {
+        this.#expected.set(key, { until: world.now + patience, holds: holds + 1 });
       } else if (this.#isLeaving(run)) {
         this.#expected.delete(key);
-      } else if (world.now > deadline) {
-        this.#violate(commit, `comes, and "${stepId}" of ${run} still has not its signal`);
+      } else if (world.now > until || holds === mostHolds) {
+        this.#violate(commit, `comes, and "${stepId}" of ${run} still has not what came for it`);
       }
     }
     for (const wait of to.waits) {
       const key = JSON.stringify([runKey, wait.stepId]);
-      if (wait.kind !== "signal" || !isMoving(to) || this.#expected.has(key)) continue;
+      if (!isMoving(to) || this.#expected.has(key) || isFailing) continue;
+      if (isDecided(wait)) this.#expected.set(key, { until: world.now + patience + pureMs(runKey), holds: 0 });
+      if (wait.kind !== "signal") continue;
       const isThere = to.inbox.some(({ name }) => name === wait.name);
       const isOnly = to.waits.filter((other) => other.kind === "signal" && other.name === wait.name).length === 1;
-      if (isThere && isOnly && !isFailing) this.#expected.set(key, world.now + patience);
+      if (isThere && isOnly) this.#expected.set(key, { until: world.now + patience, holds: 0 });
     }
   }
 
@@ -163,6 +174,11 @@ export class Promptness {
     const where = `revision ${revision} of ${runKey}, by ${process.name},`;
     this.#facts.world.violate("a-pass-never-stands-still", `${where} ${what}`);
   }
+}
+
+/** True for a gate of a step of its own that a person has opened: no action follows that takes its time. */
+function isDecided(wait: Record_["waits"][number]): boolean {
+  return wait.kind === "approval" && wait.reason === "approval" && wait.decision !== undefined;
 }
 
 /** True where the run goes on by itself: what waits for a person waits as long as that takes. */
