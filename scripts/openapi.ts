@@ -9,10 +9,8 @@ import { type Operation, operations, schemas } from "../worker/http/contract/ope
 import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
 import { createApp } from "../worker/http/index.ts";
 import { roleOf } from "../worker/http/request.ts";
-import { referenceText } from "./reference.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
-const pageFile = fileURLToPath(new URL("../worker/http/contract/reference.generated.ts", import.meta.url));
 
 const headers = {
   TraceId: { description: "Identifies this request in the server's log.", schema: { type: "string" } },
@@ -302,12 +300,4 @@ export function openApiText(): string {
   return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 }
 
-/** The content of the file of the document's page. */
-export function referencePageText(): string {
-  return referenceText(openApiDocument(), Object.keys(everywhere));
-}
-
-if (import.meta.main) {
-  writeFileSync(file, openApiText());
-  writeFileSync(pageFile, referencePageText());
-}
+if (import.meta.main) writeFileSync(file, openApiText());

@@ -1,9 +1,13 @@
 import { Hono } from "hono";
+import type { JsonObject } from "../../../src/json.ts";
 import document from "../contract/openapi.generated.json" with { type: "json" };
-import { page, policy } from "../contract/reference.generated.ts";
 import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
+import { type ReferencePage, referencePage } from "../reference.ts";
 import type { AppEnv } from "../request.ts";
+
+// Made once it is asked for.
+let reference: Promise<ReferencePage> | undefined;
 
 /** The paths that need no key. */
 export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
@@ -12,7 +16,11 @@ export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.j
 export const serviceRoutes = new Hono<AppEnv>()
   .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
   .get("/openapi.json", (c) => c.json(document))
-  .get("/reference", (c) => c.html(page, 200, { "content-security-policy": policy }))
+  .get("/reference", async (c) => {
+    reference ??= referencePage(document as unknown as JsonObject);
+    const { html, policy } = await reference;
+    return c.html(html, 200, { "content-security-policy": policy });
+  })
   .get("/v1/whoami", (c) => {
     const { tenant, role } = c.var.caller;
     return c.json<WhoamiAnswer>({ tenant, role });
