@@ -113,3 +113,33 @@ test("a request whose caller has gone while it waited is answered at once, and c
   expect(await first).toBe(201);
   expect((await runs.list()).items.map(({ runId }) => runId)).toEqual(["first"]);
 });
+
+test("a call of another tenant that arrives with the end of the largest body is answered before it", async () => {
+  const runtime = createRuntime({ store: memoryStore(), executes: false });
+  const tenantOf = (request: Request) => request.headers.get("x-api-key") ?? "";
+  const app = createApp({
+    authenticate: ({ request }) => ({ tenant: tenantOf(request), role: "execute" }),
+    runs: (name) => runtime.for(name),
+  });
+  await runtime.for("other").create({ skillId: "any", runId: "r" });
+  const answered: string[] = [];
+  const call = async (tenant: string, path: string, init: RequestInit = {}) => {
+    const headers = { "x-api-key": tenant };
+    const response = await app.fetch(new Request(`http://home${path}`, { ...init, headers }));
+    expect(response.status).toBeLessThan(300);
+    await response.text();
+    answered.push(tenant);
+  };
+  const others: Promise<void>[] = [];
+  const text = `{"skill_id":"any","start":false,"inputs":{"a":[${"[],".repeat(248_000)}[]]}}`;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+      setImmediate(() => others.push(call("other", "/v1/runs/r")));
+    },
+  });
+  await call("large", "/v1/runs", { method: "POST", body, duplex: "half" } as RequestInit);
+  await Promise.all(others);
+  expect(answered).toEqual(["other", "large"]);
+});

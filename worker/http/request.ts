@@ -191,12 +191,19 @@ export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppE
     try {
       const text = await readText(c, count);
       await held?.turn(c.req.raw.signal);
+      if (held !== undefined) await othersTurn();
       c.req.addValidatedData("json", decode(schema, objectIn(text, c.var.maxBodyValues)) as object);
+      if (held !== undefined) await othersTurn();
       await next();
     } finally {
       held?.close();
     }
   };
+}
+
+/** Lets the calls that have arrived meanwhile come first: a large body takes the whole thread for as long as it is worked on. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** Validates the query of a request; the route gets it from `c.req.valid("query")`. */
