@@ -171,13 +171,13 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
   const ordered = inOrder(parsed, byId, path);
   const comesBefore = precedence(ordered);
   const isBeside = (a: ParsedStep, b: ParsedStep) => a !== b && !comesBefore(a, b) && !comesBefore(b, a);
-  const writers = Map.groupBy(
-    ordered.flatMap((step) => [...new Set(step.writes)].map((target) => ({ step, target }))),
-    ({ target }) => target,
-  );
+  const writers = new Map<string, ParsedStep[]>();
+  for (const step of ordered) {
+    for (const target of new Set(step.writes)) writers.set(target, [...(writers.get(target) ?? []), step]);
+  }
   for (const [target, of] of writers) {
-    for (const [index, { step }] of of.entries()) {
-      const other = of.slice(0, index).find((one) => isBeside(one.step, step))?.step;
+    for (const [index, step] of of.entries()) {
+      const other = of.slice(0, index).find((one) => isBeside(one, step));
       if (other === undefined) continue;
       throw invalidDefinition(path, `steps "${other.id}" and "${step.id}" may both write ${target} at the same time`);
     }
@@ -187,13 +187,13 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
       const [root = "", name] = read.split(".");
       if (root === "inputs") continue;
       const target = `${root}.${name}`;
-      if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer.step, step))) {
+      if (name !== undefined && !writers.get(target)?.some((writer) => comesBefore(writer, step))) {
         throw invalidDefinition(path, `step "${step.id}" reads ${read}, which no earlier step writes`);
       }
       // A reference to a whole root reads every target that any step writes there.
       const written = name === undefined ? [...writers.keys()].filter((key) => key.startsWith(`${root}.`)) : [target];
       for (const key of written) {
-        const writer = writers.get(key)?.find((one) => isBeside(one.step, step))?.step;
+        const writer = writers.get(key)?.find((one) => isBeside(one, step));
         if (writer === undefined) continue;
         const names = `step "${step.id}" reads ${read} while step "${writer.id}" may write ${key}`;
         throw invalidDefinition(path, `${names}: make one of them depend on the other`);
@@ -201,8 +201,8 @@ export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
     }
   }
   const planned = ordered.map((step): PlannedStep => {
-    const isHidden = ([, of]: [string, { step: ParsedStep }[]]) => of.some((writer) => isBeside(writer.step, step));
-    const hidden = typeof step.when === "function" ? [...writers].filter(isHidden).map(([target]) => target) : [];
+    const isHidden = (target: string) => writers.get(target)?.some((writer) => isBeside(writer, step));
+    const hidden = typeof step.when === "function" ? [...writers.keys()].filter(isHidden) : [];
     return Object.freeze({ ...step, hidden: new Set(hidden) });
   });
   return Object.freeze({ steps: planned });
@@ -351,29 +351,26 @@ function sourcesOf(input: InputMapping): ParsedSource[] {
 }
 
 function inOrder(steps: readonly ParsedStep[], byId: ReadonlyMap<string, ParsedStep>, path: string): ParsedStep[] {
-  const ordered: ParsedStep[] = [];
-  const state = new Map<string, "open" | "done">();
+  const ordered = new Set<ParsedStep>();
   const visit = (step: ParsedStep, trail: readonly string[]): void => {
-    if (state.get(step.id) === "done") return;
-    if (state.get(step.id) === "open") {
+    if (ordered.has(step)) return;
+    if (trail.includes(step.id)) {
       const cycle = [...trail.slice(trail.indexOf(step.id)), step.id];
       throw invalidDefinition(
         path,
         `steps ${cycle.map((id) => `"${id}"`).join(" -> ")} depend on each other in a cycle`,
       );
     }
-    state.set(step.id, "open");
     for (const id of step.dependsOn) {
       const dependency = byId.get(id);
       if (dependency === undefined)
         throw invalidDefinition(path, `step "${step.id}" depends on "${id}", which is not a step`);
       visit(dependency, [...trail, step.id]);
     }
-    state.set(step.id, "done");
-    ordered.push(step);
+    ordered.add(step);
   };
   for (const step of steps) visit(step, []);
-  return ordered;
+  return [...ordered];
 }
 
 /** Whether one step depends on another, directly or not. `ordered` is in the order of the dependencies. */
