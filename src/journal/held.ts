@@ -97,12 +97,22 @@ export async function change<T>(
       case "committed":
         return { ...outcome, answer };
       case "claimed":
-        throw new DurableError("conflict", `a claim of run "${runId}" is held by run "${outcome.claim.runId}"`);
+        throw claimHeld(runId, outcome.claim);
       case "conflict":
         // A row that was read before the pause is stale after it, and then every try would fail while others write.
         await host.clock.sleep(randomFraction(host.random) * Math.min(5 * 2 ** attempt, 500));
         base = await getRun(scope, runId);
     }
   }
-  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
+  throw changedTooOften(runId);
+}
+
+/** A claim that the run needs is held by another run. */
+export function claimHeld(runId: string, holder: ClaimRow): DurableError {
+  return new DurableError("conflict", `a claim of run "${runId}" is held by run "${holder.runId}"`);
+}
+
+/** Others changed the run at each try. */
+export function changedTooOften(runId: string): DurableError {
+  return new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
 }

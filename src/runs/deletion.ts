@@ -2,7 +2,7 @@ import { readRunBody } from "../codec/bodies.ts";
 import { DurableError, isUnreadableData } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { erase, heldRow } from "../journal/commit.ts";
-import { missingRun } from "../journal/held.ts";
+import { changedTooOften, missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { demand, demandUnleased, type Precondition } from "../record/precondition.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -51,7 +51,7 @@ export async function eraseWhere(
       return true;
     }
   }
-  throw new DurableError("conflict", `too many concurrent changes of run "${runId}"`, { retryAfterMs: 1_000 });
+  throw changedTooOften(runId);
 }
 
 // The rest of an abandoned import, in no list.

@@ -4,8 +4,9 @@ import type { Host } from "../engine/host.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import type { Held } from "../journal/change.ts";
 import { deliverBirth, heldRow } from "../journal/commit.ts";
+import { claimHeld } from "../journal/held.ts";
 import { aText, isJsonObject, type Kind, parseJson, sha256 } from "../json.ts";
-import type { ClaimRow, Commit, EarlierEntry, RunRow } from "../store.ts";
+import type { Commit, EarlierEntry, RunRow } from "../store.ts";
 import type { CurrentRun } from "./api.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
 import { currentRun, type Runs, scopeOf } from "./runs.ts";
@@ -43,6 +44,7 @@ export async function importRun(runs: Runs, lines: AsyncIterable<string> | Itera
   let taking: Import | undefined;
   let [number, isEnded] = [0, false];
   for await (const text of wholeLines(lines)) {
+    if (text.trim() === "") continue;
     const place = `line ${++number}`;
     const fields = parseJson(text, place);
     if (!isJsonObject(fields)) throw invalidRequest(place, "expected an object");
@@ -196,7 +198,7 @@ class Import {
         case "committed":
           return delivery.later ?? { row, record };
         case "claimed":
-          throw claimHeld(row, delivery.claim);
+          throw claimHeld(row.runId, delivery.claim);
         case "conflict":
           await this.find();
       }
@@ -240,10 +242,6 @@ function entryOf({ revision: _, ...entry }: EarlierEntry) {
   return entry;
 }
 
-function claimHeld({ runId }: RunRow, claim: ClaimRow): DurableError {
-  return new DurableError("conflict", `a claim of run "${runId}" is held by run "${claim.runId}"`);
-}
-
 function samePresent(row: RunRow, present: RunRow): Held {
   const held = heldRow(present);
   if (held === undefined || present.revision !== row.revision || present.body !== row.body) throw exists(row.runId);
@@ -254,7 +252,7 @@ function exists(runId: string): DurableError {
   return new DurableError("conflict", `run id "${runId}" is already taken by another history`);
 }
 
-/** The lines of a text that comes in chunks of any size, without empty ones. */
+/** The lines of a text that comes in chunks of any size. */
 async function* wholeLines(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void, undefined> {
   // Joined once per line: a large line in small chunks would otherwise be copied with each chunk.
   let parts: string[] = [];
@@ -263,13 +261,11 @@ async function* wholeLines(chunks: AsyncIterable<string> | Iterable<string>): As
     let start = 0;
     for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", start)) {
       parts.push(chunk.slice(start, end));
-      const text = parts.join("");
+      yield parts.join("");
       parts = [];
       start = end + 1;
-      if (text.trim() !== "") yield text;
     }
     parts.push(chunk.slice(start));
   }
-  const text = parts.join("");
-  if (text.trim() !== "") yield text;
+  yield parts.join("");
 }

@@ -6,8 +6,7 @@ import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "
 import type { RunStatus } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { readableRecord } from "./deletion.ts";
-import type { Runs } from "./runs.ts";
-import { scopeOf } from "./runs.ts";
+import { positionOf, type Runs, scopeOf } from "./runs.ts";
 
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;
@@ -108,7 +107,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
       }
       const last = rows.at(-1);
       if (last === undefined || rows.length < pageSize) break;
-      after = { createdAt: last.createdAt, runId: last.runId };
+      after = positionOf(last);
     }
   }
   return { run: related(held), ancestors, descendants, isMore };

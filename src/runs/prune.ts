@@ -4,8 +4,7 @@ import { aCount, type Kind, present } from "../json.ts";
 import { isLeaseLive, isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
-import type { Runs } from "./runs.ts";
-import { scopeOf } from "./runs.ts";
+import { positionOf, type Runs, scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
 
 /** The options of `pruneRuns`. */
@@ -104,7 +103,7 @@ async function* endedRuns(
     yield* rows.slice(0, pageSize);
     const last = rows[pageSize - 1];
     if (last === undefined) return;
-    after = { createdAt: last.createdAt, runId: last.runId };
+    after = positionOf(last);
   }
 }
 

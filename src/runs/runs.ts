@@ -151,8 +151,7 @@ export class Runs implements RunsApi {
   }
 
   async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {
-    const id = parseRunId(runId);
-    return resumed(await resumeRun(this.#scope, id, options));
+    return resumed(await resumeRun(this.#scope, parseRunId(runId), options));
   }
 
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
@@ -166,8 +165,7 @@ export class Runs implements RunsApi {
   }
 
   async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
-    const id = parseRunId(runId);
-    return resumed(await approveRun(this.#scope, id, decision));
+    return resumed(await approveRun(this.#scope, parseRunId(runId), decision));
   }
 
   async deny(runId: string, decision: DecisionRequest = {}): Promise<ChangedRun> {
@@ -179,13 +177,11 @@ export class Runs implements RunsApi {
   }
 
   async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
-    const id = parseRunId(runId);
-    return currentRun(await cancelRun(this.#scope, id, given(options, preconditionKinds)));
+    return currentRun(await cancelRun(this.#scope, parseRunId(runId), given(options, preconditionKinds)));
   }
 
   async delete(runId: string, options: Precondition = {}): Promise<void> {
-    const id = parseRunId(runId);
-    return deleteRun(this.#scope, id, given(options, preconditionKinds));
+    return deleteRun(this.#scope, parseRunId(runId), given(options, preconditionKinds));
   }
 
   async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
@@ -233,7 +229,8 @@ const listKinds: Kinds<ListQuery> = {
   order: oneOf(["ascending", "descending"]),
 };
 
-function positionOf({ createdAt, runId }: RunRow): RunPosition {
+/** The place of a row in a list of runs. */
+export function positionOf({ createdAt, runId }: RunRow): RunPosition {
   return { createdAt, runId };
 }
 
