@@ -29,17 +29,36 @@ export type Migration<Schema extends DBSchema> = (
   transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">,
 ) => Promise<void>;
 
+/** The options of `indexedDbStore`. */
+export interface IndexedDbStoreOptions {
+  /**
+   * The database; an origin can have several. Stores on the same database see each other's commits, also across tabs.
+   */
+  readonly name?: string;
+  /**
+   * `strict` resolves a commit once the browser has flushed it to the disk. `relaxed` resolves when the operating
+   * system has it: faster, but a power cut may lose acknowledged commits. It is the default of browsers.
+   */
+  readonly durability?: "strict" | "relaxed";
+  /**
+   * Called once a newer version of the page has upgraded the database: from then on each call rejects with
+   * `store_outdated`, until the page is reloaded.
+   */
+  readonly onOutdated?: () => void;
+  /**
+   * Called with a `corrupt_data` if the browser has deleted a database that it could not read, and opened an empty one:
+   * whatever it held is lost. Only Chromium reports this. Default: `console.error`.
+   */
+  readonly onDataLoss?: (error: DurableError) => void;
+}
+
 /**
  * A connection that the first transaction opens, and that the next one opens again if it was lost. `onOutdated` is
- * called once, when the database has a version that is not among the migrations; `onDataLoss`, when the browser has deleted
- * a damaged database and made an empty one.
+ * called once, when the database has a version that is not among the migrations.
  */
 export function connect<Schema extends DBSchema>(
-  name: string,
   migrations: readonly Migration<Schema>[],
-  durability: "strict" | "relaxed",
-  onOutdated?: () => void,
-  onDataLoss: (error: DurableError) => void = console.error,
+  { name = "orca-durable", durability = "strict", onOutdated, onDataLoss = console.error }: IndexedDbStoreOptions = {},
 ): Connection<Schema> {
   type Database = IDBPDatabase<Schema>;
   let current: Promise<Database> | undefined;

@@ -1,9 +1,8 @@
 import type { StoreNames } from "idb";
 import { aFunction, given } from "../../src/argument.ts";
-import type { DurableError } from "../../src/errors.ts";
 import { aText, oneOf, utf8Length } from "../../src/json.ts";
 import type { ClaimRow, EntryRow, RunFilter, RunRow, Store } from "../../src/store.ts";
-import { connect } from "./connection.ts";
+import { connect, type IndexedDbStoreOptions } from "./connection.ts";
 import {
   all,
   type DueKey,
@@ -17,30 +16,8 @@ import {
   stores,
 } from "./schema.ts";
 
+export type { IndexedDbStoreOptions } from "./connection.ts";
 export { persistStorage, type Room, storageRoom } from "./room.ts";
-
-/** The options of `indexedDbStore`. */
-export interface IndexedDbStoreOptions {
-  /**
-   * The database; an origin can have several. Stores on the same database see each other's commits, also across tabs.
-   */
-  readonly name?: string;
-  /**
-   * `strict` resolves a commit once the browser has flushed it to the disk. `relaxed` resolves when the operating
-   * system has it: faster, but a power cut may lose acknowledged commits. It is the default of browsers.
-   */
-  readonly durability?: "strict" | "relaxed";
-  /**
-   * Called once a newer version of the page has upgraded the database: from then on each call rejects with
-   * `store_outdated`, until the page is reloaded.
-   */
-  readonly onOutdated?: () => void;
-  /**
-   * Called with a `corrupt_data` if the browser has deleted a database that it could not read, and opened an empty one:
-   * whatever it held is lost. Only Chromium reports this. Default: `console.error`.
-   */
-  readonly onDataLoss?: (error: DurableError) => void;
-}
 
 /**
  * A store on IndexedDB. The first call opens the database.
@@ -60,8 +37,7 @@ export interface IndexedDbStoreOptions {
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
   const kinds = { name: aText, durability: oneOf(["strict", "relaxed"]), onOutdated: aFunction, onDataLoss: aFunction };
-  const { name = "orca-durable", durability = "strict", onOutdated, onDataLoss } = given(options, kinds);
-  const { transact, close } = connect<Schema>(name, migrations, durability, onOutdated, onDataLoss);
+  const { transact, close } = connect<Schema>(migrations, given(options, kinds));
 
   return {
     getRun: (tenant, runId) =>

@@ -28,7 +28,7 @@ function openStore(name: string, options: Omit<IndexedDbStoreOptions, "name"> = 
 
 /** The same database in a later version, as a newer page would open it. */
 function openNewer(name: string): Promise<unknown> {
-  const newer = connect<Schema>(name, [...migrations, async () => undefined], "strict");
+  const newer = connect<Schema>([...migrations, async () => undefined], { name });
   return newer.transact("open", ["runs"], "readonly", async () => undefined).finally(() => newer.close());
 }
 
@@ -91,7 +91,7 @@ describe("other tabs", () => {
   test("while one holds an older version open every call says so, and the next one after that works", async () => {
     const name = freshName();
     const older = await openDB(name, 1, { upgrade: (db) => void db.createObjectStore("runs") });
-    const newer = connect<Schema>(name, [async () => undefined, async () => undefined], "strict");
+    const newer = connect<Schema>([async () => undefined, async () => undefined], { name });
     const read = () => newer.transact("getRun", ["runs"], "readonly", async () => "read");
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
     await expect(read()).rejects.toMatchObject({ code: "store_blocked" });
@@ -134,7 +134,7 @@ describe("other tabs", () => {
     const broken = async () => {
       throw new Error("the migration is broken");
     };
-    const newer = connect<Schema>(name, [...migrations, broken], "strict");
+    const newer = connect<Schema>([...migrations, broken], { name });
     await newer.transact("open", ["runs"], "readonly", async () => undefined).catch(() => undefined);
     newer.close();
     expect(await store.getRun("t", "r")).toEqual(run);
@@ -299,7 +299,7 @@ describe("room", () => {
     const large = async (db: IDBPDatabase<Schema>) => {
       await (db as unknown as IDBPDatabase).createObjectStore("large").put(text, "text");
     };
-    const newer = connect<Schema>(name, [...migrations, large], "strict");
+    const newer = connect<Schema>([...migrations, large], { name });
     const failure = await newer
       .transact("getRun", ["runs"], "readonly", async () => "read")
       .catch((error) => error.code);
@@ -517,7 +517,7 @@ describe("what is on the disk", () => {
       db.deleteObjectStore("entries");
       throw new Error("the migration is broken");
     };
-    const newer = connect<Schema>(name, [...migrations, broken], "strict");
+    const newer = connect<Schema>([...migrations, broken], { name });
     const reading = newer.transact("getRun", ["runs"], "readonly", async () => "read");
     await expect(reading).rejects.toMatchObject({
       code: "store_failed",

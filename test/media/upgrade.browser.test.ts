@@ -78,7 +78,7 @@ for (const stored of storedVersions) {
 
 test.each(storedVersions)("the shape that a database of $version has is never changed", async ({ indexedDb }) => {
   const name = freshName();
-  const released = connect<Schema>(name, migrations.slice(0, indexedDb.version), "relaxed");
+  const released = connect<Schema>(migrations.slice(0, indexedDb.version), { name, durability: "relaxed" });
   await released.transact("open", ["runs"], "readonly", async () => undefined);
   released.close();
   expect(await shapeOf(name)).toEqual({
@@ -91,7 +91,7 @@ test("a run of version 2, whose small snapshots are apart from the entries, goes
   const name = freshName();
   const [tenant, runId] = ["t", "r"];
   const row = { tenant, runId, revision: 2, createdAt: 1, status: "running", dueAt: 1, body: "two" };
-  const second = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
+  const second = connect<Schema>(migrations.slice(0, 2), { name, durability: "relaxed" });
   await second.transact("write", ["runs", "places", "entries", "snapshots"], "readwrite", async (tx) => {
     await tx.objectStore("runs").put({ row });
     for (const revision of [1, 2]) {
@@ -122,7 +122,7 @@ test("a run of version 2, whose small snapshots are apart from the entries, goes
   const db = await openDB<Schema>(name);
   expect((await db.getAllKeys("snapshots")).map(([, , revision]) => revision)).toEqual([1, 2, 4]);
   db.close();
-  const outdated = connect<Schema>(name, migrations.slice(0, 2), "relaxed");
+  const outdated = connect<Schema>(migrations.slice(0, 2), { name, durability: "relaxed" });
   const old = outdated.transact("read", ["runs"], "readonly", async () => undefined);
   await expect(old).rejects.toMatchObject({ code: "store_outdated" });
 });
