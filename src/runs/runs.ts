@@ -66,7 +66,7 @@ let readScope: (runs: object) => Scope | undefined;
 /** @throws `invalid_request` if these are not the runs of a runtime, such as a client. */
 export function scopeOf(runs: object): Scope {
   const scope = readScope(Object(runs));
-  if (scope === undefined) throw invalidRequest("runs", "expected runtime.for(tenant); a client has its own call");
+  if (scope === undefined) throw invalidRequest("runs", "expected the runs of runtime.for(tenant), not a client");
   return scope;
 }
 

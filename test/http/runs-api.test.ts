@@ -21,7 +21,7 @@ test("what takes the runs of a runtime refuses a client, whose own calls do the 
   const refusal = {
     code: "invalid_request",
     path: "runs",
-    message: "runs: expected runtime.for(tenant); a client has its own call",
+    message: "runs: expected the runs of runtime.for(tenant), not a client",
   };
   const calls = [
     () => saveCheckpoint(client, "r", { kind: "k", state: initialState("s", {}) }),
