@@ -156,7 +156,7 @@ function tag(...parts: Json[]): Json {
 /** What is left while a value is encoded, and where the walk is. */
 class Walk {
   /** The objects that contain a value, innermost last: each is in it only while its parts are encoded. */
-  readonly ancestors = new Set<object>();
+  readonly ancestors: object[] = [];
   readonly #limits: ValueLimits;
   #bytes = 0;
   #values = 0;
@@ -213,11 +213,12 @@ function encode(value: unknown, path: Path, walk: Walk): Json {
 
 function encodeObject(value: object, path: Path, walk: Walk): Json {
   const { ancestors } = walk;
-  if (ancestors.has(value)) throw invalidRequest(path, "a cycle cannot be stored");
-  if (ancestors.size >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
-  ancestors.add(value);
+  // Few enough that looking through them takes less time than a set does.
+  if (ancestors.includes(value)) throw invalidRequest(path, "a cycle cannot be stored");
+  if (ancestors.length >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
+  ancestors.push(value);
   const encoded = encodeParts(value, path, walk);
-  ancestors.delete(value);
+  ancestors.pop();
   return encoded;
 }
 
