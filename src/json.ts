@@ -303,7 +303,7 @@ function endOfString(text: string, start: number): number {
 }
 
 function nestedTooDeep(path: string): DurableError {
-  return invalidRequest(shorten(path), `nested deeper than ${maxDepth} levels`);
+  return invalidRequest(cutText(path), `nested deeper than ${maxDepth} levels`);
 }
 
 /** The error for more values than are allowed. */
@@ -383,12 +383,12 @@ class Walk {
   #number(path: string): void {
     const literal = this.#take(token.number) ?? this.fault();
     const number = Number(literal);
-    if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${shorten(literal)} is too large`);
+    if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${cutText(literal)} is too large`);
     // The value that comes back must be the one that was sent: 2^60 has an exact number too, but it is written ...7000,
     // not ...6976.
     if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(number) && String(number) !== literal) {
-      throw invalidRequest(path, `the integer ${shorten(literal)} cannot be represented exactly`, {
-        hint: `send it as {"$durable":["bigint","${shorten(literal)}"]} or as a string`,
+      throw invalidRequest(path, `the integer ${cutText(literal)} cannot be represented exactly`, {
+        hint: `send it as {"$durable":["bigint","${cutText(literal)}"]} or as a string`,
       });
     }
   }
@@ -418,9 +418,9 @@ class Walk {
   }
 }
 
-/** The text, cut to what a message has room for. */
-export function shorten(text = ""): string {
-  return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
+/** The text, cut to this many characters: by default to what a message has room for. */
+export function cutText(text = "", length = 40): string {
+  return text.length <= length ? text : `${text.slice(0, Math.max(length, 0))}…`;
 }
 
 /** SHA-256 of a text as lower-case hex. */

@@ -1,6 +1,7 @@
 import { DurableError, invalidRequest } from "../errors.ts";
 import {
   at,
+  cutText,
   define,
   getOwn,
   isJsonObject,
@@ -12,7 +13,6 @@ import {
   type Path,
   read,
   setOwn,
-  shorten,
   tooLargeHint,
 } from "../json.ts";
 
@@ -176,7 +176,7 @@ class Walk {
     const isLong = this.#bytes > maxStateBytes;
     if (!isLong && this.#values <= maxStateValues) return;
     const most = isLong ? `${maxStateBytes} bytes` : `${maxStateValues} values`;
-    throw new DurableError("too_large", `${shorten(path)}: the limit of ${most} is exceeded here`, {
+    throw new DurableError("too_large", `${cutText(path)}: the limit of ${most} is exceeded here`, {
       path: path ?? "",
       hint: tooLargeHint,
     });

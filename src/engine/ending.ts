@@ -1,5 +1,5 @@
 import { isoTime } from "../clock.ts";
-import { type Json, type JsonObject, present, utf8Length } from "../json.ts";
+import { cutText, type Json, type JsonObject, present, utf8Length } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import { requestOf } from "../record/gate.ts";
 import { moved } from "../record/lifecycle.ts";
@@ -8,7 +8,7 @@ import type { ExecutionState, StepResult } from "../record/state.ts";
 import { withResult } from "../record/state.ts";
 import { stepFailed } from "./kernel.ts";
 import type { Pass, PassChange } from "./pass.ts";
-import { cutText, longestMessage, tooLarge } from "./thrown.ts";
+import { longestMessage, tooLarge } from "./thrown.ts";
 
 /**
  * Releases the run until one of its waits is over; false if one already is. The waits in `aside` are kept, but not

@@ -3,7 +3,7 @@ import { decodeValue, encodeValue, type ValueLimits } from "../codec/values.ts";
 import { DurableError, isDurableError } from "../errors.ts";
 import { randomFraction } from "../ids.ts";
 import type { Json } from "../json.ts";
-import { present } from "../json.ts";
+import { cutText, present } from "../json.ts";
 import type { NewEvent } from "../record/event.ts";
 import { type Gate, gateAsked } from "../record/gate.ts";
 import { contextOf, event, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
@@ -17,7 +17,7 @@ import type { NewClaim } from "../store.ts";
 import type { Failure } from "../telemetry/telemetry.ts";
 import { type Effect, type EffectPlan, effectClaim, fitsLedger, planEffect, requestOf } from "./ledger.ts";
 import { LostHold, type Pass, type PassChange, type StepOutcome } from "./pass.ts";
-import { cutText, isRetryable, keptInput, nameOf, type StepError, stepError, tooLarge } from "./thrown.ts";
+import { isRetryable, keptInput, nameOf, type StepError, stepError, tooLarge } from "./thrown.ts";
 
 /** A step of either form of skill, as the kernel sees it. */
 export interface StepSpec {

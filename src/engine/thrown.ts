@@ -1,6 +1,6 @@
 import { bytesAtMost, encodeValue } from "../codec/values.ts";
 import { isDurableError } from "../errors.ts";
-import { type Json, sizeOf } from "../json.ts";
+import { cutText, type Json, sizeOf } from "../json.ts";
 
 /** Why a step failed. */
 export interface StepError {
@@ -94,11 +94,6 @@ export function stepError(error: unknown): StepError {
   const code = isDurableError(error) ? error.code : "step_failed";
   const message = cutText(messageOf(error), longestMessage);
   return { code, message, thrown: encodedThrown(error, message), raw: error };
-}
-
-/** The text, cut to this many characters. */
-export function cutText(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, Math.max(length, 0))}…`;
 }
 
 /** The message of a thrown value. Any value can be thrown, also one without a message. */

@@ -12,7 +12,7 @@ import {
 } from "../codec/bodies.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, type RunId, randomHex } from "../ids.ts";
-import { extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";
+import { cutText, extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import type { NewEvent } from "../record/event.ts";
 import { listedSource, sourceRunId } from "../record/lineage.ts";
@@ -289,9 +289,8 @@ const longestMessage = 4_000;
 
 function withShortError(record: RunRecord<Json>): RunRecord<Json> {
   const { error } = record.run;
-  if (error === undefined || error.message.length <= longestMessage) return record;
-  const message = `${error.message.slice(0, longestMessage)}…`;
-  return { ...record, run: { ...record.run, error: { ...error, message } } };
+  if (error === undefined) return record;
+  return { ...record, run: { ...record.run, error: { ...error, message: cutText(error.message, longestMessage) } } };
 }
 
 /** A larger result is not stored in the row but read from the head. */
@@ -358,7 +357,7 @@ function withShortTexts(event: NewEvent<Json>, length: number): NewEvent<Json> {
   const short: Record<string, Json> = {};
   for (const name of cuttable) {
     const text = getOwn(event.payload, name);
-    if (typeof text === "string" && text.length > length) short[name] = `${text.slice(0, length)}…`;
+    if (typeof text === "string") short[name] = cutText(text, length);
   }
   return { ...event, payload: { ...event.payload, ...short } };
 }
