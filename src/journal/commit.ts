@@ -177,7 +177,8 @@ async function isOwnEntry(host: JournalHost, { tenant, runId, revision }: RunRow
 export function heldRow(row: RunRow): Held | undefined {
   if (row.status === undefined) return undefined;
   const { record } = readRunBody(row.body, `run "${row.runId}"`);
-  if (record === undefined) throw new DurableError("corrupt_data", `run "${row.runId}" has no record`);
+  if (record?.run.runId !== row.runId)
+    throw new DurableError("corrupt_data", `run "${row.runId}" has no record of its own`);
   return { row, record };
 }
 

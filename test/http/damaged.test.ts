@@ -40,6 +40,7 @@ const damages: readonly (readonly [string, (before: string) => string, string])[
   ["of another shape", () => "[]", "corrupt_data"],
   ["with a field of a wrong type", (before) => before.replace('"thread_id":null', '"thread_id":42'), "corrupt_data"],
   ["without its record", () => '{"format":1,"nonce":"n"}', "corrupt_data"],
+  ["that of another run", (before) => before.replace(/"run_id":"(b|fork)"/, '"run_id":"a"'), "corrupt_data"],
   ["of a newer version", (before) => before.replace('"format":2', '"format":99'), "unsupported_version"],
 ];
 
