@@ -6,7 +6,7 @@ import { parseCheckpointId, parseRunId } from "../ids.ts";
 import { change, getCheckpoint } from "../journal/held.ts";
 import { aText, type Json, jsonEqual, type Kind, present, read } from "../json.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
-import { demand, demandUnleased, type Precondition, preconditionKinds } from "../record/precondition.ts";
+import { demand, demandEdited, demandUnleased, type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunRecord, released } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { type Runs, scopeOf } from "./runs.ts";
@@ -38,7 +38,8 @@ const kinds: Kinds<NewCheckpointRequest> = {
  * lease is fenced, and the run is due. Saving the same checkpoint again changes nothing.
  *
  * @throws `not_found`; `invalid_request` that names the place, such as `state.vars`; `too_large`; `conflict` while the
- * run is being executed, once it has ended, and if it has another checkpoint of this id; `precondition_failed`.
+ * run is being executed, once it has ended, if it has another checkpoint of this id, and if it is a fork whose edit was
+ * never saved; `precondition_failed`.
  * @example
  * ```ts
  * import { type Runs, saveCheckpoint } from "orca-durable";
@@ -85,6 +86,7 @@ export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpo
       });
     }
     demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
+    demandEdited(record);
     const over = await headSnapshot(scope, record);
     return {
       change: {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { failingStore } from "../../src/conformance/faults.ts";
-import { type Capability, defineCapability, defineGraphSkill } from "../../src/index.ts";
+import { type Capability, defineCapability, defineGraphSkill, saveCheckpoint } from "../../src/index.ts";
 import type { StateEdit } from "../../src/types.ts";
 import { type ActorOptions, type Scene, scene, tenant } from "../support/scene.ts";
 
@@ -210,16 +210,19 @@ describe(`a fork whose edit never came, on ${medium}`, () => {
     return { runs, sourceId: runId, checkpointId, edit, newRunId, options, sent };
   };
 
-  played("is not resumed, replayed or forked: it would do what was to be changed", async (scene) => {
+  played("is not resumed, replayed, forked or saved to: it would do what was to be changed", async (scene) => {
     const { runs, newRunId, checkpointId, sent } = await orphaned(scene);
     const before = await rows(scene, newRunId);
     const count = await runs.count();
+    const { state } = await runs.loadCheckpoint(newRunId, checkpointId);
     const attempts = [
       () => runs.resume(newRunId),
       () => runs.resume(newRunId, { checkpointId }),
       () => runs.replay(newRunId),
       () => runs.fork(newRunId),
       () => runs.fork(newRunId, { edit: { vars: { letter: "Dear Eve" } } }),
+      // It would be acknowledged, and never be continued from.
+      () => saveCheckpoint(runs, newRunId, { kind: "saved", state: { ...state, vars: { letter: "Dear Eve" } } }),
     ];
     for (const attempt of attempts) {
       await expect(attempt()).rejects.toMatchObject({ code: "conflict", hint: "fork the source again" });

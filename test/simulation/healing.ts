@@ -262,7 +262,7 @@ export class Healing {
    */
   async #goBack(): Promise<void> {
     const { world, runtime, random } = this.#patient;
-    // A fork whose edit was never saved may have checkpoints that were saved later, and is not continued from any.
+    // A fork whose edit was never saved is not continued.
     const lives = this.#lives().filter(({ commits }) => {
       const record = commits.at(-1)?.record;
       return record !== undefined && record.isEditPending !== true;
