@@ -445,8 +445,8 @@ type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
 
 /** A record without its fields that are `undefined`. An absent field is not a key. */
 export function present<T extends object>(fields: T): Present<T> {
-  const found: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) if (value !== undefined) found[key] = value;
+  const found: Partial<T> = {};
+  for (const key of Object.keys(fields) as (keyof T)[]) if (fields[key] !== undefined) found[key] = fields[key];
   return asPresent(found);
 }
 
