@@ -102,11 +102,10 @@ class Import {
   #pending: Pending[] = [];
   #length = 0;
   #digest = "";
-  #wasSought = false;
+  /** The entry that was read last. */
   #last: EarlierEntry | undefined;
   /** How far the history is written, and its digest up to there. */
   #written = { revision: 0, digest: "" };
-  #readTo = 0;
 
   constructor(host: Host, lines: ImportLines) {
     this.#host = host;
@@ -121,11 +120,9 @@ class Import {
   async find(): Promise<void> {
     const { row } = this.lines.header;
     const found = await this.#host.store.getRun(row.tenant, row.runId);
-    const isFirst = !this.#wasSought;
-    this.#wasSought = true;
     if (found === undefined) return;
     if (found.status !== undefined) {
-      const isArrived = !isFirst && found.revision > row.revision && (await this.#isContinuedBy(found));
+      const isArrived = found.revision > row.revision && (await this.#isContinuedBy(found));
       this.finished = isArrived ? heldRow(found) : samePresent(row, found);
       return;
     }
@@ -133,9 +130,9 @@ class Import {
     const isOfRun = isImport && found.createdAt === row.createdAt && found.revision < row.revision;
     if (!isOfRun || found.revision <= this.#written.revision) throw exists(row.runId);
     this.#written = { revision: found.revision, digest: nonce };
-    const place = this.#pending.findIndex(({ entry }) => entry.revision >= found.revision);
-    if (place >= 0) this.#compare(this.#pending[place] as Pending);
-    this.#pending = place < 0 ? [] : this.#pending.slice(place + 1);
+    const [same, ...later] = this.#pending.filter(({ entry }) => entry.revision >= found.revision);
+    if (same !== undefined) this.#compare(same);
+    this.#pending = later;
   }
 
   // The answer of the last commit may be lost, and the run may be taken on before it can be read. A run that was not there
@@ -158,14 +155,13 @@ class Import {
   /** Adds an entry, with the length of its line. */
   async take(entry: EarlierEntry, length: number): Promise<void> {
     const { revision, checkpointId = null, keyframe = null, snapshot = null, body } = entry;
+    const before = this.#last?.revision ?? 0;
     this.#last = entry;
     this.#digest = await sha256(JSON.stringify([this.#digest, revision, checkpointId, keyframe, snapshot, body]));
     const next = { entry, digest: this.#digest };
-    const isNew = revision > this.#written.revision;
-    if (!isNew && revision === this.#written.revision) this.#compare(next);
-    if (isNew && this.#readTo < this.#written.revision) this.#compare(next);
-    this.#readTo = revision;
-    if (!isNew) return;
+    const written = this.#written.revision;
+    if (before < written && revision >= written) this.#compare(next);
+    if (revision <= written) return;
     this.#pending.push(next);
     this.#length += length;
     if (this.#length <= mostAhead) return;
@@ -181,7 +177,7 @@ class Import {
     for (;;) {
       await this.#writeUntil(() => this.#batch().length === this.#pending.length);
       if (this.finished !== undefined) return this.finished;
-      if (this.#readTo < this.#written.revision) throw exists(row.runId);
+      if (this.lines.readTo < this.#written.revision) throw exists(row.runId);
       const entries = this.#pending.map(({ entry }) => entry);
       const last = entries.at(-1);
       const isLast = last?.revision === row.revision;
