@@ -260,12 +260,14 @@ type Times = Pick<CapabilityStep, "retries" | "timeout">;
 const timesKinds: Kinds<Times> = { retries: retriesKinds, timeout: aTimeout };
 const waitKinds: Kinds<SignalStep["waitFor"]> = { signal: needed(anId), timeout: aDuration };
 
-function parseAction(step: GraphStep, place: string): StepAction {
-  const kinds = ["uses", "waitFor", "sleep"] as const;
-  const asked = kinds.filter((kind) => (step as Partial<Record<typeof kind, unknown>>)[kind] !== undefined);
-  if (asked.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
-  if ("uses" in step && step.uses !== undefined) {
-    const { uses } = step;
+/** A step before it is known what it does. */
+type AnyStep = Partial<CapabilityStep & SignalStep & SleepStep>;
+
+function parseAction(step: AnyStep, place: string): StepAction {
+  const { uses, input, waitFor, sleep } = step;
+  const actions = [uses, waitFor, sleep].filter((action) => action !== undefined);
+  if (actions.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
+  if (uses !== undefined) {
     const capability = isCapability(uses) ? uses : undefined;
     const capabilityId = capability === undefined ? uses : capability.definition.id;
     if (!isId(capabilityId))
@@ -274,20 +276,20 @@ function parseAction(step: GraphStep, place: string): StepAction {
       kind: "capability",
       capabilityId,
       ...present({ capability }),
-      input: parseInput(step.input, `${place}.input`),
+      input: parseInput(input, `${place}.input`),
       ...given<Times>(step, timesKinds, place, place, code),
     };
   }
-  if ("waitFor" in step && step.waitFor !== undefined) {
+  if (waitFor !== undefined) {
     const within = `${place}.waitFor`;
-    const { signal, timeout } = given(step.waitFor, waitKinds, within, within, code);
-    const unknown = Object.keys(step.waitFor).find((name) => !Object.hasOwn(waitKinds, name));
+    const { signal, timeout } = given(waitFor, waitKinds, within, within, code);
+    const unknown = Object.keys(waitFor).find((name) => !Object.hasOwn(waitKinds, name));
     if (unknown !== undefined)
       throw invalidDefinition(at(within, unknown), "expected signal and timeout, and nothing else");
     const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, within);
     return { kind: "signal", name: signal, ...present({ timeoutMs }) };
   }
-  return { kind: "sleep", forMs: durationMs((step as SleepStep).sleep, `${place}.sleep`, code) };
+  return { kind: "sleep", forMs: durationMs(sleep as Duration, `${place}.sleep`, code) };
 }
 
 function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
@@ -458,21 +460,17 @@ export function isTruthy(reference: Reference, state: ExecutionState<Json>): boo
 
 /** The state after a step's encoded output was written to its targets. */
 export function applyOutput(step: PlannedStep, output: Json, state: ExecutionState<Json>): ExecutionState<Json> {
-  let { vars, outputs, writtenTargets } = state;
+  let written = state;
   for (const { property, root, name } of step.outputs) {
-    const fields = property === undefined ? undefined : fieldsOfValue(output);
-    const value = property === undefined ? output : fields && getOwn(fields, property);
+    const value = property === undefined ? output : getOwn(fieldsOfValue(output) ?? {}, property);
     if (value === undefined) continue;
-    if (root === "vars") vars = withMember(vars, name, value);
-    else outputs = withMember(outputs, name, value);
-    writtenTargets = withTarget(writtenTargets, `${root}.${name}`);
+    const writtenTargets = withTarget(written.writtenTargets, `${root}.${name}`);
+    written = { ...written, [root]: withMember(written[root], name, value), writtenTargets };
   }
-  return { ...state, vars, outputs, writtenTargets };
+  return written;
 }
 
 /** The sorted targets with this one among them. */
 function withTarget(targets: readonly string[], target: string): readonly string[] {
-  if (targets.includes(target)) return targets;
-  const place = targets.findIndex((other) => other > target);
-  return targets.toSpliced(place === -1 ? targets.length : place, 0, target);
+  return targets.includes(target) ? targets : [...targets, target].sort();
 }
