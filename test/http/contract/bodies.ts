@@ -125,7 +125,7 @@ export function testBodies(home: HttpHome): void {
     [
       runPath("r", "checkpoints"),
       { kind: "k", state: { skill_id: "s", inputs: {}, vars: [] } },
-      "state.vars: expected an object, not an array",
+      "state.vars: expected a plain object, not an array",
     ],
     [
       runPath("r", "checkpoints"),
