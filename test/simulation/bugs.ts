@@ -70,7 +70,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/journal/commit.ts",
     find: 'if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };',
     replace: "",
-    seed: "planted-53",
+    seed: "planted-62",
   },
   {
     name: "the end of a sleep is computed anew",
@@ -112,7 +112,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/kernel.ts",
     find: "if (plan !== undefined) await enter(pass, started, plan.effect);",
     replace: "",
-    seed: "planted-5",
+    seed: "planted-57",
   },
   {
     name: "attempts are counted from one again",
@@ -146,6 +146,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/code/answers.ts",
     find: "return !this.log.isAwaiting && this.#unanswered === undefined;",
     replace: "return !this.log.isAwaiting;",
+    seed: "planted-4",
   },
   {
     name: "an answer comes before its place is saved",
@@ -205,6 +206,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/code/run.ts",
     find: "if (this.pass.record.waits.every(({ stepId }) => this.#answers.isAsked(stepId))) return true;",
     replace: "return true;",
+    seed: "late:planted-6",
   },
   {
     name: "a run that is handed over forgets its waits",
@@ -232,7 +234,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/export.ts",
     find: "?.revision === revision) return;",
     replace: "?.revision !== undefined) return;",
-    seed: "planted-15",
+    seed: "planted-57",
   },
   {
     name: "a run returns to an earlier version of its skill",
@@ -345,6 +347,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/descent.ts",
     find: "return { ...record, formerVersions: [{ version, until: 1 }] };",
     replace: "return record;",
+    seed: "deployed:planted-22",
   },
   {
     name: "a run forgets which version it had",
