@@ -4,6 +4,17 @@ import { type Found, hunt, renewSeeds } from "../test/simulation/plant.ts";
 import { explain, search } from "../test/simulation/search.ts";
 import { loadSubject } from "../test/simulation/subject.ts";
 
+const usage = `npm run simulate -- [options]
+  --minutes <n>      search for that long (default: one minute)
+  --count <n>        search through that many seeds; with --planted, at most that many for each bug
+  --weather <name>   calm, sane, wild, deployed or late (test/simulation/README.md)
+  --keep-going       do not stop at a violation, and count violations by invariant
+  --ignore <a,b>     look past violations of these invariants
+  --seed <seed>      play one seed again, shrunk if it fails
+  --log              with --seed, print everything that happened
+  --planted <name>   put a planted bug, or all, into a copy of the source, and search for it
+  --renew            with --planted, write the seeds that found the bugs into test/simulation/bugs.ts`;
+
 // Searches for a schedule that breaks a promise of docs/guarantees.md.
 const { values } = parseArgs({
   options: {
@@ -14,13 +25,15 @@ const { values } = parseArgs({
     planted: { type: "string" },
     renew: { type: "boolean", default: false },
     ignore: { type: "string", default: "" },
+    help: { type: "boolean", default: false },
     log: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
 });
 const ignored = new Set(values.ignore.split(",").filter((name) => name !== ""));
 const subject = await loadSubject();
-if (values.planted !== undefined) {
+if (values.help) console.log(usage);
+else if (values.planted !== undefined) {
   // "all", or the name of a bug, which is put into a copy and searched for.
   const all: Found[] = [];
   for (const bug of bugs.filter(({ name }) => values.planted === "all" || values.planted === name)) {

@@ -36,6 +36,7 @@ const rooms = [
   "test/docs",
   "test/http",
   "test/media",
+  "test/simulation",
   "test/support",
   "test/system",
   "README.md",

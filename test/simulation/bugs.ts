@@ -28,7 +28,7 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-1",
   },
   {
-    name: "what moves a run from outside leaves the hold of whoever had it",
+    name: "what moves a run from outside leaves the hold of its executor",
     file: "src/record/run.ts",
     find: "return { ...withoutLease(record), epoch: record.epoch + 1 };",
     replace: "return { ...record };",
@@ -56,7 +56,7 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-218",
   },
   {
-    name: "a commit whose answer was lost is not recognised",
+    name: "a commit whose answer was lost is not recognized",
     file: "src/journal/commit.ts",
     find: 'if (isOwnRow(row, nonce)) return { kind: "committed" };',
     replace: "",
@@ -66,7 +66,7 @@ export const bugs: readonly PlantedBug[] = [
     },
   },
   {
-    name: "a commit whose answer was lost is not recognised behind a later one",
+    name: "a commit whose answer was lost is not recognized behind a later one",
     file: "src/journal/commit.ts",
     find: 'if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };',
     replace: "",
@@ -122,7 +122,7 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-10",
   },
   {
-    name: "nobody is asked whether an action happened",
+    name: "no person is asked whether an action happened",
     file: "src/engine/ledger.ts",
     find: "if (policy.isIdempotent === false && decided === undefined)",
     replace: "if (policy.isIdempotent === undefined)",

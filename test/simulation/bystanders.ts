@@ -171,7 +171,7 @@ export class Bystanders {
   }
 }
 
-/** True where its row can be read, and what it refers to cannot. */
+/** True if its row can be read, and what it refers to cannot. */
 export function isReadable({ damage }: DamagedRun): boolean {
   return damage === "state" || damage === "entry";
 }

@@ -19,9 +19,9 @@ interface Asked {
   outcome: "unknown" | "done" | "refused" | "failed";
   note: string;
   runKey: string | undefined;
-  /** True where the answer says that an earlier call did it. */
+  /** True if the answer says that an earlier call did it. */
   isRepeat: boolean;
-  /** True where an earlier call of the same operation may have done it, so that a refusal says nothing of that one. */
+  /** True if an earlier call of the same operation may have done it, so that a refusal says nothing of that one. */
   isUncertain: boolean;
   /** The revision of the run that the operation stands on, where it names one. */
   expectedRevision: number | undefined;
@@ -352,7 +352,7 @@ export class Clients {
 
   /** Stops a run and lets it go on at once. */
   async #resumeAgain(runs: Runs, runId: string): Promise<void> {
-    // It may be over by then, or somebody else's, and its process may not reach the medium.
+    // It may be over by then, or another executor's, and its process may not reach the medium.
     await runs.cancel(runId).then(
       () => runs.resume(runId).catch(() => {}),
       () => {},
@@ -375,7 +375,7 @@ export class Clients {
       const { outcome, kind, runKey, item, note, isRepeat } = asked;
       const isThere = isRepeat || (kind === "import" && this.#isThere(asked));
       const least = outcome === "done" && !isThere && !readings.has(kind) ? 1 : 0;
-      // What was imported and deleted before a lost answer could be read again cannot be told from what was there before.
+      // What was imported and deleted before a lost answer could be read again looks like what was there before.
       const isErased = kind === "import" && this.#history.last(runKey ?? "")?.record === undefined;
       const most = (outcome === "refused" && !isErased) || readings.has(kind) ? 0 : 1;
       if (count >= least && count <= most) continue;
@@ -473,7 +473,7 @@ export class Clients {
     }
   }
 
-  /** True where a run is there that the operation did not bring. */
+  /** True if a run is there that the operation did not bring. */
   #isThere({ item, runKey }: Asked): boolean {
     const commits = this.#history.lives.get(runKey ?? "")?.commits ?? [];
     return commits.some(({ operation, record }) => record !== undefined && operation !== item.id);

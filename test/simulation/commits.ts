@@ -26,15 +26,15 @@ const honestFailures: readonly string[] = [
 
 /** What commits are judged by beside the history itself. */
 interface Facts {
-  /** Absent where faults may hold things up. */
+  /** Absent if faults may hold things up. */
   readonly promptness: Promptness | undefined;
-  /** True where a live lease may be taken, since its holder is known to be gone. */
+  /** True if a live lease may be taken, since its holder is known to be gone. */
   readonly hasPresence: boolean;
   readonly world: World;
   readonly subject: Subject;
   readonly history: History;
   readonly acts: readonly Act[];
-  /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
+  /** True if a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
   /** What came by imports. */
   readonly transfers: Transfers;
@@ -219,7 +219,7 @@ export class CommitJudge {
     if (!allowed.includes(after)) this.#violate("lifecycle-is-kept", commit, `takes a run from ${before} to ${after}`);
   }
 
-  /** One executor: each hold has its own epoch, and what moves a head or a lease ends the hold of whoever had it. */
+  /** One executor: each hold has its own epoch, and what moves a head or a lease ends the hold of its executor. */
   #holds(commit: Accepted, from: Record_, to: Record_): void {
     const { executor } = commit;
     const [had, has] = [from.lease, to.lease];

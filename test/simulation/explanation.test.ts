@@ -6,7 +6,7 @@ import { simulate } from "./simulation.ts";
 
 const none: ReadonlySet<string> = new Set();
 
-test("a broken promise is told with its name, its seed, a shorter list and the command that repeats it", async () => {
+test("a broken promise is printed with its name, its seed, a shorter list and the command that repeats it", async () => {
   const bug = bugs.find(({ name }) => name === "a lease is taken under the old epoch");
   if (bug?.seed === undefined) throw new Error("the bug has no seed: npm run simulate -- --planted all --renew");
   const { seed } = bug;

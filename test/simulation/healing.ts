@@ -166,7 +166,7 @@ export class Healing {
     });
   }
 
-  /** Opens gates and sends signals to runs that wait for nothing else. False where none does. */
+  /** Opens gates and sends signals to runs that wait for nothing else. False if none does. */
   async #decide(open: readonly Life[], round: number): Promise<boolean> {
     const { runtime } = this.#patient;
     let acted = false;

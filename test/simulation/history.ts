@@ -20,13 +20,13 @@ export interface Accepted {
   readonly order: number;
   /** The true time. */
   readonly at: number;
-  /** The time of whoever decided it, by his own clock. */
+  /** The time at which it was decided, by the clock of its process. */
   readonly decidedAt: number;
   readonly process: Process;
   /** The executor that the process is known by in leases. */
   readonly executor: string | undefined;
   readonly operation: number | undefined;
-  /** True where `stop()` had resolved when it was sent. One that was sent before may still arrive. */
+  /** True if `stop()` had resolved when it was sent. One that was sent before may still arrive. */
   readonly isStopped: boolean;
   readonly row: RunRow;
   /** As it was sent. An import brings several entries at once, and each of them is in a life like one commit. */
@@ -64,7 +64,7 @@ export interface Life {
   readonly commits: Accepted[];
 }
 
-/** What really happened on the medium, whatever anybody was answered. */
+/** What really happened on the medium, whatever callers were answered. */
 export class History {
   readonly lives = new Map<string, Life>();
   readonly executors = new Map<Process, string>();
@@ -82,7 +82,7 @@ export class History {
   readonly #store: Store;
   readonly #hasVersions: boolean;
 
-  /** `hasVersions` is true where skills have two, so that steps have two names. */
+  /** `hasVersions` is true if skills have two, so that steps have two names. */
   constructor(world: World, subject: Subject, store: Store, hasVersions: boolean) {
     this.#world = world;
     this.#hasVersions = hasVersions;
@@ -90,7 +90,7 @@ export class History {
     this.#store = store;
   }
 
-  /** True where an operation saves a state as one of a version that it is not of, because the run has another one by now. */
+  /** True if an operation saves a state as one of a version that it is not of, because the run has another one by now. */
   isMistaken(operation: number | undefined, runKey: string): boolean {
     if (operation === undefined || !this.unnamed.has(operation)) return false;
     return this.unnamed.get(operation) !== this.last(runKey)?.record?.run.skillVersion;
@@ -248,7 +248,7 @@ export function isMigration(entry: Entry | undefined): boolean {
   return entry?.checkpoint?.kind === "run_resumed" && !entry.events.some(({ type }) => type === "run.resumed");
 }
 
-/** The checkpoints that a pass writes, and nobody else. */
+/** The checkpoints that only a pass writes. */
 export const passKinds: ReadonlySet<string> = new Set([
   "run_started",
   "step_started",

@@ -3,7 +3,7 @@ import { choreSkill } from "./bystanders.ts";
 import type { Door } from "./clients.ts";
 import type { History } from "./history.ts";
 import type { Budget, Medium } from "./medium.ts";
-import type { Neighbours } from "./neighbours.ts";
+import type { Neighbors } from "./neighbors.ts";
 import type { Outside } from "./outside.ts";
 import type { Plan, Role } from "./plan.ts";
 import { type Random, random } from "./random.ts";
@@ -34,7 +34,7 @@ interface Surroundings {
   readonly history: History;
   readonly medium: Medium;
   readonly outside: Outside;
-  readonly neighbours: Neighbours;
+  readonly neighbors: Neighbors;
   /** The world itself, for what no process does. */
   readonly fate: Process;
 }
@@ -139,7 +139,7 @@ export class Machines {
   }
 
   runtime(process: Process, executes: boolean, budget?: Budget): Runtime {
-    const { world, subject, plan, history, medium, neighbours } = this.#around;
+    const { world, subject, plan, history, medium, neighbors } = this.#around;
     const { leaseMs, holdMs, passMs, bodyQuietMs, hasPresence, seed, mostRuns } = plan;
     const chance = random(`${seed}/${process.name}`);
     const executor = `${hasPresence ? "tab_" : ""}${process.name}`;
@@ -160,8 +160,8 @@ export class Machines {
           }),
       clock: world.clockOf(process),
       random: (length) => chance.bytes(length),
-      notifier: neighbours.notifierOf(process),
-      ...(hasPresence ? { presence: neighbours.presenceOf(process) } : {}),
+      notifier: neighbors.notifierOf(process),
+      ...(hasPresence ? { presence: neighbors.presenceOf(process) } : {}),
       ...(budget === undefined
         ? {}
         : {
@@ -173,9 +173,9 @@ export class Machines {
             },
           }),
       onError: (error) => {
-        world.log(`${process.name} is told: ${String(error)}`);
+        world.log(`${process.name} gets an error: ${String(error)}`);
         if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
-          world.violate("refusals-are-typed", `${process.name} is told of ${error.stack}`);
+          world.violate("refusals-are-typed", `${process.name} gets ${error.stack}`);
         }
       },
     });

@@ -29,7 +29,7 @@ export interface Loss {
   isArmed: boolean;
 }
 
-/** What one process asks of the medium before it is told that it may ask no more. */
+/** How many queries one process may make, and has made. */
 export interface Budget {
   queries: number;
   readonly most: number;

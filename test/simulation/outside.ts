@@ -23,7 +23,7 @@ export interface GateReached {
   readonly epoch: number;
   /** The time since which it needs one. */
   readonly at: number;
-  /** The capability that a person must allow; absent where the step itself asks. */
+  /** The capability that a person must allow; absent if the step itself asks. */
   readonly capability: string | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface Act {
  */
 export class Outside {
   readonly acts: Act[] = [];
-  /** Gates that bodies have come to. Whoever judges one takes it out. */
+  /** Gates that bodies have come to. Each is removed when it has been judged. */
   readonly gates = new Set<GateReached>();
   calls = 0;
   readonly #world: World;
@@ -97,7 +97,7 @@ export class Outside {
     const epoch = commit?.record?.epoch ?? 0;
     const first = this.#history.lives.get(runKey)?.commits.find(({ record }) => record?.epoch === epoch);
     if (commit === undefined) {
-      this.#world.violate("callback-under-lease", `${process.name} executes ${runKey}, of which it holds no lease`);
+      this.#world.violate("callback-under-lease", `${process.name} executes ${runKey} without a lease`);
     }
     this.#world.log(`${process.name} begins a pass over ${runKey} under epoch ${epoch}`);
     // A body may be called again in one pass, and then take another way.
@@ -109,7 +109,7 @@ export class Outside {
     return pass;
   }
 
-  /** True where a callback of that run has failed, so that the run may only be waiting for what is in flight to fail too. */
+  /** True if a callback of that run has failed, so that the run may only be waiting for what is in flight to fail too. */
   isFailing(runKey: string): boolean {
     return this.#failing.has(runKey);
   }
@@ -323,7 +323,7 @@ export class Outside {
   }
 }
 
-/** True where a commit takes the run away from whoever had it. */
+/** True if a commit takes the run away from its executor. */
 function endsOthersHolds({ record, executor, entry }: Accepted): boolean {
   if (record?.lease?.executor === executor) return true;
   return (entry?.events ?? []).some(({ type }) => ["run.canceled", "run.denied", "run.resumed"].includes(type));

@@ -93,22 +93,22 @@ export interface Plan {
   readonly roles: readonly Role[];
   readonly skewsMs: readonly number[];
   readonly hasPresence: boolean;
-  /** True where clocks agree and nobody is wrongly taken for dead. */
+  /** True if clocks agree and no process is wrongly taken for dead. */
   readonly isSane: boolean;
-  /** True where nothing goes wrong. */
+  /** True if nothing goes wrong. */
   readonly isCalm: boolean;
   readonly programs: readonly Program[];
   readonly items: readonly Item[];
   readonly endsAt: number;
-  /** When the second version of the skills comes; absent where there is none. */
+  /** When the second version of the skills comes; absent if there is none. */
   readonly deployedAt: number | undefined;
-  /** True where machines with the second version keep the first one beside it, at some places. */
+  /** True if machines with the second version keep the first one beside it, at some places. */
   readonly keepsFormer: boolean;
   /** The runs that are damaged on the medium. */
   readonly damages: readonly DamagePlan[];
-  /** What a neighbour tenant has to do; absent where there is none. */
+  /** What another tenant has to do; absent if there is none. */
   readonly backlog: BacklogPlan | undefined;
-  /** How many runs a tenant may have; absent where there is no bound. */
+  /** How many runs a tenant may have; absent if there is no bound. */
   readonly mostRuns: { readonly tenant: string; readonly runs: number } | undefined;
 }
 

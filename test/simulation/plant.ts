@@ -9,7 +9,7 @@ import { loadSubject, type Subject } from "./subject.ts";
 /** What became of a search for a planted bug. */
 export interface Found {
   readonly name: string;
-  /** The invariant that it broke; absent where no seed found it. */
+  /** The invariant that it broke; absent if no seed found it. */
   readonly invariant?: string;
   readonly message?: string;
   readonly seed?: string;
@@ -48,7 +48,7 @@ export async function planted<T>(bug: PlantedBug, within: (subject: Subject) => 
   }
 }
 
-/** Puts a bug into a copy of the implementation, and tries at most so many seeds against that. */
+/** Puts a bug into a copy of the implementation, and tries seeds against that, at most `most`. */
 export function hunt(bug: PlantedBug, most: number): Promise<Found> {
   const began = performance.now();
   return planted(bug, async (subject) => {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { bugs } from "./bugs.ts";
 import type { Found } from "./plant.ts";
 
-/** Each bug is found within so many seeds. */
+/** Each bug is found within this number of seeds. */
 const most = 400;
 const allBugsMs = 600_000;
 

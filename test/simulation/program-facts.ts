@@ -27,7 +27,7 @@ export class ProgramFacts {
     return Math.max(0, ...retriesIn(program.body));
   }
 
-  /** True where the failure of that step fails its run, as it does in a graph without `onFailure: "continue"`. */
+  /** True if the failure of that step fails its run, as it does in a graph without `onFailure: "continue"`. */
   failsRun(skillId: string | undefined, stepId: string): boolean {
     const program = this.#of(skillId);
     if (program?.form !== "graph") return false;

@@ -3,7 +3,7 @@ import type { Random } from "./random.ts";
 /** What a callback does to the world outside, and what comes of it. */
 export interface StepPlan {
   readonly workMs: number;
-  /** So many calls fail before one succeeds; for ever where infinite. */
+  /** The number of calls that fail before one succeeds; all if infinite. */
   readonly failures: number;
   readonly failure: "throws" | "acts_and_throws" | "is_final" | "cannot_be_kept" | "hangs" | "nests";
   /** Further attempts after the first. */
@@ -79,7 +79,7 @@ export function pureMs(piece: Piece): number {
   return piece.kind === "repeat" ? piece.times * ofParts : ofParts;
 }
 
-/** True where branches may go on after it: those that float, that lost a race, or whose sibling has failed. */
+/** True if branches may go on after it: those that float, that lost a race, or whose sibling has failed. */
 function leavesBehind(piece: Piece): boolean {
   return ["float", "race", "any", "all"].includes(piece.kind) || partsOf(piece).some(leavesBehind);
 }
@@ -246,8 +246,8 @@ function piece(random: Random, room: Room, depth: number): Piece {
 }
 
 /**
- * False where its last work may be no step: "Do not let a step race pure work. The record has no entry for pure work, so the winner
- * may be another one in the next pass." (docs/code-first.md) Work between two steps is told by what the body asks for after it.
+ * False if its last work may be no step: "Do not let a step race pure work. The record has no entry for pure work, so the winner
+ * may be another one in the next pass." (docs/code-first.md) Work between two steps shows in what the body asks for after it.
  */
 function endsInAStep(piece: Piece): boolean {
   switch (piece.kind) {

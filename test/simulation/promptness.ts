@@ -6,9 +6,9 @@ import type { World } from "./world.ts";
 interface Facts {
   /** How long what comes to a run that a pass has may take, in milliseconds. */
   readonly heldMs: number;
-  /** The same for a run that rests: it is taken by whoever looks next. */
+  /** The same for a run that rests: it is taken by the process that looks next. */
   readonly sleepMs: number;
-  /** After so long a pass at the edge begins nothing more, and hands its run over once its steps have settled. */
+  /** After this time, in milliseconds, a pass at the edge begins nothing more, and hands its run over once its steps have settled. */
   readonly passMs: number;
   readonly world: World;
   readonly history: History;
@@ -18,12 +18,12 @@ interface Facts {
   pureMs(runKey: string): number;
   /** The gates that a graph has come to in a state, with their capabilities. */
   gatesAt(runKey: string, state: State): readonly [stepId: string, capability: string][];
-  /** True where a body of that run has ended under that epoch: what it left waiting is waited for no more. */
+  /** True if a body of that run has ended under that epoch: what it left waiting is waited for no more. */
   hasEnded(runKey: string, epoch: number): boolean;
-  /** True where a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
+  /** True if a step of a graph has failed: the run fails, and looks at no wait, once its siblings have settled. */
   isFailing(runKey: string): boolean;
   /**
-   * True where the failure of that step fails its run: of a graph, without `onFailure: "continue"`. Once its event is late it has
+   * True if the failure of that step fails its run: of a graph, without `onFailure: "continue"`. Once its event is late it has
    * failed, and that is recorded when its siblings have settled: "Fail-fast aborts the siblings and records what they return
    * before the run fails."
    */
@@ -134,7 +134,7 @@ export class Promptness {
     }
   }
 
-  /** Sleeps and timeouts end in time. `until` is by the clock of whoever waits, and all clocks agree. */
+  /** Sleeps and timeouts end in time. All clocks agree, so `until` is by any of them. */
   ended(commit: Accepted, kind: "sleep" | "signal", stepId: string, end: number): void {
     const { world, history, heldMs, sleepMs, failsRun } = this.#facts;
     if (this.#isResting || this.#isLeaving(commit.runKey)) return;
@@ -154,7 +154,7 @@ export class Promptness {
     this.#violate(commit, `has the wait at "${stepId}" ${world.now - until} ms late`);
   }
 
-  /** True where a run is held by an invocation that has few queries or no time left: what becomes due then is left due. */
+  /** True if a run is held by an invocation that has few queries or no time left: what becomes due then is left due. */
   #isSpent(commit: Accepted | undefined): boolean {
     const { world, history, passMs } = this.#facts;
     const { lease, epoch } = commit?.record ?? {};
@@ -181,7 +181,7 @@ function isDecided(wait: Record_["waits"][number]): boolean {
   return wait.kind === "approval" && wait.reason === "approval" && wait.decision !== undefined;
 }
 
-/** True where the run goes on by itself: what waits for a person waits as long as that takes. */
+/** True if the run goes on by itself: what waits for a person waits as long as that takes. */
 function isMoving(record: Record_ | undefined): boolean {
   return ["running", "waiting_for_signal"].includes(record?.run.status ?? "");
 }

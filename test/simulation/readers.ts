@@ -145,7 +145,7 @@ export class Readers {
     }
     const isSame = before !== undefined && isDeepStrictEqual(before.state, to.state);
     if (changes.length === 0 && !isSame) {
-      this.#world.violate("stored-is-readable", `checkpoints ${from} and ${id} of ${life.key} are told to be equal`);
+      this.#world.violate("stored-is-readable", `checkpoints ${from} and ${id} of ${life.key} are said to be equal`);
     }
     return `${changes.length} changes`;
   }
@@ -209,12 +209,12 @@ function isOver(status: string): boolean {
   return ["completed", "failed", "canceled"].includes(status);
 }
 
-/** True where the run was in lists at some time since that place in the order of all commits. */
+/** True if the run was in lists at some time since that place in the order of all commits. */
 function wasVisible({ commits }: Life, since: number): boolean {
   return commits.some(({ record }, index) => record !== undefined && (commits[index + 1]?.order ?? Infinity) > since);
 }
 
-/** True where the run was in lists all the time since. */
+/** True if the run was in lists all the time since. */
 function isSteady(life: Life, since: number): boolean {
   return life.commits.some(({ record, order }) => record !== undefined && order <= since) && !isGone(life);
 }

@@ -46,7 +46,7 @@ export async function search(
   return [...broken.values()].reduce((sum, of) => sum + of.length, 0);
 }
 
-/** Plays a seed, and where it breaks a promise says so with as little around it as can be. True where it does. */
+/** Plays a seed. If it breaks a promise, prints that with as little around it as possible, and returns true. */
 export async function explain(
   subject: Subject,
   seed: string,

@@ -6,7 +6,7 @@ import { Healing } from "./healing.ts";
 import { History } from "./history.ts";
 import { Machines } from "./machines.ts";
 import { Medium } from "./medium.ts";
-import { Neighbours } from "./neighbours.ts";
+import { Neighbors } from "./neighbors.ts";
 import { Outside } from "./outside.ts";
 import { newPlan, type OperationItem, type Plan } from "./plan.ts";
 import { type Counts, count } from "./program.ts";
@@ -54,7 +54,7 @@ export async function simulate(
   return simulation.play();
 }
 
-/** After so many turns a world counts as one that never comes to rest. */
+/** After this number of turns a world counts as one that never comes to rest. */
 const mostTurns = 60_000;
 
 class Simulation {
@@ -65,7 +65,7 @@ class Simulation {
   readonly #history: History;
   readonly #medium: Medium;
   readonly #outside: Outside;
-  readonly #neighbours: Neighbours;
+  readonly #neighbors: Neighbors;
   readonly #clients: Clients;
   readonly #machines: Machines;
   readonly #birth: number;
@@ -134,7 +134,7 @@ class Simulation {
       mostRuns: plan.mostRuns,
       retriesOf: (skillId, stepId) => this.#facts.retriesOf(skillId, stepId),
     });
-    this.#neighbours = new Neighbours(this.#world, this.#random.fork("neighbours"));
+    this.#neighbors = new Neighbors(this.#world, this.#random.fork("neighbors"));
     this.#clients = new Clients(this.#world, subject, this.#history, plan.programs, transfers, bystanders);
     this.#machines = new Machines({
       world: this.#world,
@@ -144,7 +144,7 @@ class Simulation {
       history: this.#history,
       medium: this.#medium,
       outside: this.#outside,
-      neighbours: this.#neighbours,
+      neighbors: this.#neighbors,
       fate: this.#fate,
     });
   }
@@ -160,7 +160,7 @@ class Simulation {
             if (machine === undefined) return;
             count(this.#counts, `fault ${item.kind}`);
             const [world, machines, medium] = [this.#world, this.#machines, this.#medium];
-            strike({ world, machines, medium, neighbours: this.#neighbours, history: this.#history }, item, machine);
+            strike({ world, machines, medium, neighbors: this.#neighbors, history: this.#history }, item, machine);
           }
         });
       }
@@ -203,7 +203,7 @@ class Simulation {
     this.#world.schedule(this.#fate, at, "beside", () => this.#world.context.run({ process: this.#fate }, work));
   }
 
-  /** A run is damaged, beside others, from one of which it may descend. */
+  /** Puts a damaged run beside others. It may descend from one of them. */
   #damage(damage: DamagePlan): Promise<void> {
     const own = [...this.#history.lives.values()].filter(({ tenant }) => tenant === damage.tenant);
     const source = random(`${this.#plan.seed}/${damage.at}`).pick([undefined, ...own])?.runId;

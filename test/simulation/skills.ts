@@ -208,7 +208,7 @@ class Body {
       case "allSettled":
         return (await Promise.allSettled(piece.of.map((part) => this.#do(part)))).map(({ status }) => status);
       case "float": {
-        // A step that is awaited late, or never: its failure belongs to whoever asks for it, and to no one else.
+        // A step that is awaited late, or never: its failure belongs to the branch that asks for it, and to no other.
         const { of, meanwhile, isAwaited } = piece;
         if (of.kind === "do") {
           const floating = this.#call(of);

@@ -1,7 +1,7 @@
 import type { History } from "./history.ts";
 import type { Machine, Machines } from "./machines.ts";
 import type { Medium } from "./medium.ts";
-import type { Neighbours } from "./neighbours.ts";
+import type { Neighbors } from "./neighbors.ts";
 import type { FaultItem } from "./plan.ts";
 import type { World } from "./world.ts";
 
@@ -10,12 +10,12 @@ export interface Struck {
   readonly world: World;
   readonly machines: Machines;
   readonly medium: Medium;
-  readonly neighbours: Neighbours;
+  readonly neighbors: Neighbors;
   readonly history: History;
 }
 
 /** Lets a fault happen to a machine, or to what it works with. */
-export function strike({ world, machines, medium, neighbours, history }: Struck, fault: FaultItem, at: Machine): void {
+export function strike({ world, machines, medium, neighbors, history }: Struck, fault: FaultItem, at: Machine): void {
   const { kind, forMs, rate } = fault;
   const { process } = at;
   world.log(`fault ${fault.id}: ${kind} at ${process?.name ?? "the edge"} for ${forMs} ms, rate ${rate}`);
@@ -56,10 +56,10 @@ export function strike({ world, machines, medium, neighbours, history }: Struck,
     case "notifications late":
     case "notifications twice": {
       const mode = kind === "notifications lost" ? "lost" : kind === "notifications late" ? "late" : "twice";
-      if (process !== undefined) neighbours.deafness.push({ process, until, mode });
+      if (process !== undefined) neighbors.deafness.push({ process, until, mode });
       return;
     }
     case "presence lost":
-      if (process !== undefined) neighbours.lost.add(history.executors.get(process) ?? "");
+      if (process !== undefined) neighbors.lost.add(history.executors.get(process) ?? "");
   }
 }

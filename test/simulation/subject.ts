@@ -13,7 +13,7 @@ export interface Subject {
   readonly readEntry: (typeof bodies)["readEntry"];
   readonly readRunBody: (typeof bodies)["readRunBody"];
   readonly readSnapshot: (typeof bodies)["readSnapshot"];
-  /** The run behind the steps of a body, which is not told its tenant. */
+  /** The run behind the steps of a body, which does not know its tenant. */
   readonly codeRuns: (typeof steps)["codeRuns"];
 }
 

@@ -19,7 +19,7 @@ export interface ExportFile {
 /** An import that was asked for. */
 interface Asked {
   readonly file: ExportFile;
-  /** What was done to the file; absent where it is whole. */
+  /** What was done to the file; absent if it is whole. */
   readonly damage: string | undefined;
 }
 
@@ -96,7 +96,7 @@ export class Transfers {
     await subject.core.importRun(runs, draw.chance(0.5) ? lines : slowly(world, process, lines, draw));
   }
 
-  /** True where the answer of an import of a damaged file, that it is done, is a violation: nothing was there before. */
+  /** True if the answer of an import of a damaged file, that it is done, is a violation: nothing was there before. */
   isDamaged(operation: number): boolean {
     return this.#asked.get(operation)?.damage !== undefined;
   }
@@ -180,7 +180,7 @@ async function* slowly(world: World, process: Process, lines: readonly string[],
   }
 }
 
-/** A file of which nothing may be taken, and what is wrong with it. Absent where the file has no place for that. */
+/** A file of which nothing may be taken, and what is wrong with it. Absent if the file has no place for that. */
 export function damage(
   lines: readonly string[],
   draw: Random,

@@ -14,13 +14,13 @@ export class Process {
   frozenUntil = 0;
   /** Until then none of its timers fires, as in a tab that is throttled. What it asked others for is answered all the same. */
   timersStillUntil = 0;
-  /** After so many more of its turns it dies. */
+  /** It dies after this number of its turns. */
   turnsToLive = Number.POSITIVE_INFINITY;
   /** True once its runtime was asked to stop and said that it has. */
   isStopped = false;
-  /** True where it has the second version of the skills. */
+  /** True if it has the second version of the skills. */
   hasSecond = false;
-  /** True once it was told that it has few queries left: from then on it begins nothing. */
+  /** True once it knows that it has few queries left: from then on it begins nothing. */
   isSpent = false;
 
   constructor(name: string, skewMs = 0) {
@@ -276,7 +276,7 @@ export class World {
         readonly port2: Port;
 
         constructor() {
-          // A channel belongs to whoever makes it; outside of every process that is the test itself, which makes none.
+          // A channel belongs to the process that makes it. The test itself makes none.
           const owner = world.context.getStore()?.process ?? new Process("test");
           const port = (other: () => Port): Port => ({
             onmessage: null,

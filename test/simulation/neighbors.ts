@@ -9,7 +9,7 @@ interface Deafness {
 }
 
 /** How processes hear of each other: notifications, which are hints and may be lost, and who is alive. */
-export class Neighbours {
+export class Neighbors {
   readonly deafness: Deafness[] = [];
   /** Executors that are taken for dead though they are not. */
   readonly lost = new Set<string>();
