@@ -70,7 +70,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/journal/commit.ts",
     find: 'if (await isOwnEntry(host, commit.run, nonce)) return { kind: "committed", later: heldRow(row) };',
     replace: "",
-    seed: "planted-62",
+    seed: "planted-126",
   },
   {
     name: "the end of a sleep is computed anew",
@@ -112,7 +112,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/kernel.ts",
     find: "if (plan !== undefined) await enter(pass, started, plan.effect);",
     replace: "",
-    seed: "planted-57",
+    seed: "planted-3",
   },
   {
     name: "attempts are counted from one again",
@@ -126,7 +126,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/ledger.ts",
     find: "if (policy.isIdempotent === false && decided === undefined)",
     replace: "if (policy.isIdempotent === undefined)",
-    seed: "planted-57",
+    seed: "planted-62",
   },
   {
     name: "a recorded result is not used",
@@ -220,7 +220,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/record/run.ts",
     find: 'wait.kind === "approval" && wait.decision !== undefined',
     replace: "false",
-    seed: "planted-110",
+    seed: "planted-5",
   },
   {
     name: "an import does not know its run again once that goes on",
@@ -234,7 +234,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/runs/export.ts",
     find: "?.revision === revision) return;",
     replace: "?.revision !== undefined) return;",
-    seed: "planted-57",
+    seed: "planted-298",
   },
   {
     name: "a run returns to an earlier version of its skill",
@@ -339,7 +339,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/skills/renaming.ts",
     find: "  if (known === undefined) return name;\n  const inverse",
     replace: "  if (known !== null) return name;\n  const inverse",
-    seed: "deployed:planted-43",
+    seed: "deployed:planted-3",
   },
   {
     name: "a descendant does not know the former version of its source",
@@ -404,7 +404,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/record/precondition.ts",
     find: "if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;",
     replace: "if (expectedRevision === undefined || revisionsOf(expectedRevision).length > 0) return;",
-    seed: "planted-83",
+    seed: "revised-3",
   },
   {
     name: "one run more than its quota is let in",
