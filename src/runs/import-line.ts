@@ -106,12 +106,10 @@ export class ImportLines {
     }
     const snapshot = textOf(fields, "snapshot", place, this.#host.maxStateBytes);
     return readLine(`${place}.snapshot`, () => {
-      const { size = { bytes: 0, values: 0 }, ...checked } = this.#chain.add(
-        { revision, body: snapshot },
-        keyframe === revision,
-      );
-      checkState(this.#host, record.run, { size, depth: checked.depth });
-      if (checked.skillId !== undefined && checked.skillId !== record.run.skillId) {
+      const row = { revision, body: snapshot };
+      const { skillId, size = { bytes: 0, values: 0 }, depth } = this.#chain.add(row, keyframe === revision);
+      checkState(this.#host, record.run, { size, depth });
+      if (skillId !== record.run.skillId) {
         throw invalidRequest(
           `${place}.snapshot`,
           `expected a state of skill "${record.run.skillId}", the skill of the run`,

@@ -66,15 +66,14 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
   const held = await getRun(scope, own);
   // Metadata comes from callers too, and may form a circle.
   const seen = new Set<string>([own]);
-  const mayRead = () => seen.size <= maxNodes && !host.isSpent?.();
   let isMore = false;
+  const mayRead = () => {
+    isMore ||= seen.size > maxNodes || host.isSpent?.() === true;
+    return !isMore;
+  };
 
   const ancestors: LineageNode[] = [];
-  for (let id = sourceRunId(held.record.run); id !== undefined && !seen.has(id); ) {
-    if (!mayRead()) {
-      isMore = true;
-      break;
-    }
+  for (let id = sourceRunId(held.record.run); id !== undefined && !seen.has(id) && mayRead(); ) {
     seen.add(id);
     const row: RunRow | undefined = isId(id) ? await host.store.getRun(tenant, id) : undefined;
     const record = row && readableRecord(row);
@@ -84,12 +83,8 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
 
   const descendants: RelatedRun[] = [];
   const parents: RunId[] = [own];
-  search: for (const parent of parents) {
-    for (let after: RunPosition | undefined; ; ) {
-      if (!mayRead()) {
-        isMore = true;
-        break search;
-      }
+  for (const parent of parents) {
+    for (let after: RunPosition | undefined; mayRead(); ) {
       const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
       const rows = await host.store.listRuns(tenant, query);
       for (const row of rows) {
@@ -98,7 +93,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
         if (record === undefined || seen.has(row.runId)) continue;
         if (seen.size > maxNodes) {
           isMore = true;
-          break search;
+          break;
         }
         seen.add(row.runId);
         const node = related({ record });
