@@ -94,10 +94,10 @@ async function readable(scope: Scope, runId: RunId): Promise<AsyncIterable<Entri
 }
 
 async function* entryPages(scope: Scope, runId: RunId): AsyncGenerator<Entries, void, undefined> {
-  for (let after = 0, isLast = false; !isLast; ) {
+  for (let after = 0; ; ) {
     const { rows, isMore } = await entryPage(scope, runId, { after, limit: Number.POSITIVE_INFINITY });
     yield rows;
-    isLast = !isMore;
+    if (!isMore) return;
     after = rows.at(-1)?.revision ?? after;
   }
 }

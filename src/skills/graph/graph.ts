@@ -222,7 +222,8 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
   const first = before === undefined ? [] : [before];
   const { dependsOn = first, onFailure = "fail", when: on } = given<Common>(step, commonKinds, place, place, code);
   const does = parseAction(step, place);
-  const outputs = parseOutputs(step.output, place);
+  const { output = {} } = step;
+  const outputs = parseOutputs(output, place);
   const when = typeof on === "string" ? parseReference(on, `${place}.when`) : on;
   const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
   const references = sources.filter((source) => source.kind === "reference");
@@ -264,7 +265,7 @@ const waitKinds: Kinds<SignalStep["waitFor"]> = { signal: needed(anId), timeout:
 type AnyStep = Partial<CapabilityStep & SignalStep & SleepStep>;
 
 function parseAction(step: AnyStep, place: string): StepAction {
-  const { uses, input, waitFor, sleep } = step;
+  const { uses, input = {}, waitFor, sleep } = step;
   const actions = [uses, waitFor, sleep].filter((action) => action !== undefined);
   if (actions.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
   if (uses !== undefined) {
@@ -292,8 +293,7 @@ function parseAction(step: AnyStep, place: string): StepAction {
   return { kind: "sleep", forMs: durationMs(sleep as Duration, `${place}.sleep`, code) };
 }
 
-function parseInput(input: CapabilityStep["input"], path: string): InputMapping {
-  if (input === undefined) return { kind: "properties", of: [] };
+function parseInput(input: NonNullable<CapabilityStep["input"]>, path: string): InputMapping {
   if (typeof input !== "string" && !isPlainObject(input)) {
     throw invalidDefinition(path, "expected a reference, literal(value), or an object of references and literals");
   }
@@ -330,8 +330,7 @@ function parseReference(text: string, path: string): Reference {
   return { kind: "reference", root, path: keys, text };
 }
 
-function parseOutputs(output: StepBase["output"], place: string): readonly Output[] {
-  if (output === undefined) return [];
+function parseOutputs(output: NonNullable<StepBase["output"]>, place: string): readonly Output[] {
   if (typeof output !== "string" && !isPlainObject(output)) {
     throw invalidDefinition(`${place}.output`, "expected a target, or an object with a target for each property");
   }
