@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { bundle } from "../../scripts/size.ts";
 import type { RunStatus } from "../../src/index.ts";
-import { createWireClient, type StreamWatchOptions, type WatchState } from "../../worker/client/index.ts";
+import { createClient, createWireClient, type StreamWatchOptions, type WatchState } from "../../worker/client/index.ts";
 import { messagesOf } from "../../worker/client/messages.ts";
 import type { EventAnswer, RunAnswer } from "../../worker/http/contract/records.ts";
 
@@ -41,6 +41,35 @@ describe("the client's types", () => {
     expectTypeOf(client.lineage).returns.resolves.toHaveProperty("ancestors");
     expectTypeOf(client.watch).returns.toEqualTypeOf<AsyncGenerator<EventAnswer, RunStatus | undefined, undefined>>();
   });
+});
+
+test.each<[string, () => Response]>([
+  ["is the page of something between", () => new Response("<html>log in</html>")],
+  ["is empty", () => new Response(null, { status: 204 })],
+  ["is no object", () => Response.json(null)],
+  [
+    "breaks off",
+    () => {
+      const sent = [new TextEncoder().encode('{"run_id":')];
+      const pull = (stream: ReadableStreamDefaultController) => {
+        const part = sent.shift();
+        if (part === undefined) stream.error(new Error("reset"));
+        else stream.enqueue(part);
+      };
+      return new Response(new ReadableStream({ pull }));
+    },
+  ],
+])("an answer that %s is an upstream_failure", async (_, answer) => {
+  const client = createClient("http://orca.test", { fetch: answer });
+  for (const call of [
+    () => client.get("r"),
+    () => client.start({ skillId: "s" }),
+    () => client.list(),
+    () => client.wire.getIfChanged("r", '"1"'),
+    () => client.wire.import("{}"),
+  ]) {
+    await expect(call()).rejects.toMatchObject({ name: "DurableError", code: "upstream_failure" });
+  }
 });
 
 test("headers that are no plain object are refused: they would not be sent", () => {

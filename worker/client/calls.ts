@@ -41,11 +41,28 @@ const run = `${runs}/:run_id` as const;
 const checkpoints = `${run}/checkpoints` as const;
 const checkpoint = `${checkpoints}/:checkpoint_id` as const;
 
+/** The body of an answer. It may break off, or come from something between, such as the login page of a network. */
+async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<object> {
+  let cause: unknown;
+  try {
+    const body: unknown = await response.json();
+    if (typeof body === "object" && body !== null) return body;
+  } catch (error) {
+    signal?.throwIfAborted();
+    cause = error;
+  }
+  const { url, status } = response;
+  throw new DurableError("upstream_failure", `the answer of ${url} broke off, or is not that of the service`, {
+    cause,
+    details: { status },
+  });
+}
+
 /** The calls to the service at `baseUrl`, made by `send`. */
 export function calls(baseUrl: string, send: Send) {
   const etags = new WeakMap<object, string>();
-  const tagged = async (response: Response): Promise<object> => {
-    const body = (await response.json()) as object;
+  const tagged = async (response: Response, { signal }: CallOptions): Promise<object> => {
+    const body = await bodyOf(response, signal);
     const etag = response.headers.get("etag");
     if (etag === null) return body;
     etags.set(body, etag);
@@ -83,7 +100,7 @@ export function calls(baseUrl: string, send: Send) {
   // The service checks its answers against these types.
   const json = async <P extends Path, M extends Method<P>>(
     ...request: Parameters<typeof answer<P, M>>
-  ): Promise<Answer<P, M>> => (await tagged(await answer(...request))) as Answer<P, M>;
+  ): Promise<Answer<P, M>> => (await tagged(await answer(...request), request[3])) as Answer<P, M>;
   const at = (runId: string) => ({ param: { run_id: runId } });
   const atCheckpoint = (runId: string, checkpointId: string) => ({
     param: { run_id: runId, checkpoint_id: checkpointId },
@@ -111,7 +128,7 @@ export function calls(baseUrl: string, send: Send) {
       const init = said(call);
       read("etag", () => init.headers.set("if-none-match", etag));
       const response = await send(urlOf(run, { run_id: runId }), init);
-      return response.status === 304 ? undefined : ((await tagged(response)) as Answer<typeof run, "$get">);
+      return response.status === 304 ? undefined : ((await tagged(response, call)) as Answer<typeof run, "$get">);
     },
     cancel: async (runId: string, call: CallOptions = {}) => json("$post", `${run}/cancel`, at(runId), call),
     resume: async (runId: string, body: Sent<`${typeof run}/resume`, "$post"> = {}, call: CallOptions = {}) =>
@@ -201,7 +218,7 @@ export function calls(baseUrl: string, send: Send) {
         // Every platform requires it to send a stream.
         duplex: "half",
       };
-      return (await tagged(await send(urlOf("/v1/import"), init))) as RunAnswer;
+      return (await tagged(await send(urlOf("/v1/import"), init), call)) as RunAnswer;
     },
   };
 }
