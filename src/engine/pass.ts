@@ -435,13 +435,18 @@ export class Flights {
     return this.#nearestEnd() - this.#pass.host.clock.now() <= this.#pass.host.holdMs;
   }
 
+  /** True once a step has thrown what is not its own failure, and once the run is lost. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined || this.#pass.signal.aborted;
+  }
+
   /**
    * Once something is broken, nothing more is begun: it waits for what is in flight, such as a commit, and throws.
+   * `isBroken` is looked at without a turn before what follows, in which the last step in flight could break.
    *
    * @throws an error of a step that was not the step's own failure, and LostHold once the run is lost.
    */
   async check(): Promise<void> {
-    if (this.#broken === undefined && !this.#pass.signal.aborted) return;
     while (this.inFlight > 0) await this.moved(false);
     this.#pass.signal.throwIfAborted();
     throw this.#broken?.error;

@@ -140,7 +140,7 @@ class CodeRun implements BodyRun {
     // What the body does before the first wait for it needs no turn.
     await this.#quickTurns();
     for (;;) {
-      await flights.check();
+      if (flights.isBroken) await flights.check();
       const { isSpent } = this.pass;
       if (this.#fault !== undefined) {
         if (this.#fault.code === "nondeterminism" && this.#mayBeAstray) return false;

@@ -33,7 +33,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
     }
   };
   for (;;) {
-    await flights.check();
+    if (flights.isBroken) await flights.check();
     const isStopping = () => failures.length > 0 || pass.isSpent;
     if (!isStopping()) flights.retake();
     while (frontier.ready.length > 0 && !isStopping()) {
