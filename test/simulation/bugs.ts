@@ -443,6 +443,13 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-6",
   },
   {
+    name: "the body of another run in a row is no damage",
+    file: "src/journal/commit.ts",
+    find: "if (record?.run.runId !== row.runId)",
+    replace: "if (record === undefined)",
+    seed: "planted-25",
+  },
+  {
     name: "a damaged run takes its list with it",
     file: "src/runs/runs.ts",
     find: "if (!isUnreadableData(error)) throw error;",

@@ -183,7 +183,8 @@ function damagedCommit(commit: Commit, damage: Damage): Commit {
     case "cut":
       return { ...commit, run: { ...run, body: half(run.body) } };
     case "foreign":
-      return { ...commit, run: { ...run, body: '["not a run"]' } };
+      // That of another run.
+      return { ...commit, run: { ...run, body: run.body.replaceAll(run.runId, "another") } };
     case "newer":
       return { ...commit, run: { ...run, body: JSON.stringify({ format: 1_000_000 }) } };
     case "state":

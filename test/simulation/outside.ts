@@ -103,7 +103,9 @@ export class Outside {
     // A body may be called again in one pass, and then take another way.
     for (const gate of this.gates) if (gate.runKey === runKey) this.gates.delete(gate);
     const line = first?.line ?? 0;
-    const before = this.#seen.get(`${runKey}/${line}`)?.length ?? 0;
+    // A pass that begins late under an old epoch knows nothing of those after it.
+    const earlier = this.#passes.filter((pass) => pass.runKey === runKey && pass.line === line && pass.epoch <= epoch);
+    const before = Math.max(0, ...earlier.map(({ seen }) => seen));
     const pass: PassSeen = { process, runKey, epoch, line, seen: 0, before, hasEnded: false };
     this.#passes.push(pass);
     return pass;
