@@ -72,6 +72,38 @@ test.each<[string, () => Response]>([
   }
 });
 
+test.each<[string, unknown]>([
+  ["an object without members", {}],
+  ["a list", []],
+  ["null", null],
+  [
+    "an object of lists of nothing",
+    { run_id: "r", runs: [null], history: [null], events: [null], checkpoints: [null] },
+  ],
+])("an answer of another shape is an upstream_failure: %s", async (_, answer) => {
+  const client = createClient("http://orca.test", { fetch: () => Response.json(answer) });
+  for (const call of [
+    () => client.get("r"),
+    () => client.start({ skillId: "s" }),
+    () => client.list(),
+    () => client.resume("r"),
+    () => client.replay("r"),
+    () => client.fork("r"),
+    () => client.approve("r"),
+    () => client.deny("r"),
+    () => client.signal("r", { name: "s" }),
+    () => client.cancel("r"),
+    () => client.loadCheckpoint("r", "c"),
+    () => client.listCheckpoints("r"),
+    () => client.history("r"),
+    () => client.events("r"),
+    () => client.skills(),
+    () => client.settled("r"),
+  ]) {
+    await expect(call(), String(call)).rejects.toMatchObject({ name: "DurableError", code: "upstream_failure" });
+  }
+});
+
 test("headers that are no plain object are refused: they would not be sent", () => {
   for (const headers of [new Headers({ cookie: "a=b" }), new Map([["cookie", "a=b"]])]) {
     expect(() => createWireClient("http://orca.test", { headers: headers as never })).toThrow(

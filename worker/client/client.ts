@@ -96,7 +96,7 @@ export class Client implements RunsApi {
       start,
     };
     const answer = await this.wire.create(body, conditions);
-    return { run: read(answer, runOf), isRepeat: isRepeat(answer) };
+    return read(answer, (created) => ({ run: runOf(created), isRepeat: isRepeat(created) }));
   }
 
   async get(runId: string): Promise<CurrentRun> {
@@ -107,11 +107,13 @@ export class Client implements RunsApi {
     const { after, offset, limit, order, ...filter } = members(query, "query");
     // A page by cursor costs the same wherever it begins; one by offset tells the total besides.
     const place = offset === undefined ? { cursor: after ?? "" } : present({ offset, cursor: after });
-    const { runs, pagination } = await this.wire.list({ ...filterOf(filter), ...place, ...present({ limit, order }) });
-    const items = read(runs, (all) => all.map(runOf));
-    const last = pagination.has_more ? items.at(-1) : undefined;
-    if (last === undefined) return { items };
-    return { items, next: cursorOf({ runId: last.runId, createdAt: Date.parse(last.createdAt) }) };
+    const answer = await this.wire.list({ ...filterOf(filter), ...place, ...present({ limit, order }) });
+    return read(answer, ({ runs, pagination }) => {
+      const items = runs.map(runOf);
+      const last = pagination.has_more ? items.at(-1) : undefined;
+      if (last === undefined) return { items };
+      return { items, next: cursorOf({ runId: last.runId, createdAt: Date.parse(last.createdAt) }) };
+    });
   }
 
   async count(filter: RunFilter = {}): Promise<number> {
@@ -132,7 +134,7 @@ export class Client implements RunsApi {
     const [{ checkpointId, newRunId }, conditions] = said(descent);
     const body = { checkpoint_id: checkpointId, run_id: newRunId };
     const answer = await this.wire.replay(runId, body, conditions);
-    return descended(answer, answer.replay);
+    return descended(answer, ({ replay }) => replay);
   }
 
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
@@ -141,7 +143,7 @@ export class Client implements RunsApi {
     const edited = edit && { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
     const body = { checkpoint_id: checkpointId, run_id: newRunId, edit: edited };
     const answer = await this.wire.fork(runId, body, conditions);
-    return descended(answer, answer.fork);
+    return descended(answer, ({ fork }) => fork);
   }
 
   async approve(runId: string, decision: DecisionRequest = {}): Promise<ResumeOutcome> {
@@ -197,9 +199,10 @@ export class Client implements RunsApi {
   async listCheckpoints(runId: string, query: CheckpointQuery = {}): Promise<CheckpointPage> {
     let [head, total]: [string | null, number] = [null, 0];
     const page = await paged(query, mostCheckpoints, async (part) => {
-      const { checkpoints, next_after, ...whole } = await this.wire.checkpoints(runId, part);
-      [head, total] = [whole.checkpoint_head, whole.total];
-      return { items: read(checkpoints, (all) => all.map(checkpointRecordOf)), next: next_after };
+      return read(await this.wire.checkpoints(runId, part), ({ checkpoints, next_after, ...whole }) => {
+        [head, total] = [whole.checkpoint_head, whole.total];
+        return { items: checkpoints.map(checkpointRecordOf), next: next_after };
+      });
     });
     return { ...page, total, ...(head === null ? {} : { head }) };
   }
@@ -207,15 +210,19 @@ export class Client implements RunsApi {
   async history(runId: string, query: HistoryQuery = {}): Promise<Page<HistoryEntry, number>> {
     return paged(query, mostEntries, async ({ after, limit }) => {
       const place = after === undefined ? {} : { after: look("after", () => String(after)) };
-      const { history, pagination } = await this.wire.history(runId, { ...place, limit });
-      return { items: read(history, (all) => all.map(historyEntryOf)), next: pagination.next_after };
+      return read(await this.wire.history(runId, { ...place, limit }), ({ history, pagination }) => ({
+        items: history.map(historyEntryOf),
+        next: pagination.next_after,
+      }));
     });
   }
 
   async events(runId: string, query: EventQuery = {}): Promise<Page<RunEvent>> {
     return paged(query, mostEntries, async (part) => {
-      const { events, pagination } = await this.wire.events(runId, part);
-      return { items: read(events, (all) => all.map(eventOf)), next: pagination.next_after };
+      return read(await this.wire.events(runId, part), ({ events, pagination }) => ({
+        items: events.map(eventOf),
+        next: pagination.next_after,
+      }));
     });
   }
 
@@ -236,7 +243,7 @@ export class Client implements RunsApi {
   }
 
   async skills(): Promise<readonly ListedSkill[]> {
-    return (await this.wire.skills()).skills.map(skillOf);
+    return read(await this.wire.skills(), ({ skills }) => skills.map(skillOf));
   }
 
   result<Result>(skill: Skill<never, Result>, runId: string, options?: WaitOptions): Promise<Returned<Result>>;
@@ -308,7 +315,7 @@ function isRepeat({ idempotent_replay }: { readonly idempotent_replay?: true | u
 }
 
 function changed(answer: RunAnswered): ChangedRun {
-  return { ...read(answer, runOf), ...(isRepeat(answer) ? { isRepeat: true } : {}) };
+  return read(answer, (run) => ({ ...runOf(run), ...(isRepeat(run) ? { isRepeat: true } : {}) }));
 }
 
 interface Resumed {
@@ -317,22 +324,24 @@ interface Resumed {
 }
 
 function resumed(answer: Resumed & { readonly resume: { readonly checkpoint_id: string } }): ResumeOutcome {
-  const { run, resume } = answer;
-  return read(resume, ({ checkpoint_id }) => ({
+  return read(answer, ({ run, resume }) => ({
     run: runOf(run),
-    checkpointId: parseCheckpointId(checkpoint_id),
+    checkpointId: parseCheckpointId(resume.checkpoint_id),
     isRepeat: isRepeat(answer),
   }));
 }
 
-function descended(
-  answer: Resumed,
-  from: { readonly checkpoint_id: string; readonly source_run_id: string },
+function descended<Answer extends Resumed>(
+  answer: Answer,
+  from: (answer: Answer) => { readonly checkpoint_id: string; readonly source_run_id: string },
 ): DescentOutcome {
-  return read(from, ({ checkpoint_id, source_run_id }) => ({
-    run: runOf(answer.run),
-    checkpointId: parseCheckpointId(checkpoint_id),
-    sourceRunId: parseRunId(source_run_id),
-    isRepeat: isRepeat(answer),
-  }));
+  return read(answer, () => {
+    const { checkpoint_id, source_run_id } = from(answer);
+    return {
+      run: runOf(answer.run),
+      checkpointId: parseCheckpointId(checkpoint_id),
+      sourceRunId: parseRunId(source_run_id),
+      isRepeat: isRepeat(answer),
+    };
+  });
 }

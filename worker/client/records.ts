@@ -1,6 +1,6 @@
 import { decodeState, readState } from "../../src/codec/state.ts";
 import { decodeFields, decodeValue } from "../../src/codec/values.ts";
-import { DurableError, isDurableError } from "../../src/errors.ts";
+import { DurableError } from "../../src/errors.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
 import type { Json, JsonObject } from "../../src/json.ts";
 import { present } from "../../src/json.ts";
@@ -40,14 +40,15 @@ function asNamed<T>(fields: object): Named<T> {
 /**
  * What an answer says.
  *
- * @throws `upstream_failure` if a value in it cannot be read: it is the answer that is wrong, and not the call.
+ * @throws `upstream_failure` if the answer has another shape, or a value in it cannot be read: it is the answer that is wrong, and
+ * not the call.
  */
 export function read<Answer, T>(answer: Answer, decode: (answer: Answer) => T): T {
   try {
     return decode(answer);
   } catch (cause) {
-    if (!isDurableError(cause)) throw cause;
-    throw new DurableError("upstream_failure", `the answer cannot be read: ${cause.message}`, { cause });
+    const why = cause instanceof Error ? `: ${cause.message}` : "";
+    throw new DurableError("upstream_failure", `the answer cannot be read${why}`, { cause });
   }
 }
 
