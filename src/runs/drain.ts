@@ -135,7 +135,7 @@ async function takeAll(place: Place, sweep: Sweep): Promise<Swept> {
     do {
       before = report.taken;
       const now = host.clock.now();
-      const rows = dueRows(host.store, query(host, sweep, now), (page) => {
+      const rows = dueRows(host, query(host, sweep, now), (page) => {
         for (const row of page) if ((row.dueAt ?? 0) <= now && !seen.has(rowKey(row))) left.add(rowKey(row));
       });
       const lanes = await Promise.allSettled(Array.from({ length: Math.min(concurrency, limit) }, () => lane(rows)));

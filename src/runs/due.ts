@@ -1,5 +1,7 @@
+import { randomFraction } from "../ids.ts";
+import type { JournalHost } from "../journal/host.ts";
 import { present } from "../json.ts";
-import type { DuePosition, DueQuery, RunRow, Store } from "../store.ts";
+import type { DuePosition, DueQuery, RunRow } from "../store.ts";
 
 /** The number of rows that are read at once: few enough to hold, also if each has the maximum size. */
 const pageSize = 32;
@@ -9,16 +11,16 @@ const pageSize = 32;
  * may come twice, and one that was taken meanwhile still comes. `onPage` is called with each page.
  */
 export async function* dueRows(
-  store: Store,
+  host: JournalHost,
   query: Pick<DueQuery, "now" | "tenant">,
   onPage: (rows: readonly RunRow[]) => void,
 ): AsyncGenerator<RunRow, undefined, undefined> {
   let after: DuePosition | undefined;
   for (;;) {
     const page = { ...query, limit: pageSize, ...present({ after }) };
-    const rows = await store.dueRuns(page);
+    const rows = await host.store.dueRuns(page);
     onPage(rows);
-    yield* query.tenant === undefined ? inTurn(store, page, rows, onPage) : rows;
+    yield* query.tenant === undefined ? inTurn(host, page, rows, onPage) : rows;
     const last = rows.at(-1);
     if (rows.length < pageSize || last?.dueAt === undefined) return;
     after = { dueAt: last.dueAt, runId: last.runId, tenant: last.tenant };
@@ -27,10 +29,11 @@ export async function* dueRows(
 
 /**
  * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those on it, so the
- * other tenants are read before these have another turn.
+ * other tenants are read before these have another turn. The first tenant of a page is drawn: a drain may have time or queries for
+ * one run only, and a backlog would always have the run that is due longest.
  */
 async function* inTurn(
-  store: Store,
+  { store, random }: JournalHost,
   query: DueQuery,
   first: readonly RunRow[],
   onPage: (rows: readonly RunRow[]) => void,
@@ -39,7 +42,9 @@ async function* inTurn(
   for (let page = first; ; ) {
     const found = Map.groupBy(page, ({ tenant }) => tenant);
     for (const [tenant, rows] of found) backlogs.set(tenant, rows);
-    for (const rows of found.values()) yield* rows.splice(0, 1);
+    const tenants = [...found.values()];
+    tenants.push(...tenants.splice(0, randomFraction(random) * tenants.length));
+    for (const rows of tenants) yield* rows.splice(0, 1);
     if (page.length < pageSize) break;
     page = await store.dueRuns({ ...query, exceptTenants: [...backlogs.keys()] });
     onPage(page);

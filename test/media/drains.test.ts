@@ -67,6 +67,21 @@ describe(`a drain on ${medium}`, () => {
     expect(await actor(plain).runtime.drain({ limit: 200 })).toEqual({ taken: 109, passedOver: 0 });
   });
 
+  played(
+    "that can take one run at a time comes to each tenant, however long another's runs have been due",
+    async (stage) => {
+      const { actor, clock, store } = stage;
+      await makeDue(stage, 30, "first");
+      clock.advance(1);
+      await makeDue(stage, 1, "second", "late");
+      const { runtime } = actor(plain);
+      const isDone = async () => (await store.getRun("second", "late 0"))?.status === "completed";
+      // A fair coin falls on the same side 30 times in a row once in a billion tests.
+      for (let drains = 0; drains < 30 && !(await isDone()); drains++) await runtime.drain({ limit: 1 });
+      expect(await isDone()).toBe(true);
+    },
+  );
+
   played("keeps one bound on what is executed side by side, also of several drains", async (stage) => {
     const { seen, call } = crowd(3);
     const options = { ...plain, capabilities: work(call) };

@@ -424,7 +424,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a drain takes runs by their due time, whichever tenant's",
     file: "src/runs/due.ts",
-    find: "yield* query.tenant === undefined ? inTurn(store, page, rows, onPage) : rows;",
+    find: "yield* query.tenant === undefined ? inTurn(host, page, rows, onPage) : rows;",
     replace: "yield* rows;",
     seed: "planted-1",
   },
