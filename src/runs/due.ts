@@ -21,16 +21,22 @@ export async function* dueRows(
     const rows = await host.store.dueRuns(page);
     onPage(rows);
     yield* query.tenant === undefined ? inTurn(host, page, rows, onPage) : rows;
-    const last = rows.at(-1);
-    if (rows.length < pageSize || last?.dueAt === undefined) return;
-    after = { dueAt: last.dueAt, runId: last.runId, tenant: last.tenant };
+    after = nextOf(rows);
+    if (after === undefined) return;
   }
 }
 
+/** Where the page after this one begins, if there is one. */
+function nextOf(rows: readonly RunRow[]): DuePosition | undefined {
+  const last = rows.at(-1);
+  if (rows.length < pageSize || last?.dueAt === undefined) return undefined;
+  return { dueAt: last.dueAt, runId: last.runId, tenant: last.tenant };
+}
+
 /**
- * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those on it, so the
- * other tenants are read before these have another turn. The first tenant of a page is drawn: a drain may have time or queries for
- * one run only, and a backlog would always have the run that is due longest.
+ * One row of each tenant, then one more of each, and so on. A full page may hide tenants behind those on it, and rows of
+ * those that have no other on it, so these are read before the rest have another turn. The first tenant of a page is
+ * drawn: a drain may have time or queries for one run only, and a backlog would always have the run that is due longest.
  */
 async function* inTurn(
   { store, random }: JournalHost,
@@ -45,8 +51,10 @@ async function* inTurn(
     const tenants = [...found.values()];
     tenants.push(...tenants.splice(0, randomFraction(random) * tenants.length));
     for (const rows of tenants) yield* rows.splice(0, 1);
-    if (page.length < pageSize) break;
-    page = await store.dueRuns({ ...query, exceptTenants: [...backlogs.keys()] });
+    const after = nextOf(page);
+    if (after === undefined) break;
+    for (const [tenant, rows] of backlogs) if (rows.length === 0) backlogs.delete(tenant);
+    page = await store.dueRuns({ ...query, after, exceptTenants: [...backlogs.keys()] });
     onPage(page);
   }
   while (backlogs.size > 0) {

@@ -82,6 +82,18 @@ describe(`a drain on ${medium}`, () => {
     },
   );
 
+  played("looks behind the only row of a tenant on a full page before a backlog has another turn", async (stage) => {
+    const { actor, clock, store } = stage;
+    await makeDue(stage, 31, "first");
+    clock.advance(1);
+    await makeDue(stage, 1);
+    await damage(store, "run 0", "{}");
+    clock.advance(1);
+    await makeDue(stage, 1, tenant, "late");
+    expect(await actor(plain).runtime.drain({ limit: 2 })).toMatchObject({ taken: 2 });
+    expect((await store.getRun(tenant, "late 0"))?.status).toBe("completed");
+  });
+
   played("keeps one bound on what is executed side by side, also of several drains", async (stage) => {
     const { seen, call } = crowd(3);
     const options = { ...plain, capabilities: work(call) };

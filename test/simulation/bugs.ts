@@ -431,7 +431,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a page full of one tenant's runs hides the other tenants",
     file: "src/runs/due.ts",
-    find: "if (page.length < pageSize) break;",
+    find: "if (after === undefined) break;",
     replace: "break;",
     seed: "planted-31",
   },
