@@ -42,6 +42,9 @@ async function open(engine: Engine, task: Task, options: Partial<LaunchOptions> 
   return browser;
 }
 
+/** Less than any test here has, so that a page that stands still says how far it came. */
+const mostMs = 100_000;
+
 /** Takes what the page tells until it is enough. */
 async function listen(browser: LaunchedBrowser, isEnough: (all: readonly Told[]) => boolean): Promise<readonly Told[]> {
   const all: Told[] = [];
@@ -49,7 +52,13 @@ async function listen(browser: LaunchedBrowser, isEnough: (all: readonly Told[])
   void browser.ended.then(() => {
     hasEnded = true;
   });
+  const since = performance.now();
   while (!isEnough(all)) {
+    if (performance.now() - since > mostMs) {
+      throw new Error(
+        `${browser.engine} has told nothing more for long: ${JSON.stringify(all)} ${browser.complaints()}`,
+      );
+    }
     const failure = all.find(({ kind }) => kind === "failed");
     if (failure !== undefined) throw new Error(JSON.stringify(failure));
     if (hasEnded) throw new Error(`${browser.engine} ended by itself: ${browser.complaints()}`);
