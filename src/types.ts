@@ -26,6 +26,7 @@ export type { Quota } from "./runs/quota.ts";
 export type { SchemaIssue, SchemaResult } from "./schema.ts";
 export type { EffectPolicy, Handler, ReplayPolicy, SideEffects } from "./skills/capability.ts";
 export type { CodeSkillDefinition } from "./skills/code/skill.ts";
+export type { StepKind, StepsOf } from "./skills/code/step-kind.ts";
 export type { DelayFunction, StepRetries, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
 export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source, StepBase } from "./skills/graph/graph.ts";
 export type {

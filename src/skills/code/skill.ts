@@ -1,11 +1,15 @@
 import { invalidDefinition } from "../../errors.ts";
 import { type Skill, type SkillBody, type SkillDefinition, skillWith } from "../skill.ts";
 import { runCode } from "./run.ts";
+import type { StepKind, StepsOf } from "./step-kind.ts";
 import type { WorkflowBody } from "./workflow.ts";
 
 /** A skill as an async function over durable steps. */
-export interface CodeSkillDefinition<Inputs, Result, Given = Inputs> extends SkillDefinition<Inputs, Given> {
-  readonly run: WorkflowBody<Inputs, Result>;
+export interface CodeSkillDefinition<Inputs, Result, Given = Inputs, Uses extends readonly StepKind[] = readonly []>
+  extends SkillDefinition<Inputs, Given> {
+  /** Kinds of steps that `run` calls beside those that each body has. */
+  readonly uses?: Uses;
+  readonly run: WorkflowBody<Inputs, Result, StepsOf<Uses>>;
 }
 
 /**
@@ -31,17 +35,20 @@ export interface CodeSkillDefinition<Inputs, Result, Given = Inputs> extends Ski
  *
  * @throws `invalid_definition` that names the place.
  */
-export function defineSkill<Inputs = unknown, Result = unknown, Given = Inputs>(
-  definition: CodeSkillDefinition<Inputs, Result, Given>,
-): Skill<Given, Result> {
+export function defineSkill<
+  Inputs = unknown,
+  Result = unknown,
+  Given = Inputs,
+  const Uses extends readonly StepKind[] = readonly [],
+>(definition: CodeSkillDefinition<Inputs, Result, Given, Uses>): Skill<Given, Result> {
   const skill = skillWith(definition, (path) => {
-    const { run } = definition;
+    const { run, uses = [] } = definition;
     if (typeof run !== "function") {
       throw invalidDefinition(path, "expected a run function", {
         hint: "use defineGraphSkill for a graph of steps",
       });
     }
-    return codeBody(asUntyped(run));
+    return codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run)));
   });
   return ofTypes(skill);
 }
@@ -52,7 +59,7 @@ export function codeBody(run: WorkflowBody): SkillBody {
 }
 
 // A run's inputs were checked by the skill's schema, or have the types that its author declares.
-function asUntyped<I, R>(run: WorkflowBody<I, R>): WorkflowBody {
+function asUntyped<I, R, S>(run: WorkflowBody<I, R, S>): WorkflowBody {
   return run as unknown as WorkflowBody;
 }
 

@@ -201,10 +201,11 @@ export interface RunContext {
 
 /**
  * The body of a code-first skill. It is called again in every pass and must call the same steps again: it awaits only
- * `step` promises and pure work, and takes time and randomness from steps.
+ * `step` promises and pure work, and takes time and randomness from steps. `Steps` are those of the kinds that the skill
+ * `uses`.
  */
-export type WorkflowBody<Inputs = never, Result = unknown> = (
-  step: WorkflowStep,
+export type WorkflowBody<Inputs = never, Result = unknown, Steps = unknown> = (
+  step: WorkflowStep & Steps,
   inputs: Inputs,
   context: RunContext,
 ) => Promise<Result>;

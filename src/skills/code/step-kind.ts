@@ -1,0 +1,45 @@
+import { DurableError } from "../../errors.ts";
+import type { WorkflowBody, WorkflowStep } from "./workflow.ts";
+import { type BodyRun, codeRuns } from "./workflow-step.ts";
+
+declare const types: unique symbol;
+
+/**
+ * Steps that a body has beside those of every body. A skill names the kinds that its body calls, so that an app carries
+ * the kinds of its own skills and no others.
+ */
+export interface StepKind<Steps = object> {
+  /** Its name in errors. */
+  readonly name: string;
+  /** @internal The body with these steps. */
+  readonly extend: (body: WorkflowBody) => WorkflowBody;
+  /** For types alone; no value has it. */
+  readonly [types]?: Steps;
+}
+
+/** The steps of all of those kinds. */
+export type StepsOf<Kinds extends readonly StepKind[]> = Kinds extends readonly [
+  StepKind<infer Steps>,
+  ...infer Rest extends readonly StepKind[],
+]
+  ? Steps & StepsOf<Rest>
+  : unknown;
+
+/** A kind of steps. `stepsOf` makes them for one pass over a body, beside the steps that are there. */
+export function stepKind<Steps extends object>(
+  name: string,
+  stepsOf: (run: BodyRun, step: WorkflowStep) => Steps,
+): StepKind<Steps> {
+  return Object.freeze({
+    name,
+    extend:
+      (body: WorkflowBody): WorkflowBody =>
+      async (step, inputs, context) => {
+        const run = codeRuns.get(step);
+        if (run === undefined) throw new DurableError("internal_error", `steps of ${name} run only in a runtime`);
+        const steps = { ...step, ...stepsOf(run, step) };
+        codeRuns.set(steps, run);
+        return body(steps, inputs, context);
+      },
+  });
+}
