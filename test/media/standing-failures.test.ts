@@ -10,7 +10,7 @@ import {
   type WorkflowStep,
 } from "../../src/index.ts";
 import { leaseMs, tenant } from "../support/scene.ts";
-import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { headOf, inRealTime, once, pause, playedOn, recordedSteps, untilRecorded } from "../support/standing.ts";
 import { rowsOf } from "../support/stored.ts";
 
 /** The process's events, in engines that have them. */
@@ -43,32 +43,48 @@ const played = playedOn(harness);
 
 describe(`the failure of a step on ${medium}`, () => {
   played("that is awaited late ends no process, and reaches the body", async ({ actor }) => {
-    const { start } = actor({
+    const b = Promise.withResolvers<void>();
+    const { begin, runs, settled } = actor({
       body: async (step) => {
         const failing = step.do("a", once, async () => {
           await pause(20);
           throw new Error("later");
         });
-        await step.do("b", () => pause(150));
+        await step.do("b", () => b.promise);
         return failing.catch((error: Error) => error.message);
       },
     });
-    expect(await withNoneUnhandled(start)).toMatchObject({ status: "completed", result: "later" });
+    const run = await withNoneUnhandled(async () => {
+      const runId = await begin();
+      await untilRecorded(runs, runId, "a");
+      await pause(20);
+      b.resolve();
+      return settled(runId);
+    });
+    expect(run).toMatchObject({ status: "completed", result: "later" });
   });
 
   played("that is not awaited ends no process, nor does what is refused", async ({ actor }) => {
-    const { start } = actor({
+    const e = Promise.withResolvers<void>();
+    const { begin, runs, settled } = actor({
       body: async (step) => {
         void step.do("a", once, async () => Promise.reject(new Error("not awaited")));
         void step.do("", async () => 1);
         void step.sleepUntil("b", Number.NaN);
         void step.waitForEvent("c", { type: undefined as never });
         void step.use("d", "not registered");
-        await step.do("e", () => pause(50));
+        await step.do("e", () => e.promise);
         return "done";
       },
     });
-    expect(await withNoneUnhandled(start)).toMatchObject({ status: "completed", result: "done" });
+    const run = await withNoneUnhandled(async () => {
+      const runId = await begin();
+      await untilRecorded(runs, runId, "a");
+      await pause(20);
+      e.resolve();
+      return settled(runId);
+    });
+    expect(run).toMatchObject({ status: "completed", result: "done" });
   });
 
   played("is handed to `onError` itself, with its run and its step; so is that of a body", async ({ actor }) => {
@@ -418,7 +434,7 @@ describe(`the error that a body receives on ${medium}`, () => {
     ["of an event that did not come", (step) => step.waitForEvent("a", { type: "x", timeout: 20 }), "step_timeout"],
     [
       "of an attempt that took too long",
-      (step) => step.do("a", { ...once, timeout: 20 }, () => pause(200)),
+      (step) => step.do("a", { ...once, timeout: 20 }, () => new Promise(() => {})),
       "step_timeout",
     ],
     [

@@ -2,7 +2,7 @@ import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { defineCapability, defineGraphSkill, type WorkflowBody } from "../../src/index.ts";
 import { type Actor, leaseMs, type Scene, until } from "../support/scene.ts";
-import { countEvents, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { countEvents, inRealTime, pause, playedOn, recordedSteps, untilRecorded } from "../support/standing.ts";
 
 // That gates are asked at once and decided at any time, and that silence calls nothing, on one medium.
 
@@ -39,7 +39,7 @@ describe(`a gate beside a step in flight on ${medium}`, () => {
       approvalRequest: { stepId: "gate", status: "pending" },
     });
     await runs.approve(runId, { approver: "ada" });
-    await until(async () => (await recordedSteps(runs, runId)).includes("gate"));
+    await untilRecorded(runs, runId, "gate");
     expect(await recordedSteps(runs, runId)).toEqual(["gate"]);
     finish();
     expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "ada"] });
@@ -90,7 +90,7 @@ describe(`a gate beside a step in flight on ${medium}`, () => {
   played("a late approval that names it never opens the gate that came after it", async (scene) => {
     const { runs, runId, finish, settled } = await besideGates(scene, ["a", "b"]);
     await runs.approve(runId, { stepId: "a" });
-    await until(async () => (await recordedSteps(runs, runId)).includes("a"));
+    await untilRecorded(runs, runId, "a");
     await expect(runs.approve(runId, { stepId: "a" })).rejects.toMatchObject({ code: "invalid_request" });
     expect(await runs.get(runId)).toMatchObject({ approvalRequest: { stepId: "b", status: "pending" } });
     finish();
@@ -179,46 +179,59 @@ describe(`a gate beside a step in flight on ${medium}`, () => {
     const runId = await begin({}, "graph");
     await until(async () => (await runs.get(runId)).approvalRequest?.stepId === "pay");
     await runs.approve(runId);
-    await until(async () => (await recordedSteps(runs, runId)).includes("pay"));
+    await untilRecorded(runs, runId, "pay");
     work.resolve("done");
     expect(await settled(runId)).toMatchObject({ status: "completed", result: { pay: "paid" } });
   });
 });
 
 describe(`a body that is quiet beside a gate on ${medium}`, () => {
-  /** A body that works for longer than a pass waits before it parks, and then asks for a step. */
-  const quiet = (calls: string[], who: string): WorkflowBody => {
-    return async (step) => {
+  /** A body that works until the test says so, while its pass parks, and then calls a step. */
+  const quiet = (calls: string[]) => {
+    const work = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const body: WorkflowBody = async (step) => {
       const approval = step.waitForApproval("gate");
-      await step.do("first", async () => calls.push(`${who} first`));
-      await pause(500);
+      await step.do("first", async () => calls.push("first"));
+      await work.promise;
       const late = step.do("late", async () => {
-        calls.push(`${who} late`);
+        calls.push("late");
         return "late";
       });
+      asked.resolve();
       return [(await approval).approver, await late];
+    };
+    return {
+      body,
+      async askLate() {
+        work.resolve();
+        await asked.promise;
+        await pause(100);
+      },
     };
   };
 
   played("calls nothing once the run is let go, and the step is taken after the approval", async ({ actor }) => {
     const calls: string[] = [];
-    const { start, runs, settled } = actor({ ...inRealTime, body: quiet(calls, "a") });
+    const { body, askLate } = quiet(calls);
+    const { start, runs, settled } = actor({ ...inRealTime, body });
     const { runId, ...run } = await start();
     expect(run).toMatchObject({ status: "waiting_for_human" });
-    await pause(700);
-    expect(calls).toEqual(["a first"]);
+    await askLate();
+    expect(calls).toEqual(["first"]);
     await runs.approve(runId, { approver: "ada" });
     expect(await settled(runId)).toMatchObject({ status: "completed", result: ["ada", "late"] });
-    expect(calls).toEqual(["a first", "a late"]);
+    expect(calls).toEqual(["first", "late"]);
   });
 
   played("nor once the run was canceled", async ({ actor }) => {
     const calls: string[] = [];
-    const { start, runs } = actor({ ...inRealTime, body: quiet(calls, "a") });
+    const { body, askLate } = quiet(calls);
+    const { start, runs } = actor({ ...inRealTime, body });
     const { runId } = await start();
     await runs.cancel(runId);
-    await pause(700);
-    expect(calls).toEqual(["a first"]);
+    await askLate();
+    expect(calls).toEqual(["first"]);
     expect(await runs.get(runId)).toMatchObject({ status: "canceled" });
   });
 });
@@ -226,20 +239,25 @@ describe(`a body that is quiet beside a gate on ${medium}`, () => {
 describe(`a step that is asked for once the pass is over on ${medium}`, () => {
   played("calls nothing", async ({ actor }) => {
     const calls: string[] = [];
+    const over = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
     const { start, runs } = actor({
       ...inRealTime,
       body: async (step) => {
-        setTimeout(() => {
+        void over.promise.then(() => {
           void step.do("late", async () => calls.push("late"));
           void step.use("later", "note");
-        }, 400);
+          asked.resolve();
+        });
         return step.do("first", async () => "done");
       },
       capabilities: [defineCapability({ id: "note", version: "1" }, () => calls.push("later"))],
     });
     const { runId, ...run } = await start();
     expect(run).toMatchObject({ status: "completed", result: "done" });
-    await pause(600);
+    over.resolve();
+    await asked.promise;
+    await pause(100);
     expect(calls).toEqual([]);
     expect(await recordedSteps(runs, runId)).toEqual(["first"]);
   });

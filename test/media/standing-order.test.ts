@@ -4,6 +4,7 @@ import { intercepted } from "../../src/conformance/faults.ts";
 import {
   DurableError,
   defineCapability,
+  isDurableError,
   type StepConfig,
   type WorkflowBody,
   type WorkflowStep,
@@ -12,7 +13,17 @@ import { defineTelemetry } from "../../src/telemetry/index.ts";
 import { budgeted, limitedStore } from "../support/queries.ts";
 import { recorder } from "../support/recorder.ts";
 import { leaseMs, type Scene, turn, until } from "../support/scene.ts";
-import { headOf, inRealTime, once, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import {
+  headOf,
+  inRealTime,
+  once,
+  pause,
+  playedOn,
+  recordedSteps,
+  turns,
+  untilEvents,
+  untilRecorded,
+} from "../support/standing.ts";
 
 // That a body takes the same way in every pass, and that what is recorded stays recorded.
 const played = playedOn(harness);
@@ -24,14 +35,12 @@ describe(`the commit of a step whose answer and read-backs are lost on ${medium}
     const two = Promise.withResolvers<void>();
     let isDeaf = false;
     let isLost = false;
-    let refused = 0;
     const deaf = intercepted(store, async ({ method, commit }, proceed) => {
       const answer = await proceed();
       if (commit?.entry?.checkpointId !== undefined && !isLost && calls.includes("two") && (await hasOne())) {
         isLost = isDeaf = true;
       }
       if (!isDeaf || (method !== "commit" && method !== "getRun" && method !== "getEntry")) return answer;
-      refused++;
       throw new DurableError("store_failed", "the medium does not answer");
     });
     const reader = actor({ executes: false });
@@ -59,11 +68,8 @@ describe(`the commit of a step whose answer and read-backs are lost on ${medium}
       reader,
       async loseIt() {
         await until(() => isLost);
-        // Until the pass no longer asks the medium about it: only then the other step has its result.
-        for (let before = -1; before !== refused; ) {
-          before = refused;
-          await pause(100);
-        }
+        // Until the pass has given it up: only then the other step has its result.
+        await until(() => first.errors.some((error) => isDurableError(error, "store_failed")));
         isDeaf = false;
         two.resolve();
         await first.runtime.idle();
@@ -187,21 +193,25 @@ describe(`a race on ${medium}`, () => {
       async ({ actor }) => {
         const long = Promise.withResolvers<void>();
         const gate = Promise.withResolvers<void>();
+        const asked = Promise.withResolvers<void>();
         const { begin, runs, settled, runtime } = actor({
           body: async (step) => {
             void step.do("long", () => long.promise);
             const loser = async () => {
               await step.do("one", () => gate.promise);
               await crypto.subtle.digest("SHA-256", new Uint8Array(4_000_000));
-              return step.do("one more", async () => "loser");
+              const more = step.do("one more", async () => "loser");
+              asked.resolve();
+              return more;
             };
             return (Promise[kind] as typeof Promise.race)([loser(), step.do("quick", async () => "winner")]);
           },
         });
         const runId = await begin();
-        await until(async () => (await recordedSteps(runs, runId)).includes("quick"));
+        await untilRecorded(runs, runId, "quick");
         gate.resolve();
-        await pause(200);
+        await asked.promise;
+        await pause(50);
         long.resolve();
         const run = await settled(runId);
         expect(run).toMatchObject({ status: "completed", result: "winner" });
@@ -267,6 +277,7 @@ describe(`the end of a body on ${medium}`, () => {
   played("waits for the last attempt of a step that it left between two of them", async ({ actor }) => {
     for (const way of ["returns", "throws"]) {
       const attempts: number[] = [];
+      const retrying = Promise.withResolvers<void>();
       const body: WorkflowBody = async (step) => {
         void step
           .do("left", { retries: { limit: 1, delay: "1 hour" } }, async ({ attempt }) => {
@@ -275,12 +286,15 @@ describe(`the end of a body on ${medium}`, () => {
             return "at last";
           })
           .catch(() => undefined);
-        await step.do("quick", async () => pause(20));
+        await step.do("quick", () => retrying.promise);
         if (way === "throws") throw new Error("the body's");
         return "done";
       };
       const first = actor({ body });
-      const { runId, ...run } = await first.start();
+      const runId = await first.begin();
+      await untilEvents(first.runs, runId, "step.retry_scheduled");
+      retrying.resolve();
+      const run = await first.settled(runId);
       expect([run.status, attempts]).toEqual(["running", [1]]);
       await first.die();
       const second = actor({ body });
@@ -307,7 +321,7 @@ describe(`the end of a body on ${medium}`, () => {
     };
     const { begin, runs, runtime, settled } = actor({ body });
     const runId = await begin();
-    await until(async () => (await recordedSteps(runs, runId)).includes("quick"));
+    await untilRecorded(runs, runId, "quick");
     b.resolve();
     a.resolve();
     expect(await settled(runId)).toMatchObject({ status: "completed", result: "done" });
@@ -315,7 +329,7 @@ describe(`the end of a body on ${medium}`, () => {
     const { run: replay } = await runs.replay(runId);
     await runtime.idle();
     expect(await runs.get(replay.runId)).toMatchObject({ status: "completed", result: "done" });
-    for (let n = 0; n < 20; n++) await turn();
+    await turns(20);
     // What is recorded is not called again.
     expect(passes).toEqual([
       ["quick", "b", "a"],

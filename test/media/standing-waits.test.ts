@@ -8,14 +8,29 @@ import {
   localNotifier,
   type WorkflowBody,
 } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
 import { type ActorOptions, leaseMs, type Scene, tenant, turn, until } from "../support/scene.ts";
-import { countEvents, headOf, inRealTime, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import {
+  countEvents,
+  headOf,
+  inRealTime,
+  pause,
+  playedOn,
+  recordedSteps,
+  turns,
+  untilEvents,
+  untilRecorded,
+} from "../support/standing.ts";
 
 const minute = 60_000;
+const hour = 60 * minute;
 
-/** Work between two steps: longer than a body has beside a wait that parks, whose clock passes a short pause in a turn. */
-async function pureWork(turns = 40): Promise<void> {
-  for (let left = turns; left > 0; left--) await turn();
+/** Waits until the run's row names these steps as waiting. */
+function untilWaiting(store: Store, runId: string, ...stepIds: readonly string[]): Promise<void> {
+  return until(async () => {
+    const { body = "" } = (await store.getRun(tenant, runId)) ?? {};
+    return stepIds.every((stepId) => body.includes(`"${stepId}"`));
+  });
 }
 
 // That a pass looks at every wait when it is over, whatever else is in flight.
@@ -48,17 +63,19 @@ describe(`the end of a wait on ${medium}`, () => {
   });
 
   played("also beside a step in flight", async ({ actor }) => {
+    const long = Promise.withResolvers<string>();
     const { begin, runs, settled } = actor({
       ...inRealTime,
       body: async (step) =>
         Promise.race([
-          step.do("long", () => pause(1_200)),
+          step.do("long", () => long.promise),
           step.waitForEvent("word", { type: "word", timeout: 300 }).catch(() => "timeout"),
         ]),
     });
     const runId = await begin();
-    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    await untilRecorded(runs, runId, "word");
     expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    long.resolve("long");
     expect(await settled(runId)).toMatchObject({ status: "completed", result: "timeout" });
   });
 
@@ -76,8 +93,7 @@ describe(`the end of a wait on ${medium}`, () => {
         };
       const first = actor({ body: body(true) });
       const runId = await first.begin();
-      // The run's row names what it waits for.
-      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
+      await untilWaiting(store, runId, "word");
       clock.advance(40 * minute);
       await first.die();
       const second = actor({ body: body(false) });
@@ -115,7 +131,7 @@ describe(`a pass that comes late to a wait of the pass before on ${medium}`, () 
     (isFirst: boolean): WorkflowBody =>
     async (step) => {
       const late = async () => {
-        await pureWork();
+        await turns(40);
         return Promise.all([
           step.sleep("nap", "1 hour").then(() => "slept"),
           step.waitForEvent("word", { type: "word", timeout: "1 hour" }).catch(() => "timeout"),
@@ -136,12 +152,7 @@ describe(`a pass that comes late to a wait of the pass before on ${medium}`, () 
   const leftBehind = async ({ actor, clock, store }: Scene) => {
     const first = actor({ body: body(true) });
     const runId = await first.begin();
-    const names = ["nap", "word", "flaky", "late", "gate"];
-    // The run's row names what it waits for.
-    await until(async () => {
-      const { body: row = "" } = (await store.getRun(tenant, runId)) ?? {};
-      return names.every((name) => row.includes(`"${name}"`));
-    });
+    await untilWaiting(store, runId, "nap", "word", "flaky", "late", "gate");
     await first.die();
     const clerk = actor({ body: body(false), executes: false });
     await clerk.runs.approve(runId, { stepId: "late", approver: "ada" });
@@ -167,7 +178,7 @@ describe(`a pass that comes late to a wait of the pass before on ${medium}`, () 
     const { runId } = await leftBehind(scene);
     // A medium that takes its time: the run must not park while what was over is being recorded.
     const slow = intercepted(scene.store, async ({ method }, proceed) => {
-      if (method === "commit") await pureWork(5);
+      if (method === "commit") await turns(5);
       return proceed();
     });
     const second = scene.actor({ body: body(false), store: slow });
@@ -213,24 +224,24 @@ const besideWord = (actor: Scene["actor"], options: ActorOptions = {}) => {
 };
 
 describe(`waits side by side on ${medium}`, () => {
-  played("an event wins over a sleep that is held, at once", async ({ actor }) => {
+  played("an event wins over a sleep that is held, at once", async ({ actor, store }) => {
     const { begin, runs, settled } = actor({
       ...inRealTime,
-      holdMs: 30_000,
+      holdMs: hour,
+      // Far longer than the test may take: without the event, nothing would end it.
       body: (step) =>
         Promise.race([
           step.waitForEvent<string>("word", { type: "word" }).then(({ payload }) => payload),
-          step.sleep("nap", "25 seconds").then(() => "nap"),
+          step.sleep("nap", "50 minutes").then(() => "nap"),
         ]),
     });
-    const began = Date.now();
     const runId = await begin();
-    await pause(300);
+    await untilWaiting(store, runId, "word", "nap");
+    await pause(100);
     await runs.signal(runId, { name: "word", payload: "said" });
     await until(async () => (await recordedSteps(runs, runId)).length > 0);
     expect(await recordedSteps(runs, runId)).toEqual(["word"]);
     expect(await settled(runId)).toMatchObject({ status: "completed", result: "said" });
-    expect(Date.now() - began).toBeLessThan(20_000);
   });
 
   played("so it does over a sleep that parks", async ({ actor }) => {
@@ -248,9 +259,9 @@ describe(`waits side by side on ${medium}`, () => {
     expect(await recordedSteps(runs, runId)).toEqual(["word"]);
   });
 
-  played("in a graph, an event is taken while a sleep is held", async ({ actor }) => {
+  played("in a graph, an event is taken while a sleep is held", async ({ actor, clock, store }) => {
     const { begin, runs, settled } = actor({
-      ...inRealTime,
+      holdMs: 5_000,
       skills: [
         defineGraphSkill({
           id: "graph",
@@ -263,10 +274,11 @@ describe(`waits side by side on ${medium}`, () => {
       ],
     });
     const runId = await begin({}, "graph");
-    await pause(200);
+    await untilWaiting(store, runId, "word", "nap");
     await runs.signal(runId, { name: "word", payload: "said" });
-    await until(async () => (await recordedSteps(runs, runId)).length > 0);
+    await untilRecorded(runs, runId, "word");
     expect(await recordedSteps(runs, runId)).toEqual(["word"]);
+    clock.advance(1_500);
     expect(await settled(runId)).toMatchObject({ status: "completed", result: { word: "said" } });
   });
 
@@ -292,7 +304,7 @@ describe(`waits side by side on ${medium}`, () => {
     await until(() => work.isCalled);
     const clerk = actor({ executes: false, notifier });
     await clerk.runs.signal(runId, { name: "word", payload: "said" });
-    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    await untilRecorded(runs, runId, "word");
     work.finish();
     expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
   });
@@ -303,23 +315,27 @@ describe(`waits side by side on ${medium}`, () => {
     await until(() => work.isCalled);
     const clerk = actor({ executes: false });
     await clerk.runs.signal(runId, { name: "word", payload: "said" });
-    for (let n = 0; n < 20; n++) await turn();
+    await turns(20);
     expect(await recordedSteps(runs, runId)).toEqual([]);
     clock.advance(leaseMs / 2);
-    await until(async () => (await recordedSteps(runs, runId)).includes("word"));
+    await untilRecorded(runs, runId, "word");
     work.finish();
     expect(await settled(runId)).toMatchObject({ status: "completed", result: ["done", "said"] });
   });
 
-  played("polls stop after the poll at which their stop came", async ({ actor }) => {
+  played("polls stop after the poll at which their stop came", async ({ actor, clock }) => {
     let polls = 0;
-    const { begin, runs, settled } = actor({ ...inRealTime, body: polling(() => polls++, 100) });
+    const { begin, runs, settled } = actor({ holdMs: 5_000, body: polling(() => polls++, 1_000) });
     const runId = await begin();
-    await until(() => polls === 2);
+    await untilEvents(runs, runId, "step.sleeping");
+    clock.advance(1_000);
+    await untilEvents(runs, runId, "step.sleeping", 2);
     await runs.signal(runId, { name: "stop" });
-    const run = await settled(runId);
-    expect(run).toMatchObject({ status: "completed", result: polls });
-    expect(polls).toBeLessThanOrEqual(4);
+    await untilRecorded(runs, runId, "stop");
+    expect(polls).toBe(2);
+    clock.advance(1_000);
+    expect(await settled(runId)).toMatchObject({ status: "completed", result: 2 });
+    expect(polls).toBe(2);
   });
 
   played("so they do where the run parks between them", async ({ actor }) => {
@@ -335,22 +351,30 @@ describe(`waits side by side on ${medium}`, () => {
 
   played("a short sleep wins over a long step, which is not aborted and is recorded", async ({ actor }) => {
     const aborted: boolean[] = [];
+    const long = Promise.withResolvers<void>();
+    const won = Promise.withResolvers<string>();
     const { begin, runs, settled } = actor({
       ...inRealTime,
-      body: (step) =>
-        Promise.race([
+      body: async (step) => {
+        const winner = await Promise.race([
           step.do("long", async ({ signal }) => {
-            await pause(900);
+            await long.promise;
             aborted.push(signal.aborted);
             return "long";
           }),
           step.sleep("short", 200).then(() => "short"),
-        ]),
+        ]);
+        won.resolve(winner);
+        return winner;
+      },
     });
     const runId = await begin();
-    await until(async () => (await recordedSteps(runs, runId)).length > 0);
+    expect(await won.promise).toBe("short");
     expect(await recordedSteps(runs, runId)).toEqual(["short"]);
+    // The body has ended: time in which the step could be aborted.
+    await pause(200);
     expect(aborted).toEqual([]);
+    long.resolve();
     expect(await settled(runId)).toMatchObject({ status: "completed", result: "short" });
     expect(aborted).toEqual([false]);
     expect(await recordedSteps(runs, runId)).toEqual(["short", "long"]);
@@ -358,17 +382,19 @@ describe(`waits side by side on ${medium}`, () => {
 
   played("a retry is made when it is due, beside a longer step", async ({ actor }) => {
     const order: string[] = [];
+    const retried = Promise.withResolvers<void>();
     const { start } = actor({
       ...inRealTime,
       body: (step) =>
         Promise.all([
           step.do("long", async () => {
-            await pause(800);
+            await retried.promise;
             order.push("long");
           }),
           step.do("flaky", { retries: { limit: 1, delay: 100 } }, async ({ attempt }) => {
             order.push(`attempt ${attempt}`);
             if (attempt === 1) throw new Error("not yet");
+            retried.resolve();
           }),
         ]),
     });
@@ -379,15 +405,16 @@ describe(`waits side by side on ${medium}`, () => {
   played("a cancel reaches a run that holds a sleep", async ({ actor }) => {
     const { begin, runs, runtime } = actor({
       ...inRealTime,
-      holdMs: 30_000,
-      body: (step) => step.sleep("nap", "25 seconds"),
+      holdMs: hour,
+      // Far longer than the test may take.
+      body: (step) => step.sleep("nap", "50 minutes"),
     });
     const runId = await begin();
-    await pause(150);
+    await untilEvents(runs, runId, "step.sleeping");
+    await pause(100);
     await runs.cancel(runId);
-    const began = Date.now();
     await runtime.idle();
-    expect(Date.now() - began).toBeLessThan(20_000);
+    expect(await runs.get(runId)).toMatchObject({ status: "canceled" });
   });
 });
 
@@ -423,7 +450,7 @@ describe(`waits of a graph that end beside a step in flight on ${medium}`, () =>
       { id: "then", uses: "flaky", dependsOn: ["flaky"], retries: { limit: 1, delay: 100 } },
     ]);
     const runId = await begin({}, "graph");
-    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    await untilRecorded(runs, runId, "then");
     expect(attempts).toEqual([1, 2, 1, 2]);
     expect(await recordedSteps(runs, runId)).toEqual(["flaky", "then"]);
     finish();
@@ -436,7 +463,7 @@ describe(`waits of a graph that end beside a step in flight on ${medium}`, () =>
       { id: "then", sleep: 100, dependsOn: ["nap"] },
     ]);
     const runId = await begin({}, "graph");
-    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    await untilRecorded(runs, runId, "then");
     expect(await recordedSteps(runs, runId)).toEqual(["nap", "then"]);
     finish();
     expect(await settled(runId)).toMatchObject({ status: "completed" });
@@ -452,7 +479,7 @@ describe(`waits of a graph that end beside a step in flight on ${medium}`, () =>
       { id: "then", sleep: 1, dependsOn: ["word", "slow"] },
     ]);
     const runId = await begin({}, "graph");
-    await until(async () => (await recordedSteps(runs, runId)).includes("then"));
+    await untilRecorded(runs, runId, "then");
     const recorded = await recordedSteps(runs, runId);
     expect(new Set(recorded.slice(0, 2))).toEqual(new Set(["word", "slow"]));
     expect(recorded.slice(2)).toEqual(["then"]);
@@ -476,8 +503,8 @@ if (medium === "memory") {
       });
       const { begin, runs, settled, work } = besideWord(actor, { store: counted });
       const runId = await begin();
-      await until(async () => (await store.getRun(tenant, runId))?.body.includes('"word"') === true);
-      for (let n = 0; n < 20; n++) await turn();
+      await untilWaiting(store, runId, "word");
+      await turns(20);
       commits = 0;
       await runs.signal(runId, { name: "word", payload: "said" });
       expect(commits).toBe(1);

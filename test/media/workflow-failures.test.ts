@@ -2,8 +2,8 @@ import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { intercepted } from "../../src/conformance/faults.ts";
 import type { WorkflowBody, WorkflowStep } from "../../src/index.ts";
-import { leaseMs, until } from "../support/scene.ts";
-import { once, pause, playedOn, recordedSteps } from "../support/standing.ts";
+import { type Actor, leaseMs, until } from "../support/scene.ts";
+import { once, playedOn, recordedSteps, turns, untilRecorded } from "../support/standing.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -48,16 +48,18 @@ describe(`failures on ${medium}`, () => {
   played("what a failed run left recorded answers in a replay as it did in the resumed run", async ({ actor }) => {
     let isDown = true;
     let isSlow = false;
-    const { start, runs, settled } = actor({
+    const racers = raceTo();
+    const player = actor({
       body: async (step) => {
-        const race = racing(step, isSlow);
+        const race = racers.race(step, isSlow);
         const risky = step.do("risky", once, async () => {
           if (isDown) throw new Error("down");
         });
-        return (await Promise.all([race, risky]))[0];
+        return (await racers.untilEnd(Promise.all([race, risky])))[0];
       },
     });
-    const { runId } = await start();
+    const { runs, settled } = player;
+    const runId = await racers.failedBeside(player);
     expect(await settled(runId)).toMatchObject({ status: "failed", error: { stepId: "risky" } });
     expect((await recordedSteps(runs, runId)).slice(-2)).toEqual(["worked", "other"]);
 
@@ -77,14 +79,16 @@ describe(`failures on ${medium}`, () => {
       const { start, runs, settled } = actor({
         body: async (step) => {
           const seen: string[] = [];
-          const call = async (name: string, ms: number) => {
+          const call = async (name: string, after?: Promise<void>) => {
             await step.do(name, once, async () => {
-              await pause(ms);
+              await after;
               if (down.has(name)) throw new Error(name);
             });
             seen.push(name);
           };
-          await Promise.all([call("b", 60), call("a", 0)]);
+          // The second one ends once the body knows of the first.
+          const isKnown = Promise.withResolvers<void>();
+          await Promise.all([call("b", isKnown.promise), call("a").finally(isKnown.resolve)]);
           return seen;
         },
       });
@@ -108,15 +112,16 @@ describe(`failures on ${medium}`, () => {
       body: async (step) => {
         const seen: string[] = [];
         passes.push(seen);
-        const call = async (name: string, ms: number) => {
+        const call = async (name: string, after?: Promise<void>) => {
           await step
             .do(name, once, async () => {
-              await pause(ms);
+              await after;
               throw new Error(name);
             })
             .finally(() => seen.push(name));
         };
-        await Promise.all([call("second", 60), call("first", 0)]);
+        const isKnown = Promise.withResolvers<void>();
+        await Promise.all([call("second", isKnown.promise), call("first").finally(isKnown.resolve)]);
       },
     });
     const { runId } = await start();
@@ -137,7 +142,7 @@ describe(`failures on ${medium}`, () => {
       let isSlow = false;
       const slow = intercepted(store, async ({ method }, proceed) => {
         // The body gets many turns while the commit is under way.
-        if (isSlow && method === "commit") await pause(100);
+        if (isSlow && method === "commit") await turns(40);
         return proceed();
       });
       const passes: string[][] = [];
@@ -150,17 +155,18 @@ describe(`failures on ${medium}`, () => {
             await answer;
             seen.push(name);
           };
+          const isKnown = Promise.withResolvers<void>();
           await Promise.all([
             see(
               "steady",
-              step.do("steady", () => pause(60)),
+              step.do("steady", () => isKnown.promise),
             ),
             see(
               "risky",
               step.do("risky", once, async () => {
                 if (isDown) throw new Error("down");
               }),
-            ),
+            ).finally(isKnown.resolve),
             see("nap", step.sleep("nap", "1 hour")),
           ]);
         },
@@ -185,8 +191,9 @@ describe(`failures on ${medium}`, () => {
       let isHanging = true;
       const acted: string[] = [];
       const hang = () => (isHanging ? new Promise<void>(() => {}) : Promise.resolve());
+      const racers = raceTo();
       const body: WorkflowBody = async (step) => {
-        const race = racing(step, isSlow);
+        const race = racers.race(step, isSlow);
         const risky = step.do("risky", once, async () => {
           if (isDown) throw new Error("down");
           await hang();
@@ -197,10 +204,10 @@ describe(`failures on ${medium}`, () => {
             await hang();
           }),
         );
-        await Promise.all([risky, acts]);
+        await racers.untilEnd(Promise.all([risky, acts]));
       };
       const first = scene.actor({ body });
-      const { runId } = await first.start();
+      const runId = await racers.failedBeside(first);
       expect(await first.settled(runId)).toMatchObject({ status: "failed", error: { stepId: "risky" } });
       expect(acted).toEqual([]);
 
@@ -219,6 +226,12 @@ describe(`failures on ${medium}`, () => {
     const when = isBegun ? "while a step of it is in flight" : "before it has begun a step";
     played(`what a failed run left recorded keeps its place, if the resumed run dies ${when}`, async (scene) => {
       const passes: string[][] = [];
+      const [failing, ended, left, other] = [
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+        Promise.withResolvers<void>(),
+      ];
       // The pass that fails, the one that dies, and the one after it.
       const body: WorkflowBody = async (step) => {
         const seen: string[] = [];
@@ -230,22 +243,30 @@ describe(`failures on ${medium}`, () => {
         };
         const fail = async () => {
           if (pass > 1) return hang();
-          await pause(60);
+          await failing.promise;
           throw new Error("down");
         };
-        const left = async () => {
-          await pause(pass === 1 ? 0 : 20);
-          await see("left", () => pause(100));
+        const late = async () => {
+          if (pass > 1) await turns(10);
+          const called = see("left", () => left.promise);
+          failing.resolve();
+          await called;
         };
-        const other = async () => {
+        const hanging = async () => {
           if (isBegun) return see("other", fail);
           await hang();
-          await see("other", () => pause(100));
+          await see("other", () => other.promise);
         };
-        await Promise.all([left(), other(), ...(pass === 1 && !isBegun ? [see("risky", fail)] : [])]);
+        const all = [late(), hanging(), ...(pass === 1 && !isBegun ? [see("risky", fail)] : [])];
+        await Promise.all(all).finally(ended.resolve);
       };
       const first = scene.actor({ body });
-      const { runId } = await first.start();
+      const runId = await first.begin();
+      // The failure has ended the body; what it left in flight is recorded beside it.
+      await ended.promise;
+      left.resolve();
+      await untilRecorded(first.runs, runId, "left");
+      other.resolve();
       expect(await first.settled(runId)).toMatchObject({ status: "failed", error: { message: "down" } });
       await first.runs.resume(runId);
       await until(() => passes[1]?.length === 1);
@@ -306,19 +327,43 @@ describe(`failures on ${medium}`, () => {
   });
 });
 
-/** Two steps with pure work between them, which takes a different time in each pass. */
-function racing(step: WorkflowStep, isSlow: boolean): Promise<string> {
-  return Promise.race([
-    step.do("other", async () => {
-      await pause(60);
-      return "other";
-    }),
-    (async () => {
-      if (isSlow) await pause(60);
-      return step.do("worked", async () => {
-        await pause(20);
-        return "worked";
-      });
-    })(),
-  ]);
+/** Two steps side by side with pure work before one of them, which takes a different time in each pass. */
+function raceTo() {
+  const [ended, other, worked] = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+  ];
+  return {
+    /** With `isSlow`, the work takes until the body has the answer of the other step. */
+    race(step: WorkflowStep, isSlow: boolean): Promise<string> {
+      const answered = Promise.withResolvers<void>();
+      return Promise.race([
+        step
+          .do("other", async () => {
+            await other.promise;
+            return "other";
+          })
+          .finally(answered.resolve),
+        (async () => {
+          if (isSlow) await answered.promise;
+          return step.do("worked", async () => {
+            await worked.promise;
+            return "worked";
+          });
+        })(),
+      ]);
+    },
+    /** Notes the end of the body, which awaits this last. */
+    untilEnd: <T>(last: Promise<T>) => last.finally(ended.resolve),
+    /** A run whose body has failed with both steps in flight, of which `worked` was recorded first. */
+    async failedBeside({ begin, runs }: Actor): Promise<string> {
+      const runId = await begin();
+      await ended.promise;
+      worked.resolve();
+      await untilRecorded(runs, runId, "worked");
+      other.resolve();
+      return runId;
+    },
+  };
 }
