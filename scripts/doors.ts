@@ -12,6 +12,7 @@ const sources: Readonly<Record<string, string>> = {
   "./indexeddb": "adapters/indexeddb/index.ts",
   "./d1": "adapters/d1/index.ts",
   "./worker": "worker/http/index.ts",
+  "./reference": "worker/http/reference.ts",
   "./client": "worker/client/index.ts",
   "./cloudflare": "worker/cloudflare/index.ts",
   "./service-worker": "worker/browser/service-worker.ts",

@@ -2,6 +2,7 @@ import type { D1Database, ExecutionContext, ScheduledController } from "@cloudfl
 import { d1Store } from "../../adapters/d1/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
+import { apiReference } from "../../worker/http/reference.ts";
 import { capabilities, skills } from "./skill.ts";
 
 interface Env {
@@ -17,6 +18,7 @@ function runtimeOf(env: Env, background: (work: Promise<unknown>) => void) {
 const app = createApp<Env>({
   authenticate: ({ request, env }) => apiKeys([[env.API_KEY, "acme"]])(request),
   runs: (tenant, { env, background }) => runtimeOf(env, background).for(tenant),
+  reference: apiReference,
 });
 
 export default {

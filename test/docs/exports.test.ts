@@ -273,6 +273,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Role",
     "type StreamOptions",
   ],
+  "./reference": ["apiReference", "type ApiReference", "type ReferencePage"],
   "./client": [
     "createClient",
     "createWireClient",

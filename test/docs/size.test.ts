@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { allDoorsWith, appWith, coreWith } from "../../scripts/size.ts";
+import { allDoorsWith, appWith, bundle, coreWith } from "../../scripts/size.ts";
 
 // docs/architecture.md says what an app carries, and what each promise has cost. It must not grow unseen.
 describe.each(["./memory", "./indexeddb", "./d1"])("with %s, minified and gzipped,", (door) => {
@@ -16,4 +16,10 @@ describe.each(["./memory", "./indexeddb", "./d1"])("with %s, minified and gzippe
       expect(size).toBeLessThan(0.8 * (await allDoorsWith(door)));
     },
   );
+});
+
+test("the service worker is at most 65 kB, without the reference and the inspector", async () => {
+  const { size, modules } = await bundle(["worker/browser/service-worker.ts"]);
+  expect(size).toBeLessThanOrEqual(65_000);
+  expect(modules.filter((file) => /openapi|reference|inspector\/(page|bundle)/.test(file))).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import { httpStatus } from "../../src/codec/index.ts";
 import { createRuntime, DurableError, type ErrorCode } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
+import { apiReference } from "../../worker/http/reference.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
 const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
@@ -217,7 +218,12 @@ test("accepts bodies of up to maxBodyValues values", async () => {
 describe("API keys", () => {
   test("none at all: only the health and the document are served", async () => {
     const authenticate = apiKeys([]);
-    const app = createApp({ authenticate: ({ request }) => authenticate(request), runs, onError: () => {} });
+    const app = createApp({
+      authenticate: ({ request }) => authenticate(request),
+      runs,
+      reference: apiReference,
+      onError: () => {},
+    });
     for (const headers of [{}, { "x-api-key": "" }, { "x-api-key": "undefined" }]) {
       const response = await app.fetch(get("/v1/runs", headers));
       expect(response.status).toBe(500);

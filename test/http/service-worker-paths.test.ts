@@ -1,18 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime } from "../../src/index.ts";
-import { checkBasePath, isOurs, type ServedPaths, underBase } from "../../worker/browser/service-worker-paths.ts";
-import { createApp } from "../../worker/http/index.ts";
+import { checkBasePath, isOurs, servedPaths, underBase } from "../../worker/browser/service-worker-paths.ts";
+import { type AppOptions, createApp } from "../../worker/http/index.ts";
 
 const origin = "https://site.test";
 
-const app = createApp({
+const options: AppOptions<object> = {
   authenticate: () => ({ tenant: "me", role: "admin" }),
   runs: (tenant) => createRuntime({ store: memoryStore() }).for(tenant),
-  inspector: { html: "", script: "", style: "" },
-});
+};
+const app = createApp({ ...options, inspector: { html: "", script: "", style: "" } });
 
-const root: ServedPaths = { basePath: "", hasInspector: true };
+const root = servedPaths(app, { basePath: "", hasReference: true });
 
 describe("a request belongs to the service", () => {
   test.each([
@@ -73,7 +73,17 @@ describe("a request belongs to the service", () => {
     for (const path of ["/inspector", "/inspector/element.js", "/inspector/page.css"]) {
       const request = { url: origin + path, method: "GET", mode: "navigate" } as const;
       expect(isOurs(request, origin, root)).toBe(true);
-      expect(isOurs(request, origin, { ...root, hasInspector: false })).toBe(false);
+      expect(isOurs(request, origin, servedPaths(createApp(options), { basePath: "", hasReference: true }))).toBe(
+        false,
+      );
+    }
+  });
+
+  test("on the paths of the reference only if it has one", () => {
+    for (const path of ["/openapi.json", "/reference"]) {
+      const request = { url: origin + path, method: "GET", mode: "navigate" } as const;
+      expect(isOurs(request, origin, root)).toBe(true);
+      expect(isOurs(request, origin, servedPaths(app, { basePath: "", hasReference: false }))).toBe(false);
     }
   });
 

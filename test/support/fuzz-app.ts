@@ -2,6 +2,7 @@ import { createRuntime } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
 import type { KeyStore } from "../../worker/http/auth/keys.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
+import { apiReference } from "../../worker/http/reference.ts";
 import type { FuzzHome } from "./fuzz.ts";
 import { homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
@@ -14,6 +15,7 @@ export function fuzzApp(store: Store, keys: KeyStore): Pick<FuzzHome, "fetch" | 
   const runtime = createRuntime({ store, skills: httpSkills, capabilities: httpCapabilities, onError() {} });
   const authenticate = apiKeys(homeKeys(), keys);
   const app = createApp({
+    reference: apiReference,
     ...fuzzLimits,
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtime.for(tenant),

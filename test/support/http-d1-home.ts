@@ -2,6 +2,7 @@ import type { D1Database } from "@cloudflare/workers-types";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
+import { apiReference } from "../../worker/http/reference.ts";
 import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
@@ -11,6 +12,7 @@ export function d1Home(db: D1Database): HttpHome {
   const runtimeOf = () =>
     createRuntime({ store: d1Store(db), skills: httpSkills, capabilities: httpCapabilities, leaseMs: 5_000 });
   const app = createApp({
+    reference: apiReference,
     stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtimeOf().for(tenant),

@@ -1,6 +1,7 @@
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
+import { apiReference } from "../../worker/http/reference.ts";
 import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
@@ -11,6 +12,7 @@ export function memoryHome(): HttpHome {
   const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, onError });
   const authenticate = apiKeys(homeKeys());
   const app = createApp({
+    reference: apiReference,
     stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtime.for(tenant),

@@ -1,13 +1,23 @@
 import { DurableError } from "../../src/index.ts";
-import document from "../http/contract/openapi.generated.json" with { type: "json" };
-import { inspectorPaths } from "../inspector/routes.ts";
+import { referencePaths } from "../http/routes/service.ts";
 
 /** The paths of a site that the service answers. */
 export interface ServedPaths {
-  /** The path below which every request belongs to the service. If it is empty, only the paths of the document do. */
+  /** The path below which every request belongs to the service. If it is empty, only the paths of its routes do. */
   readonly basePath: string;
-  /** Whether the paths of the inspector are included. */
-  readonly hasInspector: boolean;
+  /** Matches the path of every route. */
+  readonly routes: RegExp;
+}
+
+/** The paths that an app answers at a base path. */
+export function servedPaths(
+  { routes }: { readonly routes: readonly { readonly method: string; readonly path: string }[] },
+  { basePath, hasReference }: { readonly basePath: string; readonly hasReference: boolean },
+): ServedPaths {
+  const absent: readonly string[] = hasReference ? [] : referencePaths;
+  // Middleware matches all methods.
+  const paths = routes.flatMap(({ method, path }) => (method === "ALL" || absent.includes(path) ? [] : [path]));
+  return { basePath, routes: new RegExp(`^(${paths.map(patternOf).join("|")})$`) };
 }
 
 /** @throws `invalid_definition` if a base path could not match any request. */
@@ -24,13 +34,13 @@ export function checkBasePath(basePath: string): void {
 }
 
 /**
- * True for a request that the service answers: it goes to this origin and to a path of the document, and is not a form of
+ * True for a request that the service answers: it goes to this origin and to a path of the service, and is not a form of
  * another site. Other paths of the site, such as its own `/v1/login`, are left alone.
  */
 export function isOurs(
   request: Pick<Request, "url" | "method" | "mode">,
   origin: string,
-  { basePath, hasInspector }: ServedPaths,
+  { basePath, routes }: ServedPaths,
 ): boolean {
   const url = new URL(request.url);
   if (url.origin !== origin) return false;
@@ -38,16 +48,13 @@ export function isOurs(
   // reading is harmless; writing is not.
   if (request.mode === "navigate" && !["GET", "HEAD"].includes(request.method)) return false;
   if (basePath !== "") return url.pathname.startsWith(`${basePath}/`);
-  const path = decoded(url.pathname);
-  return documented.test(path) || (hasInspector && inspectorPaths.some((one) => one === path));
+  return routes.test(decoded(url.pathname));
 }
 
-/** One pattern for all paths of the document, in which a parameter is a whole segment. */
-const documented = new RegExp(`^(${Object.keys(document.paths).map(patternOf).join("|")})$`);
-
+/** The pattern of a route's path, in which a parameter is a whole segment. */
 function patternOf(path: string): string {
   return path
-    .split(/\{[^}]*\}/)
+    .split(/:\w+/)
     .map((text) => text.replace(/[.*+?^$()[\]\\|]/g, "\\$&"))
     .join("[^/]+");
 }

@@ -16,7 +16,7 @@ import { aFlag, aText, present } from "../../src/json.ts";
 import { type AppOptions, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { streamKinds } from "../http/stream.ts";
-import { checkBasePath, isOurs, underBase } from "./service-worker-paths.ts";
+import { checkBasePath, isOurs, servedPaths, underBase } from "./service-worker-paths.ts";
 import { type ServiceWorkerFetchEvent, type ServiceWorkerMessage, workerScope } from "./service-worker-scope.ts";
 import { claimMessage, defaultDatabase, outdatedMessage, servedTenants, servingMessage } from "./serving.ts";
 import { askToYield, followMessage, lookMessage, succession, takeOverMessage, yieldMessage } from "./succession.ts";
@@ -50,14 +50,14 @@ export type ServiceWorkerOptions = ServiceWorkerCallers &
   Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
   Pick<
     AppOptions<ServiceWorkerFetchEvent>,
-    "maxBodyBytes" | "maxBodyValues" | "maxImportBytes" | "inspector" | "stream"
+    "maxBodyBytes" | "maxBodyValues" | "maxImportBytes" | "inspector" | "reference" | "stream"
   > & {
     readonly skills: readonly Skill[];
     readonly capabilities: readonly AnyCapability[];
     /** The name of the database, which the pages must use too. Default: `orca-durable`. */
     readonly database?: string;
     /**
-     * The path below which everything is served, such as `/durable`. Without it, only the paths of the document (`/v1/runs`)
+     * The path below which everything is served, such as `/durable`. Without it, only the paths of the service (`/v1/runs`)
      * are served; every other path of the site is left alone, also one beside them (`/v1/login`).
      */
     readonly basePath?: string;
@@ -103,6 +103,7 @@ const optionKinds: Kinds<ServiceWorkerOptions> = {
   maxBodyValues: anything,
   maxImportBytes: anything,
   inspector: anything,
+  reference: anything,
   stream: anything,
 };
 
@@ -146,10 +147,9 @@ export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceW
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
   const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
-  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, stream = {} } = options;
+  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, stream = {} } = options;
   if (options.authenticate === undefined) expectKind(options.tenant, anId, "tenant");
   checkBasePath(basePath);
-  const paths = { basePath, hasInspector: inspector !== undefined };
   const scope = workerScope();
   const versions = succession(scope);
   let isOutdated = false;
@@ -192,8 +192,9 @@ export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceW
       if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
     },
     onError,
-    ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, telemetry }),
+    ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, telemetry }),
   });
+  const paths = servedPaths(app, { basePath, hasReference: reference !== undefined });
 
   /** False also if the next version is to execute: it waits until this version has nothing more to do. */
   function mayExecute(): boolean {

@@ -13,6 +13,7 @@ import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
+import { apiReference } from "../http/reference.ts";
 import { inspectorPage } from "../inspector/page.ts";
 import { d1Keys } from "./d1-keys.ts";
 import type { ExecutionContext, RateLimit } from "./platform.ts";
@@ -164,6 +165,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     onError,
     telemetry,
     inspector: checked.inspector === false ? undefined : inspectorPage,
+    reference: apiReference,
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);

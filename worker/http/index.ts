@@ -13,6 +13,7 @@ import { type Access, accessLog } from "./middleware/access.ts";
 import { cors } from "./middleware/cors.ts";
 import { failure, isOurs, logError } from "./middleware/failure.ts";
 import { httpTelemetry } from "./middleware/telemetry.ts";
+import type { ApiReference } from "./reference.ts";
 import {
   type AppEnv,
   type Call,
@@ -82,6 +83,10 @@ export interface AppOptions<Bindings extends object> {
   readonly maxImportBytes?: number;
   /** The inspector at `/inspector`: `inspectorPage` of `orca-durable/inspector/page`. Default: no inspector. */
   readonly inspector?: InspectorPage | undefined;
+  /**
+   * What `/openapi.json` and `/reference` answer: `apiReference` of `orca-durable/reference`. Default: they answer 404.
+   */
+  readonly reference?: ApiReference | undefined;
   /** The intervals at which event streams poll and send heartbeats, and the time after which they close. */
   readonly stream?: StreamOptions;
   /** Called when an event stream begins. */
@@ -95,6 +100,7 @@ export interface AppOptions<Bindings extends object> {
 }
 
 const pageKinds: Kinds<InspectorPage> = { html: aText, script: aText, style: aText };
+const referenceKinds: Kinds<ApiReference> = { document: anObject, page: aFunction };
 const bytes = aNumber("a number of bytes of at least 1", (value) => value >= 1);
 const optionKinds: Kinds<AppOptions<object>> = {
   authenticate: needed(aFunction),
@@ -106,6 +112,7 @@ const optionKinds: Kinds<AppOptions<object>> = {
   maxBodyValues: aCount(1),
   maxImportBytes: bytes,
   inspector: anObject,
+  reference: anObject,
   stream: anObject,
   onStream: aFunction,
   onError: aFunction,
@@ -144,6 +151,8 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   // One that is worked on, and as much that waits.
   const largeBodies = new LargeBodies(2 * maxBodyBytes);
   const stream = checkedStream(checked.stream ?? {});
+  const reference =
+    checked.reference && given<ApiReference>(checked.reference, referenceKinds, "reference", "reference");
   const onError = careful(checked.onError ?? logError);
   const answerOf = (c: Context<AppEnv>, error: unknown) => {
     if (isOurs(error)) onError(error, { traceId: c.var.traceId });
@@ -161,6 +170,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("holdBody", () => largeBodies.open());
     c.set("maxImportBytes", maxImportBytes);
     c.set("stream", stream);
+    c.set("reference", reference);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));
     c.set("report", (error) => onError(error, { traceId }));
     await next();

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../../src/json.ts";
+import openApi from "./contract/openapi.generated.json" with { type: "json" };
 
 // The reference page: the OpenAPI document as HTML. It has no script and loads nothing, so it works without a network and
 // under a policy that allows only its own style. It is made from the document where it is asked for: its text is 15 times
@@ -31,8 +32,33 @@ export interface ReferencePage {
   readonly policy: string;
 }
 
+/** What describes the HTTP API: its OpenAPI 3.1 document, and that document as a page. */
+export interface ApiReference {
+  /** The document, which is served at `/openapi.json`. */
+  readonly document: JsonObject;
+  /** Returns the page, which is served at `/reference`. */
+  page(): Promise<ReferencePage>;
+}
+
+// Made once it is asked for.
+let page: Promise<ReferencePage> | undefined;
+
+/** The description of the HTTP API, for `createApp({ reference: apiReference })`. */
+export const apiReference: ApiReference = {
+  document: asJson(openApi),
+  page: () => {
+    page ??= referencePage(apiReference.document);
+    return page;
+  },
+};
+
+/** As any JSON: otherwise the type would have each word of the document. */
+function asJson(json: unknown): JsonObject {
+  return json as JsonObject;
+}
+
 /** The page of an OpenAPI document. */
-export async function referencePage(document: JsonObject): Promise<ReferencePage> {
+async function referencePage(document: JsonObject): Promise<ReferencePage> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style));
   const policy = [
     "default-src 'none'",

@@ -8,6 +8,7 @@ import { at, isJsonObject, type JsonObject, parseJson } from "../../src/json.ts"
 import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import { type HeldBody, smallBytes } from "./large-bodies.ts";
+import type { ApiReference } from "./reference.ts";
 import type { CheckedStream, OpenStream } from "./stream.ts";
 
 /** One request, as the app passes it to the functions of the platform. */
@@ -45,6 +46,8 @@ export interface AppEnv {
     runs: Runs;
     /** Absent if this service does not issue keys. */
     keys: KeyStore | undefined;
+    /** Absent if this service does not describe itself. */
+    reference: ApiReference | undefined;
   };
 }
 

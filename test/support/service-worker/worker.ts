@@ -1,5 +1,6 @@
 import { createServiceWorker } from "../../../worker/browser/service-worker.ts";
 import { apiKeys, type Caller } from "../../../worker/http/index.ts";
+import { apiReference } from "../../../worker/http/reference.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { addMigration } from "./newer.ts";
 import { shownCapabilities, shownSkills } from "./skills.ts";
@@ -39,6 +40,7 @@ createServiceWorker({
   // With keys it is a home of the suite, which knows all the skills that are there.
   skills: keys === undefined ? [...httpSkills, ...shownSkills] : httpSkills,
   capabilities: [...httpCapabilities, ...shownCapabilities("service worker")],
+  reference: apiReference,
   skipWaiting: true,
   ...settings,
 }).listen();

@@ -36,13 +36,13 @@ export const serviceOperations: Family = {
     route: "GET /openapi.json",
     summary: "Get this document",
     isOpen: true,
-    exchange: { errors: always },
+    exchange: { errors: [...always, "not_found"] },
   },
   getReference: {
     route: "GET /reference",
     summary: "Get this document as a page",
     isOpen: true,
-    exchange: { answerType: "text/html", errors: always },
+    exchange: { answerType: "text/html", errors: [...always, "not_found"] },
   },
   whoAmI: {
     route: "GET /v1/whoami",

@@ -1,31 +1,22 @@
-import { Hono } from "hono";
-import type { JsonObject } from "../../../src/json.ts";
-import openApi from "../contract/openapi.generated.json" with { type: "json" };
+import { type Context, Hono } from "hono";
+import { DurableError } from "../../../src/errors.ts";
 import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
-import { type ReferencePage, referencePage } from "../reference.ts";
+import type { ApiReference } from "../reference.ts";
 import type { AppEnv } from "../request.ts";
 
-/** As any JSON: otherwise the types of the app and of its client would have each word of it. */
-const document: JsonObject = asJson(openApi);
-
-function asJson(json: unknown): JsonObject {
-  return json as JsonObject;
-}
-
-// Made once it is asked for.
-let reference: Promise<ReferencePage> | undefined;
+/** The paths that answer 404 in an app without the option `reference`. */
+export const referencePaths = ["/openapi.json", "/reference"] as const;
 
 /** The paths that need no key. */
-export const openPaths: ReadonlySet<string> = new Set(["/v1/health", "/openapi.json", "/reference"]);
+export const openPaths: ReadonlySet<string> = new Set(["/v1/health", ...referencePaths]);
 
 /** Routes about the service and the caller. */
 export const serviceRoutes = new Hono<AppEnv>()
   .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
-  .get("/openapi.json", (c) => c.json<object>(document))
+  .get("/openapi.json", (c) => c.json<object>(referenceOf(c).document))
   .get("/reference", async (c) => {
-    reference ??= referencePage(document);
-    const { html, policy } = await reference;
+    const { html, policy } = await referenceOf(c).page();
     return c.html(html, 200, { "content-security-policy": policy });
   })
   .get("/v1/whoami", (c) => {
@@ -33,3 +24,11 @@ export const serviceRoutes = new Hono<AppEnv>()
     return c.json<WhoamiAnswer>({ tenant, role });
   })
   .get("/v1/skills", async (c) => c.json(skillListAnswer(await c.var.runs.skills())));
+
+function referenceOf(c: Context<AppEnv>): ApiReference {
+  const { reference } = c.var;
+  if (reference !== undefined) return reference;
+  throw new DurableError("not_found", `this service has no ${c.req.path}`, {
+    hint: "pass `apiReference` of `orca-durable/reference` as the option `reference` of the app",
+  });
+}
