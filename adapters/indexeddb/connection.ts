@@ -196,11 +196,19 @@ interface Transaction {
   readonly done: Promise<void>;
   readonly error: unknown;
   abort(): void;
+  addEventListener(type: "error", listener: (event: Event) => void, capture: true): void;
 }
 
 /** The result of the work, once the transaction is complete, or undone. If the work fails, nothing of it is written. */
 async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T) => Promise<T>): Promise<T> {
   let isUndone = false;
+  let reason: unknown;
+  // Of the first request that fails. While it is captured: `done` rejects when the event comes back, and knows no reason yet.
+  const failed = ({ target }: Event) => {
+    const { error } = target as IDBRequest;
+    if (nameOf(error) !== "AbortError") reason ??= error;
+  };
+  transaction.addEventListener("error", failed, true);
   const undo = (given: T): T => {
     // Throws if it is too late, so that no caller relies on an undo that did not happen.
     transaction.abort();
@@ -217,9 +225,9 @@ async function outcome<T>(transaction: Transaction, work: (undo: (given: T) => T
   try {
     return (await Promise.all([worked, over]))[0];
   } catch (error) {
-    // A request that was aborted with its transaction reports AbortError; the reason is with the transaction. The
-    // transaction may not know about a request that failed by itself: the work has aborted it before the browser could.
-    throw nameOf(error) === "AbortError" ? (transaction.error ?? error) : error;
+    // What was aborted with its transaction reports AbortError. The reason is with the request that failed, or with the
+    // transaction where none did.
+    throw nameOf(error) === "AbortError" ? (reason ?? transaction.error ?? error) : error;
   }
 }
 

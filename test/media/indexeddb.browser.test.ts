@@ -456,14 +456,11 @@ describe("a commit in which one request fails", () => {
     async (full) => {
       const store = openStore(freshName());
       await store.commit(birth);
-      const refuse = (method: "put" | "add") => {
-        const original = IDBObjectStore.prototype[method];
-        vi.spyOn(IDBObjectStore.prototype, method).mockImplementation(function (this: IDBObjectStore, ...given) {
-          return this.name === full ? refused(this) : original.apply(this, given);
-        });
-      };
-      refuse("put");
-      refuse("add");
+      const put = IDBObjectStore.prototype.put;
+      vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, ...given) {
+        const request = put.apply(this, given);
+        return this.name === full ? refused(this, given[0]) : request;
+      });
       const entry = { body: "record", checkpointId: "d", snapshot: "state".repeat(4_000) };
       const claims = [{ kind: "k", key: "a", body: "claim" }];
       await expect(store.commit({ run: next, entry, claims, now: 1 })).rejects.toMatchObject({
@@ -476,18 +473,30 @@ describe("a commit in which one request fails", () => {
     },
   );
 
-  /** A request that fails with its own error, upon which the transaction falls for that. */
-  function refused(objectStore: IDBObjectStore): IDBRequest<IDBValidKey> {
-    const request = objectStore.get(["none"]);
-    const error = new DOMException("", "QuotaExceededError");
-    request.addEventListener("success", (event) => {
-      event.stopImmediatePropagation();
-      Object.defineProperty(request, "error", { value: error });
-      request.dispatchEvent(new Event("error"));
-      request.transaction?.abort();
-    });
-    return request as IDBRequest;
+  /** A request that fails, since it adds what is there, and says that there is no room. */
+  function refused(objectStore: IDBObjectStore, value: unknown): IDBRequest<IDBValidKey> {
+    const request = objectStore.add(value);
+    Object.defineProperty(request, "error", { value: new DOMException("", "QuotaExceededError") });
+    return request;
   }
+
+  test("because the browser throws at it leaves nothing behind, though all others were sent", async () => {
+    const store = openStore(freshName());
+    await store.commit(birth);
+    const put = IDBObjectStore.prototype.put;
+    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, ...given) {
+      if (this.name === "entries") throw new DOMException("too large", "DataError");
+      return put.apply(this, given);
+    });
+    const entry = { body: "record", checkpointId: "d", snapshot: "state" };
+    await expect(store.commit({ run: next, entry, now: 1 })).rejects.toMatchObject({
+      code: "store_failed",
+      cause: { name: "DataError" },
+    });
+    vi.restoreAllMocks();
+    expect(await store.getRun("t", "r")).toEqual(run);
+    expect((await store.listEntries("t", "r", { limit: 9 })).length).toBe(1);
+  });
 });
 
 describe("what is on the disk", () => {
