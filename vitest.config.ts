@@ -65,11 +65,13 @@ const inBrowser = {
 
 export default defineConfig(async ({ mode }) => ({
   test: {
-    // For machines with two cores that are busy with other suites; a test that is slow on a quiet one is still a slow test.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They end only a test that hangs. No test depends on how fast the machine is: one with two cores that are busy with other
+    // suites may take ten times as long, and stand still for seconds. A test that is slow on a quiet one is still a slow test.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    teardownTimeout: 60_000,
     // Without it, what is polled for would have to come about within a second.
-    expect: { poll: { timeout: 25_000 } },
+    expect: { poll: { timeout: 100_000 } },
     sequence: { sequencer: SlowestFirst },
     // A forgotten `only` would hide the rest.
     allowOnly: false,
@@ -129,6 +131,7 @@ export default defineConfig(async ({ mode }) => ({
                   enabled: true,
                   headless: true,
                   screenshotFailures: false,
+                  connectTimeout: 240_000,
                   provider: playwright({ launchOptions: await chromiumLaunchOptions() }),
                   instances: [{ browser: "chromium" as const, name: "chromium" }],
                 },
@@ -149,6 +152,7 @@ export default defineConfig(async ({ mode }) => ({
               enabled: true,
               headless: true,
               screenshotFailures: false,
+              connectTimeout: 240_000,
               provider: engineProvider(engine),
               instances: [{ browser: engine, name: engine }],
             },

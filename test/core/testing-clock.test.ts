@@ -10,7 +10,10 @@ const hour = 3_600_000;
 describe("a virtual clock", () => {
   test("starts at the given time, or now", () => {
     expect(virtualClock({ now: noon }).now()).toBe(noon);
-    expect(Math.abs(virtualClock().now() - Date.now())).toBeLessThan(1_000);
+    const before = Date.now();
+    const now = virtualClock().now();
+    expect(now).toBeGreaterThanOrEqual(before);
+    expect(now).toBeLessThanOrEqual(Date.now());
   });
 
   test("skips a day in which everything sleeps", async () => {

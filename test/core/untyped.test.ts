@@ -537,7 +537,7 @@ const puttingGetter = (holder: object, key: PropertyKey) => {
 async function outcomeOf(call: () => unknown): Promise<{ readonly thrown?: unknown }> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it does not answer")), 20_000);
+    timer = setTimeout(() => reject(new Error("it does not answer")), 100_000);
   });
   try {
     await Promise.race([late, settled(call())]);

@@ -6,6 +6,7 @@ import { anyJson, applyDelta, changeOf } from "../../src/codec/form.ts";
 import { decodeValue, encodeValue } from "../../src/codec/values.ts";
 import { isDurableError } from "../../src/errors.ts";
 import { type Json, parseJson } from "../../src/json.ts";
+import { fastest } from "../support/cpu-time.ts";
 
 /** The value after it was stored as text and read again. */
 function stored(value: unknown): unknown {
@@ -329,14 +330,6 @@ describe("many bytes", () => {
   });
 
   test("are many times as fast as one by one", () => {
-    const fastest = (work: () => unknown) =>
-      Math.min(
-        ...[1, 2, 3].map(() => {
-          const start = performance.now();
-          work();
-          return performance.now() - start;
-        }),
-      );
     const text = Buffer.from(random).toString("base64");
     const encoded = encodeValue(random);
     const oneByOne = fastest(() => {
@@ -358,16 +351,6 @@ describe("what a value costs", () => {
       for (let level = 0; level < levels; level++) value = [value];
       return value;
     });
-  /** The processor time of the fastest of some tries: other processes do not count. */
-  const fastest = (work: () => unknown) =>
-    Math.min(
-      ...[1, 2, 3, 4].map(() => {
-        const start = process.cpuUsage();
-        work();
-        const { user, system } = process.cpuUsage(start);
-        return user + system;
-      }),
-    );
   /** Each prepares its work on values of a size. */
   const works: Readonly<Record<string, (levels: number, times: number) => () => unknown>> = {
     encoding(...size) {

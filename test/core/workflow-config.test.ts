@@ -10,7 +10,7 @@ import {
 import { systemClock, virtualClock } from "../../src/testing/index.ts";
 import type { DelayFunction } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
-import { type Actor, type Scene, scene } from "../support/scene.ts";
+import { type Actor, type Scene, scene, until } from "../support/scene.ts";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -245,7 +245,7 @@ describe("a step's callback", () => {
           }),
       });
       const runId = await begin();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => signals.length === 1);
       clock.advance(10 * minute - 1);
       expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
       clock.advance(1);
@@ -301,7 +301,7 @@ describe("real time", () => {
         bodyQuietMs: 1_500,
         body: async (step) => {
           await step.do("asked", async () => 1);
-          await new Promise((resolve) => setTimeout(resolve, 5_000));
+          await new Promise(() => {});
         },
       });
       const began = Date.now();

@@ -27,7 +27,7 @@ beforeAll(async () => {
     symlinkSync(resolve("node_modules", name), join(project, "node_modules", name));
   writeFileSync(join(project, "package.json"), '{ "type": "module" }');
   names = publicNames(emitted);
-}, 120_000);
+});
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -110,7 +110,7 @@ export const runs = runtime.for("acme");
 `,
 };
 
-test("every example compiles for a user of the package", { timeout: 120_000 }, async () => {
+test("every example compiles for a user of the package", async () => {
   const folder = join(project, "examples");
   mkdirSync(folder);
   for (const [name, text] of Object.entries(preamble)) writeFileSync(join(folder, name), text);
@@ -186,7 +186,6 @@ describe("the package compiles for its users", () => {
 
     test.each(Object.entries(resolutions))(
       "resolving by %s, its declarations checked too",
-      { timeout: 120_000 },
       async (moduleResolution, module) => {
         // The libraries of the compiler itself are its own, and take longer to check than the package.
         const checks = { skipLibCheck: false, skipDefaultLibCheck: true };

@@ -58,7 +58,7 @@ test("an excerpt is code of an example, and only the page about adapters has exc
   expect(marked.filter(({ text }) => !examples.some((example) => example.includes(text)))).toEqual([]);
 });
 
-test("every other block of code compiles as it stands, for a user of the package", { timeout: 120_000 }, async () => {
+test("every other block of code compiles as it stands, for a user of the package", async () => {
   const folder = await mkdtemp(join(tmpdir(), "orca-durable-blocks-"));
   try {
     const whole = blocks.filter(({ language, mark }) => language === "ts" && mark === "");
@@ -152,7 +152,7 @@ function anchorsOf(page: string): readonly string[] {
   );
 }
 
-test("every link within the package leads to a file of the package", { timeout: 120_000 }, async () => {
+test("every link within the package leads to a file of the package", async () => {
   const { stdout } = await promisify(execFile)("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"]);
   const files = new Set((JSON.parse(stdout) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path));
   const packed = linked.filter(({ page }) => files.has(page));
@@ -206,7 +206,7 @@ function has(command: string): boolean {
 
 // They are the reader's tools, not this package's.
 describe.skipIf(!has("bash") || !has("curl"))("with bash and curl", () => {
-  test("the tour of the HTTP contract works as it is written", { timeout: 90_000 }, async () => {
+  test("the tour of the HTTP contract works as it is written", async () => {
     const tour = blocks.find(
       ({ page, language, text }) => page === "README.md" && language === "sh" && text.includes("curl"),
     );

@@ -15,6 +15,9 @@ import type { RunAnswer, RunEvent } from "../../worker/inspector/ui/state/wire.t
 import { duration, shortId } from "../../worker/inspector/ui/views/format.ts";
 import { timeScale } from "../../worker/inspector/ui/views/time-scale.ts";
 
+/** However often it is looked, the fake timers stand still meanwhile. */
+const soon = { interval: 0, timeout: 100_000 };
+
 /** The inspector's client of a service that answers like this. */
 function serviceOf(answer: (url: URL, request: Request) => Response | Promise<Response>): Service {
   return calls("http://orca.test", requests({ fetch: (request) => answer(new URL(request.url), request) }));
@@ -245,11 +248,11 @@ describe("what is shown of a run", () => {
       return streams.shift()?.() ?? silentAfter("");
     });
     const { feed, log, seen } = feedOf(service);
-    await vi.waitFor(() => expect(log.events).toHaveLength(2));
+    await vi.waitFor(() => expect(log.events).toHaveLength(2), soon);
     await vi.advanceTimersByTimeAsync(59_000);
     expect(asked).toEqual(["1-0"]);
     await vi.advanceTimersByTimeAsync(2_000);
-    await vi.waitFor(() => expect(log.events).toHaveLength(3));
+    await vi.waitFor(() => expect(log.events).toHaveLength(3), soon);
     expect(asked).toEqual(["1-0", "2-0"]);
     expect(seen.live).toEqual([true, false, true]);
     expect(seen.problems.map(({ code }) => code)).toEqual(["upstream_failure"]);
@@ -268,7 +271,7 @@ describe("what is shown of a run", () => {
       return new Response(messages(event(isAway ? 2 : 3)));
     });
     const { feed, log, seen } = feedOf(service);
-    await vi.waitFor(() => expect(seen.live).toEqual([true, false]));
+    await vi.waitFor(() => expect(seen.live).toEqual([true, false]), soon);
     expect(seen.problems[0]).toMatchObject({ message: "The service cannot be reached." });
     expect(seen.problems[0]?.status).toBeUndefined();
     isAway = false;
@@ -288,10 +291,10 @@ describe("what is shown of a run", () => {
       return silentAfter(messages(event(2)));
     });
     const { feed, log, seen } = feedOf(service);
-    await vi.waitFor(() => expect(seen.live).toEqual([false]));
+    await vi.waitFor(() => expect(seen.live).toEqual([false]), soon);
     isAway = false;
     feed.took(feed.run as RunAnswer);
-    await vi.waitFor(() => expect(log.events).toHaveLength(2), { interval: 0 });
+    await vi.waitFor(() => expect(log.events).toHaveLength(2), soon);
     feed.stop();
   });
 
@@ -303,7 +306,7 @@ describe("what is shown of a run", () => {
       return pathname.endsWith("/history") ? history(event(1)) : run("completed");
     });
     const { feed } = feedOf(service);
-    await vi.waitFor(() => expect(asked).toBe(3));
+    await vi.waitFor(() => expect(asked).toBe(3), soon);
     await vi.advanceTimersByTimeAsync(4_000);
     expect(asked).toBe(4);
     feed.stop();

@@ -23,7 +23,7 @@ function serving() {
 const mebibyte = 1024 * 1024;
 
 describe("an answer is bounded in bytes", () => {
-  test("a list of runs with large metadata, by cursor and by offset", { timeout: 60_000 }, async () => {
+  test("a list of runs with large metadata, by cursor and by offset", async () => {
     const { runs, client, lengths } = serving();
     const ids: string[] = [];
     for (let index = 0; index < 100; index++) {
@@ -50,7 +50,7 @@ describe("an answer is bounded in bytes", () => {
     expect(lengths.length).toBeGreaterThan(5);
   });
 
-  test("a history, its events and its checkpoints", { timeout: 60_000 }, async () => {
+  test("a history, its events and its checkpoints", async () => {
     const { runs, client, lengths } = serving();
     await runs.create({ skillId: "s", runId: "r" });
     const state = initialState("s", {});
@@ -89,7 +89,7 @@ describe("an answer is bounded in bytes", () => {
 });
 
 describe("a list of checkpoints", () => {
-  test("has at most 1,000 records, and links to the next page", { timeout: 60_000 }, async () => {
+  test("has at most 1,000 records, and links to the next page", async () => {
     const { runs, client } = serving();
     await runs.create({ skillId: "s", runId: "r" });
     const state = initialState("s", {});

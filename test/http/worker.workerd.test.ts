@@ -11,7 +11,7 @@ const headers = { "x-api-key": "test-key" };
 const url = (path: string) => `http://orca.test${path}`;
 
 async function reached(runId: string, status: string): Promise<Record<string, unknown>> {
-  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+  for (const end = Date.now() + 100_000; Date.now() < end; ) {
     const response = await exports.default.fetch(url(`/v1/runs/${runId}`), { headers });
     const run = (await response.json()) as Record<string, unknown>;
     if (run.status === status) return run;

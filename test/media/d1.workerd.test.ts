@@ -235,9 +235,6 @@ describe("the rows that D1 bills", () => {
 
   test.each([400, 1_600])(
     "the file of a run of %i steps of a kilobyte is at most 2.2 times what they returned",
-    {
-      timeout: 120_000,
-    },
     async (steps) => {
       const growing = defineSkill({
         id: "growing",
@@ -382,7 +379,7 @@ describe("a page of 100,000 runs reads as many rows as one of 1,000", () => {
     { sourceRunId: "source 42" },
   ];
 
-  test("first or later, ascending or descending, for each filter", { timeout: 120_000 }, async () => {
+  test("first or later, ascending or descending, for each filter", async () => {
     const { store, costOf } = watched(env.DB);
     await env.DB.prepare(insert).bind("few", 1_000).run();
     await env.DB.prepare(insert).bind("many", 100_000).run();

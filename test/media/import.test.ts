@@ -174,7 +174,6 @@ describe("an import", () => {
 describe("an import that is cut", () => {
   test(
     "anywhere shows nothing, and may be begun again",
-    { timeout: 120_000 },
     on(async (stage) => {
       const { lines } = await restingLines(stage);
       const here = home(stage, stage.store);
@@ -241,7 +240,6 @@ describe("an import that is cut", () => {
 
   test.each(["before", "after"] as const)(
     "by a crash %s any of its commits shows nothing, and may be begun again by another",
-    { timeout: 120_000 },
     (moment) =>
       on(async (stage) => {
         const lines = await longRun(stage);

@@ -379,14 +379,14 @@ describe("room for a run", () => {
   test("if a step's result does not fit, `onError` is called, and the run continues once there is room", async () => {
     const { runtime, runs, errors } = await cramped();
     await runs.start({ skillId: "big", runId: "r", inputs: { isLarge: true } });
-    await expect.poll(() => errors, { timeout: 25_000 }).toContainEqual(expect.objectContaining(outOfRoom));
+    await expect.poll(() => errors).toContainEqual(expect.objectContaining(outOfRoom));
     expect(await runs.get("r")).toMatchObject({ status: "running" });
     await overrideQuota();
     const taken = async () => {
       await runtime.drain({ tenant: "t" });
       return (await runs.get("r")).status;
     };
-    await expect.poll(taken, { timeout: 25_000 }).toBe("waiting_for_signal");
+    await expect.poll(taken).toBe("waiting_for_signal");
     await runtime.stop();
   });
 

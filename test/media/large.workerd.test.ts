@@ -62,7 +62,6 @@ function twentyMegabytes(): readonly string[] {
 describe("twenty megabytes on D1", () => {
   test(
     "come back equal, within what D1 takes in production, in one batch each time",
-    { timeout: 120_000 },
     on(async ({ runtime, tenant }) => {
       const d1 = strict(env.DB);
       const runs = runtime({ store: d1.store, executor: "large" }).for(tenant);
@@ -97,7 +96,6 @@ describe("twenty megabytes on D1", () => {
 
   test(
     "are written whole or not at all",
-    { timeout: 120_000 },
     on(async ({ runtime, tenant, store }) => {
       const d1 = strict(env.DB);
       const runs = runtime({ store: d1.store, executor: "large" }).for(tenant);

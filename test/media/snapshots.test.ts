@@ -692,7 +692,6 @@ function someEvents(number: number): ExecutionState["events"] {
 if (isThorough) {
   test(
     "what is stored of 1,600 steps of a kilobyte is at most 1.2 times the state, in the end and at each keyframe",
-    { timeout: 120_000 },
     on(async (stage) => {
       const { store, tenant } = stage;
       const { runId, written, final } = await grow(stage, store, 1_600);

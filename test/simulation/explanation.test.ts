@@ -35,4 +35,4 @@ test("a broken promise is printed with its name, its seed, a shorter list and th
     expect(lines[first + kept.length]).toBe("");
     expect(lines.at(-1)).toBe(`Again: npm run simulate -- --seed ${seed}`);
   });
-}, 120_000);
+});

@@ -3,7 +3,13 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { chromium, type LaunchOptions } from "playwright";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type LaunchOptions,
+} from "playwright";
 import { onPath } from "./engines/find.ts";
 
 const modules = join(import.meta.dirname, "..", "..", "node_modules");
@@ -38,6 +44,17 @@ export async function chromiumLaunchOptions(): Promise<LaunchOptions> {
 export async function wholeChromiumLaunchOptions(): Promise<LaunchOptions> {
   const installed = process.env.CHROMIUM_PATH || playwrightsOwn() || onPath(...names);
   return installed ? { args, executablePath: installed } : packedLaunchOptions();
+}
+
+/** A context that is {@link patient}. */
+export async function newContext(browser: Browser, options?: BrowserContextOptions): Promise<BrowserContext> {
+  return patient(await browser.newContext(options));
+}
+
+/** Has a context wait for as long as `expect.poll` does. Playwright gives up after half a minute, which a busy machine may take. */
+export function patient(context: BrowserContext): BrowserContext {
+  context.setDefaultTimeout(100_000);
+  return context;
 }
 
 const isPacked = process.platform === "linux" && process.arch === "x64";

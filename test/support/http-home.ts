@@ -107,7 +107,7 @@ export class Client {
 
   /** The run once it has one of these statuses. */
   async reached(runId: string, ...statuses: readonly string[]): Promise<JsonObject> {
-    for (const end = Date.now() + 25_000; ; ) {
+    for (const end = Date.now() + 100_000; ; ) {
       const run = await this.run(runId);
       if (statuses.includes(run.status as string)) return run;
       if (Date.now() > end) throw new Error(`run ${runId} stays ${String(run.status)}: ${JSON.stringify(run.error)}`);

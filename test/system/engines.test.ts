@@ -43,7 +43,7 @@ async function open(engine: Engine, task: Task, options: Partial<LaunchOptions> 
 }
 
 /** Less than any test here has, so that a page that stands still says how far it came. */
-const mostMs = 100_000;
+const mostMs = 200_000;
 
 /** Takes what the page tells until it is enough. */
 async function listen(browser: LaunchedBrowser, isEnough: (all: readonly Told[]) => boolean): Promise<readonly Told[]> {
@@ -79,7 +79,7 @@ function expectGoneOn({ run, callers, events }: Told & { kind: "released" }): vo
   expect([counted("step.completed"), counted("run.recovered")]).toEqual([3, 1]);
 }
 
-describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
+describe.each(engines)("%s", { timeout: 900_000 }, (engine) => {
   test("after kill -9 of the whole browser under load every acknowledged run and checkpoint is there, and every run goes on", async () => {
     const runs: string[] = [];
     const saved: Saved[] = [];
@@ -161,12 +161,12 @@ describe.each(engines)("%s", { timeout: 240_000 }, (engine) => {
       runner.kill("SIGKILL");
       await exited;
     }
-    await expect.poll(() => processesWith(profile), { timeout: 25_000 }).toEqual([]);
+    await expect.poll(() => processesWith(profile)).toEqual([]);
     house.told();
   });
 });
 
-describe.runIf(engines.includes("firefox"))("Firefox, whose service workers die soon", { timeout: 120_000 }, () => {
+describe.runIf(engines.includes("firefox"))("Firefox, whose service workers die soon", () => {
   test("loses nothing that was acknowledged: the next request has the run go on", async () => {
     // In milliseconds. The second begins when the first is over and `waitUntil` still holds it.
     const preferences = { "dom.serviceWorkers.idle_timeout": 1_500, "dom.serviceWorkers.idle_extended_timeout": 1_500 };
@@ -237,7 +237,7 @@ async function processesWith(home: string): Promise<readonly string[]> {
   return found;
 }
 
-describe.runIf(engines.includes("firefox"))("Firefox with little room", { timeout: 120_000 }, () => {
+describe.runIf(engines.includes("firefox"))("Firefox with little room", () => {
   test("says quota_exceeded with the estimate, and what was stored before is there", async () => {
     // In kB. A site gets a fifth of it, and no less than ten megabytes.
     const preferences = { "dom.quotaManager.temporaryStorage.fixedLimit": 51_200 };

@@ -8,7 +8,7 @@ import { sqliteStore } from "../../examples/adapter-author/store.ts";
 import { storeCases } from "../../src/conformance/index.ts";
 import { createRuntime, defineCapability, defineGraphSkill } from "../../src/index.ts";
 
-test("the SQLite adapter of the docs keeps every clause of the Store contract", { timeout: 120_000 }, async () => {
+test("the SQLite adapter of the docs keeps every clause of the Store contract", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ["examples/adapter-author/prove.ts"]);
   expect(stdout.trim().split("\n").at(-1)).toBe(`${storeCases.length} passed, 0 failed`);
 });

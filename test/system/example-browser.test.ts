@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { type Browser, chromium, type Page } from "playwright";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, newContext } from "../support/chromium.ts";
 
 const screenshots = "artifacts/example-browser";
 
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 /** The page in a browser profile of its own, and what it complained about. */
 async function openPage(): Promise<{ page: Page; complaints: readonly string[] }> {
-  const page = await (await browser.newContext({ viewport: { width: 1180, height: 900 } })).newPage();
+  const page = await (await newContext(browser, { viewport: { width: 1180, height: 900 } })).newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
@@ -47,7 +47,7 @@ function executions(page: Page): Promise<Record<string, number>> {
 
 const once = { clean: 1, statistics: 1, phrases: 1, compose: 1, publish: 1 };
 
-test("a run goes on after the page was reloaded in the middle of a step", { timeout: 90_000 }, async () => {
+test("a run goes on after the page was reloaded in the middle of a step", async () => {
   const { page, complaints } = await openPage();
   await page.screenshot({ path: `${screenshots}/1-empty.png`, fullPage: true });
   await page.click("#start:enabled");
@@ -82,9 +82,7 @@ test("a run goes on after the page was reloaded in the middle of a step", { time
   expect(complaints).toEqual([]);
 });
 
-test("a run that waits for a person is still there in another page, and can be approved there", {
-  timeout: 90_000,
-}, async () => {
+test("a run that waits for a person is still there in another page, and can be approved there", async () => {
   const { page, complaints } = await openPage();
   await page.click("#start:enabled");
   await step(page, "publish", "your turn");

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { startWorker } from "../../scripts/local-worker.ts";
 import { migratedTo } from "../support/migrated.ts";
 
-test("the client's example does what its comments say, against a Worker", { timeout: 120_000 }, async () => {
+test("the client's example does what its comments say, against a Worker", async () => {
   const persistTo = await mkdtemp(join(tmpdir(), "orca-durable-client-"));
   await migratedTo(persistTo);
   const worker = await startWorker({ persistTo, vars: { API_KEY: "own" } });

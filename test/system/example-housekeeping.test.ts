@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 test("the housekeeping says what its comments say", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, ["examples/housekeeping.ts"], { timeout: 55_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, ["examples/housekeeping.ts"]);
   expect(stdout.trim().split("\n")).toEqual([
     "{ receipt: 'sent to Alice' }",
     '{"_checkpoint_version":1,"skill_id":"letter"',

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright";
 import { build, type PreviewServer, preview } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, patient } from "../support/chromium.ts";
 
 const configFile = "examples/offline/vite.config.ts";
 const screenshots = "artifacts/example-offline";
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await build({ configFile, logLevel: "error", build: { outDir, emptyOutDir: true } });
   server = await preview({ configFile, logLevel: "error", build: { outDir }, preview: { port: 0, strictPort: false } });
   url = server.resolvedUrls?.local[0] ?? "";
-}, 120_000);
+});
 
 afterAll(async () => {
   await server?.close();
@@ -48,6 +48,7 @@ async function openBrowser(): Promise<void> {
     viewport: { width: 1180, height: 900 },
     acceptDownloads: true,
   });
+  patient(context);
 }
 
 /** A page of the site that its service worker controls. */
@@ -85,11 +86,9 @@ async function drop(page: Page, name: string, text: string): Promise<void> {
   await page.dispatchEvent("#drop", "drop", { dataTransfer: data });
 }
 
-const slow = { timeout: 120_000 };
-/** Longer than anything takes here, also where the machine is busy. */
-const patience = { timeout: 25_000, interval: 50 };
+const patience = { interval: 50 };
 
-test("a dropped file is worked through, approved and written", slow, async () => {
+test("a dropped file is worked through, approved and written", async () => {
   const page = await openPage();
   await page.screenshot({ path: `${screenshots}/1-empty.png`, fullPage: true });
   await pace(page, 1_500);
@@ -107,7 +106,7 @@ test("a dropped file is worked through, approved and written", slow, async () =>
   expect(await page.textContent("#report")).toBe(report);
 });
 
-test("a file that cannot be read fails its run, and says where", slow, async () => {
+test("a file that cannot be read fails its run, and says where", async () => {
   const page = await openPage();
   await pace(page, 0);
   await drop(page, "broken.csv", 'a,b\n"never closed,1\n');
@@ -126,7 +125,7 @@ test("a file that cannot be read fails its run, and says where", slow, async () 
   complaints.length = 0;
 });
 
-test("a run goes on after a reload in the middle of a step", slow, async () => {
+test("a run goes on after a reload in the middle of a step", async () => {
   const page = await openPage();
   await pace(page, 1_500);
   await page.click("text=a chapter of a novel");
@@ -137,7 +136,7 @@ test("a run goes on after a reload in the middle of a step", slow, async () => {
   await page.screenshot({ path: `${screenshots}/4-reloaded.png`, fullPage: true });
 });
 
-test("a run goes on after its browser was killed", slow, async () => {
+test("a run goes on after its browser was killed", async () => {
   const page = await openPage();
   await pace(page, 1_500);
   await page.click("text=a month of a coffee bar");
@@ -152,7 +151,7 @@ test("a run goes on after its browser was killed", slow, async () => {
   await status(again, "completed");
 });
 
-test("a run goes on in another tab after its page was killed", slow, async () => {
+test("a run goes on in another tab after its page was killed", async () => {
   const page = await openPage();
   const other = await openPage();
   await pace(page, 1_500);
@@ -167,7 +166,7 @@ test("a run goes on in another tab after its page was killed", slow, async () =>
   expect(await other.getAttribute("#run", "data-recoveries")).toBe("1");
 });
 
-test("a second tab shows the run live, and takes it over when the first is gone", slow, async () => {
+test("a second tab shows the run live, and takes it over when the first is gone", async () => {
   const first = await openPage();
   const second = await openPage();
   await pace(first, 1_000);
@@ -181,7 +180,7 @@ test("a second tab shows the run live, and takes it over when the first is gone"
   await status(second, "completed");
 });
 
-test("everything works without a network", slow, async () => {
+test("everything works without a network", async () => {
   const page = await openPage();
   await page.reload();
   await context.setOffline(true);
@@ -200,7 +199,7 @@ test("everything works without a network", slow, async () => {
   await status(page, "completed");
 });
 
-test("from an earlier checkpoint it is replayed, or forked with another setting and compared", slow, async () => {
+test("from an earlier checkpoint it is replayed, or forked with another setting and compared", async () => {
   const page = await openPage();
   await pace(page, 100);
   await page.click("text=a chapter of a novel");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright";
 import { build, createServer, parseSync, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, newContext } from "../support/chromium.ts";
 
 const configFile = "examples/service-worker/vite.config.ts";
 
@@ -50,10 +50,10 @@ const servers: readonly (readonly [name: string, serve: () => Promise<Served>])[
 ];
 
 describe.each(servers)("the example, %s", (_name, serve) => {
-  test("goes through a whole run, and through another without a network", { timeout: 90_000 }, async () => {
+  test("goes through a whole run, and through another without a network", async () => {
     const server = await serve();
     try {
-      const context = await browser.newContext();
+      const context = await newContext(browser);
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on("pageerror", (error) => complaints.push(String(error)));

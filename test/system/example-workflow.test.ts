@@ -7,7 +7,7 @@ import { chromium } from "playwright";
 import { createServer } from "vite";
 import { describe, expect, test } from "vitest";
 import { startWorker } from "../../scripts/local-worker.ts";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, newContext } from "../support/chromium.ts";
 
 const folder = "examples/cloudflare-workflow";
 const result = { item: "kettle", paid: "4200 EUR", reference: "p-17", parcel: { shelf: 6, attempts: 2 } };
@@ -22,7 +22,7 @@ test("what is ours: a refund asks its manager, pays once, and does not repeat it
   });
 });
 
-describe("one function, typed by Cloudflare, gives the same", { timeout: 60_000 }, () => {
+describe("one function, typed by Cloudflare, gives the same", () => {
   test("in Node over memory", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "node.ts")]);
     expect(JSON.parse(stdout)).toEqual({ status: "completed", result });
@@ -37,7 +37,7 @@ describe("one function, typed by Cloudflare, gives the same", { timeout: 60_000 
     await server.listen();
     const browser = await chromium.launch(await chromiumLaunchOptions());
     try {
-      const page = await browser.newPage();
+      const page = await (await newContext(browser)).newPage();
       const complaints: string[] = [];
       page.on("pageerror", (error) => complaints.push(String(error)));
       await page.goto(server.resolvedUrls?.local[0] ?? "");
@@ -66,7 +66,7 @@ describe("one function, typed by Cloudflare, gives the same", { timeout: 60_000 
       const { id } = (await post("", { item: "kettle", cents: 4_200 })) as { id: string };
       await post(id, { reference: "p-17" });
       await expect
-        .poll(async () => (await fetch(`${worker.url}/${id}`)).json(), { timeout: 30_000, interval: 200 })
+        .poll(async () => (await fetch(`${worker.url}/${id}`)).json(), { interval: 200 })
         .toMatchObject({ status: "complete", output: result });
     } finally {
       await worker.stop();

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import type { AxeResults } from "axe-core";
 import type { BrowserContextOptions, Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newContext } from "../support/chromium.ts";
 import { finishedReport, startRun, until } from "../support/inspector/home.ts";
 import { adminKey, type WorkerHome, workerHome } from "../support/inspector/worker-home.ts";
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
   await home.ask("/v1/runs/weekly-47-shorter/resume", {});
   await until(home, "weekly-47-shorter", ({ status }) => status === "waiting_for_human");
   await until(home, "weekly-47-again", ({ status }) => status === "completed");
-}, 120_000);
+});
 
 afterAll(() => home?.close());
 
@@ -61,7 +62,7 @@ describe.each(Object.entries(screens))("on a screen that is %s", (name, options)
   const go = (place: string) => page.goto(`${home.url}/inspector#${place}`);
 
   beforeAll(async () => {
-    const context = await home.browser.newContext({ reducedMotion: "reduce", ...options });
+    const context = await newContext(home.browser, { reducedMotion: "reduce", ...options });
     page = await context.newPage();
     await go("/runs");
   });

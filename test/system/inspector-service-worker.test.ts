@@ -9,7 +9,7 @@ let home: ServiceWorkerHome;
 
 beforeAll(async () => {
   home = await serviceWorkerHome();
-}, 60_000);
+});
 
 afterAll(() => home?.close());
 

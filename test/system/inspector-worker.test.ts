@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newContext } from "../support/chromium.ts";
 import { startRun, until } from "../support/inspector/home.ts";
 import { testInspector } from "../support/inspector/suite.ts";
 import { adminKey, type WorkerHome, workerHome } from "../support/inspector/worker-home.ts";
@@ -9,7 +10,7 @@ let home: WorkerHome;
 
 beforeAll(async () => {
   home = await workerHome();
-}, 60_000);
+});
 
 afterAll(() => home?.close());
 
@@ -17,7 +18,7 @@ testInspector(() => home);
 
 describe("the key", () => {
   const fresh = async () => {
-    const page = await home.browser.newPage();
+    const page = await (await newContext(home.browser)).newPage();
     await page.goto(`${home.url}/inspector`);
     return page;
   };
@@ -63,7 +64,7 @@ describe("the key", () => {
 });
 
 test("a service that is away is asked again until it answers", async () => {
-  const page = await home.browser.newPage();
+  const page = await (await newContext(home.browser)).newPage();
   await page.route("**/v1/**", (route) => route.abort());
   await page.goto(`${home.url}/inspector`);
   await page.getByText("The service cannot be reached.").waitFor();

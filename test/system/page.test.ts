@@ -1,7 +1,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, newContext } from "../support/chromium.ts";
 import type { MadePage, Told } from "../support/page/page.ts";
 
 // What createPage does where the browser, the site or the database refuses something; on Vite's server, as one works on a site.
@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await browser.newContext();
+  context = await newContext(browser);
 });
 
 afterEach(() => context.close());
@@ -57,8 +57,7 @@ async function open(made: MadePage, server = bare): Promise<Page> {
 
 type Tried = Pick<Page, "evaluate">;
 
-/** Longer than anything takes here, also where the machine is busy. */
-const patience = { timeout: 25_000, interval: 50 };
+const patience = { interval: 50 };
 
 const ready = (page: Tried) => page.evaluate(() => window.tried.ready());
 const errors = (page: Tried): Promise<readonly Told[]> => page.evaluate(() => window.tried.errors);
@@ -67,7 +66,7 @@ const settled = (page: Tried, expected: unknown) => expect.poll(() => ready(page
 const told = (code: string, hint: string) =>
   expect.objectContaining({ code, hint: expect.stringContaining(hint) }) as unknown;
 
-describe("a service worker", { timeout: 60_000 }, () => {
+describe("a service worker", () => {
   const module = { type: "module" } as const;
   const allowed = "Service-Worker-Allowed";
 
@@ -96,14 +95,13 @@ describe("a service worker", { timeout: 60_000 }, () => {
     expect(await errors(page)).toEqual([]);
   });
 
-  test("that does not take the page: ready ends, and is not left open", { timeout: 90_000 }, async () => {
+  test("that does not take the page: ready ends, and is not left open", async () => {
     const page = await open({ worker: "/silent.js" });
-    const outcome = { timeout: 60_000, interval: 200 };
-    await expect.poll(() => ready(page), outcome).toEqual(told("invalid_definition", "listen()"));
+    await expect.poll(() => ready(page), { interval: 200 }).toEqual(told("invalid_definition", "listen()"));
   });
 });
 
-describe("a page that may have no storage", { timeout: 60_000 }, () => {
+describe("a page that may have no storage", () => {
   test("as in a sandboxed frame: one typed error, and no second attempt", async () => {
     const page = await context.newPage();
     const raw: string[] = [];
@@ -129,7 +127,7 @@ describe("a page that may have no storage", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a page whose medium fails", { timeout: 60_000 }, () => {
+describe("a page whose medium fails", () => {
   test("tells each failure once, not at each of its looks", async () => {
     const page = await open({ isBroken: true, everyMs: 100 });
     await settled(page, "ready");
@@ -141,7 +139,7 @@ describe("a page whose medium fails", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a page that a newer version of it has outdated", { timeout: 60_000 }, () => {
+describe("a page that a newer version of it has outdated", () => {
   test("says so once, asks for nothing more, and leaves the tenant to others", async () => {
     const old = await open({ everyMs: 100 });
     await settled(old, "ready");
@@ -167,7 +165,7 @@ describe("a page that a newer version of it has outdated", { timeout: 60_000 }, 
   });
 });
 
-describe("a page that is stopped", { timeout: 60_000 }, () => {
+describe("a page that is stopped", () => {
   test("holds no lock, asks nothing of the database, and tells nothing", async () => {
     const [page, other] = [await open({ everyMs: 100 }), await open({ everyMs: 100 })];
     await settled(page, "ready");

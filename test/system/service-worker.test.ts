@@ -1,7 +1,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { parseSync } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { chromiumLaunchOptions } from "../support/chromium.ts";
+import { chromiumLaunchOptions, newContext } from "../support/chromium.ts";
 import { openPage, type PageSettings, type Site, startSite } from "../support/service-worker/site.ts";
 import type { WorkerSettings } from "../support/service-worker/worker.ts";
 
@@ -21,7 +21,7 @@ afterAll(() => browser?.close());
 // With a storage of its own, and so a service worker of its own.
 beforeEach(async () => {
   site = await startSite();
-  context = await browser.newContext();
+  context = await newContext(browser);
 });
 
 afterEach(async () => {
@@ -60,8 +60,7 @@ const look = (page: Page, runId: string) => page.evaluate((runId) => window.site
 const callers = (page: Page, runId: string) => page.evaluate((runId) => window.site.callers(runId), runId);
 const openLatch = (page: Page, latch: string) => page.evaluate((latch) => window.site.openLatch(latch), latch);
 
-/** Longer than anything takes here, also where the machine is busy. */
-const patience = { timeout: 25_000, interval: 50 };
+const patience = { interval: 50 };
 const hour = 3_600_000;
 
 const reaches = (page: Page, runId: string, expected: object) =>
@@ -78,7 +77,7 @@ async function stopServiceWorkers(page: Page): Promise<void> {
   await session.detach();
 }
 
-describe("what the service worker answers", { timeout: 60_000 }, () => {
+describe("what the service worker answers", () => {
   test("the service's own paths; all others reach the network untouched", async () => {
     const page = await open("client");
     const asked = async (path: string, init: { method?: string; body?: string } = {}) =>
@@ -185,7 +184,7 @@ function seen(page: Page, runId: string): Promise<number> {
   return page.evaluate((name) => (window as unknown as Record<string, string[]>)[name]?.length ?? 0, `seen:${runId}`);
 }
 
-describe("with a page that executes", { timeout: 60_000 }, () => {
+describe("with a page that executes", () => {
   // The service worker must have no part in it, however long the page takes.
   const worker: WorkerSettings = { graceMs: hour };
 
@@ -263,7 +262,7 @@ describe("with a page that executes", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a browser that lacks something", { timeout: 60_000 }, () => {
+describe("a browser that lacks something", () => {
   test("without service workers: the page says so, and executes all the same", async () => {
     const page = await context.newPage();
     await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "serviceWorker"));
@@ -293,7 +292,7 @@ describe("a browser that lacks something", { timeout: 60_000 }, () => {
   });
 });
 
-describe("with no page that executes", { timeout: 60_000 }, () => {
+describe("with no page that executes", () => {
   test("the service worker does", async () => {
     const client = await open("client");
     await openLatch(client, "x");
@@ -375,7 +374,7 @@ describe("with no page that executes", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a run that is watched, with no page that executes,", { timeout: 60_000 }, () => {
+describe("a run that is watched, with no page that executes,", () => {
   /** Watches the run through its stream, and asks for nothing else. */
   const watched = (page: Page, runId: string) => page.evaluate((runId) => window.site.watch(runId), runId);
 
@@ -415,7 +414,7 @@ describe("a run that is watched, with no page that executes,", { timeout: 60_000
   });
 });
 
-describe("a new version of the service worker", { timeout: 60_000 }, () => {
+describe("a new version of the service worker", () => {
   const scriptOf = (page: Page) => page.evaluate(() => navigator.serviceWorker.controller?.scriptURL ?? "");
   /** Until the page's requests go through the version of that number. */
   const goesThrough = (page: Page, version: number) =>
@@ -507,7 +506,7 @@ describe("a new version of the service worker", { timeout: 60_000 }, () => {
     const old = await open("old", { worker });
     await start(old, "shown.gated");
     const page = await context.newPage();
-    const complaint = page.waitForEvent("pageerror", { timeout: 50_000 });
+    const complaint = page.waitForEvent("pageerror");
     const script = new URL(await scriptOf(old));
     await page.goto(
       `${site.url}/?${new URLSearchParams({ serves: "yes", newer: "yes", worker: script.pathname + script.search })}`,

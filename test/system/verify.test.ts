@@ -189,7 +189,7 @@ describe("the nodes", () => {
     },
   );
 
-  test("of the advanced report are all that disturbs a run in the crash matrix", { timeout: 120_000 }, async () => {
+  test("of the advanced report are all that disturbs a run in the crash matrix", async () => {
     const nodes = advancedScenarios.flatMap(({ nodes }) => nodes);
     const of = (medium: string) => {
       const file = `test/media/crash-matrix.test.ts [${medium}] > `;
@@ -214,7 +214,7 @@ describe("the nodes", () => {
   });
 });
 
-describe("a verifier", { timeout: 120_000 }, () => {
+describe("a verifier", () => {
   const inMemory = contractNodes.filter((node) => !/ \[(D1|IndexedDB)\] /.test(node));
   const some = inMemory.filter((node) => / > (save|resume|fork) > /.test(node));
   let folder = "";

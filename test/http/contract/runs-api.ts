@@ -94,7 +94,7 @@ type Save<R> = (runs: R, runId: string, request: NewCheckpointRequest) => Promis
 function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): void {
   const waiting = async (skill: Skill, status: string): Promise<string> => {
     const { run } = await runs.start({ skillId: skill.id });
-    for (const end = Date.now() + 10_000; Date.now() < end; ) {
+    for (const end = Date.now() + 100_000; Date.now() < end; ) {
       if ((await runs.get(run.runId)).status === status) return run.runId;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

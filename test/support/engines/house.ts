@@ -71,6 +71,8 @@ export async function startHouse(): Promise<House> {
 }
 
 async function listening(server: Server): Promise<string> {
+  // Otherwise a connection that was idle while the machine stood still ends under its next request.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;

@@ -134,7 +134,7 @@ async function startWebKit({ profile, url }: LaunchOptions): Promise<LaunchedBro
 }
 
 async function displayOf(screen: Guarded): Promise<number> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 100_000;
   for (;;) {
     const [, number] = /^(\d+)\n/.exec(screen.output()) ?? [];
     if (number !== undefined) return Number(number);

@@ -221,12 +221,15 @@ async function wake(): Promise<void> {
 async function dispense(): Promise<void> {
   await controlled();
   await tell({ kind: "ready" });
-  // A request that meets the end of its server may get neither an answer nor an error.
-  const answered = () =>
-    fetch("/elsewhere", { signal: AbortSignal.timeout(2_000) }).then(
+  // A request that meets the end of its server may get neither an answer nor an error: another one tells.
+  const answered = async (): Promise<string> => {
+    const signal = AbortSignal.timeout(2_000);
+    const answer = await fetch("/elsewhere", { signal }).then(
       () => "an answer",
       () => "none",
     );
+    return answer === "none" && signal.aborted ? answered() : answer;
+  };
   while ((await answered()) !== "none") await pause(50);
   const body = JSON.stringify({ skill_id: "http.chain", inputs: { value: "alone" } });
   const { run_id: runId } = await call("/v1/runs", { method: "POST", body });

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from "playwright";
 import { expect } from "vitest";
+import { newContext } from "../chromium.ts";
 
 /** A service with an inspector, wherever it runs. */
 export interface InspectorHome {
@@ -20,7 +21,7 @@ export interface Run {
 
 /** A context whose pages may do nothing that the policy of the inspector's page forbids, and send requests to their origin alone. */
 export async function watchedContext(browser: Browser, origin: () => string): Promise<WatchedContext> {
-  const context = await browser.newContext({ acceptDownloads: true, reducedMotion: "reduce" });
+  const context = await newContext(browser, { acceptDownloads: true, reducedMotion: "reduce" });
   const faults: string[] = [];
   context.on("page", (page) => {
     page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
@@ -48,7 +49,7 @@ export interface WatchedContext {
 
 /** Waits until the run is as the condition wants it. */
 export async function until(home: InspectorHome, runId: string, condition: (run: Run) => boolean): Promise<Run> {
-  const patience = Date.now() + 25_000;
+  const patience = Date.now() + 100_000;
   for (;;) {
     const run = await home.ask(`/v1/runs/${runId}`);
     if (condition(run)) return run;

@@ -5,7 +5,7 @@ import { finishedReport, freshId, type InspectorHome, startRun, until } from "./
 
 /** What the inspector promises, asked in a browser of the one that a service hands out. */
 export function testInspector(home: () => InspectorHome): void {
-  const soon = { timeout: 25_000, interval: 50 };
+  const soon = { interval: 50 };
   const eventually = <T>(look: () => Promise<T>) => expect.poll(look, soon);
   const row = (page: Page, name: string) => page.getByRole("row").filter({ hasText: name });
   const status = (page: Page, name: string) => page.locator(".title .badge").filter({ hasText: name });
