@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newContext } from "../support/chromium.ts";
-import { startRun, until } from "../support/inspector/home.ts";
+import { pay, startRun, until, waitingOrder } from "../support/inspector/home.ts";
 import { testInspector } from "../support/inspector/suite.ts";
 import { adminKey, type WorkerHome, workerHome } from "../support/inspector/worker-home.ts";
 
@@ -84,7 +84,7 @@ test("a list that could not be read goes on by itself", async () => {
 });
 
 test("a stream that breaks off is taken up again, and no event is lost or shown twice", async () => {
-  const runId = await startRun(home, "slow.walk", { pace_ms: 150 });
+  const runId = await waitingOrder(home);
   const page = await home.open(`/runs/${runId}/events`);
   let cuts = 0;
   // The service closes each stream after what is there already; the inspector asks again from where it was.
@@ -99,11 +99,12 @@ test("a stream that breaks off is taken up again, and no event is lost or shown 
     await route.fulfill({ status: 200, contentType: "text/event-stream", body: body.join("") });
   });
   await page.reload();
+  await expect.poll(() => cuts).toBeGreaterThan(1);
+  await pay(home, runId);
   await page.locator(".title .badge").filter({ hasText: "Completed" }).waitFor();
   const { events } = await home.ask<{ events: readonly unknown[] }>(`/v1/runs/${runId}/events?limit=500`);
   await expect
     .poll(() => page.getByRole("grid", { name: "Events" }).getAttribute("aria-rowcount"))
     .toBe(String(events.length));
-  expect(cuts).toBeGreaterThan(1);
   await page.close();
 });

@@ -53,6 +53,16 @@ async function ask(worker: LocalWorker, path: string, body?: unknown): Promise<R
   return (await response.json()) as Record<string, unknown>;
 }
 
+interface Happened {
+  readonly event_type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+async function eventsOf(worker: LocalWorker, runId: string): Promise<readonly Happened[]> {
+  return ((await ask(worker, `/v1/runs/${runId}/events`)) as unknown as { readonly events: readonly Happened[] })
+    .events;
+}
+
 const called = (stepId: string) => calls.filter((call) => call.stepId === stepId);
 const soon = { interval: 50 };
 
@@ -65,14 +75,17 @@ test("after kill -9 in mid-run one scheduled event ends every run, with no reque
   }
   await expect.poll(() => [called("held").length, called("before").length], soon).toEqual([2, 3]);
   const [, , sleeper = ""] = ids;
-  const slept = async () => JSON.stringify(await ask(first, `/v1/runs/${sleeper}/history`));
-  await expect.poll(slept, soon).toContain("step.sleeping");
+  const sleeping = async () =>
+    (await eventsOf(first, sleeper)).find(({ event_type }) => event_type === "step.sleeping");
+  await expect.poll(sleeping, soon).toBeDefined();
+  const wakesAt = Date.parse(String((await sleeping())?.payload.until));
   await first.kill("SIGKILL");
   isHolding = false;
 
   const second = await serve();
   // Until the leases have lapsed and the sleep is over.
-  await new Promise((resolve) => setTimeout(resolve, 6_500));
+  const overAt = Math.max(wakesAt, Date.now() + leaseMs) + 500;
+  await new Promise((resolve) => setTimeout(resolve, overAt - Date.now()));
   expect(called("after")).toEqual([]);
   await second.cron();
   await expect.poll(() => called("after").length, soon).toBe(3);

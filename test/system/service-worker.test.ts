@@ -340,7 +340,7 @@ describe("with no page that executes", () => {
     const client = await open("client", { worker: { holdMs: 1 } });
     const runId = await start(client, "shown.sleeping");
     await expect.poll(async () => (await look(client, runId)).events, patience).toContain("step.sleeping");
-    await client.waitForTimeout(1_500);
+    await client.waitForTimeout(5_000);
     expect(await look(client, runId)).toMatchObject({ status: "running" });
     await expect
       .poll(async () => (await call(client, "GET", "/v1/runs")).body.runs, patience)

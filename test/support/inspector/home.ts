@@ -80,6 +80,18 @@ export async function startRun(
   return runId;
 }
 
+/** A run that waits until it is paid. */
+export async function waitingOrder(home: InspectorHome): Promise<string> {
+  const runId = await startRun(home, "order.ship");
+  await until(home, runId, ({ status }) => status === "waiting_for_signal");
+  return runId;
+}
+
+/** Sends the signal that an order waits for. */
+export function pay(home: InspectorHome, runId: string): Promise<Run> {
+  return home.ask(`/v1/runs/${runId}/signal`, { name: "paid", payload: { amount: 30 } });
+}
+
 /** A run of every kind of step, which a person has let go to its end. */
 export async function finishedReport(home: InspectorHome, runId?: string, paceMs = 60): Promise<string> {
   const id = await startRun(home, "report.weekly", { pace_ms: paceMs }, runId);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "playwright";
 import { describe, expect, test } from "vitest";
-import { finishedReport, freshId, type InspectorHome, startRun, until } from "./home.ts";
+import { finishedReport, freshId, type InspectorHome, pay, startRun, until, waitingOrder } from "./home.ts";
 
 /** What the inspector promises, asked in a browser of the one that a service hands out. */
 export function testInspector(home: () => InspectorHome): void {
@@ -20,7 +20,8 @@ export function testInspector(home: () => InspectorHome): void {
   describe("the list of runs", () => {
     test("shows a run that is started meanwhile, and how it goes on", async () => {
       await open("/runs", async (page) => {
-        const runId = await startRun(home(), "slow.walk", { pace_ms: 150 });
+        // Far longer than the page takes to show it.
+        const runId = await startRun(home(), "slow.walk", { pace_ms: 400 });
         await row(page, runId).getByText("Running").waitFor();
         await row(page, runId).getByText("Completed").waitFor();
         await row(page, runId).getByText("40/40").waitFor();
@@ -153,12 +154,13 @@ export function testInspector(home: () => InspectorHome): void {
     });
 
     test("shows events as they happen, up to its end", async () => {
-      const runId = await startRun(home(), "slow.walk", { pace_ms: 200 });
+      const runId = await waitingOrder(home());
       await open(`/runs/${runId}/events`, async (page) => {
         const events = () => page.getByRole("grid", { name: "Events" }).getAttribute("aria-rowcount").then(Number);
-        const first = await events();
-        await eventually(events).toBeGreaterThan(first);
         await page.getByText("Live").waitFor();
+        const first = await events();
+        await pay(home(), runId);
+        await eventually(events).toBeGreaterThan(first);
         await status(page, "Completed").waitFor();
         const all = await home().ask<{ events: unknown[] }>(`/v1/runs/${runId}/events?limit=500`);
         await eventually(events).toBe(all.events.length);

@@ -30,8 +30,8 @@ const sleeper = defineGraphSkill({
   version: "1",
   steps: [
     { id: "before", uses: "tell", output: "outputs.before" },
-    // Longer than a Worker waits timers out.
-    { id: "nap", sleep: 6_000 },
+    // Longer than a Worker waits timers out, and than it takes until the Worker is killed.
+    { id: "nap", sleep: 20_000 },
     { id: "after", uses: "tell", output: "outputs.after" },
   ],
 });

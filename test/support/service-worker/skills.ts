@@ -39,7 +39,8 @@ export const shownSkills: readonly Skill[] = [
     id: "shown.sleeping",
     version,
     steps: [
-      { id: "sleep", sleep: 700 },
+      // Longer than the run takes to park, also on a busy machine.
+      { id: "sleep", sleep: 4_000 },
       { id: "after", uses: "shown.work", output: "outputs.by" },
     ],
   }),
