@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crashingStore } from "../../src/conformance/faults.ts";
-import type { WorkflowStep } from "../../src/index.ts";
+import { defineSkill, type WorkflowStep } from "../../src/index.ts";
+import { type MapSteps, maps } from "../../src/skills/kinds/index.ts";
 import type { Run } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type Actor, leaseMs, scene, turn } from "../support/scene.ts";
@@ -10,6 +11,12 @@ import { type Actor, leaseMs, scene, turn } from "../support/scene.ts";
 type Plan =
   | { readonly kind: "step"; readonly pauses: number; readonly turns: number; readonly fails: boolean }
   | { readonly kind: "sleep" }
+  | {
+      readonly kind: "map";
+      readonly items: readonly { readonly turns: number; readonly fails: boolean }[];
+      readonly concurrency: number;
+      readonly onFailure: "fail" | "collect";
+    }
   | { readonly kind: "sequence" | "all" | "race" | "any" | "settled"; readonly of: readonly Plan[] };
 
 const { plan } = fc.letrec<{ plan: Plan }>((tie) => ({
@@ -17,6 +24,12 @@ const { plan } = fc.letrec<{ plan: Plan }>((tie) => ({
     { maxDepth: 4, withCrossShrink: true },
     fc.record({ kind: fc.constant("step" as const), pauses: fc.nat(8), turns: fc.nat(3), fails: fc.boolean() }),
     fc.constant({ kind: "sleep" as const }),
+    fc.record({
+      kind: fc.constant("map" as const),
+      items: fc.array(fc.record({ turns: fc.nat(3), fails: fc.boolean() }), { maxLength: 5 }),
+      concurrency: fc.integer({ min: 1, max: 3 }),
+      onFailure: fc.constantFrom("fail" as const, "collect" as const),
+    }),
     fc.record({
       kind: fc.constantFrom("sequence" as const, "all" as const, "race" as const, "any" as const, "settled" as const),
       of: fc.array(tie("plan"), { minLength: 1, maxLength: 4 }),
@@ -28,7 +41,7 @@ const noRetries = { retries: { limit: 0, delay: 1 } };
 
 /** A body that follows a plan. `ways` gets every way that it took at each fork, in whichever pass. */
 function follow(plan: Plan, ways: Map<string, Set<unknown>>) {
-  return async (step: WorkflowStep) => {
+  return async (step: WorkflowStep & MapSteps) => {
     const decided = async (path: string, way: unknown) => {
       ways.set(path, (ways.get(path) ?? new Set()).add(way));
       return step.do(`${path}:${way}`, async () => way);
@@ -45,6 +58,21 @@ function follow(plan: Plan, ways: Map<string, Set<unknown>>) {
           });
         case "sleep":
           return step.sleep(path, "1 hour");
+        case "map": {
+          const { items, concurrency, onFailure } = node;
+          const options = { concurrency, onFailure: onFailure as "fail", ...noRetries };
+          let inFlight = 0;
+          const way = await step
+            .map(path, items, options, async ({ turns, fails }, _, index) => {
+              expect(++inFlight).toBeLessThanOrEqual(concurrency);
+              for (let n = 0; n < turns; n++) await turn();
+              inFlight--;
+              if (fails) throw new Error(`${index}`);
+              return index;
+            })
+            .then(JSON.stringify, (error: Error) => `failed ${error.message}`);
+          return decided(path, way);
+        }
         case "sequence": {
           const results = [];
           for (const [index, inner] of node.of.entries()) {
@@ -84,15 +112,15 @@ test("a body takes the same way in every pass, wherever a pass ends, and again w
     fc.asyncProperty(plan, crashes, (plan, crashes) =>
       scene(memoryHarness, async ({ actor, store }) => {
         const ways = new Map<string, Set<unknown>>();
-        const body = follow(plan, ways);
-        const { run } = await actor({ body, executes: false }).runs.start({ skillId: "body" });
+        const skills = [defineSkill({ id: "body", version: "1", uses: [maps], run: follow(plan, ways) })];
+        const { run } = await actor({ skills, executes: false }).runs.start({ skillId: "body" });
         for (const { atCommit, isAfter } of crashes) {
           const crash = { atCommit, moment: isAfter ? "after" : "before", calls: "reject" } as const;
-          const doomed = actor({ body, store: crashingStore(store, crash) });
+          const doomed = actor({ skills, store: crashingStore(store, crash) });
           await doomed.later(leaseMs, run.runId).catch(() => undefined);
           await doomed.die();
         }
-        const last = actor({ body });
+        const last = actor({ skills });
         const ended = await toItsEnd(last, run.runId);
         expect(ended).toMatchObject({ status: "completed" });
 

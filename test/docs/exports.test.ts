@@ -181,6 +181,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type WorkflowStepEvent",
     "type Working",
   ],
+  "./steps": ["maps", "type MapOptions", "type MapOutcome", "type MapSteps"],
   "./store": [
     "maxClaims",
     "maxRevision",

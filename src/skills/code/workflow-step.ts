@@ -183,7 +183,7 @@ function checkedOptions(name: string, options: { type: string; timeout?: Duratio
   return given(options, { type: needed(anId), timeout: anything }, name, name);
 }
 
-const configKinds: Kinds<StepConfig> = {
+export const configKinds: Kinds<StepConfig> = {
   ...effectKinds,
   retries: { ...retriesKinds, delay: [aDuration[0], (delay) => typeof delay === "function" || aDuration[1](delay)] },
   timeout: aTimeout,
