@@ -181,7 +181,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type WorkflowStepEvent",
     "type Working",
   ],
-  "./steps": ["maps", "type MapOptions", "type MapOutcome", "type MapSteps"],
+  "./steps": ["maps", "type MapCallback", "type MapOptions", "type MapOutcome", "type MapSteps"],
   "./store": [
     "maxClaims",
     "maxRevision",

@@ -27,8 +27,8 @@ export type MapOutcome<T> =
   | { readonly status: "completed"; readonly value: T }
   | { readonly status: "failed"; readonly error: unknown };
 
-/** Called for an item, at least once. */
-type MapCallback<Item, T> = (item: Item, context: WorkflowStepContext, index: number) => Promise<T>;
+/** The callback of a map, called for an item at least once. */
+export type MapCallback<Item, T> = (item: Item, context: WorkflowStepContext, index: number) => Promise<T>;
 
 /** The steps of {@link maps}. */
 export interface MapSteps {
