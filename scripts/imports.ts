@@ -102,7 +102,7 @@ const rooms: readonly Room[] = [
     holds: inspectorState,
     sees: anyOf(/^src\/errors\.ts$/, /^worker\/client\/.+$/),
     types: contract,
-    packages: /^@tanstack\/virtual-core$/,
+    packages: nothing,
   },
   {
     name: "inspector views",

@@ -12,7 +12,7 @@ import { apiKeys, createApp } from "../../worker/http/index.ts";
 import type * as element from "../../worker/inspector/element.ts";
 import { inspectorPage } from "../../worker/inspector/page.ts";
 
-const mostBytes = 120 * 1024;
+const mostBytes = 48 * 1024;
 
 const runtime = createRuntime({ store: memoryStore(), skills: [], capabilities: [] });
 const options = {
@@ -26,7 +26,7 @@ test("the bundle is the one of these sources; otherwise: npm run inspector", asy
   expect((await inspectorModule()) === committed).toBe(true);
 });
 
-test("the bundle is at most 120 kB gzipped", async () => {
+test("the bundle is at most 48 kB gzipped", async () => {
   expect(gzipSync(await inspectorScript(), { level: 9 }).length).toBeLessThanOrEqual(mostBytes);
 });
 
