@@ -22,7 +22,12 @@ export function digestOfFiles(base: string, ...places: readonly string[]): strin
 /** A hash of all that the package's declarations are made of, and of what is installed. */
 export function digestOfPackage(): string {
   const sources = ["src", "adapters", "worker", "package.json", "tsconfig.json", "tsconfig.build.json"];
-  const tools = ["scripts/declarations.ts", "scripts/doors.ts", "node_modules/.package-lock.json"];
+  const tools = [
+    "scripts/declarations.ts",
+    "scripts/doors.ts",
+    "scripts/reachable.ts",
+    "node_modules/.package-lock.json",
+  ];
   return digestOfFiles(root, ...sources, ...tools);
 }
 
