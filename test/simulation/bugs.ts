@@ -11,10 +11,10 @@ export interface PlantedBug extends Edit {
   /** In the same file, where two guards stand one behind the other. */
   readonly also?: Edit;
   /**
-   * The weather in which it shows, where that is not any. `deployed` has two versions of the skills and `late` a body that comes
-   * late to one of its waits, in any weather.
+   * The weather in which it shows, where that is not any. `deployed` has two versions of the skills `late` a body that comes
+   * late to one of its waits, and `maps` one with a map, in any weather.
    */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late";
+  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -462,6 +462,14 @@ export const bugs: readonly PlantedBug[] = [
     find: "run: { ...row, revision: row.revision + 1, dueAt }",
     replace: 'run: { ...row, revision: row.revision + 1, dueAt, body: "" }',
     seed: "planted-6",
+  },
+  {
+    name: "a map has all of its items in flight",
+    weather: "maps",
+    file: "src/skills/kinds/maps.ts",
+    find: "Math.min(concurrency, names.length)",
+    replace: "names.length",
+    seed: "maps:planted-3",
   },
   {
     name: "the store accepts any later revision",

@@ -143,6 +143,12 @@ export class Outside {
     }
   }
 
+  /** A map has more callbacks under way in one pass than it may. */
+  overfills({ process, runKey }: PassSeen, name: string, inFlight: number, concurrency: number): void {
+    const what = `${process.name} has ${inFlight} items of map "${name}" of ${runKey} in flight, of at most ${concurrency}`;
+    this.#world.violate("maps-are-bounded", what);
+  }
+
   /** What the passes of a line have seen so far. */
   seenOn(runKey: string, line: number): readonly string[] {
     return [...(this.#seen.get(`${runKey}/${line}`) ?? [])];

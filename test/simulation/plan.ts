@@ -1,5 +1,6 @@
 import { type BacklogPlan, type DamagePlan, damages } from "./bystanders.ts";
 import { lateWaits } from "./late-waits.ts";
+import { withMap } from "./map-bodies.ts";
 import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
 import type { Random } from "./random.ts";
 
@@ -137,6 +138,10 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   );
   const late = random.fork("late waits");
   if (late.chance(0.08) || seed.startsWith("late:")) programs[0] = lateWaits(late, "skill0", counts);
+  const mapping = random.fork("maps");
+  if (mapping.chance(0.1) || seed.startsWith("maps:")) {
+    programs.push(withMap(mapping, programs.pop() as Program, counts));
+  }
   const roles: Role[] = Array.from({ length: random.between(1, 3) }, () => "server" as const);
   if (random.chance(0.6)) roles.push("decider");
   if (random.chance(0.3)) roles.push("edge");

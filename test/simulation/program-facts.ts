@@ -70,7 +70,7 @@ export class ProgramFacts {
 }
 
 function retriesIn(piece: Piece): readonly number[] {
-  if (piece.kind === "do") return [piece.plan.retries];
+  if (piece.kind === "do" || piece.kind === "map") return [piece.plan.retries];
   // The step that reads the time has the engine's own default.
   if (piece.kind === "sleep" && piece.isUntil) return [5];
   return partsOf(piece).flatMap(retriesIn);

@@ -26,6 +26,15 @@ export type Piece =
   | { readonly kind: "sleep"; readonly name: string; readonly ms: number; readonly isUntil: boolean }
   | { readonly kind: "event"; readonly name: string; readonly type: string; readonly timeoutMs: number | undefined }
   | { readonly kind: "approval"; readonly name: string }
+  | {
+      readonly kind: "map";
+      readonly name: string;
+      readonly concurrency: number;
+      readonly onFailure: "fail" | "collect";
+      readonly plan: StepPlan;
+      /** For each item the number of calls that fail before one succeeds. */
+      readonly failures: readonly number[];
+    }
   | { readonly kind: "pure"; readonly digests: number; readonly turns: number; readonly waitMs: number }
   | { readonly kind: "sequence" | "all" | "race" | "any" | "allSettled"; readonly of: readonly Piece[] }
   | { readonly kind: "float"; readonly of: Piece; readonly isAwaited: boolean; readonly meanwhile: Piece }
@@ -129,6 +138,7 @@ export function named(piece: Piece, prefix = "", counter = { floats: 0 }): Piece
     case "sleep":
     case "event":
     case "approval":
+    case "map":
       return { ...piece, name: `${prefix}${piece.name}` };
     case "sequence": {
       // What follows a branch that was left behind runs beside it.
@@ -209,6 +219,8 @@ function piece(random: Random, room: Room, depth: number): Piece {
   ]);
   count(room.counts, `code ${kind}`);
   switch (kind) {
+    case "map":
+      throw new Error("maps are not drawn here: see map-bodies.ts");
     case "do":
     case "use":
       return { kind, name, plan: stepPlan(random, room.counts) };
@@ -331,7 +343,7 @@ function timeoutMs(random: Random): number | undefined {
   return random.pick([undefined, 100, 1_000, 3_000, 7_000, 60_000]);
 }
 
-function stepPlan(random: Random, counts: Counts): StepPlan {
+export function stepPlan(random: Random, counts: Counts): StepPlan {
   const effect = random.weighted<StepPlan["effect"]>([
     [5, "none"],
     [1, "read"],

@@ -60,6 +60,18 @@ describe("no promise is broken", () => {
     cpuMs += (user + system) / 1_000;
   });
 
+  test("in worlds with a map each", async () => {
+    let maps = 0;
+    for (let seed = 0; seed < seedsOfGroup; seed++) {
+      const outcome = await simulate(subject, `maps:fixed-${seed}`);
+      maps += outcome.counts.get("skill with a map") ?? 0;
+      if (outcome.violation !== undefined) {
+        throw new Error(await explanation(subject, outcome, { withLog: false, ignored: new Set() }));
+      }
+    }
+    expect(maps).toBe(seedsOfGroup);
+  });
+
   test("and all these worlds together take less than two minutes of CPU", () => {
     expect(cpuMs).toBeGreaterThan(0);
     expect(cpuMs).toBeLessThan(mostCpuMs);

@@ -1,4 +1,12 @@
-import type { AnyCapability, GraphStep, Skill, StepConfig, WorkflowStep } from "../../src/index.ts";
+import type {
+  AnyCapability,
+  GraphStep,
+  Skill,
+  StepConfig,
+  WorkflowStep,
+  WorkflowStepContext,
+} from "../../src/index.ts";
+import type { MapSteps } from "../../src/skills/kinds/index.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
@@ -30,9 +38,10 @@ export function bind(
       });
     }
     usedIn(program.body, capability);
-    return defineSkill<Readonly<Record<string, unknown>>, unknown>({
+    return defineSkill({
       ...definition,
-      run: (step, inputs, { runId }) => {
+      uses: [subject.maps],
+      run: (step, inputs: Readonly<Record<string, unknown>>, { runId }) => {
         const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
         return new Body(outside, process, keyOf({ tenant, runId }), step, version).run(program.body, inputs);
       },
@@ -131,12 +140,12 @@ class Body {
   readonly #outside: Outside;
   readonly #process: Process;
   readonly #runKey: string;
-  readonly #step: WorkflowStep;
+  readonly #step: WorkflowStep & MapSteps;
   readonly #pass: ReturnType<Outside["begin"]>;
   readonly #seen: string[] = [];
   readonly #asked = new Map<string, number>();
 
-  constructor(outside: Outside, process: Process, runKey: string, step: WorkflowStep, version: Version) {
+  constructor(outside: Outside, process: Process, runKey: string, step: WorkflowStep & MapSteps, version: Version) {
     this.#outside = outside;
     this.#process = process;
     this.#runKey = runKey;
@@ -186,6 +195,8 @@ class Body {
       case "approval":
         this.#outside.reaches(this.#pass, this.#idOf(piece.name));
         return (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
+      case "map":
+        return this.#see(piece.name, this.#map(piece));
       case "pure": {
         for (let digest = 0; digest < piece.digests; digest++) {
           await globalThis.crypto.subtle.digest("SHA-256", Uint8Array.of(digest));
@@ -240,17 +251,36 @@ class Body {
   }
 
   #call({ name, plan }: Extract<Piece, { kind: "do" }>): Promise<unknown> {
-    return this.#step.do(name, configOf(plan), ({ step: { count }, ...context }) =>
-      this.#outside.call(this.#process, {
-        ...context,
-        idempotencyKey: unversioned(context.idempotencyKey),
-        runKey: this.#runKey,
-        stepId: stepId(name, count),
-        plan,
-        pass: this.#pass,
-        nest: () => this.#step.do("nested", async () => 1),
-      }),
-    );
+    return this.#step.do(name, configOf(plan), (context) => this.#act(name, plan, context));
+  }
+
+  async #map({ name, concurrency, onFailure, plan, failures }: Extract<Piece, { kind: "map" }>): Promise<unknown> {
+    const begun = new Set<AbortSignal>();
+    const options = { concurrency, onFailure: onFailure as "collect", ...configOf(plan) };
+    const outcomes = await this.#step.map(name, failures, options, async (failures, context, index) => {
+      // An attempt that timed out may go on by its own fault.
+      const inFlight = [...begun.add(context.signal)].filter(({ aborted }) => !aborted).length;
+      if (inFlight > concurrency) this.#outside.overfills(this.#pass, name, inFlight, concurrency);
+      try {
+        return await this.#act(`${name}[${index}]`, { ...plan, failures }, context);
+      } finally {
+        begun.delete(context.signal);
+      }
+    });
+    // With "fail" they are the values.
+    return outcomes.map((outcome) => (outcome.status === "failed" ? (outcome.error as Error).message : outcome));
+  }
+
+  #act(name: string, plan: StepPlan, { step: { count }, ...context }: WorkflowStepContext): Promise<unknown> {
+    return this.#outside.call(this.#process, {
+      ...context,
+      idempotencyKey: unversioned(context.idempotencyKey),
+      runKey: this.#runKey,
+      stepId: stepId(name, count),
+      plan,
+      pass: this.#pass,
+      nest: () => this.#step.do("nested", async () => 1),
+    });
   }
 
   /** The id that the step asked for next by that name has. */
@@ -279,12 +309,13 @@ class Body {
 }
 
 /** The step of a body, which says of each step that it asks for it, and asks under the name that it has in that version. */
-function versioned(step: WorkflowStep, version: Version, asked: (name: string) => void): WorkflowStep {
+function versioned<S extends WorkflowStep>(step: S, version: Version, asked: (name: string) => void): S {
   return new Proxy(step, {
     get(target, key) {
       const method = Reflect.get(target, key) as (name: string, ...rest: unknown[]) => unknown;
       return (name: string, ...rest: unknown[]) => {
-        asked(name);
+        // The steps of a map have names of their own.
+        if (key !== "map") asked(name);
         return method.call(target, nameIn(version, name), ...rest);
       };
     },

@@ -41,6 +41,8 @@ function namesIn(piece: Piece): readonly string[] {
     case "event":
     case "approval":
       return [piece.name];
+    case "map":
+      return piece.failures.map((_, index) => `${piece.name}[${index}]`);
     case "sleep":
       return [piece.name, ...(piece.isUntil ? [timeNameOf(piece.name)] : [])];
     default:
