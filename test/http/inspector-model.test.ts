@@ -4,6 +4,7 @@ import { requests } from "../../worker/client/requests.ts";
 import { Dialogs } from "../../worker/inspector/ui/state/dialogs.ts";
 import { FieldError, jsonObjectOf } from "../../worker/inspector/ui/state/form.ts";
 import { isEmptyValue, membersOf, previewOf } from "../../worker/inspector/ui/state/json-value.ts";
+import { foldedRows } from "../../worker/inspector/ui/state/map-rows.ts";
 import { type Problem, problemOf } from "../../worker/inspector/ui/state/problem.ts";
 import { hashOf, parseRoute, type Route } from "../../worker/inspector/ui/state/route.ts";
 import { RunBook } from "../../worker/inspector/ui/state/run-book.ts";
@@ -180,6 +181,50 @@ describe("the timeline of a run's events", () => {
     });
     const approved = [...waiting, event(90, "run.approved", { step_id: "a" })];
     expect(timeline(approved).rows[0]?.segments[0]?.to).toBe(90);
+  });
+
+  test("has the steps of a map behind one row, which opens", () => {
+    const step = (id: string, from: number, to: number, status = "completed") => [
+      event(from, "step.started", { step_id: id, uses: "step.do", attempt: 1 }),
+      ...(status === "degraded" ? [event(to, "step.failed", { step_id: id, uses: "step.do", error: "no" })] : []),
+      event(to, "step.completed", { step_id: id, uses: "step.do", status }),
+    ];
+    const { rows, count } = timeline([
+      ...step("before", 0, 5),
+      ...step("save[a]", 10, 30),
+      ...step("save[[b]]", 12, 20, "degraded"),
+      ...step("save[2]", 50, 60),
+      ...step("save[0]#2", 70, 71),
+      ...step("after", 80, 85),
+    ]);
+    expect(count).toBe(6);
+    const folded = foldedRows(rows, new Set());
+    expect(folded.map(({ stepId }) => stepId)).toEqual(["before", "save[…]", "save[0]#2", "after"]);
+    const [, map] = folded;
+    expect(map).toMatchObject({ status: "degraded", map: { isOpen: false, count: 3, done: 2, failed: 1 } });
+    expect(map?.segments.filter(({ kind }) => kind === "attempt").map(({ from, to }) => [from, to])).toEqual([
+      [10, 30],
+      [50, 60],
+    ]);
+    const open = foldedRows(rows, new Set(["save[…]"])).map(({ stepId }) => stepId);
+    expect(open).toEqual(["before", "save[…]", "save[a]", "save[[b]]", "save[2]", "save[0]#2", "after"]);
+  });
+
+  test("shows a map of 10,000 items in a few stretches, as running while one of them is", () => {
+    const rows = Array.from({ length: 10_000 }, (_, index) => ({
+      stepId: `item[${index}]`,
+      uses: "step.do",
+      status: index === 9_999 ? ("running" as const) : ("completed" as const),
+      attempts: 1,
+      error: undefined,
+      segments: [{ kind: "attempt" as const, from: 10 * index, to: 10 * index + 5, note: "" }],
+      marks: [],
+      checkpoints: [],
+    }));
+    const [map, ...others] = foldedRows(rows, new Set());
+    expect(others).toEqual([]);
+    expect(map).toMatchObject({ status: "running", map: { count: 10_000, done: 9_999 } });
+    expect(map?.segments).toMatchObject([{ kind: "attempt", from: 0, to: 99_995 }]);
   });
 
   test("counts an event that comes twice once", () => {

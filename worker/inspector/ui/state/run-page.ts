@@ -1,6 +1,7 @@
 import { CheckpointPanel } from "./checkpoint-panel.ts";
 import type { Inspector } from "./inspector.ts";
 import { LineagePanel } from "./lineage-panel.ts";
+import { foldedRows, mapOfStep } from "./map-rows.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import { hashOf, type Route, type RunTab } from "./route.ts";
 import { RowList } from "./row-list.ts";
@@ -35,6 +36,9 @@ export class RunPage {
   #traceHead: string | null | undefined;
   #timeline: Timeline | undefined;
   #timelineKey = "";
+  /** The timeline with the steps of each map behind one row. */
+  #folded: Timeline | undefined;
+  readonly #openMaps = new Set<string>();
   #lastStep = -1;
 
   constructor(app: Inspector, runId: string) {
@@ -78,12 +82,25 @@ export class RunPage {
   }
 
   get timeline(): Timeline {
+    const whole = this.#whole;
+    this.#folded ??= { ...whole, rows: foldedRows(whole.rows, this.#openMaps) };
+    return this.#folded;
+  }
+
+  /** True if the row is below that of its map. */
+  isItem(row: StepRow): boolean {
+    const map = mapOfStep(row);
+    return map !== undefined && this.#openMaps.has(map);
+  }
+
+  get #whole(): Timeline {
     const run = this.run as RunAnswer;
     const key = `${this.log.version} ${run.status} ${this.#traceHead} ${this.app.skills.length}`;
     if (this.#timeline === undefined || key !== this.#timelineKey) {
       const skill = this.app.skills.find(({ skill_id }) => skill_id === run.skill_id);
       this.#timeline = timelineOf(this.log, run, skill, this.#trace);
       this.#timelineKey = key;
+      this.#folded = undefined;
     }
     return this.#timeline;
   }
@@ -109,6 +126,12 @@ export class RunPage {
   chooseStep(index: number): void {
     this.steps.active = index;
     const row = this.timeline.rows[index];
+    if (row?.map !== undefined) {
+      if (!this.#openMaps.delete(row.stepId)) this.#openMaps.add(row.stepId);
+      this.#folded = undefined;
+      this.app.update();
+      return;
+    }
     const id = row?.checkpoints.at(-1);
     const place = this.log.checkpoints.findLastIndex((checkpoint) => checkpoint.id === id);
     if (row !== undefined) this.panel.showStep(row);
@@ -153,7 +176,7 @@ export class RunPage {
   /** The step of the shown checkpoint. */
   get shownStep(): StepRow | undefined {
     const { stepId } = this.log.checkpoints[this.place] ?? {};
-    return stepId === undefined ? undefined : this.timeline.rows.find((row) => row.stepId === stepId);
+    return stepId === undefined ? undefined : this.#whole.rows.find((row) => row.stepId === stepId);
   }
 
   #failed(problem: Problem): void {

@@ -47,6 +47,8 @@ export interface StepRow {
   readonly segments: Segment[];
   readonly marks: Mark[];
   readonly checkpoints: string[];
+  /** Present if the row stands for the steps of a map: how many items it has, and how many are done and have failed. */
+  readonly map?: { readonly isOpen: boolean; readonly count: number; readonly done: number; readonly failed: number };
 }
 
 /** A moment of the whole run, such as a resume. */
@@ -57,6 +59,8 @@ export interface RunMoment {
 }
 
 export interface Timeline {
+  /** The number of steps; some may be behind one row. */
+  readonly count: number;
   readonly rows: readonly StepRow[];
   readonly moments: readonly RunMoment[];
   readonly from: number;
@@ -90,7 +94,8 @@ export function timelineOf(
   if (isTerminal(run.status)) reader.close(run.status === "canceled");
   const from = Math.min(Date.parse(run.created_at), ...log.events.slice(0, 1).map(timeOf));
   const to = reader.last === 0 ? from : reader.last;
-  return { rows: reader.rows(), moments: reader.moments, from, to };
+  const rows = reader.rows();
+  return { count: rows.length, rows, moments: reader.moments, from, to };
 }
 
 interface Open {

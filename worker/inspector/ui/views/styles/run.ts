@@ -55,6 +55,10 @@ export const run = `
 .step .name { display: flex; align-items: center; gap: 8px; min-width: 0; padding-left: 24px }
 .step .name b { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: 500 }
 .step .name small { color: var(--amber); font-size: 12px; font-variant-numeric: tabular-nums }
+.step .name small.items { color: var(--soft); white-space: nowrap }
+.step[data-map] .name b::before { content: "▸ " / "" }
+.step[data-map][aria-expanded="true"] .name b::before { content: "▾ " / "" }
+.step[data-item] .name { padding-left: 40px }
 .step .track { height: 100% }
 .bar { --shade: var(--bar-green); position: absolute; top: 50%; height: 14px; min-width: 4px; margin-top: -7px; border-radius: 4px; background: var(--shade) }
 .bar[data-kind=failed] { --shade: var(--bar-red) }
