@@ -19,6 +19,7 @@ export const bills: Bench = {
       rows: operations.map((operation) => ({ ...operation })),
       notes: [
         `From the \`meta\` of every result, in runs of ${steps[scale]} steps of a kilobyte. A step is everything between the call of its handler and the call of the next.`,
+        "A fork copies the state. A large one, such as that of all these steps, is one row more than one that has room in the run's row.",
         "Start, fork, resume, replay and cancel are only those calls, in a runtime that executes nothing.",
       ],
     };

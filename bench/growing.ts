@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MemorySaver } from "@langchain/langgraph";
@@ -65,6 +66,7 @@ export const growing: Bench = {
         { key: "name", title: "by" },
         { key: "bytes", title: "stored", unit: "bytes" },
         { key: "timesPayload", title: "of the results", unit: "times" },
+        { key: "timesFile", title: "file, of the results", unit: "times" },
         { key: "states", title: "states", unit: "bytes" },
         { key: "timesState", title: "of the final state", unit: "times" },
         { key: "history", title: "history", unit: "bytes" },
@@ -75,6 +77,7 @@ export const growing: Bench = {
       rows,
       notes: [
         "“stored” is the bytes of all bodies in UTF-8 or binary, without keys and indexes. “of the results” is “stored” divided by the bytes that the steps returned.",
+        "“file, of the results” is what the file of the database grew by, with keys, indexes and what its pages leave empty, divided by the same bytes. On D1 only ours is measured, since LangGraph's runs are deleted there and the next one takes their pages.",
         "For other systems, “states” are their checkpoints, and “history” is their other writes (LangGraph) or their recorded attempts (OpenWorkflow).",
         "“a step” is the time from the call of the first handler to the call of the last, divided by the number of steps in between. A handler is called once the step before it is stored.",
         `OpenWorkflow takes at most ${openWorkflowStepLimit} steps in a run, so it has none of 1,600.`,
@@ -99,14 +102,18 @@ async function sidesOf(media: Media): Promise<Readonly<Record<string, Readonly<R
     },
     SQLite: {
       [durable]: async (steps) => {
-        const store = sqliteStore(file());
+        const path = file();
+        const store = sqliteStore(path);
         const grown = await growDurable(store, steps);
         await store.close();
-        return grown;
+        return { ...grown, fileBytes: statSync(path).size };
       },
       "LangGraph SqliteSaver": (steps) => growOnSqlite(file(), steps, "whole"),
       "LangGraph SqliteSaver, DeltaChannel": (steps) => growOnSqlite(file(), steps, "delta"),
-      [openWorkflow]: (steps) => growOpenWorkflow(file(), steps),
+      [openWorkflow]: async (steps) => {
+        const path = file();
+        return { ...(await growOpenWorkflow(path, steps)), fileBytes: statSync(path).size };
+      },
     },
     D1: {
       [durable]: (steps) => worker("growDurable", { steps }),
@@ -131,7 +138,11 @@ async function growOnSqlite(path: string, steps: number, channel: Channel): Prom
   const db = new DatabaseSync(path);
   const bytes = db.prepare(saverBytes).get("thread");
   db.close();
-  return { stepMs, bytes: { checkpoints: Number(bytes?.checkpoints), writes: Number(bytes?.writes) } };
+  return {
+    stepMs,
+    bytes: { checkpoints: Number(bytes?.checkpoints), writes: Number(bytes?.writes) },
+    fileBytes: statSync(path).size,
+  };
 }
 
 function cellsOf(results: readonly Grown[], steps: number, ours: number): Record<string, Cell> {
@@ -146,6 +157,7 @@ function cellsOf(results: readonly Grown[], steps: number, ours: number): Record
   return {
     bytes,
     timesPayload: bytes / (steps * 1_024),
+    timesFile: last.fileBytes === undefined ? null : last.fileBytes / (steps * 1_024),
     states,
     timesState: state === undefined || states === null ? null : states / state,
     history: history ?? writes ?? attempts ?? null,

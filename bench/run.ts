@@ -8,15 +8,17 @@ import type { Bench } from "./bench.ts";
 import { bills } from "./bills.ts";
 import { codec } from "./codec.ts";
 import { commit } from "./commit.ts";
+import { flat } from "./flat.ts";
 import { growing } from "./growing.ts";
 import { inspector } from "./inspector.ts";
 import { load } from "./load.ts";
 import { Media } from "./media.ts";
 import { pages } from "./pages.ts";
 import { size } from "./size.ts";
+import { small } from "./small.ts";
 import { type MeasuredTable, plainTable, type Report, type Table } from "./table.ts";
 
-const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills, inspector];
+const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills, inspector, small, flat];
 
 const { values } = parseArgs({
   options: {

@@ -1,10 +1,10 @@
-import { openDB } from "idb";
+import { openDB, unwrap } from "idb";
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
-import type { ListKey, Schema } from "../../adapters/indexeddb/schema.ts";
-import type { Commit } from "../../src/store.ts";
+import type { ListKey, Place, Schema } from "../../adapters/indexeddb/schema.ts";
+import type { Commit, RunRow, Store } from "../../src/store.ts";
 import { type BareWrite, type CommitOptions, commitTimes } from "../programs/commit.ts";
 import { loadCosts, takeIn } from "../programs/load.ts";
-import { type Filled, pageTimes, runRows } from "../programs/pages.ts";
+import { type Filled, pageTimes, runRows, sampleRow } from "../programs/pages.ts";
 
 /** The measurements inside Chromium. */
 const programs = {
@@ -42,37 +42,48 @@ declare global {
 }
 
 /**
- * Commits the first run, and then puts copies of it in the form in which the adapter stored it, many per transaction: one
- * commit each would take minutes. The writes do not wait for the disk, since only reading is measured.
+ * Executes one run, and then puts copies of it in the form in which the adapter stored it, many per transaction: one commit
+ * each would take an hour. The writes do not wait for the disk, since only reading is measured.
  */
 async function fill(name: string, runs: number): Promise<void> {
-  const [first, ...others] = runRows("tenant", runs);
-  if (first === undefined) return;
   const store = indexedDbStore({ name });
-  await store.commit({ run: first, now: 0 });
-  await store.close();
+  const sample = await sampleRow(store);
   const db = await openDB<Schema>(name);
-  const place = await db.get("places", [first.tenant, first.runId]);
-  if (place === undefined) throw new Error("The first run is missing.");
-  for (let start = 0; start < others.length; start += 10_000) {
+  const place = await db.get("places", [sample.tenant, sample.runId]);
+  if (place === undefined) throw new Error("The run of the sample has no place.");
+  for (let start = 0; start < runs; start += 10_000) {
     const tx = db.transaction(["runs", "places"], "readwrite", { durability: "relaxed" });
-    for (const row of others.slice(start, start + 10_000)) {
-      const listKeys = place.listKeys.map(
-        ([tenant, status, skillId, sourceRunId]): ListKey => [
-          tenant,
-          status,
-          skillId,
-          sourceRunId,
-          row.createdAt,
-          row.runId,
-        ],
-      );
-      tx.objectStore("runs").put({ row });
-      tx.objectStore("places").put({ ...place, runId: row.runId, listKeys });
+    // Without a promise each.
+    const [into, places] = [unwrap(tx.objectStore("runs")), unwrap(tx.objectStore("places"))];
+    for (const row of runRows(sample, "tenant", start, Math.min(runs, start + 10_000))) {
+      into.put({ row });
+      places.put(placeLike(place, row));
     }
     await tx.done;
   }
   db.close();
+  await expectOurs(store, name, sample);
+  await store.close();
+}
+
+/** The place of a row that has the status, skill and source of the sample. */
+function placeLike(sample: Place, { tenant, runId, createdAt }: RunRow): Place {
+  const listKeys = sample.listKeys.map(
+    ([, status, skillId, sourceRunId]): ListKey => [tenant, status, skillId, sourceRunId, createdAt, runId],
+  );
+  return { ...sample, tenant, runId, listKeys };
+}
+
+/** Commits one run as the adapter does, and expects its records to be the copies that were put for the others. */
+async function expectOurs(store: Store, name: string, sample: RunRow): Promise<void> {
+  const [row = sample] = runRows(sample, "checked", 0, 1);
+  await store.commit({ run: row, over: 0, now: 0 });
+  const db = await openDB<Schema>(name);
+  const records = async (tenant: string) =>
+    JSON.stringify([await db.get("runs", [tenant, row.runId]), await db.get("places", [tenant, row.runId])]);
+  const [ours, copied] = [await records("checked"), await records("tenant")];
+  db.close();
+  if (ours.replaceAll('"checked"', '"tenant"') !== copied) throw new Error(`Stored is ${ours}, and copied ${copied}.`);
 }
 
 /** The same bodies written with idb: as three rows in three object stores, as the adapter stores them, and as one row. */

@@ -7,7 +7,7 @@ import {
   START,
   StateGraph,
 } from "@langchain/langgraph";
-import { kilobyte, Pace } from "../programs/growing.ts";
+import { type GrowingOptions, kilobyte, Pace } from "../programs/growing.ts";
 
 /**
  * How LangGraph keeps a growing list. `whole` is the usual channel with a reducer: every checkpoint contains the whole list.
@@ -21,7 +21,7 @@ export async function growLangGraph(
   thread: string,
   steps: number,
   channel: Channel,
-  onStep = () => {},
+  { result = kilobyte, onStep = () => {} }: GrowingOptions = {},
 ): Promise<number> {
   const pace = new Pace();
   const State = Annotation.Root({
@@ -37,7 +37,7 @@ export async function growLangGraph(
     .addNode("step", ({ results }) => {
       pace.called();
       onStep();
-      return { results: [kilobyte(results.length + 1)] };
+      return { results: [result(results.length + 1)] };
     })
     .addEdge(START, "step")
     .addConditionalEdges("step", ({ results }) => (results.length < steps ? "step" : END), ["step", END])
@@ -52,8 +52,7 @@ export async function growLangGraph(
   const stepMs = pace.stepMs(steps);
   const { values } = await graph.getState(config);
   const kept = (values as typeof State.State).results;
-  if (kept.length !== steps || kept.at(-1) !== kilobyte(steps))
-    throw new Error(`LangGraph kept ${kept.length} results.`);
+  if (kept.length !== steps || kept.at(-1) !== result(steps)) throw new Error(`LangGraph kept ${kept.length} results.`);
   return stepMs;
 }
 

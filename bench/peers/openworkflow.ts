@@ -1,13 +1,17 @@
 import { DatabaseSync } from "node:sqlite";
 import { OpenWorkflow } from "openworkflow";
 import { BackendSqlite } from "openworkflow/sqlite";
-import { type Grown, kilobyte, Pace } from "../programs/growing.ts";
+import { type GrowingOptions, type Grown, kilobyte, Pace } from "../programs/growing.ts";
 
 /** The maximum number of steps of a run in OpenWorkflow. */
 export const openWorkflowStepLimit = 1_000;
 
 /** The run of `growDurable`. OpenWorkflow stores the result of each step once, and no states. */
-export async function growOpenWorkflow(path: string, steps: number): Promise<Grown> {
+export async function growOpenWorkflow(
+  path: string,
+  steps: number,
+  { result = kilobyte }: Pick<GrowingOptions, "result"> = {},
+): Promise<Grown> {
   const pace = new Pace();
   const backend = BackendSqlite.connect(path);
   const client = new OpenWorkflow({ backend });
@@ -16,7 +20,7 @@ export async function growOpenWorkflow(path: string, steps: number): Promise<Gro
     for (let number = 1; number <= input.steps; number++) {
       const text = await step.run({ name: `step ${number}` }, () => {
         pace.called();
-        return kilobyte(number);
+        return result(number);
       });
       length += text.length;
     }
@@ -30,7 +34,8 @@ export async function growOpenWorkflow(path: string, steps: number): Promise<Gro
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const run = await backend.getWorkflowRun({ workflowRunId: handle.workflowRun.id });
-  if (run?.output !== steps * 1_024)
+  const expected = Array.from({ length: steps }, (_, index) => result(index + 1).length);
+  if (run?.output !== expected.reduce((sum, length) => sum + length, 0))
     throw new Error(`OpenWorkflow's run is ${run?.status}: ${JSON.stringify(run?.error)}`);
   await backend.stop();
   return { stepMs: pace.stepMs(steps), bytes: storedBytes(path) };

@@ -14,6 +14,8 @@ export interface Grown {
   readonly stepMs: number;
   /** All stored data by kind, in bytes of UTF-8. */
   readonly bytes: Readonly<Record<string, number>>;
+  /** The bytes by which the file of the database grew, if it has one that can be measured. */
+  readonly fileBytes?: number;
 }
 
 /** Measures the time between the first and the last handler call. */
@@ -41,8 +43,18 @@ export interface Growth extends Grown {
   readonly stateBytes: number;
 }
 
-/** Runs a skill of `steps` steps, each of which adds a kilobyte to the state, and returns what it left in the store. */
-export async function growDurable(store: Store, steps: number, onStep = () => {}): Promise<Growth> {
+export interface GrowingOptions {
+  /** What the step with that number returns. A kilobyte by default. */
+  readonly result?: (number: number) => string;
+  readonly onStep?: () => void;
+}
+
+/** Runs a skill of `steps` steps, each of which adds its result to the state, and returns what it left in the store. */
+export async function growDurable(
+  store: Store,
+  steps: number,
+  { result = kilobyte, onStep = () => {} }: GrowingOptions = {},
+): Promise<Growth> {
   const pace = new Pace();
   const growing = defineSkill<{ steps: number }>({
     id: "growing",
@@ -52,7 +64,7 @@ export async function growDurable(store: Store, steps: number, onStep = () => {}
         await step.do(`step ${number}`, async () => {
           pace.called();
           onStep();
-          return kilobyte(number);
+          return result(number);
         });
       }
     },

@@ -1,7 +1,7 @@
 import { countingStore } from "../../src/conformance/faults.ts";
 import { createRuntime, defineSkill, exportRun, importRun } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
-import { timed } from "../spread.ts";
+import { interleaved, timed } from "../spread.ts";
 import { kilobyte, tenant } from "./growing.ts";
 
 /** A skill that executes `steps` steps and then one more for each signal, and reports when its steps are called. */
@@ -52,26 +52,44 @@ export interface LoadCosts {
   readonly load: Cost;
   /** The time from the signal to the call of the next step's handler, in a runtime that does not know the run yet. */
   readonly step: Cost;
+  /** The time of reading the snapshots that this step reads, and of `JSON.parse` of each, in turns with the step. */
+  readonly bareMs: readonly number[];
 }
 
 /** Loads the head of a run and makes it execute its next step, each in a new runtime as after a crash. */
 export async function loadCosts(store: Store, runId: string, rounds: number): Promise<LoadCosts> {
   const { head = "" } = await createRuntime({ store }).for(tenant).listCheckpoints(runId, { limit: 1 });
   const load = (over: Store) => createRuntime({ store: over }).for(tenant).loadCheckpoint(runId, head);
-  return {
-    load: await costOf(store, rounds, async (over) => timed(() => load(over))),
-    step: await costOf(store, rounds, async (over) => firstStep(over, runId)),
-  };
+  const step = (over: Store) => firstStep(over, runId);
+  const [loaded, stepped] = [await countsOf(store, load), await countsOf(store, step)];
+  const ms = await interleaved(rounds, {
+    load: () => timed(() => load(store)),
+    step: () => step(store),
+    bare: () => timed(() => parseAll(store, stepped.reads)),
+  });
+  return { load: { ...loaded.cost, ms: ms.load }, step: { ...stepped.cost, ms: ms.step }, bareMs: ms.bare };
 }
 
-/** Measured once with a counting store, and without it in the rounds, since counting bytes takes time. */
-async function costOf(store: Store, rounds: number, measure: (over: Store) => Promise<number>): Promise<Cost> {
-  const counting = countingStore(store);
+type Read = Parameters<Store["getSnapshots"]>;
+
+/** What an operation asks of the store. It is not measured at the same time, since counting bytes takes time. */
+async function countsOf(store: Store, measure: (over: Store) => Promise<unknown>) {
+  const reads: Read[] = [];
+  const getSnapshots: Store["getSnapshots"] = (...read) => {
+    reads.push(read);
+    return store.getSnapshots(...read);
+  };
+  const counting = countingStore({ ...store, getSnapshots });
   await measure(counting);
-  const { calls, snapshotBytesRead } = counting.counts;
-  const ms: number[] = [];
-  for (let round = 0; round < rounds; round++) ms.push(await measure(store));
-  return { calls: Object.values(calls).reduce((sum, count) => sum + count, 0), bytesRead: snapshotBytesRead, ms };
+  const { calls, snapshotBytesRead: bytesRead } = counting.counts;
+  return { cost: { calls: Object.values(calls).reduce((sum, count) => sum + count, 0), bytesRead }, reads };
+}
+
+/** The least that a load of these snapshots can do. */
+async function parseAll(store: Store, reads: readonly Read[]): Promise<void> {
+  const bodies = (await Promise.all(reads.map((read) => store.getSnapshots(...read)))).flat();
+  const states = bodies.map(({ body }): unknown => JSON.parse(body));
+  if (states.length === 0) throw new Error("The step read no snapshot.");
 }
 
 async function firstStep(store: Store, runId: string): Promise<number> {

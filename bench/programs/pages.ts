@@ -1,19 +1,22 @@
 import type { RunPosition, RunRow, Store } from "../../src/store.ts";
 import { interleaved, timed } from "../spread.ts";
+import { growDurable, tenant as sampleTenant } from "./growing.ts";
 
 export const pageSize = 10;
 
 const pagesPerRound = 20;
 
-/** As large as the row of a run that has just begun. */
-export const rowBody = "x".repeat(1_000);
+/** The row of a run of one step that a runtime has executed on this store. The rows of a page are copies of it. */
+export async function sampleRow(store: Store): Promise<RunRow> {
+  const row = await store.getRun(sampleTenant, (await growDurable(store, 1)).runId);
+  if (row?.status !== "completed") throw new Error("The run of the sample has no row.");
+  return row;
+}
 
-/** The rows of `runs` runs of one tenant, two for each moment. */
-export function* runRows(tenant: string, runs: number): Generator<RunRow> {
-  for (let number = 0; number < runs; number++) {
-    const createdAt = Math.floor(number / 2);
-    const ids = { tenant, runId: `run ${number}`, skillId: "skill" };
-    yield { ...ids, revision: 1, createdAt, status: "completed", body: rowBody };
+/** Rows of the runs of one tenant from one number until another, two for each moment, and like the sample in all else. */
+export function* runRows(sample: RunRow, tenant: string, from: number, to: number): Generator<RunRow> {
+  for (let number = from; number < to; number++) {
+    yield { ...sample, tenant, runId: `run ${number}`, createdAt: Math.floor(number / 2) };
   }
 }
 

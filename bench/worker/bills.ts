@@ -22,16 +22,16 @@ export async function bills(db: D1Database, others: D1Database, steps: number): 
 async function durableSteps(db: D1Database, steps: number): Promise<Operation[]> {
   const meter = metered(db);
   const marks: Bill[] = [];
-  await growDurable(d1Store(meter.db), steps, () => marks.push(meter.bill()));
+  await growDurable(d1Store(meter.db), steps, { onStep: () => marks.push(meter.bill()) });
   return perStep("a step", marks);
 }
 
 async function langGraphSteps(db: D1Database, steps: number): Promise<Operation[]> {
   const meter = metered(db);
   const marks: Bill[] = [];
-  await growLangGraph(new CloudflareD1Saver(meter.db), crypto.randomUUID(), steps, "whole", () =>
-    marks.push(meter.bill()),
-  );
+  await growLangGraph(new CloudflareD1Saver(meter.db), crypto.randomUUID(), steps, "whole", {
+    onStep: () => marks.push(meter.bill()),
+  });
   return perStep("LangGraph: a step", marks);
 }
 
@@ -80,9 +80,11 @@ async function operations(db: D1Database, steps: number): Promise<Operation[]> {
   const { items: checkpoints } = await worker.listCheckpoints(run.runId);
   const last = checkpoints.findLast(({ kind }) => kind === "step_completed");
   if (last === undefined) throw new Error("The run took no step.");
+  const first = checkpoints.find(({ kind }) => kind === "step_completed") ?? last;
   const { checkpointId } = last;
   await bill("load a checkpoint", () => clerk.loadCheckpoint(run.runId, checkpointId));
   const fork = await bill("fork", () => clerk.fork(run.runId, { checkpointId }));
+  await bill("fork, from the first step", () => clerk.fork(run.runId, { checkpointId: first.checkpointId }));
   await bill("resume", () => clerk.resume(fork.run.runId));
   const replay = await bill("replay", () => clerk.replay(run.runId, { checkpointId }));
   await bill("cancel", () => clerk.cancel(replay.run.runId));

@@ -4,9 +4,9 @@ import { d1Store } from "../../adapters/d1/index.ts";
 import type { Commit } from "../../src/store.ts";
 import { type Channel, growLangGraph, saverBytes } from "../peers/langgraph.ts";
 import { type CommitOptions, commitTimes } from "../programs/commit.ts";
-import { type Grown, growDurable } from "../programs/growing.ts";
+import { type Grown, type Growth, growDurable } from "../programs/growing.ts";
 import { loadCosts, takeIn } from "../programs/load.ts";
-import { type Filled, pageTimes, rowBody } from "../programs/pages.ts";
+import { type Filled, pageTimes, sampleRow } from "../programs/pages.ts";
 import { bills } from "./bills.ts";
 
 /** The bindings of wrangler.toml. */
@@ -17,7 +17,11 @@ interface Env {
 
 /** The measurements inside workerd, each by one request. */
 const programs = {
-  growDurable: ({ DB }: Env, { steps }: { steps: number }) => growDurable(d1Store(DB), steps),
+  async growDurable({ DB }: Env, { steps }: { steps: number }): Promise<Growth> {
+    const before = await bytesOfFile(DB);
+    const grown = await growDurable(d1Store(DB), steps);
+    return { ...grown, fileBytes: (await bytesOfFile(DB)) - before };
+  },
 
   async growLangGraph({ OTHERS }: Env, { steps, channel }: { steps: number; channel: Channel }): Promise<Grown> {
     const saver = new CloudflareD1Saver(OTHERS);
@@ -40,11 +44,18 @@ const programs = {
   },
 
   async pageTimes({ DB }: Env, { sizes, rounds }: { sizes: readonly number[]; rounds: number }) {
+    const store = d1Store(DB);
+    const sample = await sampleRow(store);
     const filled: Filled[] = [];
     for (const runs of sizes) {
       const tenant = `of ${runs} runs`;
-      await DB.prepare(fillRuns).bind(tenant, runs, rowBody).run();
-      filled.push({ store: d1Store(DB), tenant, runs });
+      for (let from = 0; from < runs; from += 100_000) {
+        const to = Math.min(runs, from + 100_000);
+        await DB.prepare(await fillRuns(DB))
+          .bind(tenant, from, to, sample.tenant, sample.runId)
+          .run();
+      }
+      filled.push({ store, tenant, runs });
     }
     return pageTimes(filled, rounds);
   },
@@ -54,10 +65,25 @@ const programs = {
 
 export type WorkerPrograms = typeof programs;
 
-/** The rows of `runRows`, inserted by one statement instead of one commit each. */
-const fillRuns = `INSERT INTO runs (tenant, run_id, revision, created_at, status, skill_id, body)
-  WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
-  SELECT ?1, 'run ' || i, 1, i / 2, 'completed', 'skill', ?3 FROM n`;
+async function bytesOfFile(db: D1Database): Promise<number> {
+  return (await db.prepare("SELECT 1").run()).meta.size_after;
+}
+
+/**
+ * Copies the sample for the runs from ?2 until ?3, by one statement instead of one commit each. Every column that is not the
+ * identity or the time of the run is the sample's own, so the rows have the shape in which the adapter wrote it.
+ */
+async function fillRuns(db: D1Database): Promise<string> {
+  const { results } = await db.prepare("SELECT name FROM pragma_table_info('runs')").all<{ name: string }>();
+  const others = results
+    .map(({ name }) => name)
+    .filter((name) => !["number", "tenant", "run_id", "created_at"].includes(name));
+  const [into, from] = [others.join(", "), others.map((name) => `sample.${name}`).join(", ")];
+  return `INSERT INTO runs (tenant, run_id, created_at, ${into})
+    WITH RECURSIVE n (i) AS (SELECT CAST(?2 AS INTEGER) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?3)
+    SELECT ?1, 'run ' || i, i / 2, ${from} FROM n CROSS JOIN runs AS sample
+    WHERE sample.tenant = ?4 AND sample.run_id = ?5`;
+}
 
 const bareTables = [
   "CREATE TABLE IF NOT EXISTS bare_runs (run_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
