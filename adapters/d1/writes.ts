@@ -93,7 +93,6 @@ function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: n
 }
 
 function fenced({ run, before, erase }: Commit, over: number, first: NewEntry | undefined): Write {
-  const columns = columnsOf(run);
   const previous = before && columnsOf(before);
   const entry = {
     first_checkpoint_id: first?.checkpointId,
@@ -103,9 +102,11 @@ function fenced({ run, before, erase }: Commit, over: number, first: NewEntry | 
   };
   expectFits(`the row of run ${run.runId}`, run.body);
   // Setting an indexed column writes its index, also if the value stays the same.
-  const moved = Object.keys(columns).filter((name) => previous === undefined || previous[name] !== columns[name]);
-  const set = ["revision", "body", ...moved, ...(erase === true ? Object.keys(entry) : [])];
-  const inserted = { created_at: run.createdAt, body: run.body, ...columns, ...entry };
+  const moved = Object.entries(columnsOf(run)).filter(([name, value]) => !previous || previous[name] !== value);
+  const changed = { body: run.body, ...Object.fromEntries(moved) };
+  const set = ["revision", ...Object.keys({ ...changed, ...(erase && entry) })];
+  // Only a birth inserts. Over another row a column that is not named stays, or is NULL if it is set.
+  const inserted = { created_at: run.createdAt, ...changed, ...(first && entry) };
   const names = Object.keys(inserted);
   return [
     `INSERT INTO runs (tenant, run_id, revision, ${names.join(", ")}) VALUES (?1, ?2,
