@@ -1,8 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { budgetsOf } from "./budgets.ts";
 import { summaryOf } from "./summary.ts";
-import { markdownTable, type Report } from "./table.ts";
+import { cellText, markdownTable, type Report } from "./table.ts";
 
 /** Writes the tables of `artifacts/bench.json` into docs/bench.md and README.md, between their marks. */
 
@@ -29,14 +30,20 @@ const rounds = tables.flatMap(({ rows }) =>
 const remark = values.remark === undefined ? "" : ` ${values.remark}`;
 const peers = [
   "@langchain/langgraph",
+  "@langchain/langgraph-checkpoint-sqlite",
   "langgraph-checkpoint-cloudflare-d1",
   "openworkflow",
   "devalue",
   "idb",
   "wrangler",
 ];
+const budgets = budgetsOf(report);
+const missing = budgets.rows.filter(({ figure }) => figure === cellText(null, undefined));
+if (missing.length > 0)
+  throw new Error(`The tables have no figure for: ${missing.map(({ what }) => what).join("; ")}.`);
 const parts: Record<string, string> = {
   origin: `${origin}; ${peers.map((name) => `${name} ${versions[name]}`).join(", ")}.${remark}`,
+  budgets: markdownTable(budgets),
   summary: `${markdownTable(summaryOf(report))}\n\nMedians of ${Math.min(...rounds)} to ${Math.max(...rounds)} rounds. ${origin}.${remark}`,
 };
 for (const table of tables) {

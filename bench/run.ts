@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Bench } from "./bench.ts";
 import { bills } from "./bills.ts";
+import { budgetsOf } from "./budgets.ts";
 import { codec } from "./codec.ts";
 import { commit } from "./commit.ts";
 import { flat } from "./flat.ts";
@@ -68,6 +69,12 @@ try {
   }
 } finally {
   await media.close();
+}
+if (!values.short) {
+  const budgets = budgetsOf({ machine, versions, tables });
+  console.log(
+    `${plainTable({ id: "budgets", title: "The goals, with the figures of these tables", notes: [], ...budgets })}\n`,
+  );
 }
 console.log(`Measured in ${seconds(started)} s; ${output} has the tables.`);
 

@@ -1,3 +1,4 @@
+import { cellsOf } from "./cells.ts";
 import { type Cell, type Column, cellText, type Report, type Table, type Unit } from "./table.ts";
 
 /** One line of the short table: what was measured, our result and that of the peer. */
@@ -32,10 +33,8 @@ function withUnit(cell: Cell | undefined, unit: Unit): string {
 }
 
 function linesOf(report: Report): readonly Line[] {
-  const cell = (table: string, key: string, where: Readonly<Record<string, Cell>>): Cell | undefined =>
-    report.tables
-      .find(({ id }) => id === table)
-      ?.rows.find((row) => Object.entries(where).every(([name, value]) => row[name] === value))?.[key];
+  const cell = (table: string, key: string, where: Readonly<Record<string, Cell>>) =>
+    cellsOf(report, table, key, where)[0];
   const grown = (key: string, medium: string, steps: number, name = "orca-durable") =>
     cell("a", key, { medium, steps, name });
   return [
@@ -89,9 +88,9 @@ function linesOf(report: Report): readonly Line[] {
       besideWhat: "after 100",
     },
     {
-      what: "a page of 100,000 runs, the hundredth, on D1",
+      what: "a page of 1,000,000 runs, the hundredth, on D1",
       unit: "ms",
-      ours: cell("d", "hundredth", { medium: "D1", runs: 100_000 }),
+      ours: cell("d", "hundredth", { medium: "D1", runs: 1_000_000 }),
       beside: cell("d", "hundredth", { medium: "D1", runs: 1_000 }),
       besideWhat: "of 1,000 runs",
     },
@@ -114,6 +113,5 @@ function linesOf(report: Report): readonly Line[] {
 
 /** The commits of the second size, which is that of a delta of some steps. */
 function commitCell(report: Report, medium: string, key: string): Cell | undefined {
-  const rows = report.tables.find(({ id }) => id === "b")?.rows.filter((row) => row.medium === medium);
-  return rows?.[1]?.[key];
+  return cellsOf(report, "b", key, { medium })[1];
 }
