@@ -43,8 +43,13 @@ export function isJsonObject(json: unknown): json is JsonObject {
  */
 export function isPlainObject(value: unknown): value is object {
   if (!isJsonObject(value)) return false;
+  return hasNoClass(value) && !Object.hasOwn(value, Symbol.toStringTag);
+}
+
+/** True of what is plain, if it is no array and has no symbol keys. */
+export function hasNoClass(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Object.hasOwn(value, Symbol.toStringTag));
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The own property of that name, so that a key such as `constructor` finds nothing inherited. */
@@ -150,7 +155,11 @@ export function read<T>(path: Path, look: () => T, code?: ErrorCode, problem = "
 export function at(path: string, key: string | number): string;
 export function at(path: Path, key: string | number): Path;
 export function at(path: Path, key: string | number): Path {
-  if (path === undefined) return undefined;
+  return path === undefined ? path : inside(path, key);
+}
+
+// Apart, so that engines make no call where the path is not needed.
+function inside(path: string, key: string | number): string {
   if (typeof key === "number") return `${path}[${key}]`;
   if (!identifier.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path === "" ? key : `${path}.${key}`;
@@ -217,39 +226,27 @@ export function sizeOf(json: Json): Size {
  * The number of values in a JSON text and the depth of their nesting, found in one pass over its brackets and commas,
  * before anything is built from it. For text that is not JSON the result has no meaning.
  */
-export function extent(text: string): Omit<Size, "bytes"> {
-  let [values, depth, deepest] = [1, 0, 0];
+export function extent(text: string, numberAt?: (start: number) => number): Omit<Size, "bytes"> {
+  let values = 1;
+  let depth = 0;
+  let deepest = 0;
   // True after an opening bracket until something other than white space comes.
   let isEmpty = false;
   for (let place = 0; place < text.length; place++) {
-    switch (text.charCodeAt(place)) {
-      case 0x20:
-      case 0x09:
-      case 0x0a:
-      case 0x0d:
-        continue;
-      case 0x5b:
-      case 0x7b:
-        if (isEmpty) values++;
-        isEmpty = true;
-        depth++;
-        if (depth > deepest) deepest = depth;
-        continue;
-      case 0x5d:
-      case 0x7d:
-        depth--;
-        break;
-      case 0x2c:
-        values++;
-        break;
-      case 0x22: // a quote: what brackets the string has do not count
-        if (isEmpty) values++;
-        place = endOfString(text, place);
-        break;
-      default:
-        if (isEmpty) values++;
-    }
-    isEmpty = false;
+    const code = text.charCodeAt(place);
+    if (code <= 0x20) continue;
+    // A brace differs from a bracket by one bit.
+    const bracket = code & 0x5f;
+    if (isEmpty && bracket !== 0x5d) values++;
+    isEmpty = bracket === 0x5b;
+    if (isEmpty) {
+      if (++depth > deepest) deepest = depth;
+    } else if (bracket === 0x5d) depth--;
+    else if (code === 0x2c) values++;
+    // A quote: what brackets the string has do not count.
+    else if (code === 0x22) place = endOfString(text, place);
+    // A number, since all else is handled above or has a larger code.
+    else if (code < 0x3a && numberAt !== undefined) place = numberAt(place);
   }
   return { values, depth: deepest };
 }
@@ -269,7 +266,16 @@ export function utf8Length(text: string): number {
  * `too_large` for more than `maxValues` values.
  */
 export function parseJson(text: string, path = "", maxValues = defaultMaxValues): Json {
-  const { values, depth } = extent(text);
+  let isExact = true;
+  const { values, depth } = extent(text, (start) => {
+    let end = start;
+    let code: number;
+    do code = text.charCodeAt(++end);
+    while (code >= 0x30 && code <= 0x39);
+    // Neither a long integer nor a fraction with an exponent, unless that is negative.
+    isExact &&= (end - start < 16 || text[start] === ".") && ((code | 0x20) !== 0x65 || text[end + 1] === "-");
+    return end - 1;
+  });
   // Before anything is built from it: an empty array is two bytes of text and many times that in memory.
   if (values > maxValues) {
     throw depth > maxDepth ? nestedTooDeep(path) : tooManyValues(path, values, maxValues);
@@ -288,7 +294,7 @@ export function parseJson(text: string, path = "", maxValues = defaultMaxValues)
     });
   }
   // Both are rare, so almost no text needs the slow walk, which knows the place.
-  if (/\d{16}|[eE]\+?\d{3}/.test(text) || depth > maxDepth) new Walk(text).value(path, 0);
+  if (!isExact || depth > maxDepth) new Walk(text).value(path, 0);
   return json;
 }
 
@@ -386,7 +392,7 @@ class Walk {
     if (!Number.isFinite(number)) throw invalidRequest(path, `the number ${cutText(literal)} is too large`);
     // The value that comes back must be the one that was sent: 2^60 has an exact number too, but it is written ...7000,
     // not ...6976.
-    if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(number) && String(number) !== literal) {
+    if (/^-?[1-9]\d*$/.test(literal) && String(number) !== literal) {
       throw invalidRequest(path, `the integer ${cutText(literal)} cannot be represented exactly`, {
         hint: `send it as {"$durable":["bigint","${cutText(literal)}"]} or as a string`,
       });

@@ -4,6 +4,7 @@ import {
   cutText,
   define,
   getOwn,
+  hasNoClass,
   isJsonObject,
   isPlainObject,
   type Json,
@@ -12,7 +13,6 @@ import {
   maxDepth,
   type Path,
   read,
-  setOwn,
   tooLargeHint,
 } from "../json.ts";
 
@@ -69,40 +69,30 @@ export function decodeValue(json: Json, path: Path = "value"): unknown {
   return located(path, (path) => decode(json, path));
 }
 
-function decode(json: Json, path: Path): unknown {
+/** The value; unless it is built, the JSON is only checked, without a second state in memory, and the result has no meaning. */
+function decode(json: Json, path: Path, isBuilt = true): unknown {
   if (typeof json !== "object" || json === null) return json;
-  if (Array.isArray(json)) return json.map((item, index) => decode(item, at(path, index)));
+  if (Array.isArray(json)) return json.map((item, index) => decode(item, at(path, index), isBuilt));
   const object = json as JsonObject;
   const keys = Object.keys(object);
-  const tag = soleOf(keys, tagLike);
+  const tag = soleOf(keys);
   if (tag === tagKey) return decodeTag(object[tagKey] as Json, path);
-  const value: Record<string, unknown> = {};
+  const value = isBuilt ? { ...object } : {};
   for (const key of keys) {
-    setOwn(value, key === tag ? key.slice(1) : key, decode(object[key] as Json, at(path, key)));
+    const item = object[key] as Json;
+    if (typeof item !== "object") continue;
+    const part = decode(item, at(path, key), isBuilt);
+    if (isBuilt) (value as Record<string, unknown>)[key] = part;
   }
-  return value;
+  return tag === undefined ? value : { [tag.slice(1)]: (value as Record<string, unknown>)[tag] };
 }
 
 /** The JSON itself, once it is known to decode. For JSON that comes from outside and stays encoded. */
 export function parseEncoded(json: Json, path: Path): Json {
   return located(path, (path) => {
-    expectDecodable(json, path);
+    decode(json, path, false);
     return json;
   });
-}
-
-// Decodes the tags alone: the decoded values of a large state are not needed here, and would take as much memory again.
-function expectDecodable(json: Json, path: Path): void {
-  if (typeof json !== "object" || json === null) return;
-  if (Array.isArray(json)) {
-    const items = json as readonly Json[];
-    for (let index = 0; index < items.length; index++) expectDecodable(items[index] as Json, at(path, index));
-    return;
-  }
-  const object = json as JsonObject;
-  const keys = Object.keys(object);
-  if (keys.length === 1 && keys[0] === tagKey) decodeTag(object[tagKey] as Json, path);
-  else for (const key of keys) expectDecodable(object[key] as Json, at(path, key));
 }
 
 /** Encodes every value of a record, each under its own path. */
@@ -116,9 +106,7 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>, path: Pa
 
 /** The decoded values of a record. */
 export function decodeFields(fields: JsonObject, path: Path): Record<string, unknown> {
-  return located(path, (path) =>
-    Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, decode(item, at(path, key))])),
-  );
+  return located(path, (path) => decode(escapeTag(fields), path) as Record<string, unknown>);
 }
 
 /** A record of encoded values as one encoded value: the name of a field must not turn it into a tag. */
@@ -129,24 +117,24 @@ export function valueOfFields(fields: JsonObject): Json {
 /** An encoded object as a record of encoded values; `undefined` if the value is not a plain object. */
 export function fieldsOfValue(json: Json): JsonObject | undefined {
   if (!isJsonObject(json)) return undefined;
-  const key = soleKey(json, tagLike);
+  const key = soleKey(json);
   if (key === undefined) return json;
   return key === tagKey ? undefined : { [key.slice(1)]: json[key] as Json };
 }
 
 /** True if the JSON stands for another value: one that JSON cannot express, or escaped data. */
 export function isTagged(json: Json): boolean {
-  return isJsonObject(json) && soleKey(json, tagLike) !== undefined;
+  return isJsonObject(json) && soleKey(json) !== undefined;
 }
 
-function soleKey(object: object, pattern: RegExp): string | undefined {
-  return soleOf(Object.keys(object), pattern);
+function soleKey(object: object): string | undefined {
+  return soleOf(Object.keys(object));
 }
 
 // The keys of an object with very many members take long to list, so they are listed once.
-function soleOf(keys: readonly string[], pattern: RegExp): string | undefined {
+function soleOf(keys: readonly string[]): string | undefined {
   const [key] = keys;
-  return keys.length === 1 && key !== undefined && pattern.test(key) ? key : undefined;
+  return keys.length === 1 && key !== undefined && tagLike.test(key) ? key : undefined;
 }
 
 function tag(...parts: Json[]): Json {
@@ -155,14 +143,18 @@ function tag(...parts: Json[]): Json {
 
 /** What is left while a value is encoded, and where the walk is. */
 class Walk {
-  /** The objects that contain a value, innermost last: each is in it only while its parts are encoded. */
+  /** The number of objects that contain the value. */
+  depth = 0;
+  /** Those objects, innermost last, and maybe others behind them; only if the path is known. */
   readonly ancestors: object[] = [];
   readonly #limits: ValueLimits;
-  #bytes = 0;
-  #values = 0;
+  #bytes: number;
+  #values: number;
 
   constructor(limits = defaultLimits) {
     this.#limits = limits;
+    this.#bytes = limits.maxStateBytes;
+    this.#values = limits.maxStateValues;
   }
 
   /**
@@ -170,12 +162,11 @@ class Walk {
    * costs no more than the limit. The bytes are the least that its JSON takes: what passes is counted exactly in the state.
    */
   count(path: Path, bytes: number, values: number): void {
-    this.#bytes += bytes;
-    this.#values += values;
+    this.#bytes -= bytes;
+    this.#values -= values;
+    if (this.#bytes >= 0 && this.#values >= 0) return;
     const { maxStateBytes, maxStateValues } = this.#limits;
-    const isLong = this.#bytes > maxStateBytes;
-    if (!isLong && this.#values <= maxStateValues) return;
-    const most = isLong ? `${maxStateBytes} bytes` : `${maxStateValues} values`;
+    const most = this.#bytes < 0 ? `${maxStateBytes} bytes` : `${maxStateValues} values`;
     throw new DurableError("too_large", `${cutText(path)}: the limit of ${most} is exceeded here`, {
       path: path ?? "",
       hint: tooLargeHint,
@@ -192,7 +183,7 @@ function encode(value: unknown, path: Path, walk: Walk): Json {
       return value;
     case "number":
       if (Number.isFinite(value) && !Object.is(value, -0)) return value;
-      return tag("number", Object.is(value, -0) ? "-0" : String(value));
+      return tag("number", value === 0 ? "-0" : String(value));
     case "undefined":
       return tag("undefined");
     case "bigint": {
@@ -212,39 +203,47 @@ function encode(value: unknown, path: Path, walk: Walk): Json {
 }
 
 function encodeObject(value: object, path: Path, walk: Walk): Json {
-  const { ancestors } = walk;
-  // Few enough that looking through them takes less time than a set does.
-  if (ancestors.includes(value)) throw invalidRequest(path, "a cycle cannot be stored");
-  if (ancestors.length >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
-  ancestors.push(value);
+  // A cycle is too deep in any case. So it is looked for only once the path is known, to name it.
+  if (path !== undefined) {
+    const { ancestors } = walk;
+    ancestors.length = walk.depth;
+    // Few enough that looking through them takes less time than a set does.
+    if (ancestors.includes(value)) throw invalidRequest(path, "a cycle cannot be stored");
+    ancestors.push(value);
+  }
+  if (walk.depth >= maxDepth) throw invalidRequest(path, `nested deeper than ${maxDepth} levels`);
+  walk.depth++;
   const encoded = encodeParts(value, path, walk);
-  ancestors.pop();
+  walk.depth--;
   return encoded;
 }
 
 function encodeParts(value: object, path: Path, walk: Walk): Json {
-  if (Array.isArray(value)) return encodeArray(value, path, walk);
-  if (isPlainObject(value)) return encodeMembers(value, path, walk, true);
-  const bytes = viewBytes(value);
-  if (bytes !== undefined) {
-    walk.count(path, bytes.bytes.length * (4 / 3), 0);
-    return tag("bytes", bytes.kind, toBase64(bytes.bytes));
+  if (Array.isArray(value)) {
+    // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
+    if (Array.isArray(Object.getPrototypeOf(value))) return encodeArray(value, path, walk);
+  } else if (hasNoClass(value)) return encodeMembers(value, path, walk, true);
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    // By this name Node's Buffer is the Uint8Array that it is.
+    if (viewOf.has(name)) return encodeBytes(name, new Uint8Array(buffer, byteOffset, byteLength), path, walk);
   }
-  if (isError(value)) return encodeError(value, path, walk);
-  switch (builtIn(value)) {
-    case "Date": {
-      const time = Date.prototype.getTime.call(value);
-      return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
-    }
+  if (name === "Error" || value instanceof Error) return encodeError(value as Error, path, walk);
+  switch (builtIn(value, name)) {
+    case "ArrayBuffer":
+      return encodeBytes(name, new Uint8Array(value as ArrayBuffer), path, walk);
+    case "Date":
+      // `null` if it is invalid.
+      return tag("date", new Date(value as Date).toJSON());
     case "Map": {
       const map = value as ReadonlyMap<unknown, unknown>;
       walk.count(path, map.size, map.size * 3);
       return tag(
         "map",
-        Array.from(map, ([key, item], index) => [
-          encode(key, at(at(path, index), "key"), walk),
-          encode(item, at(at(path, index), "value"), walk),
-        ]),
+        Array.from(map, (pair, index) =>
+          pair.map((part, side) => encode(part, at(at(path, index), side === 0 ? "key" : "value"), walk)),
+        ),
       );
     }
     case "Set": {
@@ -256,62 +255,69 @@ function encodeParts(value: object, path: Path, walk: Walk): Json {
       );
     }
   }
-  throw unkept(value, path);
-}
-
-function unkept(value: object, path: Path): Error {
-  return invalidRequest(path, `${nameOf(value)} cannot be stored`, {
+  throw invalidRequest(path, `${nameOf(value)} cannot be stored`, {
     hint: "store plain data, and build instances from it in the step that needs them",
   });
 }
 
 function encodeArray(value: readonly unknown[], path: Path, walk: Walk): Json {
-  // Array.prototype is an array itself, in every realm; the prototype of a subclass is not.
-  if (!Array.isArray(Object.getPrototypeOf(value))) throw unkept(value, path);
-  // Before its places are listed.
-  walk.count(path, value.length, value.length);
-  if (Object.keys(value).length !== value.length) {
-    throw invalidRequest(path, "an array with holes or with fields of its own cannot be stored");
+  const { length } = value;
+  // Before its items are listed.
+  walk.count(path, length, length);
+  // The items, without holes, and after them the values of fields. Faster than the keys, which are texts.
+  const items = Object.values(value) as Json[];
+  let isWhole = items.length === length;
+  for (let index = 0; isWhole && index < length; index++) {
+    const item = value[index];
+    isWhole &&= item !== undefined || index in value;
+    items[index] = encode(item, at(path, index), walk);
   }
-  return value.map((item, index) => encode(item, at(path, index), walk));
+  if (isWhole) return items;
+  throw invalidRequest(path, "an array with holes or with fields of its own cannot be stored");
 }
 
 function encodeMembers(value: object, path: Path, walk: Walk, mayBeTag = false): JsonObject {
   if (Object.getOwnPropertySymbols(value).length > 0) throw invalidRequest(path, "symbol keys cannot be stored");
-  const members: Record<string, Json> = {};
-  const keys = Object.keys(value);
-  const source = value as Readonly<Record<string, unknown>>;
-  for (const key of keys) {
+  // Much faster than to list the keys, and to set one member after the other.
+  const members = { ...value } as Record<string, Json>;
+  let last = "";
+  for (const key in members) {
+    // biome-ignore lint/suspicious/noPrototypeBuiltins: unlike Object.hasOwn it takes no time for the key of a loop.
+    if (!Object.prototype.hasOwnProperty.call(members, key)) continue;
+    last = key;
     const place = at(path, key);
     walk.count(place, key.length + 4, 1);
-    setOwn(members, key, encode(source[key], place, walk));
+    const item = members[key];
+    const encoded = encode(item, place, walk);
+    if (encoded !== item) members[key] = encoded;
   }
-  return mayBeTag && soleOf(keys, tagLike) !== undefined ? escapeTag(members) : members;
+  return mayBeTag && last[0] === "$" ? escapeTag(members) : members;
 }
 
 function escapeTag(members: JsonObject): JsonObject {
-  const key = soleKey(members, tagLike);
+  const key = soleKey(members);
   return key === undefined ? members : { [`$${key}`]: members[key] as Json };
 }
 
 /** A method of each class that throws if the object has only its name. */
-const probes: Readonly<Record<string, () => unknown>> = {
+const probes: Readonly<Record<string, (...args: never[]) => unknown>> = {
+  ArrayBuffer: ArrayBuffer.prototype.slice,
   Date: Date.prototype.getTime,
   Map: Map.prototype.keys,
   Set: Set.prototype.keys,
 };
 
-/** The class whose direct instance the object is, in any realm, without fields of its own. The object has a prototype. */
-function builtIn(value: object): string | undefined {
-  const parent: unknown = Object.getPrototypeOf(Object.getPrototypeOf(value));
-  const name = Object.prototype.toString.call(value).slice(8, -1);
+/**
+ * The name of the class whose direct instance the object is, in any realm, without fields of its own. The object has a
+ * prototype. `name` is what it calls itself.
+ */
+function builtIn(value: object, name: string): string | undefined {
   try {
-    getOwn(probes, name)?.call(value);
+    Reflect.apply(probes[name] as () => unknown, value, [0, 0]);
+    return hasNoClass(Object.getPrototypeOf(value)) && Object.keys(value).length === 0 ? name : undefined;
   } catch {
     return undefined;
   }
-  const isOwn = parent !== null && Object.getPrototypeOf(parent) === null && Object.keys(value).length === 0;
-  return isOwn ? name : undefined;
 }
 
 function nameOf(value: unknown): string {
@@ -323,7 +329,6 @@ function nameOf(value: unknown): string {
 }
 
 // Data from storage reaches a constructor only through these closed tables.
-type View = { readonly buffer: ArrayBuffer; readonly byteOffset: number; readonly byteLength: number };
 const viewOf = byName<new (buffer: ArrayBuffer) => unknown>([
   DataView,
   Int8Array,
@@ -344,30 +349,9 @@ function byName<Class extends { readonly name: string }>(classes: readonly Class
   return new Map(classes.map((each) => [each.name, each]));
 }
 
-function viewBytes(value: object): { kind: string; bytes: Uint8Array } | undefined {
-  if (ArrayBuffer.isView(value)) {
-    const view = value as View;
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    // The getter names the element type, so that Node's Buffer is stored as the Uint8Array that it is.
-    const kind =
-      value instanceof DataView ? "DataView" : (value as unknown as Record<symbol, string>)[Symbol.toStringTag];
-    return kind !== undefined && viewOf.has(kind) ? { kind, bytes } : undefined;
-  }
-  if (Object.prototype.toString.call(value) !== "[object ArrayBuffer]" || !isBuiltInBuffer(value)) return undefined;
-  return { kind: "ArrayBuffer", bytes: new Uint8Array(value) };
-}
-
-function isBuiltInBuffer(value: object): value is ArrayBuffer {
-  try {
-    new Uint8Array(value as ArrayBuffer, 0, 0);
-    return typeof (value as ArrayBuffer).byteLength === "number";
-  } catch {
-    return false;
-  }
-}
-
-function isError(value: object): value is Error {
-  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+function encodeBytes(kind: string, bytes: Uint8Array, path: Path, walk: Walk): Json {
+  walk.count(path, bytes.length * (4 / 3), 0);
+  return tag("bytes", kind, toBase64(bytes));
 }
 
 function encodeError(error: Error, path: Path, walk: Walk): Json {
@@ -399,8 +383,7 @@ function decodeTag(parts: Json, path: Path): unknown {
     case "undefined":
       return undefined;
     case "number":
-      if (body === "-0") return -0;
-      if (body === "NaN" || body === "Infinity" || body === "-Infinity") return Number(body);
+      if (["-0", "NaN", "Infinity", "-Infinity"].includes(body as string)) return Number(body);
       break;
     case "bigint":
       if (typeof body === "string" && bigintDigits.test(body)) return BigInt(body);
@@ -421,10 +404,9 @@ function decodeTag(parts: Json, path: Path): unknown {
       break;
     case "bytes": {
       const buffer = typeof extra === "string" ? fromBase64(extra) : undefined;
-      if (buffer === undefined || typeof body !== "string") break;
-      if (body === "ArrayBuffer") return buffer;
-      const View = viewOf.get(body);
-      if (View === undefined) break;
+      if (buffer !== undefined && body === "ArrayBuffer") return buffer;
+      const View = viewOf.get(body as string);
+      if (buffer === undefined || View === undefined) break;
       try {
         return new View(buffer);
       } catch (cause) {
@@ -434,7 +416,7 @@ function decodeTag(parts: Json, path: Path): unknown {
       }
     }
     case "error":
-      if (body !== undefined && isJsonObject(body)) {
+      if (isJsonObject(body)) {
         const { name = "Error", message = "" } = body;
         if (typeof name === "string" && typeof message === "string") return decodeError(name, message, body, path);
       }
@@ -452,7 +434,7 @@ function decodeError(name: string, message: string, fields: JsonObject, path: Pa
       : new (errorOf.get(name) ?? Error)(message, options);
   if (error.name !== name) define(error, "name", name, false);
   const own = getOwn(fields, "fields");
-  if (own !== undefined && isJsonObject(own)) {
+  if (isJsonObject(own)) {
     for (const [key, item] of Object.entries(own)) {
       define(error, key, decode(item, at(path, key)), !Object.hasOwn(error, key));
     }

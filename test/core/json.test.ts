@@ -106,6 +106,36 @@ describe("integers that a number cannot hold are refused, with their place", () 
   });
 });
 
+test("any number is accepted as it is or refused with its place, among texts that look like numbers", () => {
+  const digits = (maxLength: number) => fc.string({ unit: fc.constantFrom(..."0123456789"), minLength: 1, maxLength });
+  const number = fc
+    .tuple(
+      fc.constantFrom("", "-"),
+      fc.oneof(digits(6), digits(25), digits(330)),
+      fc.option(fc.oneof(digits(4), digits(25))),
+      fc.option(fc.tuple(fc.constantFrom("e", "E"), fc.constantFrom("", "+", "-"), digits(3))),
+    )
+    .map(([sign, whole, fraction, exponent]) => {
+      const integer = whole.replace(/^0+(?=\d)/, "");
+      return `${sign}${integer}${fraction === null ? "" : `.${fraction}`}${exponent === null ? "" : exponent.join("")}`;
+    });
+  const space = fc.constantFrom("", " ", "\n");
+  const isKept = (literal: string) =>
+    Number.isFinite(Number(literal)) &&
+    (!/^-?\d+$/.test(literal) ||
+      literal === "-0" ||
+      BigInt(literal) === BigInt(String(Number(literal)).replace(/e.*/, "0")));
+  fc.assert(
+    fc.property(number, digits(30), space, fc.boolean(), (literal, text, gap, isLast) => {
+      const parts = [`"${text}":{"1e999":"\\"${text}"}`, `"n":[true,null,${gap}${literal}${gap}]`];
+      const json = `{${(isLast ? parts : parts.toReversed()).join(`,${gap}`)}}`;
+      if (isKept(literal)) expect(parseJson(json)).toEqual(JSON.parse(json));
+      else expect(refusal(json)).toMatchObject({ code: "invalid_request", path: "n[2]" });
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
 test.each(["1e309", "-1e309", "[1e400]", `1${"0".repeat(309)}`, "1E+999"])(
   "%s is refused, since it overflows",
   (text) => {

@@ -253,6 +253,10 @@ describe("what cannot be kept is refused, with its path", () => {
     ["an instance that calls itself a Date", { d: { [Symbol.toStringTag]: "Date" } }, "v.d"],
     ["a sparse array", { a: sparse }, "v.a"],
     ["an array with a field", { a: Object.assign([1], { extra: 1 }) }, "v.a"],
+    ["an array with as many fields as holes", { a: Object.assign(sparse.slice(), { extra: 1 }) }, "v.a"],
+    ["an array with a field of undefined for its hole", [Object.assign(new Array(1), { extra: undefined })], "v[0]"],
+    ["an ArrayBuffer with a field", { a: Object.assign(new ArrayBuffer(1), { extra: 1 }) }, "v.a"],
+    ["an array without a prototype", { a: Object.setPrototypeOf([1], null) }, "v.a"],
     ["an instance of a subclass of Array", { a: new (class Stack extends Array {})() }, "v.a"],
     ["an instance of a subclass of Map", { a: new (class Cache extends Map {})() }, "v.a"],
     ["an instance of a subclass of Date", { a: new (class Day extends Date {})() }, "v.a"],
@@ -428,6 +432,29 @@ describe("a malformed tag is refused, with its path", () => {
   });
 });
 
+test("what every object inherits is not stored", () => {
+  const value = { a: 1, list: [{ b: 2 }] };
+  const texts: string[] = [];
+  Object.defineProperty(Object.prototype, "inherited", { value: () => 1, enumerable: true, configurable: true });
+  try {
+    texts.push(JSON.stringify(encodeValue(value, "v")), Object.keys(decodeValue(value, "v") as object).join());
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "inherited");
+  }
+  expect(texts).toEqual(['{"a":1,"list":[{"b":2}]}', "a,list"]);
+});
+
+test("each getter is called once, and what it returned is stored", () => {
+  let calls = 0;
+  const value = {
+    get a() {
+      return ++calls;
+    },
+    list: [{ b: 1 }],
+  };
+  expect(encodeValue(value, "v")).toEqual({ a: 1, list: [{ b: 1 }] });
+});
+
 test.each(["name", "message"])("an error whose %s is no text is refused under its path", (field) => {
   const error = Object.assign(new Error("odd"), { [field]: Object.create(null) });
   expect(refusal(() => encodeValue({ a: [error] }, "v"))).toEqual({
@@ -511,5 +538,188 @@ describe("of any value", () => {
         expect(() => encodeValue(decoded, "v")).not.toThrow();
       }),
     );
+  });
+});
+
+describe("the JSON of a value is what its parts say, however the value was made", () => {
+  /** A value and its JSON, or why it cannot be stored. */
+  interface Case {
+    readonly value: unknown;
+    readonly json: Json | "refused";
+  }
+  const tagged = (...parts: Json[]): Json => ({ $durable: parts });
+  const all = (cases: readonly Case[]): Json[] | undefined => {
+    const found = cases.map(({ json }) => json);
+    return found.includes("refused") ? undefined : found;
+  };
+  const whole = (cases: readonly Case[], value: unknown, json: (parts: Json[]) => Json): Case => {
+    const parts = all(cases);
+    return { value, json: parts === undefined ? "refused" : json(parts) };
+  };
+  const refused = (value: unknown): Case => ({ value, json: "refused" });
+
+  const scalar: fc.Arbitrary<Case> = fc.oneof(
+    fc
+      .oneof(
+        fc.string({ unit: "binary", maxLength: 8 }),
+        fc.boolean(),
+        fc.constant(null),
+        fc.integer(),
+        fc.constant("\ud800"),
+      )
+      .filter((value) => value !== "refused")
+      .map((value) => ({ value, json: value })),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ({
+      value,
+      json: Object.is(value, -0) ? tagged("number", "-0") : value,
+    })),
+    fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }).map((value) => ({ value, json: tagged("bigint", String(value)) })),
+    fc.date({ noInvalidDate: true }).map((value) => ({ value, json: tagged("date", value.toISOString()) })),
+    fc.uint8Array({ maxLength: 5 }).map((value) => ({
+      value,
+      json: tagged("bytes", "Uint8Array", Buffer.from(value).toString("base64")),
+    })),
+    fc.constantFrom<Case>(
+      { value: undefined, json: tagged("undefined") },
+      { value: Number.NaN, json: tagged("number", "NaN") },
+      { value: Number.NEGATIVE_INFINITY, json: tagged("number", "-Infinity") },
+      { value: new Date(Number.NaN), json: tagged("date", null) },
+      refused(() => 1),
+      refused(Symbol("s")),
+      refused(/x/),
+      refused(new (class Odd {})()),
+    ),
+  );
+  const key = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom("a", "b", "c") },
+    fc.constantFrom(
+      "__proto__",
+      "constructor",
+      "hasOwnProperty",
+      "toJSON",
+      "$durable",
+      "$$durable",
+      "",
+      "7",
+      "1",
+      "\ud800",
+    ),
+    fc.string({ unit: "binary", maxLength: 8 }),
+  );
+
+  type Form = "plain" | "without prototype" | "of getters" | "frozen" | "with a hidden field" | "with a symbol";
+  const forms: readonly Form[] = [
+    "plain",
+    "without prototype",
+    "of getters",
+    "frozen",
+    "with a hidden field",
+    "with a symbol",
+  ];
+  function objectOf(entries: readonly (readonly [string, Case])[], form: Form): Case {
+    const members = new Map(entries);
+    const value: object = form === "without prototype" ? Object.create(null) : {};
+    for (const [name, part] of members) {
+      const content = form === "of getters" ? { get: () => part.value } : { value: part.value };
+      Object.defineProperty(value, name, { ...content, enumerable: true, configurable: true });
+    }
+    if (form === "frozen") Object.freeze(value);
+    if (form === "with a hidden field") Object.defineProperty(value, "hidden", { value: () => 1, configurable: true });
+    if (form === "with a symbol") return refused(Object.assign(value, { [Symbol("s")]: 1 }));
+    return whole([...members.values()], value, (parts) => {
+      const names = [...members.keys()].map((name) =>
+        members.size === 1 && /^\$+durable$/.test(name) ? `$${name}` : name,
+      );
+      return Object.fromEntries(names.map((name, index) => [name, parts[index] as Json]));
+    });
+  }
+
+  type ArrayForm = "plain" | "frozen" | "with a field" | "with a hole" | "of a subclass" | "in itself";
+  const arrayForms: readonly ArrayForm[] = [
+    "plain",
+    "frozen",
+    "with a field",
+    "with a hole",
+    "of a subclass",
+    "in itself",
+  ];
+  function arrayOf(items: readonly Case[], form: ArrayForm): Case {
+    const values = items.map(({ value }) => value);
+    switch (form) {
+      case "with a field":
+        return refused(Object.assign(values, { field: 1 }));
+      case "with a hole":
+        values.length++;
+        return refused(values);
+      case "of a subclass":
+        return refused(Object.assign(new (class Stack extends Array<unknown> {})(), values));
+      case "in itself":
+        values.push(values);
+        return refused(values);
+      case "frozen":
+        Object.freeze(values);
+    }
+    return whole(items, values, (parts) => parts);
+  }
+
+  const { anything } = fc.letrec<{ anything: Case }>((tie) => ({
+    anything: fc.oneof(
+      { maxDepth: 3 },
+      { weight: 4, arbitrary: scalar },
+      {
+        weight: 3,
+        arbitrary: fc
+          .tuple(fc.array(fc.tuple(key, tie("anything")), { maxLength: 3 }), weighted(forms))
+          .map((given) => objectOf(...given)),
+      },
+      {
+        weight: 3,
+        arbitrary: fc
+          .tuple(fc.array(tie("anything"), { maxLength: 3 }), weighted(arrayForms))
+          .map((given) => arrayOf(...given)),
+      },
+      // The same part twice.
+      tie("anything").map((part) =>
+        whole([part], [part.value, { a: part.value }], ([json = null]) => [json, { a: json }]),
+      ),
+      fc.array(tie("anything"), { maxLength: 3 }).map((items) => {
+        const set = new Set(items.map(({ value }) => value));
+        const kept = items.filter(
+          ({ value }, index) => items.findIndex((item) => Object.is(item.value, value)) === index,
+        );
+        return whole(kept, set, (parts) => tagged("set", parts));
+      }),
+      fc
+        .tuple(tie("anything"), tie("anything"))
+        .map(([name, part]) =>
+          whole([name, part], new Map([[name.value, part.value]]), (parts) => tagged("map", [parts])),
+        ),
+      tie("anything").map((part) =>
+        whole([part], new TypeError("odd", { cause: part.value }), ([cause = null]) =>
+          tagged("error", { name: "TypeError", message: "odd", cause }),
+        ),
+      ),
+    ),
+  }));
+  function weighted<T>([usual, ...others]: readonly T[]): fc.Arbitrary<T> {
+    return fc.oneof({ weight: 12, arbitrary: fc.constant(usual as T) }, fc.constantFrom(...others));
+  }
+
+  test("with every kind of oddity", () => {
+    let stored = 0;
+    fc.assert(
+      fc.property(anything, ({ value, json }) => {
+        if (json === "refused") {
+          const { code, path } = refusal(() => encodeValue(value, "v"));
+          return code === "invalid_request" && path?.startsWith("v");
+        }
+        const [encoded, text] = [encodeValue(value, "v"), JSON.stringify(json)];
+        const again = encodeValue(decodeValue(encoded));
+        stored++;
+        return JSON.stringify(encoded) === text && JSON.stringify(again) === text;
+      }),
+      { numRuns: 10_000 },
+    );
+    expect(stored).toBeGreaterThan(2_000);
   });
 });
