@@ -127,7 +127,7 @@ test("a file that cannot be read fails its run, and says where", async () => {
 
 test("a run goes on after a reload in the middle of a step", async () => {
   const page = await openPage();
-  await pace(page, 1_500);
+  await pace(page, 4_000);
   await page.click("text=a chapter of a novel");
   await step(page, "phrases", "running");
   await page.reload();
@@ -154,7 +154,7 @@ test("a run goes on after its browser was killed", async () => {
 test("a run goes on in another tab after its page was killed", async () => {
   const page = await openPage();
   const other = await openPage();
-  await pace(page, 1_500);
+  await pace(page, 4_000);
   await page.click("text=a month of a coffee bar");
   await step(page, "chart", "running");
   const crashed = page.waitForEvent("crash");
@@ -169,11 +169,10 @@ test("a run goes on in another tab after its page was killed", async () => {
 test("a second tab shows the run live, and takes it over when the first is gone", async () => {
   const first = await openPage();
   const second = await openPage();
-  await pace(first, 1_000);
+  await pace(first, 2_500);
   await first.click("text=a chapter of a novel");
   await second.click(".runs button");
-  await step(second, "statistics", "done");
-  await step(first, "chart", "running");
+  await Promise.all([step(second, "statistics", "done"), step(first, "chart", "running")]);
   await first.close();
   await step(second, "approval", "your turn");
   await second.click("#approve");
