@@ -70,8 +70,8 @@ try {
 } finally {
   await media.close();
 }
+const budgets = budgetsOf({ machine, versions, tables });
 if (!values.short) {
-  const budgets = budgetsOf({ machine, versions, tables });
   console.log(
     `${plainTable({ id: "budgets", title: "The goals, with the figures of these tables", notes: [], ...budgets })}\n`,
   );
