@@ -108,7 +108,7 @@ const rooms: readonly Room[] = [
     name: "inspector views",
     holds: inspectorViews,
     sees: inspectorState,
-    packages: /^(lit|d3-hierarchy)(\/.+)?$/,
+    packages: /^lit(\/.+)?$/,
   },
   {
     name: "inspector",

@@ -4,6 +4,7 @@ import { requests } from "../../worker/client/requests.ts";
 import { Dialogs } from "../../worker/inspector/ui/state/dialogs.ts";
 import { FieldError, jsonObjectOf } from "../../worker/inspector/ui/state/form.ts";
 import { isEmptyValue, membersOf, previewOf } from "../../worker/inspector/ui/state/json-value.ts";
+import { lineageTree } from "../../worker/inspector/ui/state/lineage-tree.ts";
 import { foldedRows } from "../../worker/inspector/ui/state/map-rows.ts";
 import { type Problem, problemOf } from "../../worker/inspector/ui/state/problem.ts";
 import { hashOf, parseRoute, type Route } from "../../worker/inspector/ui/state/route.ts";
@@ -12,7 +13,7 @@ import { RunFeed } from "../../worker/inspector/ui/state/run-feed.ts";
 import { RunLog } from "../../worker/inspector/ui/state/run-log.ts";
 import type { Service } from "../../worker/inspector/ui/state/service.ts";
 import { timelineOf } from "../../worker/inspector/ui/state/step-rows.ts";
-import type { RunAnswer, RunEvent } from "../../worker/inspector/ui/state/wire.ts";
+import type { LineageAnswer, LineageNode, RunAnswer, RunEvent } from "../../worker/inspector/ui/state/wire.ts";
 import { duration, shortId } from "../../worker/inspector/ui/views/format.ts";
 import { timeScale } from "../../worker/inspector/ui/views/time-scale.ts";
 
@@ -41,6 +42,39 @@ describe("an address", () => {
       expect(parseRoute(hash)).toEqual({ page: "runs" });
     },
   );
+});
+
+describe("the tree of a run's lineage", () => {
+  const node = (id: string, source: string | null) => ({ run_id: id, source_run_id: source }) as LineageNode;
+  const treeOf = (answer: Pick<LineageAnswer, "run" | "ancestors" | "descendants">) =>
+    lineageTree({ has_more: false, ...answer } as LineageAnswer).map(({ data, source, depth, row }) => [
+      data.run_id,
+      source?.data.run_id,
+      depth,
+      row,
+    ]);
+
+  test("has each run beside its source, and in the middle of its descendants", () => {
+    const answer = {
+      run: node("own", "parent"),
+      // The nearest comes first.
+      ancestors: [node("parent", "eldest"), node("eldest", null)],
+      descendants: [node("a", "own"), node("b", "own"), node("a1", "a"), node("a2", "a")],
+    };
+    expect(treeOf(answer)).toEqual([
+      ["eldest", undefined, 0, 1.25],
+      ["parent", "eldest", 1, 1.25],
+      ["own", "parent", 2, 1.25],
+      ["a", "own", 3, 0.5],
+      ["a1", "a", 4, 0],
+      ["a2", "a", 4, 1],
+      ["b", "own", 3, 2],
+    ]);
+  });
+
+  test("is one run if it has no kin", () => {
+    expect(treeOf({ run: node("own", null), ancestors: [], descendants: [] })).toEqual([["own", undefined, 0, 0]]);
+  });
 });
 
 describe("the runs that were read", () => {

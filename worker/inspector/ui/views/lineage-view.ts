@@ -1,10 +1,9 @@
-import { type HierarchyNode, type HierarchyPointNode, hierarchy, tree } from "d3-hierarchy";
 import { html, nothing, type SVGTemplateResult, svg, type TemplateResult } from "lit/html.js";
 import type { Inspector } from "../state/inspector.ts";
+import { type Kin, lineageTree } from "../state/lineage-tree.ts";
 import { hashOf } from "../state/route.ts";
 import type { RunPage } from "../state/run-page.ts";
 import { statusNames } from "../state/status.ts";
-import type { LineageAnswer, LineageNode } from "../state/wire.ts";
 import { errorNote } from "./error-note.ts";
 import { age, plural, shortId } from "./format.ts";
 
@@ -22,11 +21,10 @@ export function lineageView({ app, lineage }: RunPage): TemplateResult {
   queueMicrotask(() => lineage.refresh());
   const { ancestors, descendants, has_more: hasMore } = answer;
   const isNarrow = app.root.host.clientWidth < narrow;
-  const root = isNarrow ? downwards(answer) : layout(answer);
-  const nodes = root.descendants();
-  const top = Math.min(...nodes.map(({ x }) => x));
-  const height = Math.max(...nodes.map(({ x }) => x)) - top + box.height;
-  const width = Math.max(...nodes.map(({ y }) => y)) + box.width;
+  const places = placed(lineageTree(answer), isNarrow);
+  const nodes = [...places.values()];
+  const height = Math.max(...nodes.map(({ y }) => y)) + box.height;
+  const width = Math.max(...nodes.map(({ x }) => x)) + box.width;
   return html`<div class="lineage" tabindex="0" data-scroll role="region" aria-label="Lineage">
     <p class="against">${
       nodes.length === 1
@@ -37,14 +35,17 @@ export function lineageView({ app, lineage }: RunPage): TemplateResult {
             ...(hasMore ? ["Not all runs are shown."] : []),
           ].join(" ")
     }</p>
-    <svg width=${width + 2} height=${height + 2} viewBox="-1 ${top - 1} ${width + 2} ${height + 2}" role="group" aria-label="Tree of runs">
-      ${root.links().map(({ source, target }) => (isNarrow ? elbow(source, target) : link(source, target)))}
+    <svg width=${width + 2} height=${height + 2} viewBox="-1 -1 ${width + 2} ${height + 2}" role="group" aria-label="Tree of runs">
+      ${nodes.map((node) => {
+        const source = node.source && places.get(node.source);
+        return source === undefined ? nothing : isNarrow ? elbow(source, node) : link(source, node);
+      })}
       ${nodes.map((node) => kin(app, lineage.runId, node))}
     </svg>
   </div>`;
 }
 
-function kin(app: Inspector, runId: string, { data, x, y }: HierarchyPointNode<LineageNode>): SVGTemplateResult {
+function kin(app: Inspector, runId: string, { data, x, y }: Placed): SVGTemplateResult {
   const { run_id: id, status, kind, skill_id: skill, created_at: created, is_missing: isMissing } = data;
   const isOwn = id === runId;
   const words = isMissing
@@ -58,49 +59,36 @@ function kin(app: Inspector, runId: string, { data, x, y }: HierarchyPointNode<L
     <text x="14" y="44" class="sub">${words}</text>
     <text x=${box.width - 12} y="44" class="sub end">${kind ?? ""}</text>`;
   const title = svg`<title>${id}${skill === null ? "" : `\n${skill}`}</title>`;
-  const place = `translate(${y} ${x})`;
+  const place = `translate(${x} ${y})`;
   if (isMissing)
     return svg`<g class="kin" data-missing transform=${place} aria-label=${name} role="img">${title}${body}</g>`;
   return svg`<a class="kin" ?data-own=${isOwn} transform=${place} href=${hashOf({ page: "run", runId: id, tab: isOwn ? "timeline" : "lineage" })} aria-label=${name} aria-current=${isOwn ? "true" : nothing}>${title}${body}</a>`;
 }
 
-function family({ run, ancestors, descendants }: LineageAnswer): HierarchyNode<LineageNode> {
-  const children = new Map<string, LineageNode[]>();
-  const line = [...ancestors].reverse();
-  for (const [index, node] of line.entries()) children.set(node.run_id, [line[index + 1] ?? run]);
-  for (const node of descendants) {
-    const source = node.source_run_id ?? run.run_id;
-    children.set(source, [...(children.get(source) ?? []), node]);
-  }
-  return hierarchy<LineageNode>(line[0] ?? run, ({ run_id: id }) => children.get(id));
+/** A run in the tree, and the place of its box. */
+interface Placed extends Kin {
+  readonly x: number;
+  readonly y: number;
 }
 
-function layout(answer: LineageAnswer): HierarchyPointNode<LineageNode> {
-  const size: [number, number] = [box.height + gap.down, box.width + gap.across];
-  return tree<LineageNode>()
-    .nodeSize(size)
-    .separation(() => 1)(family(answer));
-}
-
-function downwards(answer: LineageAnswer): HierarchyPointNode<LineageNode> {
-  const root = layout(answer);
-  let row = 0;
-  // As in the layout, x is the vertical axis here.
-  root.eachBefore((node) => {
-    node.x = row++ * (box.height + gap.down);
-    node.y = node.depth * indent;
+/** The places of the runs: each beside its source or, if there is little room, below it. */
+function placed(tree: readonly Kin[], isNarrow: boolean): ReadonlyMap<Kin, Placed> {
+  const across = isNarrow ? indent : box.width + gap.across;
+  const places = tree.map((kin, index): [Kin, Placed] => {
+    const row = isNarrow ? index : kin.row;
+    return [kin, { ...kin, x: kin.depth * across, y: row * (box.height + gap.down) }];
   });
-  return root;
+  return new Map(places);
 }
 
-function elbow(source: HierarchyPointNode<LineageNode>, target: HierarchyPointNode<LineageNode>): SVGTemplateResult {
-  const [x, y] = [source.y + indent / 2, target.x + box.height / 2];
-  return svg`<path class="kinship" d="M${x} ${source.x + box.height}V${y - 8}q0 8 8 8H${target.y}"></path>`;
+function elbow(source: Placed, target: Placed): SVGTemplateResult {
+  const [x, y] = [source.x + indent / 2, target.y + box.height / 2];
+  return svg`<path class="kinship" d="M${x} ${source.y + box.height}V${y - 8}q0 8 8 8H${target.x}"></path>`;
 }
 
-function link(source: HierarchyPointNode<LineageNode>, target: HierarchyPointNode<LineageNode>): SVGTemplateResult {
-  const [fromX, fromY] = [source.y + box.width, source.x + box.height / 2];
-  const [toX, toY] = [target.y, target.x + box.height / 2];
+function link(source: Placed, target: Placed): SVGTemplateResult {
+  const [fromX, fromY] = [source.x + box.width, source.y + box.height / 2];
+  const [toX, toY] = [target.x, target.y + box.height / 2];
   const middle = (fromX + toX) / 2;
   const { checkpoint_id: checkpoint } = target.data;
   return svg`<path class="kinship" d="M${fromX} ${fromY}C${middle} ${fromY} ${middle} ${toY} ${toX} ${toY}"></path>
