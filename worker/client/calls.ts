@@ -111,14 +111,21 @@ export function calls(baseUrl: string, send: Send) {
     etag: (answer: object): string | undefined => etags.get(answer),
 
     /** Starts a run of a skill. */
-    start: async (skillId: string, inputs: Sent<typeof runs, "$post">["inputs"] = {}, call: CallOptions = {}) =>
-      json("$post", runs, { json: { skill_id: skillId, inputs } }, call),
+    start: async (
+      skillId: string,
+      inputs: Sent<typeof runs, "$post">["inputs"] = {},
+      call: CallOptions = {},
+    ): Promise<Answer<typeof runs, "$post">> => json("$post", runs, { json: { skill_id: skillId, inputs } }, call),
     /** Creates a run with all its options; `start: false` leaves it pending. */
-    create: async (body: Sent<typeof runs, "$post">, call: CallOptions = {}) =>
+    create: async (body: Sent<typeof runs, "$post">, call: CallOptions = {}): Promise<Answer<typeof runs, "$post">> =>
       json("$post", runs, { json: body }, call),
     /** A page of runs. With `cursor` the page is by cursor, which is empty for the first page; otherwise it is by offset. */
-    list: async (query: Asked<typeof runs, "$get"> = {}, call: CallOptions = {}) => json("$get", runs, { query }, call),
-    get: async (runId: string, call: CallOptions = {}) => json("$get", run, at(runId), call),
+    list: async (
+      query: Asked<typeof runs, "$get"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<typeof runs, "$get">> => json("$get", runs, { query }, call),
+    get: async (runId: string, call: CallOptions = {}): Promise<Answer<typeof run, "$get">> =>
+      json("$get", run, at(runId), call),
     /** The run, unless it still has this ETag: then the service sends no body, and this resolves with undefined. */
     getIfChanged: async (
       runId: string,
@@ -130,45 +137,90 @@ export function calls(baseUrl: string, send: Send) {
       const response = await send(urlOf(run, { run_id: runId }), init);
       return response.status === 304 ? undefined : ((await tagged(response, call)) as Answer<typeof run, "$get">);
     },
-    cancel: async (runId: string, call: CallOptions = {}) => json("$post", `${run}/cancel`, at(runId), call),
-    resume: async (runId: string, body: Sent<`${typeof run}/resume`, "$post"> = {}, call: CallOptions = {}) =>
+    cancel: async (runId: string, call: CallOptions = {}): Promise<Answer<`${typeof run}/cancel`, "$post">> =>
+      json("$post", `${run}/cancel`, at(runId), call),
+    resume: async (
+      runId: string,
+      body: Sent<`${typeof run}/resume`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/resume`, "$post">> =>
       json("$post", `${run}/resume`, { ...at(runId), json: body }, call),
-    replay: async (runId: string, body: Sent<`${typeof run}/replay`, "$post"> = {}, call: CallOptions = {}) =>
+    replay: async (
+      runId: string,
+      body: Sent<`${typeof run}/replay`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/replay`, "$post">> =>
       json("$post", `${run}/replay`, { ...at(runId), json: body }, call),
-    fork: async (runId: string, body: Sent<`${typeof run}/fork`, "$post"> = {}, call: CallOptions = {}) =>
+    fork: async (
+      runId: string,
+      body: Sent<`${typeof run}/fork`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/fork`, "$post">> =>
       json("$post", `${run}/fork`, { ...at(runId), json: body }, call),
-    approve: async (runId: string, body: Sent<`${typeof run}/approve`, "$post"> = {}, call: CallOptions = {}) =>
+    approve: async (
+      runId: string,
+      body: Sent<`${typeof run}/approve`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/approve`, "$post">> =>
       json("$post", `${run}/approve`, { ...at(runId), json: body }, call),
-    deny: async (runId: string, body: Sent<`${typeof run}/deny`, "$post"> = {}, call: CallOptions = {}) =>
+    deny: async (
+      runId: string,
+      body: Sent<`${typeof run}/deny`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/deny`, "$post">> =>
       json("$post", `${run}/deny`, { ...at(runId), json: body }, call),
-    signal: async (runId: string, body: Sent<`${typeof run}/signal`, "$post">, call: CallOptions = {}) =>
+    signal: async (
+      runId: string,
+      body: Sent<`${typeof run}/signal`, "$post">,
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/signal`, "$post">> =>
       json("$post", `${run}/signal`, { ...at(runId), json: body }, call),
     delete: async (runId: string, call: CallOptions = {}): Promise<void> =>
       void (await answer("$delete", run, at(runId), call)),
 
-    checkpoints: async (runId: string, query: Asked<typeof checkpoints, "$get"> = {}, call: CallOptions = {}) =>
-      json("$get", checkpoints, { ...at(runId), query }, call),
-    checkpoint: async (runId: string, checkpointId: string, call: CallOptions = {}) =>
-      json("$get", checkpoint, atCheckpoint(runId, checkpointId), call),
-    saveCheckpoint: async (runId: string, body: Sent<typeof checkpoints, "$post">, call: CallOptions = {}) =>
-      json("$post", checkpoints, { ...at(runId), json: body }, call),
+    checkpoints: async (
+      runId: string,
+      query: Asked<typeof checkpoints, "$get"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<typeof checkpoints, "$get">> => json("$get", checkpoints, { ...at(runId), query }, call),
+    checkpoint: async (
+      runId: string,
+      checkpointId: string,
+      call: CallOptions = {},
+    ): Promise<Answer<typeof checkpoint, "$get">> => json("$get", checkpoint, atCheckpoint(runId, checkpointId), call),
+    saveCheckpoint: async (
+      runId: string,
+      body: Sent<typeof checkpoints, "$post">,
+      call: CallOptions = {},
+    ): Promise<Answer<typeof checkpoints, "$post">> => json("$post", checkpoints, { ...at(runId), json: body }, call),
     /** The changes from the previous checkpoint, or from the checkpoint `against`, to this one. */
     compare: async (
       runId: string,
       checkpointId: string,
       query: Asked<`${typeof checkpoint}/diff`, "$get"> = {},
       call: CallOptions = {},
-    ) => json("$get", `${checkpoint}/diff`, { ...atCheckpoint(runId, checkpointId), query }, call),
+    ): Promise<Answer<`${typeof checkpoint}/diff`, "$get">> =>
+      json("$get", `${checkpoint}/diff`, { ...atCheckpoint(runId, checkpointId), query }, call),
 
-    history: async (runId: string, query: Asked<`${typeof run}/history`, "$get"> = {}, call: CallOptions = {}) =>
+    history: async (
+      runId: string,
+      query: Asked<`${typeof run}/history`, "$get"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/history`, "$get">> =>
       json("$get", `${run}/history`, { ...at(runId), query }, call),
-    events: async (runId: string, query: Asked<`${typeof run}/events`, "$get"> = {}, call: CallOptions = {}) =>
-      json("$get", `${run}/events`, { ...at(runId), query }, call),
+    events: async (
+      runId: string,
+      query: Asked<`${typeof run}/events`, "$get"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/events`, "$get">> => json("$get", `${run}/events`, { ...at(runId), query }, call),
     trace: async (runId: string, call: CallOptions = {}): Promise<TraceAnswer> =>
       json("$get", `${run}/trace`, at(runId), call),
-    lineage: async (runId: string, call: CallOptions = {}) => json("$get", `${run}/lineage`, at(runId), call),
-    skills: async (call: CallOptions = {}) => json("$get", "/v1/skills", {}, call),
-    whoami: async (call: CallOptions = {}) => json("$get", "/v1/whoami", {}, call),
+    lineage: async (runId: string, call: CallOptions = {}): Promise<Answer<`${typeof run}/lineage`, "$get">> =>
+      json("$get", `${run}/lineage`, at(runId), call),
+    skills: async (call: CallOptions = {}): Promise<Answer<"/v1/skills", "$get">> =>
+      json("$get", "/v1/skills", {}, call),
+    whoami: async (call: CallOptions = {}): Promise<Answer<"/v1/whoami", "$get">> =>
+      json("$get", "/v1/whoami", {}, call),
 
     /**
      * The events of the run as they happen, each once and in order, over as many connections as needed. Returns the status

@@ -8,7 +8,7 @@ export interface InspectorPage {
 }
 
 /** The paths of the page, its script and its style. */
-export const inspectorPaths = ["/inspector", "/inspector/element.js", "/inspector/page.css"] as const;
+const inspectorPaths = ["/inspector", "/inspector/element.js", "/inspector/page.css"] as const;
 
 const policy = [
   "default-src 'none'",
