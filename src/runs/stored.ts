@@ -29,6 +29,23 @@ export async function readStoredCheckpoint(
 }
 
 /**
+ * A run with its values in the ORCA v1 form, and its revision.
+ *
+ * @throws `not_found`.
+ */
+export async function readStoredRun(
+  runs: Runs,
+  runId: string,
+): Promise<{ readonly run: Run<Json>; readonly revision: number }> {
+  const scope = scopeOf(runs);
+  const { record } = await getRun(scope, parseRunId(runId));
+  const { run, isResultInHead, entryRevision: revision } = record;
+  if (isResultInHead !== true || run.checkpointHead === undefined) return { run, revision };
+  const { state } = await getCheckpoint(scope, run.runId, run.checkpointHead);
+  return { run: { ...run, result: state.output.result }, revision };
+}
+
+/**
  * The trace in the state of the run's head, in the ORCA v1 form.
  *
  * @throws `not_found`.

@@ -1,8 +1,14 @@
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 
 // What is only passed on is not made into values on its way: a state of many values costs its text, and no more.
 
 const decoded = { values: 0, fields: 0 };
+/** How many values went through the codec, each time that they did. */
+const walked = { decoded: 0, encoded: 0 };
+const valuesIn = (value: unknown): number =>
+  typeof value === "object" && value !== null
+    ? Object.values(value).reduce((sum: number, part) => sum + valuesIn(part), 1)
+    : 1;
 
 // Files share their modules: these are loaded anew, over a codec that counts, and so are those of the next file.
 vi.resetModules();
@@ -12,11 +18,28 @@ vi.doMock("../../src/codec/values.ts", async (original) => {
     ...real,
     decodeValue: (...given: Parameters<typeof real.decodeValue>) => {
       decoded.values++;
+      walked.decoded += valuesIn(given[0]);
       return real.decodeValue(...given);
     },
     decodeFields: (...given: Parameters<typeof real.decodeFields>) => {
       decoded.fields++;
+      walked.decoded += valuesIn(given[0]);
       return real.decodeFields(...given);
+    },
+    encodeValue: (...given: Parameters<typeof real.encodeValue>) => {
+      walked.encoded += valuesIn(given[0]);
+      return real.encodeValue(...given);
+    },
+    encodeFields: (...given: Parameters<typeof real.encodeFields>) => {
+      walked.encoded += valuesIn(given[0]);
+      return real.encodeFields(...given);
+    },
+    encoder: (...given: Parameters<typeof real.encoder>) => {
+      const encode = real.encoder(...given);
+      return (...part: Parameters<typeof encode>) => {
+        walked.encoded += valuesIn(part[0]);
+        return encode(...part);
+      };
     },
   };
 });
@@ -77,4 +100,83 @@ test("lists, a run's history and its events are answered without reading a state
     const { text, snapshots } = await get(path);
     expect([path, text.includes(run.runId), snapshots]).toEqual([path, true, 0]);
   }
+});
+
+describe("over HTTP", () => {
+  const large = Array.from({ length: 2_000 }, (_, n) => ({ id: `item ${n}`, tags: ["a", { n }] }));
+  const size = valuesIn(large);
+  const returning = defineSkill<{ large: unknown }>({
+    id: "returning",
+    version: "1",
+    run: async (step, { large }) => {
+      await step.waitForEvent("go", { type: "go" });
+      return large;
+    },
+  });
+
+  async function home() {
+    const runtime = createRuntime({ store: memoryStore(), skills: [returning] });
+    const runs = runtime.for("alpha");
+    const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
+    const send = async (method: string, path: string, body?: unknown) => {
+      walked.decoded = walked.encoded = 0;
+      const text = typeof body === "string" ? body : JSON.stringify(body);
+      const response = await app.fetch(new Request(`http://home/v1/runs${path}`, { method, body: text ?? null }));
+      const { decoded, encoded } = walked;
+      return { status: response.status, answer: await response.json(), decoded, encoded };
+    };
+    return { runtime, runs, send };
+  }
+  /** Those of the run's record, which an answer shows. */
+  const few = 100;
+
+  test("large values are encoded once on their way in, and never decoded", async () => {
+    const { runs, send } = await home();
+    const { run } = await runs.create({ skillId: "returning", inputs: { large: [] } });
+    const state = { skill_id: "returning", inputs: {}, vars: { large } };
+    const birth = { skill_id: "returning", inputs: { large }, start: false };
+    const calls: [path: string, body: object][] = [
+      ["", birth],
+      [`/${run.runId}/checkpoints`, { checkpoint_id: "mine", kind: "k", state }],
+      [`/${run.runId}/fork`, { edit: { vars: { large } } }],
+    ];
+    for (const [path, body] of calls) {
+      const { status, decoded, encoded } = await send("POST", path, body);
+      expect([path, status]).toEqual([path, path.endsWith("fork") ? 200 : 201]);
+      expect([path, decoded]).toEqual([path, expect.toSatisfy((count: number) => count < few)]);
+      expect(encoded).toBeGreaterThanOrEqual(size);
+      expect(encoded).toBeLessThan(size + few);
+    }
+    const { state: saved } = await runs.loadCheckpoint(run.runId, "mine");
+    expect(saved.vars).toEqual({ large });
+  });
+
+  test("a large result is neither decoded nor encoded on its way out", async () => {
+    const { runtime, runs, send } = await home();
+    const { run } = await runs.start({ skillId: "returning", inputs: { large: [...large, ...large] } });
+    await runtime.idle();
+    await runs.signal(run.runId, { name: "go" });
+    await runtime.idle();
+    const { status, answer, decoded, encoded } = await send("GET", `/${run.runId}`);
+    expect([status, answer.status]).toEqual([200, "completed"]);
+    expect(answer.result).toEqual([...large, ...large]);
+    expect(decoded + encoded).toBeLessThan(few);
+  });
+
+  test.each([
+    ["written out", '{"$durable":["date","2026-03-26T12:00:00.000Z"]}'],
+    ["escaped", '{"\\u0024durable":["date","2026-03-26T12:00:00.000Z"]}'],
+    ["escaped inside", '{"$dur\\u0061ble":["date","2026-03-26T12:00:00.000Z"]}'],
+  ])("a tag is decoded: %s", async (_, at) => {
+    const { runs, send } = await home();
+    const { status, answer } = await send("POST", "", `{"skill_id":"returning","start":false,"inputs":{"at":${at}}}`);
+    expect(status).toBe(201);
+    const { state } = await runs.loadCheckpoint(answer.run_id, answer.checkpoint_head);
+    expect(state.inputs).toEqual({ at: new Date("2026-03-26T12:00:00.000Z") });
+    const malformed = await send("POST", "", `{"skill_id":"returning","inputs":{"at":${at.replace("date", "dote")}}}`);
+    expect([malformed.status, malformed.answer.error]).toMatchObject([
+      400,
+      { code: "invalid_request", path: "inputs.at" },
+    ]);
+  });
 });

@@ -1,10 +1,12 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import * as v from "valibot";
+import { decodeFields, decodeValue } from "../../src/codec/values.ts";
 import { invalidRequest } from "../../src/errors.ts";
 import { isId, randomHex } from "../../src/ids.ts";
 import { type CurrentRun, DurableError, type Precondition, type Runs } from "../../src/index.ts";
-import { at, isJsonObject, type JsonObject, parseJson } from "../../src/json.ts";
+import { at, isJsonObject, type Json, type JsonObject, parseJson } from "../../src/json.ts";
+import type { Fields } from "../../src/record/state.ts";
 import { type Caller, type Role, roles } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
 import { type HeldBody, smallBytes } from "./large-bodies.ts";
@@ -33,6 +35,8 @@ export interface AppEnv {
     traceparent: string;
     maxBodyBytes: number;
     maxBodyValues: number;
+    /** False if the JSON of the body has no tag, so that it stands for itself. */
+    mayHaveTags: boolean;
     /** Begins to count a body that is read; see `LargeBodies`. */
     holdBody(): { add(length: number): void; turn(signal: AbortSignal): Promise<void>; close(): void };
     maxImportBytes: number;
@@ -196,12 +200,33 @@ export function body<S extends RequestSchema>(schema: S): MiddlewareHandler<AppE
       await held?.turn(c.req.raw.signal);
       if (held !== undefined) await othersTurn();
       c.req.addValidatedData("json", decode(schema, objectIn(text, c.var.maxBodyValues)) as object);
+      c.set("mayHaveTags", mentionsTag(text));
       if (held !== undefined) await othersTurn();
       await next();
     } finally {
       held?.close();
     }
   };
+}
+
+/** True if the text may have a tag of the codec, written out or with escaped characters. */
+function mentionsTag(text: string): boolean {
+  return text.includes("durable") || text.includes("\\u");
+}
+
+/**
+ * The value that JSON of the body stands for. Without a tag the JSON is that value itself: the body was parsed for this call
+ * alone, so what is large is not copied on its way to the core, which copies what it keeps.
+ *
+ * @throws `invalid_request` that names the path of a malformed tag.
+ */
+export function liveValue(c: Context<AppEnv>, json: Json, path: string): unknown {
+  return c.var.mayHaveTags ? decodeValue(json, path) : json;
+}
+
+/** The values that the fields of an object of the body stand for. See {@link liveValue}. */
+export function liveValues(c: Context<AppEnv>, fields: JsonObject | null | undefined, path: string): Fields {
+  return c.var.mayHaveTags ? decodeFields(fields ?? {}, path) : (fields ?? {});
 }
 
 /** Lets the calls that have arrived meanwhile come first: a large body takes the whole thread for as long as it is worked on. */
@@ -330,7 +355,7 @@ const tagList =
   /^[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$/;
 
 /** Sets the ETag of the answer to the revision of the run. */
-export function tag(c: Context<AppEnv>, { revision }: CurrentRun): void {
+export function tag(c: Context<AppEnv>, { revision }: Pick<CurrentRun, "revision">): void {
   c.header("etag", `"${revision}"`);
 }
 
@@ -359,7 +384,7 @@ export function conditionsOf(c: Context<AppEnv>): Precondition & { readonly idem
 }
 
 /** True if the caller already has the current run. */
-export function isKnown(c: Context<AppEnv>, { revision }: CurrentRun): boolean {
+export function isKnown(c: Context<AppEnv>, { revision }: Pick<CurrentRun, "revision">): boolean {
   const given = c.req.header("if-none-match");
   if (given === undefined) return false;
   return given.trim() === "*" || (tagList.test(given) && given.match(/"[^"]*"/g)?.includes(`"${revision}"`) === true);

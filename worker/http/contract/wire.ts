@@ -24,6 +24,11 @@ export function runAnswer(run: CurrentRun): RunAnswer {
   return asAnswer({ ...writeRun(encodeRun(run)), revision, ...(isDamaged ? { is_damaged: true } : {}) });
 }
 
+/** {@link runAnswer} of a run whose values are still encoded. */
+export function storedRunAnswer(run: Run<Json>, revision: number): RunAnswer {
+  return asAnswer({ ...writeRun(run), revision });
+}
+
 /** Marks an answer to a call that was already made with the same idempotency key. */
 export function replayMark({ isRepeat }: { readonly isRepeat?: boolean }): { idempotent_replay?: true } {
   return isRepeat ? { idempotent_replay: true } : {};

@@ -1,6 +1,7 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { decodeState, readState } from "../../../src/codec/state.ts";
-import { compareCheckpoints, saveCheckpoint } from "../../../src/index.ts";
+import { compareCheckpoints, type ExecutionState, saveCheckpoint } from "../../../src/index.ts";
+import type { Json } from "../../../src/json.ts";
 import { readStoredCheckpoint } from "../../../src/runs/stored.ts";
 import {
   type CheckpointAnswer,
@@ -34,7 +35,7 @@ export const checkpointRoutes = new Hono<AppEnv>()
     const { checkpoint_id, step_id, kind, pending_writes, state } = c.req.valid("json");
     const request = {
       kind,
-      state: decodeState(readState(state)),
+      state: stateOf(c, readState(state)),
       ...preconditionOf(c),
       ...given({ checkpointId: checkpoint_id, stepId: step_id, pendingWrites: pending_writes }),
     };
@@ -54,3 +55,8 @@ export const checkpointRoutes = new Hono<AppEnv>()
       comparisonAnswer(run_id, await compareCheckpoints(c.var.runs, run_id, checkpoint_id, given({ against }))),
     );
   });
+
+// See `liveValue`.
+function stateOf(c: Context<AppEnv>, state: ExecutionState<Json>): ExecutionState {
+  return c.var.mayHaveTags ? decodeState(state) : state;
+}

@@ -1,11 +1,10 @@
 import { type Context, Hono } from "hono";
-import { decodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, conditionsOf, given, preconditionOf, tag } from "../request.ts";
+import { type AppEnv, body, conditionsOf, given, liveValue, preconditionOf, tag } from "../request.ts";
 
 /** Routes that continue or end a run. */
 export const continuationRoutes = new Hono<AppEnv>()
@@ -29,7 +28,7 @@ export const continuationRoutes = new Hono<AppEnv>()
   })
   .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
     const { name, payload = null } = c.req.valid("json");
-    const signal = { name, payload: decodeValue(payload, "payload"), ...conditionsOf(c) };
+    const signal = { name, payload: liveValue(c, payload, "payload"), ...conditionsOf(c) };
     return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal)));
   });
 

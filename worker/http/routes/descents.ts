@@ -1,10 +1,9 @@
 import { type Context, Hono } from "hono";
-import { decodeFields } from "../../../src/codec/values.ts";
 import type { Descent, DescentOutcome } from "../../../src/index.ts";
 import { descentMode } from "../../../src/record/lineage.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, conditionsOf, given } from "../request.ts";
+import { type AppEnv, body, conditionsOf, given, liveValues } from "../request.ts";
 
 /** Routes that create a run from another run. */
 export const descentRoutes = new Hono<AppEnv>()
@@ -16,8 +15,8 @@ export const descentRoutes = new Hono<AppEnv>()
   .post("/v1/runs/:run_id/fork", body(fork), async (c) => {
     const { edit, ...request } = c.req.valid("json");
     const edited = edit && {
-      inputs: decodeFields(edit.inputs ?? {}, "edit.inputs"),
-      vars: decodeFields(edit.vars ?? {}, "edit.vars"),
+      inputs: liveValues(c, edit.inputs, "edit.inputs"),
+      vars: liveValues(c, edit.vars, "edit.vars"),
     };
     const from = { ...descentOf(c, request), ...given({ edit: edited }) };
     const made = await c.var.runs.fork(c.req.param("run_id"), from);

@@ -1,8 +1,9 @@
 import { Hono } from "hono";
 import { invalidRequest } from "../../../src/errors.ts";
 import { parseCursor } from "../../../src/runs/cursor.ts";
+import { readStoredRun } from "../../../src/runs/stored.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
-import { runAnswer } from "../contract/wire.ts";
+import { runAnswer, storedRunAnswer } from "../contract/wire.ts";
 import { type AppEnv, given, isKnown, needs, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes to existing runs. */
@@ -39,9 +40,9 @@ export const runRoutes = new Hono<AppEnv>()
     return c.json<RunPageAnswer | RunListAnswer>(answer);
   })
   .get("/v1/runs/:run_id", async (c) => {
-    const run = await c.var.runs.get(c.req.param("run_id"));
-    tag(c, run);
-    return isKnown(c, run) ? c.body(null, 304) : c.json(runAnswer(run));
+    const { run, revision } = await readStoredRun(c.var.runs, c.req.param("run_id"));
+    tag(c, { revision });
+    return isKnown(c, { revision }) ? c.body(null, 304) : c.json(storedRunAnswer(run, revision));
   })
   .delete("/v1/runs/:run_id", needs("admin"), async (c) => {
     await c.var.runs.delete(c.req.param("run_id"), preconditionOf(c));

@@ -1,12 +1,11 @@
 import { type Context, Hono } from "hono";
-import { decodeFields } from "../../../src/codec/values.ts";
 import type { NewRun } from "../../../src/index.ts";
 import type { JsonObject } from "../../../src/json.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
 import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, decode, given, idempotencyKeyOf, startedTraceId, tag } from "../request.ts";
+import { type AppEnv, body, decode, given, idempotencyKeyOf, liveValues, startedTraceId, tag } from "../request.ts";
 
 /** Routes that create runs. */
 export const startRoutes = new Hono<AppEnv>()
@@ -28,7 +27,7 @@ export const startRoutes = new Hono<AppEnv>()
         sessionId: session_id,
         environment,
       }),
-      ...(metadata == null ? {} : { metadata: decodeFields(metadata, "metadata") }),
+      ...(metadata == null ? {} : { metadata: liveValues(c, metadata, "metadata") }),
     };
     const started = await (start === false ? c.var.runs.create(birth) : c.var.runs.start(birth));
     tag(c, started.run);
@@ -51,7 +50,7 @@ async function startOf(c: Context<AppEnv>, request: StartRequest): Promise<Start
 function requestOf(c: Context<AppEnv>, { skill_id, inputs, trace_id }: StartRequest): NewRun {
   return {
     skillId: skill_id,
-    inputs: decodeFields(inputs ?? {}, "inputs"),
+    inputs: liveValues(c, inputs, "inputs"),
     traceId: startedTraceId(c, trace_id),
     ...given({ idempotencyKey: idempotencyKeyOf(c) }),
   };
