@@ -11,6 +11,7 @@ import { codec } from "./codec.ts";
 import { commit } from "./commit.ts";
 import { flat } from "./flat.ts";
 import { growing } from "./growing.ts";
+import { http } from "./http.ts";
 import { inspector } from "./inspector.ts";
 import { load } from "./load.ts";
 import { Media } from "./media.ts";
@@ -19,7 +20,7 @@ import { size } from "./size.ts";
 import { small } from "./small.ts";
 import { type MeasuredTable, plainTable, type Report, type Table } from "./table.ts";
 
-const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills, inspector, small, flat];
+const benches: readonly Bench[] = [growing, commit, load, pages, codec, size, bills, inspector, small, flat, http];
 
 const { values } = parseArgs({
   options: {
