@@ -170,11 +170,8 @@ function readLine<T>(place: string, read: () => T): T {
 function named(place: string): (error: unknown) => never {
   return (error) => {
     if (!isDurableError(error) || error.message.startsWith(place) || error.code === "conflict") throw error;
-    const { code, message } = error;
-    if (code === "unsupported_version" || code === "too_large") {
-      throw invalidRequest(place, message, { cause: error }, code);
-    }
-    throw invalidRequest(place, reasonOf(error), { cause: error });
+    const isPlain = isDurableError(error, "unsupported_version", "too_large");
+    throw invalidRequest(place, reasonOf(error), { cause: error }, isPlain ? error.code : undefined);
   };
 }
 

@@ -56,7 +56,7 @@ export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Prun
   const before = Date.prototype.getTime.call(olderThan);
   const kept = await firstKept(scope, keep);
   let deleted = 0;
-  for await (const ended of endedRuns(scope, status, "ascending")) {
+  for await (const ended of endedRuns(scope, status, 1)) {
     const { runId, createdAt } = ended;
     if (createdAt >= before || byBirth(ended, kept) >= 0) break;
     if (deleted === limit || (deleted > 0 && scope.host.isSpent?.())) return { deleted, isMore: true };
@@ -76,7 +76,7 @@ export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Prun
  */
 async function firstKept(scope: Scope, keep: number): Promise<RunPosition> {
   let left = keep;
-  if (left > 0) for await (const run of endedRuns(scope, terminalStatuses, "descending")) if (--left === 0) return run;
+  if (left > 0) for await (const run of endedRuns(scope, terminalStatuses, -1)) if (--left === 0) return run;
   return { createdAt: left === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY, runId: "" };
 }
 
@@ -90,12 +90,12 @@ function byBirth(a: RunPosition, b: RunPosition): number {
 async function* endedRuns(
   scope: Scope,
   statuses: readonly RunStatus[],
-  order: "ascending" | "descending",
+  sign: 1 | -1,
 ): AsyncGenerator<RunRow, void, undefined> {
   const { host, tenant } = scope;
-  const sign = order === "ascending" ? 1 : -1;
   for (let after: RunPosition | undefined; ; ) {
-    const query = { order, limit: pageSize, ...present({ after }) };
+    const order = sign === 1 ? "ascending" : "descending";
+    const query = { order, limit: pageSize, ...present({ after }) } as const;
     const pages = await Promise.all(
       [...new Set(statuses)].map((status) => host.store.listRuns(tenant, { ...query, status })),
     );
