@@ -111,20 +111,11 @@ export function shownEntry(row: EntryRow, bornAt: string): HistoryEntry {
       runId,
       payload: { code, message },
     };
-    const checkpoint = checkpointId === undefined ? undefined : damagedCheckpoint(runId, checkpointId, bornAt);
+    const damaged = { runId, kind: "damaged", createdAt: bornAt, pendingWrites: [], isDamaged: true } as const;
+    const checkpoint =
+      checkpointId === undefined ? undefined : { checkpointId: checkpointId as CheckpointId, ...damaged };
     return { revision, events: [event], ...present({ checkpoint }), isDamaged: true };
   }
-}
-
-function damagedCheckpoint(runId: RunId, checkpointId: string, createdAt: string): ListedCheckpoint {
-  return {
-    checkpointId: checkpointId as CheckpointId,
-    runId,
-    kind: "damaged",
-    createdAt,
-    pendingWrites: [],
-    isDamaged: true,
-  };
 }
 
 /** A page of entries if there is a limit; otherwise all of them, of any size. */

@@ -1,5 +1,5 @@
 import { expectKind } from "../argument.ts";
-import { DurableError, invalidDefinition, isDurableError, notFound } from "../errors.ts";
+import { DurableError, isDurableError, notFound } from "../errors.ts";
 import type { LoadedCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -21,16 +21,7 @@ export class SkillRegistry {
         throw new DurableError("invalid_definition", `duplicate skill "${skill.id}" version ${skill.version}`);
       }
       this.#byId.set(skill.id, versions.set(skill.version, skill));
-      if (skill.body.kind !== "graph") continue;
-      for (const { id, does } of skill.body.graph.steps) {
-        if (does.kind !== "capability" || does.capability !== undefined) continue;
-        if (capabilities.find(does.capabilityId) === undefined) {
-          throw invalidDefinition(
-            `skill "${skill.id}"`,
-            `step "${id}" uses capability "${does.capabilityId}", which is not registered`,
-          );
-        }
-      }
+      if (skill.body.kind === "graph") skill.body.check(capabilities, skill.id);
     }
   }
 

@@ -5,7 +5,7 @@ import { aText, at, type Json, type Kind, read } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import { aSchema, type Schema } from "../schema.ts";
-import { placeOf } from "./capability.ts";
+import { type CapabilityRegistry, placeOf } from "./capability.ts";
 import type { WorkflowBody } from "./code/workflow.ts";
 import type { Graph } from "./graph/graph.ts";
 
@@ -51,7 +51,12 @@ export type SkillBody = SkillForm & {
 };
 
 type SkillForm =
-  | { readonly kind: "graph"; readonly graph: Graph }
+  | {
+      readonly kind: "graph";
+      readonly graph: Graph;
+      /** Throws `invalid_definition` if a step uses a capability that is not registered. */
+      readonly check: (capabilities: CapabilityRegistry, skillId: string) => void;
+    }
   | { readonly kind: "code"; readonly run: WorkflowBody };
 
 /** The common part of the definitions of both forms. */

@@ -1,7 +1,8 @@
+import { invalidDefinition } from "../../errors.ts";
 import type { Fields } from "../../record/state.ts";
-import type { Capability } from "../capability.ts";
+import type { Capability, CapabilityRegistry } from "../capability.ts";
 import { type Skill, type SkillDefinition, skillWith } from "../skill.ts";
-import { type GraphStep, parseGraph, type Source } from "./graph.ts";
+import { type Graph, type GraphStep, parseGraph, type Source } from "./graph.ts";
 import { runGraph } from "./run.ts";
 
 /** A skill as a graph of steps. */
@@ -72,7 +73,20 @@ export function defineGraphSkill<const Steps extends readonly GraphStep[], Given
 ): Skill<Given, Fields> {
   const skill: Skill = skillWith(definition, (path) => {
     const graph = parseGraph(definition.steps, `${path}.steps`);
-    return { kind: "graph", graph, execute: (pass) => runGraph(pass, graph) };
+    const check = checkCapabilities.bind(undefined, graph);
+    return { kind: "graph", graph, check, execute: (pass) => runGraph(pass, graph) };
   });
   return skill as Skill<Given, Fields>;
+}
+
+function checkCapabilities({ steps }: Graph, capabilities: CapabilityRegistry, skillId: string): void {
+  for (const { id, does } of steps) {
+    if (does.kind !== "capability" || does.capability !== undefined) continue;
+    if (capabilities.find(does.capabilityId) === undefined) {
+      throw invalidDefinition(
+        `skill "${skillId}"`,
+        `step "${id}" uses capability "${does.capabilityId}", which is not registered`,
+      );
+    }
+  }
 }
