@@ -9,7 +9,6 @@ import {
   type IdOrAll,
   type ListKey,
   migrations,
-  type Place,
   type Schema,
   type StoredEntry,
   type StoredRun,
@@ -49,15 +48,14 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         const last = [...first, behindAll];
         const place = after && [...first, after.createdAt, after.runId];
         const isForward = order === "ascending";
-        const found = await page<Place>(tx.objectStore("places").index("listed"), {
-          range: isForward
-            ? IDBKeyRange.bound(place ?? first, last, !!place)
-            : IDBKeyRange.bound(first, place ?? last, false, !!place),
-          direction: isForward ? "next" : "prev",
-          offset,
-          limit,
-        });
-        return rowsAt(tx.objectStore("runs"), found);
+        const range = isForward
+          ? IDBKeyRange.bound(place ?? first, last, !!place)
+          : IDBKeyRange.bound(first, place ?? last, false, !!place);
+        const places = tx
+          .objectStore("places")
+          .index("listed")
+          .openKeyCursor(range, isForward ? "next" : "prev");
+        return rowsAt(tx.objectStore("runs"), places, { offset, limit });
       }),
 
     countRuns: (tenant, filter) =>
@@ -72,7 +70,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
       transact("usage", stores, "readonly", async (tx) => {
         const range = within([tenant]);
         const bodies = (["runs", "entries", "snapshots", "claims"] as const).map((name) =>
-          bytesOf(tx.objectStore(name), range),
+          bytesOf(tx.objectStore(name).openCursor(range)),
         );
         const places = tx.objectStore("places").index("listed");
         const [runs, ...bytes] = await Promise.all([places.count(within(listed(tenant, {}))), ...bodies]);
@@ -85,11 +83,9 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         if (after !== undefined && after.dueAt > now) return [];
         const first = after === undefined ? [tenant] : [tenant, after.dueAt, after.runId, after.tenant];
         const range = IDBKeyRange.bound(first, [tenant, now, behindAll], true);
-        const keep = (place: Place) => !exceptTenants.includes(place.tenant);
-        return rowsAt(
-          tx.objectStore("runs"),
-          await page<Place>(tx.objectStore("places").index("due"), { range, limit, keep }),
-        );
+        const keep = ([tenant]: RunKey) => !exceptTenants.includes(tenant);
+        const places = tx.objectStore("places").index("due").openKeyCursor(range);
+        return rowsAt(tx.objectStore("runs"), places, { limit, keep });
       }),
 
     getEntry: (tenant, runId, checkpointId) =>
@@ -100,11 +96,9 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
       transact("listEntries", ["entries"], "readonly", async (tx) => {
-        const found = await page<StoredEntry>(tx.objectStore("entries"), {
-          range: IDBKeyRange.bound([tenant, runId, after], [tenant, runId, behindAll], true),
-          keep: (entry) => !checkpointsOnly || entry.checkpointId !== undefined,
-          limit,
-        });
+        const range = IDBKeyRange.bound([tenant, runId, after], [tenant, runId, behindAll], true);
+        const keep = (entry: StoredEntry) => !checkpointsOnly || entry.checkpointId !== undefined;
+        const found = await page(tx.objectStore("entries").openCursor(range), "value", { keep, limit });
         return found.map(entryOf);
       }),
 
@@ -130,7 +124,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
       transact("listClaims", ["claims"], "readonly", (tx) => {
         const first = after === undefined ? [tenant, runId] : [tenant, runId, after.kind, after.key];
         const range = IDBKeyRange.bound(first, [tenant, runId, behindAll], true);
-        return page<ClaimRow>(tx.objectStore("claims").index("owner"), { range, limit });
+        return page(tx.objectStore("claims").index("owner").openCursor(range), "value", { limit });
       }),
 
     commit({ run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase = false }) {
@@ -173,8 +167,8 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): Store {
         if (claim !== undefined) return undo({ kind: "claimed", claim });
         if (over !== (previous?.row.revision ?? 0)) return undo({ kind: "conflict" });
         if (placed.some((name) => previous?.row[name] !== run[name])) {
-          const place = placeOf(run);
-          if (place.listKeys.length > 0) put("places", place);
+          const keys = listKeys(run);
+          if (keys.length > 0) put("places", { tenant, runId, listKeys: keys, dueKeys: dueKeys(run) });
           else into("places").delete(key);
         }
         // Without `tx.commit()`, which would save a turn: after it Firefox keeps the other writes of one that fails.
@@ -225,16 +219,13 @@ function dueKeys({ tenant, runId, dueAt }: RunRow): DueKey[] {
 /** What the place of a run in lists is made of; all else of it is fixed at its birth. */
 const placed = ["status", "skillId", "sourceRunId", "dueAt"] as const;
 
-function placeOf(run: RunRow): Place {
-  return { tenant: run.tenant, runId: run.runId, listKeys: listKeys(run), dueKeys: dueKeys(run) };
-}
-
-/** The rows of runs, in the order of their places. */
-async function rowsAt(
-  runs: { get(key: [string, string]): Promise<StoredRun | undefined> },
-  places: readonly Place[],
+/** The rows of a page of places, whose keys are those of the runs. Their records are not read: one less for each run. */
+async function rowsAt<Cursor extends Walk<Cursor> & { readonly primaryKey: RunKey }>(
+  runs: { get(key: RunKey): Promise<StoredRun | undefined> },
+  places: Promise<Cursor | null>,
+  options: Page<RunKey>,
 ): Promise<RunRow[]> {
-  const found = await Promise.all(places.map(({ tenant, runId }) => runs.get([tenant, runId])));
+  const found = await Promise.all((await page(places, "primaryKey", options)).map((key) => runs.get(key)));
   return found.flatMap((stored) => stored?.row ?? []);
 }
 
@@ -242,35 +233,32 @@ function isInForce({ lapsesAt }: ClaimRow, now: number): boolean {
   return lapsesAt === undefined || lapsesAt > now;
 }
 
-interface Page<Value> {
-  readonly range: IDBKeyRange;
+type RunKey = Schema["runs"]["key"];
+
+interface Page<Row> {
   readonly limit: number;
-  readonly direction?: "next" | "prev";
   readonly offset?: number | undefined;
-  readonly keep?: (value: Value) => boolean;
+  readonly keep?: (row: Row) => boolean;
 }
 
-interface Cursor<Value> {
-  readonly value: Value;
-  continue(): Promise<Cursor<Value> | null>;
-  advance(count: number): Promise<Cursor<Value> | null>;
-}
-
-interface Walkable<Value> {
-  openCursor(range: IDBKeyRange, direction: "next" | "prev"): Promise<Cursor<Value> | null>;
+interface Walk<Cursor> {
+  continue(): Promise<Cursor | null>;
+  advance(count: number): Promise<Cursor | null>;
 }
 
 /**
  * The UTF-8 bytes of the bodies in a range. One body is held at a time, so that a tenant's whole store is not in memory
  * at once.
  */
-async function bytesOf(source: Walkable<Stored>, range: IDBKeyRange): Promise<number> {
+async function bytesOf<Cursor extends Walk<Cursor> & { readonly value: Stored }>(
+  opening: Promise<Cursor | null>,
+): Promise<number> {
   let bytes = 0;
   const keep = ({ row, body = row?.body ?? "", snapshot = "" }: Stored) => {
     bytes += utf8Length(body + snapshot);
     return false;
   };
-  await page(source, { range, limit: 1, keep });
+  await page(opening, "value", { limit: 1, keep });
   return bytes;
 }
 
@@ -284,15 +272,18 @@ interface Stored {
 /** The largest step of a cursor. No database has this many records. */
 const mostAdvanced = 2 ** 32 - 1;
 
-async function page<Value>(
-  source: Walkable<Value>,
-  { range, limit, direction = "next", offset = 0, keep = () => true }: Page<Value>,
-): Promise<Value[]> {
-  const found: Value[] = [];
-  let cursor = limit > 0 ? await source.openCursor(range, direction) : null;
-  if (cursor !== null && offset > 0) cursor = await cursor.advance(Math.min(offset, mostAdvanced));
-  while (cursor !== null) {
-    if (keep(cursor.value)) found.push(cursor.value);
+/** One member of each cursor: the record, or its key. */
+async function page<Cursor extends Walk<Cursor>, Name extends keyof Cursor>(
+  opening: Promise<Cursor | null>,
+  name: Name,
+  { limit, offset = 0, keep = () => true }: Page<Cursor[Name]>,
+): Promise<Cursor[Name][]> {
+  const found: Cursor[Name][] = [];
+  let cursor = await opening;
+  if (cursor && offset > 0) cursor = await cursor.advance(Math.min(offset, mostAdvanced));
+  while (cursor && limit > 0) {
+    const row: Cursor[Name] = cursor[name];
+    if (keep(row)) found.push(row);
     cursor = found.length < limit ? await cursor.continue() : null;
   }
   return found;
