@@ -10,7 +10,6 @@ import {
   jsonText,
   located,
   present,
-  type Size,
   setOwn,
   sizeOf,
   utf8Length,
@@ -28,6 +27,7 @@ import {
   type RunRecord,
   runStatuses,
   type Signal,
+  type SnapshotSize,
   type Wait,
 } from "../record/run.ts";
 import { type ExecutionState, type StepResult, withEnded } from "../record/state.ts";
@@ -226,6 +226,7 @@ const runRecord = record<RunRecord>("required", {
   headRevision: count,
   isEdited: sparse(boolean),
   isEditPending: optionalBoolean,
+  headSize: sparse(list(count) as unknown as Field<SnapshotSize>),
   isResultInHead: optionalBoolean,
   ledgerNames: sparse(byKey(ledgerNames)),
   formerVersions: sparse(list(formerVersion)),
@@ -401,17 +402,11 @@ export interface Snapshot {
   readonly revision: number;
   /** The revision of the keyframe; `revision` if the snapshot is one. */
   readonly keyframe: number;
-  /** What a load reads, in bytes of UTF-8: the keyframe and the deltas, each counted as at least {@link leastBytes}. */
-  readonly bytes: number;
-  /** The size of the state in the ORCA v1 form; `undefined` until it has been counted. */
-  readonly size: StateSize | undefined;
 }
-
-export type StateSize = Omit<Size, "depth">;
 
 /** A snapshot to be written. */
 export interface WrittenSnapshot extends Snapshot {
-  readonly size: StateSize;
+  readonly size: SnapshotSize;
   /** The levels of nesting down to the deepest new part. */
   readonly depth: number;
 }
@@ -433,20 +428,25 @@ export const emptyStateJson = (): Json => writeState(emptyState());
 export function writeSnapshot(
   state: ExecutionState<Json>,
   revision: number,
-  before: Snapshot = { state: emptyState(), revision: 0, keyframe: revision, bytes: 0, size: undefined },
+  before: Pick<WrittenSnapshot, keyof Snapshot | "size"> = {
+    state: emptyState(),
+    revision: 0,
+    keyframe: revision,
+    size: emptySize(),
+  },
 ): { readonly body: string; readonly snapshot: WrittenSnapshot } {
   const { delta, growth = 0, valueGrowth = 0, depth = 0 } = changeOfState(before.state, state) ?? {};
   const stored = delta === undefined ? null : storedDelta(delta, before.state, state);
   const body = jsonText({ [deltaFormatKey]: bodyFormat, base: before.revision, delta: stored });
-  const sizeBefore = before.size ?? sizeOf(writeState(before.state));
-  const size = { bytes: sizeBefore.bytes + growth, values: sizeBefore.values + valueGrowth };
-  const bytes = before.bytes + bytesOf(body);
-  if (before.revision > 0 && bytes > 2 * size.bytes) return writeSnapshot(state, revision);
-  return { body, snapshot: { ...before, state, revision, bytes, size, depth } };
+  const [bytes, values, loadBytes] = before.size;
+  const size = [bytes + growth, values + valueGrowth, loadBytes + Math.max(utf8Length(body), leastBytes)] as const;
+  if (before.revision > 0 && size[2] > 2 * size[0]) return writeSnapshot(state, revision);
+  return { body, snapshot: { ...before, state, revision, size, depth } };
 }
 
-function bytesOf(body: string): number {
-  return Math.max(utf8Length(body), leastBytes);
+function emptySize(): SnapshotSize {
+  const { bytes, values } = sizeOf(emptyStateJson());
+  return [bytes, values, 0];
 }
 
 /**
@@ -472,14 +472,18 @@ export function readSnapshot(rows: readonly SnapshotRow[], place: string): Snaps
   const [first] = rows;
   if (first === undefined) throw new DurableError("corrupt_data", `${place} has no snapshot`);
   return readStored(`a snapshot of ${place}`, () => {
-    let [json, revision, bytes]: [Json, number, number] = [emptyStateJson(), 0, 0];
+    let [json, revision] = [emptyStateJson(), 0];
     for (const row of rows) {
       json = applyStored(json, deltaOf(row, revision));
       revision = row.revision;
-      bytes += bytesOf(row.body);
     }
-    return { state: readState(json), revision, keyframe: first.revision, bytes, size: undefined };
+    return { state: readState(json), revision, keyframe: first.revision };
   });
+}
+
+/** True if no value in a JSON text is tagged: the key of a tag can only be hidden by an escape. */
+export function isPlainText(text: string): boolean {
+  return !text.includes("$durable") && !text.includes("\\u");
 }
 
 /** The delta in a snapshot that is based on that of another revision; revision 0 is the empty state. */

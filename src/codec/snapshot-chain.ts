@@ -1,59 +1,57 @@
-import { DurableError, isDurableError } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 import {
   getOwn,
   isJsonObject,
   type Json,
   type JsonObject,
   parseJson,
+  read,
   setOwn,
   sizeOf,
   tooManyValues,
   utf8Length,
 } from "../json.ts";
 import type { SnapshotRow } from "../store.ts";
-import { applyStored, deltaOf, emptyStateJson, type StateSize } from "./bodies.ts";
+import { applyStored, deltaOf, emptyStateJson } from "./bodies.ts";
 import { readState } from "./state.ts";
 
 /** A snapshot that can be read. */
 export interface CheckedSnapshot {
   readonly skillId: string;
-  /** The size of the state; `undefined` if it was not counted. */
-  readonly size?: StateSize;
+  /** The bytes and the values of the state in the ORCA v1 form, when they were last counted; 0 before. */
+  readonly size: readonly [bytes: number, values: number];
   /** The levels of nesting of its content. */
   readonly depth: number;
 }
 
 /**
- * The snapshots of a run's history, checked one after the other as they are imported: each must be readable on top of
- * the earlier ones. The time follows the size of the changes, not that of the states.
+ * A keyframe and the snapshots based on it, checked one after the other as they are imported: each must be readable on top
+ * of the earlier ones. The time follows the size of the changes, not that of the states.
  */
 export class SnapshotChain {
   readonly #maxValues: number;
   /** The state at the last snapshot. */
-  #json: Json = null;
+  #json = emptyStateJson();
   #revision = 0;
   /** The bytes of the keyframe and the deltas since. */
   #bytes = 0;
-  /** The size of the state in bytes, when it was last counted. */
-  #stateBytes = 0;
+  #size: CheckedSnapshot["size"] = [0, 0];
 
   /** The most values in a state. */
   constructor(maxValues: number) {
     this.#maxValues = maxValues;
   }
 
+  /** Counts the state at the last snapshot. */
+  count(): CheckedSnapshot["size"] {
+    const { bytes, values } = sizeOf(this.#json);
+    this.#size = [bytes, values];
+    return this.#size;
+  }
+
   /** @throws `corrupt_data`, `invalid_request`, `too_large` or `unsupported_version` if the snapshot cannot be read. */
-  add(row: SnapshotRow, isKeyframe: boolean): CheckedSnapshot {
-    if (isKeyframe) {
-      this.#json = emptyStateJson();
-      this.#revision = this.#bytes = this.#stateBytes = 0;
-    }
-    try {
-      return this.#add(row);
-    } catch (cause) {
-      if (isDurableError(cause)) throw cause;
-      throw new DurableError("corrupt_data", cause instanceof Error ? cause.message : String(cause), { cause });
-    }
+  add(row: SnapshotRow): CheckedSnapshot {
+    return read(undefined, () => this.#add(row), "corrupt_data");
   }
 
   #add(row: SnapshotRow): CheckedSnapshot {
@@ -66,19 +64,13 @@ export class SnapshotChain {
     this.#json = applyStored(this.#json, delta);
     const changed = parts.map((part) => changedPart(this.#json, part, 0));
     const [skillId = ""] = changed.map((part) => readState(part).skillId);
-    const depth = Math.max(...changed.map((part) => sizeOf(part).depth));
-    return { skillId, ...this.#countedSize(utf8Length(body)), depth };
-  }
-
-  // A load reads at most twice the state. The state is counted only where the deltas could exceed that by far, so that
-  // the time of an import follows the size of the changes.
-  #countedSize(deltaBytes: number): { readonly size?: StateSize } {
-    this.#bytes += deltaBytes;
-    if (this.#bytes <= 3 * this.#stateBytes) return {};
-    const { bytes, values } = sizeOf(this.#json);
-    if (this.#bytes > 2 * bytes) throw new DurableError("corrupt_data", "the deltas are longer than their state");
-    this.#stateBytes = bytes;
-    return { size: { bytes, values } };
+    this.#bytes += utf8Length(body);
+    // A load reads at most twice the state. The state is counted only where the deltas could exceed that by far, so that
+    // the time of an import follows the size of the changes.
+    if (this.#bytes > 3 * this.#size[0] && this.#bytes > 2 * this.count()[0]) {
+      throw new DurableError("corrupt_data", "the deltas exceed the state");
+    }
+    return { skillId, size: this.#size, depth: Math.max(...changed.map((part) => sizeOf(part).depth)) };
   }
 }
 
@@ -87,8 +79,9 @@ const resultValues = 27;
 
 /** The changes of a stored delta, as deltas of the ORCA v1 form; of those that follow from results, the ones of other parts. */
 function partsOf(stored: Json, maxValues: number): readonly Json[] {
-  const [kind, results, rest] = (stored ?? unchanged) as readonly Json[];
-  if (kind !== "r") return [stored ?? unchanged];
+  const delta = stored ?? unchanged;
+  const [kind, results, rest] = delta as readonly Json[];
+  if (kind !== "r") return [delta];
   // Before anything is built from it: a few bytes of text stand for many times that in memory.
   const values = Object.keys(results as JsonObject).length * resultValues;
   if (values > maxValues) throw tooManyValues("state", values, maxValues);

@@ -197,7 +197,12 @@ function encode(host: JournalHost, base: Held | undefined, change: Change, nonce
     ...rest,
     run: { ...run, ...present({ checkpointHead: checkpoint?.record.checkpointId }) },
     ...(isRemembered && { entryRevision: revision }),
-    ...(checkpoint && { headRevision: revision, checkpointCount: rest.checkpointCount + 1, recoveries: 0 }),
+    ...(checkpoint && {
+      headRevision: revision,
+      headSize: checkpoint.snapshot.size,
+      checkpointCount: rest.checkpointCount + 1,
+      recoveries: 0,
+    }),
   });
   const { tenantId: tenant = "", runId, traceId } = run;
   const entry = { nonce, events, ...present({ traceId, checkpoint: checkpoint?.record }) };
@@ -238,10 +243,11 @@ function saved(
   checkpoint: NewCheckpoint,
   revision: number,
   now: number,
-): SavedCheckpoint & { readonly body: string } {
+): SavedCheckpoint & { readonly body: string; readonly snapshot: WrittenSnapshot } {
   const { over } = checkpoint;
-  const head = base?.record.headRevision;
-  const written = writeSnapshot(checkpoint.state, revision, over?.revision === head ? over : undefined);
+  const { headRevision, headSize } = base?.record ?? {};
+  const before = headSize && over && over.revision === headRevision ? { ...over, size: headSize } : undefined;
+  const written = writeSnapshot(checkpoint.state, revision, before);
   if (!isKept(checkpoint.state, over?.state)) checkState(host, record.run, written.snapshot);
   return { record: checkpointRecord(host, record, checkpoint, now), ...written };
 }
@@ -372,22 +378,21 @@ const levelsOfResult = 2;
 export function checkState(
   { maxStateBytes, maxStateValues }: JournalHost,
   run: Run<Json>,
-  { size, depth }: Pick<WrittenSnapshot, "size" | "depth">,
+  { size, depth }: { readonly size: readonly [bytes: number, values: number, ...unknown[]]; readonly depth: number },
 ): void {
   const levels = maxDepth - levelsAround - (isTerminal(run.status) ? 0 : levelsOfResult);
   const state = `the state of run "${run.runId}"`;
   if (depth > levels) throw new DurableError("too_large", `${state} would be nested deeper than ${levels} levels`);
   // A run at its limit must still be able to fail.
   if (run.status === "failed") return;
-  if (size.bytes > maxStateBytes) {
+  const [bytes, values] = size;
+  if (bytes > maxStateBytes) {
     throw new DurableError("too_large", `${state} would take more than ${maxStateBytes} bytes`);
   }
-  if (size.values > maxStateValues) {
-    throw new DurableError(
-      "too_large",
-      `${state} would have ${size.values} values; at most ${maxStateValues} are allowed`,
-      { hint: tooLargeHint },
-    );
+  if (values > maxStateValues) {
+    throw new DurableError("too_large", `${state} would have ${values} values; at most ${maxStateValues} are allowed`, {
+      hint: tooLargeHint,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readEntry, readSnapshot, type Snapshot } from "../codec/bodies.ts";
+import { isPlainText, readEntry, readSnapshot, type Snapshot } from "../codec/bodies.ts";
 import { DurableError, notFound } from "../errors.ts";
 import { type CheckpointId, type RunId, randomFraction } from "../ids.ts";
 import { type Json, present } from "../json.ts";
@@ -42,6 +42,8 @@ export async function* claimsOf(
 /** A checkpoint as it was read, with its snapshot chain. */
 export interface LoadedCheckpoint extends Checkpoint<Json> {
   readonly snapshot: Snapshot;
+  /** True if each value in the state stands for itself, so that it need not be decoded. */
+  readonly isPlain: boolean;
 }
 
 /** @throws `not_found` that names the checkpoint, or its state if only that is missing. */
@@ -59,7 +61,7 @@ export async function getCheckpoint(
   const snapshots = await host.store.getSnapshots(tenant, runId, row.keyframe ?? row.revision, row.revision);
   if (snapshots.at(-1)?.revision !== row.revision) throw notFound("state", `the state of ${place} is missing`);
   const snapshot = readSnapshot(snapshots, place);
-  return { record, state: snapshot.state, snapshot };
+  return { record, state: snapshot.state, snapshot, isPlain: snapshots.every(({ body }) => isPlainText(body)) };
 }
 
 /** The answer of a decision, and the change that it wants to write, if any. */

@@ -97,6 +97,11 @@ export interface RunRecord<V = unknown> {
   /** The revision of the head's checkpoint. */
   readonly headRevision: number;
   /**
+   * The size of the head's snapshot. Absent if an earlier version wrote the head; then the next checkpoint needs none
+   * before it.
+   */
+  readonly headSize?: SnapshotSize;
+  /**
    * True once the state was changed by something other than steps: an edit, a saved checkpoint or a migration. From
    * then on a body may call a step with an input other than the recorded one.
    */
@@ -116,6 +121,12 @@ export interface RunRecord<V = unknown> {
    */
   readonly formerVersions?: readonly FormerVersion[];
 }
+
+/**
+ * The size of a state: its bytes and values in the ORCA v1 form, and the bytes of UTF-8 that a load reads (the keyframe and
+ * the deltas, each counted as at least a few hundred).
+ */
+export type SnapshotSize = readonly [bytes: number, values: number, loadBytes: number];
 
 /** The name by which the ledger knows a renamed step. A step that is not in here has its own name. */
 export interface LedgerNames {

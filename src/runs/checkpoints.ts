@@ -36,8 +36,9 @@ export interface HistoryQuery {
 export async function loadCheckpoint(scope: Scope, runId: RunId, checkpointId: string): Promise<Checkpoint> {
   const id = parseCheckpointId(checkpointId);
   await getRun(scope, runId);
-  const { record, state } = await getCheckpoint(scope, runId, id);
-  return { record, state: decodeState(state) };
+  const { record, state, isPlain } = await getCheckpoint(scope, runId, id);
+  // Nothing else has the state that was read, so the caller may own it.
+  return { record, state: isPlain ? state : decodeState(state) };
 }
 
 /** A part of a run's checkpoints. */

@@ -6,7 +6,7 @@ import { type DurableError, invalidRequest, isDurableError } from "../errors.ts"
 import { isId, parseRunId, type RunId, type TenantId } from "../ids.ts";
 import { checkDepth, checkRow, checkState } from "../journal/commit.ts";
 import type { Json } from "../json.ts";
-import { type JsonObject, present, utf8Length } from "../json.ts";
+import { type JsonObject, jsonEqual, present, utf8Length } from "../json.ts";
 import { listedSource } from "../record/lineage.ts";
 import { demandUnleased } from "../record/precondition.ts";
 import { dueAt, type RunRecord } from "../record/run.ts";
@@ -46,7 +46,7 @@ export class ImportLines {
   /** The revision of the last entry that was read. */
   readTo = 0;
   readonly #host: Host;
-  readonly #chain: SnapshotChain;
+  #chain: SnapshotChain;
   readonly #checkpointIds = new Set<string>();
   #headRevision = 0;
   #keyframe: number | undefined;
@@ -78,7 +78,7 @@ export class ImportLines {
     const { checkpoint } = read;
     this.readTo = revision;
     if (checkpoint === undefined) {
-      if (["checkpointId", "keyframe", "snapshot"].some((name) => Object.hasOwn(fields, name))) {
+      if (["checkpointId", "keyframe", "snapshot"].some((name) => name in fields)) {
         throw invalidRequest(place, "the entry has no checkpoint");
       }
       return { revision, body };
@@ -92,28 +92,20 @@ export class ImportLines {
       throw invalidRequest(place, `duplicate checkpoint id "${checkpointId}"`);
     }
     if (typeof keyframe !== "number" || (keyframe !== revision && keyframe !== this.#keyframe)) {
-      throw invalidRequest(
-        `${place}.keyframe`,
-        "expected the entry's own revision, or the same keyframe as the previous checkpoint",
-      );
+      throw invalidRequest(`${place}.keyframe`, "expected its revision, or the keyframe before");
     }
     this.#checkpointIds.add(checkpointId);
     this.#headRevision = revision;
     this.#keyframe = keyframe;
+    if (keyframe === revision) this.#chain = new SnapshotChain(this.#host.maxStateValues);
     const entry = { revision, body, checkpointId, keyframe };
-    if (fields.snapshot === undefined) {
-      throw invalidRequest(`${place}.snapshot`, "the state of the checkpoint is missing");
-    }
     const snapshot = textOf(fields, "snapshot", place, this.#host.maxStateBytes);
     return readLine(`${place}.snapshot`, () => {
       const row = { revision, body: snapshot };
-      const { skillId, size = { bytes: 0, values: 0 }, depth } = this.#chain.add(row, keyframe === revision);
-      checkState(this.#host, record.run, { size, depth });
+      const { skillId, ...size } = this.#chain.add(row);
+      checkState(this.#host, record.run, size);
       if (skillId !== record.run.skillId) {
-        throw invalidRequest(
-          `${place}.snapshot`,
-          `expected a state of skill "${record.run.skillId}", the skill of the run`,
-        );
+        throw invalidRequest("", `expected a state of skill "${record.run.skillId}", the skill of the run`);
       }
       return { ...entry, snapshot };
     });
@@ -143,11 +135,14 @@ export class ImportLines {
   /** @throws `invalid_request` if entries are missing. */
   checkWhole(place: string): void {
     const { row, record } = this.header;
+    const { headSize } = record;
     const isWhole =
       record.entryRevision === this.readTo &&
       record.checkpointCount === this.#checkpointIds.size &&
       record.headRevision === this.#headRevision &&
-      record.run.checkpointHead === [...this.#checkpointIds].at(-1);
+      record.run.checkpointHead === [...this.#checkpointIds].at(-1) &&
+      // The next checkpoint builds on it.
+      (headSize === undefined || jsonEqual(headSize, [...this.#chain.count(), headSize[2]]));
     if (!isWhole) throw invalidRequest(place, "the history of the run is incomplete");
     checkGap(row.revision - this.readTo, place);
   }

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isoTime } from "../../src/clock.ts";
-import { readEntry, readSnapshot, type Snapshot, writeEntryBody, writeSnapshot } from "../../src/codec/bodies.ts";
+import {
+  readEntry,
+  readSnapshot,
+  type WrittenSnapshot,
+  writeEntryBody,
+  writeSnapshot,
+} from "../../src/codec/bodies.ts";
 import { initialState, type Json, type JsonObject, readState, writeState } from "../../src/codec/index.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
 import { eventTypes, type NewEvent } from "../../src/record/event.ts";
@@ -12,7 +18,7 @@ type State = ExecutionState<Json>;
 
 /** The states of a run, and the rows that hold them. */
 function stored(states: readonly State[]): readonly SnapshotRow[] {
-  let over: Snapshot | undefined;
+  let over: WrittenSnapshot | undefined;
   return states.map((state, index) => {
     const { body, snapshot } = writeSnapshot(state, index + 1, over);
     over = snapshot;

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
+import type { Runs } from "../../src/index.ts";
 
 // What is only passed on is not made into values on its way: a state of many values costs its text, and no more.
 
@@ -179,4 +180,74 @@ describe("over HTTP", () => {
       { code: "invalid_request", path: "inputs.at" },
     ]);
   });
+});
+
+/** A run of many steps that waits, and its store. */
+async function resting(value: (n: number) => unknown) {
+  const store = memoryStore();
+  const skill = defineSkill({
+    id: "long",
+    version: "1",
+    run: async (step) => {
+      for (let n = 0; n < 200; n++) await step.do(`step ${n}`, async () => value(n));
+      await step.waitForEvent("more", { type: "go" });
+      await step.do("last", async () => "x");
+    },
+  });
+  const runtime = createRuntime({ store, skills: [skill] });
+  await runtime.for("alpha").start({ skillId: "long", runId: "r" });
+  await runtime.idle();
+  return { store, skill, runs: createRuntime({ store }).for("alpha") };
+}
+
+async function loaded(runs: Pick<Runs, "get" | "loadCheckpoint">) {
+  const { checkpointHead = "" } = await runs.get("r");
+  decoded.values = 0;
+  return (await runs.loadCheckpoint("r", checkpointHead)).state;
+}
+
+test("a load makes no values of a state in which each stands for itself, and the caller owns what it gets", async () => {
+  const { runs } = await resting((n) => ({ n, text: "x".repeat(100) }));
+  const state = await loaded(runs);
+  expect(decoded.values).toBe(0);
+  expect(structuredClone(state)).toEqual(state);
+  expect(state.stepResults["step 7"]).toMatchObject({ producedOutput: { n: 7 }, status: "completed" });
+  const own = state as { stepResults: Record<string, { producedOutput: { n: number } } | undefined>; vars: object };
+  for (const result of Object.values(own.stepResults)) if (result) result.producedOutput.n = -1;
+  own.vars = { a: 1 };
+  expect((await loaded(runs)).stepResults["step 7"]).toMatchObject({ producedOutput: { n: 7 } });
+});
+
+test("a value that JSON cannot express is loaded as it was, also if its tag is escaped", async () => {
+  const { runs, store } = await resting((n) => (n === 7 ? new Date(7) : n));
+  expect((await loaded(runs)).stepResults["step 7"]?.producedOutput).toEqual(new Date(7));
+  expect(decoded.values).toBeGreaterThan(200);
+  const escaping = {
+    ...store,
+    getSnapshots: async (...given: Parameters<typeof store.getSnapshots>) => {
+      const rows = await store.getSnapshots(...given);
+      return rows.map((row) => ({ ...row, body: row.body.replace("$durable", "\\u0024durable") }));
+    },
+  };
+  const state = await loaded(createRuntime({ store: escaping }).for("alpha"));
+  expect(state.stepResults["step 7"]?.producedOutput).toEqual(new Date(7));
+});
+
+test("a step after a load writes what is new, and no whole state to know its size", async () => {
+  const { skill, store } = await resting(() => "x".repeat(1_000));
+  const runtime = createRuntime({ store, skills: [skill] });
+  let written = 0;
+  const stringify = vi.spyOn(JSON, "stringify");
+  try {
+    await runtime.for("alpha").signal("r", { name: "go" });
+    await runtime.idle();
+    written = stringify.mock.results.reduce((sum, { value }) => sum + String(value ?? "").length, 0);
+  } finally {
+    stringify.mockRestore();
+  }
+  expect((await runtime.for("alpha").get("r")).status).toBe("completed");
+  expect(written).toBeLessThan(100_000);
+  // Its next checkpoints are deltas over the head that was loaded.
+  const head = await store.getEntry("alpha", "r", (await runtime.for("alpha").get("r")).checkpointHead ?? "");
+  expect(head?.keyframe).toBe(1);
 });

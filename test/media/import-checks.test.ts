@@ -87,13 +87,22 @@ describe("an import that is checked", () => {
       await there.for(stage.tenant).start({ skillId: "small", runId: "r", inputs: { bulk: "x".repeat(9_000) } });
       await there.idle();
       const lines = await exported(there.for(stage.tenant), "r");
-      const bare = lines.with(
-        1,
-        edited(lines[1], (entry) => {
-          const bare = { skill_id: "small", inputs: { bulk: "x".repeat(9_000) }, status: "running" };
-          return { ...entry, snapshot: JSON.stringify(bare) };
-        }),
-      );
+      const bare = lines
+        .with(
+          1,
+          edited(lines[1], (entry) => {
+            const bare = { skill_id: "small", inputs: { bulk: "x".repeat(9_000) }, status: "running" };
+            return { ...entry, snapshot: JSON.stringify(bare) };
+          }),
+        )
+        // Versions that wrote such states did not know the size of a head.
+        .with(
+          0,
+          withBody(lines[0], (row) => {
+            const { head_size: _, ...record } = row.record as JsonObject;
+            return { ...row, record };
+          }),
+        );
       // All the others stand on the first.
       expect(lines.filter((line) => line.includes("_delta_version")).length).toBe(4);
       expect(lines.filter((line) => line.includes('\\"base\\":0,')).length).toBe(1);
@@ -347,6 +356,7 @@ describe("a line that is wrong", () => {
     ["a count that is none", record({ recoveries: -1 }), invalid, "line 1"],
     ["a count of other checkpoints", record({ checkpoint_count: 3 }), invalid, "line -1"],
     ["a head at another entry", record({ head_revision: 1 }), invalid, "line -1"],
+    ["another size of the head", record({ head_size: [1_000, 100, 500] }), invalid, "line -1"],
     ["a run that is executed", record({ lease: { executor: "e", ends_at: 8.64e15 } }), "conflict", ""],
     ["a state that is no JSON", fields(1, { snapshot: "{" }), invalid, "line 2.snapshot"],
     ["a state that is no state", fields(1, { snapshot: "[]" }), invalid, "line 2.snapshot"],
