@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 const sources: Readonly<Record<string, string>> = {
   ".": "src/index.ts",
   "./types": "src/types.ts",
-  "./steps": "src/skills/kinds/index.ts",
+  "./steps": "src/steps.ts",
   "./store": "src/store.ts",
   "./codec": "src/codec/index.ts",
   "./telemetry": "src/telemetry/index.ts",

@@ -240,7 +240,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const capabilities = read("capabilities", () => new CapabilityRegistry(registered));
   const registry = read("skills", () => new SkillRegistry(skills, capabilities));
   const executorId = name ?? `${presence?.prefix ?? "executor_"}${randomHex(random, 8)}`;
-  const onError = carefully(report);
+  // Both errors go to the console.
+  const onError: OnError = guarded(report, (failure, of) =>
+    console.error(failure, "while onError was called with", of),
+  );
   const inFlight = { count: 0 };
   const store = typedStore(bare);
   const instrumentation = telemetry && instrumentOf(telemetry)(store, onError);
@@ -263,7 +266,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     executor: executorId,
     ...present({ isSpent: isSpent && (() => isSpent(inFlight.count) === true) }),
   };
-  const executor = new Executor(host, registry, executes, guarded(background, onError));
+  const executor = new Executor(
+    host,
+    registry,
+    executes,
+    guarded(background, (failure) => onError(failure)),
+  );
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
@@ -285,8 +293,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const idle = new AbortController();
       const answered = Promise.all([executor.idle(), Promise.allSettled(draining)]).then(() => idle.abort("idle"));
       await Promise.race([answered, host.clock.sleep(host.leaseMs, idle.signal)]);
-      if (!idle.signal.aborted)
-        onError(new DurableError("store_failed", "the store did not answer before the runtime stopped"));
+      if (!idle.signal.aborted) onError(new DurableError("store_failed", "the store did not answer in time"));
       presence?.release();
       host.notifier.close();
     },
@@ -299,27 +306,18 @@ function checkedRandom(fill: RandomBytes): RandomBytes {
     expectKind(fill(length), [`${length} bytes`, (value) => (value as Uint8Array).byteLength === length], "random");
 }
 
-/** `onError` itself may throw, and must not break a run: then both errors go to the console. */
-function carefully(onError: OnError): OnError {
-  const complain = (error: unknown, of: unknown) => console.error(error, "while onError was called with", of);
-  return (error, context) => {
+/** A caller's function that may throw, or return a promise that rejects: neither must break a run. */
+function guarded<Args extends readonly unknown[]>(
+  call: (...args: Args) => unknown,
+  failed: (failure: unknown, first: Args[0]) => void,
+): (...args: Args) => void {
+  return (...args) => {
+    const fail = (failure: unknown) => failed(failure, args[0]);
     try {
-      const answer: unknown = onError(error, context);
-      if (answer instanceof Promise) answer.catch((failure) => complain(failure, error));
+      const done = call(...args);
+      if (done instanceof Promise) done.catch(fail);
     } catch (failure) {
-      complain(failure, error);
-    }
-  };
-}
-
-/** The same for what keeps the process alive. */
-function guarded(background: (work: Promise<void>) => void, onError: OnError): (work: Promise<void>) => void {
-  return (work) => {
-    try {
-      const done: unknown = background(work);
-      if (done instanceof Promise) done.catch((failure) => onError(failure));
-    } catch (failure) {
-      onError(failure);
+      fail(failure);
     }
   };
 }

@@ -50,7 +50,7 @@ export function execute(host: Host, held: Held, { skill, state, head }: Departur
     }
   };
   const run = observation === undefined ? body() : observation.within(body);
-  const done = Promise.all([run, pass.keepAlive(over.signal)]).then(() => undefined);
+  const done = Promise.all([run, pass.keepAlive(over.signal)]).then(() => host.family?.pay(pass.record));
   return { pass, done };
 }
 

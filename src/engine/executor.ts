@@ -26,6 +26,7 @@ export class Executor {
   /** `executes` false makes runs due instead, for another executor to take. `background` is called with each pass. */
   constructor(host: Host, skills: SkillRegistry, executes: boolean, background: (work: Promise<void>) => void) {
     this.#host = host;
+    for (const { body } of skills.all()) host.family ??= body.family?.({ host, executor: this });
     this.slots = new Slots(host.clock);
     this.skills = skills;
     this.#executes = executes;
@@ -70,11 +71,13 @@ export class Executor {
 
   /**
    * Tells a pass of this executor at once that it has lost its run; other executors learn it from the row. With a
-   * record, it ends only a pass of an older epoch: one that was launched since has the run.
+   * record, it ends only a pass of an older epoch: one that was launched since has the run. Resolves when a run that was
+   * ended so has done what it owes to its family.
    */
-  interrupt(held: Pick<Held, "row"> & Partial<Held>, reason: string): void {
-    const pass = this.#executions.get(executionKey(held))?.pass;
-    if (held.record === undefined || pass?.record.epoch !== held.record.epoch) pass?.lose(reason);
+  async interrupt({ row, record }: Pick<Held, "row"> & Partial<Held>, reason: string): Promise<void> {
+    const pass = this.#executions.get(executionKey({ row }))?.pass;
+    if (record === undefined || pass?.record.epoch !== record.epoch) pass?.lose(reason);
+    if (record !== undefined) await this.#host.family?.pay(record);
   }
 
   /**

@@ -1,4 +1,9 @@
+import type { RunId } from "../ids.ts";
+import type { Held } from "../journal/change.ts";
 import type { JournalHost } from "../journal/host.ts";
+import type { Json } from "../json.ts";
+import type { RunRecord } from "../record/run.ts";
+import type { Fields } from "../record/state.ts";
 import type { CapabilityRegistry } from "../skills/capability.ts";
 import type { Presence } from "./presence.ts";
 
@@ -19,4 +24,29 @@ export interface Host extends JournalHost {
   readonly inFlight: { count: number };
   /** Detects dead executors before their leases lapse, if the platform can. */
   readonly presence?: Presence;
+  /** Present if a skill that is registered here has child runs: then the executor sets it. */
+  family?: Family | undefined;
 }
+
+/** The start of a child run by a step of its parent. */
+export interface ChildBirth {
+  readonly runId: RunId;
+  readonly parentStepId: string;
+  readonly skillId: string;
+  readonly skillVersion?: string;
+  readonly inputs: Fields;
+}
+
+/** What parents and children do to each other's runs. A skill with child runs brings it. */
+export interface Family {
+  /** The child, which is started unless it exists; `undefined` if it was deleted. */
+  readonly child: (parent: RunRecord<Json>, birth: ChildBirth) => Promise<Held | undefined>;
+  /**
+   * Does what a run owes since it has ended: it cancels its children if it was canceled, and wakes its parent. What fails
+   * is reported, and the run stays due. Never rejects, and changes nothing more if it is repeated.
+   */
+  readonly pay: (record: RunRecord<Json>) => Promise<undefined>;
+}
+
+/** Makes the family of an executor, which calls it with its host and itself. */
+export type FamilyOf = (place: object) => Family;

@@ -60,7 +60,7 @@ type AttemptOutcome =
     };
 
 /** A step under way: the data of its later result. */
-interface Started {
+export interface Started {
   readonly step: StepSpec;
   readonly input: Json;
   readonly at: number;
@@ -305,7 +305,7 @@ async function nextDelay(
   }
 }
 
-async function reuse(pass: Pass, started: Started, effect: Effect): Promise<StepOutcome> {
+export async function reuse(pass: Pass, started: Started, effect: Effect): Promise<StepOutcome> {
   const reused = event("side_effect.reused", pass.host.clock.now(), {
     step_id: started.step.id,
     uses: effect.uses,
@@ -330,7 +330,12 @@ async function enter(pass: Pass, { step, attempts, request }: Started, effect: E
   });
 }
 
-async function succeeded(pass: Pass, started: Started, output: Json, effect: Effect | undefined): Promise<StepOutcome> {
+export async function succeeded(
+  pass: Pass,
+  started: Started,
+  output: Json,
+  effect: Effect | undefined,
+): Promise<StepOutcome> {
   if (effect === undefined) return settle(pass, started, "completed", output);
   const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
   if (!fitsLedger(claim)) {

@@ -4,7 +4,7 @@ import { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { claimsOf } from "../journal/held.ts";
 import type { JournalScope } from "../journal/host.ts";
-import { canonicalJson, getOwn, type Json, sha256, utf8Length } from "../json.ts";
+import { canonicalJson, getOwn, type Json, type JsonObject, sha256, utf8Length } from "../json.ts";
 import { hasOtherInputs, type RunRecord, type Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
 import type { EffectPolicy } from "../skills/capability.ts";
@@ -28,6 +28,8 @@ export interface Effect {
   readonly ordinal: number;
   readonly status: "attempted" | "failed" | "recorded";
   readonly output?: Json;
+  /** The run that the action starts. */
+  readonly childRunId?: string | undefined;
 }
 
 /** What a step must do about its effect. */
@@ -117,8 +119,7 @@ function claimKey(runId: string, { stepId, requestHash, ordinal }: Pick<Effect, 
 
 /** The claim that records an effect, or updates its entry. */
 export async function effectClaim(runId: string, effect: Effect): Promise<NewClaim> {
-  const { stepId, uses, requestHash, ordinal, status, output } = effect;
-  const body = { format: bodyFormat, step_id: stepId, uses, request_hash: requestHash, ordinal, status, output };
+  const body = { format: bodyFormat, ...(effectFields.write(effect) as JsonObject) };
   return { kind: claimKind, key: await claimKey(runId, effect), body: JSON.stringify(body) };
 }
 
@@ -134,6 +135,7 @@ const effectFields = fieldsOf<Effect>("required", {
   ordinal: count,
   status: word(["attempted", "failed", "recorded"]),
   output: sparse(value) as Field<Json | undefined>,
+  childRunId: sparse(requiredText),
 });
 
 function readEffect({ runId, body }: Pick<ClaimRow, "runId" | "body">): Effect {
@@ -154,6 +156,11 @@ export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: N
   throw new DurableError("corrupt_data", `the ledger entry does not belong to run "${runId}"`);
 }
 
+/** The run's entries in the ledger. */
+export async function* effectsOf(scope: JournalScope, runId: RunId): AsyncGenerator<Effect, void, undefined> {
+  for await (const claim of claimsOf(scope, runId)) if (claim.kind === claimKind) yield readEffect(claim);
+}
+
 /**
  * The claims with which a descendant inherits recorded effects of its source: all of them, or those of the steps that
  * `containedIn` has settled. They become its own, and stay when the source is deleted.
@@ -168,17 +175,18 @@ export async function inheritedEffects(
     containedIn === undefined ||
     isSettled(getOwn(containedIn.state.stepResults, stepOfLedgerName(source, containedIn.version, stepId)));
   const latest = new Map<string, Effect>();
-  for await (const claim of claimsOf(scope, source.run.runId)) {
-    if (claim.kind !== claimKind) continue;
-    const effect = readEffect(claim);
+  for await (const effect of effectsOf(scope, source.run.runId)) {
     if (effect.status !== "recorded" || !isContained(effect)) continue;
     const request = JSON.stringify([effect.stepId, effect.requestHash]);
     if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
     if (latest.size < maxClaims) continue;
-    const problem = `run "${source.run.runId}" has at least ${maxClaims} recorded effects; a replay or fork can copy fewer`;
+    const problem = `run "${source.run.runId}" has at least ${maxClaims} recorded effects; a copy can have fewer`;
     throw new DurableError("too_large", problem, {
-      hint: "fork an earlier checkpoint, or split large batches over several runs",
+      hint: "fork an earlier checkpoint",
     });
   }
-  return Promise.all([...latest.values()].map((effect) => effectClaim(descendant, { ...effect, ordinal: 1 })));
+  // The children stay those of the source.
+  return Promise.all(
+    [...latest.values()].map((effect) => effectClaim(descendant, { ...effect, ordinal: 1, childRunId: undefined })),
+  );
 }

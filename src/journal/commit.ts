@@ -11,7 +11,7 @@ import {
   writeTombstone,
 } from "../codec/bodies.ts";
 import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
-import { newCheckpointId, type RunId, randomHex } from "../ids.ts";
+import { newCheckpointId, type RunId, randomHex, type TenantId } from "../ids.ts";
 import { cutText, extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import type { NewEvent } from "../record/event.ts";
@@ -67,6 +67,17 @@ export async function erase(host: JournalHost, row: RunRow): Promise<boolean> {
   const run: RunRow = { tenant, runId, revision: row.revision + 1, createdAt, body: writeTombstone(nonce) };
   const { kind } = await deliver(host, { run, before: row, now: host.clock.now(), erase: true }, nonce);
   host.admission?.erased(tenant);
+  return kind === "committed";
+}
+
+/**
+ * Takes the id of a run that is not there, as a deletion does, so that no late writer can create it. False if the run is
+ * there. A failure does not matter: the id is then free or taken, and the caller looks again.
+ */
+export async function preempt({ store, random, clock }: JournalHost, tenant: TenantId, runId: RunId): Promise<boolean> {
+  const now = clock.now();
+  const body = writeTombstone(randomHex(random, 12));
+  const { kind } = await store.commit({ run: { tenant, runId, revision: 1, createdAt: now, body }, now });
   return kind === "committed";
 }
 
@@ -291,15 +302,6 @@ function reserved(base: Held | undefined, record: RunRecord<Json>): number {
   return isDecided ? reserve.decision : reserve.underWay;
 }
 
-/** The longest error message in the row; the whole message is in the state of the checkpoint. */
-const longestMessage = 4_000;
-
-function withShortError(record: RunRecord<Json>): RunRecord<Json> {
-  const { error } = record.run;
-  if (error === undefined) return record;
-  return { ...record, run: { ...record.run, error: { ...error, message: cutText(error.message, longestMessage) } } };
-}
-
 /** A larger result is not stored in the row but read from the head. */
 const maxResultBytes = 64 * 1024;
 
@@ -313,16 +315,14 @@ function fitRow(
   nonce: string,
   record: RunRecord<Json>,
 ): { readonly record: RunRecord<Json>; readonly body: string } {
-  const { isResultInHead: wasInHead, ...rest } = withShortError(record);
-  const isCompleted = rest.run.status === "completed";
-  const inHead: RunRecord<Json> = { ...rest, run: { ...rest.run, result: null }, isResultInHead: true };
-  if (isCompleted && (wasInHead || utf8Length(jsonText(rest.run.result)) > maxResultBytes)) {
-    return fitted(base, nonce, inHead);
-  }
+  const { isResultInHead: wasInHead, ...rest } = record;
+  const { run } = rest;
   const body = writeRunBody(nonce, rest);
   // Beside a full inbox even a small result may be too large.
-  if (isCompleted && bytesOf(body) > maxRowBytes) return fitted(base, nonce, inHead);
-  return fitted(base, nonce, rest, body);
+  const isTooLarge = () => utf8Length(jsonText(run.result)) > maxResultBytes || bytesOf(body) > maxRowBytes;
+  return run.status === "completed" && (wasInHead || isTooLarge())
+    ? fitted(base, nonce, { ...rest, run: { ...run, result: null }, isResultInHead: true })
+    : fitted(base, nonce, rest, body);
 }
 
 function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, body = writeRunBody(nonce, record)) {
@@ -339,7 +339,7 @@ function fitted(base: Held | undefined, nonce: string, record: RunRecord<Json>, 
  */
 export function checkRow({ run }: RunRecord<Json>, body: string): void {
   const most = maxRowBytes - (isTerminal(run.status) ? 0 : reserve.underWay / 2);
-  expectFits("the row of the run", body, most, "shorten its metadata, or let the run end before it is moved");
+  expectFits("the row of the run", body, most, "shorten its metadata, or let the run end first");
 }
 
 /** The fields of events that hold an error's message or a person's notes. Their whole text is stored elsewhere. */
@@ -356,7 +356,7 @@ export function fitEntry(runId: RunId, entry: Omit<Entry, "revision">): string {
   for (let length = 1_000; length >= 50 && bytesOf(body) > maxRowBytes; length /= 2) {
     body = writeEntryBody({ ...entry, events: entry.events.map((event) => withShortTexts(event, length)) });
   }
-  expectFits(what, body, maxRowBytes, "let fewer parallel steps end at the same time, or shorten their names");
+  expectFits(what, body, maxRowBytes, "let fewer steps end at once");
   return body;
 }
 

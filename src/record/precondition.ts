@@ -42,12 +42,12 @@ export function revisionsOf(expected: number | readonly number[]): readonly numb
 }
 
 /** @throws `conflict` with the time after which the lease can be taken. */
-export function demandUnleased(record: RunRecord<unknown>, now: number, hint: string): void {
+export function demandUnleased(record: RunRecord<unknown>, now: number): void {
   const { lease, run } = record;
   if (lease === undefined || !isLeaseLive(record, now)) return;
   throw new DurableError("conflict", `run "${run.runId}" is being executed`, {
     retryAfterMs: lease.endsAt - now,
-    hint,
+    hint: "cancel it first, or wait until its lease lapses",
   });
 }
 

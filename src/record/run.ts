@@ -39,6 +39,9 @@ export interface Run<V = unknown> {
   readonly tenantId?: string;
   readonly environment?: string;
   readonly policySnapshotId?: string;
+  /** The run that started this one as its child, and the step of it that did. */
+  readonly parentRunId?: RunId;
+  readonly parentStepId?: string;
   readonly versions: Fields<V>;
   readonly metadata: Fields<V>;
   readonly approvalRequest?: ApprovalRequest;
@@ -108,6 +111,11 @@ export interface RunRecord<V = unknown> {
   readonly isEdited?: boolean;
   /** True until an edited fork has its edit. A crash in between leaves a fork that cannot be resumed. */
   readonly isEditPending?: boolean;
+  /**
+   * Present if the run has a parent or may have children: the epoch of the last end of this run that its family knows, or
+   * 0. A run that has ended in another epoch is due, to tell its parent and to cancel its children.
+   */
+  readonly toldEpoch?: number;
   /** True if the result was too large for the row; it is read from the head. */
   readonly isResultInHead?: boolean;
   /**
@@ -275,16 +283,15 @@ export function endOf(wait: Wait): number {
   return "until" in wait && wait.until !== undefined ? wait.until : Number.POSITIVE_INFINITY;
 }
 
-/** True if the step would no longer wait. */
+/** True if the step would no longer wait. What others decide about a wait stands in the record alone. */
 export function isOver(record: RunRecord<unknown>, wait: Wait, now: number): boolean {
+  const own = record.waits.find(({ stepId }) => stepId === wait.stepId) ?? wait;
   switch (wait.kind) {
     case "approval":
       if (wait.reason === "confirmation") return record.confirmed.includes(wait.capabilityId ?? "");
-      return record.waits.some(
-        (own) => own.kind === "approval" && own.stepId === wait.stepId && own.decision !== undefined,
-      );
+      return own.kind === "approval" && own.decision !== undefined;
     case "signal":
-      return record.inbox.some((signal) => signal.name === wait.name) || endOf(wait) <= now;
+      return record.inbox.some((signal) => signal.name === wait.name) || endOf(own) <= now;
     case "sleep":
     case "retry":
       return wait.until <= now;
@@ -331,12 +338,17 @@ export function setAside<V>(record: RunRecord<V>, now: number): RunRecord<V> {
   return { ...released(record), wakeAt: now + pause, unservedCount: unservedCount + 1 };
 }
 
+/** True if no parent and no child has still to learn of the end of a run that has ended. */
+export function isTold({ toldEpoch, epoch }: RunRecord<unknown>): boolean {
+  return (toldEpoch ?? epoch) === epoch;
+}
+
 /**
  * When an executor should look at the run next, in milliseconds; `undefined` for never.
  *
  * | status | lease | set aside | due |
  * |---|---|---|---|
- * | completed, failed, canceled | | | never |
+ * | completed, failed, canceled | | | never; if its parent or its children do not know it yet, since its end, or at `wakeAt` |
  * | any other | held | | when the lease ends |
  * | pending | none | | never: it waits for an explicit resume |
  * | any other | none | yes | at `wakeAt`: no timer makes it due for executors that cannot serve it |
@@ -344,8 +356,10 @@ export function setAside<V>(record: RunRecord<V>, now: number): RunRecord<V> {
  */
 export function dueAt(record: RunRecord<unknown>): number | undefined {
   const { run, lease, wakeAt, unservedCount } = record;
-  const isDoneOrNew = isTerminal(run.status) || (run.status === "pending" && lease === undefined);
-  if (isDoneOrNew) return undefined;
+  if (isTerminal(run.status)) {
+    return isTold(record) ? undefined : (wakeAt ?? Date.parse(run.finishedAt ?? run.createdAt));
+  }
+  if (run.status === "pending" && lease === undefined) return undefined;
   const ends = unservedCount > 0 ? [] : record.waits.map(endOf);
   const time = lease?.endsAt ?? Math.min(wakeAt ?? Number.POSITIVE_INFINITY, ...ends);
   // Stores hold whole milliseconds, and a duration need not be of any.

@@ -12,7 +12,7 @@ import { readRun } from "../journal/held.ts";
 import { aText, type Json, present } from "../json.ts";
 import { moved } from "../record/lifecycle.ts";
 import { newRecord } from "../record/lineage.ts";
-import { event } from "../record/run.ts";
+import { event, type Run } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
@@ -54,8 +54,11 @@ export async function createRun(scope: Scope, from: NewRun): Promise<Born> {
   });
 }
 
+/** Of a child run. */
+type Parent = Pick<Run, "parentRunId" | "parentStepId">;
+
 /** Creates a run and begins to execute it. Resolves once that is committed. */
-export async function startRun(scope: Scope, from: NewRun): Promise<Born> {
+export async function startRun(scope: Scope, from: NewRun, parent?: Parent): Promise<Born> {
   const { executor } = scope;
   const request = given(from, kinds, "request");
   const skill = executor.skills.get(request.skillId, request.skillVersion);
@@ -63,7 +66,10 @@ export async function startRun(scope: Scope, from: NewRun): Promise<Born> {
   const now = Date.parse(record.run.createdAt);
   const running = runningState(state, now);
   const born = await settle(scope, claim, {
-    record: executor.taken({ ...record, run: moved(record.run, { type: "start" }, now) }, now),
+    record: executor.taken(
+      { ...record, ...(parent && { toldEpoch: 0 }), run: moved({ ...record.run, ...parent }, { type: "start" }, now) },
+      now,
+    ),
     events: [event("run.started", now, { skill_id: skill.id })],
     checkpoint: { kind: "run_started", state: running },
   });

@@ -70,7 +70,7 @@ export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): P
   const resumed = await changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const from = await getCheckpoint(scope, runId, selected(record, checkpointId));
-    demandUnleased(record, now, "cancel it first, or wait until its lease lapses");
+    demandUnleased(record, now);
     demandEdited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
@@ -179,7 +179,7 @@ export async function denyRun(scope: Scope, runId: RunId, from: DecisionRequest)
     // Its waits stay: if it is resumed after all, no sleep is shortened and no timeout restarts.
     return { change: { record: released({ ...record, run }), events }, answer: undefined };
   });
-  if (!isRepeat) executor.interrupt(held, "the run was denied");
+  if (!isRepeat) await executor.interrupt(held, "the run was denied");
   return { held, isRepeat };
 }
 
@@ -195,7 +195,7 @@ export async function cancelRun(scope: Scope, runId: RunId, request: Preconditio
     const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
     return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
   });
-  executor.interrupt(held, "the run was canceled");
+  await executor.interrupt(held, "the run was canceled");
   return held;
 }
 

@@ -5,7 +5,7 @@ import { erase, heldRow } from "../journal/commit.ts";
 import { changedTooOften, missingRun } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { demand, demandUnleased, type Precondition } from "../record/precondition.ts";
-import type { RunRecord } from "../record/run.ts";
+import { isTold, type RunRecord } from "../record/run.ts";
 import type { RunRow } from "../store.ts";
 import type { Scope } from "./scope.ts";
 
@@ -16,21 +16,25 @@ const tries = 20;
  * descendants own the data that they need and go on. A damaged run can be deleted too, and so can the rest of an
  * abandoned import.
  *
- * @throws `conflict` while the run is being executed.
+ * @throws `conflict` while the run is being executed, and if its parent waits for it or its children live because of it: a
+ * run with a parent or children must have ended, and they must know it.
  */
 export async function deleteRun(scope: Scope, runId: RunId, precondition: Precondition): Promise<void> {
   const isDeleted = await eraseWhere(scope, runId, (row, now) => {
     const record = readableRecord(row);
-    if (record !== undefined) demand(record, precondition);
-    // The revision of a damaged run, or of the rest of an import, is unknown.
-    else if (precondition.expectedRevision !== undefined) {
-      throw new DurableError("precondition_failed", `run "${runId}" is damaged and has no readable revision`, {
-        hint: "delete it without If-Match",
-      });
+    if (record !== undefined) {
+      demand(record, precondition);
+      demandUnleased(record, now);
+      if (!isTold(record)) {
+        throw new DurableError("conflict", `run "${runId}" has a family: cancel it and drain`);
+      }
+      return true;
     }
-    // A row that cannot be read names no executor.
-    if (record !== undefined) demandUnleased(record, now, "cancel it first");
-    return true;
+    // A row that cannot be read names no executor. The revision of a damaged run, or of the rest of an import, is unknown.
+    if (precondition.expectedRevision === undefined) return true;
+    throw new DurableError("precondition_failed", `run "${runId}" is damaged and has no readable revision`, {
+      hint: "delete it without If-Match",
+    });
   });
   if (!isDeleted) missingRun(runId);
 }
@@ -39,24 +43,24 @@ export async function deleteRun(scope: Scope, runId: RunId, precondition: Precon
 export async function eraseWhere(
   scope: Scope,
   runId: RunId,
-  mayErase: (row: RunRow, now: number) => boolean,
+  mayErase: (row: RunRow, now: number) => boolean | Promise<boolean>,
 ): Promise<boolean> {
   const { host, executor, tenant } = scope;
   for (let attempt = 0; attempt < tries; attempt++) {
     const row = await host.store.getRun(tenant, runId);
     if (row === undefined || (row.status === undefined && !isImport(row))) return false;
-    if (!mayErase(row, host.clock.now())) return false;
+    if (!(await mayErase(row, host.clock.now()))) return false;
     if (await erase(host, row)) {
-      executor.interrupt({ row }, "the run was deleted");
+      await executor.interrupt({ row }, "the run was deleted");
       return true;
     }
   }
   throw changedTooOften(runId);
 }
 
-// The rest of an abandoned import, in no list.
+// Of a row without a status: the rest of an abandoned import, and no tombstone.
 function isImport(row: RunRow): boolean {
-  return row.status === undefined && unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
+  return unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
 }
 
 /** The record of a row; `undefined` if it is damaged or of a newer version. */

@@ -40,7 +40,7 @@ export async function* exportRun(runs: Runs, runId: string): AsyncGenerator<stri
   const { host, tenant } = scope;
   const { row, record } = await getRun(scope, parseRunId(runId));
   const now = host.clock.now();
-  demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
+  demandUnleased(record, now);
   const { revision, createdAt, body } = row;
   const pages = await readable(scope, record.run.runId);
   yield line({ kind: exportKind, format: exportFormat, runId, revision, createdAt, body });

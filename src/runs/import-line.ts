@@ -14,6 +14,8 @@ import { type EarlierEntry, maxClaims, maxRevision, maxRowBytes, type NewClaim, 
 import { exportFormat, exportKind } from "./export.ts";
 import { isIdempotencyClaim } from "./idempotency.ts";
 
+const incomplete = "the history of the run is incomplete";
+
 /** More commits than this always leave a trace in the history. */
 const mostUnremembered = 1_000_000;
 
@@ -124,7 +126,7 @@ export class ImportLines {
     const claim = { kind, key, body: bodyOf(fields, place), ...present({ lapsesAt }) };
     const isKnown =
       isIdempotencyClaim(claim, now) || (await isOwnEffect(parseRunId(row.runId), claim).catch(named(place)));
-    if (!isKnown) throw invalidRequest(place, "unexpected claim: a run cannot own it");
+    if (!isKnown) throw invalidRequest(place, "unexpected claim");
     if (lapsesAt !== undefined && lapsesAt <= now) return;
     if (this.claims.length >= maxClaims) {
       throw invalidRequest(place, `a run can be imported with at most ${maxClaims} claims`, {}, "too_large");
@@ -143,13 +145,13 @@ export class ImportLines {
       record.run.checkpointHead === [...this.#checkpointIds].at(-1) &&
       // The next checkpoint builds on it.
       (headSize === undefined || jsonEqual(headSize, [...this.#chain.count(), headSize[2]]));
-    if (!isWhole) throw invalidRequest(place, "the history of the run is incomplete");
+    if (!isWhole) throw invalidRequest(place, incomplete);
     checkGap(row.revision - this.readTo, place);
   }
 }
 
 function checkGap(commits: number, place: string): void {
-  if (commits > mostUnremembered) throw invalidRequest(place, "too much of the history is missing");
+  if (commits > mostUnremembered) throw invalidRequest(place, incomplete);
 }
 
 /** The content of a line; an error names the line. */
@@ -185,7 +187,7 @@ function readHeader(host: Host, fields: JsonObject, tenant: TenantId, place: str
   const text = bodyOf(fields, place);
   const { nonce, record: read } = readRunBody(text, `run "${runId}"`);
   if (read === undefined || read.run.runId !== runId) throw invalidRequest(place, "the row belongs to another run");
-  demandUnleased(read, host.clock.now(), "wait until its run is no longer being executed there");
+  demandUnleased(read, host.clock.now());
   // Unchanged within a tenant, so that the bytes stay the same.
   const isOwn = read.run.tenantId === tenant;
   const record = isOwn ? read : { ...read, run: { ...read.run, tenantId: tenant } };

@@ -154,10 +154,10 @@ class Import {
 
   /** Adds an entry, with the length of its line. */
   async take(entry: EarlierEntry, length: number): Promise<void> {
-    const { revision, checkpointId = null, keyframe = null, snapshot = null, body } = entry;
+    const { revision } = entry;
     const before = this.#last?.revision ?? 0;
     this.#last = entry;
-    this.#digest = await sha256(JSON.stringify([this.#digest, revision, checkpointId, keyframe, snapshot, body]));
+    this.#digest = await sha256(JSON.stringify([this.#digest, entry]));
     const next = { entry, digest: this.#digest };
     const written = this.#written.revision;
     if (before < written && revision >= written) this.#compare(next);

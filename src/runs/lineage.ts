@@ -91,10 +91,7 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
         // A row that cannot be read is left out: neither its source nor its content is known.
         const record = readableRecord(row);
         if (record === undefined || seen.has(row.runId)) continue;
-        if (seen.size > maxNodes) {
-          isMore = true;
-          break;
-        }
+        if (!mayRead()) break;
         seen.add(row.runId);
         const node = related({ record });
         descendants.push(node);

@@ -1,8 +1,8 @@
-import { anArray, anything, expectKind, given, type Kinds, needed } from "../argument.ts";
+import { aCheckpointId, anArray, anything, expectKind, given, type Kinds, needed } from "../argument.ts";
 import type { Snapshot } from "../codec/bodies.ts";
 import { encodeState, writeState } from "../codec/state.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
-import { parseCheckpointId, parseRunId } from "../ids.ts";
+import { type CheckpointId, parseRunId } from "../ids.ts";
 import { change, getCheckpoint } from "../journal/held.ts";
 import { aText, type Json, jsonEqual, type Kind, present, read } from "../json.ts";
 import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
@@ -26,7 +26,7 @@ const aWord: Kind = ["a string that is not empty", (value) => typeof value === "
 
 const kinds: Kinds<NewCheckpointRequest> = {
   ...preconditionKinds,
-  checkpointId: anything,
+  checkpointId: aCheckpointId,
   stepId: aText,
   kind: needed(aWord),
   pendingWrites: anArray,
@@ -57,17 +57,15 @@ export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpo
   const { host, executor, tenant } = scope;
   const id = parseRunId(runId);
   const { kind, stepId, ...request } = given(from, kinds, "request");
-  const checkpointId = request.checkpointId === undefined ? undefined : parseCheckpointId(request.checkpointId);
+  // `kinds` has seen that it is one.
+  const checkpointId = request.checkpointId as CheckpointId | undefined;
   const pendingWrites = texts(request.pendingWrites ?? [], "pendingWrites");
   const state = read("state", () => encodeState(request.state, undefined, host));
   const { held, checkpoint, answer } = await change<CheckpointRecord | undefined>(scope, id, async (held, now) => {
     const { record } = held;
     demand(record, request);
     if (state.skillId !== record.run.skillId) {
-      throw invalidRequest(
-        "state.skill_id",
-        `expected a state of skill "${record.run.skillId}", the skill of run "${runId}"`,
-      );
+      throw invalidRequest("state.skill_id", `expected a state of skill "${record.run.skillId}", the skill of the run`);
     }
     if (checkpointId !== undefined) {
       const row = await host.store.getEntry(tenant, id, checkpointId);
@@ -75,7 +73,7 @@ export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpo
         const saved = await getCheckpoint(scope, id, checkpointId);
         if (isSame(saved, { kind, stepId, pendingWrites, state })) return { answer: saved.record };
         throw new DurableError("conflict", `run "${runId}" already has a different checkpoint "${checkpointId}"`, {
-          hint: "a checkpoint never changes: save this one under a new id",
+          hint: "save it under a new id",
         });
       }
     }
@@ -85,7 +83,7 @@ export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpo
         hint: "resume, replay or fork it first",
       });
     }
-    demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");
+    demandUnleased(record, now);
     demandEdited(record);
     const over = await headSnapshot(scope, record);
     return {
@@ -103,10 +101,9 @@ export async function saveCheckpoint(runs: Runs, runId: string, from: NewCheckpo
       answer: undefined,
     };
   });
-  if (checkpoint !== undefined) executor.interrupt(held, "a checkpoint was saved to the run");
-  const record = checkpoint?.record ?? answer;
-  if (record === undefined) throw new DurableError("internal_error", "a checkpoint was saved without a record");
-  return record;
+  if (checkpoint !== undefined) await executor.interrupt(held, "a checkpoint was saved to the run");
+  // A decision without a change has found the record.
+  return (checkpoint?.record ?? answer) as CheckpointRecord;
 }
 
 function texts(items: readonly string[], path: string): readonly string[] {

@@ -1,7 +1,7 @@
 import { given, type Kinds, needed } from "../argument.ts";
 import type { RunId } from "../ids.ts";
 import { aCount, type Kind, present } from "../json.ts";
-import { isLeaseLive, isTerminal, type RunStatus, terminalStatuses } from "../record/run.ts";
+import { isLeaseLive, isTerminal, isTold, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
 import { positionOf, type Runs, scopeOf } from "./runs.ts";
@@ -30,7 +30,7 @@ const pageSize = 100;
 
 const aDate: Kind = ["a Date", (value) => !Number.isNaN(Date.prototype.getTime.call(value as Date))];
 const ended: Kind = [
-  `an array of statuses with which a run has ended: ${terminalStatuses.join(", ")}`,
+  `an array of ${terminalStatuses.join(", ")}`,
   (value) => (value as readonly RunStatus[]).every(isTerminal),
 ];
 const kinds: Kinds<PruneRequest> = { olderThan: needed(aDate), status: ended, keep: aCount(0), limit: aCount(1) };
@@ -63,7 +63,7 @@ export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Prun
     const isDeleted = await eraseWhere(
       scope,
       runId as RunId,
-      (row, now) => status.some((one) => one === row.status) && !isExecuted(row, now),
+      async (row, now) => status.some((one) => one === row.status) && !(await isNeeded(scope, row, now)),
     );
     if (isDeleted) deleted++;
   }
@@ -107,8 +107,15 @@ async function* endedRuns(
   }
 }
 
-// A row that cannot be read names no executor.
-function isExecuted(row: RunRow, now: number): boolean {
+/**
+ * True for a run that is executed, that its family does not know to have ended, or whose parent has not ended and may still
+ * read its result. A row that cannot be read names none.
+ */
+async function isNeeded({ host, tenant }: Scope, row: RunRow, now: number): Promise<boolean> {
   const record = readableRecord(row);
-  return record !== undefined && isLeaseLive(record, now);
+  if (record === undefined) return false;
+  if (isLeaseLive(record, now) || !isTold(record)) return true;
+  const { parentRunId } = record.run;
+  const parent = parentRunId && (await host.store.getRun(tenant, parentRunId));
+  return parent?.status !== undefined && !isTerminal(parent.status as RunStatus);
 }

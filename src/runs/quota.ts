@@ -99,7 +99,7 @@ function admission(store: Store, now: () => number, limits: Limits): Admission {
 
   return {
     async admit(commit) {
-      const { tenant, runId, status } = commit.run;
+      const { tenant, status } = commit.run;
       const kinds = { maxRuns: atLeast0("runs"), maxBytes: atLeast0("bytes") };
       const quota = given(await quotaOf(limits, tenant), kinds, "quota", "quota");
       const { maxRuns = Infinity, maxBytes = Infinity } = quota;
@@ -138,7 +138,7 @@ function admission(store: Store, now: () => number, limits: Limits): Admission {
           "quota_exceeded",
           isFull
             ? `the tenant has ${runs} runs; at most ${maxRuns} are allowed`
-            : `the tenant stores ${bytes} bytes and run "${runId}" needs ${neededBytes} more; at most ${maxBytes} are allowed`,
+            : `the tenant would have ${bytes + neededBytes} bytes; at most ${maxBytes} are allowed`,
           {
             hint: "delete or prune runs that have ended",
             details: isFull ? { runs, maxRuns } : { bytes, neededBytes, maxBytes },
@@ -158,7 +158,7 @@ async function quotaOf(limits: Limits, tenant: string): Promise<Quota> {
     return await limits(tenant);
   } catch (cause) {
     if (isDurableError(cause)) throw cause;
-    throw new DurableError("internal_error", `the quota of tenant "${tenant}" could not be determined`, { cause });
+    throw new DurableError("internal_error", `the quota of tenant "${tenant}" failed`, { cause });
   }
 }
 

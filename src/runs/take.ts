@@ -12,7 +12,7 @@ import { change, type Decided, getCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { moved } from "../record/lifecycle.ts";
 import { selected } from "../record/precondition.ts";
-import { asideMs, dueAt, event, type RunRecord, released, setAside } from "../record/run.ts";
+import { asideMs, dueAt, event, isTerminal, type RunRecord, released, setAside } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
@@ -57,6 +57,9 @@ export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promis
   try {
     const held = heldRow(row);
     if (held === undefined || !(await isFree(place, held, isGone, now))) return none;
+    if (isTerminal(held.record.run.status) && host.family !== undefined) {
+      return { kind: "taken", execution: await host.family.pay(held.record) };
+    }
     if (isServed(executor, held.record)) return await take(place, row, isGone);
     const { change } = unserved(held, now);
     if (change !== undefined) await write(host, held, change);
@@ -95,7 +98,7 @@ async function isFree(place: Place, { row, record }: Held, isGone: IsGone, now: 
 }
 
 function isServed(executor: Executor, { run }: RunRecord<Json>): boolean {
-  return executor.skills.successor(run.skillId, run.skillVersion) !== undefined;
+  return !isTerminal(run.status) && executor.skills.successor(run.skillId, run.skillVersion) !== undefined;
 }
 
 /** True if the row has been due only briefly: another server may be about to take it. */
@@ -158,11 +161,7 @@ function unserved({ row, record }: Held, now: number): Decided<undefined> {
 // when it is twice as old.
 async function setRowAside(host: Host, row: RunRow, now: number): Promise<void> {
   const pause = Math.min(Math.max(now - row.createdAt, asideMs.shortest), asideMs.longest);
-  try {
-    await postpone(host, row, now + pause, now);
-  } catch (error) {
-    host.onError(error);
-  }
+  await postpone(host, row, now + pause, now).catch(host.onError);
 }
 
 function giveUp(record: RunRecord<Json>, head: Snapshot, now: number): Change {

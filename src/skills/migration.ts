@@ -72,9 +72,13 @@ function checked(definition: MigrationDefinition): MigrationDefinition & { reado
   for (const [old, name] of names) {
     for (const text of [old, name]) expectKind(text, aStepName, at(place, old), "invalid_definition");
   }
-  const [twice] = names.map(([, name]) => name).filter((name, index, all) => all.indexOf(name) < index);
+  const twice = repeated(names.map(([, name]) => name));
   if (twice !== undefined) throw invalidDefinition(place, `two steps would have the name "${twice}"`);
   return { from, ...rest, renames: Object.freeze(Object.fromEntries(names)) };
+}
+
+function repeated(names: readonly string[]): string | undefined {
+  return names.find((name, index) => names.indexOf(name) < index);
 }
 
 function atOnce(state: ExecutionState): ExecutionState {
@@ -91,9 +95,7 @@ function renamedState(form: Form, renames: Names, state: ExecutionState<Json>): 
   const results = Object.entries(state.stepResults).map(([id, result]) => [rename(id), named(rename, result)] as const);
   const stepResults = Object.fromEntries(results);
   if (Object.keys(stepResults).length < results.length) {
-    const ids = results.map(([id]) => id);
-    const twice = ids.find((id, index) => ids.indexOf(id) < index);
-    throw new Error(`renames: two steps of the state would have the name "${twice}"`);
+    throw new Error(`renames: two steps would have the name "${repeated(results.map(([id]) => id))}"`);
   }
   return {
     ...state,

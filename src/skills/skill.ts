@@ -1,4 +1,5 @@
 import { anArray, anId, expectKind, given, type Kinds, needed } from "../argument.ts";
+import type { FamilyOf } from "../engine/host.ts";
 import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
 import { aText, at, type Json, type Kind, read } from "../json.ts";
@@ -48,6 +49,8 @@ export interface Migration {
 export type SkillBody = SkillForm & {
   /** Executes the run of that pass as far as possible now. */
   readonly execute: (pass: Pass) => Promise<void>;
+  /** Present if the body has child runs. */
+  readonly family?: FamilyOf | undefined;
 };
 
 type SkillForm =

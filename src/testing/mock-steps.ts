@@ -51,7 +51,7 @@ function withMocks<Inputs, Result>(skill: Skill<Inputs, Result>, mocks: StepMock
       hint: "use mockCapabilities",
     });
   }
-  return Object.freeze({ ...skill, body: codeBody(mockedBody(body.run, mocks)) });
+  return Object.freeze({ ...skill, body: { ...body, ...codeBody(mockedBody(body.run, mocks)) } });
 }
 
 function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {

@@ -86,7 +86,7 @@ export function observedSkill(skill: Skill, observer: Observer): Skill {
     if (codeRun !== undefined) codeRuns.set(steps, codeRun);
     return run(steps, inputs, context);
   };
-  return Object.freeze({ ...skill, body: codeBody(watched) });
+  return Object.freeze({ ...skill, body: { ...body, ...codeBody(watched) } });
 }
 
 function observedSteps(step: WorkflowStep, runId: string, observer: Observer): WorkflowStep {

@@ -34,6 +34,17 @@ describe("a run is due", () => {
     expect(dueAt(record(status, { lease, waits: [nap], wakeAt: 1 }))).toBeUndefined();
   });
 
+  test.each(terminalStatuses)("once it is %s and its family does not know it", (status) => {
+    const finishedAt = "2026-01-02T00:00:00.000Z";
+    const dueOf = (more: Partial<RunRecord>) => {
+      const ended = record(status, { epoch: 3, waits: [nap], ...more });
+      return dueAt({ ...ended, run: { ...ended.run, finishedAt } });
+    };
+    expect(dueOf({ toldEpoch: 0 })).toBe(Date.parse(finishedAt));
+    expect(dueOf({ toldEpoch: 2, wakeAt: 700 })).toBe(700);
+    expect(dueOf({ toldEpoch: 3 })).toBeUndefined();
+  });
+
   test.each(open)("when its lease ends while it is %s, whatever it waits for", (status) => {
     expect(dueAt(record(status, { lease, waits: [nap, retry], wakeAt: 1, unservedCount: 2 }))).toBe(500);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, defineSkill, isDurableError } from "../../src/index.ts";
-import { type MapOptions, type MapOutcome, maps } from "../../src/skills/kinds/index.ts";
+import { type MapOptions, type MapOutcome, maps } from "../../src/steps.ts";
 import type { Store } from "../../src/store.ts";
 import { assertSkill, createTestRuntime, mockSteps } from "../../src/testing/index.ts";
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crashingStore } from "../../src/conformance/faults.ts";
 import { defineSkill, type WorkflowStep } from "../../src/index.ts";
-import { type MapSteps, maps } from "../../src/skills/kinds/index.ts";
+import { type MapSteps, maps } from "../../src/steps.ts";
 import type { Run } from "../../src/types.ts";
 import { memoryHarness } from "../support/memory-harness.ts";
 import { type Actor, leaseMs, scene, turn } from "../support/scene.ts";

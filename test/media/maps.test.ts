@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { defineSkill } from "../../src/index.ts";
-import { maps } from "../../src/skills/kinds/index.ts";
+import { maps } from "../../src/steps.ts";
 import { once, playedOn, recordedSteps } from "../support/standing.ts";
 
 // What `step.map` promises, on one medium.

@@ -276,7 +276,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a checkpoint is saved to a run under a live lease",
     file: "src/runs/new-checkpoint.ts",
-    find: 'demandUnleased(record, now, "wait until it is no longer being executed, or cancel it");',
+    find: "demandUnleased(record, now);",
     replace: "",
     seed: "planted-24",
   },

@@ -6,7 +6,7 @@ import type {
   WorkflowStep,
   WorkflowStepContext,
 } from "../../src/index.ts";
-import type { MapSteps } from "../../src/skills/kinds/index.ts";
+import type { MapSteps } from "../../src/steps.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";

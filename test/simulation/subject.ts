@@ -3,7 +3,7 @@ import type * as bodies from "../../src/codec/bodies.ts";
 import type * as codec from "../../src/codec/index.ts";
 import type * as core from "../../src/index.ts";
 import type * as steps from "../../src/skills/code/workflow-step.ts";
-import type { maps } from "../../src/skills/kinds/index.ts";
+import type { maps } from "../../src/steps.ts";
 
 /** The implementation that is tried: the package's own, or a copy with a planted bug. */
 export interface Subject {
@@ -27,7 +27,7 @@ export async function loadSubject(folder: URL = new URL("../../", import.meta.ur
   const { codeRuns } = await load<typeof steps>("src/skills/code/workflow-step.ts");
   return {
     codeRuns,
-    ...(await load<Pick<Subject, "maps">>("src/skills/kinds/index.ts")),
+    ...(await load<Pick<Subject, "maps">>("src/steps.ts")),
     core: await load<typeof core>("src/index.ts"),
     codec: await load<typeof codec>("src/codec/index.ts"),
     memoryStore,

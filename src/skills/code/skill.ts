@@ -45,10 +45,11 @@ export function defineSkill<
     const { run, uses = [] } = definition;
     if (typeof run !== "function") {
       throw invalidDefinition(path, "expected a run function", {
-        hint: "use defineGraphSkill for a graph of steps",
+        hint: "use defineGraphSkill for a graph",
       });
     }
-    return codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run)));
+    const family = uses.find((kind) => kind.family)?.family;
+    return { ...codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run))), family };
   });
   return ofTypes(skill);
 }

@@ -1,3 +1,4 @@
+import type { FamilyOf } from "../../engine/host.ts";
 import { DurableError } from "../../errors.ts";
 import type { WorkflowBody, WorkflowStep } from "./workflow.ts";
 import { type BodyRun, codeRuns } from "./workflow-step.ts";
@@ -13,6 +14,8 @@ export interface StepKind<Steps = object> {
   readonly name: string;
   /** @internal The body with these steps. */
   readonly extend: (body: WorkflowBody) => WorkflowBody;
+  /** @internal What child runs need beside their steps. */
+  readonly family?: FamilyOf | undefined;
   /** For types alone; no value has it. */
   readonly [types]?: Steps;
 }
@@ -29,9 +32,11 @@ export type StepsOf<Kinds extends readonly StepKind[]> = Kinds extends readonly 
 export function stepKind<Steps extends object>(
   name: string,
   stepsOf: (run: BodyRun, step: WorkflowStep) => Steps,
+  family?: FamilyOf,
 ): StepKind<Steps> {
   return Object.freeze({
     name,
+    family,
     extend:
       (body: WorkflowBody): WorkflowBody =>
       async (step, inputs, context) => {

@@ -143,7 +143,7 @@ export function never<T>(): Promise<T> {
 }
 
 /** Calls a step, and takes it under its own spec. */
-function take(
+export function take(
   run: BodyRun,
   name: string,
   uses: string,
@@ -175,7 +175,7 @@ export async function call<T>(
   return answer<T>(run, await take(run, name, uses, taken, input));
 }
 
-function checkName(name: string): void {
+export function checkName(name: string): void {
   if (!isStepName(name)) expectKind(name, aStepName, "name");
 }
 
@@ -195,7 +195,7 @@ function specOf(id: string, uses: string): StepSpec {
 }
 
 /** A settled step's answer to its body: its value, or the error that it threw. */
-function answer<T>(run: BodyRun, result: StepResult<Json>): T {
+export function answer<T>(run: BodyRun, result: StepResult<Json>): T {
   if (result.status !== "degraded") return decodeValue(result.producedOutput, "output") as T;
   const thrown = decodeValue(result.rawResult, "error");
   run.rejectedBy(result.stepId, thrown);

@@ -1,0 +1,239 @@
+import { anId, expectKind, given, type Kinds } from "../argument.ts";
+import { decodeFields, encodeFields } from "../codec/values.ts";
+import type { Family } from "../engine/host.ts";
+import { beginWait, begun, failed, reuse, type StepSpec, settle, succeeded } from "../engine/kernel.ts";
+import { type Effect, effectClaim, fitsLedger, planEffect } from "../engine/ledger.ts";
+import type { Pass, StepOutcome } from "../engine/pass.ts";
+import { stepError } from "../engine/thrown.ts";
+import { DurableError } from "../errors.ts";
+import { parseRunId, type RunId, type TenantId } from "../ids.ts";
+import type { Held } from "../journal/change.ts";
+import { getCheckpoint } from "../journal/held.ts";
+import { aFlag, type Json, type JsonObject, oneOf, present, sha256 } from "../json.ts";
+import { hasOtherInputs, isTerminal, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
+import type { Fields } from "../record/state.ts";
+import { stepKind } from "../skills/code/step-kind.ts";
+import { answer, checkName, handled, take } from "../skills/code/workflow-step.ts";
+import type { InputsOf, Skill } from "../skills/skill.ts";
+import { aSkill } from "../skills/skill-kind.ts";
+import type { Returned } from "./api.ts";
+import { childUses, detachedUses } from "./children.ts";
+import { endOfChild, familyOf, missingChild } from "./family.ts";
+import { resultOf } from "./outcome.ts";
+import { currentRun } from "./runs.ts";
+
+/** The options of a child run. */
+export interface ChildOptions {
+  /** False if the step ends once the child is started. Default true: it ends when the child ends, with its result. */
+  readonly wait?: boolean;
+  /** True if the child goes on when its parent is canceled. Default false: it is canceled too. */
+  readonly detached?: boolean;
+  /**
+   * What a replay, or a resume from an earlier checkpoint, does once the result is recorded: it uses that result, or
+   * starts another child. Default `use_recorded_result`.
+   */
+  readonly replayPolicy?: "use_recorded_result" | "reexecute";
+}
+
+/** A child run for which its parent does not wait. */
+export interface StartedChild {
+  readonly runId: RunId;
+}
+
+/** The arguments of `step.run` after the name and the skill; the inputs are optional if none is required. */
+export type ChildArguments<Inputs> =
+  object extends InputsOf<Inputs>
+    ? [inputs?: InputsOf<Inputs>, options?: ChildOptions]
+    : [inputs: InputsOf<Inputs>, options?: ChildOptions];
+
+/** The steps of `childRuns`. */
+export interface ChildSteps {
+  /**
+   * Starts a run of another skill as a child of this one, and resolves with its result. The id of the child follows from
+   * this run and the step, so a crash never starts two. The skill must be registered where this run is executed.
+   *
+   * Rejects with `run_failed` or `run_canceled` as `runs.result` does, with the child's id in `details.runId`, and with
+   * `not_found` if the child was deleted.
+   *
+   * @example
+   * ```ts
+   * import { defineSkill } from "orca-durable";
+   * import { childRuns } from "orca-durable/steps";
+   * import { letter } from "./skills.ts";
+   *
+   * export const letters = defineSkill({
+   *   id: "letters",
+   *   version: "1",
+   *   uses: [childRuns],
+   *   run: (step, { names }: { names: readonly string[] }) =>
+   *     Promise.all(names.map((to) => step.run(`letter to ${to}`, letter, { to }))),
+   * });
+   * ```
+   */
+  run<Inputs, Result>(
+    name: string,
+    skill: Skill<Inputs, Result>,
+    inputs: InputsOf<Inputs>,
+    options: ChildOptions & { readonly wait: false },
+  ): Promise<StartedChild>;
+  run<Inputs, Result>(
+    name: string,
+    skill: Skill<Inputs, Result>,
+    ...rest: ChildArguments<Inputs>
+  ): Promise<Returned<Result>>;
+  run(
+    name: string,
+    skillId: string,
+    inputs: Fields,
+    options: ChildOptions & { readonly wait: false },
+  ): Promise<StartedChild>;
+  run<T = unknown>(name: string, skillId: string, inputs?: Fields, options?: ChildOptions): Promise<T>;
+}
+
+const optionKinds: Kinds<ChildOptions> = {
+  wait: aFlag,
+  detached: aFlag,
+  replayPolicy: oneOf(["use_recorded_result", "reexecute"]),
+};
+
+/** What a step asks for. */
+interface Asked {
+  readonly skillId: string;
+  readonly skillVersion?: string;
+  readonly inputs: JsonObject;
+  /** What identifies the action in the ledger, beside the step. */
+  readonly input: Json;
+  readonly options: ChildOptions;
+}
+
+/**
+ * Child runs: `step.run(name, skill, inputs)` starts a run of another skill, waits as data until it ends, and returns its
+ * result. A skill that calls it names this in `uses`.
+ *
+ * @example
+ * ```ts
+ * import { defineSkill } from "orca-durable";
+ * import { childRuns } from "orca-durable/steps";
+ * import { letter } from "./skills.ts";
+ *
+ * export const reminder = defineSkill({
+ *   id: "reminder",
+ *   version: "1",
+ *   uses: [childRuns],
+ *   async run(step, { to }: { to: string }) {
+ *     const { accepted } = await step.run("first letter", letter, { to });
+ *     if (!accepted) await step.run("second letter", letter, { to }, { wait: false });
+ *     return { accepted };
+ *   },
+ * });
+ * ```
+ */
+export const childRuns = /* @__PURE__ */ stepKind<ChildSteps>(
+  "childRuns",
+  (run) => {
+    const call = (name: string, skill: Skill | string, inputs: unknown = {}, options: ChildOptions = {}) =>
+      handled(async () => {
+        checkName(name);
+        const { pass } = run;
+        const { family } = pass.host;
+        if (family === undefined) throw new DurableError("internal_error", "this runtime has no child runs");
+        const { id, version } =
+          typeof skill === "string"
+            ? { id: expectKind(skill, anId, `${name}.skill`), version: undefined }
+            : expectKind(skill, aSkill, `${name}.skill`);
+        const encoded = encodeFields(inputs as Fields, `${name}.inputs`, pass.host);
+        const asked: Asked = {
+          skillId: id,
+          ...present({ skillVersion: version }),
+          inputs: encoded,
+          input: { skill_id: id, inputs: encoded },
+          options: given(options, optionKinds, name, name),
+        };
+        const result = await take(run, name, childUses, (spec) => takeChild(pass, family, spec, asked), asked.input);
+        return answer(run, result);
+      });
+    return { run: call as ChildSteps["run"] };
+  },
+  familyOf,
+);
+
+/**
+ * Takes the step as far as possible now. One commit notes the child in the ledger, with the wait for its end; only then it
+ * is started. The parent waits first and looks at the child after that, and the child ends first and looks at the parent
+ * after that, so that one of them sees the other.
+ */
+async function takeChild(pass: Pass, family: Family, spec: StepSpec, asked: Asked): Promise<StepOutcome> {
+  const { host, record } = pass;
+  const { input, options } = asked;
+  const { wait = true, detached, replayPolicy } = options;
+  const started = { ...begun(pass, spec), input };
+  const plan = await planEffect(host, record, present({ sideEffects: "write" as const, replayPolicy }), {
+    name: detached ? detachedUses : childUses,
+    stepId: spec.id,
+    input,
+    decided: undefined,
+    earlier: undefined,
+  });
+  if (plan.kind === "reuse") return reuse(pass, { ...started, attempts: 0 }, plan.effect);
+  const runId = await childIdOf(record.run.runId, plan.effect);
+  const effect: Effect = { ...plan.effect, childRunId: runId };
+  const waiting: Wait = { kind: "signal", stepId: spec.id, name: endOfChild(runId) };
+  const before = waitOf(record, spec.id, "signal");
+  if (before !== undefined && before.name !== waiting.name && !hasOtherInputs(record)) {
+    throw new DurableError("nondeterminism", `step "${spec.id}" has started a child run with a different input`);
+  }
+  const claims = [await effectClaim(record.run.runId, effect)];
+  if (!wait) await pass.commit((record) => ({ record: withFamily(record), events: [], claims }));
+  else if (before?.name !== waiting.name) {
+    const outcome = await beginWait(pass, spec, waiting, (record) => ({
+      record: withWait(withFamily(record), waiting),
+      events: [],
+      claims,
+    }));
+    if (outcome.kind !== "waiting") return outcome;
+  }
+  for (;;) {
+    const { skillId, skillVersion, inputs } = asked;
+    const birth = { runId, parentStepId: spec.id, skillId, ...present({ skillVersion }) };
+    const child = await family.child(pass.record, { ...birth, inputs: decodeFields(inputs, "inputs") });
+    if (child === undefined) return failed(pass, started, stepError(missingChild(runId)));
+    if (!wait) return succeeded(pass, started, { runId }, effect);
+    if (isTerminal(child.record.run.status)) return ended(pass, started, child, effect);
+    if (waitOf(pass.record, spec.id, "signal")?.until === undefined) return { kind: "waiting", wait: waiting };
+    // The child has ended and was resumed: it ends once more.
+    await pass.commit((record) => ({ record: withWait(record, waiting), events: [] }));
+  }
+}
+
+function withFamily(record: RunRecord<Json>): RunRecord<Json> {
+  return { ...record, toldEpoch: record.toldEpoch ?? 0 };
+}
+
+/** Records the end of the child as the end of the step. */
+async function ended(
+  pass: Pass,
+  started: Parameters<typeof settle>[1],
+  child: Held,
+  effect: Effect,
+): Promise<StepOutcome> {
+  const { run, isResultInHead } = child.record;
+  try {
+    resultOf(currentRun(child), undefined);
+  } catch (error) {
+    return failed(pass, started, stepError(error));
+  }
+  let { result } = run;
+  if (isResultInHead && run.checkpointHead !== undefined) {
+    const scope = { host: pass.host, tenant: run.tenantId as TenantId };
+    result = (await getCheckpoint(scope, run.runId, run.checkpointHead)).state.output.result;
+  }
+  // A result that is too large for the ledger is in the child alone, and a replay starts another child.
+  const claim = await effectClaim(run.runId, { ...effect, output: result });
+  return fitsLedger(claim) ? succeeded(pass, started, result, effect) : settle(pass, started, "completed", result);
+}
+
+/** The same for each attempt to start this child, and different for every other. */
+async function childIdOf(parent: RunId, { stepId, requestHash, ordinal }: Effect): Promise<RunId> {
+  const hash = await sha256(JSON.stringify([parent, stepId, requestHash, ordinal]));
+  return parseRunId(`child_${hash.slice(0, 32)}`);
+}

@@ -1,0 +1,140 @@
+import type { ChildBirth, Family } from "../engine/host.ts";
+import { DurableError, isDurableError } from "../errors.ts";
+import type { RunId, TenantId } from "../ids.ts";
+import type { Held } from "../journal/change.ts";
+import { heldRow, preempt } from "../journal/commit.ts";
+import { change, readRun } from "../journal/held.ts";
+import { type Json, present } from "../json.ts";
+import { contextOf, isTerminal, isTold, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
+import { startRun } from "./birth.ts";
+import { childEffects } from "./children.ts";
+import { cancelRun } from "./continuation.ts";
+import type { Place, Scope } from "./scope.ts";
+import { takeDue } from "./take.ts";
+
+// What a parent and its children do to each other's rows. Each row is changed by commits of its own, so a duty between two of
+// them is data: the commit by which a run ends makes its row due, and it stays due until its duties are done.
+
+/**
+ * The name for which a parent waits. Signals have names of printable ASCII, so that no signal is mistaken for the end of
+ * a child.
+ */
+export function endOfChild(runId: RunId): string {
+  return `→ ${runId}`;
+}
+
+/** What `FamilyOf` makes, for an executor that passes its place. */
+export function familyOf(place: object): Family {
+  const at = (record: RunRecord<Json>): Scope => ({ ...asPlace(place), tenant: record.run.tenantId as TenantId });
+  return {
+    child: (parent, birth) => findOrStart(at(parent), parent, birth),
+    async pay(record) {
+      if (!isTerminal(record.run.status) || isTold(record)) return undefined;
+      try {
+        await pay(at(record), record);
+      } catch (error) {
+        asPlace(place).host.onError(error, contextOf(record));
+      }
+      return undefined;
+    },
+  };
+}
+
+// The executor calls it with its host and itself.
+function asPlace(place: object): Place {
+  return place as Place;
+}
+
+async function findOrStart(
+  scope: Scope,
+  { run }: RunRecord<Json>,
+  { parentStepId, ...birth }: ChildBirth,
+): Promise<Held | undefined> {
+  const { runId: parentRunId, traceId, threadId, sessionId, environment } = run;
+  const found = await readRun(scope, birth.runId);
+  if (found !== undefined) return found;
+  const request = { ...birth, ...present({ traceId, threadId, sessionId, environment }) };
+  try {
+    return (await startRun(scope, request, { parentRunId, parentStepId })).held;
+  } catch (error) {
+    // An executor that had the parent before has started it meanwhile, or it was deleted.
+    if (!isDurableError(error, "conflict")) throw error;
+    return readRun(scope, birth.runId);
+  }
+}
+
+async function pay(scope: Scope, record: RunRecord<Json>): Promise<void> {
+  const { run, epoch } = record;
+  if (run.status === "canceled" && !(await cancelChildren(scope, record))) return;
+  if (run.parentRunId !== undefined) await tell(scope, run.parentRunId, run.runId);
+  await change(scope, run.runId, ({ record }) =>
+    // It may have been resumed, and may have ended again, with duties of its own.
+    record.epoch === epoch && !isTold(record)
+      ? { change: { record: { ...withoutLease(record), toldEpoch: epoch }, events: [] }, answer: undefined }
+      : { answer: undefined },
+  );
+}
+
+/** False if the platform allows no more work: the rest stays due. */
+async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Promise<boolean> {
+  const children: RunId[] = [];
+  for await (const { childRunId, isDetached } of childEffects(scope, run.runId)) {
+    if (!isDetached) children.push(childRunId);
+  }
+  // A run that was resumed may have started some of them since.
+  if ((await readRun(scope, run.runId))?.record.epoch !== epoch) return true;
+  for (const child of children) {
+    if (scope.host.isSpent?.()) return false;
+    await cancelChild(scope, child);
+  }
+  return true;
+}
+
+async function cancelChild(scope: Scope, runId: RunId): Promise<void> {
+  const { host, tenant } = scope;
+  for (;;) {
+    const row = await host.store.getRun(tenant, runId);
+    if (row !== undefined) {
+      const held = heldRow(row);
+      if (held === undefined || isTerminal(held.record.run.status)) return;
+      try {
+        await cancelRun(scope, runId, {});
+      } catch (error) {
+        if (!isDurableError(error, "invalid_transition", "not_found")) throw error;
+      }
+      return;
+    }
+    // The parent has noted the child and was canceled before its start. A tombstone takes the id, so that an executor that
+    // has lost the parent cannot start it any more.
+    if (await preempt(host, tenant, runId)) return;
+  }
+}
+
+/** Ends the wait of the parent for this child, if it waits: the parent reads the outcome itself. */
+async function tell(scope: Scope, parentRunId: RunId, runId: RunId): Promise<void> {
+  const { executor, tenant } = scope;
+  const isFor = (wait: Wait) => wait.kind === "signal" && wait.name === endOfChild(runId) && wait.until === undefined;
+  let held: Held;
+  try {
+    const told = await change(scope, parentRunId, ({ record }, now) => {
+      if (isTerminal(record.run.status) || !record.waits.some(isFor)) return { answer: false };
+      const waits = record.waits.map((wait) => (isFor(wait) ? { ...wait, until: now } : wait));
+      return { change: { record: { ...record, waits }, events: [] }, answer: true };
+    });
+    if (!told.answer) return;
+    held = told.held;
+  } catch (error) {
+    if (isDurableError(error, "not_found")) return;
+    throw error;
+  }
+  if (executor.passOf(tenant, parentRunId) !== undefined) executor.notify(held);
+  else await takeDue(scope, held.row, () => false);
+}
+
+/** The error of a step whose child is gone. */
+export function missingChild(runId: RunId): DurableError {
+  return new DurableError("not_found", `the child run "${runId}" was deleted, or canceled before it began`, {
+    missing: "run",
+    details: { runId },
+  });
+}

@@ -1,0 +1,10 @@
+// Kinds of steps that a skill names in `uses`: an app carries those of its own skills.
+export {
+  type ChildArguments,
+  type ChildOptions,
+  type ChildSteps,
+  childRuns,
+  type StartedChild,
+} from "./runs/child-step.ts";
+export { type ChildRun, type Children, readChildren } from "./runs/children.ts";
+export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
