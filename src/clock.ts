@@ -12,14 +12,12 @@ export function onAbort(signal: AbortSignal | undefined, listener: () => void): 
 }
 
 /** The outcome of the work; the signal's reason as soon as it aborts, and then the outcome is ignored. */
-export async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const release = onAbort(signal, () => reject(signal?.reason));
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    release();
-  }
+export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const release = onAbort(signal, () => reject(signal?.reason));
+    work.then(resolve, reject);
+    work.then(release, release);
+  });
 }
 
 /** A controller that aborts by itself, and as soon as one of the signals does, for the same reason, until it is released. */
@@ -44,9 +42,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** A time of a clock, ISO-8601 in UTC. */
+let lastMs = Number.NaN;
+let lastText = "";
+
+/** A time of a clock, ISO-8601 in UTC. A step needs the text of the same time again and again, so the last one is kept. */
 export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
 }
 
 /** The clock in whole milliseconds, as stores hold them. */
