@@ -98,7 +98,7 @@ export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
 export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
   const { host, record } = pass;
   const { policy, input } = action;
-  const name = action.name === undefined ? step.uses : lastingName(record, action.name);
+  const name = action.name === undefined ? step.uses : ledgerName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
   const backoff = waitOf(record, step.id, "retry");
   const earlier = (backoff ?? gate)?.request;
@@ -124,7 +124,7 @@ export async function act(pass: Pass, step: StepSpec, action: Action, signal: Ab
 
   const started: Started = { step, input, at: now, attempts: (attempts ?? 0) + 1, ...present({ request }) };
   if (signal.aborted) return { kind: "aborted" };
-  return called(pass, started, action, signal, plan);
+  return await called(pass, started, action, signal, plan);
 }
 
 /** Calls the handler, and commits the outcome. */
@@ -152,7 +152,7 @@ async function called(
     pass.signal,
     host.instrumentation?.attempt(step.uses, context, call, failureOf) ?? call(),
   );
-  if (outcome.kind === "returned") return succeeded(pass, started, outcome.output, plan?.effect);
+  if (outcome.kind === "returned") return await succeeded(pass, started, outcome.output, plan?.effect);
   const { error } = outcome;
   // Otherwise the action may have happened, and the entry stays as it is.
   const harmless = outcome.isHarmless ? plan?.effect : undefined;
@@ -189,7 +189,7 @@ async function attempt(pass: Pass, action: Action, context: StepContext): Promis
   }
   await pass.confirm();
   try {
-    const returned = await withTimeout(pass.host.clock, action.timeoutMs, context.signal, async (signal) =>
+    const returned = await withTimeout(pass.host.clock, action.timeoutMs, context.signal, (signal) =>
       action.call(checked, { ...context, signal }),
     );
     return { kind: "returned", output: await checkedOutput(pass.host, action, returned) };
@@ -212,26 +212,39 @@ async function checkedOutput(limits: ValueLimits, { outputSchema }: Action, retu
   }
 }
 
-async function withTimeout<T>(
+/** What the call returns, unless it takes longer. What it returns at once needs no timer. */
+async function withTimeout(
   clock: Clock,
   timeoutMs: number | undefined,
   signal: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+  call: (signal: AbortSignal) => unknown,
+): Promise<unknown> {
   if (timeoutMs === undefined) return call(signal);
   const own = joined(signal);
-  const over = new AbortController();
-  const timer = clock.sleep(timeoutMs, over.signal).then(() => {
-    if (over.signal.aborted) return new Promise<never>(() => {});
+  let timer: AbortController | undefined;
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    own.release();
+    timer?.abort("over");
+  };
+  const time = async () => {
+    timer = new AbortController();
+    await clock.sleep(timeoutMs, timer.signal);
+    if (isOver) return;
     const error = new DurableError("step_timeout", `the attempt took longer than ${timeoutMs} ms`);
     own.abort(error);
     throw error;
-  });
+  };
   try {
-    return await Promise.race([call(own.signal), timer]);
+    return await new Promise((resolve, reject) => {
+      const work = Promise.resolve(call(own.signal));
+      work.then(resolve, reject);
+      work.then(end, end);
+      queueMicrotask(() => isOver || time().catch(reject));
+    });
   } finally {
-    over.abort("over");
-    own.release();
+    end();
   }
 }
 
@@ -251,16 +264,11 @@ export function hasEffect({ sideEffects }: EffectPolicy): boolean {
  */
 function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
   const { run } = record;
-  const parts = [run.tenantId ?? "", run.runId, lastingName(record, stepId)];
+  const parts = [run.tenantId ?? "", run.runId, ledgerName(record, stepId)];
   if (effect !== undefined) parts.push(requestOf(effect));
   if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
   // As in JSON first: a lone surrogate has no UTF-8, and `encodeURIComponent` throws for it.
   return parts.map((part) => encodeURIComponent(JSON.stringify(part).slice(1, -1))).join("/");
-}
-
-// Most runs never had their steps renamed.
-function lastingName(record: RunRecord<Json>, id: string): string {
-  return record.ledgerNames === undefined ? id : ledgerName(record, id);
 }
 
 /** Opens a gate at once, so that it can be decided while other steps are still in flight. */
@@ -336,7 +344,7 @@ export async function succeeded(
   output: Json,
   effect: Effect | undefined,
 ): Promise<StepOutcome> {
-  if (effect === undefined) return settle(pass, started, "completed", output);
+  if (effect === undefined) return await settle(pass, started, "completed", output);
   const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
   if (!fitsLedger(claim)) {
     const problem = "the result of the action is too large for the ledger: return a reference to it";

@@ -14,11 +14,6 @@ import type { NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 import type { StepError } from "./thrown.ts";
 
-// Most runs never wait for a person.
-function showingGate(record: RunRecord<Json>): RunRecord<Json> {
-  return record.waits.length > 0 || record.run.approvalRequest !== undefined ? withOpenGate(record) : record;
-}
-
 /** A commit that an executor wants to make. */
 export interface PassChange {
   readonly record: RunRecord<Json>;
@@ -57,14 +52,16 @@ export class Pass {
   /** Aborts when the hold is lost. */
   readonly signal: AbortSignal;
   readonly #controller = new AbortController();
+  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
+  endsAt: number;
   readonly #epoch: number;
-  #endsAt: number;
   readonly #begunFrom: number;
   #held: Held;
   #current: ExecutionState<Json>;
   /** The snapshot of the run's head, over which the next checkpoint is a delta. */
   #head: Snapshot;
-  #queue: Promise<unknown> = Promise.resolve();
+  /** What is under way, and what waits behind it; absent if nothing is. */
+  #queue: Promise<void> | undefined;
   #isLetGo = false;
   #commits = 0;
   readonly #listeners = new Set<() => void>();
@@ -76,7 +73,7 @@ export class Pass {
     this.#current = state;
     this.#head = head;
     this.#epoch = held.record.epoch;
-    this.#endsAt = host.clock.now() + host.passMs;
+    this.endsAt = host.clock.now() + host.passMs;
     this.#begunFrom = head.revision;
     this.signal = this.#controller.signal;
   }
@@ -91,13 +88,8 @@ export class Pass {
 
   /** True once the pass should start nothing new and hand the run over. */
   get isSpent(): boolean {
-    const { host, endsAt } = this;
-    return host.isSpent?.() === true || (endsAt !== Number.POSITIVE_INFINITY && host.clock.now() >= endsAt);
-  }
-
-  /** When the pass's time ends, in milliseconds; infinity if it has no limit. */
-  get endsAt(): number {
-    return this.#endsAt;
+    const { isSpent, clock } = this.host;
+    return isSpent?.() === true || clock.now() >= this.endsAt;
   }
 
   /** True once it has made a checkpoint. */
@@ -107,7 +99,7 @@ export class Pass {
 
   /** Ends the pass's time: it hands the run over after the steps in flight. */
   leave(): void {
-    this.#endsAt = Math.min(this.#endsAt, this.host.clock.now());
+    this.endsAt = Math.min(this.endsAt, this.host.clock.now());
     for (const listener of this.#listeners) listener();
   }
 
@@ -151,9 +143,7 @@ export class Pass {
   commit(
     decide: (record: RunRecord<Json>, state: ExecutionState<Json>, now: number) => PassChange | undefined,
   ): Promise<boolean> {
-    const done = this.#queue.then(() => this.#commitNow(decide));
-    this.#queue = done.catch(() => undefined);
-    return done;
+    return this.#enqueue(() => this.#commitNow(decide));
   }
 
   async #commitNow(decide: Parameters<Pass["commit"]>[0]): Promise<boolean> {
@@ -165,7 +155,7 @@ export class Pass {
       const { events, checkpoint, claims } = change;
       const state = checkpoint === undefined ? this.#current : this.#annotate(change.state ?? this.#current);
       const outcome = await this.#write({
-        record: showingGate(this.#renewed(change.record, now)),
+        record: withOpenGate(this.#renewed(change.record, now)),
         events,
         ...(checkpoint !== undefined && { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),
@@ -196,7 +186,7 @@ export class Pass {
 
   /** The row as this process has just written or read it; a pass that knows a later row ignores it. */
   notify(held: Held): void {
-    this.#enqueue(async () => {
+    this.#inBackground(async () => {
       if (this.isOver || held.row.revision <= this.#held.row.revision) return;
       this.#adopt(held);
       this.#check();
@@ -218,12 +208,12 @@ export class Pass {
   /** Renews the lease until the pass is over. */
   async keepAlive(isOver: AbortSignal): Promise<void> {
     const { clock, leaseMs } = this.host;
-    while (!isOver.aborted && !this.isOver) {
+    for (;;) {
       // At most half a lease: if a clock was set back, others must not wait less than this executor does.
       const pauseMs = Math.min(this.#renewalAt() - clock.now(), leaseMs / 2);
       await clock.sleep(Math.max(pauseMs, leaseMs / 20), isOver);
       if (isOver.aborted || this.isOver) return;
-      if (this.#isRenewalDue(this.record, clock.now())) await this.renew();
+      await this.renew();
     }
   }
 
@@ -242,38 +232,43 @@ export class Pass {
    * steps at once, and a signal the waiting step, and not only with the next commit.
    */
   listen(isOver: AbortSignal): void {
-    const { executor } = this.host;
+    const { executor, notifier } = this.host;
     const { tenant, runId } = this.#held.row;
-    const unsubscribe = this.#subscribed((changed) => {
+    const listener = (changed: Changed) => {
       // The passes of this runtime already know its own writes, or learn them by `tell`.
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
-      this.#enqueue(() => this.#look());
+      this.#inBackground(() => this.#look());
+    };
+    this.#carefully(() => {
+      const unsubscribe = notifier.subscribe(listener);
+      onAbort(isOver, () => this.#carefully(unsubscribe));
     });
-    onAbort(isOver, unsubscribe);
   }
 
   // A channel that fails costs promptness, but no run.
-  #subscribed(listener: (changed: Changed) => void): () => void {
-    const { notifier, onError } = this.host;
+  #carefully(work: () => void): void {
     try {
-      const unsubscribe = notifier.subscribe(listener);
-      return () => {
-        try {
-          unsubscribe();
-        } catch (error) {
-          onError(error, contextOf(this.record));
-        }
-      };
+      work();
     } catch (error) {
-      onError(error, contextOf(this.record));
-      return () => {};
+      this.host.onError(error, contextOf(this.record));
     }
   }
 
-  #enqueue(work: () => Promise<void>): void {
-    this.#queue = this.#queue.then(work).catch((error: unknown) => {
+  #inBackground(work: () => Promise<void>): void {
+    this.#enqueue(work).catch((error: unknown) => {
       if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
     });
+  }
+
+  /** Does one work after the other, and the first at once. */
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue === undefined ? work() : this.#queue.then(work);
+    const settled = () => {
+      if (this.#queue === rest) this.#queue = undefined;
+    };
+    const rest: Promise<void> = done.then(settled, settled);
+    this.#queue = rest;
+    return done;
   }
 
   async #look(): Promise<void> {
@@ -462,11 +457,11 @@ export class Flights {
    * Resolves at the next move. With `retakes` false, it ignores the end of a wait and of the pass's time: a caller that
    * is about to stop takes nothing again.
    */
-  async moved(retakes: boolean): Promise<void> {
+  moved(retakes: boolean): Promise<unknown> {
     const { clock } = this.#pass.host;
     const now = clock.now();
     const until = retakes ? Math.min(this.#nearestEnd(), this.#pass.endsAt) : Number.POSITIVE_INFINITY;
-    await this.still(until === Number.POSITIVE_INFINITY ? until : Math.max(until - now, 0));
+    return this.still(until === Number.POSITIVE_INFINITY ? until : Math.max(until - now, 0));
   }
 
   /** Resolves at the next move, or with true after this many milliseconds without a move. */

@@ -153,8 +153,9 @@ class CodeRun implements BodyRun {
       }
       const id = this.#answers.next();
       if (id !== undefined) {
-        // A step that was called meanwhile may come first.
-        if ((await this.#isAtRest()) && this.#answers.next() === id) {
+        // If the body waits for a single answer, its next action comes after that answer. Otherwise it is awaited, and
+        // a step that it calls meanwhile may come first.
+        if (this.#answers.awaited <= 1 || ((await this.#isAtRest()) && this.#answers.next() === id)) {
           if (this.#answers.place(id)) await this.#savePlaces();
           this.#give(id);
           await this.#quickTurns();
@@ -227,7 +228,8 @@ class CodeRun implements BodyRun {
     this.#counts.set(name, count);
     this.#lastStep = id;
     return new Promise((resolve) => {
-      const isContested = this.#answers.awaited > 0;
+      // The body has ended: its abandoned branches may begin nothing more.
+      const isBegun = this.#ending === undefined;
       let isNewCall = false;
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
@@ -237,10 +239,8 @@ class CodeRun implements BodyRun {
           this.endWith(`step "${id}" was recorded with a different input than it is now called with`, id);
         }
       } else {
-        // The body has ended: its abandoned branches may begin nothing more.
-        const isBegun = this.#ending === undefined;
         if (isBegun) this.#heldBack.set(id, () => take(id, count));
-        isNewCall = isBegun && isContested;
+        isNewCall = isBegun && this.#answers.awaited > 0;
       }
       this.#answers.asked(id, resolve, isNewCall);
       if (!this.pass.isSpent && this.#answers.isReady) this.#launchHeldBack();
@@ -296,11 +296,11 @@ class CodeRun implements BodyRun {
   }
 
   /**
-   * True once the body has reacted to the earlier answers. If it waits for a single answer, its next action comes after
-   * that answer. Otherwise it gets a turn of the event loop, repeatedly, until it calls nothing in one.
+   * True once the body has reacted to the earlier answers: it gets a turn of the event loop, repeatedly, until it calls
+   * nothing in one.
    */
   async #isAtRest(): Promise<boolean> {
-    if (this.#answers.awaited <= 1 || this.#restedAt === this.#activity) return true;
+    if (this.#restedAt === this.#activity) return true;
     const before = this.#activity;
     switch (this.#answers.isCaughtUp ? "turn" : this.#pace) {
       case "turn":

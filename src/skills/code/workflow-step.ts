@@ -69,7 +69,9 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
         // Before the step is called, so that the body gets the error in every pass.
         const checked = config === undefined ? {} : given(config, configKinds, name, name);
-        return call<T>(run, name, callbackUses, (id, count) => callbackAction(run, name, id, count, checked, callback));
+        return await call<T>(run, name, callbackUses, (id, count) =>
+          callbackAction(run, name, id, count, checked, callback),
+        );
       }),
     use: <T>(name: string, asked: string | Capability, input: unknown = {}) =>
       handled(async () => {
