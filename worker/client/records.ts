@@ -69,11 +69,12 @@ type CheckpointAnswered = Omit<CheckpointAnswer, "state"> & { readonly state: ob
 type EntryAnswered = Omit<HistoryAnswer["history"][number], "events"> & { readonly events: readonly EventAnswered[] };
 
 export function runOf(answer: RunAnswered): CurrentRun {
-  const { idempotent_replay: _, run_id, checkpoint_head, resume_from_checkpoint_id, ...rest } = answer;
+  const { idempotent_replay: _, run_id, parent_run_id, checkpoint_head, resume_from_checkpoint_id, ...rest } = answer;
   const { approval_request, error, versions, metadata, result, ...plain } = rest;
   return {
     ...named(plain),
     ...present({
+      parentRunId: parent_run_id === undefined ? undefined : parseRunId(parent_run_id),
       checkpointHead: idOf(checkpoint_head),
       resumeFromCheckpointId: idOf(resume_from_checkpoint_id),
       approvalRequest: approval_request === null ? undefined : named(approval_request),

@@ -36,6 +36,11 @@ const runFields = {
   tenant_id: textOrNull,
   environment: textOrNull,
   policy_snapshot_id: textOrNull,
+  parent_run_id: v.pipe(
+    v.optional(text),
+    v.description("Present if a step of that run started this one as its child."),
+  ),
+  parent_step_id: v.pipe(v.optional(text), v.description("The step of the parent.")),
   versions: jsonObject,
   metadata: jsonObject,
   approval_request: v.nullable(approvalRequest),
