@@ -420,6 +420,27 @@ describe(`descendants and copies of a parent on ${medium}`, () => {
     ).toMatchObject({ producedOutput: { runId: child } });
   });
 
+  played("a replay that also starts a child owns that one alone", async ({ actor }) => {
+    const { child } = family();
+    const two = defineSkill({
+      id: "two",
+      version: "1",
+      uses: [childRuns],
+      async run(step) {
+        await step.run("reused", child, { what: "wait" }, { wait: false });
+        return step.run("own", child, { what: "wait" });
+      },
+    });
+    const home = actor({ skills: [child, two] });
+    const { runId } = await home.start({}, "two");
+    const { run: replay } = await home.runs.replay(runId);
+    await home.settled(replay.runId);
+    expect((await readChildren(home.runs, replay.runId)).children).toMatchObject([{ stepId: "own" }]);
+    await home.runs.cancel(replay.runId);
+    const { children } = await readChildren(home.runs, runId);
+    expect(children.map(({ status }) => status)).toEqual(["waiting_for_signal", "waiting_for_signal"]);
+  });
+
   played("a resume from before the step finds the child again", async ({ actor }) => {
     const { skills, counts } = family();
     const home = actor({ skills });
