@@ -51,7 +51,7 @@ async function walkOfStep(): Promise<readonly string[]> {
       walk = steps.take();
     },
   });
-  const runtime: Runtime = createRuntime({ store: memoryStore(), skills: [skill] });
+  const runtime: Runtime = createRuntime({ serves: false, store: memoryStore(), skills: [skill] });
   const { run } = await runtime.for("acme").start({ skillId: "walked" });
   await runtime.for("acme").settled(run.runId);
   return walk;
@@ -63,7 +63,7 @@ async function walkOfStep(): Promise<readonly string[]> {
  */
 async function walkOfResume(): Promise<readonly string[]> {
   const skill = defineSkill({ id: "walked", version: "1", run: async () => "text" });
-  const runtime = createRuntime({ store: memoryStore(), skills: [skill], executes: false });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [skill], executes: false });
   const authenticate = apiKeys([["key", "acme"]]);
   const app = createApp({
     authenticate: ({ request }) => authenticate(request),

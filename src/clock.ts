@@ -37,9 +37,10 @@ export interface Clock {
   now(): number;
   /**
    * Resolves after that many milliseconds, or as soon as `signal` aborts. With 0 it resolves in a later turn of the
-   * event loop, after everything that is ready by then has gone on.
+   * event loop, after everything that is ready by then has gone on. A sleep that `isIdle` need not keep a process alive
+   * that has nothing else to do.
    */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: AbortSignal, isIdle?: boolean): Promise<void>;
 }
 
 let lastMs = Number.NaN;
@@ -60,13 +61,13 @@ export function wholeMs(clock: Clock): Clock {
     const ms = Math.floor(clock.now());
     return Math.abs(ms) <= 8.64e15 ? ms : expectKind(ms, aTime, "clock.now");
   };
-  return { now, sleep: (ms, signal) => clock.sleep(ms, signal) };
+  return { now, sleep: (...given) => clock.sleep(...given) };
 }
 
 /** The platform's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep(ms, signal) {
+  sleep(ms, signal, isIdle) {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       if (ms <= 0 && typeof MessageChannel !== "undefined") return nextTurn(resolve);
@@ -77,6 +78,8 @@ export const systemClock: Clock = {
       };
       // A timer beyond 2^31 - 1 ms would fire at once.
       const timer = setTimeout(done, Math.min(ms, 2_147_483_647));
+      // Only Node's timers keep a process alive.
+      if (isIdle) (timer as { unref?(): unknown }).unref?.();
       const release = onAbort(signal, done);
     });
   },

@@ -68,6 +68,13 @@ export interface RuntimeOptions {
   readonly quota?: TenantQuota;
   /** False if this runtime only decides and commits, and leaves execution to others. Default true. */
   readonly executes?: boolean;
+  /**
+   * True if this runtime serves all tenants from its first `for` on, until it is stopped: it takes what is due at once,
+   * each second, and when a run changes. That alone does not keep a process alive. A call of `serve` takes its place. If
+   * false, runs that are due wait for `drain` or `serve`. Default true, and false with `background`, where a platform ends
+   * the process between requests.
+   */
+  readonly serves?: boolean;
   readonly clock?: Clock;
   readonly random?: RandomBytes;
   /** Called with each pass, so that a platform keeps the process alive for it, as `waitUntil` does. */
@@ -191,6 +198,7 @@ const optionKinds: Kinds<RuntimeOptions> = {
   maxStateValues: above0("values"),
   quota: aQuota,
   executes: aFlag,
+  serves: aFlag,
   clock: withMethods("now", "sleep"),
   random: aFunction,
   background: aFunction,
@@ -226,8 +234,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     telemetry,
     isSpent,
     quota,
-    background = () => {},
+    background,
     executes = true,
+    serves = background === undefined,
     store: bare,
     skills = [],
     capabilities: registered = [],
@@ -270,8 +279,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     host,
     registry,
     executes,
-    guarded(background, (failure) => onError(failure)),
+    background && guarded(background, (failure) => onError(failure)),
   );
+  const place = { host, executor };
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
   const executing = <T>(work: () => Promise<T>): Promise<T> => {
@@ -283,10 +293,22 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     draining.add(done);
     return done.finally(() => draining.delete(done));
   };
+  /** Ends what this runtime does unasked. */
+  const unasked = new AbortController();
+  let mayServe = serves;
   return {
-    for: (tenant) => new Runs({ host, executor, tenant: parseTenantId(tenant) }),
-    drain: async (options = {}) => executing(async () => drain({ host, executor }, options)),
-    serve: (options) => executing(async () => serve({ host, executor }, options)),
+    for(tenant) {
+      const runs = new Runs({ ...place, tenant: parseTenantId(tenant) });
+      if (mayServe && executor.executes) executing(() => serve(place, unasked, true)).catch(onError);
+      mayServe = false;
+      return runs;
+    },
+    drain: async (options = {}) => executing(async () => drain(place, options)),
+    serve: (options) => {
+      mayServe = false;
+      unasked.abort();
+      return executing(async () => serve(place, options));
+    },
     idle: () => executor.idle(),
     async stop() {
       executor.abandon();

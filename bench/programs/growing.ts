@@ -69,7 +69,7 @@ export async function growDurable(
       }
     },
   });
-  const runtime = createRuntime({ store, skills: [growing] });
+  const runtime = createRuntime({ serves: false, store, skills: [growing] });
   const runs = runtime.for(tenant);
   const { run } = await runs.start({ skillId: "growing", inputs: { steps } });
   await runtime.idle();

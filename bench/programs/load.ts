@@ -23,7 +23,7 @@ function longSkill(called: () => void) {
 
 /** A run that has executed `steps` steps and waits, as the lines of its export. */
 export async function longRun(store: Store, steps: number): Promise<readonly string[]> {
-  const runtime = createRuntime({ store, skills: [longSkill(() => {})] });
+  const runtime = createRuntime({ serves: false, store, skills: [longSkill(() => {})] });
   const runs = runtime.for(tenant);
   const { run } = await runs.start({ skillId: "long", runId: `long ${steps}`, inputs: { steps } });
   await runtime.idle();
@@ -36,7 +36,7 @@ export async function longRun(store: Store, steps: number): Promise<readonly str
 
 /** Imports a run of {@link longRun} into a store, and returns its id. */
 export async function takeIn(store: Store, lines: readonly string[]): Promise<string> {
-  const { runId } = await importRun(createRuntime({ store }).for(tenant), lines);
+  const { runId } = await importRun(createRuntime({ serves: false, store }).for(tenant), lines);
   return runId;
 }
 
@@ -58,8 +58,8 @@ export interface LoadCosts {
 
 /** Loads the head of a run and makes it execute its next step, each in a new runtime as after a crash. */
 export async function loadCosts(store: Store, runId: string, rounds: number): Promise<LoadCosts> {
-  const { head = "" } = await createRuntime({ store }).for(tenant).listCheckpoints(runId, { limit: 1 });
-  const load = (over: Store) => createRuntime({ store: over }).for(tenant).loadCheckpoint(runId, head);
+  const { head = "" } = await createRuntime({ serves: false, store }).for(tenant).listCheckpoints(runId, { limit: 1 });
+  const load = (over: Store) => createRuntime({ serves: false, store: over }).for(tenant).loadCheckpoint(runId, head);
   const step = (over: Store) => firstStep(over, runId);
   const [loaded, stepped] = [await countsOf(store, load), await countsOf(store, step)];
   const ms = await interleaved(rounds, {
@@ -97,7 +97,7 @@ async function firstStep(store: Store, runId: string): Promise<number> {
   const skill = longSkill(() => {
     calledAt = performance.now();
   });
-  const runtime = createRuntime({ store, skills: [skill] });
+  const runtime = createRuntime({ serves: false, store, skills: [skill] });
   const start = performance.now();
   await runtime.for(tenant).signal(runId, { name: "go" });
   await runtime.idle();

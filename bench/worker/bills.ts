@@ -63,8 +63,8 @@ async function operations(db: D1Database, steps: number): Promise<Operation[]> {
     },
   });
   const store = d1Store(meter.db);
-  const runtime = createRuntime({ store, skills: [skill] });
-  const clerk: Runs = createRuntime({ store, skills: [skill], executes: false }).for(tenant);
+  const runtime = createRuntime({ serves: false, store, skills: [skill] });
+  const clerk: Runs = createRuntime({ serves: false, store, skills: [skill], executes: false }).for(tenant);
   const worker = runtime.for(tenant);
 
   const done: Operation[] = [];

@@ -45,7 +45,7 @@ test("a crash at any commit sends no mail twice", async () => {
     const store = memoryStore();
 
     const crashing = crashingStore(store, { atCommit, moment: "after", calls: "reject" });
-    const first = createRuntime({ store: crashing, clock, skills, capabilities, onError: () => {} });
+    const first = createRuntime({ store: crashing, serves: false, clock, skills, capabilities, onError: () => {} });
     await first
       .for("test")
       .start({ skillId: "invoice.remind", runId: "r", inputs: { customer: "Alice" } })
@@ -54,7 +54,7 @@ test("a crash at any commit sends no mail twice", async () => {
     if (!crashing.crashed) break;
     crashes++;
 
-    const second = createRuntime({ store, clock, skills, capabilities });
+    const second = createRuntime({ store, serves: false, clock, skills, capabilities });
     await clock.advance(60_000); // past the lease of the dead executor
     await second.drain();
     await second.idle();

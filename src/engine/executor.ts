@@ -19,12 +19,12 @@ export class Executor {
   readonly #executions = new Map<string, Execution>();
   readonly #host: Host;
   readonly #executes: boolean;
-  readonly #background: (work: Promise<void>) => void;
+  readonly #background: ((work: Promise<void>) => void) | undefined;
   readonly #stop = new AbortController();
   readonly #reported = new Set<string>();
 
   /** `executes` false makes runs due instead, for another executor to take. `background` is called with each pass. */
-  constructor(host: Host, skills: SkillRegistry, executes: boolean, background: (work: Promise<void>) => void) {
+  constructor(host: Host, skills: SkillRegistry, executes: boolean, background?: (work: Promise<void>) => void) {
     this.#host = host;
     for (const { body } of skills.all()) host.family ??= body.family?.({ host, executor: this });
     this.slots = new Slots(host.clock);
@@ -65,7 +65,7 @@ export class Executor {
     const done = execution.done.then(() => {
       if (this.#executions.get(key) === execution) this.#executions.delete(key);
     });
-    this.#background(done);
+    this.#background?.(done);
     return { pass: execution.pass, done };
   }
 

@@ -28,9 +28,10 @@ const runsForEach = 4;
 
 /**
  * Sweeps until the signal aborts: on a tick, and at once when a notification announces work. One sweep at a time; its
- * passes go on behind it, as many as may be executed concurrently.
+ * passes go on behind it, as many as may be executed concurrently. While it is idle it keeps the process alive, unless
+ * `isIdle`.
  */
-export async function serve(place: Place, options: ServeOptions): Promise<void> {
+export async function serve(place: Place, options: ServeOptions, isIdle = false): Promise<void> {
   const kinds = { ...sweepKinds, signal: needed(aSignal), everyMs: aLength };
   const { signal, everyMs = 1_000, concurrency = defaultConcurrency, ...of } = given(options, kinds);
   const { host, executor } = place;
@@ -72,7 +73,7 @@ export async function serve(place: Place, options: ServeOptions): Promise<void> 
       if (asksLeases) leasesAskedAt = beganAt;
       mustAsk = false;
       if (!(await swept(asksLeases))) {
-        await clock.sleep(everyMs, woken.signal);
+        await clock.sleep(everyMs, woken.signal, isIdle);
         mustAsk ||= !woken.signal.aborted;
       }
       const gapMs = Math.min(beganAt + leastGapMs - clock.now(), leastGapMs);

@@ -56,7 +56,7 @@ export function createTestRuntime<C extends Clock>(
 ): TestRuntime<C>;
 export function createTestRuntime(from: TestRuntimeOptions<Clock> = {}): TestRuntime<Clock> | TestRuntime {
   const { store = modelStore(emptyTables()), clock = virtualClock(), tenant = "test", ...options } = members(from);
-  const runtime = createRuntime({ ...options, store, clock });
+  const runtime = createRuntime({ serves: false, ...options, store, clock });
   const settle = async () => {
     await runtime.idle();
     // The runs of a drain may make more runs due at once, such as the parent of a run that ended.

@@ -14,7 +14,7 @@ import type { VirtualClock } from "./virtual-clock.ts";
  * import { skills } from "./skills.ts";
  *
  * const clock = virtualClock();
- * export const runtime = createRuntime({ store: timelessStore(indexedDbStore(), clock), skills, clock });
+ * export const runtime = createRuntime({ serves: false, store: timelessStore(indexedDbStore(), clock), skills, clock });
  * ```
  */
 export function timelessStore(store: Store, clock: VirtualClock): Store {

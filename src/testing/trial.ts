@@ -174,6 +174,7 @@ export class World {
       delayOf: (call) => this.#disturbance.delayOf?.(call) ?? 0,
     };
     const runtime = createRuntime({
+      serves: false,
       store,
       clock: this.#clock,
       leaseMs,

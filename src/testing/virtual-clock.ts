@@ -50,7 +50,7 @@ interface Sleeper {
  * import { skills } from "./skills.ts";
  *
  * const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
- * export const runtime = createRuntime({ store: memoryStore(), skills, clock });
+ * export const runtime = createRuntime({ serves: false, store: memoryStore(), skills, clock });
  * ```
  */
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {

@@ -29,7 +29,7 @@ function counting(): { store: Store; commits: Commit[] } {
 /** A tenant with a run `gate`, which waits for a person, and a run `made`, which rests. */
 async function tenantWithRuns(options: Partial<RuntimeOptions> = {}) {
   const { store, commits } = counting();
-  const runtime = createRuntime({ store, skills: [gated], ...options });
+  const runtime = createRuntime({ serves: false, store, skills: [gated], ...options });
   const runs = runtime.for("alpha");
   await runs.start({ skillId: "gated", runId: "gate" });
   await runtime.idle();

@@ -17,7 +17,7 @@ test("a run is due again if the medium breaks its last step while a signal wakes
       throw new DurableError("store_blocked", "no medium");
     },
   };
-  const runtime = createRuntime({ store: failing, skills: [skill], holdMs: 0, onError: () => {} });
+  const runtime = createRuntime({ serves: false, store: failing, skills: [skill], holdMs: 0, onError: () => {} });
   const runs = runtime.for("acme");
   await runs.start({ skillId: "nap", runId: "run" });
   await runtime.idle();

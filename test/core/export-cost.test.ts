@@ -16,7 +16,7 @@ test("an export asks the store once for 500 small steps, and five times more", a
       for (let number = 0; number < steps; number++) await step.do(`step ${number}`, async () => number);
     },
   });
-  const runtime = createRuntime({ store, skills: [many], passMs: 600_000 });
+  const runtime = createRuntime({ serves: false, store, skills: [many], passMs: 600_000 });
   const runs = runtime.for("a");
   await runs.start({ skillId: "many", runId: "r" });
   await runtime.idle();

@@ -295,16 +295,16 @@ describe("a skill", () => {
 
   test("that uses a capability which is not there is refused, with both names", () => {
     const skills = [defined([{ id: "a", ...work }])];
-    const error = refusal(() => createRuntime({ store: memoryStore(), skills }));
+    const error = refusal(() => createRuntime({ serves: false, store: memoryStore(), skills }));
     expect(error.code).toBe("invalid_definition");
     for (const part of ['"s"', '"a"', '"work"']) expect(error.message).toContain(part);
   });
 
   test("of one id and version twice is refused", () => {
     const skill = defined([{ id: "a", sleep: 1 }]);
-    expect(refusal(() => createRuntime({ store: memoryStore(), skills: [skill, skill] })).message).toContain(
-      "duplicate skill",
-    );
+    expect(
+      refusal(() => createRuntime({ serves: false, store: memoryStore(), skills: [skill, skill] })).message,
+    ).toContain("duplicate skill");
   });
 
   test("cannot be changed", () => {
@@ -315,7 +315,9 @@ describe("a skill", () => {
 
 test("two capabilities of one id are refused", () => {
   const capability = defineCapability({ id: "work", version: "1" }, () => 1);
-  const error = refusal(() => createRuntime({ store: memoryStore(), capabilities: [capability, capability] }));
+  const error = refusal(() =>
+    createRuntime({ serves: false, store: memoryStore(), capabilities: [capability, capability] }),
+  );
   expect(error).toMatchObject({ code: "invalid_definition" });
   expect(error.message).toContain('"work"');
 });

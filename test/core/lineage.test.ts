@@ -28,7 +28,7 @@ function failingOnce(store: Store) {
 
 describe("lineage", () => {
   test("is bounded: of a large family there are 500, and the word that there are more", async () => {
-    const runs = createRuntime({ store: memoryStore(), skills }).for("t");
+    const runs = createRuntime({ serves: false, store: memoryStore(), skills }).for("t");
     const { run } = await runs.create({ skillId: "rests" });
     const metadata = { source_run_id: run.runId };
     for (let index = 0; index < 500; index++) await runs.create({ skillId: "rests", metadata });
@@ -40,7 +40,7 @@ describe("lineage", () => {
   });
 
   test("of a long chain has 500 ancestors, the nearest first", async () => {
-    const runs = createRuntime({ store: memoryStore(), skills }).for("t");
+    const runs = createRuntime({ serves: false, store: memoryStore(), skills }).for("t");
     for (let index = 0; index <= 501; index++) {
       const metadata = { source_run_id: `run ${index - 1}` };
       await runs.create({ skillId: "rests", runId: `run ${index}`, metadata });
@@ -54,17 +54,17 @@ describe("lineage", () => {
 
   test("ends where the platform soon allows no more queries, and says that there may be more", async () => {
     const store = memoryStore();
-    const runs = createRuntime({ store, skills }).for("t");
+    const runs = createRuntime({ serves: false, store, skills }).for("t");
     const { run } = await runs.create({ skillId: "rests" });
     await runs.fork(run.runId);
-    const spent = createRuntime({ store, skills, isSpent: () => true }).for("t");
+    const spent = createRuntime({ serves: false, store, skills, isSpent: () => true }).for("t");
     expect(await readLineage(spent, run.runId)).toMatchObject({ ancestors: [], descendants: [], isMore: true });
   });
 });
 
 describe("the comparison of checkpoints", () => {
   test("finds the one before, however much happened in between", async () => {
-    const runs = createRuntime({ store: memoryStore(), skills }).for("t");
+    const runs = createRuntime({ serves: false, store: memoryStore(), skills }).for("t");
     const { run } = await runs.create({ skillId: "rests" });
     for (let index = 0; index < 450; index++) await runs.signal(run.runId, { name: "n" });
     const state = { ...(await runs.loadCheckpoint(run.runId, run.checkpointHead as string)).state, vars: { a: 1 } };
@@ -80,7 +80,7 @@ describe("the comparison of checkpoints", () => {
 describe("an edited fork under a key", () => {
   test("whose edit was not saved gets it by the same call again", async () => {
     const { failing, store } = failingOnce(memoryStore());
-    const runs = createRuntime({ store, skills }).for("t");
+    const runs = createRuntime({ serves: false, store, skills }).for("t");
     const { run } = await runs.create({ skillId: "rests", inputs: { a: 1 } });
     const call = () => runs.fork(run.runId, { idempotencyKey: "k", newRunId: "fork", edit: { inputs: { a: 2 } } });
     failing.at = failing.commits + 2;
@@ -96,7 +96,7 @@ describe("an edited fork under a key", () => {
 
 test("a source in metadata that is no id is kept there, is in no row, and travels", async () => {
   const store = memoryStore();
-  const runtime = createRuntime({ store });
+  const runtime = createRuntime({ serves: false, store });
   const [runs, others] = [runtime.for("alpha"), runtime.for("beta")];
   for (const [index, source_run_id] of ["", "Müller", "line\nbreak", "x".repeat(201)].entries()) {
     const runId = `r${index}`;

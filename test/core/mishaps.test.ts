@@ -17,7 +17,13 @@ const once = { retries: { limit: 0, delay: 0 } } as const;
 
 function office(body: WorkflowBody, options: Partial<RuntimeOptions> = {}) {
   const skill = defineSkill({ id: "body", version: "1", run: body });
-  const runtime = createRuntime({ store: memoryStore(), skills: [skill], onError: () => {}, ...options });
+  const runtime = createRuntime({
+    serves: false,
+    store: memoryStore(),
+    skills: [skill],
+    onError: () => {},
+    ...options,
+  });
   return { runtime, runs: runtime.for("t") };
 }
 
@@ -106,7 +112,13 @@ test.each([
     version: "1",
     steps: [{ id: "a", uses: "work", when: when as never }],
   });
-  const runs = createRuntime({ store: memoryStore(), skills: [skill], capabilities: [work], onError() {} }).for("t");
+  const runs = createRuntime({
+    serves: false,
+    store: memoryStore(),
+    skills: [skill],
+    capabilities: [work],
+    onError() {},
+  }).for("t");
   const { run } = await runs.start({ skillId: "graph" });
   expect(await runs.settled(run.runId)).toMatchObject({
     status: "failed",
@@ -170,7 +182,7 @@ test.each(["store_failed", "store_blocked", "store_outdated", "quota_exceeded"] 
     const pay = defineCapability({ id: "pay", version: "1", sideEffects: "write" }, () => "paid");
     const skill = defineSkill({ id: "body", version: "1", run: (step) => step.use("pay", pay) });
     const clock = virtualClock();
-    const runtime = createRuntime({ store, clock, skills: [skill], capabilities: [pay], onError() {} });
+    const runtime = createRuntime({ serves: false, store, clock, skills: [skill], capabilities: [pay], onError() {} });
     const runs = runtime.for("t");
     for (const runId of ["read", "written"]) {
       if (runId === "written") store.commit = (made) => (fault.isOn && made.run.revision > 1 ? away() : commit(made));

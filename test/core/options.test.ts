@@ -7,7 +7,8 @@ const refused = (path: string) => expect.objectContaining({ code: "invalid_reque
 const untyped = (value: unknown) => value as number;
 const notANumber = [Number.NaN, "1000", null, {}, true, 10n].map(untyped);
 
-const runtimeWith = (options: Partial<RuntimeOptions> = {}) => createRuntime({ store: memoryStore(), ...options });
+const runtimeWith = (options: Partial<RuntimeOptions> = {}) =>
+  createRuntime({ serves: false, store: memoryStore(), ...options });
 
 describe("a runtime's options", () => {
   test.each<[keyof RuntimeOptions, readonly number[], readonly number[]]>([

@@ -24,7 +24,7 @@ const writes: Readonly<Record<string, (runs: Runs, condition: Precondition) => P
 
 async function tenantWithRuns() {
   const store = memoryStore();
-  const runtime = createRuntime({ store, skills: [gated] });
+  const runtime = createRuntime({ serves: false, store, skills: [gated] });
   const runs = runtime.for("alpha");
   await runs.start({ skillId: "gated", runId: "gate" });
   await runtime.idle();

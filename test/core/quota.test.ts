@@ -26,7 +26,7 @@ test("a tenant with as many runs as it may have gets no other, however it is bor
     },
   };
   const quota = defineQuota((tenant) => (tenant === "small" ? { maxRuns: 3 } : {}));
-  const runtime = createRuntime({ store: watched, skills: [quick], quota });
+  const runtime = createRuntime({ serves: false, store: watched, skills: [quick], quota });
   const [small, large] = [runtime.for("small"), runtime.for("large")];
   const first = await small.start({ skillId: "quick", runId: "a", idempotencyKey: "key" });
   await small.create({ skillId: "quick", runId: "b" });
@@ -64,6 +64,7 @@ test("a tenant with as many runs as it may have gets no other, however it is bor
 
 test("a quota that is no number is refused by name", async () => {
   const runs = createRuntime({
+    serves: false,
     store: memoryStore(),
     quota: defineQuota(() => ({ maxRuns: "3" as unknown as number })),
   }).for("a");
@@ -76,6 +77,7 @@ test("a quota that is no number is refused by name", async () => {
 test("a quota that takes time to find bounds its tenant, also if births come together", async () => {
   const store = memoryStore();
   const runs = createRuntime({
+    serves: false,
     store,
     quota: defineQuota(async () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -112,7 +114,7 @@ test.each<[string, () => unknown, object]>([
   process.on("unhandledRejection", note);
   try {
     const store = memoryStore();
-    const runs = createRuntime({ store, skills: [quick], quota: defineQuota(limits as never) }).for("a");
+    const runs = createRuntime({ serves: false, store, skills: [quick], quota: defineQuota(limits as never) }).for("a");
     await expect(runs.create({ skillId: "quick" })).rejects.toMatchObject(refusal);
     await expect(runs.start({ skillId: "quick" })).rejects.toMatchObject(refusal);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -125,7 +127,7 @@ test.each<[string, () => unknown, object]>([
 
 test("what is no quota is refused by name, before anything is asked of it", () => {
   for (const quota of [() => ({ maxRuns: 1 }), {}, 3, "many"]) {
-    expect(() => createRuntime({ store: memoryStore(), quota: quota as never })).toThrow(
+    expect(() => createRuntime({ serves: false, store: memoryStore(), quota: quota as never })).toThrow(
       "quota: expected the result of defineQuota",
     );
   }
@@ -139,6 +141,7 @@ function bounded(quota: Quota) {
   const store = countingStore(memoryStore());
   const clock = { at: 1_000_000, now: () => clock.at, sleep: async () => {} };
   const runtime = createRuntime({
+    serves: false,
     store,
     skills: [quick],
     clock,
@@ -224,6 +227,7 @@ test("a failed reading fails the birth that waited for it, and the next one read
     usage: (tenant) => (failures-- > 0 ? Promise.reject(new Error("away")) : store.usage(tenant)),
   };
   const runs = createRuntime({
+    serves: false,
     store: failing,
     skills: [quick],
     quota: defineQuota(() => ({ maxBytes: 1_000_000 })),
@@ -247,7 +251,7 @@ function hanging(quota: Quota) {
       return ((await outcome()) ?? store.commit(commit)) as Awaited<ReturnType<Store["commit"]>>;
     },
   };
-  const runs = createRuntime({ store: slow, clock, quota: defineQuota(() => quota) }).for("a");
+  const runs = createRuntime({ serves: false, store: slow, clock, quota: defineQuota(() => quota) }).for("a");
   const other = () => runs.create({ skillId: "quick", runId: "other" });
   const refused = () => expect(other()).rejects.toMatchObject({ code: "quota_exceeded" });
   return { store, clock, runs, other, refused, commits };
@@ -255,7 +259,7 @@ function hanging(quota: Quota) {
 
 const oneRun = await (async () => {
   const store = memoryStore();
-  await createRuntime({ store }).for("a").create({ skillId: "quick", runId: "slow" });
+  await createRuntime({ serves: false, store }).for("a").create({ skillId: "quick", runId: "slow" });
   return (await store.usage("a")).bytes;
 })();
 
@@ -335,7 +339,9 @@ test("births wait together for a reading that takes longer than readings hold", 
       return count;
     },
   };
-  const runs = createRuntime({ store: slow, clock, quota: defineQuota(() => ({ maxRuns: 2 })) }).for("a");
+  const runs = createRuntime({ serves: false, store: slow, clock, quota: defineQuota(() => ({ maxRuns: 2 })) }).for(
+    "a",
+  );
   const births = [1, 2, 3, 4].map(async () => {
     clock.at += 5_000;
     return runs.create({ skillId: "quick" });

@@ -37,7 +37,7 @@ const ends = defineSkill<Inputs>({
 
 function home() {
   const store = memoryStore();
-  const runtime = createRuntime({ store, skills: [ends], onError: () => {} });
+  const runtime = createRuntime({ serves: false, store, skills: [ends], onError: () => {} });
   return { store, runtime, runs: runtime.for("alpha") };
 }
 
@@ -131,12 +131,24 @@ describe("a run with the largest metadata that is accepted, and a full inbox,", 
     await runtime.stop();
     const errors: unknown[] = [];
     const later = { now: () => Date.now() + 3_600_000, sleep: async () => {} };
-    const without = createRuntime({ store, skills: [], clock: later, onError: (error) => errors.push(error) });
+    const without = createRuntime({
+      serves: false,
+      store,
+      skills: [],
+      clock: later,
+      onError: (error) => errors.push(error),
+    });
     await without.drain();
     expect(errors).toEqual([]);
     expect((await store.dueRuns({ now: later.now(), limit: 10 })).length).toBe(0);
     const muchLater = { now: () => Date.now() + 36_000_000, sleep: async () => {} };
-    const other = createRuntime({ store, skills: [ends], clock: muchLater, onError: (error) => errors.push(error) });
+    const other = createRuntime({
+      serves: false,
+      store,
+      skills: [ends],
+      clock: muchLater,
+      onError: (error) => errors.push(error),
+    });
     await other.drain();
     expect(errors).toEqual([]);
     expect((await runs.get("r")).status).toBe("waiting_for_human");
@@ -217,7 +229,7 @@ describe("more waits at once than the row has room for", () => {
         return store.commit(...args);
       },
     };
-    const runtime = createRuntime({ store: counted, skills: [skill], onError: () => {} });
+    const runtime = createRuntime({ serves: false, store: counted, skills: [skill], onError: () => {} });
     const runs = runtime.for("alpha");
     const { run } = await runs.start({ skillId: "waits" });
     await runtime.idle();
@@ -244,7 +256,13 @@ describe("more steps to be tried again than the row has room for", () => {
       throw new TypeError(busy(stepId));
     });
     const capabilities = [capability];
-    const runtime = createRuntime({ store: memoryStore(), skills: [skill], capabilities, onError: () => {} });
+    const runtime = createRuntime({
+      serves: false,
+      store: memoryStore(),
+      skills: [skill],
+      capabilities,
+      onError: () => {},
+    });
     const runs = runtime.for("alpha");
     await runs.start({ skillId: "tries", runId: "r", metadata });
     await runtime.idle();

@@ -159,6 +159,7 @@ describe("serve", () => {
       const counting = countingStore(store);
       for (const presence of [undefined, allAlive]) {
         const runtime = createRuntime({
+          serves: false,
           store: counting,
           skills: [one],
           notifier,

@@ -69,7 +69,7 @@ const many = Array.from({ length: 100 }, (_, n) => new Date(n));
 /** A run that ended with a state of many values, and an app that serves it. */
 async function serving() {
   const store = countingStore(memoryStore());
-  const runtime = createRuntime({ store, skills: [wide] });
+  const runtime = createRuntime({ serves: false, store, skills: [wide] });
   const runs = runtime.for("alpha");
   const { run } = await runs.start({ skillId: "wide", inputs: { many } });
   await runtime.idle();

@@ -344,7 +344,7 @@ describe("histories", () => {
   });
 
   async function history(): Promise<readonly string[]> {
-    const runtime = createRuntime({ store: memoryStore(), skills: [old] });
+    const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [old] });
     const runs = runtime.for("someone");
     const { run } = await runs.start({ skillId: "checked", inputs });
     await runs.settled(run.runId);
@@ -374,7 +374,7 @@ describe("histories", () => {
       await step.do(...part("a"));
       return (await step.waitForEvent<number>("payment", { type: "paid", timeout: "7 days" })).payload;
     });
-    const runtime = createRuntime({ store: memoryStore(), skills: [waiting] });
+    const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [waiting] });
     const runs = runtime.for("someone");
     const { run } = await runs.start({ skillId: "checked", inputs });
     await runtime.idle();

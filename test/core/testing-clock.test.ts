@@ -164,6 +164,7 @@ describe("a runtime on a virtual clock", () => {
       ],
     });
     const runtime = createRuntime({
+      serves: false,
       store: memoryStore(),
       clock,
       leaseMs: hour,
@@ -199,6 +200,7 @@ describe("a runtime on a virtual clock", () => {
     const store = timelessStore(slow, clock);
     const errors: unknown[] = [];
     const runtime = createRuntime({
+      serves: false,
       store,
       clock,
       skills: [skill],

@@ -23,7 +23,7 @@ async function play(
   capabilities: readonly AnyCapability[] = [],
 ): Promise<{ run: Run; runs: Runs; eventTypes: readonly string[] }> {
   const clock = virtualClock();
-  const runtime = createRuntime({ store: memoryStore(), clock, skills: [skill], capabilities });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), clock, skills: [skill], capabilities });
   const runs = runtime.for("tenant");
   const { run } = await runs.start({ skillId: skill.id });
   await runtime.idle();

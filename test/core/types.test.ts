@@ -64,7 +64,7 @@ const graph = defineGraphSkill({
 });
 
 function home() {
-  const runtime = createRuntime({ store: memoryStore(), skills: [letter, mute, broken, parsed, graph] });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [letter, mute, broken, parsed, graph] });
   return runtime.for("acme");
 }
 
@@ -165,7 +165,9 @@ describe("result", () => {
 describe("step.use with a capability", () => {
   test("calls the one that is registered under its id, such as a mock, before the one given", async () => {
     const capabilities = mockCapabilities([shout], { shout: { returns: { text: "mocked", length: 0 } } });
-    const runs = createRuntime({ store: memoryStore(), skills: [letter, graph], capabilities }).for("acme");
+    const runs = createRuntime({ serves: false, store: memoryStore(), skills: [letter, graph], capabilities }).for(
+      "acme",
+    );
     const { run } = await runs.start(letter, { to: "Alice" });
     expect(await runs.result(letter, run.runId)).toMatchObject({ text: "mocked" });
     const second = await runs.start(graph, { text: "so" });
@@ -184,7 +186,7 @@ describe("step.use with a capability", () => {
         return codes;
       },
     });
-    const runs = createRuntime({ store: memoryStore(), skills: [careless] }).for("acme");
+    const runs = createRuntime({ serves: false, store: memoryStore(), skills: [careless] }).for("acme");
     const { run } = await runs.start(careless);
     const refused = Array.from({ length: 5 }, () => "invalid_request");
     expect(await runs.result(careless, run.runId)).toEqual([...refused, "not_found"]);

@@ -78,7 +78,12 @@ const echo = defineCapability({ id: "echo", version: "1" }, async (input) => inp
 /** What stays the same for each call: a run that ended, one at a gate, one that rests. */
 const template: Promise<MemoryData> = (async () => {
   const data: MemoryData = new Map();
-  const runtime = createRuntime({ store: memoryStore({ data }), skills: [gated, quick], capabilities: [echo] });
+  const runtime = createRuntime({
+    serves: false,
+    store: memoryStore({ data }),
+    skills: [gated, quick],
+    capabilities: [echo],
+  });
   const runs = runtime.for("t");
   await runs.start({ skillId: "gated", runId: "gate" });
   await runs.start({ skillId: "quick", runId: "ended" });
@@ -89,7 +94,7 @@ const template: Promise<MemoryData> = (async () => {
 
 const exported: Promise<readonly string[]> = template.then(async (data) => {
   const lines: string[] = [];
-  for await (const line of exportRun(createRuntime({ store: memoryStore({ data }) }).for("t"), "ended"))
+  for await (const line of exportRun(createRuntime({ serves: false, store: memoryStore({ data }) }).for("t"), "ended"))
     lines.push(line);
   return lines;
 });
@@ -106,7 +111,7 @@ async function world() {
     },
   };
   const onError = () => {};
-  const runtime = createRuntime({ store, skills: [gated, quick], capabilities: [echo], onError });
+  const runtime = createRuntime({ serves: false, store, skills: [gated, quick], capabilities: [echo], onError });
   const runs = runtime.for("t");
   const app = createApp({ authenticate: () => ({ tenant: "t", role: "admin" }), runs: () => runs, onError });
   const client = createClient("http://service.test", { fetch: (request) => app.fetch(request, {}) });

@@ -105,7 +105,7 @@ test.each(Object.entries(huge))("%s: ends every public call that takes a value w
     version: "1",
     run: (step) => step.do("once", { retries: { limit: 3, delay: 1 } }, async () => ({ calls: ++calls, big })),
   });
-  const runtime = createRuntime({ store: memoryStore(), skills: [skill, use], ...limits, onError() {} });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [skill, use], ...limits, onError() {} });
   const runs = runtime.for("t");
   const { run } = await runs.create({ skillId: "s" });
   const attempts: [string, () => Promise<unknown>][] = [

@@ -6,7 +6,12 @@ import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { apiReference } from "../../worker/http/reference.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
-const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
+const runtime = createRuntime({
+  serves: false,
+  store: memoryStore(),
+  skills: httpSkills,
+  capabilities: httpCapabilities,
+});
 const runs = (tenant: string) => runtime.for(tenant);
 const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://orca.test${path}`, { headers });
 const post = (path: string, body: unknown) =>
@@ -92,7 +97,7 @@ describe("a failure", () => {
     await store.close();
     const app = createApp({
       authenticate: () => ({ tenant: "alpha", role: "admin" }),
-      runs: (tenant) => createRuntime({ store }).for(tenant),
+      runs: (tenant) => createRuntime({ serves: false, store }).for(tenant),
       onError: () => {},
     });
     const response = await app.fetch(get("/v1/runs/x"));
@@ -111,7 +116,8 @@ describe("the app", () => {
         return { tenant: request.headers.get("x-user") ?? "stranger", role: "execute" };
       },
       runs: (tenant, { background }) => {
-        const options = { store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, background };
+        const shared = { skills: httpSkills, capabilities: httpCapabilities, background };
+        const options = { store: memoryStore(), serves: false, ...shared };
         return createRuntime(options).for(tenant);
       },
     });

@@ -7,7 +7,12 @@ import { apiKeys, type Caller, createApp } from "../../worker/http/index.ts";
 import { testHttpKeys } from "../support/http-keys.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
-const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
+const runtime = createRuntime({
+  serves: false,
+  store: memoryStore(),
+  skills: httpSkills,
+  capabilities: httpCapabilities,
+});
 const runs = (tenant: string) => runtime.for(tenant);
 
 testHttpKeys(memoryKeys(), runs);

@@ -6,5 +6,7 @@ import { testHttpKeys } from "../support/http-keys.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
 testHttpKeys(d1Keys(env.DB), (tenant) =>
-  createRuntime({ store: d1Store(env.DB), skills: httpSkills, capabilities: httpCapabilities }).for(tenant),
+  createRuntime({ serves: false, store: d1Store(env.DB), skills: httpSkills, capabilities: httpCapabilities }).for(
+    tenant,
+  ),
 );

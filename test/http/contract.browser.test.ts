@@ -33,7 +33,7 @@ testHttp({ fetch: async (request) => fetch(await addressed(request)), drain });
 /** Takes what is due, of all tenants. */
 async function drain(): Promise<void> {
   const store = indexedDbStore({ name: defaultDatabase });
-  const runtime = createRuntime({ store, skills: httpSkills, capabilities: httpCapabilities });
+  const runtime = createRuntime({ serves: false, store, skills: httpSkills, capabilities: httpCapabilities });
   await runtime.drain();
   await runtime.idle();
   await runtime.stop();

@@ -13,7 +13,7 @@ const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" }
 
 async function home() {
   const store = memoryStore();
-  const runtime = createRuntime({ store, skills: [quick] });
+  const runtime = createRuntime({ serves: false, store, skills: [quick] });
   const runs = runtime.for("alpha");
   for (const runId of ["a", "b", "c"]) await runs.start({ skillId: "quick", runId });
   await runs.fork("a", { newRunId: "fork" });
@@ -123,13 +123,15 @@ describe.each([
 ] as const)("a history entry that is %s", (_what, damage, code) => {
   async function damaged() {
     const store = memoryStore();
-    const runtime = createRuntime({ store, skills: [two] });
+    const runtime = createRuntime({ serves: false, store, skills: [two] });
     await runtime.for("alpha").start({ skillId: "two", runId: "r" });
     await runtime.idle();
     const whole = (await runtime.for("alpha").history("r")).items;
     const entry = whole.find(({ checkpoint }) => checkpoint?.stepId === "one");
     if (entry?.checkpoint === undefined) throw new Error("there is no such entry");
-    const runs = createRuntime({ store: withEntry(store, entry.revision, damage), skills: [two] }).for("alpha");
+    const runs = createRuntime({ serves: false, store: withEntry(store, entry.revision, damage), skills: [two] }).for(
+      "alpha",
+    );
     const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
     const get = async (path: string) => {
       const response = await app.fetch(new Request(`http://home/v1/runs/r${path}`));
@@ -207,7 +209,7 @@ describe("a page of runs", () => {
         return rows;
       },
     };
-    const runs = createRuntime({ store: watched, skills: [quick] }).for("alpha");
+    const runs = createRuntime({ serves: false, store: watched, skills: [quick] }).for("alpha");
     for (let number = 0; number < 300; number++) {
       await runs.create({ skillId: "quick", runId: `r${number}`, metadata: { text: "x".repeat(100_000) } });
     }
@@ -240,7 +242,7 @@ describe("a page of runs", () => {
         return store.listRuns(tenant, query);
       },
     };
-    const runs = createRuntime({ store: counted, skills: [quick] }).for("alpha");
+    const runs = createRuntime({ serves: false, store: counted, skills: [quick] }).for("alpha");
     for (let number = 0; number < 501; number++) await runs.create({ skillId: "quick" });
     const { items: page, next } = await runs.list({ limit: 500 });
     expect([page.length, next === undefined, queries]).toEqual([500, false, 2]);

@@ -14,7 +14,7 @@ import { inspectorPage } from "../../worker/inspector/page.ts";
 
 const mostBytes = 48 * 1024;
 
-const runtime = createRuntime({ store: memoryStore(), skills: [], capabilities: [] });
+const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [], capabilities: [] });
 const options = {
   authenticate: ({ request }: { readonly request: Request }) => apiKeys([["key", "tenant"]])(request),
   runs: (tenant: string) => runtime.for(tenant),

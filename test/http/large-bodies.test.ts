@@ -97,7 +97,7 @@ test("a request whose caller has gone while it waited is answered at once, and c
     ...bare,
     commit: (...args: Parameters<typeof bare.commit>) => stalled.promise.then(() => bare.commit(...args)),
   };
-  const runs = createRuntime({ store }).for("t");
+  const runs = createRuntime({ serves: false, store }).for("t");
   const app = createApp({ authenticate: () => ({ tenant: "t", role: "admin" }), runs: () => runs });
   const create = async (runId: string, signal: AbortSignal | null = null) => {
     const body = JSON.stringify({ run_id: runId, skill_id: "s", start: false, inputs: { text: "x".repeat(900 * kB) } });
@@ -115,7 +115,7 @@ test("a request whose caller has gone while it waited is answered at once, and c
 });
 
 test("a call of another tenant that arrives with the end of the largest body is answered before it", async () => {
-  const runtime = createRuntime({ store: memoryStore(), executes: false });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), executes: false });
   const tenantOf = (request: Request) => request.headers.get("x-api-key") ?? "";
   const app = createApp({
     authenticate: ({ request }) => ({ tenant: tenantOf(request), role: "execute" }),

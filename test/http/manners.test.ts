@@ -6,7 +6,12 @@ import { memoryKeys } from "../../worker/http/auth/memory-keys.ts";
 import { type Access, type AppOptions, accessLine, apiKeys, createApp } from "../../worker/http/index.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
 
-const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities });
+const runtime = createRuntime({
+  serves: false,
+  store: memoryStore(),
+  skills: httpSkills,
+  capabilities: httpCapabilities,
+});
 const callerOf = apiKeys([["k", "alpha"]]);
 
 const appWith = (options: Partial<AppOptions<object>>) =>

@@ -68,7 +68,7 @@ describe("the OpenAPI document", () => {
         if (request.url.endsWith("busy")) throw new DurableError("rate_limited", "busy", { retryAfterMs: 1_000 });
         return { tenant: "t", role: "admin" };
       },
-      runs: (tenant) => createRuntime({ store: memoryStore() }).for(tenant),
+      runs: (tenant) => createRuntime({ serves: false, store: memoryStore() }).for(tenant),
       corsOrigins: () => ["https://a.test"],
     });
     const answer = await app.fetch(new Request(`http://orca.test${url}`, { headers: { origin: "https://a.test" } }));

@@ -7,7 +7,7 @@ import { createApp } from "../../worker/http/index.ts";
 
 /** An app over memory, with a client that calls it. */
 function serving() {
-  const runs = createRuntime({ store: memoryStore() }).for("alpha");
+  const runs = createRuntime({ serves: false, store: memoryStore() }).for("alpha");
   const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs });
   const lengths: number[] = [];
   const client = createWireClient("http://orca.test", {

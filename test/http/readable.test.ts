@@ -84,7 +84,7 @@ const skills = [
 
 function home() {
   const store = memoryStore();
-  const runtime = createRuntime({ store, skills, capabilities: [make, take], onError: () => {} });
+  const runtime = createRuntime({ serves: false, store, skills, capabilities: [make, take], onError: () => {} });
   const app = createApp({
     authenticate: () => ({ tenant: "alpha", role: "admin" }),
     runs: (tenant) => runtime.for(tenant),

@@ -8,7 +8,7 @@ const origin = "https://site.test";
 
 const options: AppOptions<object> = {
   authenticate: () => ({ tenant: "me", role: "admin" }),
-  runs: (tenant) => createRuntime({ store: memoryStore() }).for(tenant),
+  runs: (tenant) => createRuntime({ serves: false, store: memoryStore() }).for(tenant),
 };
 const app = createApp({ ...options, inspector: { html: "", script: "", style: "" } });
 

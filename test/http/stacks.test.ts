@@ -43,7 +43,7 @@ test.each(skills.map(({ id }) => id))("no stack of an error is stored or sent: %
   });
   const told: unknown[] = [];
   const onError = (error: unknown) => told.push(error);
-  const runtime = createRuntime({ store, skills, capabilities: [fails], onError });
+  const runtime = createRuntime({ serves: false, store, skills, capabilities: [fails], onError });
   const runs = runtime.for("alpha");
   await runs.start({ skillId, runId: "r" });
   await runtime.idle();

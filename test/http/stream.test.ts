@@ -21,7 +21,7 @@ async function serving(stream: StreamOptions, isSpent: () => boolean = () => fal
       };
     },
   });
-  const runtime = createRuntime({ store, skills: httpSkills, capabilities: httpCapabilities, isSpent });
+  const runtime = createRuntime({ serves: false, store, skills: httpSkills, capabilities: httpCapabilities, isSpent });
   const runs = runtime.for("alpha");
   let left = () => {};
   const isLeft = new Promise<void>((resolve) => {

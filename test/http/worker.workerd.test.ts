@@ -22,7 +22,13 @@ async function reached(runId: string, status: string): Promise<Record<string, un
 
 /** A runtime over the Worker's database that executes nothing. */
 function clerk(skills: readonly Skill[] = httpSkills): Runtime {
-  return createRuntime({ store: d1Store(env.DB), skills, capabilities: httpCapabilities, executes: false });
+  return createRuntime({
+    serves: false,
+    store: d1Store(env.DB),
+    skills,
+    capabilities: httpCapabilities,
+    executes: false,
+  });
 }
 
 // Failures that are the Worker's own are logged, and here they are meant.
@@ -192,7 +198,7 @@ describe("a custom Worker", () => {
       await waitOnExecutionContext(context);
       counts.push(queries);
     };
-    const runs = createRuntime({ store: d1Store(env.DB) }).for("default");
+    const runs = createRuntime({ serves: false, store: d1Store(env.DB) }).for("default");
     await invoke((context) => long.fetch(request, bindings, context));
     while ((await runs.get("long")).status === "running" && counts.length < 30) {
       await invoke((context) => long.scheduled(createScheduledController(), bindings, context));

@@ -57,7 +57,7 @@ class Point {
   constructor(medium: Medium, witness: Store, tenant: string) {
     this.medium = medium;
     this.tenant = tenant;
-    this.runs = createRuntime({ store: witness, executes: false }).for(tenant);
+    this.runs = createRuntime({ serves: false, store: witness, executes: false }).for(tenant);
   }
 
   async boot(now: number, fault: Fault): Promise<Process> {

@@ -134,7 +134,7 @@ describe("the rows that D1 bills", () => {
       });
     // So much time passes at each look at the clock that the lease is renewed every few steps.
     const clock = { now: () => (now += 100), sleep };
-    const runtime = createRuntime({ store: measured, skills: [growing], clock, leaseMs });
+    const runtime = createRuntime({ serves: false, store: measured, skills: [growing], clock, leaseMs });
     const runs = runtime.for("executed");
     await runs.start({ skillId: "growing", runId: "run" });
     await runtime.idle();
@@ -183,8 +183,8 @@ describe("the rows that D1 bills", () => {
         await step.waitForEvent("wait", { type: "go" });
       },
     });
-    const runtime = createRuntime({ store, skills: [skill] });
-    const clerk = createRuntime({ store, skills: [skill], executes: false }).for("billed");
+    const runtime = createRuntime({ serves: false, store, skills: [skill] });
+    const clerk = createRuntime({ serves: false, store, skills: [skill], executes: false }).for("billed");
     const start = async (runId: string, text: string) =>
       (await costOf(() => clerk.start({ skillId: "billed", runId, inputs: { text } }))).written;
     expect(await start("small", "x")).toBeLessThanOrEqual(6);
@@ -244,7 +244,7 @@ describe("the rows that D1 bills", () => {
             await step.do(`step ${number}`, async () => "x".repeat(1_024));
         },
       });
-      const runtime = createRuntime({ store: d1Store(env.DB), skills: [growing] });
+      const runtime = createRuntime({ serves: false, store: d1Store(env.DB), skills: [growing] });
       const size = await sizeOfFile();
       const runId = `run of ${steps}`;
       await runtime.for("file").start({ skillId: "growing", runId });

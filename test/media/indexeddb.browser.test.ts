@@ -255,7 +255,7 @@ describe.each(["before", "after"] as const)("a connection that is killed %s a co
           return "done";
         },
       });
-      const runtime = createRuntime({ store, skills: [skill] });
+      const runtime = createRuntime({ serves: false, store, skills: [skill] });
       const runs = runtime.for("t");
       await runs.start({ skillId: "three", runId: "r" });
       await runtime.idle();
@@ -361,7 +361,7 @@ describe("room for a run", () => {
       },
     });
     const options = { store: openStore(freshName()), skills: [skill], leaseMs: 500, holdMs: 1 };
-    const runtime = createRuntime({ ...options, onError: (error) => errors.push(error) });
+    const runtime = createRuntime({ serves: false, ...options, onError: (error) => errors.push(error) });
     return { runtime, runs: runtime.for("t"), errors };
   }
 

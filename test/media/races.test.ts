@@ -15,9 +15,16 @@ test(`of ${racers} executors that race for one due run on ${medium}, one execute
   const [first, ...others] = stores;
   if (first === undefined) throw new Error("there is no store");
   // It only decides, so that the run is due and has no holder.
-  const starter = createRuntime({ store: first, skills: [skill], capabilities: [note(-1)], executes: false });
+  const starter = createRuntime({
+    serves: false,
+    store: first,
+    skills: [skill],
+    capabilities: [note(-1)],
+    executes: false,
+  });
   const runtimes = others.map((store, index) =>
     createRuntime({
+      serves: false,
       store,
       skills: [skill],
       capabilities: [note(index)],

@@ -126,7 +126,7 @@ function hostOver(store: Store, tenant: string) {
   const maxStateBytes = 64 * 1024 * 1024;
   const limits = { maxStateBytes, maxStateValues: 1_000_000 };
   const host = asHost({ store, clock, random, ...limits, notifier: localNotifier(), ready: Promise.resolve() });
-  const runtime = createRuntime({ store, clock, skills, capabilities });
+  const runtime = createRuntime({ serves: false, store, clock, skills, capabilities });
   return { host, runtime, runs: runtime.for(tenant) };
 }
 

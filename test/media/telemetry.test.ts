@@ -35,6 +35,7 @@ async function scene(hooks: TelemetryHooks | undefined, { store, onWork, isFutur
   const failures: string[] = [];
   let calls = 0;
   const runtime = createRuntime({
+    serves: false,
     store: medium,
     clock,
     telemetry: hooks && defineTelemetry(hooks),
@@ -125,7 +126,8 @@ test("a loop of fifty steps, each with a name of its own, makes as many series o
         for (let number = 0; number < steps; number++) await step.do(`step ${number}`, async () => number);
       },
     });
-    const options = { store: await open(), clock: stillClock(), skills: [loop], telemetry: defineTelemetry(told) };
+    const shared = { store: await open(), clock: stillClock(), skills: [loop] };
+    const options = { ...shared, serves: false, telemetry: defineTelemetry(told) };
     const runtime = createRuntime(options);
     await runtime.for("ann").start({ skillId: "loop" });
     await runtime.idle();
@@ -173,6 +175,7 @@ test("a drain tells how many runs it took, passed over and left", async () => {
   await before.runtime.idle();
   // It delivers and leaves the executing to others, and it alone has the skill of one of the runs.
   const deciding = createRuntime({
+    serves: false,
     store,
     executes: false,
     clock: stillClock(),
@@ -337,8 +340,8 @@ test("bare hooks are refused where they are given", async () => {
   const bare = recorder() as unknown as Telemetry;
   const refusal = expect.objectContaining({ code: "invalid_request", path: "telemetry" });
   const store = await open();
-  expect(() => createRuntime({ store, telemetry: bare })).toThrow(refusal);
-  const runs = (tenant: string) => createRuntime({ store }).for(tenant);
+  expect(() => createRuntime({ serves: false, store, telemetry: bare })).toThrow(refusal);
+  const runs = (tenant: string) => createRuntime({ serves: false, store }).for(tenant);
   expect(() => createApp({ authenticate: () => ({ tenant: "ann", role: "admin" }), runs, telemetry: bare })).toThrow(
     refusal,
   );

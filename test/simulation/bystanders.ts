@@ -154,6 +154,7 @@ export class Bystanders {
     const chance = random(`${this.#seed}/clerk${this.#count}`);
     const skill = (id: string) => core.defineSkill({ id, version: "1", run: async () => null });
     return core.createRuntime({
+      serves: false,
       store: {
         ...this.#store,
         commit: (commit) => {

@@ -146,6 +146,7 @@ export class Machines {
     history.executors.set(process, executor);
     process.hasSecond = this.#version === "2";
     return subject.core.createRuntime({
+      serves: false,
       store: medium.handle(process, budget),
       ...this.#bound(process),
       executor,
@@ -199,6 +200,7 @@ export class Machines {
     const { world, subject, plan } = this.#around;
     const chance = random(`${plan.seed}/elsewhere`);
     return subject.core.createRuntime({
+      serves: false,
       store: subject.memoryStore(),
       executor: "elsewhere",
       clock: world.clockOf(process),

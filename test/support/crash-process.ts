@@ -58,6 +58,7 @@ export class Process {
       sleep: (ms) => this.clock.sleep(ms),
     });
     this.runtime = createRuntime({
+      serves: false,
       store: this.faulty.store,
       clock: this.clock,
       skills,

@@ -12,7 +12,13 @@ const fuzzLimits = { maxBodyBytes: 100_000, maxImportBytes: 200_000 };
 
 /** The app over these stores, as hostile requests meet it. */
 export function fuzzApp(store: Store, keys: KeyStore): Pick<FuzzHome, "fetch" | "idle"> {
-  const runtime = createRuntime({ store, skills: httpSkills, capabilities: httpCapabilities, onError() {} });
+  const runtime = createRuntime({
+    serves: false,
+    store,
+    skills: httpSkills,
+    capabilities: httpCapabilities,
+    onError() {},
+  });
   const authenticate = apiKeys(homeKeys(), keys);
   const app = createApp({
     reference: apiReference,

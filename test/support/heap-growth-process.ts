@@ -23,6 +23,7 @@ const results: Readonly<Record<string, (n: number) => unknown>> = {
   "many values": (n) => Array.from({ length: 30_000 }, (_, index) => [n + index]),
 };
 const runtime = createRuntime({
+  serves: false,
   store,
   skills: Object.entries(results).map(([id, result]) =>
     defineSkill({

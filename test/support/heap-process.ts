@@ -16,7 +16,7 @@ const wide = defineSkill<{ a: unknown }>({
   },
 });
 
-const runtime = createRuntime({ store: memoryStore(), skills: [wide] });
+const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [wide] });
 const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: (name) => runtime.for(name) });
 
 async function request(method: string, path: string, body?: string) {
@@ -65,7 +65,7 @@ const slow: Store = {
     return base.commit(commit);
   },
 };
-const deciding = createRuntime({ store: slow, skills: [wide], executes: false });
+const deciding = createRuntime({ serves: false, store: slow, skills: [wide], executes: false });
 const busy = createApp({
   authenticate: () => ({ tenant: "alpha", role: "admin" }),
   runs: (name) => deciding.for(name),

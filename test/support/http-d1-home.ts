@@ -10,7 +10,13 @@ import { httpCapabilities, httpSkills } from "./http-skills.ts";
 export function d1Home(db: D1Database): HttpHome {
   const authenticate = apiKeys(homeKeys());
   const runtimeOf = () =>
-    createRuntime({ store: d1Store(db), skills: httpSkills, capabilities: httpCapabilities, leaseMs: 5_000 });
+    createRuntime({
+      serves: false,
+      store: d1Store(db),
+      skills: httpSkills,
+      capabilities: httpCapabilities,
+      leaseMs: 5_000,
+    });
   const app = createApp({
     reference: apiReference,
     stream: { pollMs: 20, maxPollMs: 100 },

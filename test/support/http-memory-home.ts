@@ -9,7 +9,13 @@ import { httpCapabilities, httpSkills } from "./http-skills.ts";
 export function memoryHome(): HttpHome {
   // Steps that fail on purpose are not printed.
   const onError = () => {};
-  const runtime = createRuntime({ store: memoryStore(), skills: httpSkills, capabilities: httpCapabilities, onError });
+  const runtime = createRuntime({
+    serves: false,
+    store: memoryStore(),
+    skills: httpSkills,
+    capabilities: httpCapabilities,
+    onError,
+  });
   const authenticate = apiKeys(homeKeys());
   const app = createApp({
     reference: apiReference,

@@ -126,6 +126,7 @@ export function scene(harness: StoreHarness, play: (scene: Scene) => Promise<voi
 function newActor(store: Store, clock: StillClock, { body, skills = [], ...options }: ActorOptions): Actor {
   const errors: unknown[] = [];
   const runtime = createRuntime({
+    serves: false,
     store,
     clock,
     leaseMs,

@@ -55,7 +55,7 @@ export function onStage(harness: StoreHarness): OnStage {
         if (context?.stepId === undefined) errors.push(error);
       };
       const runtime = (options: Partial<RuntimeOptions> = {}) => {
-        const made = createRuntime({ store, clock, capabilities, skills, leaseMs, onError, ...options });
+        const made = createRuntime({ serves: false, store, clock, capabilities, skills, leaseMs, onError, ...options });
         runtimes.push(made);
         return made;
       };

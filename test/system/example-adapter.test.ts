@@ -24,13 +24,13 @@ test("a run over SQLite waits in the file and goes on over another connection", 
   });
 
   const before = sqliteStore(path);
-  const first = createRuntime({ store: before, skills: [skill], capabilities: [shout] });
+  const first = createRuntime({ serves: false, store: before, skills: [skill], capabilities: [shout] });
   const { run } = await first.for("t").start({ skillId: "shouting", inputs: { text: "hello" } });
   await first.idle();
   await before.close();
 
   const after = sqliteStore(path);
-  const runs = createRuntime({ store: after, skills: [skill], capabilities: [shout] }).for("t");
+  const runs = createRuntime({ serves: false, store: after, skills: [skill], capabilities: [shout] }).for("t");
   expect((await runs.get(run.runId)).status).toBe("waiting_for_human");
   await runs.approve(run.runId);
   expect((await runs.settled(run.runId)).result).toEqual({ text: "hello!" });

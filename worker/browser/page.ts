@@ -99,6 +99,7 @@ export function createPage(options: PageOptions): DurablePage {
   const onError = untilOutdated(rest.onError ?? ((error: unknown) => console.error(error)), () => void stop());
   const store = indexedDbStore({ name: database, onDataLoss: onError, ...present({ durability }) });
   const runtime = createRuntime({
+    serves: false,
     ...{ store, skills, capabilities, onError },
     notifier: broadcastNotifier(database),
     presence: webLocksPresence(database),

@@ -207,7 +207,7 @@ export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceW
     const isSpent = () => yielded.aborted || isOver();
     // A stuck body must be detected before it is handed over, or it would never be.
     const bodyQuietMs = passMs * 0.8;
-    return createRuntime({ ...shared, presence: webLocksPresence(database), isSpent, bodyQuietMs });
+    return createRuntime({ serves: false, ...shared, presence: webLocksPresence(database), isSpent, bodyQuietMs });
   }
 
   async function answer(visit: Visit): Promise<Response> {

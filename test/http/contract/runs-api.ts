@@ -53,7 +53,7 @@ const apiSkills: readonly Skill[] = [echo, dated, gated, listening, failing];
 
 /** The cases for the runs of a runtime over this store, and for the client of a service over it. */
 export function testBothSides(medium: string, store: Store): void {
-  const runtime = createRuntime({ store, skills: apiSkills, onError: () => {} });
+  const runtime = createRuntime({ serves: false, store, skills: apiSkills, onError: () => {} });
   const app = createApp({
     stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: () => ({ tenant: "served-api", role: "admin" }),

@@ -69,7 +69,7 @@ const waiting = defineSkill({
   run: async (step) => (await step.waitForEvent("more", { type: "more", timeout: "1 day" })).payload,
 });
 
-const runtime = createRuntime({ store, skills: [working, waiting], presence: webLocksPresence(name) });
+const runtime = createRuntime({ serves: false, store, skills: [working, waiting], presence: webLocksPresence(name) });
 const runs = runtime.for(tenant);
 
 async function tell(told: Told): Promise<void> {

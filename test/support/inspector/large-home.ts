@@ -29,7 +29,13 @@ export async function largeHome(runCount: number, stepCount: number): Promise<La
       return stepCount;
     },
   });
-  const runtime = createRuntime({ store: memoryStore(), skills: [skill], capabilities: [], leaseMs: 600_000 });
+  const runtime = createRuntime({
+    serves: false,
+    store: memoryStore(),
+    skills: [skill],
+    capabilities: [],
+    leaseMs: 600_000,
+  });
   const runs = runtime.for("me");
   await runs.start({ skillId: "long.walk", runId: longRun, inputs: {} });
   await runtime.idle();

@@ -62,6 +62,7 @@ const skill = defineGraphSkill({
 
 const serves = query.get("serves") !== "no";
 const runtime = createRuntime({
+  serves: false,
   store: indexedDbStore({ name: "presence" }),
   capabilities: [work],
   skills: [skill],

@@ -36,7 +36,7 @@ const capabilities = [...httpCapabilities, ...shownCapabilities(query.get("name"
 
 if (query.get("newer") === "yes") addMigration();
 const store = indexedDbStore();
-const looking = createRuntime({ store, executes: false }).for("me");
+const looking = createRuntime({ serves: false, store, executes: false }).for("me");
 
 if (query.get("serves") === "yes") {
   const holdMs = Number(query.get("holdMs") ?? 5_000);

@@ -81,7 +81,7 @@ export function homeOver(store: Store, now = someNoon + 60_000) {
   const { options, ...skills } = storedSkills();
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const runtime = createRuntime({ store, clock, holdMs: 0, executor: "later", onError, ...options });
+  const runtime = createRuntime({ serves: false, store, clock, holdMs: 0, executor: "later", onError, ...options });
   return { ...skills, store, clock, runtime, errors, runs: runtime.for(tenant) };
 }
 

@@ -36,7 +36,15 @@ function countedBytes(): (length: number) => Uint8Array<ArrayBuffer> {
 const random = countedBytes();
 
 function runtimeOver(store: Store): Runtime {
-  return createRuntime({ store, clock, random, holdMs: 0, executor: "maker", ...storedSkills().options });
+  return createRuntime({
+    serves: false,
+    store,
+    clock,
+    random,
+    holdMs: 0,
+    executor: "maker",
+    ...storedSkills().options,
+  });
 }
 
 /** One run of each kind, so that every part of every body is there. */
