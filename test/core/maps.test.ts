@@ -232,7 +232,7 @@ test("10,000 items store as much for each item as 1,000 do, and are read as ofte
           return (store[name] as (...args: never) => unknown)(...args);
         },
     });
-    const runtime = createRuntime({ store: counted, skills: [skill] });
+    const runtime = createRuntime({ serves: false, store: counted, skills: [skill] });
     const runs = runtime.for("t");
     const { run } = await runs.start(skill, { count });
     await runtime.idle();
