@@ -284,10 +284,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const place = { host, executor };
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();
-  const executing = <T>(work: () => Promise<T>): Promise<T> => {
+  const executing = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!executor.executes) {
-      const why = executor.stopped.aborted ? "was stopped" : "was created with `executes: false`";
-      throw new DurableError("unsupported", `this runtime ${why}`, { hint: "drain with another runtime" });
+      const why = executor.stopped.aborted ? "was stopped" : "has `executes: false`";
+      throw new DurableError("unsupported", `this runtime ${why}: drain with another`);
     }
     const done = work();
     draining.add(done);
@@ -298,16 +298,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let mayServe = serves;
   return {
     for(tenant) {
-      const runs = new Runs({ ...place, tenant: parseTenantId(tenant) });
       if (mayServe && executor.executes) executing(() => serve(place, unasked, true)).catch(onError);
       mayServe = false;
-      return runs;
+      return new Runs({ ...place, tenant: parseTenantId(tenant) });
     },
-    drain: async (options = {}) => executing(async () => drain(place, options)),
+    drain: (options = {}) => executing(() => drain(place, options)),
     serve: (options) => {
       mayServe = false;
       unasked.abort();
-      return executing(async () => serve(place, options));
+      return executing(() => serve(place, options));
     },
     idle: () => executor.idle(),
     async stop() {
