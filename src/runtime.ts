@@ -69,8 +69,8 @@ export interface RuntimeOptions {
   /** False if this runtime only decides and commits, and leaves execution to others. Default true. */
   readonly executes?: boolean;
   /**
-   * True if this runtime serves all tenants from its first `for` on, until it is stopped: it takes what is due at once,
-   * each second, and when a run changes. That alone does not keep a process alive. A call of `serve` takes its place. If
+   * True if this runtime serves all tenants until it is stopped: it takes what is due at once, each second, and when a run
+   * changes. That alone does not keep a process alive. A call of `serve` takes its place. If
    * false, runs that are due wait for `drain` or `serve`. Default true, and false with `background`, where a platform ends
    * the process between requests.
    */
@@ -295,16 +295,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
   /** Ends what this runtime does unasked. */
   const unasked = new AbortController();
-  let mayServe = serves;
+  if (serves && executes) executing(() => serve(place, unasked, true)).catch(onError);
   return {
-    for(tenant) {
-      if (mayServe && executor.executes) executing(() => serve(place, unasked, true)).catch(onError);
-      mayServe = false;
-      return new Runs({ ...place, tenant: parseTenantId(tenant) });
-    },
+    for: (tenant) => new Runs({ ...place, tenant: parseTenantId(tenant) }),
     drain: (options = {}) => executing(() => drain(place, options)),
     serve: (options) => {
-      mayServe = false;
       unasked.abort();
       return executing(() => serve(place, options));
     },
