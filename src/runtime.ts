@@ -275,12 +275,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     executor: executorId,
     ...present({ isSpent: isSpent && (() => isSpent(inFlight.count) === true) }),
   };
-  const executor = new Executor(
-    host,
-    registry,
-    executes,
-    background && guarded(background, (failure) => onError(failure)),
-  );
+  const keptAlive = background && guarded(background, (failure) => onError(failure));
+  const executor = read("skills", () => new Executor(host, registry, executes, keptAlive));
   const place = { host, executor };
   /** The drains under way. */
   const draining = new Set<Promise<unknown>>();

@@ -256,7 +256,7 @@ function encodeParts(value: object, path: Path, walk: Walk): Json {
     }
   }
   throw invalidRequest(path, `${nameOf(value)} cannot be stored`, {
-    hint: "store plain data, and build instances from it in the step that needs them",
+    hint: "store plain data, and build instances from it in a step",
   });
 }
 

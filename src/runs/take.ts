@@ -165,7 +165,7 @@ async function setRowAside(host: Host, row: RunRow, now: number): Promise<void> 
 }
 
 function giveUp(record: RunRecord<Json>, head: Snapshot, now: number): Change {
-  const message = `the run was taken over ${record.recoveries} times without reaching a new checkpoint`;
+  const message = `the run was taken over ${record.recoveries} times without a new checkpoint`;
   const failed = failure(released(record), head.state, now, { code: "recovery_exhausted", message });
   return { ...failed, checkpoint: { ...failed.checkpoint, state: failed.state, over: head } };
 }

@@ -224,6 +224,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     saveCheckpoint: ({ runs }) => [runs, ...saved],
     webLocksPresence: () => ["orca-untyped"],
   },
+  "./steps": { readChildren: ({ runs }) => [runs, "ended", { limit: 5 }] },
   "./codec": {
     decodeState: ({ checkpoint }) => [encodeState(checkpoint.state)],
     decodeValue: () => [{ $durable: ["map", [["a", { $durable: ["bigint", "1"] }]]] }],

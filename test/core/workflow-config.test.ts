@@ -308,7 +308,7 @@ describe("real time", () => {
       expect(await start()).toMatchObject({ error: { code: "await_outside_step", stepId: "asked" } });
       expect(Date.now() - began).toBeGreaterThanOrEqual(1_400);
       expect(errors.map(String)).toEqual([
-        expect.stringContaining('for a second the body has awaited something that is not a step, after step "asked"'),
+        expect.stringContaining('the body awaits something that is not a step, after step "asked"'),
       ]);
     }),
   );
@@ -327,7 +327,7 @@ describe("real time", () => {
       const runId = await begin();
       await clock.advance(29_000);
       expect(await runs.get(runId)).toMatchObject({ status: "running" });
-      expect(errors.map(String)).toEqual([expect.stringContaining("for a second the body has awaited")]);
+      expect(errors.map(String)).toEqual([expect.stringContaining("the body awaits")]);
       await clock.advance(2_000);
       expect(await runs.get(runId)).toMatchObject({
         status: "failed",

@@ -374,8 +374,7 @@ class CodeRun implements BodyRun {
       if (quietMs >= reportedAfterMs && !this.#wasReported) {
         this.#wasReported = true;
         const { runId } = this.pass.record.run;
-        const message = `run "${runId}": for a second the body has awaited something that is not a step, ${this.#place}`;
-        onError(new Error(message), contextOf(this.pass.record, this.#lastStep));
+        onError(new Error(`run "${runId}": ${this.#standstill}`), contextOf(this.pass.record, this.#lastStep));
       }
     }
   }
@@ -404,8 +403,9 @@ class CodeRun implements BodyRun {
     this.#stir();
   }
 
-  get #place(): string {
-    return this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
+  get #standstill(): string {
+    const place = this.#lastStep === undefined ? "before its first step" : `after step "${this.#lastStep}"`;
+    return `the body awaits something that is not a step, ${place}`;
   }
 
   #stuckAt(): RunError {
@@ -417,7 +417,7 @@ class CodeRun implements BodyRun {
     }
     return {
       code: "await_outside_step",
-      message: `the body awaits something that is not a step, ${this.#place}`,
+      message: this.#standstill,
       ...present({ stepId: this.#lastStep }),
     };
   }

@@ -92,10 +92,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         checkName(name);
         const until = timestamp instanceof Date || typeof timestamp === "number" ? Number(timestamp) : Number.NaN;
         if (!(Math.abs(until) <= lastTime)) {
-          throw invalidRequest(
-            name,
-            `step "${name}": expected a Date, or milliseconds since 1970 that a Date can hold`,
-          );
+          throw invalidRequest(name, `step "${name}": expected a Date, or milliseconds since 1970`);
         }
         answer(run, await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until)));
       }),
