@@ -41,7 +41,9 @@ const letter = defineGraphSkill({
   ],
 });
 
-const runtime = createRuntime({ store: memoryStore(), skills: [letter], capabilities: [draft, send], telemetry });
+// Nothing of this program is ever due, so it needs no drains, which are spans too.
+const shared = { store: memoryStore(), skills: [letter], capabilities: [draft, send] };
+const runtime = createRuntime({ ...shared, serves: false, telemetry });
 const app = createApp({
   authenticate: () => ({ tenant: "acme", role: "admin" }),
   runs: (tenant) => runtime.for(tenant),

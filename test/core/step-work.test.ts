@@ -73,7 +73,7 @@ async function workOf(): Promise<Work> {
       }
     },
   });
-  const runtime = createRuntime({ store: memoryStore(), skills: [skill], clock });
+  const runtime = createRuntime({ serves: false, store: memoryStore(), skills: [skill], clock });
   const { run } = await runtime.for("a").start({ skillId: "many" });
   await runtime.idle();
   expect(await runtime.for("a").get(run.runId)).toMatchObject({ status: "completed" });
