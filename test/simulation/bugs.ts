@@ -112,7 +112,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/kernel.ts",
     find: "if (plan !== undefined) await enter(pass, started, plan.effect);",
     replace: "",
-    seed: "planted-3",
+    seed: "planted-40",
   },
   {
     name: "attempts are counted from one again",

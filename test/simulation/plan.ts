@@ -138,7 +138,7 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   );
   const late = random.fork("late waits");
   if (late.chance(0.08) || seed.startsWith("late:")) programs[0] = lateWaits(late, "skill0", counts);
-  const mapping = random.fork("maps");
+  const mapping = random.fork("map bodies");
   if (mapping.chance(0.1) || seed.startsWith("maps:")) {
     programs.push(withMap(mapping, programs.pop() as Program, counts));
   }

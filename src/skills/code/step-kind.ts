@@ -39,7 +39,7 @@ export function stepKind<Steps extends object>(
     family,
     extend:
       (body: WorkflowBody): WorkflowBody =>
-      async (step, inputs, context) => {
+      (step, inputs, context) => {
         const run = codeRuns.get(step);
         if (run === undefined) throw new DurableError("internal_error", `steps of ${name} run only in a runtime`);
         const steps = { ...step, ...stepsOf(run, step) };
