@@ -98,7 +98,7 @@ export function skip(pass: Pass, step: StepSpec): Promise<StepOutcome> {
 export async function act(pass: Pass, step: StepSpec, action: Action, signal: AbortSignal): Promise<StepOutcome> {
   const { host, record } = pass;
   const { policy, input } = action;
-  const name = action.name === undefined ? step.uses : ledgerName(record, action.name);
+  const name = action.name === undefined ? step.uses : lastingName(record, action.name);
   const gate = waitOf(record, step.id, "approval");
   const backoff = waitOf(record, step.id, "retry");
   const earlier = (backoff ?? gate)?.request;
@@ -264,11 +264,16 @@ export function hasEffect({ sideEffects }: EffectPolicy): boolean {
  */
 function idempotencyKey(record: RunRecord<Json>, stepId: string, effect?: Effect): string {
   const { run } = record;
-  const parts = [run.tenantId ?? "", run.runId, ledgerName(record, stepId)];
+  const parts = [run.tenantId ?? "", run.runId, lastingName(record, stepId)];
   if (effect !== undefined) parts.push(requestOf(effect));
   if (effect !== undefined && effect.ordinal > 1) parts.push(String(effect.ordinal));
   // As in JSON first: a lone surrogate has no UTF-8, and `encodeURIComponent` throws for it.
   return parts.map((part) => encodeURIComponent(JSON.stringify(part).slice(1, -1))).join("/");
+}
+
+// Most runs never had their steps renamed.
+function lastingName(record: RunRecord<Json>, id: string): string {
+  return record.ledgerNames === undefined ? id : ledgerName(record, id);
 }
 
 /** Opens a gate at once, so that it can be decided while other steps are still in flight. */
@@ -347,7 +352,7 @@ export async function succeeded(
   if (effect === undefined) return await settle(pass, started, "completed", output);
   const claim = await effectClaim(pass.record.run.runId, { ...effect, status: "recorded", output });
   if (!fitsLedger(claim)) {
-    const problem = "the result of the action is too large for the ledger: return a reference to it";
+    const problem = "the result is too large for the ledger: return a reference to it";
     return failed(pass, started, stepError(new DurableError("invalid_output", problem)));
   }
   const recorded = event("side_effect.recorded", pass.host.clock.now(), {

@@ -14,6 +14,11 @@ import type { NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 import type { StepError } from "./thrown.ts";
 
+// Most runs never wait for a person.
+function showingGate(record: RunRecord<Json>): RunRecord<Json> {
+  return record.waits.length > 0 || record.run.approvalRequest !== undefined ? withOpenGate(record) : record;
+}
+
 /** A commit that an executor wants to make. */
 export interface PassChange {
   readonly record: RunRecord<Json>;
@@ -155,7 +160,7 @@ export class Pass {
       const { events, checkpoint, claims } = change;
       const state = checkpoint === undefined ? this.#current : this.#annotate(change.state ?? this.#current);
       const outcome = await this.#write({
-        record: withOpenGate(this.#renewed(change.record, now)),
+        record: showingGate(this.#renewed(change.record, now)),
         events,
         ...(checkpoint !== undefined && { checkpoint: { ...checkpoint, state, over: this.#head } }),
         ...present({ claims }),

@@ -155,7 +155,7 @@ describe(`bodies that change their mind on ${medium}`, () => {
       error: {
         code: "nondeterminism",
         stepId: "call",
-        message: 'step "call" was recorded as a, but is now called as b',
+        message: 'step "call" was recorded as a, but is called as b',
       },
     });
   });

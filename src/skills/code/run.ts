@@ -221,7 +221,7 @@ class CodeRun implements BodyRun {
     if (outer !== undefined) {
       const problem = `step "${id}" was called inside the callback of step "${outer}"; steps cannot be nested`;
       throw new DurableError("nested_step", problem, {
-        hint: "call it in the body, before or after the other step",
+        hint: "call it in the body",
         details: { outer, inner: id },
       });
     }
@@ -234,9 +234,9 @@ class CodeRun implements BodyRun {
       const before = getOwn(this.pass.state.stepResults, id);
       if (before !== undefined && isSettled(before)) {
         if (before.uses !== uses) {
-          this.endWith(`step "${id}" was recorded as ${before.uses}, but is now called as ${uses}`, id);
+          this.endWith(`step "${id}" was recorded as ${before.uses}, but is called as ${uses}`, id);
         } else if (this.#isOtherInput(before, input)) {
-          this.endWith(`step "${id}" was recorded with a different input than it is now called with`, id);
+          this.endWith(`step "${id}" was recorded with another input than it is called with`, id);
         }
       } else {
         if (isBegun) this.#heldBack.set(id, () => take(id, count));

@@ -44,9 +44,7 @@ export function defineSkill<
   const skill = skillWith(definition, (path) => {
     const { run, uses = [] } = definition;
     if (typeof run !== "function") {
-      throw invalidDefinition(path, "expected a run function", {
-        hint: "use defineGraphSkill for a graph",
-      });
+      throw invalidDefinition(path, "expected a run function");
     }
     const family = uses.find((kind) => kind.family)?.family;
     return { ...codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run))), family };
