@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { parseSync } from "vite";
 import { declarations } from "./declarations.ts";
 import { doors as sourcesOfDoors } from "./doors.ts";
+import { isNode, leftmost, listOf, type Node, nameOf } from "./syntax.ts";
 
 /** A name that a door of the package exports, with the declaration behind it. */
 export interface PublicName {
@@ -285,27 +286,6 @@ function mentionsIn(declaration: Node): readonly Mention[] {
 
 function isPrivate(node: Node): boolean {
   return node.accessibility === "private" || (isNode(node.key) && node.key.type === "PrivateIdentifier");
-}
-
-function leftmost(node: unknown): string {
-  if (isNode(node) && node.type === "TSQualifiedName") return leftmost(node.left);
-  if (isNode(node) && node.type === "MemberExpression") return leftmost(node.object);
-  return nameOf(node);
-}
-
-type Node = { readonly type: string } & Readonly<Record<string, unknown>>;
-
-function isNode(value: unknown): value is Node {
-  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
-}
-
-function listOf(value: unknown): readonly Node[] {
-  return Array.isArray(value) ? value.filter(isNode) : [];
-}
-
-function nameOf(node: unknown): string {
-  if (!isNode(node)) return "";
-  return String(node.name ?? node.value ?? "");
 }
 
 if (import.meta.main) {

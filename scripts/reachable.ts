@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseSync } from "vite";
+import { isNode, leftmost, listOf, type Node, nameOf } from "./syntax.ts";
 
 /**
  * Removes from a folder of declarations what no user of these files can reach: files, declarations with their docstrings, and
@@ -187,22 +188,4 @@ function mentionsIn(declaration: Node): Declaration {
     return node;
   });
   return { names, imported };
-}
-
-function leftmost(node: unknown): string {
-  return isNode(node) && node.type === "TSQualifiedName" ? leftmost(node.left) : nameOf(node);
-}
-
-type Node = { readonly type: string } & Readonly<Record<string, unknown>>;
-
-function isNode(value: unknown): value is Node {
-  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
-}
-
-function listOf(value: unknown): readonly Node[] {
-  return Array.isArray(value) ? value.filter(isNode) : [];
-}
-
-function nameOf(node: unknown): string {
-  return isNode(node) ? String(node.name ?? node.value ?? "") : "";
 }

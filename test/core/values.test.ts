@@ -610,15 +610,8 @@ describe("the JSON of a value is what its parts say, however the value was made"
     fc.string({ unit: "binary", maxLength: 8 }),
   );
 
-  type Form = "plain" | "without prototype" | "of getters" | "frozen" | "with a hidden field" | "with a symbol";
-  const forms: readonly Form[] = [
-    "plain",
-    "without prototype",
-    "of getters",
-    "frozen",
-    "with a hidden field",
-    "with a symbol",
-  ];
+  const forms = ["plain", "without prototype", "of getters", "frozen", "with a hidden field", "with a symbol"] as const;
+  type Form = (typeof forms)[number];
   function objectOf(entries: readonly (readonly [string, Case])[], form: Form): Case {
     const members = new Map(entries);
     const value: object = form === "without prototype" ? Object.create(null) : {};
@@ -637,15 +630,8 @@ describe("the JSON of a value is what its parts say, however the value was made"
     });
   }
 
-  type ArrayForm = "plain" | "frozen" | "with a field" | "with a hole" | "of a subclass" | "in itself";
-  const arrayForms: readonly ArrayForm[] = [
-    "plain",
-    "frozen",
-    "with a field",
-    "with a hole",
-    "of a subclass",
-    "in itself",
-  ];
+  const arrayForms = ["plain", "frozen", "with a field", "with a hole", "of a subclass", "in itself"] as const;
+  type ArrayForm = (typeof arrayForms)[number];
   function arrayOf(items: readonly Case[], form: ArrayForm): Case {
     const values = items.map(({ value }) => value);
     switch (form) {
