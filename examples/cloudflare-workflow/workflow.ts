@@ -1,9 +1,11 @@
 import { WorkflowEntrypoint } from "cloudflare:workers";
 import type { CloudflareWorkersModule, Workflow } from "@cloudflare/workers-types";
 import { type Order, run } from "./order.ts";
+import { bookTrip, type Trip, undone } from "./trip.ts";
 
 interface Env {
   readonly ORDERS: Workflow<Order>;
+  readonly TRIPS: Workflow<Trip>;
 }
 
 /** The same function on Cloudflare Workflows. */
@@ -16,10 +18,25 @@ export class OrderWorkflow extends WorkflowEntrypoint<Env, Order> {
   }
 }
 
+/** A function whose steps have rollbacks. */
+export class TripWorkflow extends WorkflowEntrypoint<Env, Trip> {
+  override run(
+    event: Readonly<CloudflareWorkersModule.WorkflowEvent<Trip>>,
+    step: CloudflareWorkersModule.WorkflowStep,
+  ) {
+    return bookTrip(event, step);
+  }
+}
+
 export default {
-  /** `POST /` starts an order, `POST /<id>` reports its payment, `GET /<id>` returns its status. */
-  async fetch(request: Request, { ORDERS }: Env): Promise<Response> {
+  /** `POST /` starts an order, `POST /<id>` reports its payment, `GET /<id>` returns its status; the same below `/trips/`. */
+  async fetch(request: Request, { ORDERS, TRIPS }: Env): Promise<Response> {
     const id = new URL(request.url).pathname.slice(1);
+    if (id === "trips/") return Response.json({ id: (await TRIPS.create({ params: await request.json() })).id });
+    if (id.startsWith("trips/")) {
+      const { status, error } = await (await TRIPS.get(id.slice("trips/".length))).status();
+      return Response.json({ status, error: error?.message, undone });
+    }
     if (id === "") return Response.json({ id: (await ORDERS.create({ params: await request.json() })).id });
     const instance = await ORDERS.get(id);
     if (request.method === "POST") await instance.sendEvent({ type: "paid", payload: await request.json() });

@@ -185,6 +185,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "childRuns",
     "maps",
     "readChildren",
+    "rollbacks",
     "type ChildArguments",
     "type ChildOptions",
     "type ChildRun",
@@ -194,6 +195,9 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type MapOptions",
     "type MapOutcome",
     "type MapSteps",
+    "type RollbackContext",
+    "type RollbackOptions",
+    "type RollbackSteps",
     "type StartedChild",
   ],
   "./store": [

@@ -22,6 +22,32 @@ test("what is ours: a refund asks its manager, pays once, and does not repeat it
   });
 });
 
+const undone = ["car: undefined", "hotel: hotel in Oslo", "flight 1, attempt 1: flight to Oslo, since no car is left"];
+
+describe("a function with rollbacks, typed by Cloudflare, undoes the same in the same order", () => {
+  test("in Node over memory", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "trip-node.ts")]);
+    expect(JSON.parse(stdout)).toEqual({ status: "failed", error: "no car is left", undone });
+  });
+
+  test("on Cloudflare's own Workflows, in the local emulator", async () => {
+    const persistTo = await mkdtemp(join(tmpdir(), "workflow-"));
+    const worker = await startWorker({ cwd: folder, persistTo });
+    try {
+      const trip = JSON.stringify({ city: "Oslo" });
+      const { id } = (await (await fetch(`${worker.url}/trips/`, { method: "POST", body: trip })).json()) as {
+        id: string;
+      };
+      await expect
+        .poll(async () => (await fetch(`${worker.url}/trips/${id}`)).json(), { interval: 200, timeout: 20_000 })
+        .toMatchObject({ status: "errored", error: "no car is left", undone });
+    } finally {
+      await worker.stop();
+      await rm(persistTo, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("one function, typed by Cloudflare, gives the same", () => {
   test("in Node over memory", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "node.ts")]);

@@ -28,10 +28,10 @@ export type StepsOf<Kinds extends readonly StepKind[]> = Kinds extends readonly 
   ? Steps & StepsOf<Rest>
   : unknown;
 
-/** A kind of steps. `stepsOf` makes them for one pass over a body, beside the steps that are there. */
-export function stepKind<Steps extends object>(
+/** A kind of steps around a body: `play` calls it with the steps that it has, and handles how it ends. */
+export function bodyKind<Steps extends object>(
   name: string,
-  stepsOf: (run: BodyRun, step: WorkflowStep) => Steps,
+  play: (run: BodyRun, step: WorkflowStep, call: (steps: WorkflowStep) => Promise<unknown>) => Promise<unknown>,
   family?: FamilyOf,
 ): StepKind<Steps> {
   return Object.freeze({
@@ -42,9 +42,19 @@ export function stepKind<Steps extends object>(
       (step, inputs, context) => {
         const run = codeRuns.get(step);
         if (run === undefined) throw new DurableError("internal_error", `steps of ${name} run only in a runtime`);
-        const steps = { ...step, ...stepsOf(run, step) };
-        codeRuns.set(steps, run);
-        return body(steps, inputs, context);
+        return play(run, step, (steps) => {
+          codeRuns.set(steps, run);
+          return body(steps, inputs, context);
+        });
       },
   });
+}
+
+/** A kind of steps. `stepsOf` makes them for one pass over a body, beside the steps that are there. */
+export function stepKind<Steps extends object>(
+  name: string,
+  stepsOf: (run: BodyRun, step: WorkflowStep) => Steps,
+  family?: FamilyOf,
+): StepKind<Steps> {
+  return bodyKind(name, (run, step, call) => call({ ...step, ...stepsOf(run, step) }), family);
 }

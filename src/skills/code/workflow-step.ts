@@ -19,7 +19,6 @@ import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./
 const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 const defaultTimeout = "10 minutes";
-const defaultTimeoutMs = 10 * 60_000;
 /** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
 
@@ -63,7 +62,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         ];
         checkName(name);
         if (rollback !== undefined) {
-          run.endWith(`step "${name}": rollback options are not supported`, name, "unsupported");
+          run.endWith(`step "${name}": rollback needs uses: [rollbacks]`, name, "unsupported");
           return never<T>();
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
@@ -201,6 +200,20 @@ export function answer<T>(run: BodyRun, result: StepResult<Json>): T {
   throw thrown;
 }
 
+/** The configuration of a step with its defaults, as its callback sees it. */
+export function shownConfig({
+  retries,
+  timeout = defaultTimeout,
+  sensitive,
+}: StepConfig): WorkflowStepContext["config"] {
+  const { delay, limit, backoff } = { ...defaultRetries, ...retries };
+  return {
+    retries: { limit, ...(typeof delay !== "function" && { delay }), backoff } as never,
+    timeout,
+    ...present({ sensitive }),
+  };
+}
+
 function callbackAction<T>(
   run: BodyRun,
   name: string,
@@ -210,14 +223,8 @@ function callbackAction<T>(
   callback: Callback<T>,
 ): Action {
   const retries = { ...defaultRetries, ...config.retries };
-  const { delay, limit, backoff } = retries;
-  const timeout = config.timeout ?? defaultTimeout;
-  const { sideEffects, replayPolicy, isIdempotent, sensitive } = config;
-  const shown: WorkflowStepContext["config"] = {
-    retries: (typeof delay === "function" ? { limit, backoff } : { limit, delay, backoff }) as never,
-    timeout,
-    ...present({ sensitive }),
-  };
+  const { delay, limit } = retries;
+  const shown = shownConfig(config);
   const contextOf = ({
     attempt,
     idempotencyKey,
@@ -231,10 +238,10 @@ function callbackAction<T>(
   });
   return {
     name: id,
-    policy: present({ sideEffects, replayPolicy, isIdempotent }),
+    policy: config,
     input: null,
     call: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
-    timeoutMs: config.timeout === undefined ? defaultTimeoutMs : durationMs(config.timeout, `${name}.timeout`),
+    timeoutMs: durationMs(shown.timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
       if (attempts > limit) return undefined;
       if (typeof delay !== "function") return retryDelay({ ...retries, delay }, attempts, random);

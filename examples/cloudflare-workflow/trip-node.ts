@@ -1,0 +1,15 @@
+import { memoryStore } from "../../adapters/memory/index.ts";
+import { createRuntime, defineSkill, fromWorkflow } from "../../src/index.ts";
+import { rollbacks } from "../../src/steps.ts";
+import { bookTrip, undone } from "./trip.ts";
+
+const trip = defineSkill({ id: "trip", version: "1", uses: [rollbacks], run: fromWorkflow(bookTrip) });
+
+const runtime = createRuntime({ store: memoryStore(), skills: [trip], onError: () => {} });
+const runs = runtime.for("example");
+
+const { run } = await runs.start(trip, { city: "Oslo" });
+const { status, error } = await runs.settled(run.runId);
+
+console.log(JSON.stringify({ status, error: error?.message, undone }));
+await runtime.stop();
