@@ -12,9 +12,10 @@ export interface PlantedBug extends Edit {
   readonly also?: Edit;
   /**
    * The weather in which it shows, where that is not any. `deployed` has two versions of the skills `late` a body that comes
-   * late to one of its waits, and `maps` one with a map, in any weather.
+   * late to one of its waits, `maps` one with a map, and `sagas`
+   * one with rollbacks, in any weather.
    */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps";
+  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -462,6 +463,14 @@ export const bugs: readonly PlantedBug[] = [
     find: "run: { ...row, revision: row.revision + 1, dueAt }",
     replace: 'run: { ...row, revision: row.revision + 1, dueAt, body: "" }',
     seed: "planted-6",
+  },
+  {
+    name: "steps are undone in the order of their start",
+    weather: "sagas",
+    file: "src/skills/kinds/rollbacks.ts",
+    find: "this.#begun.reverse()",
+    replace: "this.#begun",
+    seed: "sagas:planted-4",
   },
   {
     name: "a map has all of its items in flight",

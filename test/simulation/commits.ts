@@ -395,6 +395,8 @@ export class CommitJudge {
       if (type !== "run.failed") continue;
       const { code } = payload;
       if (honestFailures.includes(String(code))) continue;
+      const isUndone = Object.keys(commit.state?.stepResults ?? {}).some((id) => id.startsWith("rollback: "));
+      if (code === "invalid_transition" && isUndone) continue;
       const recoveries = this.#facts.history.lives
         .get(runKey)
         ?.commits.flatMap(eventTypes)

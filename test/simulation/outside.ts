@@ -143,6 +143,16 @@ export class Outside {
     }
   }
 
+  /** True if the run has a result of that step as it was committed last. */
+  isRecorded(runKey: string, stepId: string): boolean {
+    return isSettled(this.#history.last(runKey), stepId);
+  }
+
+  /** A rollback is called before that of a later step has ended. */
+  undoesEarly({ process, runKey }: PassSeen, stepId: string, later: string): void {
+    this.#world.violate("rollbacks-are-in-reverse", `${process.name} calls "${stepId}" of ${runKey} before "${later}"`);
+  }
+
   /** A map has more callbacks under way in one pass than it may. */
   overfills({ process, runKey }: PassSeen, name: string, inFlight: number, concurrency: number): void {
     const what = `${process.name} has ${inFlight} items of map "${name}" of ${runKey} in flight, of at most ${concurrency}`;

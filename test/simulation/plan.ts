@@ -235,6 +235,13 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
         workMs: beside.pick([0, 0, 3_000]),
       }
     : undefined;
+  const sagas = random.fork("sagas");
+  const saga = programs.findIndex(({ form }) => form === "code");
+  // A rollback is named after its step, and has no name of its own in the other version.
+  if (saga >= 0 && deployedAt === undefined && (sagas.chance(0.1) || seed.startsWith("sagas:"))) {
+    programs[saga] = { ...programs[saga], hasRollbacks: true } as Program;
+    count(counts, "skill with rollbacks");
+  }
   for (const { damage } of damaged) count(counts, `damage ${damage}`);
   if (backlog !== undefined) count(counts, "backlog");
   if (deployedAt !== undefined) count(counts, "two versions");

@@ -55,7 +55,13 @@ export interface GraphStepPlan {
 }
 
 export type Program =
-  | { readonly id: string; readonly form: "code"; readonly body: Piece }
+  | {
+      readonly id: string;
+      readonly form: "code";
+      readonly body: Piece;
+      /** True if each `do` can be undone. */
+      readonly hasRollbacks?: boolean;
+    }
   | { readonly id: string; readonly form: "graph"; readonly steps: readonly GraphStepPlan[] };
 
 export const signalNames = ["a", "b"] as const;

@@ -72,6 +72,18 @@ describe("no promise is broken", () => {
     expect(maps).toBe(seedsOfGroup);
   });
 
+  test("in worlds with rollbacks", async () => {
+    let sagas = 0;
+    for (let seed = 0; seed < seedsOfGroup; seed++) {
+      const outcome = await simulate(subject, `sagas:fixed-${seed}`);
+      sagas += outcome.counts.get("skill with rollbacks") ?? 0;
+      if (outcome.violation !== undefined) {
+        throw new Error(await explanation(subject, outcome, { withLog: false, ignored: new Set() }));
+      }
+    }
+    expect(sagas).toBeGreaterThan(seedsOfGroup / 2);
+  });
+
   test("and all these worlds together take less than two minutes of CPU", () => {
     expect(cpuMs).toBeGreaterThan(0);
     expect(cpuMs).toBeLessThan(mostCpuMs);

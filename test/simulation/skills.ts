@@ -6,7 +6,7 @@ import type {
   WorkflowStep,
   WorkflowStepContext,
 } from "../../src/index.ts";
-import type { MapSteps } from "../../src/steps.ts";
+import type { MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
@@ -38,16 +38,25 @@ export function bind(
       });
     }
     usedIn(program.body, capability);
+    const { hasRollbacks = false } = program;
     return defineSkill({
       ...definition,
-      uses: [subject.maps],
-      run: (step, inputs: Readonly<Record<string, unknown>>, { runId }) => {
+      uses: kindsOf(subject, hasRollbacks),
+      run: (step: Steps, inputs: Readonly<Record<string, unknown>>, { runId }) => {
         const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
-        return new Body(outside, process, keyOf({ tenant, runId }), step, version).run(program.body, inputs);
+        return new Body(outside, process, keyOf({ tenant, runId }), step, version, hasRollbacks).run(
+          program.body,
+          inputs,
+        );
       },
     });
   });
   return { skills, capabilities: [...capabilities.values()] };
+}
+
+// A body without rollbacks calls no step with them.
+function kindsOf({ maps, rollbacks }: Subject, hasRollbacks: boolean): readonly [typeof maps, typeof rollbacks] {
+  return (hasRollbacks ? [maps, rollbacks] : [maps]) as unknown as readonly [typeof maps, typeof rollbacks];
 }
 
 export function capabilityId({ effect, policy, isIdempotent, needsConfirmation }: StepPlan): string {
@@ -140,15 +149,26 @@ class Body {
   readonly #outside: Outside;
   readonly #process: Process;
   readonly #runKey: string;
-  readonly #step: WorkflowStep & MapSteps;
+  readonly #step: Steps;
+  readonly #hasRollbacks: boolean;
+  /** Of a body with rollbacks: the steps that it called, in order. */
+  readonly #started: { readonly name: string; readonly id: string }[] = [];
   readonly #pass: ReturnType<Outside["begin"]>;
   readonly #seen: string[] = [];
   readonly #asked = new Map<string, number>();
 
-  constructor(outside: Outside, process: Process, runKey: string, step: WorkflowStep & MapSteps, version: Version) {
+  constructor(
+    outside: Outside,
+    process: Process,
+    runKey: string,
+    step: Steps,
+    version: Version,
+    hasRollbacks: boolean,
+  ) {
     this.#outside = outside;
     this.#process = process;
     this.#runKey = runKey;
+    this.#hasRollbacks = hasRollbacks;
     this.#step = versioned(step, version, (name) => this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1));
     this.#pass = outside.begin(process, runKey);
   }
@@ -251,7 +271,38 @@ class Body {
   }
 
   #call({ name, plan }: Extract<Piece, { kind: "do" }>): Promise<unknown> {
-    return this.#step.do(name, configOf(plan), (context) => this.#act(name, plan, context));
+    const act = (context: WorkflowStepContext) => this.#act(name, plan, context);
+    if (!this.#hasRollbacks) return this.#step.do(name, configOf(plan), act);
+    const id = this.#idOf(name);
+    const place = this.#started.push({ name, id }) - 1;
+    return this.#step.do(name, configOf(plan), act, {
+      rollback: (undone) => this.#undo(place, plan, undone),
+      rollbackConfig: configOf(plan),
+    });
+  }
+
+  /** Undoes a step, once those that were called after it are undone. */
+  async #undo(place: number, plan: StepPlan, { idempotencyKey, signal }: RollbackContext): Promise<void> {
+    const begun = this.#started.map(({ name, id }) => ({ name, isBegun: this.#outside.isRecorded(this.#runKey, id) }));
+    const rollbackOf = (at: number) => {
+      const { name } = begun[at] as (typeof begun)[number];
+      const count = begun.slice(at).filter((other) => other.isBegun && other.name === name).length;
+      return stepId(`rollback: ${name}`, count);
+    };
+    const skipped = begun.findIndex(
+      ({ isBegun }, at) => at > place && isBegun && !this.#outside.isRecorded(this.#runKey, rollbackOf(at)),
+    );
+    const stepIdOfUndo = rollbackOf(place);
+    if (skipped >= 0) this.#outside.undoesEarly(this.#pass, stepIdOfUndo, rollbackOf(skipped));
+    await this.#outside.call(this.#process, {
+      runKey: this.#runKey,
+      stepId: stepIdOfUndo,
+      attempt: 1,
+      idempotencyKey: unversioned(idempotencyKey),
+      signal,
+      plan: { ...plan, failures: Math.min(plan.failures, 1), failure: "throws" },
+      pass: this.#pass,
+    });
   }
 
   async #map({ name, concurrency, onFailure, plan, failures }: Extract<Piece, { kind: "map" }>): Promise<unknown> {
@@ -309,6 +360,9 @@ class Body {
 }
 
 /** The step of a body, which says of each step that it asks for it, and asks under the name that it has in that version. */
+/** The steps of a body; it has rollbacks only if its skill names them. */
+type Steps = WorkflowStep & MapSteps & RollbackSteps;
+
 function versioned<S extends WorkflowStep>(step: S, version: Version, asked: (name: string) => void): S {
   return new Proxy(step, {
     get(target, key) {
