@@ -12,6 +12,7 @@ const sources: Readonly<Record<string, string>> = {
   "./memory": "adapters/memory/index.ts",
   "./indexeddb": "adapters/indexeddb/index.ts",
   "./d1": "adapters/d1/index.ts",
+  "./d1/migrations": "adapters/d1/migrations.ts",
   "./worker": "worker/http/index.ts",
   "./reference": "worker/http/reference.ts",
   "./client": "worker/client/index.ts",

@@ -11,28 +11,11 @@ import {
   type Store,
   type StoreUsage,
 } from "../../src/store.ts";
-import type { D1Database, D1Migration, D1PreparedStatement } from "./database.ts";
+import type { D1Database, D1PreparedStatement } from "./database.ts";
 import { idOf, revisionOfId } from "./entry-id.ts";
-import { migrations } from "./migrations.generated.ts";
 import { type Value, writesOf } from "./writes.ts";
 
-export type { D1Database, D1Migration, D1PreparedStatement, D1Rows } from "./database.ts";
-
-/**
- * The migrations of the database, in the order in which they are applied: the tables of {@link d1Store} and of the API keys.
- * `wrangler d1 migrations apply` reads the same from `node_modules/orca-durable/adapters/d1/migrations`. This value is for
- * programs and tests that apply them themselves, each migration once per database.
- *
- * @example
- * ```ts
- * import { type D1Database, d1Migrations } from "orca-durable/d1";
- *
- * export async function migrate(db: D1Database) {
- *   for (const { queries } of d1Migrations) await db.batch(queries.map((query) => db.prepare(query)));
- * }
- * ```
- */
-export const d1Migrations: readonly D1Migration[] = migrations;
+export type { D1Database, D1PreparedStatement, D1Rows } from "./database.ts";
 
 const runColumns = `tenant, run_id AS runId, revision, created_at AS createdAt, status, skill_id AS skillId,
   source_run_id AS sourceRunId, due_at AS dueAt, body`;

@@ -1,7 +1,8 @@
 import type * as cloudflare from "@cloudflare/workers-types";
 import { expect, expectTypeOf, test } from "vitest";
-import type { D1Database, D1Migration } from "../../adapters/d1/index.ts";
-import { d1Migrations, d1Store } from "../../adapters/d1/index.ts";
+import type { D1Database } from "../../adapters/d1/index.ts";
+import { d1Store } from "../../adapters/d1/index.ts";
+import { type D1Migration, d1Migrations } from "../../adapters/d1/migrations.ts";
 import {
   createWorker,
   d1Keys,

@@ -273,7 +273,8 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   ],
   "./memory": ["memoryStore", "type MemoryData", "type StoredRun", "type TenantRows"],
   "./indexeddb": ["indexedDbStore", "persistStorage", "storageRoom", "type IndexedDbStoreOptions", "type Room"],
-  "./d1": ["d1Migrations", "d1Store", "type D1Database", "type D1Migration", "type D1PreparedStatement", "type D1Rows"],
+  "./d1": ["d1Store", "type D1Database", "type D1PreparedStatement", "type D1Rows"],
+  "./d1/migrations": ["d1Migrations", "type D1Migration"],
   "./worker": [
     "accessLine",
     "apiKeys",

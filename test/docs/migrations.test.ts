@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { d1Migrations } from "../../adapters/d1/index.ts";
+import { d1Migrations } from "../../adapters/d1/migrations.ts";
 import { migrationsText } from "../../scripts/migrations.ts";
 
 const folder = "adapters/d1/migrations";
