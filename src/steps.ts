@@ -6,6 +6,6 @@ export {
   childRuns,
   type StartedChild,
 } from "./runs/child-step.ts";
-export { type ChildRun, type Children, readChildren } from "./runs/children.ts";
+export { type ChildQuery, type ChildRun, readChildren } from "./runs/children.ts";
 export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
 export { type RollbackContext, type RollbackOptions, type RollbackSteps, rollbacks } from "./skills/kinds/rollbacks.ts";

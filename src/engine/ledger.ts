@@ -9,10 +9,10 @@ import { hasOtherInputs, type RunRecord, type Wait } from "../record/run.ts";
 import { type ExecutionState, isSettled } from "../record/state.ts";
 import type { EffectPolicy } from "../skills/capability.ts";
 import { ledgerName, stepOfLedgerName } from "../skills/renaming.ts";
-import { type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.ts";
+import { type ClaimQuery, type ClaimRow, maxClaims, maxRowBytes, type NewClaim } from "../store.ts";
 import type { Host } from "./host.ts";
 
-const claimKind = "effect";
+export const claimKind = "effect";
 
 /**
  * What the ledger knows about one action on the world. `attempted` means that it may have happened; `failed`, that it
@@ -156,9 +156,13 @@ export async function isOwnEffect(runId: RunId, { kind, key, body, lapsesAt }: N
   throw new DurableError("corrupt_data", `the ledger entry does not belong to run "${runId}"`);
 }
 
-/** The run's entries in the ledger. */
-export async function* effectsOf(scope: JournalScope, runId: RunId): AsyncGenerator<Effect, void, undefined> {
-  for await (const claim of claimsOf(scope, runId)) if (claim.kind === claimKind) yield readEffect(claim);
+/** The run's entries in the ledger, in the order of their claims. */
+export async function* effectsOf(
+  scope: JournalScope,
+  runId: RunId,
+  after?: ClaimQuery["after"],
+): AsyncGenerator<Effect, void, undefined> {
+  for await (const claim of claimsOf(scope, runId, after)) if (claim.kind === claimKind) yield readEffect(claim);
 }
 
 /**

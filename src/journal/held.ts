@@ -3,7 +3,7 @@ import { DurableError, notFound } from "../errors.ts";
 import { type CheckpointId, type RunId, randomFraction } from "../ids.ts";
 import { type Json, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
-import type { ClaimRow } from "../store.ts";
+import type { ClaimQuery, ClaimRow } from "../store.ts";
 import type { Change, Held, SavedCheckpoint } from "./change.ts";
 import { heldRow, write } from "./commit.ts";
 import type { JournalScope } from "./host.ts";
@@ -30,8 +30,9 @@ export function missingRun(runId: RunId): never {
 export async function* claimsOf(
   { host, tenant }: JournalScope,
   runId: RunId,
+  from?: ClaimQuery["after"],
 ): AsyncGenerator<ClaimRow, void, undefined> {
-  for (let after: ClaimRow | undefined; ; ) {
+  for (let after = from; ; ) {
     const page = await host.store.listClaims(tenant, runId, { limit: pageSize, ...present({ after }) });
     yield* page;
     after = page.at(-1);

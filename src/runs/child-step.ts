@@ -6,10 +6,10 @@ import { type Effect, effectClaim, fitsLedger, planEffect } from "../engine/ledg
 import type { Pass, StepOutcome } from "../engine/pass.ts";
 import { stepError } from "../engine/thrown.ts";
 import { DurableError } from "../errors.ts";
-import { parseRunId, type RunId, type TenantId } from "../ids.ts";
+import type { RunId, TenantId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint } from "../journal/held.ts";
-import { aFlag, type Json, type JsonObject, oneOf, present, sha256 } from "../json.ts";
+import { aFlag, type Json, type JsonObject, oneOf, present } from "../json.ts";
 import { hasOtherInputs, isTerminal, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { stepKind } from "../skills/code/step-kind.ts";
@@ -17,7 +17,7 @@ import { answer, checkName, handled, take } from "../skills/code/workflow-step.t
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { Returned } from "./api.ts";
-import { childUses, detachedUses } from "./children.ts";
+import { childIdOf, childUses, detachedUses } from "./children.ts";
 import { endOfChild, familyOf, missingChild } from "./family.ts";
 import { resultOf } from "./outcome.ts";
 import { currentRun } from "./runs.ts";
@@ -175,7 +175,7 @@ async function takeChild(pass: Pass, family: Family, spec: StepSpec, asked: Aske
     earlier: undefined,
   });
   if (plan.kind === "reuse") return reuse(pass, { ...started, attempts: 0 }, plan.effect);
-  const runId = await childIdOf(record.run.runId, plan.effect);
+  const runId = childIdOf(await effectClaim(record.run.runId, plan.effect));
   const effect: Effect = { ...plan.effect, childRunId: runId };
   const waiting: Wait = { kind: "signal", stepId: spec.id, name: endOfChild(runId) };
   const before = waitOf(record, spec.id, "signal");
@@ -230,10 +230,4 @@ async function ended(
   // A result that is too large for the ledger is in the child alone, and a replay starts another child.
   const claim = await effectClaim(run.runId, { ...effect, output: result });
   return fitsLedger(claim) ? succeeded(pass, started, result, effect) : settle(pass, started, "completed", result);
-}
-
-/** The same for each attempt to start this child, and different for every other. */
-async function childIdOf(parent: RunId, { stepId, requestHash, ordinal }: Effect): Promise<RunId> {
-  const hash = await sha256(JSON.stringify([parent, stepId, requestHash, ordinal]));
-  return parseRunId(`child_${hash.slice(0, 32)}`);
 }

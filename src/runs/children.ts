@@ -1,9 +1,13 @@
-import { effectsOf } from "../engine/ledger.ts";
+import { aRunId, given, type Kinds } from "../argument.ts";
+import { claimKind, effectsOf } from "../engine/ledger.ts";
+import { invalidRequest } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import { present } from "../json.ts";
 import type { RunStatus } from "../record/run.ts";
+import type { ClaimQuery, NewClaim } from "../store.ts";
 import { readableRecord } from "./deletion.ts";
+import { aPageSize, type Page } from "./page.ts";
 import { type Runs, scopeOf } from "./runs.ts";
 import type { Scope } from "./scope.ts";
 
@@ -21,43 +25,47 @@ export interface ChildRun {
   readonly createdAt?: string;
 }
 
-/** The children of a run. */
-export interface Children {
-  readonly children: readonly ChildRun[];
-  /** True if there are more than were read. */
-  readonly isMore: boolean;
+/** Which children of a run are read. */
+export interface ChildQuery {
+  /** The `next` of a page: the id of its last child. */
+  readonly after?: string;
+  /** From 1 to 500, by default 100. */
+  readonly limit?: number;
 }
 
-const mostChildren = 500;
+const kinds: Kinds<ChildQuery> = { after: aRunId, limit: aPageSize };
 
 /**
- * The runs that the steps of this run have started, by their ids: at most 500, and fewer if the platform allows no more
- * queries. A replay or fork has only the children that it started itself.
+ * The runs that the steps of this run have started, by their ids. A page has fewer than `limit` if the platform allows no
+ * more queries. A replay or fork has only the children that it started itself.
  *
- * @throws `not_found`.
+ * @throws `not_found`; `invalid_request` if `after` is not the id of a child.
  * @example
  * ```ts
  * import type { Runs } from "orca-durable";
  * import { readChildren } from "orca-durable/steps";
  *
  * export async function openChildren(runs: Runs, runId: string) {
- *   const { children } = await readChildren(runs, runId);
- *   return children.filter(({ status }) => status === "running").map((child) => child.runId);
+ *   const { items } = await readChildren(runs, runId);
+ *   return items.filter(({ status }) => status === "running").map((child) => child.runId);
  * }
  * ```
  */
-export async function readChildren(runs: Runs, runId: string): Promise<Children> {
+export async function readChildren(runs: Runs, runId: string, query: ChildQuery = {}): Promise<Page<ChildRun, RunId>> {
+  const { after, limit = 100 } = given(query, kinds, "query");
   const scope = scopeOf(runs);
   const { host, tenant } = scope;
   const id = parseRunId(runId);
   const { record } = await getRun(scope, id);
-  const children: ChildRun[] = [];
-  if (record.toldEpoch === undefined) return { children, isMore: false };
-  for await (const { childRunId, stepId, isDetached } of childEffects(scope, id)) {
-    if (children.length >= mostChildren || (children.length > 0 && host.isSpent?.())) return { children, isMore: true };
+  const from = after === undefined ? undefined : afterChild(after);
+  const items: ChildRun[] = [];
+  if (record.toldEpoch === undefined) return { items };
+  for await (const { childRunId, stepId, isDetached } of childEffects(scope, id, from)) {
+    const last = items.at(-1);
+    if (last !== undefined && (items.length === limit || host.isSpent?.())) return { items, next: last.runId };
     const row = await host.store.getRun(tenant, childRunId);
     const run = row && readableRecord(row)?.run;
-    children.push({
+    items.push({
       runId: childRunId,
       stepId,
       isDetached,
@@ -65,12 +73,35 @@ export async function readChildren(runs: Runs, runId: string): Promise<Children>
       ...present({ skillId: run?.skillId, status: run?.status, createdAt: run?.createdAt }),
     });
   }
-  return { children, isMore: false };
+  return { items };
 }
 
-/** The ledger's entries about the children of a run. */
-export async function* childEffects(scope: Scope, runId: RunId): AsyncGenerator<ChildEffect, void, undefined> {
-  for await (const { childRunId, stepId, uses } of effectsOf(scope, runId)) {
+/**
+ * The id of the child whose start that claim of its parent notes. It is the same for each attempt to start this child, and
+ * different for every other.
+ */
+export function childIdOf({ key }: Pick<NewClaim, "key">): RunId {
+  return parseRunId(`child_${key.slice(0, 32)}`);
+}
+
+/**
+ * The place behind the claim of that child. A key continues with digits, which are before every letter from "g" on.
+ *
+ * @throws `invalid_request` if it is not the id of a child.
+ */
+function afterChild(runId: string): ClaimQuery["after"] {
+  const [, key] = /^child_([\da-f]{32})$/.exec(runId) ?? [];
+  if (key === undefined) throw invalidRequest("after", "expected the id of a child, the `next` of an earlier page");
+  return { kind: claimKind, key: `${key}g` };
+}
+
+/** The ledger's entries about the children of a run, by the ids of the children. */
+export async function* childEffects(
+  scope: Scope,
+  runId: RunId,
+  after?: ClaimQuery["after"],
+): AsyncGenerator<ChildEffect, void, undefined> {
+  for await (const { childRunId, stepId, uses } of effectsOf(scope, runId, after)) {
     if (childRunId !== undefined)
       yield { childRunId: parseRunId(childRunId), stepId, isDetached: uses === detachedUses };
   }

@@ -1,3 +1,5 @@
+import { aNumber } from "../json.ts";
+
 /** A part of a list, in the order of the list. */
 export interface Page<Item, Place = string> {
   readonly items: readonly Item[];
@@ -11,6 +13,12 @@ export interface RowPage<Row> {
   /** True if more rows follow. */
   readonly isMore: boolean;
 }
+
+/** The `limit` of a page whose items are counted before they are read. */
+export const aPageSize = /* @__PURE__ */ aNumber(
+  "a whole number from 1 to 500",
+  (value) => Number.isInteger(value) && value >= 1 && value <= 500,
+);
 
 // A row may take 256 KiB: a page of 500 such rows would be an answer of 128 MB, which is all that an isolate has.
 const pageLength = 4 * 1024 * 1024;

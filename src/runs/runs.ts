@@ -7,7 +7,7 @@ import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import { aCount, aNumber, aText, oneOf, present } from "../json.ts";
+import { aCount, aText, oneOf, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import { type Precondition, preconditionKinds } from "../record/precondition.ts";
@@ -56,7 +56,7 @@ import { type Descended, type Descent, type ForkDescent, forkRun, replayRun } fr
 import { type EventQuery, type PolledWatchOptions, readEvents, watchKinds, watchRun } from "./events.ts";
 import { birthOf, type NewRun, type StartOptions } from "./new-run.ts";
 import { awaitedOf, resultOf } from "./outcome.ts";
-import { type Page, readPage } from "./page.ts";
+import { aPageSize, type Page, readPage } from "./page.ts";
 import type { Scope } from "./scope.ts";
 import { listedSkills } from "./skills.ts";
 
@@ -225,7 +225,7 @@ const listKinds: Kinds<ListQuery> = {
   ...filterKinds,
   after: aText,
   offset: aCount(0),
-  limit: aNumber("a whole number from 1 to 500", (value) => Number.isInteger(value) && value >= 1 && value <= 500),
+  limit: aPageSize,
   order: oneOf(["ascending", "descending"]),
 };
 

@@ -470,6 +470,7 @@ const ofWire: Readonly<Record<string, Good>> = {
   history: () => ["ended", { limit: 5 }, call],
   events: () => ["ended", { limit: 5 }, call],
   trace: () => ["ended", call],
+  children: () => ["ended", { limit: 5 }, call],
   lineage: () => ["ended", call],
   skills: () => [call],
   whoami: () => [call],

@@ -13,7 +13,7 @@ test("a child names its parent over HTTP, and other runs name none", async () =>
   const runs = runtime.for("acme");
   const { run } = await runs.start(root);
   await runs.settled(run.runId);
-  const { children } = await readChildren(runs, run.runId);
+  const { items: children } = await readChildren(runs, run.runId);
   const childId = children[0]?.runId ?? "";
   const app = createApp({ authenticate: () => ({ tenant: "acme", role: "admin" }), runs: () => runs });
   const client = createClient("http://orca.test", { fetch: (request) => app.fetch(request) });

@@ -57,7 +57,7 @@ test.each(skills.map(({ id }) => id))("no stack of an error is stored or sent: %
     return response.text();
   };
   const { items: checkpoints } = await runs.listCheckpoints("r");
-  const own = ["", "/checkpoints", "/trace", "/events", "/history", "/lineage", "/export", "/stream"];
+  const own = ["", "/checkpoints", "/trace", "/events", "/history", "/lineage", "/children", "/export", "/stream"];
   const paths = [
     "/v1/runs",
     "/v1/run_status/r",

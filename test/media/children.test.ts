@@ -62,7 +62,7 @@ function family(more: readonly Skill[] = []) {
 }
 
 const childOf = async ({ runs }: Actor, runId: string): Promise<string> => {
-  const { children } = await readChildren(runs, runId);
+  const { items: children } = await readChildren(runs, runId);
   expect(children).toHaveLength(1);
   return children[0]?.runId as string;
 };
@@ -193,7 +193,7 @@ describe(`a child run on ${medium}`, () => {
             continue;
           }
           expect(await heir.settled(runId)).toMatchObject({ status: "completed", result: "quick!" });
-          const { children } = await readChildren(heir.runs, runId);
+          const { items: children } = await readChildren(heir.runs, runId);
           expect(children).toMatchObject([{ status: "completed", stepId: "child" }]);
           expect(counts.work).toBeLessThanOrEqual(2);
           expect((await store.dueRuns({ now: clock.now(), limit: 10 })).map((due) => due.runId)).toEqual([]);
@@ -341,8 +341,7 @@ describe(`the cancellation of a parent on ${medium}`, () => {
     });
     const slow = actor({ skills, store: held });
     const runId = await slow.begin({ what: "quick" }, "parent");
-    while ((await readChildren(slow.runs, runId)).children.length === 0)
-      await new Promise((done) => setTimeout(done, 1));
+    while ((await readChildren(slow.runs, runId)).items.length === 0) await new Promise((done) => setTimeout(done, 1));
     const child = await childOf(slow, runId);
     const home = actor({ skills });
     await home.runs.cancel(runId);
@@ -353,7 +352,7 @@ describe(`the cancellation of a parent on ${medium}`, () => {
     expect(counts.work).toBe(0);
     expect((await store.getRun(tenant, child))?.revision).toBe(1);
     await expect(home.runs.get(child)).rejects.toMatchObject({ code: "not_found" });
-    expect((await readChildren(home.runs, runId)).children).toMatchObject([{ runId: child, isMissing: true }]);
+    expect((await readChildren(home.runs, runId)).items).toMatchObject([{ runId: child, isMissing: true }]);
     // The resumed parent does not start it again under this key.
     await home.runs.resume(runId);
     expect((await home.settled(runId)).error).toMatchObject({ code: "not_found", stepId: "child" });
@@ -381,7 +380,7 @@ describe(`descendants and copies of a parent on ${medium}`, () => {
       const { run: replay } = await home.runs.replay(runId, { checkpointId });
       expect(await home.settled(replay.runId)).toMatchObject({ status: "completed", result: "quick!" });
       expect(counts.work).toBe(1);
-      expect((await readChildren(home.runs, replay.runId)).children).toEqual([]);
+      expect((await readChildren(home.runs, replay.runId)).items).toEqual([]);
       const { run: fork } = await home.runs.fork(runId, { checkpointId });
       await home.runs.resume(fork.runId);
       expect(await home.settled(fork.runId)).toMatchObject({ status: "completed", result: "quick!" });
@@ -435,9 +434,9 @@ describe(`descendants and copies of a parent on ${medium}`, () => {
     const { runId } = await home.start({}, "two");
     const { run: replay } = await home.runs.replay(runId);
     await home.settled(replay.runId);
-    expect((await readChildren(home.runs, replay.runId)).children).toMatchObject([{ stepId: "own" }]);
+    expect((await readChildren(home.runs, replay.runId)).items).toMatchObject([{ stepId: "own" }]);
     await home.runs.cancel(replay.runId);
-    const { children } = await readChildren(home.runs, runId);
+    const { items: children } = await readChildren(home.runs, runId);
     expect(children.map(({ status }) => status)).toEqual(["waiting_for_signal", "waiting_for_signal"]);
   });
 

@@ -7,6 +7,7 @@ import {
   type Skill,
   type StepContext,
 } from "../../src/index.ts";
+import { childRuns } from "../../src/steps.ts";
 
 // Skills that tell what they did through what they return, so that a test needs nothing but HTTP to see it.
 
@@ -124,6 +125,13 @@ export const httpSkills: readonly Skill[] = [
       { id: "before", uses: "http.count", output: "outputs.before" },
       { id: "try", uses: "http.fail-first", output: "outputs.tried" },
     ],
+  }),
+  defineSkill({
+    id: "http.parent",
+    version,
+    uses: [childRuns],
+    run: async (step, { count }: { readonly count: number }) =>
+      Promise.all(Array.from({ length: count }, (_, index) => step.run(`child ${index}`, "http.listening"))),
   }),
   defineGraphSkill({
     id: "http.sleeping",

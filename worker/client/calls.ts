@@ -215,6 +215,13 @@ export function calls(baseUrl: string, send: Send) {
     ): Promise<Answer<`${typeof run}/events`, "$get">> => json("$get", `${run}/events`, { ...at(runId), query }, call),
     trace: async (runId: string, call: CallOptions = {}): Promise<TraceAnswer> =>
       json("$get", `${run}/trace`, at(runId), call),
+    /** A page of the children of a run: those that its steps have started. */
+    children: async (
+      runId: string,
+      query: Asked<`${typeof run}/children`, "$get"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/children`, "$get">> =>
+      json("$get", `${run}/children`, { ...at(runId), query }, call),
     lineage: async (runId: string, call: CallOptions = {}): Promise<Answer<`${typeof run}/lineage`, "$get">> =>
       json("$get", `${run}/lineage`, at(runId), call),
     skills: async (call: CallOptions = {}): Promise<Answer<"/v1/skills", "$get">> =>

@@ -50,7 +50,7 @@ const mostCheckpoints = 1_000;
 
 /**
  * The runs of a service, as `Runs` are those of a runtime. Its methods are described at {@link RunsApi}. `wire` makes the same calls in the names of the wire, and those that
- * are more than a {@link RunsApi}: `compare`, `export`, `import`, `lineage`, `trace`, `whoami`, and every route.
+ * are more than a {@link RunsApi}: `children`, `compare`, `export`, `import`, `lineage`, `trace`, `whoami`, and every route.
  *
  * @example
  * ```ts

@@ -47,6 +47,7 @@ export function testClient(home: HttpHome): void {
       expect((await client.trace(runId)).steps).toHaveLength(3);
       const fork = await client.fork(runId, { checkpoint_id: first, edit: { vars: { a: 1 } } });
       const replay = await client.replay(runId);
+      expect((await client.children(runId, { limit: 1 })).children).toEqual([]);
       expect((await client.lineage(runId)).descendants).toHaveLength(2);
       expect((await client.lineage(replay.run.run_id)).ancestors).toHaveLength(1);
       const forkId = fork.run.run_id;

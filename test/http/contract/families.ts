@@ -101,6 +101,99 @@ export function testFamilies(home: HttpHome): void {
     });
   });
 
+  describe("the children of a run", () => {
+    const children = (runId: string, query = "") =>
+      client.expect(200, client.get(`${runPath(runId, "children")}${query}`));
+    /** A parent of that many children, once all of them wait. */
+    const parentOf = async (count: number) => {
+      const runId = await client.start("http.parent", { count });
+      await client.reached(runId, "waiting_for_signal");
+      for (const child of idsOf((await children(runId)).children)) {
+        await client.reached(child as string, "waiting_for_signal");
+      }
+      return runId;
+    };
+
+    test("are none, or those that its steps have started, which name it", async () => {
+      const alone = await client.create("http.chain");
+      expect(await children(alone)).toEqual({
+        run_id: alone,
+        children: [],
+        pagination: { limit: 100, has_more: false },
+      });
+      const runId = await parentOf(1);
+      const page = await children(runId);
+      expect(page).toEqual({
+        run_id: runId,
+        children: [
+          {
+            run_id: expect.stringMatching(/^child_/),
+            step_id: "child 0",
+            is_detached: false,
+            skill_id: "http.listening",
+            status: "waiting_for_signal",
+            created_at: expect.stringMatching(/Z$/),
+          },
+        ],
+        pagination: { limit: 100, has_more: false },
+      });
+      const [child] = idsOf(page.children) as [string];
+      expect(await client.run(child)).toMatchObject({ parent_run_id: runId, parent_step_id: "child 0" });
+      expect((await children(child)).children).toEqual([]);
+      await client.expect(200, client.post(runPath(child, "signal"), { name: "go", payload: 7 }));
+      expect((await client.reached(runId, "completed")).result).toEqual([{ heard: 7 }]);
+      expect((await children(runId)).children).toMatchObject([{ run_id: child, status: "completed" }]);
+    });
+
+    test("come in pages, each once", async () => {
+      const runId = await parentOf(5);
+      const whole = idsOf((await children(runId)).children);
+      expect([...whole].sort()).toEqual(whole);
+      const seen: unknown[] = [];
+      for (let after: unknown = undefined, more = true; more; ) {
+        const page = await children(runId, `?limit=2${after === undefined ? "" : `&after=${after}`}`);
+        seen.push(...idsOf(page.children));
+        const { has_more, next_after } = page.pagination as JsonObject;
+        expect(has_more).toBe(next_after !== undefined);
+        [after, more] = [next_after, has_more === true];
+      }
+      expect(seen).toEqual(whole);
+      expect(await children(runId, "?limit=5")).not.toHaveProperty("pagination.next_after");
+      const page = await client.expect(200, client.get(`${runPath(runId, "children")}?after=${whole[4]}`));
+      expect(page.children).toEqual([]);
+    });
+
+    test("are canceled with it, and those that were deleted are missing", async () => {
+      const runId = await parentOf(2);
+      await client.expect(200, client.post(runPath(runId, "cancel")));
+      const [first, second] = idsOf((await children(runId)).children) as [string, string];
+      for (const child of [first, second]) await client.reached(child, "canceled");
+      await client.expect(204, client.call("DELETE", runPath(first)));
+      const nulls = { skill_id: null, status: null, created_at: null };
+      expect((await children(runId)).children).toMatchObject([
+        { run_id: first, is_missing: true, ...nulls },
+        { run_id: second, status: "canceled" },
+      ]);
+    });
+
+    test.each([
+      ["limit=0", "limit: expected a whole number"],
+      ["limit=501", "limit: expected a whole number"],
+      ["after=nothing", "after: expected the id of a child"],
+      ["after=%C3%A9", "after: expected 1 to 200"],
+    ])("asked for by %s are a 400", async (query, message) => {
+      const runId = await client.create("http.chain");
+      const error = await client.refusal("invalid_request", client.get(`${runPath(runId, "children")}?${query}`));
+      expect((error.message as string).slice(0, message.length)).toBe(message);
+    });
+
+    test("are of one tenant alone", async () => {
+      const runId = await parentOf(1);
+      const beta = new Client(home, "beta");
+      await beta.refusal("not_found", beta.get(runPath(runId, "children")));
+    });
+  });
+
   describe("an edited fork", () => {
     test("continues from the edited state, and shows the edit as a difference", async () => {
       const runId = await client.settled("http.chain", { value: "old", other: 1 });

@@ -29,6 +29,7 @@ export function testRefusals(home: HttpHome): void {
     ["GET the stream of its events", (client, id) => client.get(runPath(id, "stream"))],
     ["GET its trace", (client, id) => client.get(runPath(id, "trace"))],
     ["GET its lineage", (client, id) => client.get(runPath(id, "lineage"))],
+    ["GET its children", (client, id) => client.get(runPath(id, "children"))],
     ["GET its export", (client, id) => client.get(runPath(id, "export"))],
     ["GET the difference of a checkpoint", (client, id) => client.get(runPath(id, "checkpoints", "c", "diff"))],
     ["DELETE a run", (client, id) => client.call("DELETE", runPath(id))],

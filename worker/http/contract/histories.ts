@@ -3,7 +3,7 @@ import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, ofRun } from "./operation.ts";
 import { checkpointRecord, damageMark, runEvent } from "./records.ts";
 import { traceMetrics, traceStep } from "./state.ts";
-import { nextAfter, optional, text, textOrNull, whole, wholeNumber } from "./values.ts";
+import { id, nextAfter, optional, text, textOrNull, whole, wholeNumber } from "./values.ts";
 
 /** `GET /v1/runs/{run_id}/history` */
 export const historyQuery = v.object({
@@ -80,6 +80,32 @@ export const lineage = v.object({
 });
 export type LineageAnswer = v.InferOutput<typeof lineage>;
 
+/** `GET /v1/runs/{run_id}/children` */
+export const childQuery = v.object({
+  after: optional(id, "The id of a child. The page starts after it."),
+  limit: wholeNumber(1, 500, 100),
+});
+
+export const childPage = v.object({
+  run_id: text,
+  children: v.array(
+    v.object({
+      run_id: text,
+      step_id: v.pipe(text, v.description("The step of the parent.")),
+      is_detached: v.pipe(v.boolean(), v.description("True if it continues when its parent is canceled.")),
+      skill_id: textOrNull,
+      status: v.nullable(v.picklist(runStatuses)),
+      created_at: textOrNull,
+      is_missing: v.pipe(
+        v.optional(v.literal(true)),
+        v.description("Present if the child was deleted, cannot be read, or was canceled before it began."),
+      ),
+    }),
+  ),
+  pagination: v.object({ limit: whole, has_more: v.boolean(), next_after: nextAfter }),
+});
+export type ChildPageAnswer = v.InferOutput<typeof childPage>;
+
 export const historyOperations: Family = {
   getHistory: {
     route: "GET /v1/runs/{run_id}/history",
@@ -115,6 +141,12 @@ export const historyOperations: Family = {
     description: "Returns at most 500 runs besides the run itself.",
     exchange: { answer: lineage, errors: ofRun },
   },
+  getChildren: {
+    route: "GET /v1/runs/{run_id}/children",
+    summary: "List the child runs that the steps of a run have started, by their ids",
+    description: "A replay or fork has only the children that it started itself.",
+    exchange: { query: childQuery, answer: childPage, errors: ofRun },
+  },
 };
 
 /** The schemas that have a name in the document. */
@@ -124,4 +156,5 @@ export const historySchemas = {
   Trace: trace,
   LineageNode: lineageNode,
   Lineage: lineage,
+  ChildPage: childPage,
 };

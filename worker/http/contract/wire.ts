@@ -2,6 +2,7 @@ import { encodeRun, writeCheckpointRecord, writeRun } from "../../../src/codec/b
 import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
 import type { Json, JsonObject } from "../../../src/json.ts";
+import type { ChildRun } from "../../../src/runs/children.ts";
 import type {
   Comparison,
   HistoryEntry,
@@ -12,7 +13,7 @@ import type {
   Run,
 } from "../../../src/types.ts";
 import type { ComparisonAnswer } from "./checkpoints.ts";
-import type { HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
+import type { ChildPageAnswer, HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
 import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";
 import type { SkillListAnswer } from "./service.ts";
 
@@ -84,6 +85,19 @@ function lineageNodeAnswer(node: LineageNode): LineageNodeAnswer {
     status: known?.status ?? null,
     created_at: known?.createdAt ?? null,
     ...(node.isMissing ? { is_missing: true } : {}),
+  };
+}
+
+export function childAnswer(child: ChildRun): ChildPageAnswer["children"][number] {
+  const { runId, stepId, isDetached, isMissing, skillId, status, createdAt } = child;
+  return {
+    run_id: runId,
+    step_id: stepId,
+    is_detached: isDetached,
+    skill_id: skillId ?? null,
+    status: status ?? null,
+    created_at: createdAt ?? null,
+    ...(isMissing ? { is_missing: true } : {}),
   };
 }
 

@@ -1,8 +1,16 @@
 import { Hono } from "hono";
 import { readLineage } from "../../../src/index.ts";
+import { readChildren } from "../../../src/runs/children.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
-import { type EventPageAnswer, eventQuery, type HistoryAnswer, historyQuery } from "../contract/histories.ts";
-import { eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
+import {
+  type ChildPageAnswer,
+  childQuery,
+  type EventPageAnswer,
+  eventQuery,
+  type HistoryAnswer,
+  historyQuery,
+} from "../contract/histories.ts";
+import { childAnswer, eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
 import { type AppEnv, given, query } from "../request.ts";
 
 /** Routes to the history and the lineage of a run. */
@@ -44,4 +52,19 @@ export const historyRoutes = new Hono<AppEnv>()
   })
   .get("/v1/runs/:run_id/lineage", async (c) =>
     c.json(lineageAnswer(await readLineage(c.var.runs, c.req.param("run_id")))),
-  );
+  )
+  .get("/v1/runs/:run_id/children", query(childQuery), async (c) => {
+    const { after, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const { items, next } = await readChildren(c.var.runs, runId, { ...given({ after }), limit });
+    const answer: ChildPageAnswer = {
+      run_id: runId,
+      children: items.map(childAnswer),
+      pagination: {
+        limit,
+        has_more: next !== undefined,
+        ...(next === undefined ? {} : { next_after: next }),
+      },
+    };
+    return c.json(answer);
+  });
