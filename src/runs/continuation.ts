@@ -234,7 +234,7 @@ export async function signalRun(scope: Scope, runId: RunId, from: NewSignal): Pr
     );
     const isWaiting = run.status === "waiting_for_signal" || run.status === "waiting_for_human";
     // A later version of the skill may wait for another signal.
-    const isMigrated = executor.skills.successor(run.skillId, run.skillVersion)?.migrations.length;
+    const isMigrated = executor.skills.successor(run.skillId, run.skillVersion)?.path.isMigration;
     if (!isWaiting || !(isAwaited || isMigrated)) return { change: { record: received, events }, answer: undefined };
     return wake(scope, received, events, now);
   });

@@ -1,12 +1,12 @@
 import { aFunction, anId, aRecord, aStepName, expectKind, given, type Kinds, needed } from "../argument.ts";
 import { decodeState, encodeState } from "../codec/state.ts";
-import { invalidDefinition } from "../errors.ts";
+import { DurableError, invalidDefinition } from "../errors.ts";
 import { at, getOwn, type Json, present, read, setOwn } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import { renamedAsks } from "./code/answers.ts";
 import { type Form, type Names, renamedId } from "./renaming.ts";
-import type { Migration } from "./skill.ts";
+import type { Migration, MigrationPath, Skill } from "./skill.ts";
 
 /** How runs of an earlier version continue with a later one. */
 export interface MigrationDefinition {
@@ -44,16 +44,64 @@ export interface MigrationDefinition {
  */
 export function defineMigration(definition: MigrationDefinition): Migration {
   const { from, to, migrate, renames } = read("migration", () => checked(definition), "invalid_definition");
-  return Object.freeze({
+  const migration: OwnMigration = {
     from,
     ...present({ to }),
-    migrated(form: Form, state: ExecutionState<Json>) {
+    path,
+    state(form, state) {
       const renamed = renamedState(form, renames, state);
       // Encoding throws for a state that could not be read from the store.
       return migrate === undefined ? renamed : encodeState(atOnce(migrate(decodeState(renamed))));
     },
-    renamed: (form: Form, record: RunRecord<Json>, to: string) => renamedRecord(form, renames, record, from, to),
-  });
+    record: (form, record, to) => renamedRecord(form, renames, record, from, to),
+  };
+  return Object.freeze(migration);
+}
+
+interface OwnMigration extends Migration {
+  /** The state under the new names, migrated. */
+  readonly state: (form: Form, state: ExecutionState<Json>) => ExecutionState<Json>;
+  /** The record of a run of a state of version `from`, with its waits and gates under the names of `to`. */
+  readonly record: (form: Form, record: RunRecord<Json>, to: string) => RunRecord<Json>;
+}
+
+function path(skill: Skill, from: string): MigrationPath | undefined {
+  const steps = stepsFrom(skill, from);
+  const { kind: form } = skill.body;
+  const reached = ({ to = skill.version }: Migration) => to;
+  return (
+    steps && {
+      isMigration: true,
+      state(state, runId) {
+        try {
+          return steps.reduce(
+            (state, step) => ({ ...step.state(form, state), skillId: skill.id, skillVersion: reached(step) }),
+            state,
+          );
+        } catch (cause) {
+          const versions = `version ${from} of skill "${skill.id}" to version ${skill.version}`;
+          throw new DurableError("internal_error", `the migration of run "${runId}" from ${versions} failed`, {
+            cause,
+          });
+        }
+      },
+      record: (record) => steps.reduce((record, step) => step.record(form, record, reached(step)), record),
+    }
+  );
+}
+
+/** The migrations from that version to the skill's own, in order. `undefined` if there is no path. */
+function stepsFrom(skill: Skill, from: string): readonly OwnMigration[] | undefined {
+  // Each was made by `defineMigration`.
+  const migrations = skill.migrations as readonly OwnMigration[];
+  const steps: OwnMigration[] = [];
+  for (let version = from; version !== skill.version; ) {
+    const step = migrations.find((migration) => migration.from === version && !steps.includes(migration));
+    if (step === undefined) return undefined;
+    steps.push(step);
+    version = step.to ?? skill.version;
+  }
+  return steps;
 }
 
 const kinds: Kinds<MigrationDefinition> = {

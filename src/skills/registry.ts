@@ -5,7 +5,7 @@ import type { Json } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { CapabilityRegistry } from "./capability.ts";
-import type { Migration, Skill } from "./skill.ts";
+import type { MigrationPath, Skill } from "./skill.ts";
 import { aSkill } from "./skill-kind.ts";
 
 /** The registered skills, by id and version. */
@@ -32,7 +32,7 @@ export class SkillRegistry {
   }
 
   /**
-   * The skill that continues a state of that version, with the migrations in order: this very version, or the one
+   * The skill that continues a state of that version, with the path to it: this very version, or the one
    * registered last that has migrations from it. A run that has reached a later version continues with that one, also
    * from its older states.
    */
@@ -40,8 +40,8 @@ export class SkillRegistry {
     const ahead = reached === version ? undefined : this.successor(id, reached)?.skill;
     const latestFirst = [...(this.#byId.get(id)?.values() ?? [])].reverse();
     for (const skill of [ahead, this.find(id, version), ...latestFirst]) {
-      const migrations = skill && migrationsFrom(skill, version);
-      if (skill !== undefined && migrations !== undefined) return { skill, migrations };
+      const path = skill && pathTo(skill, version);
+      if (skill !== undefined && path !== undefined) return { skill, path };
     }
     return undefined;
   }
@@ -59,7 +59,7 @@ export class SkillRegistry {
 
 interface Successor {
   readonly skill: Skill;
-  readonly migrations: readonly Migration[];
+  readonly path: MigrationPath;
 }
 
 function missingSkill(id: string, version: string | undefined): never {
@@ -67,16 +67,11 @@ function missingSkill(id: string, version: string | undefined): never {
   throw notFound("skill", `skill ${name} is not registered here`);
 }
 
-/** The migrations from that version to the skill's own; empty from its own or none. `undefined` if there is no path. */
-function migrationsFrom(skill: Skill, from = skill.version): readonly Migration[] | undefined {
-  const path: Migration[] = [];
-  for (let version = from; version !== skill.version; ) {
-    const step = skill.migrations.find((migration) => migration.from === version && !path.includes(migration));
-    if (step === undefined) return undefined;
-    path.push(step);
-    version = step.to ?? skill.version;
-  }
-  return path;
+const noPath: MigrationPath = { isMigration: false, state: (state) => state, record: (record) => record };
+
+/** The path from that version to the skill's own; nothing changes on that from its own or none. `undefined` if there is none. */
+function pathTo(skill: Skill, from = skill.version): MigrationPath | undefined {
+  return from === skill.version ? noPath : skill.migrations[0]?.path(skill, from);
 }
 
 /** A run's state, bound to the skill that continues it in this runtime. */
@@ -101,21 +96,17 @@ export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, { stat
   const { run, waits } = record;
   const version = versionOf(record, state, snapshot.revision);
   const successor = skills.successor(run.skillId, version, run.skillVersion);
-  const { skill, migrations } = successor ?? missingSkill(run.skillId, version);
-  if (waits.length > 0 && migrationsFrom(skill, run.skillVersion) === undefined) {
+  const { skill, path } = successor ?? missingSkill(run.skillId, version);
+  if (waits.length > 0 && pathTo(skill, run.skillVersion) === undefined) {
     missingSkill(run.skillId, `${run.skillVersion} with migrations from ${version}`);
   }
-  const named = { ...state, skillVersion: skill.version };
-  if (migrations.length === 0) {
-    return { skill, state: state.skillVersion === skill.version ? state : named, isMigrated: false };
-  }
-  try {
-    const migrated = migrations.reduce((state, migration) => applied(skill, migration, state), state);
-    return { skill, state: migrated, isMigrated: true };
-  } catch (cause) {
-    const from = `version ${version} of skill "${skill.id}" to version ${skill.version}`;
-    throw new DurableError("internal_error", `the migration of run "${run.runId}" from ${from} failed`, { cause });
-  }
+  const reached = path.state(state, run.runId);
+  const { version: skillVersion } = skill;
+  return {
+    skill,
+    state: reached.skillVersion === skillVersion ? reached : { ...reached, skillVersion },
+    isMigrated: path.isMigration,
+  };
 }
 
 /**
@@ -136,21 +127,12 @@ export function versionOf(
   return state.skillVersion ?? formerVersions.find(({ until }) => revision <= until)?.version ?? run.skillVersion;
 }
 
-function applied(skill: Skill, migration: Migration, before: ExecutionState<Json>): ExecutionState<Json> {
-  const state = migration.migrated(skill.body.kind, before);
-  return { ...state, skillId: skill.id, skillVersion: migration.to ?? skill.version };
-}
-
 /** The record under the version of the skill that continues the run, with its waits under the names of that version. */
 export function underSkill(record: RunRecord<Json>, skill: Skill): RunRecord<Json> {
   const { run, formerVersions = [], headRevision } = record;
   const { skillVersion: version } = run;
   if (version === skill.version) return record;
-  const migrations = migrationsFrom(skill, version) ?? [];
-  const renamed = migrations.reduce(
-    (record, migration) => migration.renamed(skill.body.kind, record, migration.to ?? skill.version),
-    record,
-  );
+  const renamed = (pathTo(skill, version) ?? noPath).record(record);
   return {
     ...renamed,
     run: { ...renamed.run, skillVersion: skill.version },

@@ -36,10 +36,21 @@ export interface Migration {
   readonly from: string;
   /** Default: the skill's own version. */
   readonly to?: string;
-  /** @internal The state under the new names, migrated. */
-  readonly migrated: (form: SkillBody["kind"], state: ExecutionState<Json>) => ExecutionState<Json>;
-  /** @internal The record of a run of a state of version `from`, with its waits and gates under the names of `to`. */
-  readonly renamed: (form: SkillBody["kind"], record: RunRecord<Json>, to: string) => RunRecord<Json>;
+  /**
+   * @internal The path of the skill's migrations from that version to its own, `undefined` if there is none. A migration
+   * brings it, so that an app without migrations does not carry it.
+   */
+  readonly path: (skill: Skill, from: string) => MigrationPath | undefined;
+}
+
+/** How a run gets from one version of a skill to a later one. */
+export interface MigrationPath {
+  /** False if the versions are the same. */
+  readonly isMigration: boolean;
+  /** The state of that run under the new names, migrated. Throws `internal_error` if a migration throws. */
+  readonly state: (state: ExecutionState<Json>, runId: string) => ExecutionState<Json>;
+  /** The record of the run, with its waits and gates under the new names. */
+  readonly record: (record: RunRecord<Json>) => RunRecord<Json>;
 }
 
 /**
@@ -96,10 +107,7 @@ const kinds: Kinds<SkillDefinition<unknown>> = {
   migrations: anArray,
 };
 
-const aMigration: Kind = [
-  "the result of defineMigration",
-  (value) => typeof (value as Migration).migrated === "function",
-];
+const aMigration: Kind = ["the result of defineMigration", (value) => typeof (value as Migration).path === "function"];
 
 function checkedMigrations(migrations: readonly Migration[], path: string): readonly Migration[] {
   for (const [index, migration] of migrations.entries()) {
