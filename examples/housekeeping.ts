@@ -5,11 +5,10 @@ import {
   defineCapability,
   defineGraphSkill,
   defineMigration,
-  exportRun,
-  importRun,
   isDurableError,
   pruneRuns,
 } from "../src/index.ts";
+import { exportRun, importRun } from "../src/transfer.ts";
 
 const send = defineCapability({ id: "letter.send", version: "1" }, ({ to }: { to: string }) => `sent to ${to}`);
 

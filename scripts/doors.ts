@@ -6,6 +6,7 @@ const sources: Readonly<Record<string, string>> = {
   ".": "src/index.ts",
   "./types": "src/types.ts",
   "./steps": "src/steps.ts",
+  "./transfer": "src/transfer.ts",
   "./store": "src/store.ts",
   "./codec": "src/codec/index.ts",
   "./telemetry": "src/telemetry/index.ts",

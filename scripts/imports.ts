@@ -63,7 +63,12 @@ const rooms: readonly Room[] = [
     sees: anyOf(data, store, record, codec, telemetry, journal, skills, engine),
     packages: nothing,
   },
-  { name: "core door", holds: /^src\/(((codec|telemetry)\/)?(index|types)|steps)\.ts$/, sees: core, packages: nothing },
+  {
+    name: "core door",
+    holds: /^src\/(((codec|telemetry)\/)?(index|types)|steps|transfer)\.ts$/,
+    sees: core,
+    packages: nothing,
+  },
   { name: "conformance", holds: /^src\/conformance\/.+$/, sees: core, packages: nothing },
   {
     name: "testing",

@@ -62,7 +62,7 @@ export async function coreWith(adapter: string): Promise<number> {
 
 /** The bytes of all doors of the core together with one adapter. */
 export async function allDoorsWith(adapter: string): Promise<number> {
-  return bundleSize([".", "./codec", "./telemetry", adapter].map(sourceOf));
+  return bundleSize([".", "./steps", "./transfer", "./codec", "./telemetry", adapter].map(sourceOf));
 }
 
 /** The names with which an app defines and runs skills of one form. */

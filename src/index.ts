@@ -23,8 +23,6 @@ export type {
 export { compareCheckpoints } from "./runs/comparison.ts";
 export type { DecisionRequest, NewSignal, Resumption } from "./runs/continuation.ts";
 export type { Descent, ForkDescent } from "./runs/descent.ts";
-export { exportRun } from "./runs/export.ts";
-export { importRun } from "./runs/import.ts";
 export { readLineage } from "./runs/lineage.ts";
 export { saveCheckpoint } from "./runs/new-checkpoint.ts";
 export type { NewRun, StartOptions } from "./runs/new-run.ts";

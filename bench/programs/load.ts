@@ -1,6 +1,7 @@
 import { countingStore } from "../../src/conformance/faults.ts";
-import { createRuntime, defineSkill, exportRun, importRun } from "../../src/index.ts";
+import { createRuntime, defineSkill } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import { interleaved, timed } from "../spread.ts";
 import { kilobyte, tenant } from "./growing.ts";
 

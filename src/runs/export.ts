@@ -26,7 +26,8 @@ type Entries = readonly EntryRow[];
  * is missing; `conflict` while the run is being executed, and if it changed before the end.
  * @example
  * ```ts
- * import { exportRun, type Runs } from "orca-durable";
+ * import type { Runs } from "orca-durable";
+ * import { exportRun } from "orca-durable/transfer";
  *
  * export async function linesOf(runs: Runs, runId: string) {
  *   const lines: string[] = [];

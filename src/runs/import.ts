@@ -31,7 +31,8 @@ const mostLength = 1024 * 1024;
  * the run exists with another history.
  * @example
  * ```ts
- * import { exportRun, importRun, type Runs } from "orca-durable";
+ * import type { Runs } from "orca-durable";
+ * import { exportRun, importRun } from "orca-durable/transfer";
  *
  * export function copy(from: Runs, to: Runs, runId: string) {
  *   return importRun(to, exportRun(from, runId));

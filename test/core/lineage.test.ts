@@ -5,12 +5,11 @@ import {
   createRuntime,
   DurableError,
   defineGraphSkill,
-  exportRun,
-  importRun,
   readLineage,
   saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 
 const skills = [defineGraphSkill({ id: "rests", version: "1", steps: [{ id: "sleep", sleep: 3_600_000 }] })];
 

@@ -1,16 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { countingStore } from "../../src/conformance/faults.ts";
-import {
-  createRuntime,
-  DurableError,
-  defineQuota,
-  defineSkill,
-  exportRun,
-  importRun,
-  saveCheckpoint,
-} from "../../src/index.ts";
+import { createRuntime, DurableError, defineQuota, defineSkill, saveCheckpoint } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import type { Quota } from "../../src/types.ts";
 
 const quick = defineSkill({ id: "quick", version: "1", run: async () => "done" });

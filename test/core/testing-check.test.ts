@@ -10,7 +10,6 @@ import {
   defineCapability,
   defineGraphSkill,
   defineSkill,
-  exportRun,
   type Skill,
   type WorkflowBody,
 } from "../../src/index.ts";
@@ -22,6 +21,7 @@ import {
   type SkillCheck,
   type SkillProblem,
 } from "../../src/testing/index.ts";
+import { exportRun } from "../../src/transfer.ts";
 
 function bodySkill(run: WorkflowBody<{ amount: number }>, version = "1"): Skill {
   return defineSkill({ id: "checked", version, run });

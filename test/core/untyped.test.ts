@@ -10,7 +10,6 @@ import {
   defineMigration,
   defineQuota,
   defineSkill,
-  exportRun,
   isDurableError,
   literal,
   localNotifier,
@@ -18,6 +17,7 @@ import {
 import type { Commit, Store } from "../../src/store.ts";
 import { defineTelemetry } from "../../src/telemetry/index.ts";
 import { systemClock } from "../../src/testing/index.ts";
+import { exportRun } from "../../src/transfer.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { createApp, memoryKeys } from "../../worker/http/index.ts";
 
@@ -211,10 +211,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
         run: async () => 1,
       },
     ],
-    exportRun: ({ runs }) => [runs, "ended"],
     fromWorkflow: () => [async () => 1],
-    // The lines are not members: an error that a source throws while it is read is its own.
-    importRun: ({ runs, lines }) => [runs, new Set(lines.map((line) => line.replaceAll('"ended', '"taken')))],
     isDurableError: () => [new Error("e"), "not_found"],
     isTerminal: () => ["failed"],
     literal: () => [5],
@@ -225,6 +222,11 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     webLocksPresence: () => ["orca-untyped"],
   },
   "./steps": { readChildren: ({ runs }) => [runs, "ended", { limit: 5 }] },
+  "./transfer": {
+    exportRun: ({ runs }) => [runs, "ended"],
+    // The lines are not members: an error that a source throws while it is read is its own.
+    importRun: ({ runs, lines }) => [runs, new Set(lines.map((line) => line.replaceAll('"ended', '"taken')))],
+  },
   "./codec": {
     decodeState: ({ checkpoint }) => [encodeState(checkpoint.state)],
     decodeValue: () => [{ $durable: ["map", [["a", { $durable: ["bigint", "1"] }]]] }],

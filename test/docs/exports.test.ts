@@ -40,9 +40,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "defineMigration",
     "defineQuota",
     "defineSkill",
-    "exportRun",
     "fromWorkflow",
-    "importRun",
     "isDurableError",
     "isTerminal",
     "literal",
@@ -200,6 +198,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type RollbackSteps",
     "type StartedChild",
   ],
+  "./transfer": ["exportRun", "importRun"],
   "./store": [
     "maxClaims",
     "maxRevision",

@@ -3,14 +3,13 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import { initialState } from "../../src/codec/index.ts";
 import {
   compareCheckpoints,
-  exportRun,
-  importRun,
   pruneRuns,
   type Runs,
   type RunsApi,
   readLineage,
   saveCheckpoint,
 } from "../../src/index.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import { type Client, createClient } from "../../worker/client/index.ts";
 import { testBothSides } from "./contract/runs-api.ts";
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { crashingStore, failingStore } from "../../src/conformance/faults.ts";
-import { defineSkill, exportRun, importRun, isDurableError, pruneRuns, type Skill } from "../../src/index.ts";
+import { defineSkill, isDurableError, pruneRuns, type Skill } from "../../src/index.ts";
 import { childRuns, readChildren } from "../../src/steps.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import { type Actor, leaseMs, type Scene, scene, tenant } from "../support/scene.ts";
 
 const played = (name: string, play: (scene: Scene) => Promise<void>) => test(name, () => scene(harness, play));

@@ -7,11 +7,10 @@ import {
   defineGraphSkill,
   defineSkill,
   type ExecutionState,
-  exportRun,
-  importRun,
   type Runtime,
   saveCheckpoint,
 } from "../../src/index.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import { onStage, refusalOf, type Stage } from "../support/stage.ts";
 import { rowsOf } from "../support/stored.ts";
 

@@ -6,11 +6,11 @@ import {
   DurableError,
   defineCapability,
   defineGraphSkill,
-  exportRun,
   pruneRuns,
   type RunStatus,
   saveCheckpoint,
 } from "../../src/index.ts";
+import { exportRun } from "../../src/transfer.ts";
 import { completed, deferred, leaseMs, onStage, refusalOf, type Stage, until } from "../support/stage.ts";
 import { checkpointAfter, rowsOf } from "../support/stored.ts";
 

@@ -3,8 +3,8 @@ import { memoryStore } from "../../adapters/memory/index.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import type { JsonObject } from "../../src/codec/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
-import { importRun } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { importRun } from "../../src/transfer.ts";
 import { homeOver, type Stored, storedCases, storedVersions } from "../support/upgrade/cases.ts";
 
 /** The runs of a released version in memory, by its exports. */

@@ -8,14 +8,13 @@ import {
   defineMigration,
   defineSkill,
   type ExecutionState,
-  exportRun,
-  importRun,
   type Runs,
   type RuntimeOptions,
   type Skill,
   saveCheckpoint,
 } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { exportRun, importRun } from "../../src/transfer.ts";
 import { expectRefusals, leaseMs, noSkill, onStage, refusalOf, type Stage } from "../support/stage.ts";
 import { checkpointAfter, checkpointOfKind, rowsOf } from "../support/stored.ts";
 

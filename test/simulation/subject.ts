@@ -4,10 +4,11 @@ import type * as codec from "../../src/codec/index.ts";
 import type * as core from "../../src/index.ts";
 import type * as steps from "../../src/skills/code/workflow-step.ts";
 import type { maps, rollbacks } from "../../src/steps.ts";
+import type * as transfer from "../../src/transfer.ts";
 
 /** The implementation that is tried: the package's own, or a copy with a planted bug. */
 export interface Subject {
-  readonly core: typeof core;
+  readonly core: typeof core & typeof transfer;
   readonly codec: typeof codec;
   readonly memoryStore: (typeof memory)["memoryStore"];
   readonly maps: typeof maps;
@@ -29,7 +30,7 @@ export async function loadSubject(folder: URL = new URL("../../", import.meta.ur
   return {
     codeRuns,
     ...(await load<Pick<Subject, "maps" | "rollbacks">>("src/steps.ts")),
-    core: await load<typeof core>("src/index.ts"),
+    core: { ...(await load<typeof core>("src/index.ts")), ...(await load<typeof transfer>("src/transfer.ts")) },
     codec: await load<typeof codec>("src/codec/index.ts"),
     memoryStore,
     readEntry,

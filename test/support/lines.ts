@@ -1,5 +1,6 @@
 import type { JsonObject } from "../../src/codec/index.ts";
-import { exportRun, type Runs } from "../../src/index.ts";
+import type { Runs } from "../../src/index.ts";
+import { exportRun } from "../../src/transfer.ts";
 
 // The lines of an exported run, whole and damaged.
 

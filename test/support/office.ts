@@ -1,15 +1,9 @@
 import { expect } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { initialState } from "../../src/codec/index.ts";
-import {
-  defineCapability,
-  defineSkill,
-  importRun,
-  isDurableError,
-  type RuntimeOptions,
-  saveCheckpoint,
-} from "../../src/index.ts";
+import { defineCapability, defineSkill, isDurableError, type RuntimeOptions, saveCheckpoint } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";
+import { importRun } from "../../src/transfer.ts";
 import type { VirtualClock } from "./clock.ts";
 import { exported } from "./lines.ts";
 import { refusalOf, type Stage } from "./stage.ts";

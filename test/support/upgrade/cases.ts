@@ -8,8 +8,9 @@ import {
   writeState,
 } from "../../../src/codec/index.ts";
 import { crashingStore } from "../../../src/conformance/faults.ts";
-import { createRuntime, exportRun, type Runs } from "../../../src/index.ts";
+import { createRuntime, type Runs } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
+import { exportRun } from "../../../src/transfer.ts";
 import { someNoon, virtualClock } from "../clock.ts";
 import { storedSkills } from "./skills.ts";
 

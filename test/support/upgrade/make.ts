@@ -17,8 +17,9 @@ import {
   writeState,
 } from "../../../src/codec/index.ts";
 import { crashingStore } from "../../../src/conformance/faults.ts";
-import { createRuntime, exportRun, importRun, type Runs, type Runtime, saveCheckpoint } from "../../../src/index.ts";
+import { createRuntime, type Runs, type Runtime, saveCheckpoint } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
+import { exportRun, importRun } from "../../../src/transfer.ts";
 import { virtualClock } from "../clock.ts";
 import { storedSkills } from "./skills.ts";
 

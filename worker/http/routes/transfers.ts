@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { exportRun, importRun } from "../../../src/index.ts";
+import { exportRun, importRun } from "../../../src/transfer.ts";
 import { chunkStream } from "../chunks.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
