@@ -7,6 +7,7 @@ const sources: Readonly<Record<string, string>> = {
   "./types": "src/types.ts",
   "./steps": "src/steps.ts",
   "./transfer": "src/transfer.ts",
+  "./watch": "src/watch.ts",
   "./store": "src/store.ts",
   "./codec": "src/codec/index.ts",
   "./telemetry": "src/telemetry/index.ts",

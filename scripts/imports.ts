@@ -65,7 +65,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "core door",
-    holds: /^src\/(((codec|telemetry)\/)?(index|types)|steps|transfer)\.ts$/,
+    holds: /^src\/(((codec|telemetry)\/)?(index|types)|steps|transfer|watch)\.ts$/,
     sees: core,
     packages: nothing,
   },

@@ -124,6 +124,20 @@ export function isUnreadableData(error: unknown): error is DurableError {
   return isDurableError(error, "corrupt_data", "unsupported_version");
 }
 
+const passing: readonly ErrorCode[] = [
+  "rate_limited",
+  "upstream_failure",
+  "store_failed",
+  "store_blocked",
+  "store_outdated",
+  "internal_error",
+];
+
+/** True if the same request may succeed later. */
+export function isPassing({ code }: DurableError): boolean {
+  return passing.includes(code);
+}
+
 /** A `not_found` that names what was missing. */
 export function notFound(missing: MissingKind, message: string, options: DurableErrorOptions = {}): DurableError {
   return new DurableError("not_found", message, { ...options, missing });

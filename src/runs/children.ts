@@ -8,8 +8,8 @@ import type { RunStatus } from "../record/run.ts";
 import type { ClaimQuery, NewClaim } from "../store.ts";
 import { readableRecord } from "./deletion.ts";
 import { aPageSize, type Page } from "./page.ts";
-import { type Runs, scopeOf } from "./runs.ts";
-import type { Scope } from "./scope.ts";
+import type { Runs } from "./runs.ts";
+import { type Scope, scopeOf } from "./scope.ts";
 
 /** A run that a step of another one has started. */
 export interface ChildRun {

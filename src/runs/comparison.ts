@@ -5,8 +5,7 @@ import { getCheckpoint, getRun } from "../journal/held.ts";
 import { aText, type Json, present } from "../json.ts";
 import { type Difference, difference } from "./difference.ts";
 import type { Runs } from "./runs.ts";
-import { scopeOf } from "./runs.ts";
-import type { Scope } from "./scope.ts";
+import { type Scope, scopeOf } from "./scope.ts";
 
 /** The changes from one checkpoint of a run to another. */
 export interface Comparison {

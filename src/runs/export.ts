@@ -8,8 +8,7 @@ import { demandUnleased } from "../record/precondition.ts";
 import type { EntryRow } from "../store.ts";
 import { entryPage } from "./checkpoints.ts";
 import type { Runs } from "./runs.ts";
-import { scopeOf } from "./runs.ts";
-import type { Scope } from "./scope.ts";
+import { type Scope, scopeOf } from "./scope.ts";
 
 /** The first word of every export. */
 export const exportKind = "orca-durable/run";

@@ -9,7 +9,8 @@ import { aText, isJsonObject, type Kind, parseJson, sha256 } from "../json.ts";
 import type { Commit, EarlierEntry, RunRow } from "../store.ts";
 import type { CurrentRun } from "./api.ts";
 import { ImportLines, numberOf } from "./import-line.ts";
-import { currentRun, type Runs, scopeOf } from "./runs.ts";
+import { currentRun, type Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 /** An export of up to this many characters is read to its end before anything is written. */
 const mostAhead = 4 * 1024 * 1024;

@@ -6,7 +6,8 @@ import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "
 import type { RunStatus } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { readableRecord } from "./deletion.ts";
-import { positionOf, type Runs, scopeOf } from "./runs.ts";
+import { positionOf, type Runs } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 /** A run in a family. */
 export type LineageNode = RelatedRun | MissingRun;

@@ -9,8 +9,8 @@ import type { Checkpoint, CheckpointRecord } from "../record/checkpoint.ts";
 import { demand, demandEdited, demandUnleased, type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunRecord, released } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
-import { type Runs, scopeOf } from "./runs.ts";
-import type { Scope } from "./scope.ts";
+import type { Runs } from "./runs.ts";
+import { type Scope, scopeOf } from "./scope.ts";
 
 /** A checkpoint from a caller. */
 export interface NewCheckpointRequest extends Precondition {

@@ -4,8 +4,8 @@ import { aCount, type Kind, present } from "../json.ts";
 import { isLeaseLive, isTerminal, isTold, type RunStatus, terminalStatuses } from "../record/run.ts";
 import type { RunPosition, RunRow } from "../store.ts";
 import { eraseWhere, readableRecord } from "./deletion.ts";
-import { positionOf, type Runs, scopeOf } from "./runs.ts";
-import type { Scope } from "./scope.ts";
+import { positionOf, type Runs } from "./runs.ts";
+import { type Scope, scopeOf } from "./scope.ts";
 
 /** The options of `pruneRuns`. */
 export interface PruneRequest {

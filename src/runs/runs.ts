@@ -2,7 +2,7 @@ import { aLength, aSignal, given, type Kinds } from "../argument.ts";
 import { isoTime, unlessAborted } from "../clock.ts";
 import { decodeRun } from "../codec/bodies.ts";
 import { decodeValue } from "../codec/values.ts";
-import { DurableError, invalidRequest, isUnreadableData } from "../errors.ts";
+import { DurableError, isUnreadableData } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
@@ -57,18 +57,8 @@ import { type EventQuery, type PolledWatchOptions, readEvents, watchKinds, watch
 import { birthOf, type NewRun, type StartOptions } from "./new-run.ts";
 import { awaitedOf, resultOf } from "./outcome.ts";
 import { aPageSize, type Page, readPage } from "./page.ts";
-import type { Scope } from "./scope.ts";
+import { type Scope, scopes } from "./scope.ts";
 import { listedSkills } from "./skills.ts";
-
-// For the functions beside the class; no other code can read a scope.
-let readScope: (runs: object) => Scope | undefined;
-
-/** @throws `invalid_request` if these are not the runs of a runtime, such as a client. */
-export function scopeOf(runs: object): Scope {
-  const scope = readScope(Object(runs));
-  if (scope === undefined) throw invalidRequest("runs", "expected the runs of runtime.for(tenant), not a client");
-  return scope;
-}
 
 /**
  * The runs of one tenant, and the operations that every app needs. Made by `runtime.for(tenant)`. Its methods are
@@ -94,13 +84,10 @@ export function scopeOf(runs: object): Scope {
 export class Runs implements RunsApi {
   readonly #scope: Scope;
 
-  static {
-    readScope = (runs) => (#scope in runs ? runs.#scope : undefined);
-  }
-
   /** @internal */
   constructor(scope: Scope) {
     this.#scope = scope;
+    scopes.set(this, scope);
   }
 
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;

@@ -6,7 +6,7 @@ import type { CheckpointRecord } from "../record/checkpoint.ts";
 import type { Run } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
 import type { Runs } from "./runs.ts";
-import { scopeOf } from "./runs.ts";
+import { scopeOf } from "./scope.ts";
 
 // States as they are stored, in the ORCA v1 form: a state that is only passed on need not be decoded and encoded again.
 

@@ -199,6 +199,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type StartedChild",
   ],
   "./transfer": ["exportRun", "importRun"],
+  "./watch": ["type FollowOptions", "type RunList", "type RunListFilter", "type RunNow", "watchRun", "watchRuns"],
   "./store": [
     "maxClaims",
     "maxRevision",

@@ -39,17 +39,3 @@ function codeOf(code: unknown, status: number): ErrorCode {
   const codes = Object.keys(httpStatus) as ErrorCode[];
   return codes.find((one) => status < 500 && httpStatus[one] === status) ?? "upstream_failure";
 }
-
-const passing: readonly ErrorCode[] = [
-  "rate_limited",
-  "upstream_failure",
-  "store_failed",
-  "store_blocked",
-  "store_outdated",
-  "internal_error",
-];
-
-/** True if the same request may succeed later. */
-export function isPassing({ code }: DurableError): boolean {
-  return passing.includes(code);
-}

@@ -1,10 +1,9 @@
 import { aFunction, aSignal, type Kinds } from "../../src/argument.ts";
-import { DurableError, isDurableError } from "../../src/errors.ts";
+import { DurableError, isDurableError, isPassing } from "../../src/errors.ts";
 import { anyNumber, aText } from "../../src/json.ts";
 import { isTerminal, type RunStatus } from "../../src/record/run.ts";
 import type { WatchOptions } from "../../src/runs/events.ts";
 import type { EventAnswer } from "../http/contract/records.ts";
-import { isPassing } from "./failure.ts";
 import { messagesOf } from "./messages.ts";
 
 /** Options of a watch of a run by its stream. */

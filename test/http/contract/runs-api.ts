@@ -4,12 +4,14 @@ import {
   createRuntime,
   defineSkill,
   type RunEvent,
+  type RunStatus,
   type RunsApi,
   type Skill,
   saveCheckpoint,
 } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
 import type { NewCheckpointRequest } from "../../../src/types.ts";
+import { type RunList, watchRun, watchRuns } from "../../../src/watch.ts";
 import { createClient } from "../../../worker/client/index.ts";
 import { createApp } from "../../../worker/http/index.ts";
 
@@ -230,6 +232,34 @@ function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): v
       const later: RunEvent[] = [];
       for await (const event of runs.watch(run.runId, { after: items[1]?.eventId ?? "" })) later.push(event);
       expect(later).toEqual(items.slice(2));
+    });
+
+    test("a watch of runs has the list, each change, and what left it", async () => {
+      const stopping = new AbortController();
+      const lists: RunList[] = [];
+      const watching = (async () => {
+        const filter = { status: "waiting_for_human", skillId: gated.id, limit: 500 } as const;
+        for await (const list of watchRuns(runs, filter, { signal: stopping.signal, pollMs: 50 })) lists.push(list);
+      })();
+      const runId = await waiting(gated, "waiting_for_human");
+      const has = () => lists.at(-1)?.items.some((run) => run.runId === runId) === true;
+      await expect.poll(has).toBe(true);
+      expect(lists.at(-1)?.items.find((run) => run.runId === runId)).toEqual(await runs.get(runId));
+      await runs.deny(runId);
+      await expect.poll(has).toBe(false);
+      stopping.abort();
+      await watching;
+    });
+
+    test("a watch of one run has it as it is, and after each change", async () => {
+      const runId = await waiting(gated, "waiting_for_human");
+      const statuses: (RunStatus | undefined)[] = [];
+      for await (const { run } of watchRun(runs, runId, { pollMs: 50 })) {
+        if (statuses.push(run?.status) === 1) await runs.deny(runId);
+        if (run?.status === "canceled") break;
+      }
+      expect([statuses[0], statuses.at(-1)]).toEqual(["waiting_for_human", "canceled"]);
+      await expect(watchRun(runs, "api-none").next()).rejects.toMatchObject({ code: "not_found" });
     });
 
     test("a call with another expected revision changes nothing", async () => {
