@@ -86,6 +86,11 @@ export const aLength = /* @__PURE__ */ aNumber(
   "a number of milliseconds above 0, at most 2147483647",
   (value) => value > 0 && value <= 2_147_483_647,
 );
+/** A time as callers have it. */
+export const aTimestamp: Kind = [
+  "a Date, or milliseconds since 1970",
+  (value) => (value instanceof Date || typeof value === "number") && Math.abs(Number(value)) <= 8.64e15,
+];
 /** An object of which these are methods. */
 export const withMethods = (...names: readonly string[]): Kind => [
   `an object with ${names.join(", ")}`,

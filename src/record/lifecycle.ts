@@ -5,8 +5,7 @@ import { type ApprovalRequest, type Decision, isTerminal, type Run, type RunErro
 
 /** What can move a run from one status to another. */
 export type LifecycleEvent<V = unknown> =
-  | { readonly type: "start" }
-  /** The waiting or replaying is over, without a caller's request. */
+  /** The run begins to execute, or goes on after it waited or was replayed. No caller asks for it at that moment. */
   | { readonly type: "proceed" }
   /** A caller asked for the run to continue from a checkpoint. */
   | { readonly type: "resume"; readonly checkpointId: CheckpointId }
@@ -30,7 +29,7 @@ export type LifecycleEventType = LifecycleEvent["type"];
  * lease decides it. Source: the ORCA durability contract, section 2; `pending -> canceled` is ours.
  */
 export const lifecycle: { readonly [S in RunStatus]: { readonly [E in LifecycleEventType]?: RunStatus } } = {
-  pending: { start: "running", resume: "running", cancel: "canceled" },
+  pending: { proceed: "running", resume: "running", cancel: "canceled" },
   running: {
     wait_for_human: "waiting_for_human",
     wait_for_signal: "waiting_for_signal",
@@ -94,7 +93,6 @@ export function disallowed(
 
 function withOutcome<V>(run: Run<V>, event: LifecycleEvent<V>, at: string): Run<V> {
   switch (event.type) {
-    case "start":
     case "proceed":
     case "replay":
     case "wait_for_signal":

@@ -350,16 +350,14 @@ export function isTold({ toldEpoch, epoch }: RunRecord<unknown>): boolean {
  * |---|---|---|---|
  * | completed, failed, canceled | | | never; if its parent or its children do not know it yet, since its end, or at `wakeAt` |
  * | any other | held | | when the lease ends |
- * | pending | none | | never: it waits for an explicit resume |
  * | any other | none | yes | at `wakeAt`: no timer makes it due for executors that cannot serve it |
- * | any other | none | no | at the earliest of `wakeAt` and the ends of its waits; never if it waits for a person or a signal alone |
+ * | any other | none | no | at the earliest of `wakeAt` and the ends of its waits; never if it waits for a person, a signal or a resume alone |
  */
 export function dueAt(record: RunRecord<unknown>): number | undefined {
   const { run, lease, wakeAt, unservedCount } = record;
   if (isTerminal(run.status)) {
     return isTold(record) ? undefined : (wakeAt ?? Date.parse(run.finishedAt ?? run.createdAt));
   }
-  if (run.status === "pending" && lease === undefined) return undefined;
   const ends = unservedCount > 0 ? [] : record.waits.map(endOf);
   const time = lease?.endsAt ?? Math.min(wakeAt ?? Number.POSITIVE_INFINITY, ...ends);
   // Stores hold whole milliseconds, and a duration need not be of any.

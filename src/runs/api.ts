@@ -138,7 +138,7 @@ export interface RunsApi {
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   create(request: NewRun): Promise<Started>;
   /**
-   * Creates a run and begins to execute it. Resolves once the start is committed. With the skill itself, the types of
+   * Creates a run and begins to execute it, with `startAt` or `delay` once it is time. Resolves once the start is committed. With the skill itself, the types of
    * the inputs are checked; with its id, as a service receives it, they are not known.
    *
    * @example

@@ -1,10 +1,10 @@
-import { anId, anything, aRunId, given, type Kinds, needed } from "../argument.ts";
+import { anId, anything, aRunId, aTimestamp, given, type Kinds, needed } from "../argument.ts";
 import { isoTime } from "../clock.ts";
 import type { Snapshot } from "../codec/bodies.ts";
 import { initialState } from "../codec/state.ts";
 import { bytesAtMost, encodeFields } from "../codec/values.ts";
-import type { Executor } from "../engine/executor.ts";
-import { DurableError, isDurableError, notFound } from "../errors.ts";
+import { aDuration, durationMs } from "../duration.ts";
+import { DurableError, invalidRequest, isDurableError, notFound } from "../errors.ts";
 import { newRunId, parseRunId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
 import { write } from "../journal/commit.ts";
@@ -16,7 +16,6 @@ import { event, type Run } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { runningState } from "../record/state.ts";
 import { validate } from "../schema.ts";
-import type { Skill } from "../skills/skill.ts";
 import { maxRowBytes, type NewClaim } from "../store.ts";
 import { demandSame, earlierClaim, idempotencyClaim } from "./idempotency.ts";
 import type { NewRun } from "./new-run.ts";
@@ -40,64 +39,44 @@ const kinds: Kinds<NewRun> = {
   sessionId: aText,
   environment: aText,
   metadata: anything,
+  startAt: aTimestamp,
+  delay: aDuration,
   idempotencyKey: aText,
 };
 
-/** Creates a run that executes nothing until it is resumed. The skill need not be registered here. */
-export async function createRun(scope: Scope, from: NewRun): Promise<Born> {
-  const request = given(from, kinds, "request");
-  const { record, state, claim } = await prepare(scope, request, "create");
-  return settle(scope, claim, {
-    record,
-    events: [event("run.created", Date.parse(record.run.createdAt), { skill_id: record.run.skillId })],
-    checkpoint: { kind: "run_created", state },
-  });
-}
-
-/** Of a child run. */
+/** What makes a run the child of another. */
 type Parent = Pick<Run, "parentRunId" | "parentStepId">;
 
-/** Creates a run and begins to execute it. Resolves once that is committed. */
-export async function startRun(scope: Scope, from: NewRun, parent?: Parent): Promise<Born> {
-  const { executor } = scope;
-  const request = given(from, kinds, "request");
-  const skill = executor.skills.get(request.skillId, request.skillVersion);
-  const { record, state, claim } = await prepare(scope, request, "start");
-  const now = Date.parse(record.run.createdAt);
-  const running = runningState(state, now);
-  const born = await settle(scope, claim, {
-    record: executor.taken(
-      { ...record, ...(parent && { toldEpoch: 0 }), run: moved({ ...record.run, ...parent }, { type: "start" }, now) },
-      now,
-    ),
-    events: [event("run.started", now, { skill_id: skill.id })],
-    checkpoint: { kind: "run_started", state: running },
-  });
-  launchBorn(executor, skill, born);
-  return born;
-}
-
-function launchBorn(executor: Executor, skill: Skill, { held, snapshot }: Born): void {
-  if (snapshot !== undefined) executor.launch(held, { skill, state: snapshot.state, head: snapshot });
-}
-
-async function prepare(scope: Scope, request: NewRun, operation: "create" | "start") {
+/**
+ * Creates a run. A `start` begins to execute it, unless its time is still to come; a run that does not begin executes nothing
+ * until that time, or until it is resumed. Only a `start` needs the skill here. Resolves once that is committed.
+ */
+export async function bear(
+  scope: Scope,
+  operation: "create" | "start",
+  from: NewRun,
+  parent?: Parent | undefined,
+): Promise<Born> {
   const { host, executor, tenant } = scope;
-  const skill = executor.skills.find(request.skillId, request.skillVersion);
-  const inputs = request.inputs ?? {};
+  const request = given(from, kinds, "request");
+  const { skillId, inputs = {}, runId, idempotencyKey, traceId, threadId, sessionId, environment } = request;
+  const { startAt, delay } = request;
+  const isStart = operation === "start";
+  const skill = executor.skills[isStart ? "get" : "find"](skillId, request.skillVersion);
   // Encoded before its schema sees it, so that a value that cannot be stored is rejected under its own path.
   const encoded = encodeFields(inputs, "inputs", host);
   const checked =
     skill?.inputs === undefined ? encoded : encodeFields(await validated(skill.inputs, inputs), "inputs", host);
-  const { runId, idempotencyKey, skillId, traceId, threadId, sessionId, environment } = request;
-  const skillVersion = request.skillVersion ?? skill?.version;
   const id = runId === undefined ? newRunId(host.random) : parseRunId(runId);
   const metadata = encodeFields(request.metadata ?? {}, "metadata", bytesAtMost(maxRowBytes));
   const now = host.clock.now();
-  const content = [skillId, request.skillVersion, encoded, runId, metadata];
+  if (startAt !== undefined && delay !== undefined) throw invalidRequest("delay", "expected either this or `startAt`");
+  const time = startAt === undefined ? delay : Number(startAt);
+  const dueAt = startAt === undefined ? delay && now + durationMs(delay, "delay") : Number(startAt);
+  const content = [skillId, request.skillVersion, encoded, runId, metadata, ...(time === undefined ? [] : [time])];
   const claim = await idempotencyClaim(scope, operation, idempotencyKey, content);
-  const optional = present({ traceId, skillVersion });
-  const record = newRecord({
+  const optional = present({ traceId, skillVersion: request.skillVersion ?? skill?.version });
+  const born = newRecord({
     runId: id,
     tenantId: tenant,
     skillId,
@@ -106,8 +85,24 @@ async function prepare(scope: Scope, request: NewRun, operation: "create" | "sta
     metadata,
     createdAt: isoTime(now),
   });
+  const record = { ...born, ...(parent && { toldEpoch: 0 }), run: { ...born.run, ...parent } };
   const state = { ...initialState<Json>(skillId, checked), ...optional };
-  return { record, state, claim };
+  const payload = { skill_id: skillId };
+  if (skill === undefined || !isStart || (dueAt !== undefined && dueAt > now)) {
+    return settle(scope, claim, {
+      record: { ...record, ...present({ wakeAt: dueAt }) },
+      events: [event("run.created", now, payload)],
+      checkpoint: { kind: "run_created", state },
+    });
+  }
+  const begun = await settle(scope, claim, {
+    record: executor.taken({ ...record, run: moved(record.run, { type: "proceed" }, now) }, now),
+    events: [event("run.started", now, payload)],
+    checkpoint: { kind: "run_started", state: runningState(state, now) },
+  });
+  const { held, snapshot } = begun;
+  if (snapshot !== undefined) executor.launch(held, { skill, state: snapshot.state, head: snapshot });
+  return begun;
 }
 
 async function validated(schema: Parameters<typeof validate>[0], inputs: Fields): Promise<Fields> {

@@ -6,7 +6,7 @@ import { heldRow, preempt } from "../journal/commit.ts";
 import { change, readRun } from "../journal/held.ts";
 import { type Json, present } from "../json.ts";
 import { contextOf, isTerminal, isTold, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
-import { startRun } from "./birth.ts";
+import { bear } from "./birth.ts";
 import { childEffects } from "./children.ts";
 import { cancelRun } from "./continuation.ts";
 import type { Place, Scope } from "./scope.ts";
@@ -55,7 +55,7 @@ async function findOrStart(
   if (found !== undefined) return found;
   const request = { ...birth, ...present({ traceId, threadId, sessionId, environment }) };
   try {
-    return (await startRun(scope, request, { parentRunId, parentStepId })).held;
+    return (await bear(scope, "start", request, { parentRunId, parentStepId })).held;
   } catch (error) {
     // An executor that had the parent before has started it meanwhile, or it was deleted.
     if (!isDurableError(error, "conflict")) throw error;

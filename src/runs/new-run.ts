@@ -1,4 +1,5 @@
 import { expectKind, members } from "../argument.ts";
+import type { Duration } from "../duration.ts";
 import { present, read } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import type { Skill } from "../skills/skill.ts";
@@ -21,6 +22,13 @@ export interface StartOptions {
   readonly sessionId?: string;
   readonly environment?: string;
   readonly metadata?: Fields;
+  /**
+   * The run begins at this time, and is pending until then: a Date, or milliseconds since 1970. A time that is past is now.
+   * A resume begins it earlier, a cancellation prevents it. Default: at once.
+   */
+  readonly startAt?: Date | number;
+  /** Instead of `startAt`: the time from the creation of the run, by the clock of the runtime that creates it. */
+  readonly delay?: Duration;
   /**
    * A second call with this key within 24 hours returns the run of the first; with different content it throws
    * `idempotency_conflict`. Scoped by tenant and operation.

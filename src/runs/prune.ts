@@ -1,4 +1,4 @@
-import { given, type Kinds, needed } from "../argument.ts";
+import { aTimestamp, given, type Kinds, needed } from "../argument.ts";
 import type { RunId } from "../ids.ts";
 import { aCount, type Kind, present } from "../json.ts";
 import { isLeaseLive, isTerminal, isTold, type RunStatus, terminalStatuses } from "../record/run.ts";
@@ -9,8 +9,8 @@ import { type Scope, scopeOf } from "./scope.ts";
 
 /** The options of `pruneRuns`. */
 export interface PruneRequest {
-  /** Runs that were created before this time. */
-  readonly olderThan: Date;
+  /** Runs that were created before this time: a Date, or milliseconds since 1970. */
+  readonly olderThan: Date | number;
   /** The statuses to delete; terminal statuses only. Default: all of these. */
   readonly status?: readonly RunStatus[];
   /** How many of the newest terminal runs stay in any case. Default 0. */
@@ -28,12 +28,11 @@ export interface Pruned {
 
 const pageSize = 100;
 
-const aDate: Kind = ["a Date", (value) => !Number.isNaN(Date.prototype.getTime.call(value as Date))];
 const ended: Kind = [
   `an array of ${terminalStatuses.join(", ")}`,
   (value) => (value as readonly RunStatus[]).every(isTerminal),
 ];
-const kinds: Kinds<PruneRequest> = { olderThan: needed(aDate), status: ended, keep: aCount(0), limit: aCount(1) };
+const kinds: Kinds<PruneRequest> = { olderThan: needed(aTimestamp), status: ended, keep: aCount(0), limit: aCount(1) };
 
 /**
  * Deletes old runs that have ended, oldest first, in batches of bounded size. A run that is resumed meanwhile is
@@ -53,7 +52,7 @@ const kinds: Kinds<PruneRequest> = { olderThan: needed(aDate), status: ended, ke
 export async function pruneRuns(runs: Runs, request: PruneRequest): Promise<Pruned> {
   const scope = scopeOf(runs);
   const { olderThan, status = terminalStatuses, keep = 0, limit = 100 } = given(request, kinds, "request");
-  const before = Date.prototype.getTime.call(olderThan);
+  const before = Number(olderThan);
   const kept = await firstKept(scope, keep);
   let deleted = 0;
   for await (const ended of endedRuns(scope, status, 1)) {

@@ -28,7 +28,7 @@ import type {
   Started,
   WaitOptions,
 } from "./api.ts";
-import { createRun, startRun } from "./birth.ts";
+import { bear } from "./birth.ts";
 import {
   type CheckpointPage,
   type CheckpointQuery,
@@ -93,14 +93,14 @@ export class Runs implements RunsApi {
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   create(request: NewRun): Promise<Started>;
   async create(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
-    const { held, isRepeat } = await createRun(this.#scope, birthOf(skill, inputs, options));
+    const { held, isRepeat } = await bear(this.#scope, "create", birthOf(skill, inputs, options));
     return { run: currentRun(held), isRepeat };
   }
 
   start<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;
   start(request: NewRun): Promise<Started>;
   async start(skill: NewRun | Skill, inputs?: unknown, options?: StartOptions): Promise<Started> {
-    const { held, isRepeat } = await startRun(this.#scope, birthOf(skill, inputs, options));
+    const { held, isRepeat } = await bear(this.#scope, "start", birthOf(skill, inputs, options));
     return { run: currentRun(held), isRepeat };
   }
 

@@ -133,19 +133,21 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
   const { skill, state, isMigrated } = binding;
   const wasLost = record.lease !== undefined;
   if (wasLost && record.recoveries >= maxRecoveries) return { change: giveUp(record, head, now), answer: undefined };
-  const isWaiting = run.status === "waiting_for_human" || run.status === "waiting_for_signal";
   const isReplaying = run.status === "replaying";
-  const proceeding = isWaiting ? { ...record, run: moved(run, { type: "proceed" }, now) } : record;
+  const isBorn = run.status === "pending";
+  const proceeding = run.status === "running" ? record : { ...record, run: moved(run, { type: "proceed" }, now) };
   const next: RunRecord<Json> = {
     // A replay takes its skill's version when it begins, with the checkpoint that says so.
     ...(isReplaying ? record : underSkill(proceeding, skill)),
     recoveries: record.recoveries + (wasLost ? 1 : 0),
   };
   const continued = isReplaying ? state : runningState(state, now);
+  const begins = isBorn ? [event("run.started", now, { skill_id: skill.id })] : [];
+  const kind = isBorn ? "run_started" : "run_resumed";
   const change: Change = {
     record: executor.taken(next, now),
-    events: wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : [],
-    ...(isMigrated && !isReplaying && { checkpoint: { kind: "run_resumed", state: continued, over: head } }),
+    events: wasLost ? [event("run.recovered", now, { recoveries: next.recoveries })] : begins,
+    ...((isBorn || (isMigrated && !isReplaying)) && { checkpoint: { kind, state: continued, over: head } }),
   };
   return { change, answer: { skill, state: continued, head } };
 }

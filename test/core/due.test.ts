@@ -49,11 +49,11 @@ describe("a run is due", () => {
     expect(dueAt(record(status, { lease, waits: [nap, retry], wakeAt: 1, unservedCount: 2 }))).toBe(500);
   });
 
-  test("never while it is pending without a lease", () => {
-    expect(dueAt(record("pending", { waits: [nap], wakeAt: 1 }))).toBeUndefined();
+  test("never while it is pending and has no time of its own", () => {
+    expect(dueAt(record("pending"))).toBeUndefined();
   });
 
-  describe.each(open.filter((status) => status !== "pending"))("%s without a lease", (status) => {
+  describe.each(open)("%s without a lease", (status) => {
     test.each<[string, Partial<RunRecord>, number | undefined]>([
       ["at the earliest end of its waits, in whole milliseconds", { waits: [endless, nap] }, 301],
       ["at the earliest of them", { waits: [nap, retry, gate] }, 200],

@@ -9,7 +9,6 @@ const checkpointId = parseCheckpointId("c-1");
 const request = { stepId: "send", status: "pending", requestedAt: at } as const;
 
 const events = {
-  start: { type: "start" },
   proceed: { type: "proceed" },
   resume: { type: "resume", checkpointId },
   replay: { type: "replay" },
@@ -26,23 +25,23 @@ const eventTypes = Object.keys(events) as LifecycleEventType[];
 
 // The contract's table, written out once more by hand: columns in the order of `eventTypes`, `-` where it refuses.
 const table: { readonly [S in RunStatus]: string } = {
-  //                   start   proceed resume  replay    human             signal             approve deny     complete  fail   cancel
+  //                   proceed resume  replay    human             signal             approve deny     complete  fail   cancel
   pending:
-    "            running -       running -         -                 -                  -       -        -         -      canceled",
+    "            running running -         -                 -                  -       -        -         -      canceled",
   running:
-    "            -       -       running replaying waiting_for_human waiting_for_signal running canceled completed failed canceled",
+    "            -       running replaying waiting_for_human waiting_for_signal running canceled completed failed canceled",
   waiting_for_human:
-    "  -       running running -         -                 -                  running canceled -         -      canceled",
+    "  running running -         -                 -                  running canceled -         -      canceled",
   waiting_for_signal:
-    " -       running running -         -                 -                  -       -        -         -      canceled",
+    " running running -         -                 -                  -       -        -         -      canceled",
   replaying:
-    "          -       running running -         -                 -                  -       -        -         failed canceled",
+    "          running running -         -                 -                  -       -        -         failed canceled",
   completed:
-    "          -       -       -       -         -                 -                  -       -        -         -      -",
+    "          -       -       -         -                 -                  -       -        -         -      -",
   failed:
-    "             -       -       running -         -                 -                  -       -        -         -      -",
+    "             -       running -         -                 -                  -       -        -         -      -",
   canceled:
-    "           -       -       running -         -                 -                  -       -        -         -      -",
+    "           -       running -         -                 -                  -       -        -         -      -",
 };
 
 const cells = runStatuses.flatMap((status) => {
@@ -70,7 +69,7 @@ function moved(status: RunStatus, event: LifecycleEvent, over: Partial<Run> = {}
 }
 
 test("the table has a cell for every status and event", () => {
-  expect(cells).toHaveLength(8 * 11);
+  expect(cells).toHaveLength(8 * 10);
   expect(cells.filter(({ expected }) => expected === undefined)).toEqual([]);
   expect(Object.keys(lifecycle)).toEqual([...runStatuses]);
 });
@@ -107,7 +106,7 @@ describe("what an event leaves on the run", () => {
   );
 
   test.each([
-    ["start", "pending"],
+    ["proceed", "pending"],
     ["resume", "pending"],
     ["proceed", "replaying"],
   ] as const)("%s sets started_at of a run that is %s", (type, status) => {

@@ -1,4 +1,5 @@
-import { anything, given, members } from "../../src/argument.ts";
+import { anything, aTimestamp, expectKind, given, members } from "../../src/argument.ts";
+import { isoTime } from "../../src/clock.ts";
 import { encodeState, writeState } from "../../src/codec/state.ts";
 import { encodeFields, encodeValue } from "../../src/codec/values.ts";
 import { parseCheckpointId, parseRunId } from "../../src/ids.ts";
@@ -83,6 +84,7 @@ export class Client implements RunsApi {
   async #born(asked: NewRun, start: boolean): Promise<Started> {
     const [request, conditions] = said(asked, "request");
     const { skillId, skillVersion, runId, inputs, traceId, threadId, sessionId, environment, metadata } = request;
+    const { startAt, delay } = request;
     const body = {
       skill_id: skillId,
       skill_version: skillVersion,
@@ -93,6 +95,8 @@ export class Client implements RunsApi {
       session_id: sessionId,
       environment,
       metadata: encodeFields(metadata ?? {}, "metadata"),
+      start_at: startAt === undefined ? undefined : isoTime(Number(expectKind(startAt, aTimestamp, "startAt"))),
+      delay,
       start,
     };
     const answer = await this.wire.create(body, conditions);

@@ -1,4 +1,4 @@
-import { anId, anything, aStepName, expectKind, given, type Kinds, needed } from "../../argument.ts";
+import { anId, anything, aStepName, aTimestamp, expectKind, given, type Kinds, needed } from "../../argument.ts";
 import { decodeValue, encodeValue } from "../../codec/values.ts";
 import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.ts";
 import { type Action, act, guarded, type StepSpec } from "../../engine/kernel.ts";
@@ -15,8 +15,6 @@ import { type Capability, effectKinds, type StepContext } from "../capability.ts
 import { capabilityAction } from "../capability-action.ts";
 import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
-/** The longest time that a Date can hold, in milliseconds from 1970. */
-const lastTime = 8.64e15;
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 const defaultTimeout = "10 minutes";
 /** The `uses` of a step with a callback, in records and in measurements. */
@@ -89,10 +87,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
     sleepUntil: (name: string, timestamp: Date | number) =>
       handled(async () => {
         checkName(name);
-        const until = timestamp instanceof Date || typeof timestamp === "number" ? Number(timestamp) : Number.NaN;
-        if (!(Math.abs(until) <= lastTime)) {
-          throw invalidRequest(name, `step "${name}": expected a Date, or milliseconds since 1970`);
-        }
+        const until = Number(expectKind(timestamp, aTimestamp, name));
         answer(run, await take(run, name, "step.sleep", (spec) => sleep(run.pass, spec, () => until)));
       }),
     waitForEvent: <T>(name: string, options: { type: string; timeout?: Duration }) =>

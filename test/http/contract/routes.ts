@@ -49,6 +49,38 @@ export function testRoutes(home: HttpHome): void {
       expect(await client.reached(runId, "completed")).toMatchObject({ result: { value: "later" } });
     });
 
+    const times: readonly (readonly [field: string, time: () => string | number])[] = [
+      ["start_at", () => new Date(Date.now() + 3_600_000).toISOString()],
+      ["delay", () => 3_600_000],
+      ["delay", () => "1 hour"],
+    ];
+    test.each(times)("with %s the run is pending until then, or until it is resumed", async (field, time) => {
+      const body = { skill_id: "http.chain", inputs: { value: field }, [field]: time() };
+      const { run_id } = await client.expect(201, client.post("/v1/runs", body));
+      const runId = run_id as string;
+      await home.drain();
+      expect(await client.run(runId)).toMatchObject({ status: "pending", started_at: null });
+      await client.expect(200, client.post(runPath(runId, "resume")));
+      expect(await client.reached(runId, "completed")).toMatchObject({ result: { value: field } });
+    });
+
+    test("a start whose time is past begins at once", async () => {
+      const body = { skill_id: "http.chain", inputs: { value: 1 }, start_at: "2020-02-29T23:59:59+01:00" };
+      expect(await client.expect(201, client.post("/v1/runs", body))).toMatchObject({ status: "running" });
+    });
+
+    test.each([
+      ["start_at", { start_at: "tomorrow" }],
+      ["start_at", { start_at: "2026-11-30 09:00" }],
+      ["start_at", { start_at: 1 }],
+      ["delay", { delay: "soon" }],
+      ["delay", { delay: -1 }],
+      ["delay", { delay: 1, start_at: "2020-01-01T00:00:00Z" }],
+    ] as const)("a start with a wrong %s is a 400 that names it: %j", async (path, time) => {
+      const answer = await client.post("/v1/runs", { skill_id: "http.chain", ...time });
+      expect([answer.status, answer.body.error]).toEqual([400, expect.objectContaining({ path })]);
+    });
+
     test("POST /v1/runs keeps every field of the run", async () => {
       const told = { thread_id: "t", session_id: "s", environment: "test", trace_id: "our trace" };
       const body = { skill_id: "http.chain", skill_version: "1.0.0", start: false, ...told };

@@ -128,6 +128,20 @@ function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): v
       expect(await refusal(runs.result(echo, run.runId))).toMatchObject({ code: "invalid_request", path: "skill" });
     });
 
+    test("a start that is to come is pending until it is resumed", async () => {
+      for (const time of [{ startAt: new Date(Date.now() + 3_600_000) }, { delay: "1 hour" as const }]) {
+        const { run } = await runs.start(echo, { value: 1 }, time);
+        expect(run).toMatchObject({ status: "pending" });
+        await runs.resume(run.runId);
+        expect(await runs.result(echo, run.runId)).toBe(1);
+      }
+      expect((await runs.start(echo, { value: 1 }, { startAt: Date.now() - 1 })).run.status).toBe("running");
+      expect(await refusal(runs.start(echo, { value: 1 }, { startAt: new Date(Number.NaN) }))).toMatchObject({
+        code: "invalid_request",
+        path: "startAt",
+      });
+    });
+
     test("a run that fails or is canceled has no result, and settled returns it", async () => {
       const failed = (await runs.start({ skillId: failing.id })).run.runId;
       expect(await refusal(runs.result(failed))).toMatchObject({

@@ -1,9 +1,162 @@
 import { describe, expect, test } from "vitest";
-import { deferred, leaseMs, type OnStage, until, untilStatus } from "../../support/stage.ts";
+import { defineSkill, saveCheckpoint } from "../../../src/index.ts";
+import { deferred, leaseMs, type OnStage, refusalOf, until, untilStatus } from "../../support/stage.ts";
 import { eventsOf, eventTypesOf, kindsOf } from "../../support/stored.ts";
 import { backoffMs, napMs, patienceMs } from "../../support/workshop.ts";
 
 export function timeCases(on: OnStage): void {
+  describe("a start", () => {
+    test.each(["startAt", "delay"] as const)("with %s is pending until then, whichever executor drains", (option) =>
+      on(async ({ runs, home, runtime, open, store, tenant, clock, calls }) => {
+        const time =
+          option === "delay" ? { delay: "2 minutes" as const } : { startAt: new Date(clock.now() + 120_000) };
+        const { run } = await runs.start({ skillId: "chain", runId: "r", inputs: { text: "hello" }, ...time });
+        expect(run).toMatchObject({ status: "pending", runId: "r" });
+        expect(run.startedAt).toBeUndefined();
+        expect((await store.getRun(tenant, "r"))?.dueAt).toBe(clock.now() + 120_000);
+        await home.stop();
+        const next = runtime({ store: await open() });
+        await clock.advance(119_999);
+        expect(await next.drain({ tenant })).toEqual({ taken: 0, passedOver: 0 });
+        expect(calls).toEqual([]);
+        await clock.advance(1);
+        expect(await next.drain({ tenant })).toEqual({ taken: 1, passedOver: 0 });
+        expect(await runs.get("r")).toMatchObject({
+          status: "completed",
+          result: { three: "three done" },
+          startedAt: new Date(clock.now()).toISOString(),
+        });
+        expect((await kindsOf(runs, "r")).slice(0, 2)).toEqual(["run_created", "run_started"]);
+        expect((await eventTypesOf(runs, "r")).filter((type) => type.startsWith("run."))).toEqual([
+          "run.created",
+          "run.started",
+          "run.completed",
+        ]);
+      })(),
+    );
+
+    test(
+      "whose time is past begins at once",
+      on(async ({ runs, home, clock }) => {
+        for (const time of [{ delay: 0 }, { startAt: clock.now() }, { startAt: clock.now() - 1 }]) {
+          expect((await runs.start({ skillId: "chain", ...time })).run.status).toBe("running");
+        }
+        await home.idle();
+      }),
+    );
+
+    test(
+      "that is to come is begun earlier by a resume, and by nothing afterwards",
+      on(async ({ runs, home, tenant, clock, counts }) => {
+        await runs.start({ skillId: "chain", runId: "r", delay: "1 hour" });
+        expect((await runs.resume("r")).run.status).toBe("running");
+        await home.idle();
+        expect((await runs.get("r")).status).toBe("completed");
+        await clock.advance(3_600_000);
+        expect(await home.drain({ tenant })).toEqual({ taken: 0, passedOver: 0 });
+        expect(counts()).toEqual({ one: 1, two: 1, three: 1 });
+      }),
+    );
+
+    test(
+      "that is to come can be canceled, and deleted",
+      on(async ({ runs, home, tenant, clock, calls }) => {
+        await runs.start({ skillId: "chain", runId: "r", delay: "1 hour" });
+        await runs.start({ skillId: "chain", runId: "s", delay: "1 hour" });
+        expect((await runs.cancel("r")).status).toBe("canceled");
+        await runs.delete("s");
+        await clock.advance(3_600_000);
+        expect(await home.drain({ tenant })).toEqual({ taken: 0, passedOver: 0 });
+        expect(calls).toEqual([]);
+      }),
+    );
+
+    test(
+      "that is to come keeps its time when it is signaled and when a checkpoint is saved",
+      on(async ({ runs, home, store, tenant, clock }) => {
+        const { run } = await runs.start({ skillId: "signaled", runId: "r", delay: "1 hour" });
+        const dueAt = clock.now() + 3_600_000;
+        await runs.signal("r", { name: "go", payload: 1 });
+        const { state } = await runs.loadCheckpoint("r", run.checkpointHead ?? "");
+        await saveCheckpoint(runs, "r", { kind: "noted", state });
+        expect((await store.getRun(tenant, "r"))?.dueAt).toBe(dueAt);
+        expect((await runs.get("r")).status).toBe("pending");
+        await clock.advance(3_600_000);
+        await home.drain({ tenant });
+        expect((await runs.get("r")).status).toBe("completed");
+      }),
+    );
+
+    test(
+      "that is to come is no start of its replays and forks",
+      on(async ({ runs, home, store, tenant, clock }) => {
+        await runs.start({ skillId: "chain", runId: "r", delay: "1 hour" });
+        await runs.fork("r", { newRunId: "fork" });
+        expect((await store.getRun(tenant, "fork"))?.dueAt).toBeUndefined();
+        await runs.replay("r", { newRunId: "replay" });
+        await home.idle();
+        expect((await runs.get("replay")).status).toBe("completed");
+        await clock.advance(3_600_000);
+        await home.drain({ tenant });
+        expect((await runs.get("fork")).status).toBe("pending");
+      }),
+    );
+
+    test(
+      "is left to an executor that has the skill, as a new run of a skill that is not here",
+      on(async ({ runs, runtime, tenant, clock }) => {
+        await runs.create({ skillId: "elsewhere", runId: "r", delay: "1 minute" });
+        expect(await refusalOf(runs.start({ skillId: "elsewhere", delay: "1 minute" }))).toMatchObject({
+          code: "not_found",
+          missing: "skill",
+        });
+        await clock.advance(60_000);
+        const elsewhere = defineSkill({ id: "elsewhere", version: "1", run: async () => "there" });
+        const other = runtime({ skills: [elsewhere] });
+        await other.drain({ tenant });
+        expect(await runs.get("r")).toMatchObject({ status: "completed", result: "there" });
+      }),
+    );
+
+    test(
+      "has one time, of which its idempotency key is part",
+      on(async ({ runs, clock }) => {
+        const refused = (options: object) => refusalOf(runs.start({ skillId: "chain", ...options }));
+        const startAt = new Date(clock.now() + 60_000);
+        expect(await refused({ startAt, delay: 1 })).toMatchObject({ code: "invalid_request", path: "delay" });
+        expect(await refused({ startAt: "soon" })).toMatchObject({ code: "invalid_request", path: "startAt" });
+        expect(await refused({ startAt: new Date(Number.NaN) })).toMatchObject({ code: "invalid_request" });
+        expect(await refused({ delay: "soon" })).toMatchObject({ code: "invalid_request", path: "delay" });
+        expect(await refused({ delay: -1 })).toMatchObject({ code: "invalid_request", path: "delay" });
+        const first = await runs.start({ skillId: "chain", startAt, idempotencyKey: "k" });
+        const again = await runs.start({ skillId: "chain", startAt: startAt.getTime(), idempotencyKey: "k" });
+        expect(again).toMatchObject({ isRepeat: true, run: { runId: first.run.runId } });
+        expect(await refused({ delay: 60_000, idempotencyKey: "k" })).toMatchObject({ code: "idempotency_conflict" });
+      }),
+    );
+
+    test(
+      "that comes while its executor dies is begun once by the next",
+      on(async (stage) => {
+        const { runs, home, handlers, runtime, tenant, clock, counts } = stage;
+        const hold = deferred();
+        handlers.set("one", () => hold.promise);
+        await runs.start({ skillId: "chain", runId: "r", delay: "1 minute" });
+        await clock.advance(60_000);
+        const drained = home.drain({ tenant });
+        await until("its first step has begun", () => counts()["one"] === 1);
+        await home.stop();
+        await drained;
+        handlers.delete("one");
+        const next = runtime();
+        await clock.advance(leaseMs);
+        await next.drain({ tenant });
+        expect((await runs.get("r")).status).toBe("completed");
+        expect((await eventTypesOf(runs, "r")).filter((type) => type === "run.started")).toHaveLength(1);
+      }),
+    );
+  });
+
   describe("sleeping", () => {
     test(
       "keeps the run running, without a lease, with a due time",

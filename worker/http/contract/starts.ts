@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, starting } from "./operation.ts";
 import { markedRun, replayMark } from "./records.ts";
-import { id, jsonObject, newId, text, textOrNull } from "./values.ts";
+import { duration, id, jsonObject, newId, text, textOrNull, timestamp } from "./values.ts";
 
 /** `POST /v1/skills/{skill_id}/execute/async` */
 export const execution = v.object({
@@ -30,6 +30,11 @@ export const newRun = v.object({
   session_id: v.nullish(id),
   environment: v.nullish(id),
   metadata: v.nullish(jsonObject),
+  start_at: v.pipe(
+    v.nullish(timestamp),
+    v.description("The run is pending until this time, and then begins. A resume begins it earlier."),
+  ),
+  delay: v.pipe(v.nullish(duration), v.description("Instead of `start_at`: the time from now.")),
   start: v.pipe(
     v.nullish(v.boolean("expected a boolean")),
     v.metadata({

@@ -45,6 +45,20 @@ export function optional<S extends v.GenericSchema<string, string>>(schema: S, d
 /** In a list: where the next page starts. */
 export const nextAfter = optional(text, "The `after` of the next page. Absent on the last page.");
 
+const timeText = "expected a time in ISO 8601 with its zone, such as 2026-11-30T09:00:00Z";
+/** A time with its zone. */
+export const timestamp = v.pipe(
+  v.string(timeText),
+  v.isoTimestamp(timeText),
+  v.metadata({ format: "date-time", examples: ["2026-11-30T09:00:00Z"] }),
+);
+
+/** A {@link Duration}. The core reports what is wrong with its text. */
+export const duration = v.union(
+  [v.pipe(v.number(), v.description("Milliseconds.")), v.pipe(v.string(), v.examples(["3 days"]))],
+  'expected milliseconds, or text such as "3 days"',
+);
+
 /** The schemas that have a name in the document. */
 export const valueSchemas = { Id: id, NewId: newId };
 

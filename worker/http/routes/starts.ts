@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import type { NewRun } from "../../../src/index.ts";
+import type { Duration, NewRun } from "../../../src/index.ts";
 import type { JsonObject } from "../../../src/json.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
@@ -16,7 +16,7 @@ export const startRoutes = new Hono<AppEnv>()
   .post("/v1/run_async", body(skillExecution), async (c) => c.json(await startOf(c, c.req.valid("json")), 202))
   .post("/run_async", body(skillExecution), async (c) => c.json(await startOf(c, c.req.valid("json")), 202))
   .post("/v1/runs", body(newRun), async (c) => {
-    const { start, metadata, skill_version, run_id, thread_id, session_id, environment, ...request } =
+    const { start, start_at, delay, metadata, skill_version, run_id, thread_id, session_id, environment, ...request } =
       c.req.valid("json");
     const birth = {
       ...requestOf(c, request),
@@ -26,6 +26,9 @@ export const startRoutes = new Hono<AppEnv>()
         threadId: thread_id,
         sessionId: session_id,
         environment,
+        startAt: start_at == null ? undefined : new Date(start_at),
+        // The core checks its text.
+        delay: delay as Duration | null | undefined,
       }),
       ...(metadata == null ? {} : { metadata: liveValues(c, metadata, "metadata") }),
     };
