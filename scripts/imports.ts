@@ -128,7 +128,12 @@ const rooms: readonly Room[] = [
     name: "client",
     holds: /^worker\/client\/.+$/,
     // And of the core what values, states and requests are made of, none of what executes or stores.
-    sees: anyOf(data, codec, /^src\/record\/(run|precondition)\.ts$/, /^src\/runs\/(cursor|new-run|outcome)\.ts$/),
+    sees: anyOf(
+      data,
+      codec,
+      /^src\/record\/(run|known|precondition)\.ts$/,
+      /^src\/runs\/(cursor|new-run|outcome)\.ts$/,
+    ),
     types: anyOf(contract, /^worker\/http\/index\.ts$/, record, /^src\/(runs\/.+|skills\/skill\.ts)$/),
     packages: /^hono\/(client|types)$/,
   },

@@ -1,4 +1,6 @@
-// Kinds of steps that a skill names in `uses`: an app carries those of its own skills.
+// Kinds of steps that a skill names in `uses`, and what else an app carries only if it imports it.
+
+export type { LastError, Waiting, WaitingOn } from "./record/waiting.ts";
 export {
   type ChildArguments,
   type ChildOptions,
@@ -7,5 +9,6 @@ export {
   type StartedChild,
 } from "./runs/child-step.ts";
 export { type ChildQuery, type ChildRun, readChildren } from "./runs/children.ts";
+export { whyWaiting } from "./runs/why.ts";
 export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
 export { type RollbackContext, type RollbackOptions, type RollbackSteps, rollbacks } from "./skills/kinds/rollbacks.ts";

@@ -187,6 +187,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     until: requiredTime,
     attempts: count,
     error: requiredText,
+    code: sparse(requiredText),
     request: sparse(requiredText),
   }),
 };

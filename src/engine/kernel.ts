@@ -373,7 +373,7 @@ async function backOff(
   const { step, attempts, request } = started;
   const until = pass.host.clock.now() + delayMs;
   // Cut: a run may have very many of them, and its row is bounded.
-  const wait = retryOf(step, until, attempts, cutText(error.message, 200), request);
+  const wait = { ...retryOf(step, until, attempts, cutText(error.message, 200), request), code: error.code };
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
   return beginWait(
     pass,

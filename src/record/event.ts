@@ -20,6 +20,7 @@ export const eventTypes = [
   "run.denied",
   "run.recovered",
   "run.handed_over",
+  "run.unserved",
   "signal.received",
   "signal.delivered",
   "step.failed",

@@ -9,7 +9,7 @@ import { type ApprovalRequest, type Decision, event, isTerminal, type RunRecord,
 export type Gate = Extract<Wait, { kind: "approval" }>;
 
 /** The open gates of the run, in the order in which they were opened. */
-function openGates({ waits, confirmed }: RunRecord<unknown>): readonly Gate[] {
+export function openGates({ waits, confirmed }: RunRecord<unknown>): readonly Gate[] {
   return waits.filter(
     (wait): wait is Gate =>
       wait.kind === "approval" &&

@@ -182,6 +182,8 @@ export type Wait =
       /** Attempts that failed so far. */
       readonly attempts: number;
       readonly error: string;
+      /** Of the error; `step_failed` if absent. */
+      readonly code?: string;
       /** Identifies the action and its input, which are the same at each attempt. Absent if the ledger has no entry. */
       readonly request?: string;
     };

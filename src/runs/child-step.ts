@@ -12,13 +12,14 @@ import { getCheckpoint } from "../journal/held.ts";
 import { aFlag, type Json, type JsonObject, oneOf, present } from "../json.ts";
 import { hasOtherInputs, isTerminal, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
+import { endOfChild } from "../record/waiting.ts";
 import { stepKind } from "../skills/code/step-kind.ts";
 import { answer, checkName, handled, take } from "../skills/code/workflow-step.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { Returned } from "./api.ts";
 import { childIdOf, childUses, detachedUses } from "./children.ts";
-import { endOfChild, familyOf, missingChild } from "./family.ts";
+import { familyOf, missingChild } from "./family.ts";
 import { resultOf } from "./outcome.ts";
 import { currentRun } from "./runs.ts";
 

@@ -31,7 +31,7 @@ import {
 import { runningState } from "../record/state.ts";
 import { bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { Skill } from "../skills/skill.ts";
-import { type ChangedOnce, changeOnce, idempotencyClaim } from "./idempotency.ts";
+import { type ChangedOnce, changeOnce, type DecidedOnce, idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
 
 /** A run that continues, and the checkpoint from which it does. */
@@ -131,60 +131,74 @@ const decisionKinds: Kinds<DecisionRequest> = {
 /** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
 type Opened = Continuation | { readonly head: CheckpointId };
 
-/** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
-export async function approveRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Resumed> {
-  const { executor } = scope;
+/** A person's decision at a gate, for what becomes of the run. */
+interface Judged {
+  /** With the run as it is after the decision, and the gate as it was. */
+  readonly record: RunRecord<Json>;
+  readonly isRunning: boolean;
+  readonly gate: Gate;
+  readonly decision: Decision;
+  readonly events: Change["events"];
+}
+
+/** Decides at a gate, once for each idempotency key. `follow` returns what becomes of the run. */
+async function judge<T>(
+  scope: Scope,
+  runId: RunId,
+  from: DecisionRequest,
+  type: "approve" | "deny",
+  follow: (judged: Judged, now: number) => DecidedOnce<T> | Promise<DecidedOnce<T>>,
+): Promise<ChangedOnce<T>> {
   const request = given(from, decisionKinds, "decision");
   const { stepId, approver, notes, idempotencyKey } = request;
   const decision = present({ approver, notes });
-  const claim = await idempotencyClaim(scope, "approve", idempotencyKey, [runId, stepId, approver, notes]);
-  const decided = await changeOnce<Opened>(scope, runId, claim, async ({ record }, now) => {
+  const claim = await idempotencyClaim(scope, type, idempotencyKey, [runId, stepId, approver, notes]);
+  return changeOnce(scope, runId, claim, ({ record }, now) => {
     demand(record, request);
-    const gate = gateOf(record, stepId, "approve");
-    const run = moved(record.run, { type: "approve", request: requestOf(gate), decision }, now);
-    const decided = opened({ ...record, run }, gate, decision, now);
-    const approved = event("run.approved", now, decisionPayload(gate, decision));
+    const gate = gateOf(record, stepId, type);
+    const run = moved(record.run, { type, request: requestOf(gate), decision }, now);
+    const payload = { step_id: gate.stepId, approver: approver ?? null, notes: notes ?? null };
+    const events = [event(type === "deny" ? "run.denied" : "run.approved", now, payload)];
+    const isRunning = record.run.status === "running";
+    return follow({ record: { ...record, run }, isRunning, gate, decision, events }, now);
+  });
+}
+
+/** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
+export async function approveRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Resumed> {
+  const { executor } = scope;
+  const approved = await judge<Opened>(scope, runId, from, "approve", async (judged, now) => {
+    const { gate, decision, events } = judged;
+    const record = opened(judged.record, gate, decision, now);
     const head = selected(record, undefined);
-    if (record.run.status === "running") {
+    if (judged.isRunning) {
       // The holder of the lease goes on with it, and so does the next one when that lease has lapsed.
-      const due = record.lease === undefined ? { ...decided, wakeAt: now } : decided;
-      return { change: { record: due, events: [approved] }, answer: { head }, kept: head };
+      const due = record.lease === undefined ? { ...record, wakeAt: now } : record;
+      return { change: { record: due, events }, answer: { head }, kept: head };
     }
     const from = await getCheckpoint(scope, runId, head);
-    const { skill, state } = bindSkill(executor.skills, decided, from);
-    const resumed = { ...decided, run: { ...run, resumeFromCheckpointId: from.record.checkpointId } };
-    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [approved], now);
+    const { skill, state } = bindSkill(executor.skills, record, from);
+    const resumed = { ...record, run: { ...record.run, resumeFromCheckpointId: from.record.checkpointId } };
+    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, events, now);
     return { change, answer: { skill, from }, kept: head };
   });
-  const { held } = decided;
-  if (decided.isRepeat) return go(executor, decided);
-  const { answer } = decided;
-  if ("skill" in answer) return go(executor, { ...decided, answer });
+  const { held } = approved;
+  if (approved.isRepeat) return go(executor, approved);
+  const { answer } = approved;
+  if ("skill" in answer) return go(executor, { ...approved, answer });
   executor.notify(held);
   return { held, checkpointId: answer.head, isRepeat: false };
 }
 
 /** Closes a gate for good: the run is canceled. */
 export async function denyRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Repeatable> {
-  const { executor } = scope;
-  const request = given(from, decisionKinds, "decision");
-  const { stepId, approver, notes, idempotencyKey } = request;
-  const decision = present({ approver, notes });
-  const claim = await idempotencyClaim(scope, "deny", idempotencyKey, [runId, stepId, approver, notes]);
-  const { held, isRepeat } = await changeOnce(scope, runId, claim, ({ record }, now) => {
-    demand(record, request);
-    const gate = gateOf(record, stepId, "deny");
-    const run = moved(record.run, { type: "deny", request: requestOf(gate), decision }, now);
-    const events = [event("run.denied", now, decisionPayload(gate, decision)), event("run.canceled", now)];
+  const { held, isRepeat } = await judge(scope, runId, from, "deny", ({ record, events }, now) => ({
     // Its waits stay: if it is resumed after all, no sleep is shortened and no timeout restarts.
-    return { change: { record: released({ ...record, run }), events }, answer: undefined };
-  });
-  if (!isRepeat) await executor.interrupt(held, "the run was denied");
+    change: { record: released(record), events: [...events, event("run.canceled", now)] },
+    answer: undefined,
+  }));
+  if (!isRepeat) await scope.executor.interrupt(held, "the run was denied");
   return { held, isRepeat };
-}
-
-function decisionPayload({ stepId }: Gate, { approver, notes }: Decision): Record<string, Json> {
-  return { step_id: stepId, approver: approver ?? null, notes: notes ?? null };
 }
 
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */

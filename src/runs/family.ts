@@ -6,6 +6,7 @@ import { heldRow, preempt } from "../journal/commit.ts";
 import { change, readRun } from "../journal/held.ts";
 import { type Json, present } from "../json.ts";
 import { contextOf, isTerminal, isTold, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
+import { endOfChild } from "../record/waiting.ts";
 import { bear } from "./birth.ts";
 import { childEffects } from "./children.ts";
 import { cancelRun } from "./continuation.ts";
@@ -14,14 +15,6 @@ import { takeDue } from "./take.ts";
 
 // What a parent and its children do to each other's rows. Each row is changed by commits of its own, so a duty between two of
 // them is data: the commit by which a run ends makes its row due, and it stays due until its duties are done.
-
-/**
- * The name for which a parent waits. Signals have names of printable ASCII, so that no signal is mistaken for the end of
- * a child.
- */
-export function endOfChild(runId: RunId): string {
-  return `→ ${runId}`;
-}
 
 /** What `FamilyOf` makes, for an executor that passes its place. */
 export function familyOf(place: object): Family {

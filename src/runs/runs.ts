@@ -10,6 +10,7 @@ import { getCheckpoint, getRun } from "../journal/held.ts";
 import { aCount, aText, oneOf, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
+import { known } from "../record/known.ts";
 import { type Precondition, preconditionKinds } from "../record/precondition.ts";
 import { isTerminal, type RunStatus, runStatuses } from "../record/run.ts";
 import type { Skill } from "../skills/skill.ts";
@@ -248,11 +249,13 @@ function listedRun(row: RunRow): CurrentRun {
 
 /** A run as callers see it. */
 export function currentRun({ record }: Held): CurrentRun {
-  return { ...decodeRun(record.run), revision: record.entryRevision };
+  const run = { ...decodeRun(record.run), revision: record.entryRevision };
+  known.set(run, record);
+  return run;
 }
 
 function changedRun({ held, isRepeat }: Repeatable): ChangedRun {
-  return { ...currentRun(held), ...(isRepeat && { isRepeat }) };
+  return Object.assign(currentRun(held), isRepeat && { isRepeat });
 }
 
 function resumed({ held, checkpointId, isRepeat }: Resumed): ResumeOutcome {

@@ -5,6 +5,7 @@ import type { Json, JsonObject } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
 import type { Run } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
+import { type Waiting, waitingOf } from "../record/waiting.ts";
 import type { Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -28,21 +29,26 @@ export async function readStoredCheckpoint(
   return { record, state: writeState(state) };
 }
 
+/** A run with its values in the ORCA v1 form, its revision, and why it does not go on. */
+export interface StoredRun {
+  readonly run: Run<Json>;
+  readonly revision: number;
+  readonly waiting: Waiting | undefined;
+}
+
 /**
- * A run with its values in the ORCA v1 form, and its revision.
+ * A run as it is stored.
  *
  * @throws `not_found`.
  */
-export async function readStoredRun(
-  runs: Runs,
-  runId: string,
-): Promise<{ readonly run: Run<Json>; readonly revision: number }> {
+export async function readStoredRun(runs: Runs, runId: string): Promise<StoredRun> {
   const scope = scopeOf(runs);
   const { record } = await getRun(scope, parseRunId(runId));
   const { run, isResultInHead, entryRevision: revision } = record;
-  if (isResultInHead !== true || run.checkpointHead === undefined) return { run, revision };
+  const waiting = waitingOf(record);
+  if (isResultInHead !== true || run.checkpointHead === undefined) return { run, revision, waiting };
   const { state } = await getCheckpoint(scope, run.runId, run.checkpointHead);
-  return { run: { ...run, result: state.output.result }, revision };
+  return { run: { ...run, result: state.output.result }, revision, waiting };
 }
 
 /**

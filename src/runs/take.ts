@@ -1,18 +1,17 @@
 import type { Snapshot } from "../codec/bodies.ts";
 import { failure } from "../engine/ending.ts";
 import type { Departure, Execution } from "../engine/execute.ts";
-import type { Executor } from "../engine/executor.ts";
 import type { Host } from "../engine/host.ts";
 import { isMediumFault } from "../engine/kernel.ts";
-import { isDurableError, isUnreadableData } from "../errors.ts";
+import { type DurableError, isDurableError, isUnreadableData } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
-import { heldRow, postpone, write } from "../journal/commit.ts";
+import { heldRow, postpone } from "../journal/commit.ts";
 import { change, type Decided, getCheckpoint } from "../journal/held.ts";
 import type { Json } from "../json.ts";
 import { moved } from "../record/lifecycle.ts";
 import { selected } from "../record/precondition.ts";
-import { asideMs, dueAt, event, isTerminal, type RunRecord, released, setAside } from "../record/run.ts";
+import { asideMs, contextOf, dueAt, event, isTerminal, type RunRecord, released, setAside } from "../record/run.ts";
 import { runningState } from "../record/state.ts";
 import { type Binding, bindSkill, isUnreadable, underSkill } from "../skills/registry.ts";
 import type { RunRow } from "../store.ts";
@@ -25,6 +24,9 @@ export type Look =
   | { readonly kind: "passed over" }
   /** Not due, or executed here, or gone. */
   | { readonly kind: "none" };
+
+/** What a look at a run decides. The answer is what is launched, or an error to report. */
+type Decision = Decided<Departure | DurableError | undefined>;
 
 /** Returns whether an executor is known to be dead. */
 export type IsGone = (executor: string) => boolean | Promise<boolean>;
@@ -60,9 +62,9 @@ export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promis
     if (isTerminal(held.record.run.status) && host.family !== undefined) {
       return { kind: "taken", execution: await host.family.pay(held.record) };
     }
-    if (isServed(executor, held.record)) return await take(place, row, isGone);
-    const { change } = unserved(held, now);
-    if (change !== undefined) await write(host, held, change);
+    const { skillId, skillVersion } = held.record.run;
+    if (isLeft(row, now) && executor.skills.successor(skillId, skillVersion) === undefined) return passedOver;
+    return await take(place, row, isGone);
   } catch (error) {
     if (isDurableError(error, "not_found") && error.missing === "run") return none;
     if (isUnreadableData(error)) executor.reportOnce(row, error);
@@ -75,13 +77,15 @@ export async function takeDue(place: Place, row: RunRow, isGone: IsGone): Promis
 }
 
 async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
-  const { executor } = place;
+  const { executor, host } = place;
   const scope: Scope = { ...place, tenant: row.tenant as TenantId };
   const runId = row.runId as RunId;
-  const { held, answer, checkpoint } = await change<Departure | undefined>(scope, runId, (held, now) =>
-    decide(scope, held, isGone, now),
-  );
+  const { held, answer, checkpoint } = await change(scope, runId, (held, now) => decide(scope, held, isGone, now));
   if (answer === undefined) return passedOver;
+  if ("code" in answer) {
+    host.onError(answer, contextOf(held.record));
+    return passedOver;
+  }
   return { kind: "taken", execution: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 
@@ -97,24 +101,23 @@ async function isFree(place: Place, { row, record }: Held, isGone: IsGone, now: 
   return holder !== host.executor || !executor.renew(row, record);
 }
 
-function isServed(executor: Executor, { run }: RunRecord<Json>): boolean {
-  return !isTerminal(run.status) && executor.skills.successor(run.skillId, run.skillVersion) !== undefined;
-}
-
 /** True if the row has been due only briefly: another server may be about to take it. */
 function isLeft({ dueAt = 0 }: RunRow, now: number): boolean {
   return now - dueAt < graceMs;
 }
 
-async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Promise<Decided<Departure | undefined>> {
+async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Promise<Decision> {
   const { host, executor } = scope;
   if (!(await isFree(scope, held, isGone, now))) return { answer: undefined };
   const { record } = held;
   const { run } = record;
-  if (!isServed(executor, record)) return unserved(held, now);
+  // What a run that has ended owes to its family is left to executors that have child runs.
+  if (isTerminal(run.status)) return unserved(held, now);
   let binding: Binding;
   let head: Snapshot;
   try {
+    // Before a state is read, which may be large.
+    executor.skills.demand(run.skillId, run.skillVersion);
     const from = await getCheckpoint(scope, run.runId, selected(record, undefined));
     head = from.snapshot;
     binding = bindSkill(executor.skills, record, from);
@@ -122,13 +125,11 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
     // Any other error, such as that of a medium that is gone for a while, means nothing for the run.
     if (!isUnreadable(error)) throw error;
     // The state may be of an earlier version than the run, and that version is what is missing here.
-    if (isDurableError(error, "not_found") && error.missing === "skill") return unserved(held, now);
-    if (isDurableError(error, "unsupported_version")) {
-      executor.reportOnce(held.row, error);
-      return unserved(held, now);
-    }
-    host.onError(error);
-    return { change: { record: setAside(record, now), events: [] }, answer: undefined };
+    if (isDurableError(error, "not_found") && error.missing === "skill") return unserved(held, now, error);
+    const isNewer = isDurableError(error, "unsupported_version");
+    if (isNewer) executor.reportOnce(held.row, error);
+    else host.onError(error);
+    return isNewer ? unserved(held, now) : aside(held, now);
   }
   const { skill, state, isMigrated } = binding;
   const wasLost = record.lease !== undefined;
@@ -153,10 +154,15 @@ async function decide(scope: Scope, held: Held, isGone: IsGone, now: number): Pr
 }
 
 // Another server may have the skill, and take the run at once.
-function unserved({ row, record }: Held, now: number): Decided<undefined> {
-  return isLeft(row, now)
-    ? { answer: undefined }
-    : { change: { record: setAside(record, now), events: [] }, answer: undefined };
+function unserved(held: Held, now: number, error?: DurableError): Decision {
+  return isLeft(held.row, now) ? { answer: undefined } : aside(held, now, error);
+}
+
+/** Sets the run aside. The error of a missing skill is an event, and is reported, when the run is set aside first. */
+function aside({ record }: Held, now: number, error?: DurableError): Decision {
+  const answer = record.unservedCount === 0 ? error : undefined;
+  const events = answer === undefined ? [] : [event("run.unserved", now, { message: answer.message })];
+  return { change: { record: setAside(record, now), events }, answer };
 }
 
 // Sets aside a row that cannot be read, or has no room to be rewritten, and so cannot count its pauses: it is due again

@@ -46,6 +46,13 @@ export class SkillRegistry {
     return undefined;
   }
 
+  /** @throws `not_found` that names the skill if there is no successor. */
+  demand(id: string, version: string | undefined, reached = version): Successor {
+    const successor = this.successor(id, version, reached);
+    if (successor === undefined) throw missingSkill(id, version);
+    return successor;
+  }
+
   /** Every skill, the versions of each in the order of their registration. */
   all(): readonly Skill[] {
     return [...this.#byId.values()].flatMap((versions) => [...versions.values()]);
@@ -53,7 +60,9 @@ export class SkillRegistry {
 
   /** @throws `not_found` that names the skill. */
   get(id: string, version?: string): Skill {
-    return this.find(id, version) ?? missingSkill(id, version);
+    const skill = this.find(id, version);
+    if (skill === undefined) throw missingSkill(id, version);
+    return skill;
   }
 }
 
@@ -62,9 +71,9 @@ interface Successor {
   readonly path: MigrationPath;
 }
 
-function missingSkill(id: string, version: string | undefined): never {
+function missingSkill(id: string, version: string | undefined): DurableError {
   const name = version === undefined ? `"${id}"` : `"${id}" version ${version}`;
-  throw notFound("skill", `skill ${name} is not registered here`);
+  return notFound("skill", `skill ${name} is not registered here`);
 }
 
 const noPath: MigrationPath = { isMigration: false, state: (state) => state, record: (record) => record };
@@ -95,10 +104,9 @@ type Origin = Pick<LoadedCheckpoint, "state" | "snapshot">;
 export function bindSkill(skills: SkillRegistry, record: RunRecord<Json>, { state, snapshot }: Origin): Binding {
   const { run, waits } = record;
   const version = versionOf(record, state, snapshot.revision);
-  const successor = skills.successor(run.skillId, version, run.skillVersion);
-  const { skill, path } = successor ?? missingSkill(run.skillId, version);
+  const { skill, path } = skills.demand(run.skillId, version, run.skillVersion);
   if (waits.length > 0 && pathTo(skill, run.skillVersion) === undefined) {
-    missingSkill(run.skillId, `${run.skillVersion} with migrations from ${version}`);
+    throw missingSkill(run.skillId, `${run.skillVersion} with migrations from ${version}`);
   }
   const reached = path.state(state, run.runId);
   const { version: skillVersion } = skill;

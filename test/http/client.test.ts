@@ -134,7 +134,7 @@ describe("the client's bundle", () => {
   test("has besides what values and states are read with, and nothing that executes or stores", async () => {
     const { modules, size } = await bundle(["worker/client/index.ts"]);
     const codec = ["form", "state", "values"].map((name) => `src/codec/${name}.ts`);
-    const records = ["precondition", "run", "state"].map((name) => `src/record/${name}.ts`);
+    const records = ["known", "precondition", "run", "state"].map((name) => `src/record/${name}.ts`);
     const runs = ["cursor", "new-run", "outcome"].map((name) => `src/runs/${name}.ts`);
     const data = ["argument", "errors", "ids", "json", "skills/skill-kind"].map((name) => `src/${name}.ts`);
     const client = ["client", "index", "records"].map((name) => `worker/client/${name}.ts`);

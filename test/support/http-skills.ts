@@ -46,6 +46,9 @@ export const httpCapabilities: readonly AnyCapability[] = [
     if (count === 1) throw new NonRetryableError("the first call fails");
     return count;
   }),
+  defineCapability({ id: "http.busy", version: "1.0.0" }, () => {
+    throw new Error("it is busy");
+  }),
   defineCapability({ id: "http.repeat", version: "1.0.0" }, ({ length }: { length: number }) => "x".repeat(length)),
 ];
 
@@ -140,6 +143,11 @@ export const httpSkills: readonly Skill[] = [
       { id: "before", uses: "http.count" },
       { id: "sleep", sleep: 3_600_000 },
     ],
+  }),
+  defineGraphSkill({
+    id: "http.retrying",
+    version,
+    steps: [{ id: "try", uses: "http.busy", retries: { limit: 1, delay: "1 hour" } }],
   }),
   defineGraphSkill({
     id: "http.large",

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../../src/json.ts";
 import { present } from "../../src/json.ts";
 import type { Checkpoint, ListedCheckpoint } from "../../src/record/checkpoint.ts";
 import type { RunEvent } from "../../src/record/event.ts";
+import { known } from "../../src/record/known.ts";
 import type { CurrentRun, ListedSkill } from "../../src/runs/api.ts";
 import type { HistoryEntry } from "../../src/runs/checkpoints.ts";
 import type { CheckpointAnswer } from "../http/contract/checkpoints.ts";
@@ -70,8 +71,9 @@ type EntryAnswered = Omit<HistoryAnswer["history"][number], "events"> & { readon
 
 export function runOf(answer: RunAnswered): CurrentRun {
   const { idempotent_replay: _, run_id, parent_run_id, checkpoint_head, resume_from_checkpoint_id, ...rest } = answer;
-  const { approval_request, error, versions, metadata, result, ...plain } = rest;
-  return {
+  const { waiting_on, waiting_for, next_at, last_error, ...shown } = rest;
+  const { approval_request, error, versions, metadata, result, ...plain } = shown;
+  const run: CurrentRun = {
     ...named(plain),
     ...present({
       parentRunId: parent_run_id === undefined ? undefined : parseRunId(parent_run_id),
@@ -85,6 +87,11 @@ export function runOf(answer: RunAnswered): CurrentRun {
     metadata: decodeFields(asObject(metadata), "metadata"),
     result: decodeValue(asJson(result), "result"),
   };
+  if (waiting_on !== null) {
+    const facts = { nextAt: next_at ?? undefined, lastError: last_error === null ? undefined : named(last_error) };
+    known.set(run, { on: waiting_on, ...(waiting_for === null ? {} : named(waiting_for)), ...present(facts) });
+  }
+  return run;
 }
 
 export function checkpointRecordOf(answer: CheckpointRecordAnswer): ListedCheckpoint {

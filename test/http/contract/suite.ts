@@ -11,6 +11,7 @@ import { testRefusals } from "./refusals.ts";
 import { testRoutes } from "./routes.ts";
 import { testStreams } from "./streams.ts";
 import { testTransfers } from "./transfers.ts";
+import { testWaiting } from "./waiting.ts";
 
 /** Everything that the app promises over HTTP, wherever it is served. */
 export function testHttp(home: HttpHome): void {
@@ -24,6 +25,7 @@ export function testHttp(home: HttpHome): void {
   testStreams(home);
   testFamilies(home);
   testTransfers(home);
+  testWaiting(home);
   testClient(home);
   testDescription(home);
 }

@@ -300,7 +300,8 @@ export function leaseCases(on: OnStage): void {
       on(async (stage) => {
         const { runtime, tenant, clock, runs, home } = stage;
         await runtime({ executes: false }).for(tenant).start({ skillId: "pair", runId: "r" });
-        const bare = runtime({ skills: [], executor: "bare" });
+        const reported: unknown[] = [];
+        const bare = runtime({ skills: [], executor: "bare", onError: (error) => reported.push(error) });
         const delays = [];
         for (let n = 0; n < 9; n++) {
           const due = await dueAtOf(stage);
@@ -317,6 +318,7 @@ export function leaseCases(on: OnStage): void {
           await clock.advance(1);
         }
         expect(delays).toEqual([30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+        expect(reported).toMatchObject([{ code: "not_found", missing: "skill" }]);
         expect(await home.drain({ tenant })).toEqual({ taken: 1, passedOver: 0 });
         expect((await runs.get("r")).status).toBe("completed");
       }),

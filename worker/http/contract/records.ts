@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { type ErrorCode, httpStatus } from "../../../src/errors.ts";
 import { damagedEntry, eventTypes } from "../../../src/record/event.ts";
 import { runStatuses } from "../../../src/record/run.ts";
+import { waitingOns } from "../../../src/record/waiting.ts";
 import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
 
 // Answers that several families of routes share. An app does not bundle these schemas: a route imports the types only, and a
@@ -18,6 +19,19 @@ const approvalRequest = v.object({
 });
 
 const runError = v.object({ code: text, message: text, step_id: textOrNull });
+
+const waitingFor = v.object({
+  step_id: text,
+  signal: v.pipe(textOrNull, v.description("The name of the signal.")),
+  child_run_id: v.pipe(textOrNull, v.description("The child run whose end the step waits for.")),
+});
+
+const lastError = v.object({
+  code: text,
+  message: v.pipe(text, v.description("Cut after 200 characters. The event `step.retry_scheduled` has all of it.")),
+  step_id: text,
+  attempt: v.pipe(whole, v.description("The attempt that failed, 1 for the first.")),
+});
 
 const runFields = {
   run_id: text,
@@ -46,9 +60,28 @@ const runFields = {
   approval_request: v.nullable(approvalRequest),
   result: v.pipe(jsonValue, v.description("Null until the run completes. In lists it is also null if it is large.")),
   error: v.nullable(runError),
+  waiting_on: v.pipe(
+    v.nullable(v.picklist(waitingOns)),
+    v.description(
+      "Why the run does not go on at this moment. `executing`: an executor has it, or the next one takes it. `unserved`: no executor has its skill, or can read its state. Null if the run has ended, or waits for an explicit start.",
+    ),
+  ),
+  waiting_for: v.pipe(v.nullable(waitingFor), v.description("The step that waits. Null if none does.")),
+  next_at: v.pipe(
+    textOrNull,
+    v.description(
+      "When an executor looks at the run next, if nothing happens before: the nearest end of a wait, the next look at an unserved run, or the end of the lease. If it is in the past, no executor serves what is due.",
+    ),
+  ),
+  last_error: v.pipe(
+    v.nullable(lastError),
+    v.description("The error of the last attempt at a step that is tried again. Null once that step has settled."),
+  ),
   revision: v.pipe(
     whole,
-    v.description("Of its last history entry: the number in its ETag. Heartbeats do not change it."),
+    v.description(
+      "Of its last history entry: the number in its ETag. Heartbeats do not change it, and `waiting_on` and `next_at` can change without it.",
+    ),
   ),
   is_damaged: v.pipe(
     v.optional(v.literal(true)),

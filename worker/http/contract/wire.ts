@@ -2,7 +2,10 @@ import { encodeRun, writeCheckpointRecord, writeRun } from "../../../src/codec/b
 import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
 import type { Json, JsonObject } from "../../../src/json.ts";
+import type { LastError, Waiting } from "../../../src/record/waiting.ts";
 import type { ChildRun } from "../../../src/runs/children.ts";
+import type { StoredRun } from "../../../src/runs/stored.ts";
+import { whyWaiting } from "../../../src/runs/why.ts";
 import type {
   Comparison,
   HistoryEntry,
@@ -22,12 +25,29 @@ import type { SkillListAnswer } from "./service.ts";
 
 export function runAnswer(run: CurrentRun): RunAnswer {
   const { revision, isDamaged } = run;
-  return asAnswer({ ...writeRun(encodeRun(run)), revision, ...(isDamaged ? { is_damaged: true } : {}) });
+  const answer = { ...writeRun(encodeRun(run)), ...waitingAnswer(whyWaiting(run)), revision };
+  return asAnswer({ ...answer, ...(isDamaged ? { is_damaged: true } : {}) });
 }
 
 /** {@link runAnswer} of a run whose values are still encoded. */
-export function storedRunAnswer(run: Run<Json>, revision: number): RunAnswer {
-  return asAnswer({ ...writeRun(run), revision });
+export function storedRunAnswer({ run, revision, waiting }: StoredRun): RunAnswer {
+  return asAnswer({ ...writeRun(run), ...waitingAnswer(waiting), revision });
+}
+
+type WaitingAnswer = Pick<RunAnswer, "waiting_on" | "waiting_for" | "next_at" | "last_error">;
+
+function waitingAnswer(waiting: Waiting | undefined): WaitingAnswer {
+  const { on = null, stepId, signal = null, childRunId = null, nextAt = null, lastError } = waiting ?? {};
+  return {
+    waiting_on: on,
+    waiting_for: stepId === undefined ? null : { step_id: stepId, signal, child_run_id: childRunId },
+    next_at: nextAt,
+    last_error: lastError === undefined ? null : lastErrorAnswer(lastError),
+  };
+}
+
+function lastErrorAnswer({ code, message, stepId, attempt }: LastError): NonNullable<WaitingAnswer["last_error"]> {
+  return { code, message, step_id: stepId, attempt };
 }
 
 /** Marks an answer to a call that was already made with the same idempotency key. */
