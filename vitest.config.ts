@@ -36,11 +36,12 @@ const system = [
 // They try many cases, of seeds, of commits or of values; `npm run test:quick` leaves them out.
 const searches = ["test/{simulation/simulation,media/crash-matrix,http/fuzz,core/untyped}.test.ts"];
 const nodeTests = { include: ["test/**/*.test.ts"], exclude: [...system, ...alone("workerd", "browser")] };
+const sqliteTests = { include: [media], exclude: alone("node", "workerd", "browser") };
 const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "browser") };
 const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "workerd") };
 
 /** What tests of media import: the stores of their project. */
-const over = (project: "node" | "workerd" | "browser") => ({
+const over = (project: "node" | "sqlite" | "workerd" | "browser") => ({
   alias: { "#medium": fileURLToPath(new URL(`test/support/medium/${project}.ts`, import.meta.url)) },
 });
 
@@ -93,6 +94,11 @@ export default defineConfig(async ({ mode }) => ({
           environment: "node",
           isolate: false,
         },
+      },
+      {
+        extends: true as const,
+        resolve: over("sqlite"),
+        test: { ...sqliteTests, ...groups.computing, name: "sqlite", environment: "node", isolate: false },
       },
       {
         extends: true as const,

@@ -13,6 +13,7 @@ const sources: Readonly<Record<string, string>> = {
   "./telemetry": "src/telemetry/index.ts",
   "./memory": "adapters/memory/index.ts",
   "./indexeddb": "adapters/indexeddb/index.ts",
+  "./node-sqlite": "adapters/node-sqlite/index.ts",
   "./d1": "adapters/d1/index.ts",
   "./d1/migrations": "adapters/d1/migrations.ts",
   "./worker": "worker/http/index.ts",

@@ -32,6 +32,7 @@ const engine = /^src\/engine\/.+$/;
 const runtime = /^src\/(runs\/.+|runtime\.ts)$/;
 const core = /^src\/(?!conformance\/|testing\/).+$/;
 const storeContract = /^src\/(argument|store|ids|errors|json)\.ts$/;
+const sql = /^adapters\/sql\/.+$/;
 const contract = /^worker\/http\/contract\/.+$/;
 const app = /^worker\/http\/.+$/;
 const inspectorState = /^worker\/inspector\/ui\/state\/.+$/;
@@ -79,7 +80,14 @@ const rooms: readonly Room[] = [
   },
   { name: "memory adapter", holds: /^adapters\/memory\/.+$/, sees: storeContract, packages: nothing },
   { name: "indexeddb adapter", holds: /^adapters\/indexeddb\/.+$/, sees: storeContract, packages: /^idb$/ },
-  { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: storeContract, packages: nothing },
+  { name: "sql", holds: sql, sees: storeContract, packages: nothing },
+  { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: anyOf(storeContract, sql), packages: nothing },
+  {
+    name: "node-sqlite adapter",
+    holds: /^adapters\/node-sqlite\/.+$/,
+    sees: anyOf(storeContract, sql),
+    packages: /^node:sqlite$/,
+  },
   {
     name: "cloudflare",
     holds: /^worker\/(cloudflare\/.+|main\.ts)$/,

@@ -1,5 +1,5 @@
+import { migrations } from "../sql/migrations.generated.ts";
 import type { D1Migration } from "./database.ts";
-import { migrations } from "./migrations.generated.ts";
 
 export type { D1Migration } from "./database.ts";
 

@@ -264,6 +264,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     persistStorage: () => [],
     storageRoom: () => [],
   },
+  "./node-sqlite": { nodeSqliteStore: () => [":memory:"] },
   "./d1": { d1Store: () => [{ prepare: () => {}, batch: () => {} }] },
   "./worker": {
     accessLine: () => [{ method: "GET", route: "/", status: 200, ms: 1, traceId: "t", tenant: "t", keyId: "k" }],

@@ -116,7 +116,7 @@ describe("the check of imports", () => {
     ["src/runtime.ts", `import { a } from "./engine/pass.ts"; import { b } from "./store.ts";`],
     ["src/conformance/store/fence.ts", `import { a } from "../../store.ts"; import { b } from "../case.ts";`],
     ["adapters/indexeddb/index.ts", `import { openDB } from "idb"; import type { Store } from "../../src/store.ts";`],
-    ["adapters/d1/index.ts", `import type { D1Database } from "./database.ts"; import { a } from "./writes.ts";`],
+    ["adapters/d1/index.ts", `import type { D1Database } from "./database.ts"; import { a } from "../sql/writes.ts";`],
     [
       "worker/http/index.ts",
       `import { Hono } from "hono"; import { cors } from "hono/cors"; import { a } from "../../src/index.ts";`,

@@ -16,7 +16,7 @@ function schemaOf(texts: readonly string[]): readonly unknown[] {
 }
 
 test("the migrations that orca-durable/d1 exports are up to date: `npm run migrations` writes them", async () => {
-  expect(readFileSync("adapters/d1/migrations.generated.ts", "utf8")).toBe(await migrationsText());
+  expect(readFileSync("adapters/sql/migrations.generated.ts", "utf8")).toBe(await migrationsText());
   expect(d1Migrations.map(({ name }) => name)).toEqual(files);
 });
 

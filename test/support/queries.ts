@@ -1,4 +1,4 @@
-import { writesOf } from "../../adapters/d1/writes.ts";
+import { writesOf } from "../../adapters/sql/writes.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
 import { DurableError } from "../../src/index.ts";
 import type { Store } from "../../src/store.ts";

@@ -1,7 +1,5 @@
-// Generated from migrations/*.sql by `npm run migrations`.
-import type { D1Migration } from "./database.ts";
-
-export const migrations: readonly D1Migration[] = [
+// Generated from adapters/d1/migrations/*.sql by `npm run migrations`.
+export const migrations: readonly { name: string; queries: string[] }[] = [
   {
     "name": "0001_runs.sql",
     "queries": [

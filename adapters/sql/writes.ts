@@ -11,12 +11,13 @@ import { idOf } from "./entry-id.ts";
 
 export type Value = string | number | undefined;
 
-/** A statement and its bound values. */
-export type Write = readonly [sql: string, values: readonly Value[]];
+/** A statement and its bound values: `undefined` is NULL. */
+export type Statement = readonly [sql: string, values: readonly Value[]];
 
 /**
- * The UTF-8 bytes of long texts in one row: D1 allows 2,000,000 bytes a row, and ids and integers need some. The local
- * D1 allows four times as much, so the limit is enforced here or met only in production.
+ * The UTF-8 bytes of long texts in one row: D1 and a Durable Object allow 2,000,000 bytes a row, and ids and integers need
+ * some. Locally they allow four times as much, so the limit is enforced here or met only in production. It holds on each
+ * medium, so that the rows of one can move to another.
  */
 const maxTextBytes = 2_000_000 - 2_000;
 
@@ -27,7 +28,7 @@ const maxTextBytes = 2_000_000 - 2_000;
 const mostFirstBytes = 2_000;
 
 /** The writes of a commit, in order of precedence: a held claim over a stale row, and a stale row over the rest. */
-export function writesOf(commit: Commit): readonly Write[] {
+export function writesOf(commit: Commit): readonly Statement[] {
   const { run, over = run.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
   const first = over === 0 && run.revision === 1 && entry !== undefined ? firstOf(entry) : undefined;
   return [
@@ -47,7 +48,7 @@ function firstOf(entry: NewEntry): NewEntry | undefined {
   return bytesOf(snapshot) > room ? record : entry;
 }
 
-function erasing({ tenant, runId }: RunRow): readonly Write[] {
+function erasing({ tenant, runId }: RunRow): readonly Statement[] {
   const ofRun = `id BETWEEN (SELECT ${idOf(0)} FROM runs WHERE tenant = ?1 AND run_id = ?2)
     AND (SELECT ${idOf(maxRevision)} FROM runs WHERE tenant = ?1 AND run_id = ?2)`;
   return [
@@ -79,7 +80,7 @@ function batchesOf<Row>(rows: readonly Row[], lengthOf: (row: Row) => number): r
   return batches;
 }
 
-function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: number): Write {
+function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: number): Statement {
   for (const { kind, key, body } of claims) expectFits(`claim ${kind} ${key}`, body);
   const rows = claims.map(({ kind, key, lapsesAt = null, body }) => [kind, key, lapsesAt, body]);
   return [
@@ -92,7 +93,7 @@ function claiming({ tenant, runId }: RunRow, claims: readonly NewClaim[], now: n
   ];
 }
 
-function fenced({ run, before, erase }: Commit, over: number, first: NewEntry | undefined): Write {
+function fenced({ run, before, erase }: Commit, over: number, first: NewEntry | undefined): Statement {
   const previous = before && columnsOf(before);
   const entry = {
     first_checkpoint_id: first?.checkpointId,
@@ -124,7 +125,7 @@ function columnsOf({ status, skillId, sourceRunId, dueAt }: RunRow): Readonly<Re
 }
 
 /** The rows of an entry, but for what is already in `first`. */
-function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly Write[] {
+function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly Statement[] {
   const { tenant, runId } = run;
   const { revision, checkpointId, keyframe, body, snapshot } = entry;
   if (first !== undefined && first.snapshot === snapshot) return [];
@@ -134,7 +135,7 @@ function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly 
   const [beginning, ...parts] = snapshot === undefined ? [] : split(snapshot, room);
   const fromRun = "FROM runs WHERE tenant = ?1 AND run_id = ?2";
   const id = idOf("?3");
-  const inserted: Write = [
+  const inserted: Statement = [
     // The first entry is in no index, so a body of NULL refuses its checkpoint id.
     `INSERT INTO entries (id, checkpoint_id, keyframe, body, snapshot)
       SELECT ${id}, ?4, ?5, CASE WHEN first_checkpoint_id = ?4 THEN NULL ELSE ?6 END, ?7 ${fromRun}`,
@@ -143,7 +144,7 @@ function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly 
   return [
     ...(first === undefined ? [inserted] : []),
     ...parts.map(
-      (part, index): Write => [
+      (part, index): Statement => [
         `INSERT INTO snapshot_parts (id, part, body) SELECT ${id}, ?4, ?5 ${fromRun}`,
         [tenant, runId, revision, index + 1, part],
       ],
@@ -152,7 +153,7 @@ function entering(run: RunRow, entry: EarlierEntry, first?: NewEntry): readonly 
 }
 
 /** Entries of which several fit into one statement, and so each into a row. */
-function enteringMany(run: RunRow, entries: readonly EarlierEntry[]): readonly Write[] {
+function enteringMany(run: RunRow, entries: readonly EarlierEntry[]): readonly Statement[] {
   const [only, second] = entries;
   if (only !== undefined && second === undefined) return entering(run, only);
   const rows = entries.map(({ revision, checkpointId = null, keyframe = null, body, snapshot = null }) => [
@@ -186,7 +187,10 @@ function bytesOf(text: string): number {
 function expectFits(what: string, text: string): number {
   const bytes = bytesOf(text);
   if (bytes <= maxTextBytes) return bytes;
-  throw new DurableError("too_large", `commit: ${what} has ${bytes} bytes; D1 allows ${maxTextBytes} in one row`);
+  throw new DurableError(
+    "too_large",
+    `commit: ${what} has ${bytes} bytes; at most ${maxTextBytes} are allowed in one row`,
+  );
 }
 
 /** The text, cut between code points into pieces that fit into a row each, the first into `firstBytes`. */
