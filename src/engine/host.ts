@@ -46,6 +46,8 @@ export interface Family {
    * is reported, and the run stays due. Never rejects, and changes nothing more if it is repeated.
    */
   readonly pay: (record: RunRecord<Json>) => Promise<undefined>;
+  /** Names, for a person, the children that have not ended and the parent. */
+  readonly kin: (record: RunRecord<Json>) => Promise<string>;
 }
 
 /** Makes the family of an executor, which calls it with its host and itself. */

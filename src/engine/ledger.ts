@@ -165,22 +165,30 @@ export async function* effectsOf(
   for await (const claim of claimsOf(scope, runId, after)) if (claim.kind === claimKind) yield readEffect(claim);
 }
 
+/** The name of the start of a child in the ledger, and that of one which the cancellation of its parent does not reach. */
+export const childUses = "step.run";
+export const detachedUses = "step.run detached";
+
 /**
- * The claims with which a descendant inherits recorded effects of its source: all of them, or those of the steps that
- * `containedIn` has settled. They become its own, and stay when the source is deleted.
+ * The claims with which a descendant inherits recorded effects of its source: those of the steps that the state has
+ * settled, and of the others the children if `children` is true, and the rest if `rest` is. They become its own, and stay
+ * when the source is deleted.
  */
 export async function inheritedEffects(
   scope: JournalScope,
   source: RunRecord<Json>,
   descendant: RunId,
-  containedIn?: { readonly state: ExecutionState<Json>; readonly version: string | undefined },
+  { stepResults }: ExecutionState<Json>,
+  version: string | undefined,
+  children: boolean,
+  rest: boolean,
 ): Promise<readonly NewClaim[]> {
-  const isContained = ({ stepId }: Effect) =>
-    containedIn === undefined ||
-    isSettled(getOwn(containedIn.state.stepResults, stepOfLedgerName(source, containedIn.version, stepId)));
+  const isInherited = ({ stepId, uses }: Effect) =>
+    (uses === childUses || uses === detachedUses ? children : rest) ||
+    isSettled(getOwn(stepResults, stepOfLedgerName(source, version, stepId)));
   const latest = new Map<string, Effect>();
   for await (const effect of effectsOf(scope, source.run.runId)) {
-    if (effect.status !== "recorded" || !isContained(effect)) continue;
+    if (effect.status !== "recorded" || !isInherited(effect)) continue;
     const request = JSON.stringify([effect.stepId, effect.requestHash]);
     if ((latest.get(request)?.ordinal ?? 0) < effect.ordinal) latest.set(request, effect);
     if (latest.size < maxClaims) continue;

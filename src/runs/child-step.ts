@@ -2,7 +2,7 @@ import { anId, expectKind, given, type Kinds } from "../argument.ts";
 import { decodeFields, encodeFields } from "../codec/values.ts";
 import type { Family } from "../engine/host.ts";
 import { beginWait, begun, failed, reuse, type StepSpec, settle, succeeded } from "../engine/kernel.ts";
-import { type Effect, effectClaim, fitsLedger, planEffect } from "../engine/ledger.ts";
+import { childUses, detachedUses, type Effect, effectClaim, fitsLedger, planEffect } from "../engine/ledger.ts";
 import type { Pass, StepOutcome } from "../engine/pass.ts";
 import { stepError } from "../engine/thrown.ts";
 import { DurableError } from "../errors.ts";
@@ -18,7 +18,7 @@ import { answer, checkName, handled, take } from "../skills/code/workflow-step.t
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { Returned } from "./api.ts";
-import { childIdOf, childUses, detachedUses } from "./children.ts";
+import { childIdOf } from "./children.ts";
 import { familyOf, missingChild } from "./family.ts";
 import { resultOf } from "./outcome.ts";
 import { currentRun } from "./runs.ts";

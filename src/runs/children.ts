@@ -1,5 +1,5 @@
 import { aRunId, given, type Kinds } from "../argument.ts";
-import { claimKind, effectsOf } from "../engine/ledger.ts";
+import { claimKind, detachedUses, effectsOf } from "../engine/ledger.ts";
 import { invalidRequest } from "../errors.ts";
 import { parseRunId, type RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
@@ -63,8 +63,7 @@ export async function readChildren(runs: Runs, runId: string, query: ChildQuery 
   for await (const { childRunId, stepId, isDetached } of childEffects(scope, id, from)) {
     const last = items.at(-1);
     if (last !== undefined && (items.length === limit || host.isSpent?.())) return { items, next: last.runId };
-    const row = await host.store.getRun(tenant, childRunId);
-    const run = row && readableRecord(row)?.run;
+    const run = readableRecord(await host.store.getRun(tenant, childRunId))?.run;
     items.push({
       runId: childRunId,
       stepId,
@@ -112,7 +111,3 @@ interface ChildEffect {
   readonly stepId: string;
   readonly isDetached: boolean;
 }
-
-/** The name of the start of a child in the ledger, and that of one which the cancellation of its parent does not reach. */
-export const childUses = "step.run";
-export const detachedUses = "step.run detached";

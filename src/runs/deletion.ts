@@ -3,7 +3,7 @@ import { DurableError, isUnreadableData } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { erase, heldRow } from "../journal/commit.ts";
 import { changedTooOften, missingRun } from "../journal/held.ts";
-import type { Json } from "../json.ts";
+import { type Json, present } from "../json.ts";
 import { demand, demandUnleased, type Precondition } from "../record/precondition.ts";
 import { isTold, type RunRecord } from "../record/run.ts";
 import type { RunRow } from "../store.ts";
@@ -20,13 +20,14 @@ const tries = 20;
  * run with a parent or children must have ended, and they must know it.
  */
 export async function deleteRun(scope: Scope, runId: RunId, precondition: Precondition): Promise<void> {
-  const isDeleted = await eraseWhere(scope, runId, (row, now) => {
+  const isDeleted = await eraseWhere(scope, runId, async (row, now) => {
     const record = readableRecord(row);
     if (record !== undefined) {
       demand(record, precondition);
       demandUnleased(record, now);
       if (!isTold(record)) {
-        throw new DurableError("conflict", `run "${runId}" has a family: cancel it and drain`);
+        const hint = await scope.host.family?.kin(record);
+        throw new DurableError("conflict", `run "${runId}" has a family: cancel it and drain`, present({ hint }));
       }
       return true;
     }
@@ -63,9 +64,9 @@ function isImport(row: RunRow): boolean {
   return unlessDamaged(() => readRunBody(row.body, `run "${row.runId}"`).isImport) === true;
 }
 
-/** The record of a row; `undefined` if it is damaged or of a newer version. */
-export function readableRecord(row: RunRow): RunRecord<Json> | undefined {
-  return unlessDamaged(() => heldRow(row)?.record);
+/** The record of a row; `undefined` if there is none, or it is damaged or of a newer version. */
+export function readableRecord(row: RunRow | undefined): RunRecord<Json> | undefined {
+  return unlessDamaged(() => row && heldRow(row)?.record);
 }
 
 function unlessDamaged<T>(read: () => T): T | undefined {

@@ -2,19 +2,17 @@ import { aCheckpointId, anything, aRunId, given, type Kinds } from "../argument.
 import { isoTime } from "../clock.ts";
 import { writeSnapshot } from "../codec/bodies.ts";
 import { encodeFields, type ValueLimits } from "../codec/values.ts";
-import type { Host } from "../engine/host.ts";
 import { inheritedEffects } from "../engine/ledger.ts";
 import { type CheckpointId, newDescendantId, parseCheckpointId, parseRunId, type RunId } from "../ids.ts";
-import type { Change, Held } from "../journal/change.ts";
+import type { Held } from "../journal/change.ts";
 import { checkState } from "../journal/commit.ts";
 import { change, getCheckpoint, getRun, type LoadedCheckpoint } from "../journal/held.ts";
-import { aText, type Json } from "../json.ts";
+import { aText, type Json, oneOf } from "../json.ts";
 import { type DescentKind, descendant } from "../record/lineage.ts";
 import { demand, demandEdited, type Precondition, preconditionKinds, selected } from "../record/precondition.ts";
 import { event, type RunRecord, released } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
-import { bindSkill, versionOf } from "../skills/registry.ts";
-import type { NewClaim } from "../store.ts";
+import { type Binding, bindSkill, versionOf } from "../skills/registry.ts";
 import { type Born, earlierRun, settle } from "./birth.ts";
 import { idempotencyClaim } from "./idempotency.ts";
 import type { Scope } from "./scope.ts";
@@ -27,6 +25,11 @@ export interface Descent extends Precondition {
   readonly newRunId?: string;
   /** As in {@link NewRun}: a second call with this key within 24 hours returns the run of the first. */
   readonly idempotencyKey?: string;
+  /**
+   * What becomes of child runs that the source started after the checkpoint: `reuse` takes their recorded results, and
+   * `start` starts others. Default: a replay reuses, a fork starts. A child without a recorded result is started anyway.
+   */
+  readonly children?: "reuse" | "start";
 }
 
 /** Values that replace those of the same names. */
@@ -49,6 +52,7 @@ const kinds: Kinds<Descent> = {
   checkpointId: aCheckpointId,
   newRunId: aRunId,
   idempotencyKey: aText,
+  children: oneOf(["reuse", "start"]),
 };
 
 /** A descendant as it was born. */
@@ -60,25 +64,23 @@ export interface Descended {
 
 /** Creates a new run that executes from a checkpoint's state. The source is only read. */
 export async function replayRun(scope: Scope, runId: RunId, from: Descent): Promise<Descended> {
-  const descent = given(from, kinds);
-  const { host, executor } = scope;
-  const claim = await descentClaim("replay", scope, runId, descent);
-  const earlier = await earlierRun(scope, claim);
-  if (earlier !== undefined) return descended(earlier);
-  const { source, checkpoint } = await origin(scope, runId, descent);
-  // Only to fail early: the copy stays unchanged, and is migrated when it begins. It does not take the waits along.
-  const { skill, state } = bindSkill(executor.skills, { ...source.record, waits: [] }, checkpoint);
-  const now = host.clock.now();
-  const record = born("replay", host, source.record, checkpoint, descent, now);
-  const replaying = { ...record, run: { ...record.run, status: "replaying" as const, startedAt: isoTime(now) } };
-  const replay = await settle(scope, claim, {
-    record: executor.taken(replaying, now),
-    events: [event("run.created", now, lineageOf(record))],
-    checkpoint: copyOf(checkpoint),
-    // All of them, also those after the checkpoint: an action of the source is not repeated.
-    claims: await inheritedEffects(scope, source.record, record.run.runId),
-  });
-  if (replay.snapshot !== undefined) executor.launch(replay.held, { skill, state, head: replay.snapshot });
+  const { executor } = scope;
+  let binding: Binding | undefined;
+  const replay = await descend(
+    "replay",
+    scope,
+    runId,
+    given(from, kinds),
+    undefined,
+    (record, source, checkpoint, now) => {
+      // Only to fail early: the copy stays unchanged, and is migrated when it begins. It does not take the waits along.
+      binding = bindSkill(executor.skills, { ...source, waits: [] }, checkpoint);
+      const run = { ...record.run, status: "replaying" as const, startedAt: isoTime(now) };
+      return executor.taken({ ...record, run }, now);
+    },
+  );
+  const { snapshot: head, held } = replay;
+  if (head !== undefined && binding !== undefined) executor.launch(held, { ...binding, head });
   return descended(replay);
 }
 
@@ -87,24 +89,57 @@ export async function forkRun(scope: Scope, runId: RunId, from: ForkDescent): Pr
   const { host } = scope;
   const descent = given(from, { ...kinds, edit: { inputs: anything, vars: anything } });
   const edit = descent.edit && encodedEdit(host, descent.edit);
-  const claim = await descentClaim("fork", scope, runId, descent, edit);
-  const earlier = await earlierRun(scope, claim);
-  if (earlier !== undefined) return descended(await withEdit(scope, earlier, edit));
-  const { source, checkpoint } = await origin(scope, runId, descent);
-  const now = host.clock.now();
-  const version = versionOf(source.record, checkpoint.state, checkpoint.snapshot.revision);
-  const record = born("fork", host, source.record, checkpoint, descent, now);
-  // Before the birth: a fork that cannot take its edit is of no use.
-  if (edit) checkState(host, record.run, writeSnapshot(edited(checkpoint.state, edit), 1).snapshot);
-  const fork = await settle(scope, claim, {
+  const fork = await descend("fork", scope, runId, descent, edit, (record, _, { state }) => {
+    if (!edit) return record;
+    // Before the birth: a fork that cannot take its edit is of no use.
+    checkState(host, record.run, writeSnapshot(edited(state, edit), 1).snapshot);
     // An old approval must not send edited mail.
-    record: edit ? { ...record, confirmed: [], isEdited: true, isEditPending: true } : record,
-    events: [event("run.created", now, lineageOf(record))],
-    checkpoint: copyOf(checkpoint),
-    // Only the effects before the checkpoint: later ones are the fork's own, under its own keys.
-    claims: await inheritedEffects(scope, source.record, record.run.runId, { state: checkpoint.state, version }),
+    return { ...record, confirmed: [], isEdited: true, isEditPending: true };
   });
   return descended(await withEdit(scope, fork, edit));
+}
+
+/** The descendant, as `formed` makes it of a pending copy; or that of an earlier call with the same key. */
+async function descend(
+  kind: DescentKind,
+  scope: Scope,
+  runId: RunId,
+  descent: Descent,
+  edit: EncodedEdit | undefined,
+  formed: (record: RunRecord<Json>, source: RunRecord<Json>, from: LoadedCheckpoint, now: number) => RunRecord<Json>,
+): Promise<Born> {
+  const { host } = scope;
+  const { checkpointId, newRunId, children, idempotencyKey } = descent;
+  // It covers the request, whatever the head is by then.
+  const content = [runId, checkpointId, newRunId, children, edit?.inputs, edit?.vars];
+  const claim = await idempotencyClaim(scope, kind, idempotencyKey, content);
+  const earlier = await earlierRun(scope, claim);
+  if (earlier !== undefined) return earlier;
+  const { record: source } = await getRun(scope, runId);
+  demand(source, descent);
+  const from = await getCheckpoint(scope, runId, selected(source, checkpointId));
+  demandEdited(source);
+  const { state, record: copied, snapshot } = from;
+  const now = host.clock.now();
+  const id = newRunId === undefined ? newDescendantId(kind, runId, host.random) : parseRunId(newRunId);
+  const record = descendant(kind, source, copied.checkpointId, id, isoTime(now));
+  // A state without a version has the source's version at that time, and the copy is the descendant's first entry.
+  const version = versionOf(source, state, snapshot.revision);
+  const isOlder = version !== undefined && version !== source.run.skillVersion;
+  // An action of the source is not repeated by a replay, also if it comes after the checkpoint. Those of a fork are its own
+  // from there on, under its own keys.
+  const isReplay = kind === "replay";
+  const reusesChildren = children === undefined ? isReplay : children === "reuse";
+  const { source_run_id = null, source_checkpoint_id = null } = record.run.metadata;
+  const { runId: _, ...rest } = copied;
+  return settle(scope, claim, {
+    record: formed(isOlder ? { ...record, formerVersions: [{ version, until: 1 }] } : record, source, from, now),
+    events: [event("run.created", now, { source_run_id, source_checkpoint_id })],
+    // The newborn owns the data that it needs: the checkpoint is copied, under its own id, so that nothing is lost with the
+    // source.
+    checkpoint: { ...rest, state, over: snapshot },
+    claims: await inheritedEffects(scope, source, id, state, version, reusesChildren, isReplay),
+  });
 }
 
 interface EncodedEdit {
@@ -134,54 +169,6 @@ async function withEdit(scope: Scope, fork: Born, edit: EncodedEdit | undefined)
   return { ...fork, held };
 }
 
-/** The claim of a replay or fork by its key: it covers the request, whatever the head is by then. */
-async function descentClaim(
-  kind: DescentKind,
-  scope: Scope,
-  runId: RunId,
-  { checkpointId, newRunId, idempotencyKey }: Descent,
-  edit?: EncodedEdit,
-): Promise<NewClaim | undefined> {
-  const content = [runId, checkpointId, newRunId, ...(edit === undefined ? [] : [edit.inputs, edit.vars])];
-  return idempotencyClaim(scope, kind, idempotencyKey, content);
-}
-
 function descended({ held, isRepeat }: Born): Descended {
   return { held, checkpointId: parseCheckpointId(held.record.run.metadata.source_checkpoint_id), isRepeat };
-}
-
-async function origin(scope: Scope, runId: RunId, descent: Descent) {
-  const source = await getRun(scope, runId);
-  demand(source.record, descent);
-  const checkpoint = await getCheckpoint(scope, runId, selected(source.record, descent.checkpointId));
-  demandEdited(source.record);
-  return { source, checkpoint };
-}
-
-function born(
-  kind: DescentKind,
-  host: Host,
-  source: RunRecord<Json>,
-  from: LoadedCheckpoint,
-  { newRunId }: Descent,
-  now: number,
-): RunRecord<Json> {
-  const id = newRunId === undefined ? newDescendantId(kind, source.run.runId, host.random) : parseRunId(newRunId);
-  const record = descendant(kind, source, from.record.checkpointId, id, isoTime(now));
-  // A state without a version has the source's version at that time, and the copy is the descendant's first entry.
-  const version = versionOf(source, from.state, from.snapshot.revision);
-  if (version === undefined || version === source.run.skillVersion) return record;
-  return { ...record, formerVersions: [{ version, until: 1 }] };
-}
-
-// The newborn owns the data that it needs: the checkpoint is copied, under its own id, so that nothing is lost with the
-// source.
-function copyOf({ record, state, snapshot }: LoadedCheckpoint): NonNullable<Change["checkpoint"]> {
-  const { runId: _, ...rest } = record;
-  return { ...rest, state, over: snapshot };
-}
-
-function lineageOf({ run }: RunRecord<Json>): Fields<Json> {
-  const { source_run_id = null, source_checkpoint_id = null } = run.metadata;
-  return { source_run_id, source_checkpoint_id };
 }

@@ -1,11 +1,20 @@
 import type { ChildBirth, Family } from "../engine/host.ts";
-import { DurableError, isDurableError } from "../errors.ts";
+import { DurableError, isDurableError, isUnreadableData } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow, preempt } from "../journal/commit.ts";
 import { change, readRun } from "../journal/held.ts";
 import { type Json, present } from "../json.ts";
-import { contextOf, isTerminal, isTold, type RunRecord, type Wait, withoutLease } from "../record/run.ts";
+import {
+  contextOf,
+  isTerminal,
+  isTold,
+  type RunRecord,
+  type RunStatus,
+  setAside,
+  type Wait,
+  withoutLease,
+} from "../record/run.ts";
 import { endOfChild } from "../record/waiting.ts";
 import { bear } from "./birth.ts";
 import { childEffects } from "./children.ts";
@@ -23,13 +32,17 @@ export function familyOf(place: object): Family {
     child: (parent, birth) => findOrStart(at(parent), parent, birth),
     async pay(record) {
       if (!isTerminal(record.run.status) || isTold(record)) return undefined;
+      const scope = at(record);
       try {
-        await pay(at(record), record);
+        await pay(scope, record);
       } catch (error) {
-        asPlace(place).host.onError(error, contextOf(record));
+        scope.host.onError(error, contextOf(record));
+        // A parent or a child of a newer format is left to a process that can read it.
+        if (isDurableError(error, "unsupported_version")) await postponeDuty(scope, record).catch(scope.host.onError);
       }
       return undefined;
     },
+    kin: (record) => kinOf(at(record), record),
   };
 }
 
@@ -56,6 +69,22 @@ async function findOrStart(
   }
 }
 
+const mostNamed = 5;
+
+async function kinOf(scope: Scope, { run: { runId, parentRunId } }: RunRecord<Json>): Promise<string> {
+  const { host, tenant } = scope;
+  const open: string[] = [];
+  for await (const { childRunId } of childEffects(scope, runId)) {
+    if (open.length > mostNamed || host.isSpent?.()) break;
+    const status = (await host.store.getRun(tenant, childRunId))?.status;
+    if (status !== undefined && !isTerminal(status as RunStatus)) open.push(`"${childRunId}"`);
+  }
+  const named = open.slice(0, mostNamed).join(", ");
+  const children = open.length > mostNamed ? `${named} and more` : named || "none";
+  const parent = parentRunId === undefined ? "" : `; its parent: "${parentRunId}"`;
+  return `its children that have not ended: ${children}${parent}`;
+}
+
 async function pay(scope: Scope, record: RunRecord<Json>): Promise<void> {
   const { run, epoch } = record;
   if (run.status === "canceled" && !(await cancelChildren(scope, record))) return;
@@ -68,6 +97,14 @@ async function pay(scope: Scope, record: RunRecord<Json>): Promise<void> {
   );
 }
 
+async function postponeDuty(scope: Scope, { run, epoch }: RunRecord<Json>): Promise<void> {
+  await change(scope, run.runId, ({ record }, now) =>
+    record.epoch === epoch
+      ? { change: { record: setAside(record, now), events: [] }, answer: undefined }
+      : { answer: undefined },
+  );
+}
+
 /** False if the platform allows no more work: the rest stays due. */
 async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Promise<boolean> {
   const children: RunId[] = [];
@@ -76,10 +113,19 @@ async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Pr
   }
   // A run that was resumed may have started some of them since.
   if ((await readRun(scope, run.runId))?.record.epoch !== epoch) return true;
+  let failure: unknown;
   for (const child of children) {
     if (scope.host.isSpent?.()) return false;
-    await cancelChild(scope, child);
+    try {
+      await cancelChild(scope, child);
+    } catch (error) {
+      if (!isUnreadableData(error)) throw error;
+      // The others are canceled all the same. A damaged child stays as it is.
+      if (error.code === "corrupt_data") scope.host.onError(error);
+      else failure = error;
+    }
   }
+  if (failure !== undefined) throw failure;
   return true;
 }
 
@@ -117,7 +163,8 @@ async function tell(scope: Scope, parentRunId: RunId, runId: RunId): Promise<voi
     if (!told.answer) return;
     held = told.held;
   } catch (error) {
-    if (isDurableError(error, "not_found")) return;
+    // It was deleted, or it is damaged and never goes on.
+    if (isDurableError(error, "not_found", "corrupt_data")) return;
     throw error;
   }
   if (executor.passOf(tenant, parentRunId) !== undefined) executor.notify(held);

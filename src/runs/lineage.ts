@@ -1,10 +1,10 @@
 import { isId, parseRunId, type RunId } from "../ids.ts";
-import type { Held } from "../journal/change.ts";
 import { getRun } from "../journal/held.ts";
-import { present } from "../json.ts";
+import { type Json, present } from "../json.ts";
 import { type DescentKind, descentKind, sourceCheckpointId, sourceRunId } from "../record/lineage.ts";
-import type { RunStatus } from "../record/run.ts";
-import type { RunPosition, RunRow } from "../store.ts";
+import type { RunRecord, RunStatus } from "../record/run.ts";
+import type { RunPosition } from "../store.ts";
+import { childEffects } from "./children.ts";
 import { readableRecord } from "./deletion.ts";
 import { positionOf, type Runs } from "./runs.ts";
 import { scopeOf } from "./scope.ts";
@@ -20,12 +20,15 @@ export interface RelatedRun {
   /** The checkpoint of the source from which it began. */
   readonly checkpointId?: string;
   readonly kind?: DescentKind;
+  /** The run that started this one as its child, and the step of it that did. */
+  readonly parentRunId?: RunId;
+  readonly parentStepId?: string;
   readonly skillId: string;
   readonly status: RunStatus;
   readonly createdAt: string;
 }
 
-/** A run that others name as their source, and that never existed, was deleted, or cannot be read. */
+/** A run that others name as their source or parent, and that never existed, was deleted, or cannot be read. */
 export interface MissingRun {
   readonly runId: string;
   readonly isMissing: true;
@@ -46,8 +49,8 @@ const maxNodes = 500;
 const pageSize = 100;
 
 /**
- * The runs from which this one descends, and those that descend from it: at most 500 beside itself, and fewer if the
- * platform allows no more queries.
+ * The runs from which this one descends, and those that descend from it, as replays, forks or child runs: at most 500
+ * beside itself, and fewer if the platform allows no more queries.
  *
  * @throws `not_found`.
  * @example
@@ -73,45 +76,58 @@ export async function readLineage(runs: Runs, runId: string): Promise<Lineage> {
     return !isMore;
   };
 
+  const find = async (id: string) => readableRecord(isId(id) ? await host.store.getRun(tenant, id) : undefined);
   const ancestors: LineageNode[] = [];
-  for (let id = sourceRunId(held.record.run); id !== undefined && !seen.has(id) && mayRead(); ) {
+  for (let id = origin(held.record); id !== undefined && !seen.has(id) && mayRead(); ) {
     seen.add(id);
-    const row: RunRow | undefined = isId(id) ? await host.store.getRun(tenant, id) : undefined;
-    const record = row && readableRecord(row);
-    ancestors.push(record === undefined ? { runId: id, isMissing: true } : related({ record }));
-    id = record && sourceRunId(record.run);
+    const record: RunRecord<Json> | undefined = await find(id);
+    ancestors.push(record === undefined ? { runId: id, isMissing: true } : related(record));
+    id = record && origin(record);
   }
 
   const descendants: RelatedRun[] = [];
-  const parents: RunId[] = [own];
-  for (const parent of parents) {
+  const known: RunRecord<Json>[] = [held.record];
+  const add = (record: RunRecord<Json> | undefined) => {
+    // A row that cannot be read is left out: neither its source nor its content is known.
+    if (record === undefined || seen.has(record.run.runId) || !mayRead()) return;
+    seen.add(record.run.runId);
+    descendants.push(related(record));
+    known.push(record);
+  };
+  for (const { run, toldEpoch } of known) {
+    for await (const { childRunId } of toldEpoch === undefined ? [] : childEffects(scope, run.runId)) {
+      if (!mayRead()) break;
+      add(await find(childRunId));
+    }
     for (let after: RunPosition | undefined; mayRead(); ) {
-      const query = { sourceRunId: parent, limit: pageSize, order: "ascending", ...present({ after }) } as const;
+      const query = { sourceRunId: run.runId, limit: pageSize, order: "ascending", ...present({ after }) } as const;
       const rows = await host.store.listRuns(tenant, query);
-      for (const row of rows) {
-        // A row that cannot be read is left out: neither its source nor its content is known.
-        const record = readableRecord(row);
-        if (record === undefined || seen.has(row.runId)) continue;
-        if (!mayRead()) break;
-        seen.add(row.runId);
-        const node = related({ record });
-        descendants.push(node);
-        parents.push(node.runId);
-      }
+      for (const row of rows) add(readableRecord(row));
       const last = rows.at(-1);
       if (last === undefined || rows.length < pageSize) break;
       after = positionOf(last);
     }
   }
-  return { run: related(held), ancestors, descendants, isMore };
+  return { run: related(held.record), ancestors, descendants, isMore };
 }
 
-function related({ record: { run } }: Pick<Held, "record">): RelatedRun {
-  const { runId, skillId, status, createdAt } = run;
+/** The run from which this one descends, or that started it. */
+function origin({ run }: RunRecord<Json>): string | undefined {
+  return sourceRunId(run) ?? run.parentRunId;
+}
+
+function related({ run }: RunRecord<Json>): RelatedRun {
+  const { runId, parentRunId, parentStepId, skillId, status, createdAt } = run;
   return {
     runId,
     isMissing: false,
-    ...present({ sourceRunId: sourceRunId(run), checkpointId: sourceCheckpointId(run), kind: descentKind(run) }),
+    ...present({
+      sourceRunId: sourceRunId(run),
+      checkpointId: sourceCheckpointId(run),
+      kind: descentKind(run),
+      parentRunId,
+      parentStepId,
+    }),
     skillId,
     status,
     createdAt,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { harness, medium } from "#medium";
 import { crashingStore, failingStore } from "../../src/conformance/faults.ts";
-import { defineSkill, isDurableError, pruneRuns, type Skill } from "../../src/index.ts";
+import { defineSkill, isDurableError, pruneRuns, readLineage, type Skill } from "../../src/index.ts";
 import { childRuns, readChildren } from "../../src/steps.ts";
+import type { Store } from "../../src/store.ts";
 import { exportRun, importRun } from "../../src/transfer.ts";
 import { type Actor, leaseMs, type Scene, scene, tenant } from "../support/scene.ts";
 
@@ -420,6 +421,105 @@ describe(`descendants and copies of a parent on ${medium}`, () => {
     ).toMatchObject({ producedOutput: { runId: child } });
   });
 
+  played(
+    "a replay that is to start its children starts one, and none for what its checkpoint has",
+    async ({ actor }) => {
+      const { skills, counts } = family();
+      const home = actor({ skills });
+      const { runId } = await home.start({ what: "quick" }, "parent");
+      const { items } = await home.runs.listCheckpoints(runId);
+      const [first, last] = [items[0]?.checkpointId as string, items.at(-1)?.checkpointId as string];
+      const again = await home.runs.replay(runId, { checkpointId: first, children: "start" });
+      expect(await home.settled(again.run.runId)).toMatchObject({ status: "completed", result: "quick!" });
+      expect(await childOf(home, again.run.runId)).not.toBe(await childOf(home, runId));
+      expect(counts.work).toBe(2);
+      const late = await home.runs.replay(runId, { checkpointId: last, children: "start" });
+      expect(await home.settled(late.run.runId)).toMatchObject({ status: "completed", result: "quick!" });
+      // A replay of the replay knows a result that it reused as that of a child.
+      const reused = await home.runs.replay(runId, { checkpointId: first });
+      await home.settled(reused.run.runId);
+      expect(counts.work).toBe(2);
+      const anew = await home.runs.replay(reused.run.runId, { checkpointId: first, children: "start" });
+      await home.settled(anew.run.runId);
+      expect(counts.work).toBe(3);
+    },
+  );
+
+  played("a fork that is to reuse its children does, and repeats what is no child", async ({ actor }) => {
+    const { child, counts } = family();
+    let acts = 0;
+    const acting = defineSkill({
+      id: "acting",
+      version: "1",
+      uses: [childRuns],
+      async run(step, { what }: { what: string }) {
+        const result = await step.run("child", child, { what });
+        return step.do("act", { sideEffects: "write" }, async () => `${result} ${++acts}`);
+      },
+    });
+    const home = actor({ skills: [child, acting] });
+    const { runId } = await home.start({ what: "quick" }, "acting");
+    const { items } = await home.runs.listCheckpoints(runId);
+    const checkpointId = items[0]?.checkpointId as string;
+    const results: unknown[] = [];
+    for (const children of ["reuse", "start"] as const) {
+      const { run } = await home.runs.fork(runId, { checkpointId, children });
+      await home.runs.resume(run.runId);
+      results.push((await home.settled(run.runId)).result, counts.work);
+    }
+    expect(results).toEqual(["quick 2", 1, "quick 3", 2]);
+    const { run } = await home.runs.replay(runId, { checkpointId, children: "start" });
+    expect(await home.settled(run.runId)).toMatchObject({ result: "quick 1" });
+    expect(counts.work).toBe(3);
+  });
+
+  played("what becomes of children is a part of what an idempotency key covers", async ({ actor }) => {
+    const home = actor({ skills: family().skills });
+    const { runId } = await home.start({ what: "quick" }, "parent");
+    const descent = { idempotencyKey: "key", children: "start" } as const;
+    const { run } = await home.runs.replay(runId, descent);
+    expect((await home.runs.replay(runId, descent)).run.runId).toBe(run.runId);
+    for (const children of ["reuse", undefined] as const) {
+      const other = { idempotencyKey: "key", ...(children && { children }) };
+      await expect(home.runs.replay(runId, other)).rejects.toMatchObject({ code: "idempotency_conflict" });
+    }
+    await expect(home.runs.fork(runId, { children: "some" as "start" })).rejects.toMatchObject({
+      code: "invalid_request",
+      path: "children",
+    });
+  });
+
+  played("the lineage of a run has its parent and its children, and theirs", async ({ actor }) => {
+    const { child, parent } = family();
+    const grand = defineSkill({
+      id: "grand",
+      version: "1",
+      uses: [childRuns],
+      run: (step) => step.run("below", parent, { what: "quick" }),
+    });
+    const home = actor({ skills: [child, parent, grand] });
+    const { runId } = await home.start({}, "grand");
+    const middle = await childOf(home, runId);
+    const leaf = await childOf(home, middle);
+    const { run: fork } = await home.runs.fork(leaf);
+    const below = await readLineage(home.runs, runId);
+    expect(below.descendants).toMatchObject([
+      { runId: middle, parentRunId: runId, parentStepId: "below" },
+      { runId: leaf, parentRunId: middle, parentStepId: "child" },
+      { runId: fork.runId, sourceRunId: leaf, kind: "fork" },
+    ]);
+    expect(below.descendants[0]).not.toHaveProperty("kind");
+    expect(below.descendants[2]).not.toHaveProperty("parentRunId");
+    expect(below.isMore).toBe(false);
+    const above = await readLineage(home.runs, fork.runId);
+    expect(above.ancestors.map((node) => node.runId)).toEqual([leaf, middle, runId]);
+    await home.runs.delete(runId);
+    const orphan = await readLineage(home.runs, leaf);
+    expect(orphan.ancestors).toMatchObject([{ runId: middle }, { runId, isMissing: true }]);
+    await home.runs.delete(middle);
+    expect((await readLineage(home.runs, leaf)).ancestors).toMatchObject([{ runId: middle, isMissing: true }]);
+  });
+
   played("a replay that also starts a child owns that one alone", async ({ actor }) => {
     const { child } = family();
     const two = defineSkill({
@@ -485,9 +585,126 @@ describe(`deletion in a family on ${medium}`, () => {
         message: `run "${id}" has a family: cancel it and drain`,
       });
     }
+    await expect(home.runs.delete(runId)).rejects.toMatchObject({
+      hint: `its children that have not ended: "${child}"`,
+    });
+    await expect(home.runs.delete(child)).rejects.toMatchObject({
+      hint: `its children that have not ended: none; its parent: "${runId}"`,
+    });
     await home.runs.cancel(runId);
     for (const id of [runId, child]) await stranger.runs.delete(id);
   });
+
+  /** Replaces the body of a run, as a fault of the medium or a later version does. */
+  const rewrite = async (store: Store, runId: string, body: string) => {
+    const row = await store.getRun(tenant, runId);
+    if (row === undefined) throw new Error(`no run ${runId}`);
+    const run = { ...row, revision: row.revision + 1, body };
+    expect(await store.commit({ run, before: row, now: 0 })).toEqual({ kind: "committed" });
+    return row.body;
+  };
+
+  played("a child of a damaged parent ends, and is due no more", async ({ actor, store, clock }) => {
+    const home = actor({ skills: family().skills });
+    const { runId } = await home.start({ what: "wait" }, "parent");
+    const child = await childOf(home, runId);
+    await rewrite(store, runId, "?");
+    await home.runs.signal(child, { name: "word", payload: "alone" });
+    expect(await home.settled(child)).toMatchObject({ status: "completed" });
+    await drained(home);
+    const due = await store.dueRuns({ now: clock.now() + 86_400_000, limit: 10 });
+    expect(due.map((row) => row.runId)).not.toContain(child);
+    await home.runs.delete(child);
+  });
+
+  played("a damaged child keeps no other from being canceled with its parent", async ({ actor, store }) => {
+    const { child } = family();
+    const two = defineSkill({
+      id: "two",
+      version: "1",
+      uses: [childRuns],
+      run: (step) => Promise.all(["a", "b", "c"].map((name) => step.run(name, child, { what: "wait" }))),
+    });
+    const home = actor({ skills: [child, two] });
+    const { runId } = await home.start({}, "two");
+    const { items } = await readChildren(home.runs, runId);
+    const [first = "", ...others] = items.map((one) => one.runId as string);
+    await rewrite(store, first, "?");
+    await home.runs.cancel(runId);
+    for (const other of others) expect(await home.runs.get(other)).toMatchObject({ status: "canceled" });
+    await home.runs.delete(runId);
+  });
+
+  played(
+    "a family that a later version has written waits for it, in longer and longer pauses",
+    async ({ actor, store, clock }) => {
+      const home = actor({ skills: family().skills });
+      const { runId } = await home.start({ what: "wait" }, "parent");
+      const child = await childOf(home, runId);
+      const body = await rewrite(store, runId, JSON.stringify({ format: 9_999 }));
+      await home.runs.signal(child, { name: "word", payload: "late" });
+      expect(await home.settled(child)).toMatchObject({ status: "completed" });
+      const next = (await store.getRun(tenant, child))?.dueAt ?? 0;
+      expect(next).toBeGreaterThan(clock.now());
+      expect(home.errors).toMatchObject([{ code: "unsupported_version" }]);
+      await expect(home.runs.delete(child)).rejects.toMatchObject({ code: "conflict" });
+      await rewrite(store, runId, body);
+      clock.advance(next - clock.now() + 1);
+      await drained(home);
+      expect(await home.settled(runId)).toMatchObject({ status: "completed", result: "late!" });
+      expect((await store.getRun(tenant, child))?.dueAt).toBeUndefined();
+    },
+  );
+
+  played("names at most five children", async ({ actor }) => {
+    const { child } = family();
+    const many = defineSkill({
+      id: "many",
+      version: "1",
+      uses: [childRuns],
+      run: (step) => Promise.all([...Array(7)].map((_, at) => step.run(`child ${at}`, child, { what: "wait" }))),
+    });
+    const home = actor({ skills: [child, many] });
+    const { runId } = await home.start({}, "many");
+    const error = await home.runs.delete(runId).catch((error: unknown) => error);
+    expect((error as { hint: string }).hint).toMatch(
+      /^its children that have not ended: ("child_\w+", ){4}"child_\w+" and more$/,
+    );
+  });
+
+  for (const what of ["completed", "failed"] as const) {
+    played(`a child that outlives its ${what} parent ends though that was deleted`, async ({ actor, store, clock }) => {
+      const { child } = family();
+      const leaving = defineSkill({
+        id: "leaving",
+        version: "1",
+        uses: [childRuns],
+        async run(step) {
+          const awaited = step.run("awaited", child, { what: "wait" });
+          await step.run("left", child, { what: "wait" }, { wait: false });
+          if (what === "failed") throw new TypeError("it leaves");
+          awaited.catch(() => {});
+          return "done";
+        },
+      });
+      const home = actor({ skills: [child, leaving] });
+      const { runId } = await home.start({}, "leaving");
+      expect(await home.settled(runId)).toMatchObject({ status: what });
+      const { items } = await readChildren(home.runs, runId);
+      expect(items.map(({ stepId }) => stepId).sort()).toEqual(["awaited", "left"]);
+      await home.runs.delete(runId);
+      for (const { runId: child } of items) {
+        await expect(home.runs.delete(child)).rejects.toMatchObject({ code: "conflict" });
+        await home.runs.signal(child, { name: "word", payload: "alone" });
+        expect(await home.settled(child)).toMatchObject({ status: "completed", result: "alone" });
+      }
+      await drained(home);
+      expect(await store.dueRuns({ now: clock.now(), limit: 10 })).toEqual([]);
+      expect(home.errors).toHaveLength(what === "failed" ? 1 : 0);
+      for (const { runId: child } of items) await home.runs.delete(child);
+      await expect(home.runs.get(runId)).rejects.toMatchObject({ code: "not_found" });
+    });
+  }
 
   played(
     "pruning leaves what a parent may still read, and takes it once the parent has ended",

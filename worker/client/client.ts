@@ -135,17 +135,17 @@ export class Client implements RunsApi {
   }
 
   async replay(runId: string, descent: Descent = {}): Promise<DescentOutcome> {
-    const [{ checkpointId, newRunId }, conditions] = said(descent);
-    const body = { checkpoint_id: checkpointId, run_id: newRunId };
+    const [{ checkpointId, newRunId, children }, conditions] = said(descent);
+    const body = { checkpoint_id: checkpointId, run_id: newRunId, children };
     const answer = await this.wire.replay(runId, body, conditions);
     return descended(answer, ({ replay }) => replay);
   }
 
   async fork(runId: string, descent: ForkDescent = {}): Promise<DescentOutcome> {
-    const [{ checkpointId, newRunId, edit }, conditions] = said(descent);
+    const [{ checkpointId, newRunId, children, edit }, conditions] = said(descent);
     const { inputs = {}, vars = {} } = members(edit === undefined ? {} : edit, "edit");
     const edited = edit && { inputs: encodeFields(inputs, "edit.inputs"), vars: encodeFields(vars, "edit.vars") };
-    const body = { checkpoint_id: checkpointId, run_id: newRunId, edit: edited };
+    const body = { checkpoint_id: checkpointId, run_id: newRunId, children, edit: edited };
     const answer = await this.wire.fork(runId, body, conditions);
     return descended(answer, ({ fork }) => fork);
   }

@@ -187,6 +187,56 @@ export function testFamilies(home: HttpHome): void {
       expect((error.message as string).slice(0, message.length)).toBe(message);
     });
 
+    test("are in its lineage, and it is in theirs", async () => {
+      const runId = await parentOf(2);
+      const { descendants } = await lineage(runId);
+      const whole = idsOf((await children(runId)).children);
+      expect(idsOf(descendants)).toEqual(whole);
+      expect(descendants).toMatchObject([
+        { parent_run_id: runId, parent_step_id: expect.stringMatching(/^child \d$/), kind: null, source_run_id: null },
+        { parent_run_id: runId },
+      ]);
+      const { ancestors, run } = await lineage(whole[0] as string);
+      expect(idsOf(ancestors)).toEqual([runId]);
+      expect([run, ancestors]).toMatchObject([{ parent_run_id: runId }, [{ skill_id: "http.parent" }]]);
+    });
+
+    test("are named by the refusal to delete it, and by that to delete one of them", async () => {
+      const runId = await parentOf(1);
+      const [child] = idsOf((await children(runId)).children) as [string];
+      const remove = (id: string) => client.refusal("conflict", client.call("DELETE", runPath(id)));
+      expect(await remove(runId)).toMatchObject({ hint: `its children that have not ended: "${child}"` });
+      expect((await remove(child)).hint).toContain(`its parent: "${runId}"`);
+    });
+
+    test("are reused by a replay and started by a fork, unless the request says otherwise", async () => {
+      const runId = await parentOf(1);
+      const [child] = idsOf((await children(runId)).children) as [string];
+      await client.expect(200, client.post(runPath(child, "signal"), { name: "go", payload: 7 }));
+      await client.reached(runId, "completed");
+      const first = (await client.checkpoints(runId))[0]?.checkpoint_id as string;
+      const has = async (kind: "fork" | "replay", more: JsonObject) => {
+        const id = await descend(runId, kind, { checkpoint_id: first, ...more });
+        if (kind === "fork") await client.expect(200, client.post(runPath(id, "resume")));
+        const { status } = await client.reached(id, "completed", "waiting_for_signal");
+        return [status, idsOf((await children(id)).children).length];
+      };
+      const [reused, started] = [
+        ["completed", 0],
+        ["waiting_for_signal", 1],
+      ];
+      expect(await has("replay", {})).toEqual(reused);
+      expect(await has("replay", { children: "reuse" })).toEqual(reused);
+      expect(await has("replay", { children: "start" })).toEqual(started);
+      expect(await has("fork", {})).toEqual(started);
+      expect(await has("fork", { children: null })).toEqual(started);
+      expect(await has("fork", { children: "reuse" })).toEqual(reused);
+      for (const kind of ["fork", "replay"]) {
+        const error = await client.refusal("invalid_request", client.post(runPath(runId, kind), { children: "some" }));
+        expect(error.message).toMatch(/^children: expected reuse or start/);
+      }
+    });
+
     test("are of one tenant alone", async () => {
       const runId = await parentOf(1);
       const beta = new Client(home, "beta");

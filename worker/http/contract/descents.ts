@@ -17,13 +17,21 @@ export type ForkedRunAnswer = v.InferOutput<typeof forkedRun>;
 
 const birthId = v.pipe(v.nullish(newId), v.description("The id of the new run. Default: a generated id."));
 
+const children = v.pipe(
+  v.nullish(v.picklist(["reuse", "start"], "expected reuse or start")),
+  v.description(
+    "What becomes of child runs that the source started after the checkpoint: `reuse` takes their recorded results, `start` starts others. Default: a replay reuses, a fork starts.",
+  ),
+);
+
 /** `POST /v1/runs/{run_id}/replay` */
-export const descent = v.object({ checkpoint_id: basis, run_id: birthId });
+export const descent = v.object({ checkpoint_id: basis, run_id: birthId, children });
 
 /** `POST /v1/runs/{run_id}/fork` */
 export const fork = v.object({
   checkpoint_id: basis,
   run_id: birthId,
+  children,
   edit: v.pipe(
     // `v.object` alone would also accept an array.
     v.nullish(v.intersect([jsonObject, v.object({ inputs: v.nullish(jsonObject), vars: v.nullish(jsonObject) })])),

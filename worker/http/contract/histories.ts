@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, ofRun } from "./operation.ts";
-import { checkpointRecord, damageMark, runEvent } from "./records.ts";
+import { checkpointRecord, damageMark, parentRunId, parentStepId, runEvent } from "./records.ts";
 import { traceMetrics, traceStep } from "./state.ts";
 import { id, nextAfter, optional, text, textOrNull, whole, wholeNumber } from "./values.ts";
 
@@ -65,6 +65,8 @@ export const lineageNode = v.object({
   source_run_id: textOrNull,
   checkpoint_id: v.pipe(textOrNull, v.description("The checkpoint of the source from which this run started.")),
   kind: v.nullable(v.picklist(["fork", "replay"])),
+  parent_run_id: parentRunId,
+  parent_step_id: parentStepId,
   skill_id: textOrNull,
   status: v.nullable(v.picklist(runStatuses)),
   created_at: textOrNull,
@@ -137,7 +139,7 @@ export const historyOperations: Family = {
   },
   getLineage: {
     route: "GET /v1/runs/{run_id}/lineage",
-    summary: "List the ancestors and descendants of a run",
+    summary: "List the ancestors and descendants of a run: its replays, forks and child runs",
     description: "Returns at most 500 runs besides the run itself.",
     exchange: { answer: lineage, errors: ofRun },
   },

@@ -3,7 +3,7 @@ import { type ErrorCode, httpStatus } from "../../../src/errors.ts";
 import { damagedEntry, eventTypes } from "../../../src/record/event.ts";
 import { runStatuses } from "../../../src/record/run.ts";
 import { waitingOns } from "../../../src/record/waiting.ts";
-import { extended, jsonObject, jsonValue, text, textOrNull, whole } from "./values.ts";
+import { extended, jsonObject, jsonValue, optional, text, textOrNull, whole } from "./values.ts";
 
 // Answers that several families of routes share. An app does not bundle these schemas: a route imports the types only, and a
 // test checks every answer against its schema.
@@ -33,6 +33,9 @@ const lastError = v.object({
   attempt: v.pipe(whole, v.description("The attempt that failed, 1 for the first.")),
 });
 
+export const parentRunId = optional(text, "Present if a step of that run started this one as its child.");
+export const parentStepId = optional(text, "The step of the parent.");
+
 const runFields = {
   run_id: text,
   thread_id: textOrNull,
@@ -50,11 +53,8 @@ const runFields = {
   tenant_id: textOrNull,
   environment: textOrNull,
   policy_snapshot_id: textOrNull,
-  parent_run_id: v.pipe(
-    v.optional(text),
-    v.description("Present if a step of that run started this one as its child."),
-  ),
-  parent_step_id: v.pipe(v.optional(text), v.description("The step of the parent.")),
+  parent_run_id: parentRunId,
+  parent_step_id: parentStepId,
   versions: jsonObject,
   metadata: jsonObject,
   approval_request: v.nullable(approvalRequest),

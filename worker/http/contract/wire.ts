@@ -1,7 +1,7 @@
 import { encodeRun, writeCheckpointRecord, writeRun } from "../../../src/codec/bodies.ts";
 import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
-import type { Json, JsonObject } from "../../../src/json.ts";
+import { type Json, type JsonObject, present } from "../../../src/json.ts";
 import type { LastError, Waiting } from "../../../src/record/waiting.ts";
 import type { ChildRun } from "../../../src/runs/children.ts";
 import type { StoredRun } from "../../../src/runs/stored.ts";
@@ -101,6 +101,7 @@ function lineageNodeAnswer(node: LineageNode): LineageNodeAnswer {
     source_run_id: known?.sourceRunId ?? null,
     checkpoint_id: known?.checkpointId ?? null,
     kind: known?.kind ?? null,
+    ...present({ parent_run_id: known?.parentRunId, parent_step_id: known?.parentStepId }),
     skill_id: known?.skillId ?? null,
     status: known?.status ?? null,
     created_at: known?.createdAt ?? null,

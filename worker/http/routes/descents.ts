@@ -31,12 +31,14 @@ export const descentRoutes = new Hono<AppEnv>()
 interface DescentRequest {
   readonly checkpoint_id?: string | null | undefined;
   readonly run_id?: string | null | undefined;
+  readonly children?: "reuse" | "start" | null | undefined;
 }
 
-function descentOf(c: Context<AppEnv>, { checkpoint_id, run_id }: DescentRequest): Descent {
+function descentOf(c: Context<AppEnv>, { checkpoint_id, run_id, children }: DescentRequest): Descent {
   return given({
     checkpointId: checkpoint_id,
     newRunId: run_id,
+    children,
     ...conditionsOf(c),
   });
 }
