@@ -61,7 +61,7 @@ const inBrowser = {
   resolve: over("browser"),
   plugins: [sitePlugin()],
   // Named here, or Vite finds them while tests run and reloads the page under them.
-  optimizeDeps: { include: ["idb", "fast-check"] },
+  optimizeDeps: { include: ["idb", "fast-check", "react", "react-dom", "react-dom/client", "react-dom/server"] },
 };
 
 export default defineConfig(async ({ mode }) => ({

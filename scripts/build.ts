@@ -22,7 +22,11 @@ async function writeModules(): Promise<void> {
     input: Object.fromEntries(own.map(([door, file]) => [outputOf(door), join(root, file)])),
     cwd: root,
     platform: "neutral",
-    external: [/^node:/, /^cloudflare:/, ...Object.keys(pack.dependencies).map((name) => new RegExp(`^${name}(/|$)`))],
+    external: [
+      /^node:/,
+      /^cloudflare:/,
+      ...Object.keys({ ...pack.dependencies, ...pack.peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`)),
+    ],
     transform: { target: "es2023" },
     plugins: [{ name: "short-json", transform: { filter: { id: /\.json$/ }, handler: moduleOfJson } }],
   });

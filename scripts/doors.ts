@@ -19,6 +19,7 @@ const sources: Readonly<Record<string, string>> = {
   "./worker": "worker/http/index.ts",
   "./reference": "worker/http/reference.ts",
   "./client": "worker/client/index.ts",
+  "./react": "worker/react/index.ts",
   "./cloudflare": "worker/cloudflare/index.ts",
   "./service-worker": "worker/browser/service-worker.ts",
   "./page": "worker/browser/page.ts",

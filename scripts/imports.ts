@@ -145,6 +145,14 @@ const rooms: readonly Room[] = [
     types: anyOf(contract, /^worker\/http\/index\.ts$/, record, /^src\/(runs\/.+|skills\/skill\.ts)$/),
     packages: /^hono\/(client|types)$/,
   },
+  {
+    // Of the core it has only what follows runs, so that a page with a client does not bundle what executes them.
+    name: "react",
+    holds: /^worker\/react\/.+$/,
+    sees: /^src\/(errors|runs\/watch-runs)\.ts$/,
+    types: /^src\/runs\/api\.ts$/,
+    packages: /^react$/,
+  },
   // The contract knows neither the routes nor the middleware.
   { name: "contract", holds: contract, sees: anyOf(core, /^worker\/http\/auth\/caller\.ts$/), packages: /^valibot$/ },
   {

@@ -35,8 +35,8 @@ async function bundleOf(
     input: entry,
     cwd: root,
     platform: "browser",
-    // Modules that a platform provides are not in the bundle.
-    external: /^node:/,
+    // Modules that a platform or a page provides are not in the bundle.
+    external: /^(node:|react$)/,
     plugins: [
       {
         name: "entry",

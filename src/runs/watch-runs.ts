@@ -1,11 +1,9 @@
-import { aLength, anId, aSignal, expectKind, given, type Kinds, withMethods } from "../argument.ts";
+import { aLength, anId, aSignal, expectKind, given, type Kinds, members, withMethods } from "../argument.ts";
 import type { DurableError } from "../errors.ts";
 import type { RunId } from "../ids.ts";
-import { aText, oneOf } from "../json.ts";
-import { runStatuses } from "../record/run.ts";
+import { present } from "../json.ts";
 import type { CurrentRun, RunFilter, RunsApi } from "./api.ts";
 import { type FollowOptions, follow } from "./follow.ts";
-import { aPageSize } from "./page.ts";
 
 /** Which runs are followed: the newest that meet these conditions. */
 export interface RunListFilter extends RunFilter {
@@ -33,12 +31,6 @@ export interface RunNow {
   readonly error?: DurableError;
 }
 
-const filterKinds: Kinds<RunListFilter> = {
-  status: oneOf(runStatuses),
-  skillId: aText,
-  sourceRunId: aText,
-  limit: aPageSize,
-};
 const optionKinds: Kinds<FollowOptions> = { signal: aSignal, pollMs: aLength };
 const aRunsApi = withMethods("get", "list");
 
@@ -64,12 +56,14 @@ export async function* watchRuns(
   options: FollowOptions = {},
 ): AsyncGenerator<RunList, void, undefined> {
   expectKind(runs, aRunsApi, "runs");
-  const { limit = 100, ...rest } = given(filter, filterKinds, "filter");
+  // Their kinds are checked by each list.
+  const { status, skillId, sourceRunId, limit } = members(filter, "filter");
+  const query = present({ status, skillId, sourceRunId, limit });
   const checked = given(options, optionKinds);
   let shown: RunList | undefined;
   const look = async (): Promise<RunList | undefined> => {
     const before = new Map(shown?.items.map((run) => [run.runId, run]));
-    const { items, next } = await runs.list({ ...rest, limit });
+    const { items, next } = await runs.list(query);
     const changed = new Set(before.keys());
     const merged = items.map((run) => {
       const known = before.get(run.runId);

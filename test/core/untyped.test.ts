@@ -382,10 +382,11 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
   },
 };
 
-/** Classes, of which an error is made as JavaScript makes one, and what has no place outside a page. */
+/** Classes, of which an error is made as JavaScript makes one, what has no place outside a page, and what React calls. */
 const leftOut: Readonly<Record<string, readonly string[]>> = {
   ".": ["DurableError", "NonRetryableError", "NothingHappenedError"],
   "./inspector": ["OrcaInspector"],
+  "./react": ["RunsProvider", "useRun", "useRuns", "useRunsApi"],
 };
 
 const saved: Args = [

@@ -23,7 +23,9 @@ beforeAll(async () => {
   const emitted = await declarations();
   cpSync(emitted, join(installed, "dist/types"), { recursive: true });
   const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> };
-  for (const name of Object.keys(dependencies))
+  mkdirSync(join(project, "node_modules/@types"));
+  // React is an optional peer, whose types are a package of their own.
+  for (const name of [...Object.keys(dependencies), "react", "@types/react", "csstype"])
     symlinkSync(resolve("node_modules", name), join(project, "node_modules", name));
   writeFileSync(join(project, "package.json"), '{ "type": "module" }');
   names = publicNames(emitted);

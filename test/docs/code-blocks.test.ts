@@ -61,10 +61,10 @@ test("an excerpt is code of an example, and only the page about adapters has exc
 test("every other block of code compiles as it stands, for a user of the package", async () => {
   const folder = await mkdtemp(join(tmpdir(), "orca-durable-blocks-"));
   try {
-    const whole = blocks.filter(({ language, mark }) => language === "ts" && mark === "");
-    for (const [index, { page, text }] of whole.entries()) {
+    const whole = blocks.filter(({ language, mark }) => language.startsWith("ts") && mark === "");
+    for (const [index, { page, text, language }] of whole.entries()) {
       // A block that others on its page import begins with its name: `// skill.ts`.
-      const name = /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1] ?? `block-${index}.ts`;
+      const name = /^\/\/ ([\w-]+\.ts)\n/.exec(text)?.[1] ?? `block-${index}.${language}`;
       await mkdir(join(folder, page), { recursive: true });
       // The tutorial's file lies in the root of a clone.
       await writeFile(join(folder, page, name), text.replaceAll('"./examples/', `"${process.cwd()}/examples/`));
@@ -94,13 +94,13 @@ function userConfig() {
       // Some blocks import files of this repository by their whole paths.
       rewriteRelativeImportExtensions: false,
     },
-    include: ["**/*.ts"],
+    include: ["**/*.ts", "**/*.tsx"],
     exclude: ["node_modules"],
   };
 }
 
 test("every block has a language that is looked at here", () => {
-  const known = ["ts", "sh", "toml", "text", "mermaid"];
+  const known = ["ts", "tsx", "sh", "toml", "text", "mermaid"];
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
 });
 

@@ -321,6 +321,16 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type WatchState",
     "type WireClient",
   ],
+  "./react": [
+    "RunsProvider",
+    "type RunView",
+    "type RunsProviderProps",
+    "type RunsView",
+    "type Shown",
+    "useRun",
+    "useRuns",
+    "useRunsApi",
+  ],
   "./cloudflare": [
     "createWorker",
     "d1Keys",

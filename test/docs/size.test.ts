@@ -23,3 +23,9 @@ test("the service worker is at most 65 kB, without the reference and the inspect
   expect(size).toBeLessThanOrEqual(65_000);
   expect(modules.filter((file) => /openapi|reference|inspector\/(page|bundle)/.test(file))).toEqual([]);
 });
+
+test("the hooks for React are at most 3 kB, with what follows runs, and nothing of the runtime", async () => {
+  const { size, modules } = await bundle(["worker/react/index.ts"]);
+  expect(size).toBeLessThanOrEqual(3_000);
+  expect(modules.filter((file) => /engine|journal|codec|runs\/runs\.ts/.test(file))).toEqual([]);
+});
