@@ -10,5 +10,13 @@ export {
 } from "./runs/child-step.ts";
 export { type ChildQuery, type ChildRun, readChildren } from "./runs/children.ts";
 export { whyWaiting } from "./runs/why.ts";
+export {
+  type AnsweredApproval,
+  type AnswerOf,
+  type AnswerSchemas,
+  type ApprovalSteps,
+  approvals,
+  type Question,
+} from "./skills/kinds/approvals.ts";
 export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
 export { type RollbackContext, type RollbackOptions, type RollbackSteps, rollbacks } from "./skills/kinds/rollbacks.ts";

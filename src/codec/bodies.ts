@@ -103,6 +103,7 @@ function readStored<T>(place: string, read: () => T): T {
 const approvalRequest = record<ApprovalRequest>("required", {
   stepId: requiredText,
   capabilityId: optionalText,
+  show: sparse(value),
   status: word(["pending", "approved", "denied"]),
   requestedAt: requiredText,
   approver: optionalText,
@@ -156,6 +157,7 @@ const signal = record<Signal>("required", {
 const gateDecided = record<NonNullable<Gate["decision"]>>("required", {
   approver: optionalText,
   notes: optionalText,
+  data: sparse(value) as Field<Json | undefined>,
   at: requiredText,
 });
 
@@ -166,6 +168,7 @@ const waitOf: { readonly [K in Wait["kind"]]: Field<Extract<Wait, { kind: K }>> 
     capabilityId: sparse(requiredText),
     since: requiredTime,
     reason: word(["confirmation", "approval", "replay", "attempted"]),
+    show: sparse(value) as Field<Json | undefined>,
     attempts: sparse(count),
     request: sparse(requiredText),
     decision: sparse(gateDecided),

@@ -3,7 +3,7 @@ import { invalidRequest } from "../errors.ts";
 import { type Json, present } from "../json.ts";
 import type { NewEvent } from "./event.ts";
 import { disallowed } from "./lifecycle.ts";
-import { type ApprovalRequest, type Decision, event, isTerminal, type RunRecord, type Wait } from "./run.ts";
+import { type ApprovalRequest, event, isTerminal, type RunRecord, type Wait } from "./run.ts";
 
 /** A wait for a person. */
 export type Gate = Extract<Wait, { kind: "approval" }>;
@@ -40,7 +40,12 @@ export function gateOf(record: RunRecord<unknown>, stepId: string | undefined, t
  * The record after a person opened that gate. A confirmation holds for the capability in the whole run; any other
  * decision is about one action of the step that asked, whatever the action's name.
  */
-export function opened<V>(record: RunRecord<V>, gate: Gate, decision: Decision, now: number): RunRecord<V> {
+export function opened(
+  record: RunRecord<Json>,
+  gate: Gate,
+  decision: Omit<NonNullable<Gate["decision"]>, "at">,
+  now: number,
+): RunRecord<Json> {
   const { waits, confirmed } = record;
   const { reason, capabilityId } = gate;
   if (reason !== "confirmation") {
@@ -55,15 +60,15 @@ export function opened<V>(record: RunRecord<V>, gate: Gate, decision: Decision, 
 }
 
 /** The part of a gate that a run shows. */
-export function requestOf({ stepId, capabilityId, since }: Gate): ApprovalRequest {
-  return { stepId, ...present({ capabilityId }), status: "pending", requestedAt: isoTime(since) };
+export function requestOf({ stepId, capabilityId, show, since }: Gate): ApprovalRequest<Json> {
+  return { stepId, ...present({ capabilityId, show }), status: "pending", requestedAt: isoTime(since) };
 }
 
 /**
  * The record with its first open gate shown as the run's approval request, and without a request whose gate is gone. A
  * decision stays on record until the next gate opens.
  */
-export function withOpenGate<V>(record: RunRecord<V>): RunRecord<V> {
+export function withOpenGate(record: RunRecord<Json>): RunRecord<Json> {
   const { run } = record;
   const gates = isTerminal(run.status) ? [] : openGates(record);
   const shown = run.approvalRequest;

@@ -10,11 +10,11 @@ export type LifecycleEvent<V = unknown> =
   /** A caller asked for the run to continue from a checkpoint. */
   | { readonly type: "resume"; readonly checkpointId: CheckpointId }
   | { readonly type: "replay" }
-  | { readonly type: "wait_for_human"; readonly request: ApprovalRequest }
+  | { readonly type: "wait_for_human"; readonly request: ApprovalRequest<V> }
   | { readonly type: "wait_for_signal" }
   /** A person decided at the gate of `request`. */
-  | { readonly type: "approve"; readonly request: ApprovalRequest; readonly decision: Decision }
-  | { readonly type: "deny"; readonly request: ApprovalRequest; readonly decision: Decision }
+  | { readonly type: "approve"; readonly request: ApprovalRequest<V>; readonly decision: Decision }
+  | { readonly type: "deny"; readonly request: ApprovalRequest<V>; readonly decision: Decision }
   | { readonly type: "complete"; readonly result: V | null }
   | { readonly type: "fail"; readonly error: RunError }
   | { readonly type: "cancel" };

@@ -44,15 +44,17 @@ export interface Run<V = unknown> {
   readonly parentStepId?: string;
   readonly versions: Fields<V>;
   readonly metadata: Fields<V>;
-  readonly approvalRequest?: ApprovalRequest;
+  readonly approvalRequest?: ApprovalRequest<V>;
   /** A graph skill's outputs, or the return value of a code-first skill; `null` until the run completes. */
   readonly result: V | null;
   readonly error?: RunError;
 }
 
 /** The gate at which a run waits for a person, and that person's decision. */
-export interface ApprovalRequest extends Decision {
+export interface ApprovalRequest<V = unknown> extends Decision {
   readonly stepId: string;
+  /** What the step shows to the person who decides. */
+  readonly show?: V;
   /** The capability that the step would call. Absent if the step calls none: a gate of its own, or `step.do`. */
   readonly capabilityId?: string;
   readonly status: "pending" | "approved" | "denied";
@@ -164,6 +166,8 @@ export type Wait =
       readonly capabilityId?: string;
       readonly since: number;
       readonly reason: GateReason;
+      /** What it shows. Present if its skill checks what an approval carries. */
+      readonly show?: Json;
       /** Attempts at the step that failed before its gate was opened; 0 if absent. */
       readonly attempts?: number;
       /** As in a `retry`. */
@@ -171,7 +175,7 @@ export type Wait =
       /**
        * The decision at this gate; the step goes on with it. A `confirmation` is kept for the whole run instead.
        */
-      readonly decision?: Decision & { readonly at: string };
+      readonly decision?: Decision & { readonly at: string; readonly data?: Json };
     }
   | { readonly kind: "signal"; readonly stepId: string; readonly name: string; readonly until?: number }
   | { readonly kind: "sleep"; readonly stepId: string; readonly until: number }

@@ -155,7 +155,7 @@ export const childRuns = /* @__PURE__ */ stepKind<ChildSteps>(
       });
     return { run: call as ChildSteps["run"] };
   },
-  familyOf,
+  { family: familyOf },
 );
 
 /**

@@ -2,7 +2,6 @@ import { aCheckpointId, anId, anything, given, type Kinds, needed } from "../arg
 import { isoTime } from "../clock.ts";
 import { bytesAtMost, encodeValue } from "../codec/values.ts";
 import type { Departure } from "../engine/execute.ts";
-import type { Executor } from "../engine/executor.ts";
 import { DurableError, invalidRequest } from "../errors.ts";
 import { type CheckpointId, parseCheckpointId, type RunId } from "../ids.ts";
 import type { Change, Held } from "../journal/change.ts";
@@ -55,15 +54,16 @@ export interface Resumption extends Precondition {
   readonly idempotencyKey?: string;
 }
 
-/** What is launched once the decision is committed. */
+/** What follows once the decision is committed. */
 interface Continuation {
-  readonly skill: Skill;
-  readonly from: LoadedCheckpoint;
+  /** The checkpoint from which the run continues. */
+  readonly checkpointId: CheckpointId;
+  /** The skill that is launched. Absent if the run is being executed: it goes on by itself. */
+  readonly skill?: Skill;
 }
 
 /** Continues the same run from a checkpoint. Resolves once the lease is committed; execution goes on behind it. */
 export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): Promise<Resumed> {
-  const { executor } = scope;
   const request = given(from, { ...preconditionKinds, checkpointId: aCheckpointId, idempotencyKey: anything });
   const { checkpointId, idempotencyKey } = request;
   const claim = await idempotencyClaim(scope, "resume", idempotencyKey, [runId, checkpointId]);
@@ -74,39 +74,39 @@ export async function resumeRun(scope: Scope, runId: RunId, from: Resumption): P
     demandEdited(record);
     const { checkpointId: id } = from.record;
     const run = moved(record.run, { type: "resume", checkpointId: id }, now);
-    const resumed = { ...record, run, waits: keptWaits(record, id) };
-    const { skill, state } = bindSkill(executor.skills, resumed, from);
-    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, [], now);
-    return { change, answer: { skill, from }, kept: from.record.checkpointId };
+    return continued(scope, { ...record, run, waits: keptWaits(record, id) }, from, [], now);
   });
-  return go(executor, resumed);
+  return go(scope, resumed);
 }
 
+/** Continues the run from that checkpoint, with its skill. */
 function continued(
-  executor: Executor,
+  { executor }: Scope,
   record: RunRecord<Json>,
   from: LoadedCheckpoint,
   events: Change["events"],
   now: number,
-): Change {
-  const payload = { checkpoint_id: from.record.checkpointId };
-  return {
-    record: executor.taken(record, now),
-    events: [...events, event("run.resumed", now, payload)],
+): DecidedOnce<Continuation> {
+  const { skill, state } = bindSkill(executor.skills, record, from);
+  const { checkpointId } = from.record;
+  const change: Change = {
+    record: executor.taken(underSkill(record, skill), now),
+    events: [...events, event("run.resumed", now, { checkpoint_id: checkpointId })],
     // From a checkpoint older than the head it is a keyframe, since it is not based on the head.
-    checkpoint: { kind: "run_resumed", state: runningState(from.state, now), over: from.snapshot },
+    checkpoint: { kind: "run_resumed", state: runningState(state, now), over: from.snapshot },
   };
+  return { change, answer: { checkpointId, skill }, kept: checkpointId };
 }
 
-function go(executor: Executor, resumed: ChangedOnce<Continuation>): Resumed {
+function go({ executor }: Scope, resumed: ChangedOnce<Continuation>): Resumed {
   const { held } = resumed;
   if (resumed.isRepeat) return { held, checkpointId: parseCheckpointId(resumed.kept), isRepeat: true };
   const { answer, checkpoint } = resumed;
-  if (checkpoint !== undefined) {
-    const { snapshot } = checkpoint;
-    executor.launch(held, { skill: answer.skill, state: snapshot.state, head: snapshot });
-  }
-  return { held, checkpointId: answer.from.record.checkpointId, isRepeat: false };
+  const { checkpointId, skill } = answer;
+  const head = checkpoint?.snapshot;
+  if (skill && head) executor.launch(held, { skill, state: head.state, head });
+  else executor.notify(held);
+  return { held, checkpointId, isRepeat: false };
 }
 
 /** A decision, the gate that it is about, and the conditions of the call. */
@@ -116,6 +116,8 @@ export interface DecisionRequest extends Decision, Precondition {
    * is about: by this, by an idempotency key, or by the revision that its caller saw.
    */
   readonly stepId?: string;
+  /** What the gate asks for, checked by the schema of its skill. A denial needs none. */
+  readonly data?: unknown;
   /** A second call with this key within 24 hours changes nothing, and has the answer of the first. */
   readonly idempotencyKey?: string;
 }
@@ -126,10 +128,8 @@ const decisionKinds: Kinds<DecisionRequest> = {
   notes: aText,
   stepId: aText,
   idempotencyKey: anything,
+  data: anything,
 };
-
-/** What a decision at a gate launches: a run that waited for it is resumed, one that is executed goes on by itself. */
-type Opened = Continuation | { readonly head: CheckpointId };
 
 /** A person's decision at a gate, for what becomes of the run. */
 interface Judged {
@@ -137,7 +137,7 @@ interface Judged {
   readonly record: RunRecord<Json>;
   readonly isRunning: boolean;
   readonly gate: Gate;
-  readonly decision: Decision;
+  readonly decision: Parameters<typeof opened>[2];
   readonly events: Change["events"];
 }
 
@@ -150,44 +150,43 @@ async function judge<T>(
   follow: (judged: Judged, now: number) => DecidedOnce<T> | Promise<DecidedOnce<T>>,
 ): Promise<ChangedOnce<T>> {
   const request = given(from, decisionKinds, "decision");
-  const { stepId, approver, notes, idempotencyKey } = request;
+  const { stepId, approver, notes, data, idempotencyKey } = request;
+  const encoded = encodeValue(data, "data");
   const decision = present({ approver, notes });
-  const claim = await idempotencyClaim(scope, type, idempotencyKey, [runId, stepId, approver, notes]);
-  return changeOnce(scope, runId, claim, ({ record }, now) => {
+  const claim = await idempotencyClaim(scope, type, idempotencyKey, [runId, stepId, approver, notes, encoded]);
+  return changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
     const gate = gateOf(record, stepId, type);
     const run = moved(record.run, { type, request: requestOf(gate), decision }, now);
+    if (gate.show === undefined) {
+      if (data !== undefined) throw invalidRequest("data", "this gate takes no data");
+    } else if (type === "approve") {
+      await scope.executor.skills.demand(run.skillId, run.skillVersion).skill.body.checkData?.(gate, data);
+    }
     const payload = { step_id: gate.stepId, approver: approver ?? null, notes: notes ?? null };
     const events = [event(type === "deny" ? "run.denied" : "run.approved", now, payload)];
     const isRunning = record.run.status === "running";
-    return follow({ record: { ...record, run }, isRunning, gate, decision, events }, now);
+    const answer = data === undefined ? decision : { ...decision, data: encoded };
+    return follow({ record: { ...record, run }, isRunning, gate, decision: answer, events }, now);
   });
 }
 
 /** Opens a gate, and resumes the run if it waits; other steps of it may still be in flight. */
 export async function approveRun(scope: Scope, runId: RunId, from: DecisionRequest): Promise<Resumed> {
-  const { executor } = scope;
-  const approved = await judge<Opened>(scope, runId, from, "approve", async (judged, now) => {
+  const approved = await judge<Continuation>(scope, runId, from, "approve", async (judged, now) => {
     const { gate, decision, events } = judged;
     const record = opened(judged.record, gate, decision, now);
-    const head = selected(record, undefined);
+    const checkpointId = selected(record, undefined);
     if (judged.isRunning) {
       // The holder of the lease goes on with it, and so does the next one when that lease has lapsed.
       const due = record.lease === undefined ? { ...record, wakeAt: now } : record;
-      return { change: { record: due, events }, answer: { head }, kept: head };
+      return { change: { record: due, events }, answer: { checkpointId }, kept: checkpointId };
     }
-    const from = await getCheckpoint(scope, runId, head);
-    const { skill, state } = bindSkill(executor.skills, record, from);
-    const resumed = { ...record, run: { ...record.run, resumeFromCheckpointId: from.record.checkpointId } };
-    const change = continued(executor, underSkill(resumed, skill), { ...from, state }, events, now);
-    return { change, answer: { skill, from }, kept: head };
+    const from = await getCheckpoint(scope, runId, checkpointId);
+    const resumed = { ...record, run: { ...record.run, resumeFromCheckpointId: checkpointId } };
+    return continued(scope, resumed, from, events, now);
   });
-  const { held } = approved;
-  if (approved.isRepeat) return go(executor, approved);
-  const { answer } = approved;
-  if ("skill" in answer) return go(executor, { ...approved, answer });
-  executor.notify(held);
-  return { held, checkpointId: answer.head, isRepeat: false };
+  return go(scope, approved);
 }
 
 /** Closes a gate for good: the run is canceled. */

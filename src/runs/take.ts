@@ -81,11 +81,8 @@ async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
   const scope: Scope = { ...place, tenant: row.tenant as TenantId };
   const runId = row.runId as RunId;
   const { held, answer, checkpoint } = await change(scope, runId, (held, now) => decide(scope, held, isGone, now));
-  if (answer === undefined) return passedOver;
-  if ("code" in answer) {
-    host.onError(answer, contextOf(held.record));
-    return passedOver;
-  }
+  if (answer && "code" in answer) host.onError(answer, contextOf(held.record));
+  if (!answer || "code" in answer) return passedOver;
   return { kind: "taken", execution: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 
@@ -161,7 +158,7 @@ function unserved(held: Held, now: number, error?: DurableError): Decision {
 /** Sets the run aside. The error of a missing skill is an event, and is reported, when the run is set aside first. */
 function aside({ record }: Held, now: number, error?: DurableError): Decision {
   const answer = record.unservedCount === 0 ? error : undefined;
-  const events = answer === undefined ? [] : [event("run.unserved", now, { message: answer.message })];
+  const events = answer ? [event("run.unserved", now, { message: answer.message })] : [];
   return { change: { record: setAside(record, now), events }, answer };
 }
 

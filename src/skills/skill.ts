@@ -3,6 +3,7 @@ import type { FamilyOf } from "../engine/host.ts";
 import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
 import { aText, at, type Json, type Kind, read } from "../json.ts";
+import type { Gate } from "../record/gate.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import { aSchema, type Schema } from "../schema.ts";
@@ -60,9 +61,19 @@ export interface MigrationPath {
 export type SkillBody = SkillForm & {
   /** Executes the run of that pass as far as possible now. */
   readonly execute: (pass: Pass) => Promise<void>;
+} & BodyParts;
+
+/** What kinds of steps add to a body. */
+export interface BodyParts {
   /** Present if the body has child runs. */
-  readonly family?: FamilyOf | undefined;
-};
+  readonly family?: FamilyOf;
+  /**
+   * Present if gates of the body take data. Called when the gate of that step is decided.
+   *
+   * Throws `invalid_request` that names the place in the data, and then the gate stays open.
+   */
+  readonly checkData?: (gate: Gate, data: unknown) => unknown;
+}
 
 type SkillForm =
   | {

@@ -4,10 +4,11 @@ import {
   defineGraphSkill,
   defineSkill,
   NonRetryableError,
+  type Schema,
   type Skill,
   type StepContext,
 } from "../../src/index.ts";
-import { childRuns } from "../../src/steps.ts";
+import { approvals, childRuns } from "../../src/steps.ts";
 
 // Skills that tell what they did through what they return, so that a test needs nothing but HTTP to see it.
 
@@ -54,6 +55,18 @@ export const httpCapabilities: readonly AnyCapability[] = [
 
 const version = "1.0.0";
 
+/** An object with an amount: by hand, since the skills are served where no schema library is. */
+const amountAnswer: Schema<{ readonly amount: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) =>
+      typeof (value as { amount?: unknown } | undefined)?.amount === "number"
+        ? { value: value as { amount: number } }
+        : { issues: [{ message: "expected a number", path: ["amount"] }] },
+  },
+};
+
 /** How many signals the skill `http.mailbox` consumes. */
 export const mailboxSize = 100;
 
@@ -89,6 +102,15 @@ export const httpSkills: readonly Skill[] = [
     run: async (step, { names }) => {
       for (const name of names) await step.waitForApproval(name);
       return names.length;
+    },
+  }),
+  defineSkill({
+    id: "http.asking",
+    version,
+    uses: [approvals({ manager: amountAnswer })],
+    async run(step, { order }: { readonly order: unknown }) {
+      const { data } = await step.waitForApproval("manager", { show: { order } });
+      return data;
     },
   }),
   defineGraphSkill({

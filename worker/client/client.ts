@@ -310,8 +310,9 @@ function filterOf({ status, skillId, sourceRunId }: RunFilter) {
 
 /** The body and the conditions of a decision. */
 function decided(decision: DecisionRequest) {
-  const [{ approver, notes, stepId }, conditions] = said(decision, "decision");
-  return [{ approver, notes, step_id: stepId }, conditions] as const;
+  const [{ approver, notes, stepId, data }, conditions] = said(decision, "decision");
+  const encoded = data === undefined ? undefined : encodeValue(data, "data");
+  return [{ approver, notes, step_id: stepId, data: encoded }, conditions] as const;
 }
 
 function isRepeat({ idempotent_replay }: { readonly idempotent_replay?: true | undefined }): boolean {

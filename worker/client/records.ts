@@ -7,6 +7,7 @@ import { present } from "../../src/json.ts";
 import type { Checkpoint, ListedCheckpoint } from "../../src/record/checkpoint.ts";
 import type { RunEvent } from "../../src/record/event.ts";
 import { known } from "../../src/record/known.ts";
+import type { ApprovalRequest } from "../../src/record/run.ts";
 import type { CurrentRun, ListedSkill } from "../../src/runs/api.ts";
 import type { HistoryEntry } from "../../src/runs/checkpoints.ts";
 import type { CheckpointAnswer } from "../http/contract/checkpoints.ts";
@@ -56,12 +57,15 @@ export function read<Answer, T>(answer: Answer, decode: (answer: Answer) => T): 
 // The types that the routes derive of JSON in an answer are wider than JSON.
 
 /** A run in an answer. */
-export type RunAnswered = Omit<RunAnswer, "versions" | "metadata" | "result"> & {
+export type RunAnswered = Omit<RunAnswer, "versions" | "metadata" | "result" | "approval_request"> & {
+  readonly approval_request: RequestAnswered | null;
   readonly versions: object;
   readonly metadata: object;
   readonly result?: unknown;
   readonly idempotent_replay?: true | undefined;
 };
+
+type RequestAnswered = Omit<NonNullable<RunAnswer["approval_request"]>, "show"> & { readonly show?: unknown };
 
 type EventAnswered = Omit<EventAnswer, "payload"> & { readonly payload: object };
 
@@ -79,7 +83,7 @@ export function runOf(answer: RunAnswered): CurrentRun {
       parentRunId: parent_run_id === undefined ? undefined : parseRunId(parent_run_id),
       checkpointHead: idOf(checkpoint_head),
       resumeFromCheckpointId: idOf(resume_from_checkpoint_id),
-      approvalRequest: approval_request === null ? undefined : named(approval_request),
+      approvalRequest: approval_request === null ? undefined : requestOf(approval_request),
       error: error === null ? undefined : named(error),
     }),
     runId: parseRunId(run_id),
@@ -122,6 +126,10 @@ export function historyEntryOf(answer: EntryAnswered): HistoryEntry {
 
 export function skillOf({ steps, ...rest }: SkillListAnswer["skills"][number]): ListedSkill {
   return { ...named(rest), ...present({ steps: steps?.map((step) => named(step)) }) };
+}
+
+function requestOf({ show, ...request }: RequestAnswered): ApprovalRequest {
+  return { ...named(request), ...(show === undefined ? {} : { show: decodeValue(asJson(show), "show") }) };
 }
 
 function idOf(id: string | null) {

@@ -46,8 +46,8 @@ export function defineSkill<
     if (typeof run !== "function") {
       throw invalidDefinition(path, "expected a run function");
     }
-    const family = uses.find((kind) => kind.family)?.family;
-    return { ...codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run))), family };
+    const body = codeBody(uses.reduce((body, kind) => kind.extend(body), asUntyped(run)));
+    return Object.assign(body, ...uses.map(({ parts }) => parts));
   });
   return ofTypes(skill);
 }

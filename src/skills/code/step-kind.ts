@@ -1,5 +1,5 @@
-import type { FamilyOf } from "../../engine/host.ts";
 import { DurableError } from "../../errors.ts";
+import type { BodyParts } from "../skill.ts";
 import type { WorkflowBody, WorkflowStep } from "./workflow.ts";
 import { type BodyRun, codeRuns } from "./workflow-step.ts";
 
@@ -14,8 +14,8 @@ export interface StepKind<Steps = object> {
   readonly name: string;
   /** @internal The body with these steps. */
   readonly extend: (body: WorkflowBody) => WorkflowBody;
-  /** @internal What child runs need beside their steps. */
-  readonly family?: FamilyOf | undefined;
+  /** @internal What the body has beside its steps. */
+  readonly parts?: BodyParts | undefined;
   /** For types alone; no value has it. */
   readonly [types]?: Steps;
 }
@@ -32,11 +32,11 @@ export type StepsOf<Kinds extends readonly StepKind[]> = Kinds extends readonly 
 export function bodyKind<Steps extends object>(
   name: string,
   play: (run: BodyRun, step: WorkflowStep, call: (steps: WorkflowStep) => Promise<unknown>) => Promise<unknown>,
-  family?: FamilyOf,
+  parts?: BodyParts,
 ): StepKind<Steps> {
   return Object.freeze({
     name,
-    family,
+    parts,
     extend:
       (body: WorkflowBody): WorkflowBody =>
       (step, inputs, context) => {
@@ -54,7 +54,7 @@ export function bodyKind<Steps extends object>(
 export function stepKind<Steps extends object>(
   name: string,
   stepsOf: (run: BodyRun, step: WorkflowStep) => Steps,
-  family?: FamilyOf,
+  parts?: BodyParts,
 ): StepKind<Steps> {
-  return bodyKind(name, (run, step, call) => call({ ...step, ...stepsOf(run, step) }), family);
+  return bodyKind(name, (run, step, call) => call({ ...step, ...stepsOf(run, step) }), parts);
 }

@@ -1,5 +1,6 @@
 import type { HttpHome } from "../../support/http-home.ts";
 import { testAccess } from "./access.ts";
+import { testApprovals } from "./approvals.ts";
 import { testBodies } from "./bodies.ts";
 import { testCheckpoints } from "./checkpoints.ts";
 import { testClient } from "./client.ts";
@@ -26,6 +27,7 @@ export function testHttp(home: HttpHome): void {
   testFamilies(home);
   testTransfers(home);
   testWaiting(home);
+  testApprovals(home);
   testClient(home);
   testDescription(home);
 }

@@ -14,6 +14,12 @@ export const gateDecision = v.object({
   approver: v.nullish(text),
   notes: v.nullish(text),
   step_id: v.pipe(v.nullish(stepId), v.description("The step whose gate is decided. Default: the first open gate.")),
+  data: v.pipe(
+    v.optional(jsonValue),
+    v.description(
+      "What the gate asks for, checked by the schema of its skill. If it does not match, the answer is an `invalid_request` that names the place, and the gate stays open. A denial needs none.",
+    ),
+  ),
 });
 
 /** `POST /v1/runs/{run_id}/signal` */

@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import type * as v from "valibot";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
 import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
@@ -17,13 +18,11 @@ export const continuationRoutes = new Hono<AppEnv>()
     return c.json(resumed(c, await c.var.runs.resume(c.req.param("run_id"), options)));
   })
   .post("/v1/runs/:run_id/approve", body(gateDecision), async (c) => {
-    const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, ...conditionsOf(c) });
+    const decision = decisionOf(c, c.req.valid("json"));
     return c.json(resumed(c, await c.var.runs.approve(c.req.param("run_id"), decision)));
   })
   .post("/v1/runs/:run_id/deny", body(gateDecision), async (c) => {
-    const { approver, notes, step_id } = c.req.valid("json");
-    const decision = given({ approver, notes, stepId: step_id, ...conditionsOf(c) });
+    const decision = decisionOf(c, c.req.valid("json"));
     return c.json(changed(c, await c.var.runs.deny(c.req.param("run_id"), decision)));
   })
   .post("/v1/runs/:run_id/signal", body(newSignal), async (c) => {
@@ -31,6 +30,11 @@ export const continuationRoutes = new Hono<AppEnv>()
     const signal = { name, payload: liveValue(c, payload, "payload"), ...conditionsOf(c) };
     return c.json(changed(c, await c.var.runs.signal(c.req.param("run_id"), signal)));
   });
+
+function decisionOf(c: Context<AppEnv>, { approver, notes, step_id, data }: v.InferOutput<typeof gateDecision>) {
+  const live = data === undefined ? undefined : liveValue(c, data, "data");
+  return given({ approver, notes, stepId: step_id, data: live, ...conditionsOf(c) });
+}
 
 function tagged(c: Context<AppEnv>, run: CurrentRun): RunAnswer {
   tag(c, run);
