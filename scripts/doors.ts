@@ -8,6 +8,7 @@ const sources: Readonly<Record<string, string>> = {
   "./steps": "src/steps.ts",
   "./transfer": "src/transfer.ts",
   "./watch": "src/watch.ts",
+  "./schedules": "worker/schedules/index.ts",
   "./store": "src/store.ts",
   "./codec": "src/codec/index.ts",
   "./telemetry": "src/telemetry/index.ts",

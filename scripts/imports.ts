@@ -95,6 +95,8 @@ const rooms: readonly Room[] = [
     packages: nothing,
   },
   { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },
+  // Only an app with schedules carries the library of their times.
+  { name: "schedules", holds: /^worker\/schedules\/.+$/, sees: core, packages: /^croner$/ },
   // A page must not bundle the HTTP app.
   {
     name: "page",

@@ -39,6 +39,8 @@ export interface ChildBirth {
 
 /** What parents and children do to each other's runs. A skill with child runs brings it. */
 export interface Family {
+  /** The host and the executor that have this family. */
+  readonly place: object;
   /** The child, which is started unless it exists; `undefined` if it was deleted. */
   readonly child: (parent: RunRecord<Json>, birth: ChildBirth) => Promise<Held | undefined>;
   /**

@@ -71,8 +71,9 @@ export async function bear(
   const metadata = encodeFields(request.metadata ?? {}, "metadata", bytesAtMost(maxRowBytes));
   const now = host.clock.now();
   if (startAt !== undefined && delay !== undefined) throw invalidRequest("delay", "expected either this or `startAt`");
-  const time = startAt === undefined ? delay : Number(startAt);
-  const dueAt = startAt === undefined ? delay && now + durationMs(delay, "delay") : Number(startAt);
+  const at = startAt && Number(startAt);
+  const time = at ?? delay;
+  const dueAt = delay === undefined ? at : now + durationMs(delay, "delay");
   const content = [skillId, request.skillVersion, encoded, runId, metadata, ...(time === undefined ? [] : [time])];
   const claim = await idempotencyClaim(scope, operation, idempotencyKey, content);
   const optional = present({ traceId, skillVersion: request.skillVersion ?? skill?.version });

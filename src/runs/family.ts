@@ -29,6 +29,7 @@ import { takeDue } from "./take.ts";
 export function familyOf(place: object): Family {
   const at = (record: RunRecord<Json>): Scope => ({ ...asPlace(place), tenant: record.run.tenantId as TenantId });
   return {
+    place,
     child: (parent, birth) => findOrStart(at(parent), parent, birth),
     async pay(record) {
       if (!isTerminal(record.run.status) || isTold(record)) return undefined;
@@ -46,8 +47,8 @@ export function familyOf(place: object): Family {
   };
 }
 
-// The executor calls it with its host and itself.
-function asPlace(place: object): Place {
+/** The executor calls {@link familyOf} with its host and itself. */
+export function asPlace(place: object): Place {
   return place as Place;
 }
 
@@ -129,7 +130,8 @@ async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Pr
   return true;
 }
 
-async function cancelChild(scope: Scope, runId: RunId): Promise<void> {
+/** Cancels that run, and prevents its start if it has not begun. */
+export async function cancelChild(scope: Scope, runId: RunId): Promise<void> {
   const { host, tenant } = scope;
   for (;;) {
     const row = await host.store.getRun(tenant, runId);

@@ -17,7 +17,7 @@ const aKey: Kind = [
 const hashLength = 64;
 
 /** The operations that accept an idempotency key. Each operation has its own keys. */
-type Operation = "create" | "start" | "replay" | "fork" | "resume" | "approve" | "deny" | "signal";
+type Operation = "create" | "start" | "replay" | "fork" | "resume" | "approve" | "deny" | "signal" | "trigger";
 
 /**
  * The claim of a call by its idempotency key, over the content of the request; `undefined` without a key.

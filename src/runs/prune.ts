@@ -114,7 +114,9 @@ async function isNeeded({ host, tenant }: Scope, row: RunRow, now: number): Prom
   const record = readableRecord(row);
   if (record === undefined) return false;
   if (isLeaseLive(record, now) || !isTold(record)) return true;
-  const { parentRunId } = record.run;
+  const { parentRunId, parentStepId } = record.run;
+  // No step waits for a run of a schedule.
+  if (parentStepId === undefined) return false;
   const parent = parentRunId && (await host.store.getRun(tenant, parentRunId));
   return parent?.status !== undefined && !isTerminal(parent.status as RunStatus);
 }

@@ -18,6 +18,13 @@ describe.each(["./memory", "./indexeddb", "./d1"])("with %s, minified and gzippe
   );
 });
 
+test("an app without schedules carries nothing of them", async () => {
+  const core = await bundle(["src/index.ts", "src/steps.ts", "adapters/indexeddb/index.ts"]);
+  expect(core.modules.filter((file) => /schedules|croner/.test(file))).toEqual([]);
+  const { modules } = await bundle(["worker/schedules/index.ts"]);
+  expect(modules.filter((file) => file.includes("croner"))).toHaveLength(1);
+});
+
 test("the service worker is at most 65 kB, without the reference and the inspector", async () => {
   const { size, modules } = await bundle(["worker/browser/service-worker.ts"]);
   expect(size).toBeLessThanOrEqual(65_000);

@@ -104,8 +104,10 @@ export function timeCases(on: OnStage): void {
 
     test(
       "is left to an executor that has the skill, as a new run of a skill that is not here",
-      on(async ({ runs, runtime, tenant, clock }) => {
+      on(async ({ runs, runtime, store, tenant, clock }) => {
         await runs.create({ skillId: "elsewhere", runId: "r", delay: "1 minute" });
+        await runs.create({ skillId: "elsewhere", runId: "now", delay: 0 });
+        expect((await store.getRun(tenant, "now"))?.dueAt).toBe(clock.now());
         expect(await refusalOf(runs.start({ skillId: "elsewhere", delay: "1 minute" }))).toMatchObject({
           code: "not_found",
           missing: "skill",
