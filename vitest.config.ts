@@ -35,13 +35,14 @@ const system = [
 ];
 // They try many cases, of seeds, of commits or of values; `npm run test:quick` leaves them out.
 const searches = ["test/{simulation/simulation,media/crash-matrix,http/fuzz,core/untyped}.test.ts"];
-const nodeTests = { include: ["test/**/*.test.ts"], exclude: [...system, ...alone("workerd", "browser")] };
-const sqliteTests = { include: [media], exclude: alone("node", "workerd", "browser") };
-const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "browser") };
-const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "workerd") };
+const nodeTests = { include: ["test/**/*.test.ts"], exclude: [...system, ...alone("workerd", "object", "browser")] };
+const sqliteTests = { include: [media], exclude: alone("node", "workerd", "object", "browser") };
+const objectTests = { include: [media, ...alone("object")], exclude: alone("node", "workerd", "browser") };
+const workerdTests = { include: [media, ...alone("workerd")], exclude: alone("node", "object", "browser") };
+const browserTests = { include: [media, ...alone("browser")], exclude: alone("node", "object", "workerd") };
 
 /** What tests of media import: the stores of their project. */
-const over = (project: "node" | "sqlite" | "workerd" | "browser") => ({
+const over = (project: "node" | "sqlite" | "workerd" | "object" | "browser") => ({
   alias: { "#medium": fileURLToPath(new URL(`test/support/medium/${project}.ts`, import.meta.url)) },
 });
 
@@ -124,6 +125,12 @@ export default defineConfig(async ({ mode }) => ({
           isolate: false,
           setupFiles: ["./test/support/workerd-setup.ts"],
         },
+      },
+      {
+        extends: true as const,
+        resolve: over("object"),
+        plugins: [cloudflareTest({ wrangler: { configPath: "./test/support/objects/wrangler.toml" } })],
+        test: { ...objectTests, ...groups.computing, name: "objects", isolate: false },
       },
       ...(run.includes("chromium")
         ? [

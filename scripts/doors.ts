@@ -15,6 +15,7 @@ const sources: Readonly<Record<string, string>> = {
   "./memory": "adapters/memory/index.ts",
   "./indexeddb": "adapters/indexeddb/index.ts",
   "./node-sqlite": "adapters/node-sqlite/index.ts",
+  "./durable-object": "adapters/durable-object/index.ts",
   "./d1": "adapters/d1/index.ts",
   "./d1/migrations": "adapters/d1/migrations.ts",
   "./worker": "worker/http/index.ts",

@@ -83,6 +83,12 @@ const rooms: readonly Room[] = [
   { name: "sql", holds: sql, sees: storeContract, packages: nothing },
   { name: "d1 adapter", holds: /^adapters\/d1\/.+$/, sees: anyOf(storeContract, sql), packages: nothing },
   {
+    name: "durable-object adapter",
+    holds: /^adapters\/durable-object\/.+$/,
+    sees: anyOf(storeContract, sql),
+    packages: nothing,
+  },
+  {
     name: "node-sqlite adapter",
     holds: /^adapters\/node-sqlite\/.+$/,
     sees: anyOf(storeContract, sql),

@@ -265,6 +265,16 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     storageRoom: () => [],
   },
   "./node-sqlite": { nodeSqliteStore: () => [":memory:"] },
+  "./durable-object": {
+    durableObjectStore: () => [
+      {
+        sql: { exec: () => ({ toArray: () => [] }) },
+        transactionSync: (work: () => unknown) => work(),
+        getAlarm: async () => null,
+        setAlarm: async () => {},
+      },
+    ],
+  },
   "./d1": { d1Store: () => [{ prepare: () => {}, batch: () => {} }] },
   "./worker": {
     accessLine: () => [{ method: "GET", route: "/", status: 200, ms: 1, traceId: "t", tenant: "t", keyId: "k" }],
@@ -385,6 +395,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
 /** Classes, of which an error is made as JavaScript makes one, what has no place outside a page, and what React calls. */
 const leftOut: Readonly<Record<string, readonly string[]>> = {
   ".": ["DurableError", "NonRetryableError", "NothingHappenedError"],
+  "./durable-object": ["ObjectAlarm"],
   "./inspector": ["OrcaInspector"],
   "./react": ["RunsProvider", "useRun", "useRuns", "useRunsApi"],
 };

@@ -284,6 +284,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   "./memory": ["memoryStore", "type MemoryData", "type StoredRun", "type TenantRows"],
   "./indexeddb": ["indexedDbStore", "persistStorage", "storageRoom", "type IndexedDbStoreOptions", "type Room"],
   "./node-sqlite": ["nodeSqliteStore"],
+  "./durable-object": ["ObjectAlarm", "durableObjectStore", "type ObjectSql", "type ObjectStorage"],
   "./d1": ["d1Store", "type D1Database", "type D1PreparedStatement", "type D1Rows"],
   "./d1/migrations": ["d1Migrations", "type D1Migration"],
   "./schedules": [

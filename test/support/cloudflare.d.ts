@@ -10,7 +10,17 @@ declare module "cloudflare:workers" {
     readonly API_KEY: string;
     readonly TEST_MIGRATIONS: D1Migration[];
     readonly TEST_RATE_LIMIT: RateLimit;
+    /** In the project `objects`. */
+    readonly OBJECTS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
   };
+
+  export interface ObjectStub {
+    fetch(request: Request): Promise<Response>;
+  }
+
+  export class DurableObject {
+    constructor(state: object, env: object);
+  }
 
   /** The entry worker (worker/main.ts), called from outside. */
   export const exports: {
@@ -19,7 +29,10 @@ declare module "cloudflare:workers" {
 }
 
 declare module "cloudflare:test" {
+  import type { ObjectStub } from "cloudflare:workers";
   import type { D1Database, ExecutionContext, ScheduledController } from "@cloudflare/workers-types";
+  import type { ObjectStorage } from "../../adapters/durable-object/index.ts";
+  import type { StoreObject } from "./objects/worker.ts";
 
   export interface D1Migration {
     name: string;
@@ -29,6 +42,15 @@ declare module "cloudflare:test" {
   export function createExecutionContext(): ExecutionContext;
   export function waitOnExecutionContext(context: ExecutionContext): Promise<void>;
   export function createScheduledController(options?: { scheduledTime?: Date; cron?: string }): ScheduledController;
+  /** Calls back inside of that object. */
+  export function runInDurableObject<R>(
+    stub: ObjectStub,
+    callback: (object: StoreObject, state: { readonly storage: ObjectStorage }) => R | Promise<R>,
+  ): Promise<R>;
+  /** Removes the object from memory, and keeps what it stored. */
+  export function evictDurableObject(stub: ObjectStub): Promise<void>;
+  /** Runs and removes the alarm of the object. False if it has none. */
+  export function runDurableObjectAlarm(stub: ObjectStub): Promise<boolean>;
   /** Deletes what every binding holds, the tables of DB included. */
   export function reset(): Promise<void>;
 }
