@@ -1,7 +1,7 @@
 import { keyColumns, valuesOf } from "../worker/cloudflare/d1-keys.ts";
 import type { KeyRecord } from "../worker/http/auth/keys.ts";
 
-// The SQL of `npm run keys`. `wrangler d1 execute` binds no parameters, so the values are part of the text.
+// The SQL of `orca-durable keys`. `wrangler d1 execute` binds no parameters, so the values are part of the text.
 
 export function addStatement(record: KeyRecord): string {
   return `INSERT INTO api_keys (${keyColumns.join(", ")}) VALUES (${valuesOf(record).map(literal).join(", ")})`;

@@ -7,55 +7,78 @@ import { newApiKey } from "../worker/http/contract/keys.ts";
 import { addStatement, listStatement, revokeStatement } from "./key-statements.ts";
 import { applyMigrations, executeSql } from "./local-worker.ts";
 
-const usage = `npm run keys -- issue --tenant TENANT --role read|execute|admin --name NAME
-npm run keys -- list [--tenant TENANT]
-npm run keys -- revoke KEY_ID
+const usage = `npx orca-durable keys issue --tenant TENANT --role read|execute|admin --name NAME
+npx orca-durable keys list [--tenant TENANT]
+npx orca-durable keys revoke KEY_ID
 
-They work on the local database of npm run dev; with --remote on the deployed one, and with --persist-to FOLDER on the
-local one of that folder.`;
+They work on the binding DB of this folder's wrangler.toml: on the local database of wrangler dev; with --remote on the
+deployed one, and with --persist-to FOLDER on the local one of that folder.`;
 
 type Row = Omit<KeyRow, "key_hash">;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    tenant: { type: "string" },
-    role: { type: "string" },
-    name: { type: "string" },
-    remote: { type: "boolean", default: false },
-    "persist-to": { type: "string" },
-  },
-});
-const persistTo = values["persist-to"];
-const place = { isRemote: values.remote, ...(persistTo === undefined ? {} : { persistTo }) };
+const options = {
+  tenant: { type: "string" },
+  role: { type: "string" },
+  name: { type: "string" },
+  remote: { type: "boolean", default: false },
+  "persist-to": { type: "string" },
+} as const;
 
-async function issue(): Promise<void> {
-  const { tenant } = values;
-  const { success, output, issues } = v.safeParse(newApiKey, { role: values.role, name: values.name });
+/** Issues, lists or revokes API keys, as the arguments after `keys` say. */
+export async function keys(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
+  const persistTo = values["persist-to"];
+  const place: Place = {
+    isRemote: values.remote,
+    cwd: process.cwd(),
+    ...(persistTo === undefined ? {} : { persistTo }),
+  };
+  const [command, keyId] = positionals;
+  if (command === "issue") await issue(place, values);
+  else if (command === "list") await list(place, values.tenant);
+  else if (command === "revoke" && keyId !== undefined) await revoke(place, keyId);
+  else refuse(usage);
+}
+
+interface Place {
+  readonly isRemote: boolean;
+  /** The folder with wrangler.toml. */
+  readonly cwd: string;
+  readonly persistTo?: string;
+}
+
+interface Asked {
+  readonly tenant?: string | undefined;
+  readonly role?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+async function issue(place: Place, { tenant, role, name }: Asked): Promise<void> {
+  const { success, output, issues } = v.safeParse(newApiKey, { role, name });
   if (!isId(tenant)) return refuse("--tenant: expected 1 to 200 printable ASCII characters");
   if (!success) return refuse(`--${v.getDotPath(issues[0])}: ${issues[0].message}`);
   const { key, record } = await newKey({ tenant, ...output }, Date.now());
-  await execute(addStatement(record));
+  await execute(place, addStatement(record));
   console.error(`Issued key ${record.keyId} of tenant "${tenant}" with the role ${output.role}.`);
   console.error("The key is shown only now: the database stores its hash.");
   console.log(key);
 }
 
-async function list(): Promise<void> {
-  const rows = await execute<Row>(listStatement(values.tenant));
+async function list(place: Place, tenant: string | undefined): Promise<void> {
+  const rows = await execute<Row>(place, listStatement(tenant));
   console.log(["KEY_ID", "TENANT", "ROLE", "CREATED", "REVOKED", "HINT", "NAME"].join("\t"));
   for (const { key_id, tenant, role, created_at, revoked_at, hint, name } of rows) {
     console.log([key_id, tenant, role, timeOf(created_at), timeOf(revoked_at), hint, name].join("\t"));
   }
 }
 
-async function revoke(keyId: string): Promise<void> {
-  const [row] = await execute<Row>(revokeStatement(keyId, Date.now()));
+async function revoke(place: Place, keyId: string): Promise<void> {
+  const [row] = await execute<Row>(place, revokeStatement(keyId, Date.now()));
   if (row === undefined) return refuse(`Unknown key id "${keyId}".`);
   console.error(`Revoked key ${row.key_id}, "${row.name}", of tenant "${row.tenant}".`);
 }
 
-async function execute<Result>(sql: string): Promise<readonly Result[]> {
+async function execute<Result>(place: Place, sql: string): Promise<readonly Result[]> {
   try {
     return await executeSql<Result>(sql, place);
   } catch (error) {
@@ -74,9 +97,3 @@ function refuse(problem: string): void {
   console.error(problem);
   process.exitCode = 1;
 }
-
-const [command, keyId] = positionals;
-if (command === "issue") await issue();
-else if (command === "list") await list();
-else if (command === "revoke" && keyId !== undefined) await revoke(keyId);
-else refuse(usage);

@@ -1,9 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { resolve } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+/** The wrangler that is installed for a folder: that of its own project. */
+function wranglerOf(cwd: string): string {
+  try {
+    const found = createRequire(join(cwd, "package.json")).resolve("wrangler/package.json");
+    return join(dirname(found), "bin/wrangler.js");
+  } catch (cause) {
+    throw new Error(`wrangler is not installed in ${cwd}: npm install --save-dev wrangler`, { cause });
+  }
+}
 
 // Turns off the telemetry and the prompts of wrangler.
 const quiet = {
@@ -115,7 +124,7 @@ function persistence(persistTo: string | undefined): readonly string[] {
 }
 
 function spawnWrangler(args: readonly string[], cwd = root): ChildProcess {
-  return spawn(process.execPath, [wrangler, ...args], {
+  return spawn(process.execPath, [wranglerOf(cwd), ...args], {
     cwd,
     env: { ...process.env, ...quiet },
     stdio: ["ignore", "pipe", "pipe"],

@@ -37,6 +37,7 @@ async function bundleOf(
     platform: "browser",
     // Modules that a platform or a page provides are not in the bundle.
     external: /^(node:|react$)/,
+    onLog: (level, log, print) => log.code !== "MODULE_LEVEL_DIRECTIVE" && print(level, log),
     plugins: [
       {
         name: "entry",

@@ -257,3 +257,24 @@ describe("API keys", () => {
     await expect(callerOf(get("/", { "x-api-key": "constructor" }))).rejects.toMatchObject({ code: "forbidden" });
   });
 });
+
+describe("GET /", () => {
+  const options = { authenticate: () => ({ tenant: "t", role: "admin" }) as const, runs };
+
+  test("leads to the inspector, below the path of the app, and needs no key", async () => {
+    const inspector = { html: "<p>inspector</p>", script: "", style: "" };
+    const app = createApp({ ...options, inspector, authenticate: () => Promise.reject(new Error("asked for a key")) });
+    const answer = await app.fetch(get("/"));
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, "inspector"]);
+    const place = new URL(answer.headers.get("location") ?? "", "http://orca.test/");
+    expect(await (await app.fetch(new Request(place))).text()).toBe(inspector.html);
+  });
+
+  test("without an inspector says what the service is, and where its document is", async () => {
+    const home = async (app: ReturnType<typeof createApp>) => (await app.fetch(get("/"))).json();
+    expect(await home(createApp(options))).toEqual({ service: "orca-durable", health: "/v1/health", document: null });
+    const documented = createApp({ ...options, reference: apiReference });
+    expect(await home(documented)).toMatchObject({ document: "/openapi.json" });
+    expect((await documented.fetch(get("/openapi.json"))).status).toBe(200);
+  });
+});

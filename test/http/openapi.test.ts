@@ -144,7 +144,7 @@ describe("the OpenAPI document", () => {
 
   test("says which routes need no key", () => {
     const open = described.filter(({ operation }) => operation.security?.length === 0).map(({ path }) => path);
-    expect(open).toEqual(["/v1/health", "/openapi.json", "/reference"]);
+    expect(open).toEqual(["/", "/v1/health", "/openapi.json", "/reference"]);
   });
 });
 

@@ -117,6 +117,46 @@ describe("a custom Worker", () => {
     expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining("LEASE_MS") } });
   });
 
+  test("takes skills from a function of the bindings", async () => {
+    const greeting = (greeting: string) =>
+      defineSkill({ id: "greet", version: "1", run: (step) => step.do("greet", async () => greeting) });
+    const greeter = createWorker<{ readonly DB: D1Database; readonly API_KEY: string; readonly GREETING: string }>({
+      skills: ({ GREETING }) => [greeting(GREETING)],
+      capabilities: [],
+    });
+    for (const GREETING of ["hello", "good day"]) {
+      const bindings = { DB: env.DB, API_KEY: "k", GREETING };
+      const body = JSON.stringify({ skill_id: "greet", run_id: GREETING });
+      const request = new Request(url("/v1/runs"), { method: "POST", headers: { "x-api-key": "k" }, body });
+      const context = createExecutionContext();
+      expect((await greeter.fetch(request, bindings, context)).status).toBe(201);
+      await waitOnExecutionContext(context);
+      expect(await clerk().for("default").get(GREETING)).toMatchObject({ status: "completed", result: GREETING });
+    }
+  });
+
+  test("has the runs of its service for its own code, which keep it alive", async () => {
+    const worker = createWorker({ skills: httpSkills, capabilities: httpCapabilities });
+    const bindings = { DB: env.DB, API_KEY: "k" };
+    const context = createExecutionContext();
+    await worker.runs(bindings, context).start({ skillId: "http.chain", runId: "own" });
+    await worker.runs(bindings, context, "acme").start({ skillId: "http.chain", runId: "of a tenant" });
+    await waitOnExecutionContext(context);
+    const elsewhere = clerk();
+    expect(await elsewhere.for("default").get("own")).toMatchObject({ status: "completed" });
+    expect(await elsewhere.for("acme").get("of a tenant")).toMatchObject({ status: "completed" });
+    await expect(elsewhere.for("default").get("of a tenant")).rejects.toMatchObject({ code: "not_found" });
+    const seen = await worker.fetch(
+      new Request(url("/v1/runs/own"), { headers: { "x-api-key": "k" } }),
+      bindings,
+      createExecutionContext(),
+    );
+    expect(seen.status).toBe(200);
+    expect(() => worker.runs(bindings, context, "")).toThrow(expect.objectContaining({ code: "invalid_request" }));
+    const without = undefined as unknown as ExecutionContext;
+    expect(() => worker.runs(bindings, without)).toThrow(/^context: expected/);
+  });
+
   test("executes due runs together with a start", async () => {
     const elsewhere = clerk();
     await elsewhere.for("default").start({ skillId: "http.chain", runId: "left by another" });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const script = fileURLToPath(new URL("../../scripts/keys.ts", import.meta.url));
+const script = fileURLToPath(new URL("../../scripts/cli.ts", import.meta.url));
 
 let folder = "";
 
@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** What `npm run keys --` prints and answers with. */
 function keys(...args: readonly string[]): Promise<{ code: number | null; out: string; told: string }> {
-  const child = spawn(process.execPath, [script, ...args, "--persist-to", folder], {
+  const child = spawn(process.execPath, [script, "keys", ...args, "--persist-to", folder], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const result = { out: "", told: "" };
@@ -60,8 +60,8 @@ describe("npm run keys", () => {
   );
 
   test.each([
-    [[], "npm run keys -- issue"],
-    [["revoke"], "npm run keys -- issue"],
+    [[], "npx orca-durable keys issue"],
+    [["revoke"], "npx orca-durable keys issue"],
     [["issue", "--role", "read", "--name", "n"], "--tenant: expected"],
     [["issue", "--tenant", "t", "--name", "n"], "--role: expected one of read, execute, admin"],
     [["issue", "--tenant", "t", "--role", "root", "--name", "n"], "--role: expected one of"],

@@ -14,7 +14,8 @@ export function servedPaths(
   { routes }: { readonly routes: readonly { readonly method: string; readonly path: string }[] },
   { basePath, hasReference }: { readonly basePath: string; readonly hasReference: boolean },
 ): ServedPaths {
-  const absent: readonly string[] = hasReference ? [] : referencePaths;
+  // The first page of a site is its own.
+  const absent: readonly string[] = hasReference ? ["/"] : ["/", ...referencePaths];
   // Middleware matches all methods.
   const paths = routes.flatMap(({ method, path }) => (method === "ALL" || absent.includes(path) ? [] : [path]));
   return { basePath, routes: new RegExp(`^(${paths.map(patternOf).join("|")})$`) };

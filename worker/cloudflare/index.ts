@@ -1,10 +1,11 @@
 import { type D1Database, d1Store } from "../../adapters/d1/index.ts";
-import { aFunction, anArray, given, type Kinds, needed } from "../../src/argument.ts";
+import { aFunction, expectKind, given, type Kinds, needed, withMethods } from "../../src/argument.ts";
 import {
   type AnyCapability,
   createRuntime,
   DurableError,
   type OnError,
+  type Runs,
   type Runtime,
   type Skill,
 } from "../../src/index.ts";
@@ -50,7 +51,8 @@ export interface Env {
 
 /** The options of `createWorker`. */
 export interface WorkerOptions<Bindings extends Env> {
-  readonly skills: readonly Skill[];
+  /** The skills, or a function of the bindings that returns them. */
+  readonly skills: readonly Skill[] | ((env: Bindings) => readonly Skill[]);
   /** The capabilities, or a function of the bindings that returns them. */
   readonly capabilities: readonly AnyCapability[] | ((env: Bindings) => readonly AnyCapability[]);
   /**
@@ -77,6 +79,13 @@ export interface DurableWorker<Bindings extends Env = Env> {
   fetch(request: Request, env: Bindings, context: ExecutionContext): Response | Promise<Response>;
   /** Called by the cron trigger; what triggered it is not looked at. */
   scheduled(controller: unknown, env: Bindings, context: ExecutionContext): void;
+  /**
+   * The runs of a tenant, for the Worker's own code: a form, an email, a queue. They are those that the API serves, without a
+   * key. `context` keeps the Worker alive for what they execute. The default tenant, "default", is that of `API_KEY`.
+   *
+   * @throws `invalid_request` if the tenant is not a valid id.
+   */
+  runs(env: Bindings, context: ExecutionContext, tenant?: string): Runs;
 }
 
 /** Callers authenticate with the key of the deployment or with an issued key. */
@@ -98,13 +107,13 @@ const queriesOfAuth = 2;
 // The number of other due runs that an invocation executes after a start.
 const drainedWithStart = 2;
 
-const capabilityKind: Kind = [
-  "an array of capabilities, or a function that returns one",
+const anArrayOrFunction: Kind = [
+  "an array, or a function that returns one",
   (value) => Array.isArray(value) || typeof value === "function",
 ];
 const optionKinds: Kinds<WorkerOptions<Env>> = {
-  skills: needed(anArray),
-  capabilities: needed(capabilityKind),
+  skills: needed(anArrayOrFunction),
+  capabilities: needed(anArrayOrFunction),
   authenticate: aFunction,
   onAccess: aFunction,
   onError: aFunction,
@@ -113,7 +122,8 @@ const optionKinds: Kinds<WorkerOptions<Env>> = {
 };
 
 /**
- * A Worker that serves these skills over D1, and executes due runs from a cron trigger.
+ * A Worker that serves these skills over D1, and executes due runs from a cron trigger. Its `runs` are for handlers of your own.
+ *
  * @example
  * ```ts
  * import { createWorker } from "orca-durable/cloudflare";
@@ -134,7 +144,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     const leaseMs = positive(env.LEASE_MS, "LEASE_MS");
     let endsAt = Number.POSITIVE_INFINITY;
     const runtime = createRuntime({
-      skills,
+      skills: typeof skills === "function" ? skills(env) : skills,
       capabilities: typeof capabilities === "function" ? capabilities(env) : capabilities,
       store: d1Store(countedDatabase(env.DB, budget)),
       isSpent: (steps) => budget.isSpent(steps) || Date.now() >= endsAt,
@@ -188,6 +198,10 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
       const own = invocation(env, (work) => context.waitUntil(work));
       own.beginToEnd();
       context.waitUntil(drain(own));
+    },
+    runs(env, context, tenant = "default") {
+      expectKind(context, withMethods("waitUntil"), "context");
+      return invocation(env, (work) => context.waitUntil(work)).runtime.for(tenant);
     },
   };
 }

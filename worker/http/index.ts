@@ -171,6 +171,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("maxImportBytes", maxImportBytes);
     c.set("stream", stream);
     c.set("reference", reference);
+    c.set("hasInspector", inspector !== undefined);
     c.set("watched", (stream) => options.onStream?.(stream, callOf<Bindings>(c)));
     c.set("report", (error) => onError(error, { traceId }));
     await next();

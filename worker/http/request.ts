@@ -52,6 +52,7 @@ export interface AppEnv {
     keys: KeyStore | undefined;
     /** Absent if this service does not describe itself. */
     reference: ApiReference | undefined;
+    hasInspector: boolean;
   };
 }
 

@@ -36,7 +36,7 @@ interface Exchange {
   /** The media type of the answer, if it is not JSON. */
   readonly answerType?: AnswerType;
   /** Successful answers without a body, with their descriptions. */
-  readonly also?: { readonly [status in 204 | 304]?: string };
+  readonly also?: { readonly [status in 204 | 302 | 304]?: string };
   readonly errors: readonly ErrorCode[];
 }
 

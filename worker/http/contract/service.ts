@@ -6,6 +6,13 @@ import { text, textOrNull } from "./values.ts";
 export const health = v.object({ status: v.literal("ok") });
 export type HealthAnswer = v.InferOutput<typeof health>;
 
+export const home = v.object({
+  service: v.literal("orca-durable"),
+  health: v.literal("/v1/health"),
+  document: v.pipe(v.nullable(v.literal("/openapi.json")), v.description("Null if this service has no document.")),
+});
+export type HomeAnswer = v.InferOutput<typeof home>;
+
 export const whoami = v.object({ tenant: text, role: v.picklist(roles) });
 export type WhoamiAnswer = v.InferOutput<typeof whoami>;
 
@@ -26,6 +33,13 @@ export const skillList = v.object({
 export type SkillListAnswer = v.InferOutput<typeof skillList>;
 
 export const serviceOperations: Family = {
+  getHome: {
+    route: "GET /",
+    summary: "See what this service is",
+    description: "Leads to the inspector, if there is one.",
+    isOpen: true,
+    exchange: { answer: home, also: { 302: "The inspector is at the `Location`" }, errors: always },
+  },
   getHealth: {
     route: "GET /v1/health",
     summary: "Check that the service is up",
@@ -57,4 +71,4 @@ export const serviceOperations: Family = {
 };
 
 /** The schemas that have a name in the document. */
-export const serviceSchemas = { SkillList: skillList };
+export const serviceSchemas = { Home: home, SkillList: skillList };

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { DurableError } from "../../../src/errors.ts";
-import type { HealthAnswer, WhoamiAnswer } from "../contract/service.ts";
+import type { HealthAnswer, HomeAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
 import type { ApiReference } from "../reference.ts";
 import type { AppEnv } from "../request.ts";
@@ -9,10 +9,16 @@ import type { AppEnv } from "../request.ts";
 export const referencePaths = ["/openapi.json", "/reference"] as const;
 
 /** The paths that need no key. */
-export const openPaths: ReadonlySet<string> = new Set(["/v1/health", ...referencePaths]);
+export const openPaths: ReadonlySet<string> = new Set(["/", "/v1/health", ...referencePaths]);
 
 /** Routes about the service and the caller. */
 export const serviceRoutes = new Hono<AppEnv>()
+  .get("/", (c) => {
+    // Relative, since the app may be served under another path.
+    if (c.var.hasInspector) return c.body(null, 302, { location: "inspector" });
+    const document = c.var.reference === undefined ? null : "/openapi.json";
+    return c.json<HomeAnswer>({ service: "orca-durable", health: "/v1/health", document });
+  })
   .get("/v1/health", (c) => c.json<HealthAnswer>({ status: "ok" }))
   .get("/openapi.json", (c) => c.json<object>(referenceOf(c).document))
   .get("/reference", async (c) => {
