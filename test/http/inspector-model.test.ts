@@ -12,6 +12,7 @@ import { RunBook } from "../../worker/inspector/ui/state/run-book.ts";
 import { RunFeed } from "../../worker/inspector/ui/state/run-feed.ts";
 import { RunLog } from "../../worker/inspector/ui/state/run-log.ts";
 import type { Service } from "../../worker/inspector/ui/state/service.ts";
+import { standingOf } from "../../worker/inspector/ui/state/standing.ts";
 import { timelineOf } from "../../worker/inspector/ui/state/step-rows.ts";
 import type { LineageAnswer, LineageNode, RunAnswer, RunEvent } from "../../worker/inspector/ui/state/wire.ts";
 import { duration, shortId } from "../../worker/inspector/ui/views/format.ts";
@@ -24,6 +25,38 @@ const soon = { interval: 0, timeout: 100_000 };
 function serviceOf(answer: (url: URL, request: Request) => Response | Promise<Response>): Service {
   return calls("http://orca.test", requests({ fetch: (request) => answer(new URL(request.url), request) }));
 }
+
+describe("how a run stands", () => {
+  const next_at = new Date(10_000).toISOString();
+  const run = (fields: Partial<RunAnswer>) =>
+    ({
+      status: "running",
+      waiting_on: "executing",
+      waiting_for: null,
+      next_at,
+      last_error: null,
+      ...fields,
+    }) as RunAnswer;
+  const last_error = { code: "step_failed", message: "no", step_id: "a", attempt: 2 };
+
+  test.each<readonly [Partial<RunAnswer>, number, string]>([
+    [{}, 9_000, "Running"],
+    [{ last_error }, 9_000, "Running, attempt 3"],
+    [{ waiting_on: "sleep" }, 9_000, "Sleeping"],
+    [{ waiting_on: "retry", last_error }, 9_000, "Tries again"],
+    [{ waiting_on: "gate", status: "waiting_for_human", next_at: null }, 9_000_000, "Needs approval"],
+    [{ waiting_on: "signal", status: "waiting_for_signal", next_at: null }, 9_000_000, "Waits for signal"],
+    [{ waiting_on: "child", status: "waiting_for_signal", next_at: null }, 9_000_000, "Waits for child"],
+    [{ waiting_on: "unserved" }, 9_000_000, "Not served"],
+    [{ waiting_on: "sleep", status: "pending" }, 9_000, "Starts later"],
+    [{ waiting_on: null, status: "completed", next_at: null }, 9_000_000, "Completed"],
+    // Due, and for some seconds.
+    [{}, 14_000, "Running"],
+    [{}, 16_000, "Not served"],
+  ])("%j at %i ms is %s", (fields, now, name) => {
+    expect(standingOf(run(fields), now).name).toBe(name);
+  });
+});
 
 describe("an address", () => {
   const routes: readonly Route[] = [
@@ -205,6 +238,19 @@ describe("the timeline of a run's events", () => {
       ["backoff", 10, 50],
       ["attempt", 50, 60],
     ]);
+  });
+
+  test("shows the step with which the run failed as failed, also if its body received that failure", () => {
+    const { rows } = timeline(
+      [
+        event(0, "step.started", { step_id: "a", uses: "step.do", attempt: 1 }),
+        event(700, "step.failed", { step_id: "a", uses: "step.do", error: "no" }),
+        event(700, "step.completed", { step_id: "a", uses: "step.do", status: "degraded", latency_ms: 700 }),
+        event(800, "run.failed", { step_id: "a", code: "step_failed", message: "no" }),
+      ],
+      { status: "failed" },
+    );
+    expect(rows).toMatchObject([{ status: "failed", error: "no", segments: [{ kind: "failed", from: 0, to: 700 }] }]);
   });
 
   test("leaves a wait open while it lasts, and ends it with the approval", () => {

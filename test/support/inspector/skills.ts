@@ -4,8 +4,10 @@ import {
   defineGraphSkill,
   defineSkill,
   literal,
+  type Schema,
   type Skill,
 } from "../../../src/index.ts";
+import { approvals } from "../../../src/steps.ts";
 
 // Skills whose runs have something to show: steps side by side, attempts that fail, effects, waits for people and signals.
 
@@ -20,6 +22,17 @@ const work = <Output>(id: string, output: (input: never) => Output, share = 1): 
     await pause((input.paceMs ?? 0) * share);
     return output(input as never);
   });
+
+const amountAnswer: Schema<{ readonly amount: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) =>
+      typeof (value as { amount?: unknown } | undefined)?.amount === "number"
+        ? { value: value as { amount: number } }
+        : { issues: [{ message: "expected a number", path: ["amount"] }] },
+  },
+};
 
 const pace = { paceMs: "inputs.pace_ms" };
 
@@ -82,6 +95,20 @@ export const skills: readonly Skill[] = [
       await step.sleep("cool off", 300);
       return step.do("ship", async () => ({ order, amount: paid.payload.amount, parcel: "P-4711" }));
     },
+  }),
+  defineSkill({
+    id: "desk.refund",
+    version: "1.0.0",
+    uses: [approvals({ manager: amountAnswer })],
+    run: async (step, { order }: { readonly order: string }) => {
+      const { data } = await step.waitForApproval("manager", { show: { order, reason: "It arrived broken." } });
+      return data;
+    },
+  }),
+  defineSkill({
+    id: "desk.nap",
+    version: "1.0.0",
+    run: async (step) => step.sleep("nap", "1 hour"),
   }),
   defineSkill<{ readonly gate: string }, string>({
     id: "desk.gate",

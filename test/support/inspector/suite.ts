@@ -234,6 +234,32 @@ export function testInspector(home: () => InspectorHome): void {
       expect(run.approval_request).toMatchObject({ approver: "Ada", notes: "Send it." });
     });
 
+    test("approve what is shown, with an answer that may be corrected", async () => {
+      const runId = await startRun(home(), "desk.refund", { order: "A-4711" });
+      await open(`/runs/${runId}`, async (page) => {
+        const shown = page.getByRole("region", { name: "Approval" });
+        await shown.getByText("A-4711").waitFor();
+        await shown.getByText("It arrived broken.").waitFor();
+        await page.getByRole("button", { name: "Approve" }).click();
+        await dialog(page).getByLabel("Answer").fill('{ "amount": "much" }');
+        await dialog(page).getByRole("button", { name: "Approve" }).click();
+        await dialog(page).getByText("data.amount: expected a number").waitFor();
+        await dialog(page).getByLabel("Answer").fill('{ "amount": 12 }');
+        await dialog(page).getByRole("button", { name: "Approve" }).click();
+        await status(page, "Completed").waitFor();
+      });
+      expect((await until(home(), runId, () => true)).result).toEqual({ amount: 12 });
+    });
+
+    test("see why a run does not go on", async () => {
+      const runId = await startRun(home(), "desk.nap");
+      await open(`/runs/${runId}`, async (page) => {
+        await status(page, "Sleeping").waitFor();
+        await page.getByRole("region", { name: "Why it does not go on" }).getByText("sleeps until").waitFor();
+      });
+      await home().ask(`/v1/runs/${runId}/cancel`, {});
+    });
+
     test("approve a gate of any name", async () => {
       const gate = 'Freigabe für "Müller" / 😀';
       const runId = await startRun(home(), "desk.gate", { gate });

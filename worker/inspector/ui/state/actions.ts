@@ -54,7 +54,9 @@ export async function perform(
       const { kind, runId, stepId } = action;
       const body = { ...optional(data, "approver"), ...optional(data, "notes"), step_id: stepId };
       const call = { idempotencyKey: idempotencyKey() };
-      if (kind === "approve") app.took((await service.approve(runId, body, call)).run);
+      // A rejected answer leaves no claim, so it can be corrected under the same key.
+      const answer = fieldText(data, "data").trim() === "" ? {} : { data: jsonOf(data, "data") };
+      if (kind === "approve") app.took((await service.approve(runId, { ...body, ...answer }, call)).run);
       else app.took(await service.deny(runId, body, call));
       return kind === "deny" ? "Denied. The run is canceled." : "Approved. The run continues.";
     }

@@ -16,7 +16,9 @@ export type Action =
       readonly inputs: string;
       readonly vars: string;
     }
-  | { readonly kind: "approve" | "deny"; readonly runId: string; readonly stepId: string }
+  /** `asksData` if the gate takes data. */
+  | { readonly kind: "approve"; readonly runId: string; readonly stepId: string; readonly asksData: boolean }
+  | { readonly kind: "deny"; readonly runId: string; readonly stepId: string }
   | { readonly kind: "signal"; readonly runId: string; readonly name: string }
   | { readonly kind: "cancel"; readonly runId: string }
   | { readonly kind: "delete"; readonly runId: string; readonly checkpoints: number };

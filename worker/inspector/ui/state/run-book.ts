@@ -32,6 +32,8 @@ export class RunBook {
   runs: readonly RunAnswer[] = [];
   /** True if there are no older runs. */
   isComplete = false;
+  /** The number of runs under the filter, also of those that were not read, when it was last read. */
+  total: number | undefined;
   readonly filter: RunBookFilter;
   readonly #service: Service;
   #bookmarks: readonly Bookmark[] = [beginning];
@@ -47,6 +49,11 @@ export class RunBook {
     const end = this.#place(mark, await this.#fetch(mark, limit, signal));
     if (end === undefined) this.isComplete = true;
     else this.#bookmarks = [...this.#bookmarks, end];
+  }
+
+  async readTotal(signal: AbortSignal): Promise<void> {
+    const { pagination } = await this.#service.list({ offset: 0, limit: 1, ...this.#query }, { signal });
+    if ("total" in pagination) this.total = pagination.total;
   }
 
   /**
@@ -97,15 +104,13 @@ export class RunBook {
   }
 
   async #fetch({ cursor }: Bookmark, limit: number, signal: AbortSignal): Promise<Page> {
-    const { status, skill } = this.filter;
-    const query = {
-      cursor,
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(skill === undefined ? {} : { skill_id: skill }),
-    };
-    const { runs, pagination } = await this.#service.list(query, { signal });
+    const { runs, pagination } = await this.#service.list({ cursor, limit, ...this.#query }, { signal });
     return { runs, next: "next_cursor" in pagination ? pagination.next_cursor : undefined };
+  }
+
+  get #query() {
+    const { status, skill } = this.filter;
+    return { ...(status === undefined ? {} : { status }), ...(skill === undefined ? {} : { skill_id: skill }) };
   }
 }
 

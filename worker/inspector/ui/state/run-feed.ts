@@ -15,6 +15,8 @@ export interface RunFeedListener {
 /** How often an ended run is read, and the delay before a retry after a failure. */
 const lookMs = 3_000;
 const burstMs = 300;
+/** Less than what a timer can wait. */
+const longestLookMs = 3_600_000;
 
 /**
  * Keeps a run and its log up to date. It reads the history once and then follows the events with the client's watch, which
@@ -31,6 +33,7 @@ export class RunFeed {
   #isReconnecting = false;
   #isRunDue = false;
   #wake = () => {};
+  #dueTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(service: Service, runId: string, log: RunLog, listener: RunFeedListener) {
     this.#service = service;
@@ -63,6 +66,7 @@ export class RunFeed {
   stop(): void {
     this.#stopping.abort();
     this.#following.abort();
+    clearTimeout(this.#dueTimer);
     this.#wake();
   }
 
@@ -87,6 +91,16 @@ export class RunFeed {
     if (run === undefined) return;
     this.run = run;
     this.#listener.changed();
+    this.#readWhenDue(run);
+  }
+
+  // A run is taken without an event, so what it waits for is read again once an executor should have looked at it.
+  #readWhenDue({ next_at: next, status }: RunAnswer): void {
+    clearTimeout(this.#dueTimer);
+    const due = Date.parse(next ?? "");
+    if (Number.isNaN(due) || isTerminal(status) || this.#stopping.signal.aborted) return;
+    const delayMs = Math.min(Math.max(due - Date.now() + burstMs, lookMs), longestLookMs);
+    this.#dueTimer = setTimeout(() => this.#readRunSoon(), delayMs);
   }
 
   async #readHistory(): Promise<void> {

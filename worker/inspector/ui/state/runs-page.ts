@@ -83,10 +83,16 @@ export class RunsPage {
         () => {
           this.problem = undefined;
           this.isReading = false;
+          if (this.book.total === undefined && !this.book.isComplete) this.#readTotal();
         },
         (error) => this.#failed(error, signal),
       ),
     );
+  }
+
+  #readTotal(): void {
+    const { signal } = this.#work;
+    this.app.updateAfter(this.book.readTotal(signal).catch((error) => this.#failed(error, signal)));
   }
 
   /** Searches older runs. */
@@ -160,6 +166,7 @@ export class RunsPage {
       try {
         const added = await book.refresh(...this.inView, signal);
         if (added > 0 && this.search === "") this.list.shift(added);
+        if (added > 0 && !book.isComplete) this.#readTotal();
         this.problem = undefined;
       } catch (error) {
         this.#failed(error, signal);

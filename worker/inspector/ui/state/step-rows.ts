@@ -77,6 +77,7 @@ const momentLabels: Readonly<Record<string, string>> = {
   "run.completed": "Completed",
   "run.recovered": "Recovered",
   "run.handed_over": "Handed over",
+  "run.unserved": "Not served",
   "signal.received": "Signal",
 };
 
@@ -183,9 +184,14 @@ class TimelineReader {
           kind: "signal",
           from: at,
           to: undefined,
-          note: `waiting for the signal “${textOf(payload, "name")}”`,
+          note: awaited(textOf(payload, "name") ?? ""),
         });
         row.status = "waiting";
+        return;
+      case "run.failed":
+        // The step that the run failed with, also if its own failure was recorded as a result that the body received.
+        row.status = "failed";
+        row.error ??= textOf(payload, "message");
         return;
       case "signal.delivered":
         row.marks.push({ kind: "signal", at });
@@ -306,6 +312,11 @@ function emptyRow(stepId: string): StepRow {
 
 function noteOf(open: Open | undefined, status: string): string {
   return open === undefined || open.attempt <= 1 ? status : `${status}, attempt ${open.attempt}`;
+}
+
+/** A parent waits for its child under the child's id, with a mark that no signal has. */
+function awaited(name: string): string {
+  return name.startsWith("→ ") ? `waiting for the child run ${name.slice(2)}` : `waiting for the signal “${name}”`;
 }
 
 function timeOf({ occurred_at: iso }: RunEvent): number {

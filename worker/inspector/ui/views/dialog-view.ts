@@ -106,7 +106,8 @@ function formOf(app: Inspector, dialog: Dialog): Form {
         dialog,
         "Approve",
         "Approve",
-        html`<p>The run continues with <span class="mono">${dialog.stepId}</span>. Its effects may be irreversible.</p>${gateFields}`,
+        html`<p>The run continues with <span class="mono">${dialog.stepId}</span>. Its effects may be irreversible.</p>
+        ${dialog.asksData ? jsonArea("Answer", "data", "", fieldError) : nothing}${gateFields}`,
       );
     case "deny":
       return asks(

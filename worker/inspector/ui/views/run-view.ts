@@ -2,11 +2,12 @@ import { html, nothing, type TemplateResult } from "lit/html.js";
 import { problemOf } from "../state/problem.ts";
 import { hashOf, type RunTab, runTabs } from "../state/route.ts";
 import type { RunPage } from "../state/run-page.ts";
-import { isTerminal, type RunAnswer, textOf } from "../state/wire.ts";
+import { isLate, standingOf } from "../state/standing.ts";
+import { isTerminal, type Json, type RunAnswer } from "../state/wire.ts";
 import { checkpointView } from "./checkpoint-view.ts";
 import { errorNote } from "./error-note.ts";
 import { eventsView } from "./events-view.ts";
-import { age, dateTime, shortId } from "./format.ts";
+import { age, dateTime, duration, shortId } from "./format.ts";
 import { type IconName, icon } from "./icon.ts";
 import { lineageView } from "./lineage-view.ts";
 import { originOf, took } from "./run-facts.ts";
@@ -33,7 +34,7 @@ export function runView(page: RunPage): TemplateResult {
       <div class="title">
         <h1 id="run-title" class="mono" tabindex="-1" title=${runId}>${shortId(runId, 56)}</h1>
         <button class="ghosted" aria-label="Copy the run id" title="Copy the run id" @click=${() => app.dialogs.copy(runId)}>${icon("copy")}</button>
-        ${statusBadge(run.status)}
+        ${statusBadge(run, app.now)}
         ${page.isLive && !isTerminal(run.status) ? html`<span class="live" title="Events are shown as they happen"><i></i>Live</span>` : nothing}
       </div>
       ${actions(page, run)}
@@ -117,29 +118,32 @@ async function exportRun({ app, runId }: RunPage): Promise<void> {
 function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing {
   const { app } = page;
   const { approval_request: gate, error, status } = run;
-  if (status === "waiting_for_human" && gate !== null) {
-    const ask = (kind: "approve" | "deny") => app.dialogs.show({ kind, runId: page.runId, stepId: gate.step_id });
-    return html`<section class="callout" data-status=${status} aria-label="Approval">
-      <div><h2><span class="mono">${gate.step_id}</span> needs approval</h2>
+  if (!isTerminal(status) && gate?.status === "pending") {
+    const { step_id: stepId, show } = gate;
+    const at = { runId: page.runId, stepId };
+    return html`<section class="callout" data-status="waiting_for_human" aria-label="Approval">
+      <div><h2><span class="mono">${stepId}</span> needs approval</h2>
         <p>${gate.capability_id === null ? "The step asks for a decision" : html`<span class="mono">${gate.capability_id}</span> runs only after approval`}. Waiting since ${dateTime(gate.requested_at)}.</p></div>
       ${
         app.can("execute")
-          ? html`<div class="actions"><button class="primary" @click=${() => ask("approve")}>${icon("check")}Approve…</button>
-            <button @click=${() => ask("deny")}>${icon("close")}Deny…</button></div>`
+          ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.show({ kind: "approve", ...at, asksData: show !== undefined })}>${icon("check")}Approve…</button>
+            <button @click=${() => app.dialogs.show({ kind: "deny", ...at })}>${icon("close")}Deny…</button></div>`
           : nothing
-      }</section>`;
+      }${show === undefined || show === null ? nothing : shownView(show as Json)}</section>`;
   }
-  if (status === "waiting_for_signal") {
-    const name = signalName(page);
+  const wait = waitCallout(page, run);
+  if (wait !== undefined) return wait;
+  if (run.waiting_on === "signal") {
+    const name = run.waiting_for?.signal ?? undefined;
     return html`<section class="callout" data-status=${status} aria-label="Signal">
-      <div><h2>Waiting for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>The run continues when it receives the signal.</p></div>
+      <div><h2>Waiting for ${name === undefined ? "a signal" : html`the signal <span class="mono">${name}</span>`}</h2><p>The run continues when it receives the signal${run.next_at === null ? "" : `, or at ${dateTime(run.next_at)}`}.</p></div>
       ${app.can("execute") && name !== undefined ? html`<div class="actions"><button class="primary" @click=${() => app.dialogs.show({ kind: "signal", runId: page.runId, name })}>${icon("signal")}Send signal…</button></div>` : nothing}
     </section>`;
   }
   if (status === "failed" && error !== null) {
     return html`<section class="callout" data-status=${status} aria-label="Failure">
       <div><h2>${error.step_id === null ? "The run failed" : html`<span class="mono">${error.step_id}</span> failed`}</h2>
-      <p>${error.message} <span class="mono code">${error.code}</span></p></div></section>`;
+      ${folded(error.message, error.code)}</div></section>`;
   }
   if (status === "pending") {
     return html`<section class="callout" data-status=${status} aria-label="Pending">
@@ -152,7 +156,68 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
   return nothing;
 }
 
-function signalName({ log }: RunPage): string | undefined {
-  const event = log.events.findLast(({ event_type }) => event_type === "run.waiting_for_signal");
-  return event === undefined ? undefined : textOf(event.payload, "name");
+/** Why a run does not go on, if it waits neither for a decision nor for a signal. */
+function waitCallout(page: RunPage, run: RunAnswer): TemplateResult | undefined {
+  const { now } = page.app;
+  const { waiting_on: on, waiting_for: what, next_at: next, last_error: last } = run;
+  const note = (title: TemplateResult, text: TemplateResult | string) => {
+    return html`<section class="callout" data-status=${standingOf(run, now).tone} aria-label="Why it does not go on"><div><h2>${title}</h2>${text}</div></section>`;
+  };
+  const step = html`<span class="mono">${what?.step_id}</span>`;
+  const at = next === null ? "" : dateTime(next);
+  if (on === "unserved") {
+    return note(
+      html`No server has this skill`,
+      html`<p>Nothing that looked at the run has <span class="mono">${run.skill_id}</span> ${run.skill_version}, or can read its state. It is looked at again at ${at}.</p>`,
+    );
+  }
+  if (isLate(run, now)) {
+    return note(html`No server takes what is due`, html`<p>The run has been due since ${at}.</p>`);
+  }
+  switch (on) {
+    case "sleep":
+      return what === null
+        ? note(html`Starts at ${at}`, "")
+        : note(html`${step} sleeps until ${at}`, html`<p>${inTime(next, now)} left.</p>`);
+    case "retry":
+      return note(
+        html`${step} tries again at ${at}`,
+        last === null ? "" : html`<p>Attempt ${last.attempt} failed:</p>${folded(last.message, last.code)}`,
+      );
+    case "child":
+      return note(
+        html`${step} waits for a child run`,
+        html`<p><a class="mono" href=${hashOf({ page: "run", runId: what?.child_run_id ?? "", tab: "timeline" })}>${what?.child_run_id}</a></p>`,
+      );
+    case "executing":
+      return last === null
+        ? undefined
+        : note(
+            html`<span class="mono">${last.step_id}</span> is at attempt ${last.attempt + 1}`,
+            html`<p>The one before failed:</p>${folded(last.message, last.code)}`,
+          );
+  }
+  return undefined;
+}
+
+function inTime(next: string | null, now: number): string {
+  return next === null ? "" : duration(Date.parse(next) - now);
+}
+
+/** From this length on a message is folded, in characters. */
+const longMessage = 160;
+
+function folded(message: string, code: string): TemplateResult {
+  const mark = html`<span class="mono code">${code}</span>`;
+  if (message.length <= longMessage) return html`<p>${message} ${mark}</p>`;
+  return html`<details><summary>${message.slice(0, longMessage)}… ${mark}</summary><pre tabindex="0">${message}</pre></details>`;
+}
+
+/** What a gate shows: an object as a list of its members, anything else as it is. */
+function shownView(show: Json): TemplateResult {
+  const text = (value: Json) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  if (typeof show !== "object" || show === null || Array.isArray(show)) {
+    return html`<pre class="shown" tabindex="0">${text(show)}</pre>`;
+  }
+  return html`<dl class="shown">${Object.entries(show).map(([name, value]) => html`<div><dt>${name}</dt><dd>${text(value)}</dd></div>`)}</dl>`;
 }

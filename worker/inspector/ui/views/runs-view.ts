@@ -67,7 +67,7 @@ export function runsView(page: RunsPage): TemplateResult {
       ${runs.length === 0 ? emptiness(page) : nothing}
     </div>
     <footer class="foot">
-      <span>${page.search === "" ? `${plural(runs.length, "run")}${book.isComplete ? "" : " so far"}` : `${plural(runs.length, "match", "matches")} in ${plural(book.runs.length, "run")}`}</span>
+      <span>${page.search === "" ? count(runs.length, book) : `${plural(runs.length, "match", "matches")} in ${plural(book.runs.length, "run")}`}</span>
       ${page.isReading && runs.length > 0 ? html`<span class="busy">Loading…</span>` : nothing}
       ${page.search !== "" && !book.isComplete ? html`<button class="plain" ?disabled=${page.isReading} @click=${() => page.lookFurther()}>Search older runs</button>` : nothing}
       <span class="gap"></span>
@@ -76,12 +76,20 @@ export function runsView(page: RunsPage): TemplateResult {
   </main>`;
 }
 
+/** How many runs are in the list, of how many. */
+function count(shown: number, { isComplete, total }: RunsPage["book"]): string {
+  if (isComplete) return plural(shown, "run");
+  return total === undefined
+    ? `${plural(shown, "run")} so far`
+    : `${shown.toLocaleString("en")} of ${plural(total, "run")}`;
+}
+
 function runRow(app: Inspector, run: RunAnswer, index: number, start: number, isActive: boolean): TemplateResult {
-  const { run_id: id, skill_id: skill, skill_version: version, created_at: created, status } = run;
+  const { run_id: id, skill_id: skill, skill_version: version, created_at: created } = run;
   const origin = originOf(run);
   return html`<div class="row" role="row" id="run-${index}" aria-rowindex=${index + 2} aria-selected=${isActive}
     data-row .style=${`transform:translateY(${start}px)`}>
-    <span role="gridcell">${statusBadge(status)}</span>
+    <span role="gridcell">${statusBadge(run, app.now)}</span>
     <span role="gridcell" class="who">
       <a href=${hashOf({ page: "run", runId: id, tab: "timeline" })} tabindex="-1" title=${id}>
         <b class="mono">${shortId(id, 40)}</b>

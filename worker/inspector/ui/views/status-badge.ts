@@ -1,6 +1,6 @@
 import { html, type SVGTemplateResult, svg, type TemplateResult } from "lit/html.js";
-import { statusNames } from "../state/status.ts";
-import type { Status } from "../state/wire.ts";
+import { standingOf } from "../state/standing.ts";
+import type { RunAnswer, Status } from "../state/wire.ts";
 
 const ring = svg`<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-width="1.5"></circle>`;
 const disc = svg`<circle cx="8" cy="8" r="7" fill="currentColor"></circle>`;
@@ -23,7 +23,8 @@ function statusIcon(status: Status): TemplateResult {
   return html`<svg class="glyph" data-status=${status} viewBox="0 0 16 16" aria-hidden="true">${glyphs[status]}</svg>`;
 }
 
-/** The status as an icon and a word. */
-export function statusBadge(status: Status): TemplateResult {
-  return html`<span class="badge" data-status=${status} title=${status}>${statusIcon(status)}${statusNames[status]}</span>`;
+/** How the run stands, as an icon and a few words. */
+export function statusBadge(run: RunAnswer, now: number): TemplateResult {
+  const { tone, name } = standingOf(run, now);
+  return html`<span class="badge" data-status=${tone} title=${run.status}>${statusIcon(tone)}${name}</span>`;
 }

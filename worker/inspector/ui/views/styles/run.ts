@@ -20,6 +20,16 @@ export const run = `
 .callout h2 { font-weight: 600 }
 .callout p { color: var(--soft); overflow-wrap: anywhere }
 .callout .code { margin-left: 6px; padding: 1px 6px; border-radius: 5px; background: color-mix(in oklab, var(--tone) 12%, var(--paper)); color: var(--tone) }
+.callout > div:first-child { min-width: 0; flex: 1 1 260px }
+.callout a { text-decoration: underline; text-underline-offset: 3px }
+.callout details { color: var(--soft); overflow-wrap: anywhere }
+.callout summary { cursor: pointer }
+.callout pre { max-height: 40dvh; margin-top: 6px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--page); font-size: 12px; line-height: 18px; white-space: pre-wrap; overflow: auto; overflow-wrap: anywhere }
+.shown { flex-basis: 100%; min-width: 0; max-height: 40dvh; overflow: auto }
+dl.shown { display: grid; gap: 3px }
+dl.shown div { display: grid; grid-template-columns: minmax(80px, 140px) minmax(0, 1fr); gap: 12px }
+dl.shown dt { color: var(--soft); overflow-wrap: anywhere }
+dl.shown dd { white-space: pre-wrap; overflow-wrap: anywhere }
 .panes { flex: 1; min-height: 0; display: grid; grid-template-columns: minmax(0, 1.45fr) minmax(340px, 1fr) }
 .panes[data-tab=lineage] { grid-template-columns: 1fr }
 .pane { min-width: 0; min-height: 0; display: flex; flex-direction: column }
@@ -118,8 +128,18 @@ export const run = `
   .lineage { min-height: 320px }
 }
 @container inspector (max-width: 720px) {
+  /* What can be decided comes before what can be done besides. */
+  .about { display: contents }
+  .about .title { padding: 4px 12px 10px }
+  .callout { order: 1 }
+  .callout .actions { flex: 1 1 100% }
+  .callout .actions button { flex: 1 }
+  .about > .actions { order: 2; padding: 0 12px 10px }
+  .about .facts { order: 3; padding: 0 12px 12px }
+  main.run > .strip { order: 1 }
+  main.run > .tabs { order: 4 }
+  main.run > .panes { order: 5 }
   .crumbs { padding: 8px 12px 0 8px }
-  .about { grid-template-columns: 1fr; padding: 4px 12px 12px }
   .about h1 { font-size: 15px; line-height: 22px }
   .about .actions button { padding: 0 9px; font-size: 13px }
   .about .facts { gap: 4px 18px }
