@@ -33,6 +33,14 @@ export function stepId(name: string, count: number): string {
   return count > 1 || /#\d+$/.test(name) ? `${name}#${count}` : name;
 }
 
+/** Begins the name of each step of a rollback. */
+export const ofRollback = "rollback:";
+
+/** The name of the step that undoes the step of that name. A long one is cut: the counts of equal names distinguish them. */
+export function undoingName(name: string): string {
+  return `${ofRollback} ${name}`.slice(0, maxStepName);
+}
+
 /** The name and the count of a {@link stepId}. */
 export function partsOfStepId(id: string): readonly [name: string, count: number] {
   const [, name = id, count = "1"] = /^(.*)#(\d+)$/s.exec(id) ?? [];

@@ -14,6 +14,7 @@ export type { Backoff } from "./retry.ts";
 export type { ChangedRun, ListedSkill, Returned, RunFilter, StartArguments } from "./runs/api.ts";
 export type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "./runs/checkpoints.ts";
 export type { Comparison } from "./runs/comparison.ts";
+export type { CancelOptions } from "./runs/continuation.ts";
 export type { StateEdit } from "./runs/descent.ts";
 export type { Difference } from "./runs/difference.ts";
 export type { Drained, DrainOptions } from "./runs/drain.ts";

@@ -232,6 +232,7 @@ const runRecord = record<RunRecord>("required", {
   headRevision: count,
   isEdited: sparse(boolean),
   isEditPending: optionalBoolean,
+  isRollbackBegun: sparse(boolean),
   headSize: sparse(list(count) as unknown as Field<SnapshotSize>),
   toldEpoch: sparse(count),
   isResultInHead: optionalBoolean,

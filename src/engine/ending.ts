@@ -58,10 +58,10 @@ function waiting(state: ExecutionState<Json>, status: string, stepId: string, no
 
 /**
  * Releases the run at once, for the next executor to continue. Its waits stay as they are: what was decided at a gate
- * meanwhile is in the record alone.
+ * meanwhile is in the record alone. Resolves to true.
  */
-export async function handOver(pass: Pass): Promise<void> {
-  await pass.commit((record, _, now) => ({
+export function handOver(pass: Pass): Promise<boolean> {
+  return pass.commit((record, _, now) => ({
     record: { ...withoutLease(record), wakeAt: now },
     events: [event("run.handed_over", now)],
   }));
@@ -102,9 +102,9 @@ function fitting(events: readonly NewEvent<Json>[]): readonly NewEvent<Json>[] {
   });
 }
 
-/** Fails the run. */
-export async function fail(pass: Pass, error: RunError, results: readonly StepResult<Json>[] = []): Promise<void> {
-  await pass.commit((record, state, now) => failure(record, state, now, error, results));
+/** Fails the run, and resolves to true. */
+export function fail(pass: Pass, error: RunError, results: readonly StepResult<Json>[] = []): Promise<boolean> {
+  return pass.commit((record, state, now) => failure(record, state, now, error, results));
 }
 
 /** The end of a run that failed, with the results of the steps that caused it. */

@@ -50,6 +50,8 @@ export interface Family {
   readonly pay: (record: RunRecord<Json>) => Promise<undefined>;
   /** Names, for a person, the children that have not ended and the parent. */
   readonly kin: (record: RunRecord<Json>) => Promise<string>;
+  /** Cancels the children of a run that undoes its steps; they undo theirs. */
+  readonly stop: (record: RunRecord<Json>) => Promise<unknown>;
 }
 
 /** Makes the family of an executor, which calls it with its host and itself. */

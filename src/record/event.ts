@@ -27,6 +27,7 @@ export const eventTypes = [
   "step.retry_scheduled",
   "step.waiting",
   "step.sleeping",
+  "run.undoing",
 ] as const;
 
 /** One of `eventTypes`. */

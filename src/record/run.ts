@@ -118,6 +118,11 @@ export interface RunRecord<V = unknown> {
    * 0. A run that has ended in another epoch is due, to tell its parent and to cancel its children.
    */
   readonly toldEpoch?: number;
+  /**
+   * Present if the run undoes its steps, or has undone them: false once a cancel has asked for it, true once the run has
+   * recorded that it does. It does not go on from there.
+   */
+  readonly isRollbackBegun?: boolean;
   /** True if the result was too large for the row; it is read from the head. */
   readonly isResultInHead?: boolean;
   /**

@@ -5,7 +5,7 @@ import type { Precondition } from "../record/precondition.ts";
 import type { Run, RunStatus } from "../record/run.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "./checkpoints.ts";
-import type { DecisionRequest, NewSignal, Resumption } from "./continuation.ts";
+import type { CancelOptions, DecisionRequest, NewSignal, Resumption } from "./continuation.ts";
 import type { Descent, ForkDescent } from "./descent.ts";
 import type { EventQuery, WatchOptions } from "./events.ts";
 import type { NewRun, StartOptions } from "./new-run.ts";
@@ -197,7 +197,9 @@ export interface RunsApi {
    */
   count(filter?: RunFilter): Promise<number>;
   /**
-   * Cancels a run that has not ended. Its steps are aborted, and nothing of the run is executed any more.
+   * Cancels a run that has not ended. Its steps are aborted, and nothing of the run is executed any more. With
+   * `rollback: true`, a run of a skill that uses `rollbacks` first undoes the steps that have begun: it is returned as it
+   * goes on, and `settled` awaits its end. Its skill must be registered where the call is made.
    *
    * @example
    * ```ts
@@ -208,7 +210,7 @@ export interface RunsApi {
    * await runs.cancel("letter-7", { expectedRevision: revision });
    * ```
    */
-  cancel(runId: string, options?: Precondition): Promise<CurrentRun>;
+  cancel(runId: string, options?: CancelOptions): Promise<CurrentRun>;
   /**
    * Continues the same run from a checkpoint, or from its head.
    *

@@ -200,13 +200,24 @@ export async function denyRun(scope: Scope, runId: RunId, from: DecisionRequest)
   return { held, isRepeat };
 }
 
+/** How a run is canceled. */
+export interface CancelOptions extends Precondition {
+  /**
+   * True to undo the steps that have begun, if the skill uses `rollbacks`: the run goes on as one that undoes, and is
+   * canceled once it has. Default false.
+   */
+  readonly rollback?: boolean;
+}
+
 /** Cancels a run. An executor elsewhere learns it at its next heartbeat at the latest. */
-export async function cancelRun(scope: Scope, runId: RunId, request: Precondition): Promise<Held> {
+export async function cancelRun(scope: Scope, runId: RunId, request: CancelOptions): Promise<Held> {
   const { executor } = scope;
   const { held } = await change(scope, runId, ({ record }, now) => {
     demand(record, request);
-    const canceled = released({ ...record, run: moved(record.run, { type: "cancel" }, now) });
-    return { change: { record: canceled, events: [event("run.canceled", now)] }, answer: undefined };
+    const run = moved(record.run, { type: "cancel" }, now);
+    const { undo } = request.rollback ? executor.skills.demand(run.skillId, run.skillVersion).skill.body : {};
+    const canceled = { record: released({ ...record, run }), events: [event("run.canceled", now)] };
+    return { change: undo?.(record, now) ?? canceled, answer: undefined };
   });
   await executor.interrupt(held, "the run was canceled");
   return held;

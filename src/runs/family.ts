@@ -44,6 +44,7 @@ export function familyOf(place: object): Family {
       return undefined;
     },
     kin: (record) => kinOf(at(record), record),
+    stop: (record) => cancelChildren(at(record), record),
   };
 }
 
@@ -107,7 +108,7 @@ async function postponeDuty(scope: Scope, { run, epoch }: RunRecord<Json>): Prom
 }
 
 /** False if the platform allows no more work: the rest stays due. */
-async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Promise<boolean> {
+async function cancelChildren(scope: Scope, { run, epoch, isRollbackBegun }: RunRecord<Json>): Promise<boolean> {
   const children: RunId[] = [];
   for await (const { childRunId, isDetached } of childEffects(scope, run.runId)) {
     if (!isDetached) children.push(childRunId);
@@ -118,7 +119,7 @@ async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Pr
   for (const child of children) {
     if (scope.host.isSpent?.()) return false;
     try {
-      await cancelChild(scope, child);
+      await cancelChild(scope, child, isRollbackBegun !== undefined);
     } catch (error) {
       if (!isUnreadableData(error)) throw error;
       // The others are canceled all the same. A damaged child stays as it is.
@@ -131,7 +132,7 @@ async function cancelChildren(scope: Scope, { run, epoch }: RunRecord<Json>): Pr
 }
 
 /** Cancels that run, and prevents its start if it has not begun. */
-export async function cancelChild(scope: Scope, runId: RunId): Promise<void> {
+export async function cancelChild(scope: Scope, runId: RunId, rollback = false): Promise<void> {
   const { host, tenant } = scope;
   for (;;) {
     const row = await host.store.getRun(tenant, runId);
@@ -139,9 +140,11 @@ export async function cancelChild(scope: Scope, runId: RunId): Promise<void> {
       const held = heldRow(row);
       if (held === undefined || isTerminal(held.record.run.status)) return;
       try {
-        await cancelRun(scope, runId, {});
+        await cancelRun(scope, runId, { rollback });
       } catch (error) {
         if (!isDurableError(error, "invalid_transition", "not_found")) throw error;
+        // Where its skill is not registered, it is not known what it can undo.
+        if (rollback && error.missing === "skill") return cancelChild(scope, runId, false);
       }
       return;
     }

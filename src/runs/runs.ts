@@ -7,7 +7,7 @@ import { parseRunId, type RunId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { heldRow } from "../journal/commit.ts";
 import { getCheckpoint, getRun } from "../journal/held.ts";
-import { aCount, aText, oneOf, present } from "../json.ts";
+import { aCount, aFlag, aText, oneOf, present } from "../json.ts";
 import type { Checkpoint } from "../record/checkpoint.ts";
 import type { RunEvent } from "../record/event.ts";
 import { known } from "../record/known.ts";
@@ -41,6 +41,7 @@ import {
 } from "./checkpoints.ts";
 import {
   approveRun,
+  type CancelOptions,
   cancelRun,
   type DecisionRequest,
   denyRun,
@@ -164,8 +165,9 @@ export class Runs implements RunsApi {
     return changedRun(await signalRun(this.#scope, parseRunId(runId), signal));
   }
 
-  async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
-    return currentRun(await cancelRun(this.#scope, parseRunId(runId), given(options, preconditionKinds)));
+  async cancel(runId: string, options: CancelOptions = {}): Promise<CurrentRun> {
+    const kinds = { ...preconditionKinds, rollback: aFlag };
+    return currentRun(await cancelRun(this.#scope, parseRunId(runId), given(options, kinds)));
   }
 
   async delete(runId: string, options: Precondition = {}): Promise<void> {

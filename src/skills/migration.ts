@@ -1,6 +1,7 @@
 import { aFunction, anId, aRecord, aStepName, expectKind, given, type Kinds, needed } from "../argument.ts";
 import { decodeState, encodeState } from "../codec/state.ts";
 import { DurableError, invalidDefinition } from "../errors.ts";
+import { undoingName } from "../ids.ts";
 import { at, getOwn, type Json, present, read, setOwn } from "../json.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
@@ -122,7 +123,9 @@ function checked(definition: MigrationDefinition): MigrationDefinition & { reado
   }
   const twice = repeated(names.map(([, name]) => name));
   if (twice !== undefined) throw invalidDefinition(place, `two steps would have the name "${twice}"`);
-  return { from, ...rest, renames: Object.freeze(Object.fromEntries(names)) };
+  // What undoes a step is renamed with it.
+  const undoing = names.map((pair) => pair.map(undoingName));
+  return { from, ...rest, renames: Object.freeze(Object.fromEntries([...names, ...undoing])) };
 }
 
 function repeated(names: readonly string[]): string | undefined {

@@ -2,6 +2,7 @@ import { anArray, anId, expectKind, given, type Kinds, needed } from "../argumen
 import type { FamilyOf } from "../engine/host.ts";
 import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
+import type { Change } from "../journal/change.ts";
 import { aText, at, type Json, type Kind, read } from "../json.ts";
 import type { Gate } from "../record/gate.ts";
 import type { RunRecord } from "../record/run.ts";
@@ -60,7 +61,7 @@ export interface MigrationPath {
  */
 export type SkillBody = SkillForm & {
   /** Executes the run of that pass as far as possible now. */
-  readonly execute: (pass: Pass) => Promise<void>;
+  readonly execute: (pass: Pass) => Promise<unknown>;
 } & BodyParts;
 
 /** What kinds of steps add to a body. */
@@ -73,6 +74,11 @@ export interface BodyParts {
    * Throws `invalid_request` that names the place in the data, and then the gate stays open.
    */
   readonly checkData?: (gate: Gate, data: unknown) => unknown;
+  /**
+   * Present if the body can undo its steps: the change with which a cancel that undoes them begins. Without a change the run
+   * is canceled at once.
+   */
+  readonly undo?: (record: RunRecord<Json>, now: number) => Change | undefined;
 }
 
 type SkillForm =

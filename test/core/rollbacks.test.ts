@@ -88,7 +88,8 @@ describe("rollbacks", () => {
       throw new Error("no");
     });
     expect(undone).toEqual(["c"]);
-    expect(run).toMatchObject({ status: "failed", error: { message: "no" } });
+    expect(run).toMatchObject({ status: "failed", error: { code: "rollback_failed", stepId: "b" } });
+    expect(run.error?.message).toBe('no; the rollback of step "b" failed: cannot; not undone: "b", "a"');
     const { items } = await runs.events(run.runId);
     const failed = items.filter(({ eventType }) => eventType === "step.failed").map(({ payload }) => payload.step_id);
     expect(failed).toEqual(["rollback: b"]);

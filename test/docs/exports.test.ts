@@ -95,6 +95,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   "./types": [
     "type ApprovalRequest",
     "type Backoff",
+    "type CancelOptions",
     "type CapabilityStep",
     "type Changed",
     "type ChangedRun",

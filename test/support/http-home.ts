@@ -41,6 +41,11 @@ export interface CallOptions {
 }
 
 /** Calls the app for one tenant, and holds each answer against what the document says of its route. */
+interface HistoryEvent {
+  readonly event_type: string;
+  readonly payload: JsonObject;
+}
+
 export class Client {
   readonly tenant: Tenant;
   readonly role: Role;
@@ -132,9 +137,19 @@ export class Client {
 
   /** The types of everything that happened to the run, in order. */
   async events(runId: string): Promise<readonly string[]> {
+    return (await this.#happened(runId)).map(({ event_type }) => event_type);
+  }
+
+  /** The ids of the steps that were recorded, in order. */
+  async recorded(runId: string): Promise<readonly unknown[]> {
+    const events = await this.#happened(runId);
+    return events.filter(({ event_type }) => event_type === "step.completed").map(({ payload }) => payload.step_id);
+  }
+
+  async #happened(runId: string): Promise<readonly HistoryEvent[]> {
     const body = await this.expect(200, this.get(`${runPath(runId, "history")}?limit=500`));
-    const history = body.history as readonly { readonly events: readonly { readonly event_type: string }[] }[];
-    return history.flatMap(({ events }) => events.map(({ event_type }) => event_type));
+    const history = body.history as unknown as readonly { readonly events: readonly HistoryEvent[] }[];
+    return history.flatMap(({ events }) => events);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type Skill,
   type StepContext,
 } from "../../src/index.ts";
-import { approvals, childRuns } from "../../src/steps.ts";
+import { approvals, childRuns, rollbacks } from "../../src/steps.ts";
 
 // Skills that tell what they did through what they return, so that a test needs nothing but HTTP to see it.
 
@@ -157,6 +157,17 @@ export const httpSkills: readonly Skill[] = [
     uses: [childRuns],
     run: async (step, { count }: { readonly count: number }) =>
       Promise.all(Array.from({ length: count }, (_, index) => step.run(`child ${index}`, "http.listening"))),
+  }),
+  defineSkill({
+    id: "http.saga",
+    version,
+    uses: [rollbacks],
+    run: async (step) => {
+      for (const name of ["reserve", "charge"]) {
+        await step.do(name, async () => name, { rollback: async ({ output }) => void output });
+      }
+      await step.waitForApproval("ship");
+    },
   }),
   defineGraphSkill({
     id: "http.sleeping",

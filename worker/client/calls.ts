@@ -137,8 +137,12 @@ export function calls(baseUrl: string, send: Send) {
       const response = await send(urlOf(run, { run_id: runId }), init);
       return response.status === 304 ? undefined : ((await tagged(response, call)) as Answer<typeof run, "$get">);
     },
-    cancel: async (runId: string, call: CallOptions = {}): Promise<Answer<`${typeof run}/cancel`, "$post">> =>
-      json("$post", `${run}/cancel`, at(runId), call),
+    cancel: async (
+      runId: string,
+      query: Asked<`${typeof run}/cancel`, "$post"> = {},
+      call: CallOptions = {},
+    ): Promise<Answer<`${typeof run}/cancel`, "$post">> =>
+      json("$post", `${run}/cancel`, { ...at(runId), query }, call),
     resume: async (
       runId: string,
       body: Sent<`${typeof run}/resume`, "$post"> = {},

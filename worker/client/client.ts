@@ -23,7 +23,7 @@ import type {
   WaitOptions,
 } from "../../src/runs/api.ts";
 import type { CheckpointPage, CheckpointQuery, HistoryEntry, HistoryQuery } from "../../src/runs/checkpoints.ts";
-import type { DecisionRequest, NewSignal, Resumption } from "../../src/runs/continuation.ts";
+import type { CancelOptions, DecisionRequest, NewSignal, Resumption } from "../../src/runs/continuation.ts";
 import { cursorOf } from "../../src/runs/cursor.ts";
 import type { Descent, ForkDescent } from "../../src/runs/descent.ts";
 import type { EventQuery } from "../../src/runs/events.ts";
@@ -125,8 +125,11 @@ export class Client implements RunsApi {
     return "total" in pagination ? pagination.total : 0;
   }
 
-  async cancel(runId: string, options: Precondition = {}): Promise<CurrentRun> {
-    return read(await this.wire.cancel(runId, said(options)[1]), runOf);
+  async cancel(runId: string, options: CancelOptions = {}): Promise<CurrentRun> {
+    const [{ rollback }, conditions] = said(options);
+    // The service rejects what is no flag.
+    const query = present({ rollback: rollback === undefined ? undefined : (`${rollback}` as "true") });
+    return read(await this.wire.cancel(runId, query, conditions), runOf);
   }
 
   async resume(runId: string, options: Resumption = {}): Promise<ResumeOutcome> {

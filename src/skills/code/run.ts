@@ -33,9 +33,8 @@ const quickTurns = 32;
  */
 const paces = ["turn", "brisk", "patient"] as const;
 
-type Ending =
-  | { readonly kind: "returned"; readonly value: unknown }
-  | { readonly kind: "threw"; readonly thrown: unknown };
+/** What the body returned, or what it threw. */
+type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 /** Executes a code-first body as far as possible now: until it has ended, waits, or is handed over. */
 export async function runCode(pass: Pass, body: WorkflowBody): Promise<void> {
@@ -130,8 +129,8 @@ class CodeRun implements BodyRun {
     void Promise.resolve()
       .then(() => body(workflowStep(this), inputs as never, context))
       .then(
-        (value) => this.#end({ kind: "returned", value }),
-        (thrown: unknown) => this.#end({ kind: "threw", thrown }),
+        (value) => this.#end({ value }),
+        (thrown: unknown) => this.#end({ thrown }),
       );
   }
 
@@ -144,10 +143,7 @@ class CodeRun implements BodyRun {
       const { isSpent } = this.pass;
       if (this.#fault !== undefined) {
         if (this.#fault.code === "nondeterminism" && this.#mayBeAstray) return false;
-        if (flights.inFlight === 0) {
-          await fail(this.pass, this.#fault);
-          return true;
-        }
+        if (flights.inFlight === 0) return fail(this.pass, this.#fault);
         await flights.moved(false);
         continue;
       }
@@ -166,10 +162,7 @@ class CodeRun implements BodyRun {
       if (this.#ending !== undefined) flights.setAside((wait) => wait.kind === "retry");
       else if (this.#answers.log.isAwaiting) {
         if (await this.#isQuiet(this.#mostQuietMs)) this.#forget();
-        if (isSpent && flights.inFlight === 0) {
-          await handOver(this.pass);
-          return true;
-        }
+        if (isSpent && flights.inFlight === 0) return handOver(this.pass);
         continue;
       }
       if (!isSpent) {
@@ -193,14 +186,11 @@ class CodeRun implements BodyRun {
         continue;
       }
       if (this.#ending !== undefined) {
-        const outcome = await this.#finish(this.#ending);
-        if (outcome === "goes on") continue;
-        return outcome === "over";
+        const isOver = await this.#finish(this.#ending);
+        if (isOver === undefined) continue;
+        return isOver;
       }
-      if (isSpent) {
-        await handOver(this.pass);
-        return true;
-      }
+      if (isSpent) return handOver(this.pass);
       if (flights.waits.length === 0) await this.#awaitBody();
       else if (flights.isHeld) {
         this.#isImmediate = false;
@@ -277,9 +267,7 @@ class CodeRun implements BodyRun {
       this.#heldBack.delete(id);
       this.#hasLaunched = true;
       this.#flights.launch(id, take, (outcome) => {
-        if (outcome.kind !== "failed") return;
-        const { code, message } = outcome.error;
-        this.endWith(message, id, code);
+        if (outcome.kind === "failed") this.endWith(outcome.error.message, id, outcome.error.code);
       });
     }
   }
@@ -412,9 +400,7 @@ class CodeRun implements BodyRun {
     // If the body has called a step that was recorded later, it waits for it in vain: its answer comes after the
     // missing one's.
     const missing = this.#answers.missing();
-    if (missing !== undefined && this.#answers.isHeldUp) {
-      return notAskedFor(missing);
-    }
+    if (missing !== undefined && this.#answers.isHeldUp) return notAskedFor(missing);
     return {
       code: "await_outside_step",
       message: this.#standstill,
@@ -422,40 +408,41 @@ class CodeRun implements BodyRun {
     };
   }
 
-  /** Ends the run as its body has ended, once the steps that the body abandoned have settled. */
-  async #finish(ending: Ending): Promise<"over" | "goes on" | "astray"> {
+  /**
+   * Ends the run as its body has ended, once the steps that the body abandoned have settled: true once the pass is over, false
+   * if the body is to be called at another pace.
+   */
+  async #finish(ending: Ending): Promise<boolean | undefined> {
     const flights = this.#flights;
     if (this.#answers.log.isAwaiting) {
       this.#forget();
-      return "goes on";
+      return undefined;
     }
     const missing = this.#answers.missing();
     if (missing !== undefined) {
       // A branch for which the body did not wait may still call a step.
-      if (!(await this.#isQuiet(reportedAfterMs))) return "goes on";
-      if (this.#mayBeAstray) return "astray";
-      await fail(this.pass, notAskedFor(missing));
-      return "over";
+      if (!(await this.#isQuiet(reportedAfterMs))) return undefined;
+      if (this.#mayBeAstray) return false;
+      return fail(this.pass, notAskedFor(missing));
     }
     if (this.pass.isSpent && (this.#heldBack.size > 0 || flights.waits.length > 0)) {
-      await handOver(this.pass);
-      return "over";
+      return handOver(this.pass);
     }
     if (this.#heldBack.size > 0) {
       this.#launchHeldBack();
-      return "goes on";
+      return undefined;
     }
     if (flights.waits.length > 0) {
       if (flights.isHeld) await flights.moved(true);
-      else if (await park(this.pass, flights.waits, flights.aside)) return "over";
-      return "goes on";
+      else if (await park(this.pass, flights.waits, flights.aside)) return true;
+      return undefined;
     }
     await this.#conclude(ending);
-    return "over";
+    return true;
   }
 
-  async #conclude(ending: Ending): Promise<void> {
-    if (ending.kind === "threw") {
+  async #conclude(ending: Ending): Promise<unknown> {
+    if ("thrown" in ending) {
       this.#answers.log.reopen();
       return this.#errors.failRun(this.pass, ending.thrown, this.#lastStep);
     }

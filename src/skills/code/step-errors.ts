@@ -18,7 +18,7 @@ export class StepErrors {
    * Fails the run because its body threw. Steps whose errors ended the body are tried again by a resume. `lastStep` is the
    * step that the body called last.
    */
-  async failRun(pass: Pass, thrown: unknown, lastStep: string | undefined): Promise<void> {
+  async failRun(pass: Pass, thrown: unknown, lastStep: string | undefined): Promise<unknown> {
     const culprits = this.#culprits(thrown, pass.state, lastStep);
     const [stepId] = culprits;
     const untyped = stepId === undefined ? "body_failed" : "step_failed";
@@ -27,7 +27,7 @@ export class StepErrors {
     const isOfStep = typeof thrown === "object" && thrown !== null && this.#origins.has(thrown);
     if (!isOfStep) pass.host.onError(thrown, contextOf(pass.record));
     if (stepId === undefined) return fail(pass, error);
-    await pass.commit((record, state, now) =>
+    return pass.commit((record, state, now) =>
       failure(record, culprits.reduce(withUnsettled, state), now, { ...error, stepId }),
     );
   }

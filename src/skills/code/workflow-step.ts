@@ -60,12 +60,12 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         ];
         checkName(name);
         if (rollback !== undefined) {
-          run.endWith(`step "${name}": rollback needs uses: [rollbacks]`, name, "unsupported");
+          run.endWith(`step "${name}" needs uses: [rollbacks]`, name, "unsupported");
           return never<T>();
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
         // Before the step is called, so that the body gets the error in every pass.
-        const checked = config === undefined ? {} : given(config, configKinds, name, name);
+        const checked = given(config ?? {}, configKinds, name, name);
         return await call<T>(run, name, callbackUses, (id, count) =>
           callbackAction(run, name, id, count, checked, callback),
         );
@@ -93,7 +93,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
     waitForEvent: <T>(name: string, options: { type: string; timeout?: Duration }) =>
       handled(async () => {
         checkName(name);
-        const { type, timeout } = checkedOptions(name, options);
+        const { type, timeout } = given(options, eventKinds, name, name);
         const timeoutMs = timeout === undefined ? eventTimeoutMs : durationMs(timeout, `${name}.timeout`);
         const result = await take(run, name, "step.waitForEvent", (spec) =>
           receiveSignal(run.pass, spec, type, timeoutMs, ({ payload, receivedAt }) => ({
@@ -110,8 +110,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         const result = await take(run, name, "step.waitForApproval", (spec) => askForApproval(run.pass, spec));
         const { approver, notes, decided_at } = answer<Record<string, string | null>>(run, result);
         return {
-          ...(approver === null || approver === undefined ? {} : { approver }),
-          ...(notes === null || notes === undefined ? {} : { notes }),
+          ...present({ approver: approver ?? undefined, notes: notes ?? undefined }),
           decidedAt: new Date(decided_at ?? 0),
         };
       }),
@@ -172,9 +171,7 @@ export function checkName(name: string): void {
   if (!isStepName(name)) expectKind(name, aStepName, "name");
 }
 
-function checkedOptions(name: string, options: { type: string; timeout?: Duration }) {
-  return given(options, { type: needed(anId), timeout: anything }, name, name);
-}
+const eventKinds = { type: needed(anId), timeout: anything };
 
 export const configKinds: Kinds<StepConfig> = {
   ...effectKinds,

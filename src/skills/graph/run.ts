@@ -18,7 +18,7 @@ type Failure = Extract<StepOutcome, { kind: "failed" }>;
  * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a
  * failure first aborts the sibling steps.
  */
-export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
+export async function runGraph(pass: Pass, graph: Graph): Promise<unknown> {
   const frontier = new Frontier(graph, pass.state);
   const flights = new Flights(pass);
   const failures: Failure[] = [];
@@ -53,7 +53,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<void> {
     if (frontier.isDone) return complete(pass, (state) => ({ state, result: valueOfFields(state.outputs) }));
     if (pass.isSpent) return handOver(pass);
     if (flights.isHeld) await flights.moved(true);
-    else if (await park(pass, flights.waits)) return;
+    else if (await park(pass, flights.waits)) return true;
   }
 }
 

@@ -78,6 +78,22 @@ export function testClient(home: HttpHome): void {
       expect((await client.cancel(listening)).status).toBe("canceled");
     });
 
+    test("cancels a run that first undoes its steps", async () => {
+      const runId = await raw.start("http.saga");
+      await raw.reached(runId, "waiting_for_human");
+      const asked = await client.cancel(runId, { rollback: "true" });
+      expect(asked).toMatchObject({ status: "running", approval_request: null });
+      await home.drain();
+      await raw.reached(runId, "canceled");
+      expect(await raw.recorded(runId)).toEqual([
+        "reserve",
+        "charge",
+        "rollback:",
+        "rollback: charge",
+        "rollback: reserve",
+      ]);
+    });
+
     test("does under one key once what it is asked for twice, at gates of any name", async () => {
       const idempotencyKey = crypto.randomUUID();
       const gate = "Freigabe für Müller / 😀";
@@ -104,10 +120,10 @@ export function testClient(home: HttpHome): void {
       const ifMatch = client.etag(run) as string;
       expect(ifMatch).toBe('"1"');
       await client.signal(run.run_id, { name: "aside" });
-      const error = await failure(client.cancel(run.run_id, { ifMatch }));
+      const error = await failure(client.cancel(run.run_id, {}, { ifMatch }));
       expect(error).toMatchObject({ code: "precondition_failed", name: "DurableError" });
       const now = client.etag(await client.get(run.run_id)) as string;
-      expect((await client.cancel(run.run_id, { ifMatch: now })).status).toBe("canceled");
+      expect((await client.cancel(run.run_id, {}, { ifMatch: now })).status).toBe("canceled");
       expect(client.etag({})).toBeUndefined();
     });
 

@@ -193,6 +193,36 @@ export function testRoutes(home: HttpHome): void {
       expect(await response.text()).toBe("");
     });
 
+    test("cancel with rollback answers with the run that undoes its steps, and is canceled then", async () => {
+      const runId = await client.start("http.saga");
+      await client.reached(runId, "waiting_for_human");
+      const asked = await client.expect(200, client.post(`${runPath(runId, "cancel")}?rollback=true`));
+      expect(asked).toMatchObject({ status: "running", approval_request: null, finished_at: null });
+      await home.drain();
+      const run = await client.reached(runId, "canceled");
+      expect(run).toMatchObject({ error: null, finished_at: expect.stringMatching(/Z$/) });
+      expect((await client.events(runId)).filter((type) => type.startsWith("run.")).slice(-2)).toEqual([
+        "run.undoing",
+        "run.canceled",
+      ]);
+      expect(await client.recorded(runId)).toEqual([
+        "reserve",
+        "charge",
+        "rollback:",
+        "rollback: charge",
+        "rollback: reserve",
+      ]);
+      await client.refusal("invalid_transition", client.post(`${runPath(runId, "cancel")}?rollback=true`));
+      await client.refusal("invalid_request", client.post(`${runPath(runId, "cancel")}?rollback=yes`));
+    });
+
+    test("cancel with rollback ends a run at once that has nothing to undo", async () => {
+      const runId = await client.start("http.listening");
+      await client.reached(runId, "waiting_for_signal");
+      const run = await client.expect(200, client.post(`${runPath(runId, "cancel")}?rollback=true`));
+      expect(run).toMatchObject({ status: "canceled" });
+    });
+
     test("cancel ends a run that waits", async () => {
       const runId = await client.start("http.gated");
       await client.reached(runId, "waiting_for_human");

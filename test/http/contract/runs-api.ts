@@ -9,6 +9,7 @@ import {
   type Skill,
   saveCheckpoint,
 } from "../../../src/index.ts";
+import { rollbacks } from "../../../src/steps.ts";
 import type { Store } from "../../../src/store.ts";
 import type { NewCheckpointRequest } from "../../../src/types.ts";
 import { type RunList, watchRun, watchRuns } from "../../../src/watch.ts";
@@ -51,7 +52,17 @@ const failing = defineSkill({
     }),
 });
 
-const apiSkills: readonly Skill[] = [echo, dated, gated, listening, failing];
+const saga = defineSkill({
+  id: "api.saga",
+  version: "1",
+  uses: [rollbacks],
+  run: async (step) => {
+    await step.do("reserve", async () => 1, { rollback: async () => {} });
+    await step.waitForApproval("ask");
+  },
+});
+
+const apiSkills: readonly Skill[] = [saga, echo, dated, gated, listening, failing];
 
 /** The cases for the runs of a runtime over this store, and for the client of a service over it. */
 export function testBothSides(medium: string, store: Store): void {
@@ -62,9 +73,13 @@ export function testBothSides(medium: string, store: Store): void {
     runs: (tenant) => runtime.for(tenant),
   });
   const client = createClient("http://orca.test", { fetch: (request) => app.fetch(request) });
-  testRunsApi(`the runs of a runtime over ${medium}`, runtime.for("local-api"), saveCheckpoint);
-  testRunsApi(`the client of a service over ${medium}`, client, (_, runId, request) =>
-    client.saveCheckpoint(runId, request),
+  const drain = () => runtime.drain();
+  testRunsApi(`the runs of a runtime over ${medium}`, runtime.for("local-api"), saveCheckpoint, drain);
+  testRunsApi(
+    `the client of a service over ${medium}`,
+    client,
+    (_, runId, request) => client.saveCheckpoint(runId, request),
+    drain,
   );
 }
 
@@ -92,8 +107,8 @@ const refusal = (call: Promise<unknown>): Promise<unknown> =>
 
 type Save<R> = (runs: R, runId: string, request: NewCheckpointRequest) => Promise<CheckpointRecord>;
 
-/** One contract, wherever the runs are. `runs` has the skills of {@link apiSkills}, and executes what it starts. */
-function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): void {
+/** One contract, wherever the runs are. `runs` has the skills of {@link apiSkills}, and executes what it starts; `drain` executes what is due. */
+function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>, drain: () => Promise<unknown>): void {
   const waiting = async (skill: Skill, status: string): Promise<string> => {
     const { run } = await runs.start({ skillId: skill.id });
     for (const end = Date.now() + 100_000; Date.now() < end; ) {
@@ -318,6 +333,16 @@ function testRunsApi<R extends RunsApi>(name: string, runs: R, save: Save<R>): v
       expect((await runs.signal(listener, sent)).isRepeat).toBeUndefined();
       expect((await runs.signal(listener, sent)).isRepeat).toBe(true);
       expect(await runs.result(listening, listener)).toEqual(sent.payload);
+    });
+
+    test("a cancel with rollback undoes first, and is rejected for what is no flag", async () => {
+      const runId = await waiting(saga, "waiting_for_human");
+      expect((await runs.cancel(runId, { rollback: true })).status).toBe("running");
+      await drain();
+      expect(await runs.settled(runId)).toMatchObject({ status: "canceled" });
+      expect(await refusal(runs.cancel(runId, { rollback: "yes" as never }))).toMatchObject({
+        code: "invalid_request",
+      });
     });
 
     test("a denied gate cancels its run", async () => {

@@ -3,6 +3,16 @@ import { deciding, type Family, moving, signaling } from "./operation.ts";
 import { accepted, markedRun, replayMark, run } from "./records.ts";
 import { basis, id, jsonValue, stepId, text } from "./values.ts";
 
+/** `POST /v1/runs/{run_id}/cancel` */
+export const cancelQuery = v.object({
+  rollback: v.pipe(
+    v.optional(v.picklist(["true", "false"], 'expected "true" or "false"')),
+    v.description(
+      "`true` to undo the steps that have begun, if the skill has rollbacks: the run goes on as one that undoes, and is canceled once it has.",
+    ),
+  ),
+});
+
 /** `POST /v1/runs/{run_id}/resume` */
 export const resumption = v.object({ checkpoint_id: basis });
 
@@ -29,7 +39,7 @@ export const continuationOperations: Family = {
   cancelRun: {
     route: "POST /v1/runs/{run_id}/cancel",
     summary: "Cancel a run",
-    exchange: { hasETag: true, answer: run, errors: moving },
+    exchange: { query: cancelQuery, hasETag: true, answer: run, errors: moving },
   },
   resumeRun: {
     route: "POST /v1/runs/{run_id}/resume",

@@ -2,16 +2,17 @@ import { type Context, Hono } from "hono";
 import type * as v from "valibot";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
-import { gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
+import { cancelQuery, gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
-import { type AppEnv, body, conditionsOf, given, liveValue, preconditionOf, tag } from "../request.ts";
+import { type AppEnv, body, conditionsOf, given, liveValue, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes that continue or end a run. */
 export const continuationRoutes = new Hono<AppEnv>()
-  .post("/v1/runs/:run_id/cancel", async (c) =>
-    c.json(tagged(c, await c.var.runs.cancel(c.req.param("run_id"), preconditionOf(c)))),
-  )
+  .post("/v1/runs/:run_id/cancel", query(cancelQuery), async (c) => {
+    const rollback = c.req.valid("query").rollback === "true";
+    return c.json(tagged(c, await c.var.runs.cancel(c.req.param("run_id"), { rollback, ...preconditionOf(c) })));
+  })
   .post("/v1/runs/:run_id/resume", body(resumption), async (c) => {
     const { checkpoint_id } = c.req.valid("json");
     const options = given({ checkpointId: checkpoint_id, ...conditionsOf(c) });
