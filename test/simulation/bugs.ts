@@ -12,10 +12,10 @@ export interface PlantedBug extends Edit {
   readonly also?: Edit;
   /**
    * The weather in which it shows, where that is not any. `deployed` has two versions of the skills `late` a body that comes
-   * late to one of its waits, `maps` one with a map, and `sagas`
-   * one with rollbacks, in any weather.
+   * late to one of its waits, `maps` one with a map, `sagas`
+   * one with rollbacks, and `families` one with child runs, in any weather.
    */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas";
+  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas" | "families";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -471,6 +471,30 @@ export const bugs: readonly PlantedBug[] = [
     find: "this.#begun.reverse()",
     replace: "this.#begun",
     seed: "sagas:planted-4",
+  },
+  {
+    name: "each pass of a parent starts another child",
+    weather: "families",
+    file: "src/runs/child-step.ts",
+    find: "childIdOf(await effectClaim(record.run.runId, plan.effect))",
+    replace: "childIdOf(await effectClaim(record.run.runId, { ...plan.effect, ordinal: record.epoch }))",
+    seed: "families:planted-3",
+  },
+  {
+    name: "a child that ends does not wake its parent",
+    weather: "families",
+    file: "src/runs/family.ts",
+    find: "if (run.parentRunId !== undefined) await tell(",
+    replace: "if (run.parentRunId === undefined) await tell(",
+    seed: "families:planted-3",
+  },
+  {
+    name: "a parent that is canceled leaves its children alone",
+    weather: "families",
+    file: "src/runs/family.ts",
+    find: 'run.status === "canceled" && !(await',
+    replace: 'run.status === "pending" && !(await',
+    seed: "families:planted-12",
   },
   {
     name: "a map has all of its items in flight",

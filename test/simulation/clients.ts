@@ -390,7 +390,12 @@ export class Clients {
     const { kind, token, item, note, runKey } = asked;
     if (note === "nothing to do") return undefined;
     const commits = [...this.#history.lives.values()].flatMap((life) => life.commits);
-    const own = commits.filter(({ operation }) => operation === item.id);
+    // What an operation does to one run may start, cancel or wake others of its family.
+    const isOfFamily = ({ runKey: key, record }: Accepted) => {
+      const isBorn = `${tenantOf(key)}/${String(record?.run.metadata.source_run_id)}` === runKey;
+      return runKey !== undefined && key !== runKey && !isBorn;
+    };
+    const own = commits.filter((commit) => commit.operation === item.id && (kind === "import" || !isOfFamily(commit)));
     this.#judgeExpected(asked, own);
     const withEvent = (type: string) => own.filter((commit) => eventTypes(commit).includes(type)).length;
     // What an import brings of another tenant's run is not done again.
@@ -511,6 +516,10 @@ export function inputsOf(operation: number) {
     nothing: undefined,
     map: new Map([[1, -0]]),
   };
+}
+
+function tenantOf(runKey: string): string {
+  return runKey.slice(0, runKey.indexOf("/"));
 }
 
 function has(inbox: readonly { readonly payload: unknown }[] | undefined, token: string): boolean {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { isRepeatedRun } from "./families.ts";
 import {
   type Accepted,
   eventTypes,
@@ -23,6 +24,9 @@ const honestFailures: readonly string[] = [
   "invalid_output",
   "nested_step",
 ];
+
+/** Codes with which a parent may fail because of its children. */
+const failuresOfChildren: readonly string[] = ["run_failed", "run_canceled", "not_found"];
 
 /** What commits are judged by beside the history itself. */
 interface Facts {
@@ -50,6 +54,8 @@ export class CommitJudge {
   /** The end of a wait, by run, line and step, as it was first written. */
   readonly #ends = new Map<string, number>();
   readonly #retries = new Map<string, number>();
+  /** The children that were born, by the step of their parent. */
+  readonly #children = new Map<string, readonly string[]>();
   /** Approvals that opened a gate, by run and revision. */
   readonly #used = new Set<string>();
 
@@ -104,6 +110,7 @@ export class CommitJudge {
     this.#waits(commit, commit.record);
     this.#gates(commit);
     this.#decisions(commit, from, commit.record);
+    this.#families(commit, from, commit.record);
     this.#failures(commit, commit.record);
     this.#facts.promptness?.judge(commit, commit.record);
   }
@@ -171,6 +178,7 @@ export class CommitJudge {
     const { history } = this.#facts;
     const { record, tenant } = commit;
     this.#quota(commit);
+    if (record !== undefined) this.#childBirth(commit, record);
     const { source_run_id: source, source_checkpoint_id: checkpoint } = record?.run.metadata ?? {};
     if (typeof source !== "string") return;
     const origin = history.lives
@@ -347,6 +355,8 @@ export class CommitJudge {
     }
     for (const wait of to.waits) {
       if ((wait.kind !== "sleep" && wait.kind !== "signal") || wait.until === undefined) continue;
+      // A child that has ended and was resumed ends once more.
+      if (wait.kind === "signal" && isChildWait(wait.name)) continue;
       const key = `${runKey}/${line}/${wait.kind}/${wait.stepId}`;
       const first = this.#ends.get(key);
       if (first === undefined) this.#ends.set(key, wait.until);
@@ -368,6 +378,52 @@ export class CommitJudge {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }
     }
+  }
+
+  /** A child is started once, and a parent that was canceled, or waits for a child that has ended, is done with it. */
+  #families(commit: Accepted, from: Record_, to: Record_): void {
+    const { history } = this.#facts;
+    const { runKey, tenant, runId, order } = commit;
+    if (!isEnd(to) || to.toldEpoch === from.toldEpoch || to.toldEpoch !== to.epoch) return;
+    // What the run owed since its end is done.
+    const own = history.lives.get(runKey)?.commits ?? [];
+    const end = own.findLast(({ record, before }) => record !== undefined && isEnd(record) && !hasEnded(before));
+    const endedAt = end?.order ?? order;
+    if (to.run.status === "canceled") {
+      for (const [key, { childRunId, uses }] of history.effects) {
+        if (!key.startsWith(`${runKey}/`) || childRunId === undefined || uses.endsWith("detached")) continue;
+        const life = history.lives.get(`${tenant}/${childRunId}`)?.commits ?? [];
+        const atEnd = life.findLastIndex((one) => one.order <= endedAt);
+        if (life.slice(Math.max(atEnd, 0)).some(hasEnded)) continue;
+        this.#violate("cancel-reaches-children", commit, `is done with its end, and ${childRunId} was not canceled`);
+      }
+    }
+    const { parentRunId } = to.run;
+    const parent = history.lives.get(`${tenant}/${parentRunId}`)?.commits ?? [];
+    const isAwaited = (one: Accepted | undefined) =>
+      one?.record?.waits.some(
+        (wait) => wait.kind === "signal" && wait.until === undefined && isEndOf(wait.name, runId),
+      ) === true && !isEnd(one.record);
+    const then = parent.findLast((one) => one.order <= endedAt);
+    if (isAwaited(then) && isAwaited(parent.at(-1))) {
+      this.#violate("parents-learn-of-ends", commit, `is done with its end, and ${parentRunId} still waits for it`);
+    }
+  }
+
+  /** The parent has noted its child before, and this step of it has no other. */
+  #childBirth(commit: Accepted, { run }: Record_): void {
+    const { parentRunId, parentStepId = "" } = run;
+    if (parentRunId === undefined) return;
+    const parentKey = `${commit.tenant}/${parentRunId}`;
+    const notes = [...this.#facts.history.effects].filter(([key]) => key.startsWith(`${parentKey}/`));
+    const isNoted = notes.some(([, note]) => note.childRunId === commit.runId && note.stepId === parentStepId);
+    if (!isNoted) this.#violate("no-child-twice", commit, `is no child that ${parentRunId} has noted`);
+    const step = `${parentKey} ${parentStepId}`;
+    const others = this.#children.get(step) ?? [];
+    if (others.length > 0 && !isRepeatedRun(parentStepId)) {
+      this.#violate("no-child-twice", commit, `is child ${others.length + 1} of "${parentStepId}" of ${parentRunId}`);
+    }
+    this.#children.set(step, [...others, commit.runId]);
   }
 
   #failures(commit: Accepted, to: Record_): void {
@@ -395,6 +451,8 @@ export class CommitJudge {
       if (type !== "run.failed") continue;
       const { code } = payload;
       if (honestFailures.includes(String(code))) continue;
+      const isParent = Object.values(commit.state?.stepResults ?? {}).some(({ uses }) => uses === "step.run");
+      if (isParent && failuresOfChildren.includes(String(code))) continue;
       const isUndone = Object.keys(commit.state?.stepResults ?? {}).some((id) => id.startsWith("rollback: "));
       if (code === "invalid_transition" && isUndone) continue;
       const recoveries = this.#facts.history.lives
@@ -459,6 +517,20 @@ function lostResults({ state, before, entry }: Accepted): readonly string[] {
 
 function resultsOf({ stepResults, trace, vars, inputs }: State) {
   return { stepResults, steps: trace.steps, vars, inputs };
+}
+
+/** The name under which a parent waits for the end of a child. */
+function isEndOf(name: string, runId: string): boolean {
+  return name === `→ ${runId}`;
+}
+
+function isChildWait(name: string): boolean {
+  return name.startsWith("→ ");
+}
+
+/** True for a run that has ended or is gone. */
+function hasEnded(commit: Accepted | undefined): boolean {
+  return commit !== undefined && (commit.record === undefined || isEnd(commit.record));
 }
 
 function isEnd({ run }: Record_): boolean {

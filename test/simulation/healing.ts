@@ -54,6 +54,7 @@ export class Healing {
       () => this.#readAll(),
       () => this.#replayAll(),
       () => this.#goBack(),
+      () => this.#payAll(),
       () => this.#transferAll(),
     ];
     for (const part of work) if (world.violation === undefined) await part();
@@ -177,6 +178,9 @@ export class Healing {
       if (gate !== undefined && statusOf(life) === "waiting_for_human") {
         await runtime.for(tenant).approve(runId, { approver: `healer${round}`, stepId: gate });
         acted = true;
+      } else if (this.#isCutOff(life)) {
+        await runtime.for(tenant).resume(runId);
+        acted = true;
       } else if (statusOf(life) === "waiting_for_signal") {
         const name = signalNames[round % signalNames.length] as string;
         const waits = last?.record?.waits.some((wait) => wait.kind === "signal" && wait.name === name);
@@ -186,6 +190,18 @@ export class Healing {
       }
     }
     return acted;
+  }
+
+  /** "Import a family from its children up": one that was imported alone waits for a child that is not there, or ended elsewhere. */
+  #isCutOff({ commits, tenant }: Life): boolean {
+    const { history } = this.#patient;
+    const { record } = commits.at(-1) ?? {};
+    if (record?.run.status !== "waiting_for_signal" || !commits.some(({ isArrival }) => isArrival)) return false;
+    return record.waits.some((wait) => {
+      if (wait.kind !== "signal" || wait.until !== undefined || !wait.name.startsWith("→ ")) return false;
+      const child = history.lives.get(`${tenant}/${wait.name.slice(2)}`)?.commits.at(-1);
+      return child === undefined || (child.row.dueAt === undefined && !isOpen(child.record?.run.status));
+    });
   }
 
   /** When the first run is due. */
@@ -293,6 +309,18 @@ export class Healing {
       await this.#finishAll();
       if (world.violation !== undefined) return;
     }
+  }
+
+  /** What runs owe to their families since they have ended is done once nothing stands in the way. */
+  async #payAll(): Promise<void> {
+    const { world } = this.#patient;
+    for (let round = 0; round < 20 && (await this.#due()) !== undefined; round++) await this.#finishAll();
+    const due = await this.#due();
+    if (due === undefined || world.violation !== undefined) return;
+    const { store, bystanders } = this.#patient;
+    const rows = await store.dueRuns({ now: Number.MAX_SAFE_INTEGER, limit: 100 });
+    const owing = rows.filter((row) => !bystanders.has(row)).map(({ runId }) => runId);
+    world.violate("every-run-ends", `every run has ended, and ${owing.join(", ")} is still due`);
   }
 
   /**

@@ -208,16 +208,24 @@ export interface LedgerEntry {
   readonly requestHash: string;
   readonly ordinal: number;
   readonly status: string;
+  readonly uses: string;
+  /** The run that the step has started as a child. */
+  readonly childRunId: string | undefined;
 }
 
 export function ledgerEntry(claim: NewClaim): LedgerEntry | undefined {
   if (claim.kind !== "effect" || claim.body === "") return undefined;
-  const { step_id, request_hash, ordinal, status } = JSON.parse(claim.body) as Record<string, unknown>;
+  const { step_id, request_hash, ordinal, status, uses, child_run_id } = JSON.parse(claim.body) as Record<
+    string,
+    unknown
+  >;
   return {
     stepId: String(step_id),
     requestHash: String(request_hash),
     ordinal: Number(ordinal),
     status: String(status),
+    uses: String(uses),
+    childRunId: typeof child_run_id === "string" ? child_run_id : undefined,
   };
 }
 

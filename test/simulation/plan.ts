@@ -1,4 +1,5 @@
 import { type BacklogPlan, type DamagePlan, damages } from "./bystanders.ts";
+import { withChildren } from "./families.ts";
 import { lateWaits } from "./late-waits.ts";
 import { withMap } from "./map-bodies.ts";
 import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
@@ -181,7 +182,11 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     }
   }
   const keepsFormer = deployedAt !== undefined && random.fork("former").chance(0.4);
-  const mostRuns = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
+  const families = random.fork("families");
+  // A child has no name of its own in the other version, and one that the quota does not let in is no child.
+  const isFamily = (families.chance(0.1) || seed.startsWith("families:")) && deployedAt === undefined;
+  const bound = more.chance(0.2) ? { tenant: more.pick(tenants), runs: more.between(0, 5) } : undefined;
+  const mostRuns = isFamily ? undefined : bound;
   if (more.chance(0.6)) {
     for (let number = more.between(2, 10); number > 0; number--) {
       const kind = rareKind(more);
@@ -242,6 +247,7 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
     programs[saga] = { ...programs[saga], hasRollbacks: true } as Program;
     count(counts, "skill with rollbacks");
   }
+  if (isFamily) programs.splice(0, programs.length, ...withChildren(families, programs, counts));
   for (const { damage } of damaged) count(counts, `damage ${damage}`);
   if (backlog !== undefined) count(counts, "backlog");
   if (deployedAt !== undefined) count(counts, "two versions");

@@ -35,6 +35,15 @@ export type Piece =
       /** For each item the number of calls that fail before one succeeds. */
       readonly failures: readonly number[];
     }
+  | {
+      readonly kind: "run";
+      readonly name: string;
+      /** The id of the program that the child executes. */
+      readonly skill: string;
+      readonly waits: boolean;
+      readonly isDetached: boolean;
+      readonly isRepeated: boolean;
+    }
   | { readonly kind: "pure"; readonly digests: number; readonly turns: number; readonly waitMs: number }
   | { readonly kind: "sequence" | "all" | "race" | "any" | "allSettled"; readonly of: readonly Piece[] }
   | { readonly kind: "float"; readonly of: Piece; readonly isAwaited: boolean; readonly meanwhile: Piece }
@@ -145,6 +154,7 @@ export function named(piece: Piece, prefix = "", counter = { floats: 0 }): Piece
     case "event":
     case "approval":
     case "map":
+    case "run":
       return { ...piece, name: `${prefix}${piece.name}` };
     case "sequence": {
       // What follows a branch that was left behind runs beside it.
@@ -226,7 +236,8 @@ function piece(random: Random, room: Room, depth: number): Piece {
   count(room.counts, `code ${kind}`);
   switch (kind) {
     case "map":
-      throw new Error("maps are not drawn here: see map-bodies.ts");
+    case "run":
+      throw new Error("maps and children are not drawn here: see map-bodies.ts and families.ts");
     case "do":
     case "use":
       return { kind, name, plan: stepPlan(random, room.counts) };

@@ -150,17 +150,21 @@ export class Readers {
     return `${changes.length} changes`;
   }
 
-  /** A run's family: the run that it names as its source, and the runs that name it. */
+  /** A run's relatives: the run that it names as its source or parent, the runs that name it as source, and its children. */
   async lineage(runs: Runs, life: Life): Promise<string> {
     const since = this.#history.order;
     const { ancestors, descendants } = await this.#subject.core.readLineage(runs, life.runId);
-    const source = sourceOf(life);
+    const source =
+      sourceOf(life) ?? life.commits.findLast(({ record }) => record !== undefined)?.record?.run.parentRunId;
     if (ancestors[0]?.runId !== source) {
       this.#world.violate("lineage-is-kept", `${life.key} descends from ${ancestors[0]?.runId}, not from ${source}`);
     }
     const found = new Set<string>(descendants.map(({ runId }) => runId));
     const child = this.#livesOf(life.tenant).find(
-      (other) => sourceOf(other) === life.runId && isSteady(other, since) && !found.has(other.runId),
+      (other) =>
+        (sourceOf(other) === life.runId || isChildOf(this.#history, other, life)) &&
+        isSteady(other, since) &&
+        !found.has(other.runId),
     );
     if (child !== undefined) {
       this.#world.violate("lineage-is-kept", `${child.runId} is not among the descendants of ${life.key}`);
@@ -199,6 +203,11 @@ function eventIds({ commits, runId }: Life): readonly string[] {
 
 function sourceOf({ commits }: Life): unknown {
   return commits.findLast(({ record }) => record !== undefined)?.record?.run.metadata.source_run_id;
+}
+
+/** True if the ledger of that run notes the other one as its child. */
+function isChildOf({ effects }: History, child: Life, { key }: Life): boolean {
+  return [...effects].some(([place, note]) => place.startsWith(`${key}/`) && note.childRunId === child.runId);
 }
 
 function isGone({ commits }: Life): boolean {

@@ -84,6 +84,18 @@ describe("no promise is broken", () => {
     expect(sagas).toBeGreaterThan(seedsOfGroup / 2);
   });
 
+  test("in worlds with child runs", async () => {
+    let families = 0;
+    for (let seed = 0; seed < seedsOfGroup; seed++) {
+      const outcome = await simulate(subject, `families:fixed-${seed}`);
+      families += outcome.counts.get("skill with children") ?? 0;
+      if (outcome.violation !== undefined) {
+        throw new Error(await explanation(subject, outcome, { withLog: false, ignored: new Set() }));
+      }
+    }
+    expect(families).toBeGreaterThan(seedsOfGroup / 3);
+  });
+
   test("and all these worlds together take less than two minutes of CPU", () => {
     expect(cpuMs).toBeGreaterThan(0);
     expect(cpuMs).toBeLessThan(mostCpuMs);

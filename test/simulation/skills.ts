@@ -6,7 +6,7 @@ import type {
   WorkflowStep,
   WorkflowStepContext,
 } from "../../src/index.ts";
-import type { MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
+import type { ChildSteps, MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
@@ -41,7 +41,7 @@ export function bind(
     const { hasRollbacks = false } = program;
     return defineSkill({
       ...definition,
-      uses: kindsOf(subject, hasRollbacks),
+      uses: kindsOf(subject, hasRollbacks, hasRuns(program.body)),
       run: (step: Steps, inputs: Readonly<Record<string, unknown>>, { runId }) => {
         const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
         return new Body(outside, process, keyOf({ tenant, runId }), step, version, hasRollbacks).run(
@@ -54,9 +54,15 @@ export function bind(
   return { skills, capabilities: [...capabilities.values()] };
 }
 
-// A body without rollbacks calls no step with them.
-function kindsOf({ maps, rollbacks }: Subject, hasRollbacks: boolean): readonly [typeof maps, typeof rollbacks] {
-  return (hasRollbacks ? [maps, rollbacks] : [maps]) as unknown as readonly [typeof maps, typeof rollbacks];
+type Kinds = readonly [Subject["maps"], Subject["rollbacks"], Subject["childRuns"]];
+
+// A body without rollbacks or children calls no step with them.
+function kindsOf({ maps, rollbacks, childRuns }: Subject, hasRollbacks: boolean, hasRuns: boolean): Kinds {
+  return [maps, ...(hasRollbacks ? [rollbacks] : []), ...(hasRuns ? [childRuns] : [])] as unknown as Kinds;
+}
+
+function hasRuns(piece: Piece): boolean {
+  return piece.kind === "run" || partsOf(piece).some(hasRuns);
 }
 
 export function capabilityId({ effect, policy, isIdempotent, needsConfirmation }: StepPlan): string {
@@ -155,6 +161,7 @@ class Body {
   readonly #started: { readonly name: string; readonly id: string }[] = [];
   readonly #pass: ReturnType<Outside["begin"]>;
   readonly #seen: string[] = [];
+  #inputs: Readonly<Record<string, unknown>> = {};
   readonly #asked = new Map<string, number>();
 
   constructor(
@@ -174,6 +181,7 @@ class Body {
   }
 
   async run(piece: Piece, inputs: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#inputs = inputs;
     try {
       const value = await this.#do(piece);
       return { value, seen: [...this.#seen], inputs };
@@ -217,6 +225,12 @@ class Body {
         return (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
       case "map":
         return this.#see(piece.name, this.#map(piece));
+      case "run": {
+        const { name, skill, waits, isDetached, isRepeated } = piece;
+        const policy = isRepeated ? "reexecute" : "use_recorded_result";
+        const options = { wait: waits, detached: isDetached, replayPolicy: policy } as const;
+        return this.#see(name, step.run(name, skill, this.#inputs, options));
+      }
       case "pure": {
         for (let digest = 0; digest < piece.digests; digest++) {
           await globalThis.crypto.subtle.digest("SHA-256", Uint8Array.of(digest));
@@ -360,8 +374,8 @@ class Body {
 }
 
 /** The step of a body, which says of each step that it asks for it, and asks under the name that it has in that version. */
-/** The steps of a body; it has rollbacks only if its skill names them. */
-type Steps = WorkflowStep & MapSteps & RollbackSteps;
+/** The steps of a body; it has rollbacks and children only if its skill names them. */
+type Steps = WorkflowStep & MapSteps & RollbackSteps & ChildSteps;
 
 function versioned<S extends WorkflowStep>(step: S, version: Version, asked: (name: string) => void): S {
   return new Proxy(step, {

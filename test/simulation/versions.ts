@@ -40,6 +40,7 @@ function namesIn(piece: Piece): readonly string[] {
     case "use":
     case "event":
     case "approval":
+    case "run":
       return [piece.name];
     case "map":
       return piece.failures.map((_, index) => `${piece.name}[${index}]`);
