@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { MemorySaver } from "@langchain/langgraph";
 import { SqliteSaver } from "@langchain/langgraph-checkpoint-sqlite";
 import { memoryStore } from "../adapters/memory/index.ts";
-import { sqliteStore } from "../examples/adapter-author/store.ts";
+import { nodeSqliteStore } from "../adapters/node-sqlite/index.ts";
 import type { Bench, Scale } from "./bench.ts";
 import type { Media } from "./media.ts";
 import { type Channel, growLangGraph, memorySaverBytes, saverBytes } from "./peers/langgraph.ts";
@@ -103,7 +103,7 @@ async function sidesOf(media: Media): Promise<Readonly<Record<string, Readonly<R
     SQLite: {
       [durable]: async (steps) => {
         const path = file();
-        const store = sqliteStore(path);
+        const store = nodeSqliteStore(path);
         const grown = await growDurable(store, steps);
         await store.close();
         return { ...grown, fileBytes: statSync(path).size };
