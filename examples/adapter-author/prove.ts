@@ -2,14 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkStore, type StoreHarness } from "../../src/conformance/index.ts";
-import { sqliteStore } from "./store.ts";
+import { logStore } from "./store.ts";
 
-/** A new database file for each case; the handles that a case opens are connections to that file. */
+/** A new folder for each case, which is the log of every handle that the case opens. */
 const harness: StoreHarness = {
   async fresh() {
-    const folder = await mkdtemp(join(tmpdir(), "sqlite-store-"));
+    const folder = await mkdtemp(join(tmpdir(), "log-store-"));
     return {
-      open: async () => sqliteStore(join(folder, "runs.db")),
+      open: async () => logStore(folder),
       remove: () => rm(folder, { recursive: true }),
     };
   },

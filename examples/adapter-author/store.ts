@@ -1,193 +1,197 @@
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { DurableError } from "../../src/index.ts";
-import type { ClaimRow, Commit, CommitOutcome, RunFilter, Store, StoreUsage } from "../../src/store.ts";
+import type {
+  ClaimRow,
+  Commit,
+  CommitOutcome,
+  EntryRow,
+  RunFilter,
+  RunRow,
+  SnapshotRow,
+  Store,
+} from "../../src/store.ts";
+import { folderLog, type Log } from "./log.ts";
 
-// Columns are named after the fields of the contract's rows.
-const schema = `
-  CREATE TABLE IF NOT EXISTS runs (
-    tenant TEXT, runId TEXT, revision INTEGER NOT NULL, createdAt INTEGER NOT NULL, status TEXT, skillId TEXT,
-    sourceRunId TEXT, dueAt INTEGER, body TEXT NOT NULL, PRIMARY KEY (tenant, runId)) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS runs_listed ON runs (tenant, createdAt, runId) WHERE status IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS runs_due ON runs (dueAt, runId, tenant) WHERE dueAt IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS entries (
-    tenant TEXT, runId TEXT, revision INTEGER, checkpointId TEXT, keyframe INTEGER, body TEXT NOT NULL, snapshot TEXT,
-    PRIMARY KEY (tenant, runId, revision), UNIQUE (tenant, runId, checkpointId)) STRICT;
-  CREATE TABLE IF NOT EXISTS claims (
-    tenant TEXT, kind TEXT, key TEXT, runId TEXT NOT NULL, lapsesAt INTEGER, body TEXT NOT NULL,
-    PRIMARY KEY (tenant, kind, key)) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS claims_by_run ON claims (tenant, runId, kind, key);`;
+/** A run in memory, and the numbers of its commits in the log. */
+type StoredRun = { row: RunRow; entries: EntryRow[]; snapshots: SnapshotRow[]; numbers: number[] };
 
-type Values = Readonly<Record<string, SQLInputValue>>;
+type Logged = Omit<Commit, "before"> & { readonly owned: readonly ClaimRow[] };
 
-/** A store in one SQLite file, for Node. */
-export function sqliteStore(path: string): Store {
-  const db = new DatabaseSync(path, { timeout: 5_000 });
-  // With FULL a commit is on the disk when it returns; NORMAL may lose the last ones to a power cut.
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${schema}`);
+/**
+ * A store in a folder, for Node: a log of commits. Each handle has the rows in memory, and before each call it applies the
+ * commits that are new. A commit is decided over all of the log, and appended only if the log has not grown since.
+ */
+export function logStore(folder: string): Store {
+  const runs = new Map<string, StoredRun>();
+  const claims = new Map<string, ClaimRow>();
+  let log: Log | undefined;
   let isClosed = false;
 
-  /** Answers a call. What SQLite throws is a rejection, with its cause. */
-  async function answer<T>(operation: string, give: () => T): Promise<T> {
-    try {
-      return give();
-    } catch (cause) {
-      throw new DurableError("store_failed", `${operation} failed on SQLite: ${(cause as Error).message}`, { cause });
-    }
-  }
-
-  const statements = new Map<string, StatementSync>();
-  /** Prepared once: that takes longer than most statements. There are few texts, since values are never part of them. */
-  function prepared(sql: string): StatementSync {
-    const statement = statements.get(sql) ?? db.prepare(sql);
-    statements.set(sql, statement);
-    return statement;
-  }
-
-  const all = <Row>(sql: string, values: Values) =>
-    prepared(sql)
-      .all(values)
-      .map(rowOf<Row>);
-  const first = <Row>(sql: string, values: Values) => all<Row>(sql, values)[0];
-  const run = (sql: string, values: Values) => prepared(sql).run(values);
-
-  /** Writes a row whole. The names of its columns are the core's own, never a caller's. */
-  function put(verb: "INSERT" | "INSERT OR REPLACE", table: string, row: object): void {
-    const names = Object.keys(row);
-    const places = names.map((name) => `:${name}`);
-    run(`${verb} INTO ${table} (${names.join(", ")}) VALUES (${places.join(", ")})`, row as Values);
-  }
-
-  /** The outcome of a commit, inside a transaction. An exception rolls it back. */
+  /** The outcome of a commit over the whole log. An exception means that nothing is written. */
   function decide(commit: Commit): CommitOutcome {
-    const { run: row, over = row.revision - 1, earlier = [], entry, claims = [], now, erase } = commit;
-    const { tenant, runId, revision } = row;
-    for (const { kind, key } of claims) {
-      const claim = first<ClaimRow>(claimByKey, { tenant, kind, key });
+    const { run, over = commit.run.revision - 1, earlier = [], entry, claims: brought = [], now, erase } = commit;
+    for (const { kind, key } of brought) {
+      const claim = claims.get(keyOf(run.tenant, kind, key));
       const isInForce = claim !== undefined && (claim.lapsesAt === undefined || claim.lapsesAt > now);
-      if (isInForce && claim.runId !== runId) return { kind: "claimed", claim };
+      if (isInForce && claim.runId !== run.runId) return { kind: "claimed", claim };
     }
-    const before = first<{ revision: number }>(revisionById, { tenant, runId });
-    if (over !== (before?.revision ?? 0)) return { kind: "conflict" };
+    const before = runs.get(keyOf(run.tenant, run.runId));
+    if (over !== (before?.row.revision ?? 0)) return { kind: "conflict" };
 
-    if (erase) {
-      run("DELETE FROM entries WHERE tenant = :tenant AND runId = :runId", { tenant, runId });
-      run("DELETE FROM claims WHERE tenant = :tenant AND runId = :runId AND lapsesAt IS NULL", { tenant, runId });
-      run("UPDATE claims SET body = '' WHERE tenant = :tenant AND runId = :runId", { tenant, runId });
-    }
-    put("INSERT OR REPLACE", "runs", row);
-    for (const claim of claims) put("INSERT OR REPLACE", "claims", { ...claim, tenant, runId });
-    // Not replaced: a checkpoint id that the run already has violates the UNIQUE, and nothing is written.
-    for (const one of earlier) put("INSERT", "entries", { ...one, tenant, runId });
-    if (entry !== undefined) put("INSERT", "entries", { ...entry, tenant, runId, revision });
+    const entries = [...((!erase && before?.entries) || []), ...earlier, ...(entry ? [entry] : [])];
+    const ids = entries.flatMap(({ checkpointId }) => checkpointId ?? []);
+    if (new Set(ids).size < ids.length) throw new Error(`a checkpoint of that id is in ${run.runId} already`);
     return { kind: "committed" };
   }
 
+  /**
+   * A commit as the log holds it. One that erases names the claims that the run has, without their bodies: the commits that
+   * made them will be empty, and claims of other runs that they replaced must not be back then.
+   */
+  function logged({ before: _, ...commit }: Commit): Logged {
+    const owned = commit.erase ? claimsOf(commit.run).map((claim) => ({ ...claim, body: "" })) : [];
+    return { ...commit, owned };
+  }
+
+  function apply({ run, earlier = [], entry, claims: brought = [], erase, owned }: Logged, number: number): void {
+    const { tenant, runId, revision } = run;
+    const stored = runs.get(keyOf(tenant, runId)) ?? { row: run, entries: [], snapshots: [], numbers: [] };
+    if (erase) {
+      log?.empty(stored.numbers);
+      for (const claim of owned) {
+        const key = keyOf(tenant, claim.kind, claim.key);
+        if (claim.lapsesAt === undefined) claims.delete(key);
+        else claims.set(key, claim);
+      }
+      Object.assign(stored, { entries: [], snapshots: [], numbers: [] });
+    }
+    stored.row = run;
+    stored.numbers.push(number);
+    for (const { snapshot, ...row } of [...earlier, ...(entry ? [{ ...entry, revision }] : [])]) {
+      stored.entries.push(Object.freeze({ ...row, tenant, runId }));
+      if (snapshot !== undefined) stored.snapshots.push(Object.freeze({ revision: row.revision, body: snapshot }));
+    }
+    for (const claim of brought) {
+      claims.set(keyOf(tenant, claim.kind, claim.key), Object.freeze({ ...claim, tenant, runId }));
+    }
+    runs.set(keyOf(tenant, runId), stored);
+  }
+
+  /** Opens the log for the first call, and applies what is new in it. */
+  function caughtUp(): Log {
+    if (isClosed) throw new Error("this store is closed");
+    log ??= folderLog(folder);
+    // Frozen, since every caller that reads a row shares it.
+    log.catchUp((text, number) => apply(JSON.parse(text, (_, value) => Object.freeze(value)) as Logged, number));
+    return log;
+  }
+
+  /** Answers a call. What the medium throws is a rejection, with its cause. */
+  async function answer<T>(operation: string, give: (log: Log) => T): Promise<T> {
+    try {
+      return give(caughtUp());
+    } catch (cause) {
+      throw new DurableError("store_failed", `${operation} in ${folder}: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** Rows without tombstones, which have no status. Of a filter only the known names count. */
+  function listed({ tenant, status, skillId, sourceRunId }: RunFilter & { readonly tenant?: string | undefined }) {
+    const wanted = Object.entries({ tenant, status, skillId, sourceRunId }).filter(([, value]) => value !== undefined);
+    const rows = [...runs.values()].map(({ row }) => row).filter((row) => row.status !== undefined);
+    return rows.filter((row) => wanted.every(([name, value]) => row[name as keyof RunRow] === value));
+  }
+
+  const claimsOf = ({ tenant, runId }: Pick<ClaimRow, "tenant" | "runId">) =>
+    [...claims.values()].filter((claim) => claim.tenant === tenant && claim.runId === runId);
+
   return {
-    getRun: (tenant, runId) => answer("getRun", () => first(runById, { tenant, runId })),
+    getRun: (tenant, runId) => answer("getRun", () => runs.get(keyOf(tenant, runId))?.row),
 
     listRuns: (tenant, { after, offset = 0, limit, order, ...filter }) =>
       answer("listRuns", () => {
-        const { where, values } = listed(tenant, filter);
-        const [beyond, direction] = order === "ascending" ? [">", "ASC"] : ["<", "DESC"];
-        const place = after && { createdAt: after.createdAt, runId: after.runId };
-        const sql = `SELECT * FROM runs WHERE ${where}
-          ${place === undefined ? "" : `AND (createdAt, runId) ${beyond} (:createdAt, :runId)`}
-          ORDER BY createdAt ${direction}, runId ${direction} LIMIT :limit OFFSET :offset`;
-        return all(sql, { ...values, ...place, limit, offset });
+        const sign = order === "ascending" ? 1 : -1;
+        const rows = listed({ ...filter, tenant }).filter((row) => !after || sign * byBirth(row, after) > 0);
+        return rows.sort((a, b) => sign * byBirth(a, b)).slice(offset, offset + limit);
       }),
 
-    countRuns: (tenant, filter) =>
-      answer("countRuns", () => {
-        const { where, values } = listed(tenant, filter);
-        return first<{ count: number }>(`SELECT count(*) AS count FROM runs WHERE ${where}`, values)?.count ?? 0;
-      }),
+    countRuns: (tenant, filter) => answer("countRuns", () => listed({ ...filter, tenant }).length),
 
     usage: (tenant) =>
       answer("usage", () => {
-        const bytes = (table: string, column = "body") =>
-          `(SELECT coalesce(sum(octet_length(${column})), 0) FROM ${table} WHERE tenant = :tenant)`;
-        const all = [bytes("runs"), bytes("entries"), bytes("entries", "snapshot"), bytes("claims")].join(" + ");
-        const sql = `SELECT count(*) AS runs, ${all} AS bytes FROM runs WHERE tenant = :tenant AND status IS NOT NULL`;
-        return first<StoreUsage>(sql, { tenant }) ?? { runs: 0, bytes: 0 };
+        const ofRuns = [...runs.values()].filter(({ row }) => row.tenant === tenant);
+        const ofClaims = [...claims.values()].filter((claim) => claim.tenant === tenant);
+        const rows = [...ofRuns.flatMap(({ row, entries, snapshots }) => [row, ...entries, ...snapshots]), ...ofClaims];
+        const bytes = rows.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
+        return { runs: listed({ tenant }).length, bytes };
       }),
 
     dueRuns: ({ now, limit, tenant, exceptTenants = [], after }) =>
       answer("dueRuns", () => {
-        const place = after && { dueAt: after.dueAt, runId: after.runId, of: after.tenant };
-        const sql = `SELECT * FROM runs WHERE dueAt <= :now AND status IS NOT NULL AND (:tenant IS NULL OR tenant = :tenant)
-          AND tenant NOT IN (SELECT value FROM json_each(:except))
-          ${place === undefined ? "" : "AND (dueAt, runId, tenant) > (:dueAt, :runId, :of)"}
-          ORDER BY dueAt, runId, tenant LIMIT :limit`;
-        return all(sql, { now, limit, tenant: tenant ?? null, except: JSON.stringify(exceptTenants), ...place });
+        const rows = listed({ tenant }).filter((row) => !exceptTenants.includes(row.tenant));
+        const due = rows.filter(({ dueAt }) => dueAt !== undefined && dueAt <= now);
+        return due
+          .filter((row) => !after || byDue(row, after) > 0)
+          .sort(byDue)
+          .slice(0, limit);
       }),
 
     getEntry: (tenant, runId, checkpointId) =>
       answer("getEntry", () => {
-        const sql = `SELECT ${entryColumns} FROM entries
-          WHERE tenant = :tenant AND runId = :runId AND checkpointId = :checkpointId`;
-        return first(sql, { tenant, runId, checkpointId });
+        const { entries = [] } = runs.get(keyOf(tenant, runId)) ?? {};
+        return entries.find((entry) => entry.checkpointId === checkpointId);
       }),
 
     listEntries: (tenant, runId, { after = 0, limit, checkpointsOnly = false }) =>
       answer("listEntries", () => {
-        const sql = `SELECT ${entryColumns} FROM entries WHERE tenant = :tenant AND runId = :runId AND revision > :after
-          ${checkpointsOnly ? "AND checkpointId IS NOT NULL" : ""} ORDER BY revision LIMIT :limit`;
-        return all(sql, { tenant, runId, after, limit });
+        const { entries = [] } = runs.get(keyOf(tenant, runId)) ?? {};
+        const listed = entries.filter(({ checkpointId }) => !checkpointsOnly || checkpointId !== undefined);
+        return listed.filter(({ revision }) => revision > after).slice(0, limit);
       }),
 
     getSnapshots: (tenant, runId, from, to) =>
       answer("getSnapshots", () => {
-        const sql = `SELECT revision, snapshot AS body FROM entries WHERE tenant = :tenant AND runId = :runId
-          AND revision BETWEEN :from AND :to AND snapshot IS NOT NULL ORDER BY revision`;
-        return all(sql, { tenant, runId, from, to });
+        const { snapshots = [] } = runs.get(keyOf(tenant, runId)) ?? {};
+        return snapshots.filter(({ revision }) => from <= revision && revision <= to);
       }),
 
-    getClaim: (tenant, kind, key) => answer("getClaim", () => first(claimByKey, { tenant, kind, key })),
+    getClaim: (tenant, kind, key) => answer("getClaim", () => claims.get(keyOf(tenant, kind, key))),
 
-    listClaims: (tenant, runId, { after: { kind, key } = { kind: "", key: "" }, limit }) =>
+    listClaims: (tenant, runId, { after, limit }) =>
       answer("listClaims", () => {
-        const sql = `SELECT * FROM claims WHERE tenant = :tenant AND runId = :runId AND (kind, key) > (:kind, :key)
-          ORDER BY kind, key LIMIT :limit`;
-        return all(sql, { kind, key, tenant, runId, limit });
+        const rows = claimsOf({ tenant, runId }).filter((claim) => !after || byName(claim, after) > 0);
+        return rows.sort(byName).slice(0, limit);
       }),
 
     commit: (commit) =>
-      answer("commit", () => {
-        // IMMEDIATE takes the write lock before anything is read, so that no other process comes in between.
-        db.exec("BEGIN IMMEDIATE");
-        try {
+      answer("commit", (log) => {
+        for (;;) {
           const outcome = decide(commit);
-          db.exec("COMMIT");
-          return outcome;
-        } catch (error) {
-          if (db.isTransaction) db.exec("ROLLBACK");
-          throw error;
+          const isDone = outcome.kind !== "committed" || log.append(JSON.stringify(logged(commit)));
+          // Applies this commit, or that of a handle that was faster: then this one is decided again, over that.
+          caughtUp();
+          if (isDone) return outcome;
         }
       }),
 
     close: async () => {
-      if (!isClosed) db.close();
       isClosed = true;
+      log?.close();
+      log = undefined;
     },
   };
 }
 
-const runById = "SELECT * FROM runs WHERE tenant = :tenant AND runId = :runId";
-const revisionById = "SELECT revision FROM runs WHERE tenant = :tenant AND runId = :runId";
-const claimByKey = "SELECT * FROM claims WHERE tenant = :tenant AND kind = :kind AND key = :key";
-// Without the snapshot: a history is read without states.
-const entryColumns = "tenant, runId, revision, checkpointId, keyframe, body";
+/** U+0000 cannot occur in an id, so no two rows have the same key. */
+const keyOf = (...ids: readonly string[]) => ids.join("\0");
 
-/** The condition of a filter, and its values. Only these columns: names that a caller made up must not reach the SQL. */
-function listed(tenant: string, filter: RunFilter): { where: string; values: Values } {
-  const names = (["status", "skillId", "sourceRunId"] as const).filter((name) => filter[name] !== undefined);
-  return {
-    where: ["status IS NOT NULL", ...["tenant", ...names].map((name) => `${name} = :${name}`)].join(" AND "),
-    values: Object.fromEntries([["tenant", tenant], ...names.map((name) => [name, filter[name] as string])]),
+/** Compares rows by these fields in turn: numbers by size, ids by code unit. */
+function by<Name extends string>(...names: readonly Name[]) {
+  type Row = { readonly [name in Name]?: string | number };
+  return (a: Row, b: Row) => {
+    const name = names.find((name) => a[name] !== b[name]);
+    return name === undefined ? 0 : (a[name] as string) < (b[name] as string) ? -1 : 1;
   };
 }
-
-/** A row as the core wants it: what is absent is absent, not null. */
-function rowOf<Row>(columns: Record<string, SQLOutputValue>): Row {
-  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null)) as Row;
-}
+const byBirth = by("createdAt", "runId");
+const byDue = by("dueAt", "runId", "tenant");
+const byName = by("kind", "key");
