@@ -9,6 +9,7 @@ const sources: Readonly<Record<string, string>> = {
   "./transfer": "src/transfer.ts",
   "./watch": "src/watch.ts",
   "./schedules": "worker/schedules/index.ts",
+  "./schedules/http": "worker/schedules/http/index.ts",
   "./store": "src/store.ts",
   "./codec": "src/codec/index.ts",
   "./telemetry": "src/telemetry/index.ts",

@@ -101,6 +101,12 @@ const rooms: readonly Room[] = [
     packages: nothing,
   },
   { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },
+  {
+    name: "schedules over HTTP",
+    holds: /^worker\/schedules\/http\/.+$/,
+    sees: anyOf(core, app, /^worker\/schedules\/[^/]+$/),
+    packages: /^hono$/,
+  },
   // Only an app with schedules carries the library of their times.
   { name: "schedules", holds: /^worker\/schedules\/.+$/, sees: core, packages: /^croner$/ },
   // A page must not bundle the HTTP app.
@@ -149,8 +155,14 @@ const rooms: readonly Room[] = [
       codec,
       /^src\/record\/(run|known|precondition)\.ts$/,
       /^src\/runs\/(cursor|new-run|outcome)\.ts$/,
+      /^src\/skills\/skill-kind\.ts$/,
     ),
-    types: anyOf(contract, /^worker\/http\/index\.ts$/, record, /^src\/(runs\/.+|skills\/skill\.ts)$/),
+    types: anyOf(
+      contract,
+      /^worker\/(http\/index|schedules\/(api|http\/index))\.ts$/,
+      record,
+      /^src\/(runs\/.+|skills\/skill\.ts)$/,
+    ),
     packages: /^hono\/(client|types)$/,
   },
   {
@@ -162,7 +174,12 @@ const rooms: readonly Room[] = [
     packages: /^react$/,
   },
   // The contract knows neither the routes nor the middleware.
-  { name: "contract", holds: contract, sees: anyOf(core, /^worker\/http\/auth\/caller\.ts$/), packages: /^valibot$/ },
+  {
+    name: "contract",
+    holds: contract,
+    sees: anyOf(core, /^worker\/(http\/auth\/caller|schedules\/plan)\.ts$/),
+    packages: /^valibot$/,
+  },
   {
     name: "http",
     holds: app,

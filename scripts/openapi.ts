@@ -9,6 +9,7 @@ import { type Operation, operations, schemas } from "../worker/http/contract/ope
 import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
 import { createApp } from "../worker/http/index.ts";
 import { roleOf } from "../worker/http/request.ts";
+import { scheduleApi } from "../worker/schedules/http/index.ts";
 
 const file = fileURLToPath(new URL("../worker/http/contract/openapi.generated.json", import.meta.url));
 
@@ -78,6 +79,10 @@ const parameters = {
 
 const tags = [
   { name: "runs", description: "Executions of skills, and the operations on them" },
+  {
+    name: "schedules",
+    description: "What starts runs of a skill at its times. A service without schedules answers 404 to these routes",
+  },
   { name: "checkpoints", description: "The saved states of a run, from which it can continue" },
   { name: "keys", description: "API keys: each belongs to one tenant and has one role" },
   { name: "legacy", description: "Routes for older clients" },
@@ -90,6 +95,7 @@ const manners =
 
 /** The app, whose routes say which role each requires. It answers no request here. */
 const app = createApp({
+  schedules: scheduleApi,
   authenticate: () => Promise.reject(new Error("not called")),
   runs: () => {
     throw new Error("not called");

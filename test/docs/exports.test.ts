@@ -305,6 +305,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type TimetableRequest",
     "type Triggered",
   ],
+  "./schedules/http": ["scheduleApi"],
   "./worker": [
     "accessLine",
     "apiKeys",
@@ -321,12 +322,14 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type KeyStore",
     "type OpenStream",
     "type Role",
+    "type ScheduleApi",
     "type StreamOptions",
   ],
   "./reference": ["apiReference", "type ApiReference", "type ReferencePage"],
   "./client": [
     "createClient",
     "createWireClient",
+    "schedulesOf",
     "type CallOptions",
     "type Client",
     "type ClientOptions",

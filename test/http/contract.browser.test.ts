@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { indexedDbStore } from "../../adapters/indexeddb/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { defaultDatabase } from "../../worker/browser/serving.ts";
+import { scheduling } from "../../worker/schedules/index.ts";
 import { passedPath, serviceWorkerPath } from "../support/engines/site-paths.ts";
 import { homeKeys } from "../support/http-home.ts";
 import { httpCapabilities, httpSkills } from "../support/http-skills.ts";
@@ -33,7 +34,12 @@ testHttp({ fetch: async (request) => fetch(await addressed(request)), drain });
 /** Takes what is due, of all tenants. */
 async function drain(): Promise<void> {
   const store = indexedDbStore({ name: defaultDatabase });
-  const runtime = createRuntime({ serves: false, store, skills: httpSkills, capabilities: httpCapabilities });
+  const runtime = createRuntime({
+    serves: false,
+    store,
+    skills: [...httpSkills, scheduling],
+    capabilities: httpCapabilities,
+  });
   await runtime.drain();
   await runtime.idle();
   await runtime.stop();

@@ -36,7 +36,7 @@ interface Office {
   /** Moves the clock on by minutes, one by one, and drains after each. */
   readonly pass: (minutes: number) => Promise<void>;
   /** What the runs of `job` wait for before they end, if anything. */
-  readonly hold: { until?: Promise<unknown> };
+  readonly hold: { until?: Promise<unknown>; release?: () => void };
   readonly job: Skill;
 }
 
@@ -50,7 +50,7 @@ async function office(stage: Stage): Promise<Office> {
     id: "job",
     version: "1",
     run: async (step) => {
-      await step.do("work", async () => {
+      await step.do("work", { timeout: "2 hours" }, async () => {
         await hold.until;
         return null;
       });
@@ -93,7 +93,21 @@ async function drained(runtime: Runtime, tenant?: string): Promise<void> {
 }
 
 const inOffice = (act: (office: Office, stage: Stage) => Promise<void>) =>
-  on(async (stage) => act(await office(stage), stage));
+  on(async (stage) => {
+    const opened = await office(stage);
+    try {
+      await act(opened, stage);
+    } finally {
+      // Otherwise a test that fails would wait for the run that it holds.
+      opened.hold.release?.();
+    }
+  });
+
+/** Waits until the schedule `s` has a run under way and is released until its tick at that minute. */
+async function untilReleased({ store, tenant }: Stage, minutes: number): Promise<void> {
+  const dueAt = noon + minutes * minute;
+  await until("the schedule is released", async () => (await store.getRun(tenant, "s"))?.dueAt === dueAt);
+}
 
 /** Undefined if there is no such run yet. */
 async function statusOf(runs: Runs, runId: string): Promise<string | undefined> {
@@ -249,16 +263,17 @@ describe("a schedule", () => {
 describe("while an earlier run has not ended, a tick", () => {
   test(
     "is skipped by default",
-    inOffice(async ({ create, pass, times, schedules, hold, runs, open }, { tenant, clock }) => {
+    inOffice(async ({ create, pass, times, schedules, hold, runs, open }, stage) => {
+      const { tenant, clock } = stage;
       const held = deferred();
       hold.until = held.promise;
+      hold.release = held.resolve;
       await create();
       await clock.advance(10 * minute);
       // Its lease outlasts the jumps of the clock.
       const worker = open({ leaseMs: 60 * minute });
       const work = drained(worker, tenant);
-      await until("it works", async () => (await statusOf(runs, `s@${at(10)}`)) === "running");
-      await until("the schedule is released", async () => (await schedules.get("s")).running !== undefined);
+      await untilReleased(stage, 20);
       await clock.advance(10 * minute);
       await open().drain({ tenant });
       expect(await schedules.get("s")).toMatchObject({
@@ -277,15 +292,17 @@ describe("while an earlier run has not ended, a tick", () => {
 
   test(
     "waits for its turn with `queue`, and the end of that run wakes the schedule",
-    inOffice(async ({ create, times, schedules, hold, runs, open }, { tenant, clock }) => {
+    inOffice(async ({ create, times, schedules, hold, runs, open }, stage) => {
+      const { tenant, clock } = stage;
       const held = deferred();
       hold.until = held.promise;
+      hold.release = held.resolve;
       await create({ overlap: "queue" });
       await clock.advance(10 * minute);
       // Its lease outlasts the jumps of the clock.
       const worker = open({ leaseMs: 60 * minute });
       const work = drained(worker, tenant);
-      await until("it works", async () => (await schedules.get("s")).running !== undefined);
+      await untilReleased(stage, 20);
       await clock.advance(10 * minute);
       await open().drain({ tenant });
       await clock.advance(10 * minute);
@@ -301,13 +318,15 @@ describe("while an earlier run has not ended, a tick", () => {
 
   test(
     "cancels that run with `cancel`",
-    inOffice(async ({ create, times, schedules, hold, runs, open }, { tenant, clock }) => {
+    inOffice(async ({ create, times, schedules, hold, runs, open }, stage) => {
+      const { tenant, clock } = stage;
       const held = deferred();
       hold.until = held.promise;
+      hold.release = held.resolve;
       await create({ overlap: "cancel" });
       await clock.advance(10 * minute);
       const work = drained(open({ leaseMs: 60 * minute }), tenant);
-      await until("it works", async () => (await schedules.get("s")).running !== undefined);
+      await untilReleased(stage, 20);
       await clock.advance(10 * minute);
       delete hold.until;
       await drained(open(), tenant);
@@ -431,6 +450,7 @@ describe("a trigger", () => {
     inOffice(async ({ create, schedules, hold, runs }, { clock }) => {
       const held = deferred();
       hold.until = held.promise;
+      hold.release = held.resolve;
       await create();
       await create({ id: "q", overlap: "queue" });
       for (const id of ["s", "q"]) {
@@ -500,13 +520,15 @@ describe("a deleted schedule", () => {
 
   test(
     "leaves a run that it has started, which ends and can be deleted",
-    inOffice(async ({ create, schedules, hold, runs, open }, { tenant, clock }) => {
+    inOffice(async ({ create, schedules, hold, runs, open }, stage) => {
+      const { tenant, clock } = stage;
       const held = deferred();
       hold.until = held.promise;
+      hold.release = held.resolve;
       await create();
       await clock.advance(10 * minute);
       const work = drained(open({ leaseMs: 60 * minute }), tenant);
-      await until("it works", async () => (await schedules.get("s")).running !== undefined);
+      await untilReleased(stage, 20);
       await schedules.delete("s");
       held.resolve();
       await work;

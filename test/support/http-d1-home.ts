@@ -3,6 +3,8 @@ import { d1Store } from "../../adapters/d1/index.ts";
 import { createRuntime } from "../../src/index.ts";
 import { apiKeys, createApp } from "../../worker/http/index.ts";
 import { apiReference } from "../../worker/http/reference.ts";
+import { scheduleApi } from "../../worker/schedules/http/index.ts";
+import { scheduling } from "../../worker/schedules/index.ts";
 import { type HttpHome, homeKeys } from "./http-home.ts";
 import { httpCapabilities, httpSkills } from "./http-skills.ts";
 
@@ -13,12 +15,13 @@ export function d1Home(db: D1Database): HttpHome {
     createRuntime({
       serves: false,
       store: d1Store(db),
-      skills: httpSkills,
+      skills: [...httpSkills, scheduling],
       capabilities: httpCapabilities,
       leaseMs: 5_000,
     });
   const app = createApp({
     reference: apiReference,
+    schedules: scheduleApi,
     stream: { pollMs: 20, maxPollMs: 100 },
     authenticate: ({ request }) => authenticate(request),
     runs: (tenant) => runtimeOf().for(tenant),

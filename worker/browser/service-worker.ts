@@ -50,7 +50,7 @@ export type ServiceWorkerOptions = ServiceWorkerCallers &
   Pick<RuntimeOptions, "leaseMs" | "holdMs" | "maxStateBytes" | "telemetry"> &
   Pick<
     AppOptions<ServiceWorkerFetchEvent>,
-    "maxBodyBytes" | "maxBodyValues" | "maxImportBytes" | "inspector" | "reference" | "stream"
+    "maxBodyBytes" | "maxBodyValues" | "maxImportBytes" | "inspector" | "reference" | "schedules" | "stream"
   > & {
     readonly skills: readonly Skill[];
     readonly capabilities: readonly AnyCapability[];
@@ -104,6 +104,7 @@ const optionKinds: Kinds<ServiceWorkerOptions> = {
   maxImportBytes: anything,
   inspector: anything,
   reference: anything,
+  schedules: anything,
   stream: anything,
 };
 
@@ -147,7 +148,7 @@ export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceW
   const { skills, capabilities, database = defaultDatabase, basePath = "", executes = true } = options;
   const { passMs = 20_000, graceMs = 5_000, onError = logError } = options;
   const { durability, leaseMs, holdMs, maxStateBytes, telemetry } = options;
-  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, stream = {} } = options;
+  const { maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, schedules, stream = {} } = options;
   if (options.authenticate === undefined) expectKind(options.tenant, anId, "tenant");
   checkBasePath(basePath);
   const scope = workerScope();
@@ -192,7 +193,7 @@ export function createServiceWorker(from: ServiceWorkerOptions): DurableServiceW
       if (visit.tenant !== undefined) visit.background(accompany(visit.tenant, ended));
     },
     onError,
-    ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, telemetry }),
+    ...present({ maxBodyBytes, maxBodyValues, maxImportBytes, inspector, reference, schedules, telemetry }),
   });
   const paths = servedPaths(app, { basePath, hasReference: reference !== undefined });
 

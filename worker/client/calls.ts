@@ -42,7 +42,7 @@ const checkpoints = `${run}/checkpoints` as const;
 const checkpoint = `${checkpoints}/:checkpoint_id` as const;
 
 /** The body of an answer. It may break off, or come from something between, such as the login page of a network. */
-async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<object> {
+export async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<object> {
   let cause: unknown;
   try {
     const body: unknown = await response.json();

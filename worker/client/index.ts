@@ -16,6 +16,7 @@ export type {
 } from "./calls.ts";
 export type { Client } from "./client.ts";
 export type { CallOptions, ClientOptions } from "./requests.ts";
+export { schedulesOf } from "./schedules.ts";
 export type { StreamWatchOptions, WatchState } from "./watch.ts";
 export { createWireClient, type Routes, type WireClient } from "./wire.ts";
 

@@ -1,5 +1,5 @@
 import { type D1Database, d1Store } from "../../adapters/d1/index.ts";
-import { aFunction, expectKind, given, type Kinds, needed, withMethods } from "../../src/argument.ts";
+import { aFunction, anObject, expectKind, given, type Kinds, needed, withMethods } from "../../src/argument.ts";
 import {
   type AnyCapability,
   createRuntime,
@@ -12,7 +12,16 @@ import {
 import { aFlag, type Kind } from "../../src/json.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
-import { type Access, type AppOptions, accessLine, apiKeys, type Call, type Caller, createApp } from "../http/index.ts";
+import {
+  type Access,
+  type AppOptions,
+  accessLine,
+  apiKeys,
+  type Call,
+  type Caller,
+  createApp,
+  type ScheduleApi,
+} from "../http/index.ts";
 import { logError } from "../http/middleware/failure.ts";
 import { apiReference } from "../http/reference.ts";
 import { inspectorPage } from "../inspector/page.ts";
@@ -70,6 +79,8 @@ export interface WorkerOptions<Bindings extends Env> {
   readonly onError?: OnError;
   /** Receives the measurements, under OpenTelemetry's names; made by `defineTelemetry`. Default: nothing is measured. */
   readonly telemetry?: Telemetry;
+  /** The routes to schedules: `scheduleApi` of `orca-durable/schedules/http`. Default: they answer 404. */
+  readonly schedules?: ScheduleApi;
   /** False to serve no inspector at `/inspector`. Default: true. */
   readonly inspector?: boolean;
 }
@@ -119,6 +130,7 @@ const optionKinds: Kinds<WorkerOptions<Env>> = {
   onError: aFunction,
   telemetry: aTelemetry,
   inspector: aFlag,
+  schedules: anObject,
 };
 
 /**
@@ -176,6 +188,7 @@ export function createWorker<Bindings extends Env = Env>(options: WorkerOptions<
     telemetry,
     inspector: checked.inspector === false ? undefined : inspectorPage,
     reference: apiReference,
+    schedules: checked.schedules,
     runs(tenant, { request, env, background }) {
       const own = invocation(env, background);
       invocations.set(request, own);

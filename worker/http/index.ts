@@ -87,6 +87,10 @@ export interface AppOptions<Bindings extends object> {
    * What `/openapi.json` and `/reference` answer: `apiReference` of `orca-durable/reference`. Default: they answer 404.
    */
   readonly reference?: ApiReference | undefined;
+  /**
+   * The routes to schedules: `scheduleApi` of `orca-durable/schedules/http`. Default: they answer 404.
+   */
+  readonly schedules?: ScheduleApi | undefined;
   /** The intervals at which event streams poll and send heartbeats, and the time after which they close. */
   readonly stream?: StreamOptions;
   /** Called when an event stream begins. */
@@ -97,6 +101,11 @@ export interface AppOptions<Bindings extends object> {
   readonly onAccess?: (access: Access, call: Call<Bindings>) => void;
   /** Measures requests, under OpenTelemetry's names; made by `defineTelemetry`. The runtime behind `runs` has its own option. */
   readonly telemetry?: Telemetry | undefined;
+}
+
+/** Routes that an app has only if it is made with them. */
+export interface ScheduleApi {
+  readonly routes: Hono<AppEnv>;
 }
 
 const pageKinds: Kinds<InspectorPage> = { html: aText, script: aText, style: aText };
@@ -113,6 +122,7 @@ const optionKinds: Kinds<AppOptions<object>> = {
   maxImportBytes: bytes,
   inspector: anObject,
   reference: anObject,
+  schedules: anObject,
   stream: anObject,
   onStream: aFunction,
   onError: aFunction,
@@ -146,6 +156,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     maxImportBytes = defaultMaxImportBytes,
     telemetry,
     inspector,
+    schedules,
     ...checked
   } = given(options as AppOptions<object>, optionKinds);
   // One that is worked on, and as much that waits.
@@ -214,6 +225,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       },
     }),
   );
+  if (schedules !== undefined) app.route("/", schedules.routes);
   return withRoutes(app);
 }
 

@@ -86,6 +86,7 @@ export function testAccess(home: HttpHome): void {
       expect(ofAdmins.sort()).toEqual([
         "delete /v1/keys/{key_id}",
         "delete /v1/runs/{run_id}",
+        "delete /v1/schedules/{schedule_id}",
         "get /v1/keys",
         "post /v1/import",
         "post /v1/keys",

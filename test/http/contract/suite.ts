@@ -10,6 +10,7 @@ import { testFamilies } from "./families.ts";
 import { testRaces } from "./races.ts";
 import { testRefusals } from "./refusals.ts";
 import { testRoutes } from "./routes.ts";
+import { testSchedules } from "./schedules.ts";
 import { testStreams } from "./streams.ts";
 import { testTransfers } from "./transfers.ts";
 import { testWaiting } from "./waiting.ts";
@@ -26,6 +27,7 @@ export function testHttp(home: HttpHome): void {
   testStreams(home);
   testFamilies(home);
   testTransfers(home);
+  testSchedules(home);
   testWaiting(home);
   testApprovals(home);
   testClient(home);

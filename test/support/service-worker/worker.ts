@@ -1,6 +1,8 @@
 import { createServiceWorker } from "../../../worker/browser/service-worker.ts";
 import { apiKeys, type Caller } from "../../../worker/http/index.ts";
 import { apiReference } from "../../../worker/http/reference.ts";
+import { scheduleApi } from "../../../worker/schedules/http/index.ts";
+import { scheduling } from "../../../worker/schedules/index.ts";
 import { httpCapabilities, httpSkills } from "../http-skills.ts";
 import { addMigration } from "./newer.ts";
 import { shownCapabilities, shownSkills } from "./skills.ts";
@@ -38,9 +40,10 @@ const known = apiKeys(keys ?? []);
 createServiceWorker({
   ...(keys === undefined ? { tenant } : { authenticate: ({ request }) => known(request) }),
   // With keys it is a home of the suite, which knows all the skills that are there.
-  skills: keys === undefined ? [...httpSkills, ...shownSkills] : httpSkills,
+  skills: keys === undefined ? [...httpSkills, ...shownSkills] : [...httpSkills, scheduling],
   capabilities: [...httpCapabilities, ...shownCapabilities("service worker")],
   reference: apiReference,
+  schedules: scheduleApi,
   skipWaiting: true,
   ...settings,
 }).listen();

@@ -5,7 +5,7 @@ import type { ErrorCode } from "../../../src/index.ts";
 export type Family = Readonly<Record<string, Described>>;
 
 /** The groups of the document. */
-type Tag = "runs" | "checkpoints" | "keys" | "legacy" | "service";
+type Tag = "runs" | "schedules" | "checkpoints" | "keys" | "legacy" | "service";
 
 /** One route, as its family describes it. The role that it requires is in the route: see `needs`. */
 interface Described {

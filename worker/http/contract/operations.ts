@@ -8,6 +8,7 @@ import { legacyOperations } from "./legacy.ts";
 import { type Operation, operationsOf } from "./operation.ts";
 import { recordSchemas } from "./records.ts";
 import { runOperations, runSchemas } from "./runs.ts";
+import { scheduleOperations, scheduleSchemas } from "./schedules.ts";
 import { serviceOperations, serviceSchemas } from "./service.ts";
 import { startOperations, startSchemas } from "./starts.ts";
 import { stateSchemas } from "./state.ts";
@@ -27,6 +28,7 @@ export const operations: readonly Operation[] = [
   ...operationsOf("runs", historyOperations),
   ...operationsOf("runs", transferOperations),
   ...operationsOf("checkpoints", checkpointOperations),
+  ...operationsOf("schedules", scheduleOperations),
   ...operationsOf("legacy", legacyOperations),
 ];
 
@@ -41,4 +43,5 @@ export const schemas: Readonly<Record<string, v.GenericSchema>> = {
   ...runSchemas,
   ...historySchemas,
   ...checkpointSchemas,
+  ...scheduleSchemas,
 };
