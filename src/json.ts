@@ -26,7 +26,7 @@ export function jsonText(json: Json, write: (json: Json) => string = JSON.string
   try {
     return write(json);
   } catch (cause) {
-    throw new DurableError("too_large", "the JSON text is longer than a string can be", {
+    throw new DurableError("too_large", "the JSON text is too long", {
       cause,
       hint: tooLargeHint,
     });

@@ -9,6 +9,8 @@ export {
   type StartedChild,
 } from "./runs/child-step.ts";
 export { type ChildQuery, type ChildRun, readChildren } from "./runs/children.ts";
+export { type LiveEvent, type LiveOptions, watchLive } from "./runs/live.ts";
+export { type OutputChunk, type OutputPage, type OutputQuery, readOutput, readOutputPage } from "./runs/output.ts";
 export { whyWaiting } from "./runs/why.ts";
 export {
   type AnsweredApproval,
@@ -19,4 +21,6 @@ export {
   type Question,
 } from "./skills/kinds/approvals.ts";
 export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
+export { type OutputStepContext, type OutputSteps, outputs, outputsWith } from "./skills/kinds/outputs.ts";
 export { type RollbackContext, type RollbackOptions, type RollbackSteps, rollbacks } from "./skills/kinds/rollbacks.ts";
+export type { OutputContext, OutputOptions, StepOutput } from "./skills/step-output.ts";

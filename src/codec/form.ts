@@ -257,7 +257,7 @@ export function record<T extends object>(missing: "required" | "default", row: R
 
 /** The error for an unknown field that would overwrite a known one. */
 export function isNoUnknownField(path: Path): Error {
-  return invalidRequest(path, "an unknown field has the name of a known field");
+  return invalidRequest(path, "an unknown field has a known name");
 }
 
 function parts(value: object): { readonly unknownFields?: Fields; readonly [property: string]: unknown } {
@@ -553,5 +553,5 @@ function isTexts(json: Json | undefined): json is readonly string[] {
 }
 
 function misfit(): DurableError {
-  return new DurableError("corrupt_data", "a delta does not match the state that it is based on");
+  return new DurableError("corrupt_data", "a delta does not match its base");
 }

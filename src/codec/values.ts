@@ -273,7 +273,7 @@ function encodeArray(value: readonly unknown[], path: Path, walk: Walk): Json {
     items[index] = encode(item, at(path, index), walk);
   }
   if (isWhole) return items;
-  throw invalidRequest(path, "an array with holes or with fields of its own cannot be stored");
+  throw invalidRequest(path, "an array with holes or own fields cannot be stored");
 }
 
 function encodeMembers(value: object, path: Path, walk: Walk, mayBeTag = false): JsonObject {

@@ -147,6 +147,7 @@ async function called(
     idempotencyKey: idempotencyKey(record, step.id, plan?.effect),
     signal,
   };
+  pass.show(startedEvent(started));
   const call = () => attempt(pass, action, context);
   const outcome = await unlessAborted(
     pass.signal,
@@ -445,11 +446,11 @@ export async function failed(
     }));
   } catch (thrown) {
     // Not even the failure fits: the run cannot go on.
-    const { message, ...rest } = tooLarge(thrown);
+    const larger = tooLarge(thrown);
     return {
       kind: "failed",
-      error: { message, ...rest },
-      result: { ...failure, errorMessage: message, rawResult: null },
+      error: larger,
+      result: { ...failure, errorMessage: larger.message, rawResult: null },
     };
   }
   return { kind: "settled", result: degraded };

@@ -2,11 +2,11 @@ import { onAbort } from "../clock.ts";
 import type { Snapshot } from "../codec/bodies.ts";
 import { isDurableError } from "../errors.ts";
 import type { Change, Held, WriteOutcome } from "../journal/change.ts";
-import { heldRow, write } from "../journal/commit.ts";
+import { heldRow, notify, write } from "../journal/commit.ts";
 import type { Changed } from "../journal/notifier.ts";
 import type { Json } from "../json.ts";
 import { present } from "../json.ts";
-import type { NewEvent } from "../record/event.ts";
+import type { LiveMessage, NewEvent } from "../record/event.ts";
 import { withOpenGate } from "../record/gate.ts";
 import { contextOf, endOf, isOver, isTerminal, type RunRecord, type Wait } from "../record/run.ts";
 import type { ExecutionState, StepResult } from "../record/state.ts";
@@ -189,9 +189,14 @@ export class Pass {
     }
   }
 
+  /** Shows those who watch the run now what happens in it. */
+  show(live: LiveMessage): void {
+    notify(this.host, this.#held.row, live);
+  }
+
   /** The row as this process has just written or read it; a pass that knows a later row ignores it. */
   notify(held: Held): void {
-    this.#inBackground(async () => {
+    void this.#inBackground(async () => {
       if (this.isOver || held.row.revision <= this.#held.row.revision) return;
       this.#adopt(held);
       this.#check();
@@ -223,13 +228,11 @@ export class Pass {
   }
 
   /** Renews the lease if half of it is spent. Never rejects. */
-  async renew(): Promise<void> {
-    try {
-      await this.commit((record, _, now) => (this.#isRenewalDue(record, now) ? { record, events: [] } : undefined));
-    } catch (error) {
-      // The medium may be back before the lease ends; if not, the next commit of a step finds out.
-      if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
-    }
+  renew(): Promise<unknown> {
+    // If it fails, the medium may be back before the lease ends; if not, the next commit of a step finds out.
+    return this.#inBackground(() =>
+      this.#commitNow((record, _, now) => (this.#isRenewalDue(record, now) ? { record, events: [] } : undefined)),
+    );
   }
 
   /**
@@ -242,7 +245,7 @@ export class Pass {
     const listener = (changed: Changed) => {
       // The passes of this runtime already know its own writes, or learn them by `tell`.
       if (changed.runId !== runId || changed.tenant !== tenant || changed.executor === executor) return;
-      this.#inBackground(() => this.#look());
+      void this.#inBackground(() => this.#look());
     };
     this.#carefully(() => {
       const unsubscribe = notifier.subscribe(listener);
@@ -259,8 +262,8 @@ export class Pass {
     }
   }
 
-  #inBackground(work: () => Promise<void>): void {
-    this.#enqueue(work).catch((error: unknown) => {
+  #inBackground(work: () => Promise<unknown>): Promise<unknown> {
+    return this.#enqueue(work).catch((error: unknown) => {
       if (!(error instanceof LostHold)) this.host.onError(error, contextOf(this.record));
     });
   }
@@ -306,7 +309,7 @@ export class Pass {
     const { record } = held;
     if (record.epoch !== this.#epoch) {
       if (record.run.status === "canceled") throw this.lose("the run was canceled");
-      throw this.#taken("another executor or caller took the run");
+      throw this.#taken("the run was taken by another");
     }
     // A checkpoint of this epoch that this pass does not know is one whose answer was lost.
     if (record.headRevision !== this.#head.revision) throw this.#taken("the run has an unknown checkpoint");

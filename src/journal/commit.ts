@@ -14,7 +14,7 @@ import { DurableError, type ErrorCode, isDurableError } from "../errors.ts";
 import { newCheckpointId, type RunId, randomHex, type TenantId } from "../ids.ts";
 import { cutText, extent, getOwn, type Json, jsonText, maxDepth, present, tooLargeHint, utf8Length } from "../json.ts";
 import type { CheckpointRecord } from "../record/checkpoint.ts";
-import type { NewEvent } from "../record/event.ts";
+import type { LiveMessage, NewEvent } from "../record/event.ts";
 import { listedSource, sourceRunId } from "../record/lineage.ts";
 import { dueAt, event, isTerminal, type Run, type RunRecord } from "../record/run.ts";
 import type { ExecutionState } from "../record/state.ts";
@@ -125,10 +125,14 @@ export async function deliverBirth(
   }
 }
 
-// A notification that fails, as on a closed channel, must not undo what was committed.
-function notify({ notifier, executor, onError }: JournalHost, { tenant, runId }: RunRow): void {
+/** Announces a change of the run, or what happens in it. A notification that fails, as on a closed channel, undoes nothing. */
+export function notify(
+  { notifier, executor, onError }: JournalHost,
+  { tenant, runId }: Pick<RunRow, "tenant" | "runId">,
+  live?: LiveMessage,
+): void {
   try {
-    notifier.notify({ tenant, runId, executor });
+    notifier.notify({ tenant, runId, executor, live });
   } catch (error) {
     onError(error);
   }

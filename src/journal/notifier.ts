@@ -1,5 +1,6 @@
 import { DurableError } from "../errors.ts";
 import { isId } from "../ids.ts";
+import type { LiveMessage } from "../record/event.ts";
 
 /** Identifies the run that changed. */
 export interface Changed {
@@ -7,6 +8,8 @@ export interface Changed {
   readonly runId: string;
   /** The executor that changed it, so that it can ignore its own changes. */
   readonly executor?: string;
+  /** Present if nothing was changed: what a step of the run shows while it works. */
+  readonly live?: LiveMessage | undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { RunId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
 import type { Fields } from "./state.ts";
 
 /** What can happen to a run. Source: the ORCA durability contract, section 5; the last group is ours. */
@@ -23,6 +24,7 @@ export const eventTypes = [
   "run.unserved",
   "signal.received",
   "signal.delivered",
+  "step.output",
   "step.failed",
   "step.retry_scheduled",
   "step.waiting",
@@ -41,6 +43,15 @@ export interface NewEvent<V = unknown> {
   readonly type: EventType;
   readonly at: string;
   readonly payload: Fields<V>;
+}
+
+/** What happens in a run and is not recorded. Its values are in the stored form, which `watchLive` decodes. */
+export interface LiveMessage {
+  /** Such as `step.started` or `step.published`. */
+  readonly type: string;
+  /** ISO-8601 in UTC. */
+  readonly at: string;
+  readonly payload: JsonObject;
 }
 
 /** One event in the history of a run. */

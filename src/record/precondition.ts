@@ -28,7 +28,7 @@ export const preconditionKinds: Kinds<Precondition> = { expectedRevision: revisi
 export function demand({ run, entryRevision }: RunRecord<unknown>, { expectedRevision }: Precondition): void {
   if (expectedRevision === undefined || revisionsOf(expectedRevision).includes(entryRevision)) return;
   throw new DurableError("precondition_failed", `run "${run.runId}" is now at revision ${entryRevision}`, {
-    hint: "read the run again, and decide again",
+    hint: "read the run again",
   });
 }
 

@@ -1,10 +1,10 @@
-import { aLength, aLimit, aSignal, given, type Kinds } from "../argument.ts";
+import { aFunction, aLength, aLimit, aSignal, given, type Kinds } from "../argument.ts";
 import { onAbort } from "../clock.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RunId } from "../ids.ts";
 import { getRun } from "../journal/held.ts";
 import { aText, type Json, present } from "../json.ts";
-import type { RunEvent } from "../record/event.ts";
+import type { LiveMessage, RunEvent } from "../record/event.ts";
 import { eventPosition, type Position, positionOf } from "../record/event.ts";
 import { isTerminal, type Run, type RunStatus } from "../record/run.ts";
 import { entryPage, shownEntry } from "./checkpoints.ts";
@@ -25,6 +25,11 @@ export interface WatchOptions {
   readonly after?: string;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
+  /**
+   * Called at once with what steps show while they work and do not record; it may miss some. It must not throw. `watchLive`
+   * returns the same among the events.
+   */
+  readonly onLive?: (message: LiveMessage) => void;
 }
 
 /** How to watch a run by reading it. */
@@ -39,14 +44,15 @@ export interface PolledWatchOptions extends WatchOptions {
 export const watchKinds: Kinds<PolledWatchOptions> = {
   after: aText,
   signal: aSignal,
+  onLive: aFunction,
   pollMs: aLength,
   maxPollMs: aLength,
 };
 
 const pageSize = 200;
 
-/** A place as callers name it: by the whole id of an event of this run, or by `<revision>-<index>`. */
-function parsePosition(runId: RunId, after: string): Position {
+/** A place as callers name it: by the whole id of an event of this run, or by `<revision>-<index>`. Default: before the first. */
+function parsePosition(runId: RunId, after = "0-0"): Position {
   const prefix = `${runId}:`;
   const place = after.startsWith(prefix) ? after.slice(prefix.length).replace(":", "-") : after;
   const found = /^(\d{1,15})-(\d{1,15})$/.exec(place);
@@ -57,7 +63,7 @@ function parsePosition(runId: RunId, after: string): Position {
 /** The run's events after a place, in order: all of them, or a page if there is a limit. */
 export async function readEvents(scope: Scope, runId: RunId, query: EventQuery): Promise<Page<RunEvent>> {
   const { after, limit = Number.POSITIVE_INFINITY } = given(query, { after: aText, limit: aLimit }, "query");
-  const position = after === undefined ? undefined : parsePosition(runId, after);
+  const position = parsePosition(runId, after);
   const { run } = (await getRun(scope, runId)).record;
   const items: RunEvent[] = [];
   for (let from = position; ; ) {
@@ -81,15 +87,15 @@ interface FoundEvents {
 async function eventsAfter(
   scope: Scope,
   { runId, createdAt: bornAt }: Pick<Run<Json>, "runId" | "createdAt">,
-  position: Position | undefined,
+  position: Position,
   limit: number,
 ): Promise<FoundEvents> {
-  for (let after = position === undefined ? 0 : position.revision - 1; ; ) {
+  for (let after = position.revision - 1; ; ) {
     // Each entry has at least one event. The entry of the position itself may have further events, or none.
     const { rows, isMore } = await entryPage(scope, runId, { after, limit: limit + 1 });
     const found = rows.flatMap((row) => {
       const own = shownEntry(row, bornAt).events;
-      return row.revision === position?.revision ? own.slice(position.index + 1) : own;
+      return row.revision === position.revision ? own.slice(position.index + 1) : own;
     });
     const events = found.slice(0, limit);
     const last = events.at(-1);
@@ -107,17 +113,20 @@ async function eventsAfter(
 export async function* watchRun(
   scope: Scope,
   runId: RunId,
-  { after, signal, pollMs = 1_000, maxPollMs = pollMs }: PolledWatchOptions,
+  { after, signal, onLive, pollMs = 1_000, maxPollMs = pollMs }: PolledWatchOptions,
 ): AsyncGenerator<RunEvent, RunStatus | undefined, undefined> {
   const { host, tenant } = scope;
-  let position = after === undefined ? undefined : parsePosition(runId, after);
+  let position = parsePosition(runId, after);
   // The last entry of the run, once all entries up to it were read: as long as it is the last, there is nothing to
   // read.
   let readUpTo: number | undefined;
   let pauseMs = pollMs;
   let woken = new AbortController();
   const unsubscribe = host.notifier.subscribe((changed) => {
-    if (changed.runId === runId && changed.tenant === tenant) woken.abort();
+    if (changed.runId === runId && changed.tenant === tenant) {
+      if (changed.live) onLive?.(changed.live);
+      else woken.abort();
+    }
   });
   const release = onAbort(signal, () => woken.abort());
   try {
@@ -125,19 +134,18 @@ export async function* watchRun(
       woken = new AbortController();
       // The status first: a later read contains every event that led to it.
       const { record } = await getRun(scope, runId);
-      const { events, isMore }: FoundEvents =
-        record.entryRevision === readUpTo
-          ? { events: [], isMore: false }
-          : await eventsAfter(scope, record.run, position, pageSize);
-      if (!isMore) readUpTo = record.entryRevision;
-      for (const event of events) {
-        yield event;
-        position = positionOf(event);
-        if (signal?.aborted) return undefined;
-      }
-      if (events.length > 0) {
-        pauseMs = pollMs;
-        continue;
+      if (record.entryRevision !== readUpTo) {
+        const { events, isMore } = await eventsAfter(scope, record.run, position, pageSize);
+        if (!isMore) readUpTo = record.entryRevision;
+        for (const event of events) {
+          yield event;
+          position = positionOf(event);
+          if (signal?.aborted) return undefined;
+        }
+        if (events.length > 0) {
+          pauseMs = pollMs;
+          continue;
+        }
       }
       if (isTerminal(record.run.status)) return record.run.status;
       await host.clock.sleep(pauseMs, woken.signal);

@@ -57,9 +57,9 @@ export async function serve(place: Place, options: ServeOptions, isIdle = false)
   };
 
   const unsubscribe = notifier.subscribe(async (changed) => {
-    // A change of another tenant's run, or of one that is executed here, is not work. A commit of this executor is
-    // launched right after its notification.
-    if (tenant !== undefined && changed.tenant !== tenant) return;
+    // What is only shown, a change of another tenant's run, or of one that is executed here, is not work. A commit of this
+    // executor is launched right after its notification.
+    if (changed.live || (tenant !== undefined && changed.tenant !== tenant)) return;
     if (changed.executor === host.executor) await clock.sleep(0, over.signal);
     if (executor.passOf(changed.tenant, changed.runId) === undefined) wake();
   });

@@ -144,7 +144,7 @@ export interface AnyCapability {
 }
 
 /** What {@link defineCapability} makes. */
-const aCapability: Kind = ["a capability or the id of a capability", isCapability];
+const aCapability: Kind = ["a capability or its id", isCapability];
 
 /** The registered capabilities, by id. */
 export class CapabilityRegistry {

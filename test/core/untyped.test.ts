@@ -229,7 +229,13 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
       { signal: new AbortController().signal, pollMs: 5 },
     ],
   },
-  "./steps": { readChildren: ({ runs }) => [runs, "ended", { limit: 5 }] },
+  "./steps": {
+    outputsWith: () => [{ flushMs: 1, flushBytes: 1, maxBytes: 1 }],
+    readChildren: ({ runs }) => [runs, "ended", { limit: 5 }],
+    readOutput: ({ runs }) => [runs, "ended", "a", { from: 1, signal: AbortSignal.timeout(5_000) }],
+    readOutputPage: ({ runs }) => [runs, "ended", "a", { from: 1, limit: 5 }],
+    watchLive: ({ runs }) => [runs, "ended", { after: "1-0", maxWaiting: 1, signal: AbortSignal.timeout(5_000) }],
+  },
   "./transfer": {
     exportRun: ({ runs }) => [runs, "ended"],
     // The lines are not members: an error that a source throws while it is read is its own.
@@ -690,7 +696,12 @@ const timeout = 120_000;
 
 /** The function itself; of one that goes on for ever the first value. */
 function callOf(door: string, call: (...args: Args) => unknown): (...args: Args) => unknown {
-  return door === "./watch" ? (...args) => (call(...args) as AsyncGenerator).next().then(() => undefined) : call;
+  if (door === "./watch") return (...args) => (call(...args) as AsyncGenerator).next().then(() => undefined);
+  return (...args) => {
+    const made = call(...args);
+    const isGenerator = typeof made === "object" && made !== null && Symbol.asyncIterator in made && "next" in made;
+    return isGenerator && door === "./steps" ? (made as AsyncGenerator).next().then(() => undefined) : made;
+  };
 }
 
 describe.each([...exportsOf].filter(([door]) => functions[door] !== undefined))(

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, type Runs } from "../../src/index.ts";
+import { type LiveEvent, watchLive } from "../../src/steps.ts";
 import type { Store } from "../../src/store.ts";
-import { createWireClient } from "../../worker/client/index.ts";
+import { createClient, createWireClient } from "../../worker/client/index.ts";
 import { chunkStream } from "../../worker/http/chunks.ts";
 import { createApp, type StreamOptions } from "../../worker/http/index.ts";
 import { sentEvents } from "../support/http-home.ts";
@@ -84,6 +85,37 @@ describe("a stream of events", () => {
     expect(sentEvents(text)).toHaveLength(2);
     await reader.cancel();
     await isLeft;
+  });
+
+  test("has what a step shows live, without an id, and a client hands it out among the events", async () => {
+    const { fetch, runs } = await serving({});
+    const { run } = await runs.create({ skillId: "http.telling", inputs: { words: [], latch: "it was shown" } });
+    const far = createClient("http://orca.test", { fetch: (request) => fetch(request) });
+    const events = watchLive(far, run.runId);
+    await events.next();
+    await runs.resume(run.runId);
+    const live: LiveEvent[] = [];
+    while (live.length < 2) {
+      const { value } = await events.next();
+      if (value !== undefined && typeof value !== "string" && "isLive" in value) live.push(value);
+    }
+    expect(live).toEqual([
+      {
+        isLive: true,
+        eventType: "step.started",
+        occurredAt: expect.stringMatching(/Z$/),
+        payload: { step_id: "tell", uses: "step.do", attempt: 1 },
+      },
+      expect.objectContaining({
+        eventType: "step.published",
+        payload: { step_id: "tell", part: "1.1", chunk: "begun" },
+      }),
+    ]);
+    await runs.start({ skillId: "http.release", inputs: { latch: "it was shown" } });
+    const rest: unknown[] = [];
+    for await (const event of events) rest.push(event.eventType);
+    expect(rest).toContain("step.output");
+    expect(rest.at(-2)).toBe("run.completed");
   });
 
   test("stops reading the store when its reader cancels", async () => {

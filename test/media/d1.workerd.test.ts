@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { d1Store } from "../../adapters/d1/index.ts";
 import { intercepted } from "../../src/conformance/faults.ts";
 import { createRuntime, defineSkill } from "../../src/index.ts";
+import { outputs } from "../../src/steps.ts";
 import type { ClaimRow, Commit, RunFilter, RunRow } from "../../src/store.ts";
 
 function run(tenant: string, revision: number, over: Partial<RunRow> = {}): RunRow {
@@ -98,6 +99,47 @@ describe("the rows that D1 bills", () => {
     await store.commit(step("heartbeat", 1));
     const heartbeat = { run: run("heartbeat", 2, { dueAt: 2_000 }), ...replacing("heartbeat", 2), now: 1 };
     expect(await costOf(() => store.commit(heartbeat))).toEqual({ read: 2, written: 2 });
+  });
+
+  test("a flush of the output of a step writes at most two rows, three where the lease is renewed", async () => {
+    const { store, costOf } = watched(env.DB);
+    const flushes: { read: number; written: number; isRenewal: boolean }[] = [];
+    let dueAt: number | undefined;
+    const measured = intercepted(store, async ({ commit }, proceed) => {
+      if (commit === undefined) return proceed();
+      let answer = proceed;
+      const cost = await costOf(() => {
+        const answered = proceed();
+        answer = () => answered;
+        return answered;
+      });
+      if (commit.entry?.body.includes('"step.output"') === true) {
+        flushes.push({ ...cost, isRenewal: commit.run.dueAt !== dueAt });
+      }
+      dueAt = commit.run.dueAt;
+      return answer();
+    });
+    const teller = defineSkill({
+      id: "teller",
+      version: "1",
+      uses: [outputs],
+      run: (step) =>
+        step.do("tell", async ({ output }) => {
+          for (let number = 1; number <= 30; number++) {
+            await output.write("x".repeat(1_000));
+            await output.flush();
+          }
+        }),
+    });
+    const runtime = createRuntime({ serves: false, store: measured, skills: [teller] });
+    await runtime.for("flushed").start({ skillId: "teller", runId: "run" });
+    await runtime.idle();
+    expect(flushes).toHaveLength(30);
+    for (const { read, written, isRenewal } of flushes) {
+      expect(written).toBeLessThanOrEqual(isRenewal ? 3 : 2);
+      expect(read).toBeLessThanOrEqual(4);
+    }
+    await runtime.stop();
   });
 
   test("a step that is executed writes at most three rows, four where the lease is renewed, and reads at most four", async () => {

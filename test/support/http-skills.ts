@@ -8,7 +8,7 @@ import {
   type Skill,
   type StepContext,
 } from "../../src/index.ts";
-import { approvals, childRuns, rollbacks } from "../../src/steps.ts";
+import { approvals, childRuns, outputsWith, rollbacks } from "../../src/steps.ts";
 
 // Skills that tell what they did through what they return, so that a test needs nothing but HTTP to see it.
 
@@ -24,6 +24,10 @@ function callsOf({ idempotencyKey }: StepContext): number {
 /** What the steps of `http.held` wait for, and a run of `http.release` opens. */
 const openLatches = new Set<string>();
 
+async function isOpen(latch: string, signal: AbortSignal): Promise<void> {
+  while (!openLatches.has(latch) && !signal.aborted) await new Promise((done) => setTimeout(done, 10));
+}
+
 export const httpCapabilities: readonly AnyCapability[] = [
   defineCapability({ id: "http.echo", version: "1.0.0" }, ({ value = null }: { value?: unknown }) => value),
   defineCapability({ id: "http.count", version: "1.0.0" }, (_input, context) => callsOf(context)),
@@ -35,7 +39,7 @@ export const httpCapabilities: readonly AnyCapability[] = [
   ),
   defineCapability({ id: "http.hold", version: "1.0.0" }, async ({ latch }: { latch: string }, context) => {
     const count = callsOf(context);
-    while (!openLatches.has(latch) && !context.signal.aborted) await new Promise((done) => setTimeout(done, 10));
+    await isOpen(latch, context.signal);
     return count;
   }),
   defineCapability({ id: "http.release", version: "1.0.0" }, ({ latch }: { latch: string }) => {
@@ -79,6 +83,19 @@ export const httpSkills: readonly Skill[] = [
       { id: "two", uses: "http.echo", input: { value: "vars.one" }, output: "vars.two" },
       { id: "three", uses: "http.echo", input: { value: "vars.two" }, output: "outputs.value" },
     ],
+  }),
+  defineSkill({
+    id: "http.telling",
+    version,
+    uses: [outputsWith({ flushMs: 20 })],
+    run: (step, { words, latch }: { words: readonly string[]; latch?: string }) =>
+      step.do("tell", async ({ output, publish, signal }) => {
+        publish("begun");
+        for (const word of words) await output.write(word);
+        if (latch === undefined) return;
+        await output.write(new Date(0));
+        await isOpen(latch, signal);
+      }),
   }),
   defineGraphSkill({
     id: "http.gated",

@@ -1,6 +1,7 @@
 import { aFunction, aSignal, type Kinds } from "../../src/argument.ts";
 import { DurableError, isDurableError, isPassing } from "../../src/errors.ts";
 import { anyNumber, aText } from "../../src/json.ts";
+import type { LiveMessage } from "../../src/record/event.ts";
 import { isTerminal, type RunStatus } from "../../src/record/run.ts";
 import type { WatchOptions } from "../../src/runs/events.ts";
 import type { EventAnswer } from "../http/contract/records.ts";
@@ -25,6 +26,7 @@ export interface StreamWatchOptions extends WatchOptions {
 export const watchKinds: Kinds<StreamWatchOptions> = {
   after: aText,
   signal: aSignal,
+  onLive: aFunction,
   retryMs: anyNumber,
   idleMs: anyNumber,
   onState: aFunction,
@@ -51,7 +53,7 @@ const longestPauseMs = 30_000;
  */
 export async function* watch(
   watched: Watched,
-  { after, signal, retryMs, idleMs = 60_000, onState }: StreamWatchOptions,
+  { after, signal, onLive, retryMs, idleMs = 60_000, onState }: StreamWatchOptions,
 ): AsyncGenerator<EventAnswer, RunStatus | undefined, undefined> {
   let place = after;
   let askedMs = retryMs ?? 1_000;
@@ -76,6 +78,10 @@ export async function* watch(
           isCalling = false;
           const body = connection.observed(response.body);
           for await (const { event, id, data } of messagesOf(body, (ms) => (askedMs = retryMs ?? ms))) {
+            if (event === "live") {
+              onLive?.(JSON.parse(data) as LiveMessage);
+              continue;
+            }
             if (event === "end") return (JSON.parse(data) as { status: RunStatus }).status;
             if (event !== "" || id === undefined || !isAfter(id, place)) continue;
             [place, fruitless] = [id, -1];

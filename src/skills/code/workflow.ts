@@ -205,7 +205,7 @@ export interface RunContext {
  * `uses`.
  */
 export type WorkflowBody<Inputs = never, Result = unknown, Steps = unknown> = (
-  step: WorkflowStep & Steps,
+  step: Steps & WorkflowStep,
   inputs: Inputs,
   context: RunContext,
 ) => Promise<Result>;

@@ -271,8 +271,7 @@ function parseAction(step: AnyStep, place: string): StepAction {
   if (uses !== undefined) {
     const capability = isCapability(uses) ? uses : undefined;
     const capabilityId = capability === undefined ? uses : capability.definition.id;
-    if (!isId(capabilityId))
-      throw invalidDefinition(`${place}.uses`, "expected a capability or the id of a capability");
+    if (!isId(capabilityId)) throw invalidDefinition(`${place}.uses`, "expected a capability or its id");
     return {
       kind: "capability",
       capabilityId,

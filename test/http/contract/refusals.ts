@@ -27,6 +27,7 @@ export function testRefusals(home: HttpHome): void {
     ["POST signal", (client, id) => client.post(runPath(id, "signal"), { name: "go" })],
     ["GET its events", (client, id) => client.get(runPath(id, "events"))],
     ["GET the stream of its events", (client, id) => client.get(runPath(id, "stream"))],
+    ["GET its output", (client, id) => client.get(`${runPath(id, "output")}?step=s`)],
     ["GET its trace", (client, id) => client.get(runPath(id, "trace"))],
     ["GET its lineage", (client, id) => client.get(runPath(id, "lineage"))],
     ["GET its children", (client, id) => client.get(runPath(id, "children"))],

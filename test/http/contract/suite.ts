@@ -7,6 +7,7 @@ import { testClient } from "./client.ts";
 import { testConditions } from "./conditions.ts";
 import { testDescription } from "./description.ts";
 import { testFamilies } from "./families.ts";
+import { testOutputs } from "./outputs.ts";
 import { testRaces } from "./races.ts";
 import { testRefusals } from "./refusals.ts";
 import { testRoutes } from "./routes.ts";
@@ -25,6 +26,7 @@ export function testHttp(home: HttpHome): void {
   testRaces(home);
   testConditions(home);
   testStreams(home);
+  testOutputs(home);
   testFamilies(home);
   testTransfers(home);
   testSchedules(home);

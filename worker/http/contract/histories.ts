@@ -3,7 +3,7 @@ import { runStatuses } from "../../../src/record/run.ts";
 import { type Family, ofRun } from "./operation.ts";
 import { checkpointRecord, damageMark, parentRunId, parentStepId, runEvent } from "./records.ts";
 import { traceMetrics, traceStep } from "./state.ts";
-import { id, nextAfter, optional, text, textOrNull, whole, wholeNumber } from "./values.ts";
+import { id, jsonValue, nextAfter, optional, stepId, text, textOrNull, whole, wholeNumber } from "./values.ts";
 
 /** `GET /v1/runs/{run_id}/history` */
 export const historyQuery = v.object({
@@ -49,6 +49,37 @@ export const eventPage = v.object({
   }),
 });
 export type EventPageAnswer = v.InferOutput<typeof eventPage>;
+
+/** `GET /v1/runs/{run_id}/output` */
+export const outputQuery = v.object({
+  step: v.pipe(stepId, v.description("The id of the step.")),
+  from: wholeNumber(0, Number.MAX_SAFE_INTEGER, 0),
+  limit: wholeNumber(1, 500, 100),
+});
+
+export const outputPage = v.object({
+  run_id: text,
+  step_id: text,
+  chunks: v.array(
+    v.object({
+      offset: v.pipe(whole, v.description("Later chunks have larger offsets, with gaps.")),
+      part: v.pipe(text, v.description("Identifies the attempt. Another part begins the output anew.")),
+      at: text,
+      chunk: jsonValue,
+    }),
+  ),
+  status: v.pipe(
+    textOrNull,
+    v.description("The status with which the step ended, or its run. `null` if it may write more."),
+  ),
+  pagination: v.object({
+    from: whole,
+    limit: whole,
+    has_more: v.boolean(),
+    next_from: v.pipe(whole, v.description("The `from` of the next page, also if there are no more chunks now.")),
+  }),
+});
+export type OutputPageAnswer = v.InferOutput<typeof outputPage>;
 
 export const trace = v.object({
   run_id: text,
@@ -119,11 +150,17 @@ export const historyOperations: Family = {
     summary: "List the events of a run",
     exchange: { query: eventQuery, answer: eventPage, errors: ofRun },
   },
+  getOutput: {
+    route: "GET /v1/runs/{run_id}/output",
+    summary: "List what a step has written to its output",
+    description: "A page ends early in a long history: go on while `has_more`.",
+    exchange: { query: outputQuery, answer: outputPage, errors: ofRun },
+  },
   streamEvents: {
     route: "GET /v1/runs/{run_id}/stream",
     summary: "Stream the events of a run as server-sent events",
     description:
-      "Each event is sent once, in order, with its position `<revision>-<index>` as `id`. Comments between events are heartbeats. When the run ends, the last message is an event `end` with its status. The stream may close earlier: connect again and send the last id as `Last-Event-ID`.",
+      "Each event is sent once, in order, with its position `<revision>-<index>` as `id`. Between them, messages `live` show what steps do while they work: they are not recorded, have no `id`, and may be missing. Comments are heartbeats. When the run ends, the last message is an event `end` with its status. The stream may close earlier: connect again and send the last id as `Last-Event-ID`.",
     exchange: {
       headers: ["LastEventId"],
       query: streamQuery,
@@ -154,6 +191,7 @@ export const historyOperations: Family = {
 /** The schemas that have a name in the document. */
 export const historySchemas = {
   EventPage: eventPage,
+  OutputPage: outputPage,
   HistoryPage: historyPage,
   Trace: trace,
   LineageNode: lineageNode,

@@ -2,8 +2,11 @@ import { encodeRun, writeCheckpointRecord, writeRun } from "../../../src/codec/b
 import { encodeValue } from "../../../src/codec/values.ts";
 import type { CurrentRun, RunEvent } from "../../../src/index.ts";
 import { type Json, type JsonObject, present } from "../../../src/json.ts";
+import type { LiveMessage } from "../../../src/record/event.ts";
 import type { LastError, Waiting } from "../../../src/record/waiting.ts";
 import type { ChildRun } from "../../../src/runs/children.ts";
+import type { LiveEvent } from "../../../src/runs/live.ts";
+import type { OutputChunk } from "../../../src/runs/output.ts";
 import type { StoredRun } from "../../../src/runs/stored.ts";
 import { whyWaiting } from "../../../src/runs/why.ts";
 import type {
@@ -16,7 +19,14 @@ import type {
   Run,
 } from "../../../src/types.ts";
 import type { ComparisonAnswer } from "./checkpoints.ts";
-import type { ChildPageAnswer, HistoryAnswer, LineageAnswer, LineageNodeAnswer, TraceAnswer } from "./histories.ts";
+import type {
+  ChildPageAnswer,
+  HistoryAnswer,
+  LineageAnswer,
+  LineageNodeAnswer,
+  OutputPageAnswer,
+  TraceAnswer,
+} from "./histories.ts";
 import type { CheckpointRecordAnswer, EventAnswer, RunAnswer } from "./records.ts";
 import type { SkillListAnswer } from "./service.ts";
 
@@ -83,6 +93,15 @@ export function eventAnswer(event: RunEvent): EventAnswer {
     trace_id: event.traceId ?? null,
     payload: encodeValue(event.payload, "payload") as JsonObject,
   };
+}
+
+/** A live message of a stream: the form in which a notifier carries it. */
+export function liveAnswer({ eventType, occurredAt, payload }: LiveEvent): LiveMessage {
+  return { type: eventType, at: occurredAt, payload: encodeValue(payload, "payload") as JsonObject };
+}
+
+export function outputChunkAnswer({ offset, part, at, chunk }: OutputChunk): OutputPageAnswer["chunks"][number] {
+  return { offset, part, at, chunk: encodeValue(chunk, "chunk") };
 }
 
 export function lineageAnswer({ run, ancestors, descendants, isMore }: Lineage): LineageAnswer {

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { readLineage } from "../../../src/index.ts";
 import { readChildren } from "../../../src/runs/children.ts";
+import { readOutputPage } from "../../../src/runs/output.ts";
 import { readStoredTrace } from "../../../src/runs/stored.ts";
 import {
   type ChildPageAnswer,
@@ -9,8 +10,17 @@ import {
   eventQuery,
   type HistoryAnswer,
   historyQuery,
+  type OutputPageAnswer,
+  outputQuery,
 } from "../contract/histories.ts";
-import { childAnswer, eventAnswer, historyEntryAnswer, lineageAnswer, traceAnswer } from "../contract/wire.ts";
+import {
+  childAnswer,
+  eventAnswer,
+  historyEntryAnswer,
+  lineageAnswer,
+  outputChunkAnswer,
+  traceAnswer,
+} from "../contract/wire.ts";
 import { type AppEnv, given, query } from "../request.ts";
 
 /** Routes to the history and the lineage of a run. */
@@ -43,6 +53,19 @@ export const historyRoutes = new Hono<AppEnv>()
         has_more: next !== undefined,
         ...(next === undefined ? {} : { next_after: next }),
       },
+    };
+    return c.json(answer);
+  })
+  .get("/v1/runs/:run_id/output", query(outputQuery), async (c) => {
+    const { step, from, limit } = c.req.valid("query");
+    const runId = c.req.param("run_id");
+    const { items, next, isMore, status } = await readOutputPage(c.var.runs, runId, step, { from, limit });
+    const answer: OutputPageAnswer = {
+      run_id: runId,
+      step_id: step,
+      chunks: items.map(outputChunkAnswer),
+      status: status ?? null,
+      pagination: { from, limit, has_more: isMore, next_from: next },
     };
     return c.json(answer);
   })

@@ -1,9 +1,10 @@
 import { Hono } from "hono";
 import { isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
 import { eventPosition } from "../../../src/record/event.ts";
+import { type LiveEvent, watchLive } from "../../../src/runs/live.ts";
 import { chunkStream } from "../chunks.ts";
 import { streamQuery } from "../contract/histories.ts";
-import { eventAnswer } from "../contract/wire.ts";
+import { eventAnswer, liveAnswer } from "../contract/wire.ts";
 import { type AppEnv, given, query } from "../request.ts";
 
 /** The delay after which clients reconnect, unless a connection fails. */
@@ -25,7 +26,10 @@ export const streamRoutes = new Hono<AppEnv>().get("/v1/runs/:run_id/stream", qu
   const ended = new AbortController();
   c.var.watched({ ended: ended.signal, close: () => ended.abort() });
   const ends = [c.req.raw.signal, ...(signal === undefined ? [] : [signal])];
-  const watch = () => runs.watch(runId, { ...place, signal: ended.signal, pollMs, maxPollMs });
+  const watched: Pick<typeof runs, "watch"> = {
+    watch: (id, options) => runs.watch(id, { ...options, pollMs, maxPollMs }),
+  };
+  const watch = () => watchLive(watched, runId, { ...place, signal: ended.signal });
   const messages = messagesOf(watch, ended, { ends, heartbeatMs, maxMs, report });
   return c.body(
     chunkStream(messages, report, () => ended.abort()),
@@ -44,7 +48,7 @@ interface MessageOptions {
 
 /** The messages of a watch, with heartbeats in between. Ends without an `end` when `ended` aborts or the watch fails. */
 async function* messagesOf(
-  open: () => AsyncGenerator<RunEvent, RunStatus | undefined, undefined>,
+  open: () => AsyncGenerator<RunEvent | LiveEvent, RunStatus | undefined, undefined>,
   ended: AbortController,
   { ends, heartbeatMs, maxMs, report }: MessageOptions,
 ): AsyncGenerator<string, void, undefined> {
@@ -63,8 +67,11 @@ async function* messagesOf(
       next.catch(() => {});
       while (await isSilent(next, heartbeatMs)) yield ": heartbeat\n\n";
       const { done, value } = await next;
-      if (!done) yield message({ id: eventPosition(value), data: eventAnswer(value) });
-      else {
+      if (!done) {
+        // Without an id: a reconnect continues after the last recorded event.
+        if ("isLive" in value) yield message({ event: "live", data: liveAnswer(value) });
+        else yield message({ id: eventPosition(value), data: eventAnswer(value) });
+      } else {
         if (value !== undefined) yield message({ event: "end", data: { status: value } });
         return;
       }
