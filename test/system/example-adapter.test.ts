@@ -169,20 +169,6 @@ test("an erased run leaves no byte of its bodies in the folder, also if the proc
   for (const one of [store, again]) await one.close();
 });
 
-test("a claim that an erased run had taken over does not come back to its first owner when the log is read anew", async () => {
-  const folder = await newFolder();
-  const store = logStore(folder);
-  await put(store, "first", 1, "first", { claims: [{ kind: "k", key: "a", lapsesAt: 5, body: "first" }] });
-  await put(store, "second", 1, "second", { now: 6, claims: [{ kind: "k", key: "a", body: "second" }] });
-  await erase(store, "second", 1);
-  const again = logStore(folder);
-  for (const one of [store, again]) {
-    expect(await one.getClaim(tenant, "k", "a")).toBe(undefined);
-    expect(await one.listClaims(tenant, "first", { limit: all })).toEqual([]);
-    await one.close();
-  }
-});
-
 test("a handle does not answer from memory when its folder is gone", async () => {
   const folder = await newFolder();
   const store = logStore(folder);

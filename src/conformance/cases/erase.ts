@@ -162,6 +162,22 @@ export const eraseCases = [
   ),
 
   storeCase(
+    "erase.claims-taken-over",
+    "A claim that the erased run had taken over does not come back to the run that had it before.",
+    async ({ store, open, tenant }) => {
+      await setUp(store, tenant);
+      const taken = { kind: "k", key: "lapsing", body: "taken" };
+      await expectCommitted(store, row(tenant, "next"), { now: 5_000, claims: [taken] });
+      await expectCommitted(store, tombstone(tenant, "next", 2), { erase: true });
+      for (const handle of [store, await open()]) {
+        expectEqual(await handle.getClaim(tenant, "k", "lapsing"), undefined, "getClaim");
+        const keys = (await handle.listClaims(tenant, "r", { limit: all })).map(({ key }) => key);
+        expectEqual(keys, ["lasting"], "the keys of its first owner");
+      }
+    },
+  ),
+
+  storeCase(
     "erase.comes-first",
     "Erasing comes before the rest of its commit: an entry and claims that it brings are there afterwards.",
     async ({ store, tenant }) => {

@@ -157,6 +157,30 @@ export const eraseSaboteurs = [
     },
   ),
 
+  saboteur(
+    "former-claims-back",
+    "Erasing a run puts the claims back that the run had taken over.",
+    ["erase.claims-taken-over"],
+    (good, tables) => {
+      const replaced: { readonly by: string; readonly claim: ClaimRow }[] = [];
+      return {
+        commit: async (commit) => {
+          const { run, claims = [] } = commit;
+          const before = claims.map(({ kind, key }) => findClaim(tables, run.tenant, kind, key));
+          const outcome = await good.commit(commit);
+          if (outcome.kind !== "committed") return outcome;
+          for (const claim of before) {
+            if (claim !== undefined && claim.runId !== run.runId) replaced.push({ by: run.runId, claim });
+          }
+          if (commit.erase !== true) return outcome;
+          const back = replaced.filter(({ by, claim }) => by === run.runId && claim.tenant === run.tenant);
+          tables.claims = [...tables.claims, ...back.map(({ claim }) => claim)];
+          return outcome;
+        },
+      };
+    },
+  ),
+
   saboteur("erases-last", "Erasing comes after the rest of its commit.", ["erase.comes-first"], (_, tables) => ({
     commit: async (commit) => {
       const outcome = verdict(tables, commit);
