@@ -144,7 +144,12 @@ const rooms: readonly Room[] = [
     packages: /^lit\/html\.js$/,
   },
   // The routes that serve the inspector do not know its content.
-  { name: "inspector page", holds: /^worker\/inspector\/[^/]+\.ts$/, sees: nothing, packages: /^hono$/ },
+  {
+    name: "inspector page",
+    holds: /^worker\/inspector\/[^/]+\.ts$/,
+    sees: nothing,
+    packages: /^hono\/(hono-base|types)$/,
+  },
   {
     // The client imports only types of the app, so that a page does not bundle the app.
     name: "client",

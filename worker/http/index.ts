@@ -1,13 +1,14 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { aFunction, anObject, given, type Kinds, needed } from "../../src/argument.ts";
 import { DurableError, type OnError, type Runs } from "../../src/index.ts";
 import { aCount, aNumber, aText, defaultMaxValues } from "../../src/json.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
-import { type InspectorPage, inspectorRoutes } from "../inspector/routes.ts";
+import { addInspector, type InspectorPage } from "../inspector/routes.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { KeyStore } from "./auth/keys.ts";
+import { Hono } from "./hono.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { type Access, accessLog } from "./middleware/access.ts";
 import { cors } from "./middleware/cors.ts";
@@ -203,7 +204,8 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       c.res = answerOf(c, thrown);
     }
   });
-  if (inspector !== undefined) app.route("/", inspectorRoutes(given(inspector, pageKinds, "inspector", "inspector")));
+  app.use(async (c, next) => (/.\/$/.test(c.req.path) ? c.notFound() : next()));
+  if (inspector !== undefined) addInspector(app, given(inspector, pageKinds, "inspector", "inspector"));
   app.use(async (c, next) => {
     checkPath(c.req.raw);
     if (openPaths.has(c.req.path)) return next();

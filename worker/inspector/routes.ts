@@ -1,4 +1,5 @@
-import { Hono } from "hono";
+import type { HonoBase } from "hono/hono-base";
+import type { Env } from "hono/types";
 
 /** The files of the inspector that a service serves: a page, its script and its style. */
 export interface InspectorPage {
@@ -21,15 +22,14 @@ const policy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** The routes of the inspector's page. They need no key: their content is the same for every caller and contains no runs. */
-export function inspectorRoutes({ html, script, style }: InspectorPage): Hono {
+/** Adds the routes of the inspector's page. They need no key: their content is the same for every caller and contains no runs. */
+export function addInspector<E extends Env>(app: HonoBase<E>, { html, script, style }: InspectorPage): void {
   const [pagePath, scriptPath, stylePath] = inspectorPaths;
   const files = [
     [pagePath, html, "text/html"],
     [scriptPath, script, "text/javascript"],
     [stylePath, style, "text/css"],
   ] as const;
-  const app = new Hono();
   for (const [path, text, type] of files) {
     let etag: Promise<string> | undefined;
     app.get(path, async (c) => {
@@ -44,7 +44,6 @@ export function inspectorRoutes({ html, script, style }: InspectorPage): Hono {
       return c.body(text, 200, headers);
     });
   }
-  return app;
 }
 
 async function etagOf(text: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { decodeState, readState } from "../../../src/codec/state.ts";
 import { compareCheckpoints, type ExecutionState, saveCheckpoint } from "../../../src/index.ts";
 import type { Json } from "../../../src/json.ts";
@@ -11,6 +11,7 @@ import {
   newCheckpoint,
 } from "../contract/checkpoints.ts";
 import { checkpointRecordAnswer, comparisonAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, body, given, preconditionOf, query } from "../request.ts";
 
 /** Routes to the checkpoints of a run. */

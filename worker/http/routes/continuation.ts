@@ -1,10 +1,11 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import type * as v from "valibot";
 import type { CurrentRun, ResumeOutcome } from "../../../src/index.ts";
 import type { ChangedRun } from "../../../src/types.ts";
 import { cancelQuery, gateDecision, newSignal, type ResumedRunAnswer, resumption } from "../contract/continuation.ts";
 import type { MarkedRunAnswer, RunAnswer } from "../contract/records.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, body, conditionsOf, given, liveValue, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes that continue or end a run. */

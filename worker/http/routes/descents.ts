@@ -1,8 +1,9 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import type { Descent, DescentOutcome } from "../../../src/index.ts";
 import { descentMode } from "../../../src/record/lineage.ts";
 import { descent, type ForkedRunAnswer, fork, type ReplayedRunAnswer } from "../contract/descents.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, body, conditionsOf, given, liveValues } from "../request.ts";
 
 /** Routes that create a run from another run. */

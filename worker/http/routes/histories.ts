@@ -1,4 +1,3 @@
-import { Hono } from "hono";
 import { readLineage } from "../../../src/index.ts";
 import { readChildren } from "../../../src/runs/children.ts";
 import { readOutputPage } from "../../../src/runs/output.ts";
@@ -21,6 +20,7 @@ import {
   outputChunkAnswer,
   traceAnswer,
 } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, given, query } from "../request.ts";
 
 /** Routes to the history and the lineage of a run. */

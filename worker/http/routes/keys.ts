@@ -1,7 +1,8 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { DurableError } from "../../../src/index.ts";
 import { type KeyRecord, type KeyStore, newKey } from "../auth/keys.ts";
 import { type IssuedKeyAnswer, type KeyAnswer, type KeyListAnswer, newApiKey } from "../contract/keys.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, body, needs } from "../request.ts";
 
 /** Routes to the API keys of the caller's own tenant. No route reaches the keys of another tenant. */

@@ -1,7 +1,7 @@
-import { Hono } from "hono";
 import type { CurrentRun } from "../../../src/index.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, preconditionOf } from "../request.ts";
 
 /** Routes for clients that are older than cancellation: they see a canceled run as failed. */

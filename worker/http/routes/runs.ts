@@ -1,9 +1,9 @@
-import { Hono } from "hono";
 import { invalidRequest } from "../../../src/errors.ts";
 import { parseCursor } from "../../../src/runs/cursor.ts";
 import { readStoredRun } from "../../../src/runs/stored.ts";
 import { type RunListAnswer, type RunPageAnswer, runQuery } from "../contract/runs.ts";
 import { runAnswer, storedRunAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, given, isKnown, needs, preconditionOf, query, tag } from "../request.ts";
 
 /** Routes to existing runs. */

@@ -1,7 +1,8 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { DurableError } from "../../../src/errors.ts";
 import type { HealthAnswer, HomeAnswer, WhoamiAnswer } from "../contract/service.ts";
 import { skillListAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import type { ApiReference } from "../reference.ts";
 import type { AppEnv } from "../request.ts";
 

@@ -1,10 +1,11 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import type { Duration, NewRun } from "../../../src/index.ts";
 import type { JsonObject } from "../../../src/json.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
 import { id } from "../contract/values.ts";
 import { replayMark, runAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, body, decode, given, idempotencyKeyOf, liveValues, startedTraceId, tag } from "../request.ts";
 
 /** Routes that create runs. */

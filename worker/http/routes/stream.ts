@@ -1,10 +1,10 @@
-import { Hono } from "hono";
 import { isTerminal, type RunEvent, type RunStatus } from "../../../src/index.ts";
 import { eventPosition } from "../../../src/record/event.ts";
 import { type LiveEvent, watchLive } from "../../../src/runs/live.ts";
 import { chunkStream } from "../chunks.ts";
 import { streamQuery } from "../contract/histories.ts";
 import { eventAnswer, liveAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, given, query } from "../request.ts";
 
 /** The delay after which clients reconnect, unless a connection fails. */

@@ -1,8 +1,8 @@
-import { Hono } from "hono";
 import { exportRun, importRun } from "../../../src/transfer.ts";
 import { chunkStream } from "../chunks.ts";
 import type { RunAnswer } from "../contract/records.ts";
 import { runAnswer } from "../contract/wire.ts";
+import { Hono } from "../hono.ts";
 import { type AppEnv, needs, readChunks, tag } from "../request.ts";
 
 /** The default maximum number of bytes in an import. */
