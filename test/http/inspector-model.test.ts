@@ -87,6 +87,22 @@ describe("the tree of a run's lineage", () => {
       row,
     ]);
 
+  test("has children and grandchildren below the run whose step started them", () => {
+    const child = (id: string, parent: string) => ({ ...node(id, null), parent_run_id: parent }) as LineageNode;
+    const answer = {
+      run: node("own", null),
+      ancestors: [],
+      descendants: [child("a", "own"), child("b", "own"), child("b1", "b"), node("fork", "b1")],
+    };
+    expect(treeOf(answer).map(([id, source, depth]) => [id, source, depth])).toEqual([
+      ["own", undefined, 0],
+      ["a", "own", 1],
+      ["b", "own", 1],
+      ["b1", "b", 2],
+      ["fork", "b1", 3],
+    ]);
+  });
+
   test("has each run beside its source, and in the middle of its descendants", () => {
     const answer = {
       run: node("own", "parent"),

@@ -7,7 +7,7 @@ import {
   type Schema,
   type Skill,
 } from "../../../src/index.ts";
-import { approvals } from "../../../src/steps.ts";
+import { approvals, childRuns } from "../../../src/steps.ts";
 
 // Skills whose runs have something to show: steps side by side, attempts that fail, effects, waits for people and signals.
 
@@ -117,6 +117,13 @@ export const skills: readonly Skill[] = [
       await step.waitForApproval(gate);
       return "open";
     },
+  }),
+  defineSkill({ id: "letters.write", version: "1.0.0", run: async (_step, { to }: { to: number }) => `Dear ${to}` }),
+  defineSkill({
+    id: "letters.send",
+    version: "1.0.0",
+    uses: [childRuns],
+    run: (step) => Promise.all([1, 2].map((to) => step.run(`letter ${to}`, "letters.write", { to }))),
   }),
   defineGraphSkill({
     id: "catalog.import",

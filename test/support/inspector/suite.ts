@@ -194,6 +194,26 @@ export function testInspector(home: () => InspectorHome): void {
         await eventually(() => nodes.filter({ hasText: second }).getAttribute("aria-current")).toBe("true");
       });
     });
+
+    test("is drawn with its child runs, and a child names its parent", async () => {
+      const runId = await startRun(home(), "letters.send");
+      await until(home(), runId, ({ status }) => status === "completed");
+      await open(`/runs/${runId}/lineage`, async (page) => {
+        const nodes = page.getByRole("region", { name: "Lineage" }).getByRole("link");
+        await eventually(() => nodes.filter({ hasText: "child" }).count()).toBe(2);
+        await eventually(async () => (await page.locator(".from title").allTextContents()).sort()).toEqual([
+          "started by the step letter 1",
+          "started by the step letter 2",
+        ]);
+        const child = nodes.filter({ hasText: "child" }).first();
+        await child.filter({ hasText: "Completed" }).click();
+        await page
+          .locator("dl.facts")
+          .getByRole("link", { name: runId.slice(0, 8) })
+          .click();
+        await page.getByRole("heading", { name: runId.slice(0, 8) }).waitFor();
+      });
+    });
   });
 
   describe("actions", () => {

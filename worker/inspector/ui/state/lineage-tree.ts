@@ -16,7 +16,7 @@ export function lineageTree({ run, ancestors, descendants }: LineageAnswer): rea
   const line = [...ancestors].reverse();
   for (const [index, node] of line.entries()) children.set(node.run_id, [line[index + 1] ?? run]);
   for (const node of descendants) {
-    const source = node.source_run_id ?? run.run_id;
+    const source = node.source_run_id ?? node.parent_run_id ?? run.run_id;
     children.set(source, [...(children.get(source) ?? []), node]);
   }
   const tree: Kin[] = [];

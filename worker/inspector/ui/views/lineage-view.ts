@@ -28,7 +28,7 @@ export function lineageView({ app, lineage }: RunPage): TemplateResult {
   return html`<div class="lineage" tabindex="0" data-scroll role="region" aria-label="Lineage">
     <p class="against">${
       nodes.length === 1
-        ? "This run has no ancestors and no descendants. Replays and forks of it appear here."
+        ? "This run has no ancestors and no descendants. Replays, forks and child runs of it appear here."
         : [
             ...(ancestors.length > 0 ? [`It has ${plural(ancestors.length, "ancestor")}.`] : []),
             ...(descendants.length > 0 ? [`It has ${plural(descendants.length, "descendant")}.`] : []),
@@ -52,12 +52,13 @@ function kin(app: Inspector, runId: string, { data, x, y }: Placed): SVGTemplate
     ? "deleted"
     : `${status === null ? "" : statusNames[status]}${created === null ? "" : ` · ${age(app.now - Date.parse(created))}`}`;
   // The name starts with the visible text, so that voice control can find it.
-  const name = `${shortId(id, 22)} ${words} ${kind ?? ""}${isOwn ? ", this run" : ""}`;
+  const relation = kind ?? (data.parent_run_id === undefined ? "" : "child");
+  const name = `${shortId(id, 22)} ${words} ${relation}${isOwn ? ", this run" : ""}`;
   const body = svg`<rect x=".5" y=".5" width=${box.width - 1} height=${box.height - 1} rx="9"></rect>
     <circle cx="17" cy="20" r="4.5" class="dot" data-status=${status ?? "canceled"}></circle>
     <text x="30" y="24" class="id">${shortId(id, 22)}</text>
     <text x="14" y="44" class="sub">${words}</text>
-    <text x=${box.width - 12} y="44" class="sub end">${kind ?? ""}</text>`;
+    <text x=${box.width - 12} y="44" class="sub end">${relation}</text>`;
   const title = svg`<title>${id}${skill === null ? "" : `\n${skill}`}</title>`;
   const place = `translate(${x} ${y})`;
   if (isMissing)
@@ -90,7 +91,9 @@ function link(source: Placed, target: Placed): SVGTemplateResult {
   const [fromX, fromY] = [source.x + box.width, source.y + box.height / 2];
   const [toX, toY] = [target.x, target.y + box.height / 2];
   const middle = (fromX + toX) / 2;
-  const { checkpoint_id: checkpoint } = target.data;
+  const from = (text: string, title: string) =>
+    svg`<text class="from" x=${toX - 8} y=${toY + (toY > fromY ? 15 : -7)}>${text}<title>${title}</title></text>`;
+  const { checkpoint_id: checkpoint, parent_step_id: step } = target.data;
   return svg`<path class="kinship" d="M${fromX} ${fromY}C${middle} ${fromY} ${middle} ${toY} ${toX} ${toY}"></path>
-    ${checkpoint === null ? nothing : svg`<text class="from" x=${toX - 8} y=${toY + (toY > fromY ? 15 : -7)}>${shortId(checkpoint, 12)}<title>from the checkpoint ${checkpoint}</title></text>`}`;
+    ${checkpoint !== null ? from(shortId(checkpoint, 12), `from the checkpoint ${checkpoint}`) : step !== undefined ? from(shortId(step, 12), `started by the step ${step}`) : nothing}`;
 }

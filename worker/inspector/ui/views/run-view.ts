@@ -83,6 +83,7 @@ function facts(page: RunPage, run: RunAnswer): TemplateResult {
     ${fact("Checkpoints", page.log.checkpoints.length.toLocaleString("en"))}
     ${run.current_step_id === null ? nothing : fact("Last step", html`<span class="mono">${run.current_step_id}</span>`)}
     ${typeof source === "string" ? fact(originOf(run) === "fork" ? "Fork of" : "Replay of", html`<a class="mono" href=${hashOf({ page: "run", runId: source, tab: "timeline", ...(typeof from === "string" ? { checkpoint: from } : {}) })}>${shortId(source)}</a>`, source) : nothing}
+    ${run.parent_run_id === undefined ? nothing : fact("Child of", html`<a class="mono" href=${hashOf({ page: "run", runId: run.parent_run_id, tab: "timeline" })}>${shortId(run.parent_run_id)}</a> <i>${run.parent_step_id}</i>`, run.parent_run_id)}
     ${run.trace_id === null ? nothing : fact("Trace", html`<span class="mono">${shortId(run.trace_id, 20)}</span>`, run.trace_id)}
   </dl>`;
 }
