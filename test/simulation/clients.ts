@@ -232,7 +232,10 @@ export class Clients {
         return first.status;
       }
       case "cancel":
-        return (await runs.cancel(runId, expected)).status;
+        // Drawn beside the others, so that seeds without rollbacks stay as they are.
+        return (
+          await runs.cancel(runId, { ...expected, rollback: this.#hasRollbacks && draw.fork("undo").chance(0.7) })
+        ).status;
       case "delete":
         await runs.delete(runId, expected);
         return "";
@@ -367,6 +370,10 @@ export class Clients {
     return from.length === 0 ? undefined : draw.pick(from);
   }
 
+  get #hasRollbacks(): boolean {
+    return this.#programs.some((program) => program.form === "code" && program.hasRollbacks === true);
+  }
+
   /** Each operation that was acknowledged is in the history once, and each that was refused is not. */
   judge(): void {
     for (const asked of this.asked) {
@@ -419,7 +426,10 @@ export class Clients {
       case "deny":
         return withEvent("run.denied");
       case "cancel":
-        return withEvent("run.canceled");
+        // Where the run already undoes its steps, a cancel with rollback changes nothing.
+        return own.filter(
+          (commit) => eventTypes(commit).includes("run.canceled") || commit.record?.isRollbackBegun !== undefined,
+        ).length;
       case "signal":
         return ofRun.filter(({ record, before }) => has(record?.inbox, token) && !has(before?.record?.inbox, token))
           .length;

@@ -112,6 +112,7 @@ export class CommitJudge {
     this.#decisions(commit, from, commit.record);
     this.#families(commit, from, commit.record);
     this.#failures(commit, commit.record);
+    this.#undoing(commit, commit.record);
     this.#facts.promptness?.judge(commit, commit.record);
   }
 
@@ -453,8 +454,8 @@ export class CommitJudge {
       if (honestFailures.includes(String(code))) continue;
       const isParent = Object.values(commit.state?.stepResults ?? {}).some(({ uses }) => uses === "step.run");
       if (isParent && failuresOfChildren.includes(String(code))) continue;
-      const isUndone = Object.keys(commit.state?.stepResults ?? {}).some((id) => id.startsWith("rollback: "));
-      if (code === "invalid_transition" && isUndone) continue;
+      if (code === "invalid_transition" && this.#standsOnUndone(commit, to)) continue;
+      if (code === "rollback_failed" && undoings(commit).some(({ status }) => status === "degraded")) continue;
       const recoveries = this.#facts.history.lives
         .get(runKey)
         ?.commits.flatMap(eventTypes)
@@ -466,6 +467,37 @@ export class CommitJudge {
         `fails with ${String(code)}: ${String(payload.message)}`,
       );
     }
+  }
+
+  /** True if what the run stands on was undone: by itself or by its source, whose steps may be in it. */
+  #standsOnUndone({ runKey, state }: Accepted, { run, isRollbackBegun }: Record_): boolean {
+    if (isRollbackBegun !== undefined || state?.stepResults["rollback:"] !== undefined) return true;
+    const source = String(run.metadata.source_run_id);
+    const lives = [...this.#facts.history.lives.entries()];
+    const [tenant] = runKey.split("/");
+    const [, life] = lives.find(([key]) => key === `${tenant}/${source}`) ?? [];
+    return life?.commits.some(({ record }) => record?.isRollbackBegun === true) === true;
+  }
+
+  /** A run that has undone its steps has undone all that it planned, or says that it has not. */
+  #undoing(commit: Accepted, to: Record_): void {
+    if (commit.before?.record?.isRollbackBegun !== undefined && commit.entry?.checkpoint?.kind === "step_completed") {
+      // A wait that the body left behind may end meanwhile.
+      const isAct = ({ stepId, uses = "" }: { readonly stepId: string; readonly uses?: string }) =>
+        !stepId.startsWith("rollback:") && !/^step\.(sleep|waitFor)/.test(uses);
+      const other = newResults(commit).find(isAct);
+      if (other !== undefined) this.#violate("undoing-does-nothing-else", commit, `executes "${other.stepId}"`);
+    }
+    const plan = commit.state?.stepResults["rollback:"]?.producedOutput as { readonly count?: number } | undefined;
+    const hasEnded = eventTypes(commit).some((type) => type === "run.failed" || type === "run.canceled");
+    // A cancel without rollback cuts it off, and so do other failures.
+    const isOwnEnd = to.isRollbackBegun === true && commit.operation === undefined;
+    if (plan?.count === undefined || !hasEnded || !isOwnEnd) return;
+    const done = undoings(commit).filter(({ status }) => status === "completed").length;
+    const { code } = to.run.error ?? {};
+    const isAbout = to.run.status === "canceled" || ["step_failed", "body_failed"].includes(`${code}`);
+    if (code === "rollback_failed" ? done < plan.count : done === plan.count || !isAbout) return;
+    this.#violate("what-has-begun-is-undone", commit, `ends with ${code} and ${done} of ${plan.count} rollbacks`);
   }
 
   /** No action that may have happened is entered as failed. */
@@ -505,6 +537,11 @@ function newResults(commit: Accepted) {
       had === undefined || !Object.hasOwn(had, stepId) || had[stepId]?.status !== state.stepResults[stepId]?.status
     );
   });
+}
+
+/** The results of the steps that undo others. */
+function undoings({ state }: Accepted) {
+  return Object.values(state?.stepResults ?? {}).filter(({ stepId }) => stepId.startsWith("rollback: "));
 }
 
 /** The steps whose results a checkpoint from outside leaves out. */
