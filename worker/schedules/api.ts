@@ -63,7 +63,7 @@ export interface PastTick {
   /** `missed` if nothing served it in time, `skipped` if an earlier run had not ended, `failed` if no run could be started. */
   readonly outcome: "started" | "skipped" | "missed" | "failed";
   readonly runId?: RunId;
-  /** Of several that were missed, the last. */
+  /** Of several that were missed or skipped at once, the last. */
   readonly until?: string;
   /** Why no run could be started. */
   readonly message?: string;

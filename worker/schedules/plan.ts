@@ -37,7 +37,7 @@ export interface Running extends Due {
 export interface Past extends Due {
   readonly outcome: (typeof outcomes)[number];
   readonly runId?: string;
-  /** The last of several ticks that were missed. */
+  /** The last of several ticks that were missed or skipped at once. */
   readonly until?: number;
   readonly message?: string;
 }
@@ -134,12 +134,18 @@ export function overlapped(memory: Memory, due: Due, { overlap }: Pick<Rules, "o
   if (!isBusy || overlap === "queue") return queued(memory, due);
   if (overlap === "skip") return past(memory, { ...due, outcome: "skipped" });
   const { running, queue, canceling, ...rest } = memory;
-  const dropped = queue.map((waiting): Past => ({ ...waiting, outcome: "skipped" }));
   return {
-    ...past({ ...rest, queue: [], canceling }, ...dropped),
+    ...past({ ...rest, queue: [], canceling }, ...skipped(queue)),
     queue: [due],
     canceling: running === undefined ? canceling : [...canceling, running.runId],
   };
+}
+
+/** What waited and has no run, as one entry: there may be more of them than are remembered. */
+function skipped(waiting: readonly Due[]): readonly Past[] {
+  const [first, last] = [waiting[0], waiting.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  return [{ ...first, outcome: "skipped", ...(last.at > first.at && { until: last.at }) }];
 }
 
 function queued(memory: Memory, due: Due): Memory {
@@ -172,8 +178,8 @@ function begun(memory: Memory, { runIdOf }: Rules): Memory {
 export function paused(memory: Memory, now: number): Memory {
   if (memory.pausedAt !== undefined) return memory;
   const isKept = ({ cause }: Due) => cause === "trigger";
-  const dropped = memory.queue.filter((due) => !isKept(due)).map((due): Past => ({ ...due, outcome: "skipped" }));
-  return { ...past(memory, ...dropped), queue: memory.queue.filter(isKept), pausedAt: now };
+  const dropped = memory.queue.filter((due) => !isKept(due));
+  return { ...past(memory, ...skipped(dropped)), queue: memory.queue.filter(isKept), pausedAt: now };
 }
 
 /** The memory of a schedule that goes on: ticks of the pause are not made up for. */

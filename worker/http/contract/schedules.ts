@@ -51,7 +51,7 @@ const pastTick = v.object({
   cause: v.picklist(causes),
   outcome: v.picklist(outcomes),
   run_id: textOrNull,
-  until: v.pipe(textOrNull, v.description("Of several ticks that were missed, the last.")),
+  until: v.pipe(textOrNull, v.description("Of several ticks that were missed or skipped at once, the last.")),
   message: textOrNull,
 });
 
