@@ -374,7 +374,7 @@ async function backOff(
   const { step, attempts, request } = started;
   const until = pass.host.clock.now() + delayMs;
   // Cut: a run may have very many of them, and its row is bounded.
-  const wait = { ...retryOf(step, until, attempts, cutText(error.message, 200), request), code: error.code };
+  const wait = retryOf(step, until, attempts, cutText(error.message, 200), request, error.code);
   const payload = { step_id: step.id, attempt: attempts, error: error.message, retry_at: isoTime(until) };
   return beginWait(
     pass,
@@ -391,8 +391,15 @@ async function backOff(
   );
 }
 
-function retryOf({ id }: StepSpec, until: number, attempts: number, error: string, request?: string): Wait {
-  return { kind: "retry", stepId: id, until, attempts, error, ...present({ request }) };
+function retryOf(
+  { id }: StepSpec,
+  until: number,
+  attempts: number,
+  error: string,
+  request?: string,
+  code?: string,
+): Wait {
+  return { kind: "retry", stepId: id, until, attempts, error, ...present({ request, code }) };
 }
 
 /** The data of a step that begins now. */

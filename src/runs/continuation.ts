@@ -152,7 +152,8 @@ async function judge<T>(
   const request = given(from, decisionKinds, "decision");
   const { stepId, approver, notes, data, idempotencyKey } = request;
   const encoded = encodeValue(data, "data");
-  const decision = present({ approver, notes });
+  // What a run shows of it is without the data.
+  const decision = present({ approver, notes, data: data === undefined ? data : encoded });
   const claim = await idempotencyClaim(scope, type, idempotencyKey, [runId, stepId, approver, notes, encoded]);
   return changeOnce(scope, runId, claim, async ({ record }, now) => {
     demand(record, request);
@@ -161,13 +162,13 @@ async function judge<T>(
     if (gate.show === undefined) {
       if (data !== undefined) throw invalidRequest("data", "this gate takes no data");
     } else if (type === "approve") {
-      await scope.executor.skills.demand(run.skillId, run.skillVersion).skill.body.checkData?.(gate, data);
+      const { skill, path } = scope.executor.skills.demand(run.skillId, run.skillVersion);
+      await skill.body.checkData?.(path.record({ ...record, waits: [gate] }), data);
     }
     const payload = { step_id: gate.stepId, approver: approver ?? null, notes: notes ?? null };
     const events = [event(type === "deny" ? "run.denied" : "run.approved", now, payload)];
     const isRunning = record.run.status === "running";
-    const answer = data === undefined ? decision : { ...decision, data: encoded };
-    return follow({ record: { ...record, run }, isRunning, gate, decision: answer, events }, now);
+    return follow({ record: { ...record, run }, isRunning, gate, decision, events }, now);
   });
 }
 

@@ -81,8 +81,11 @@ async function take(place: Place, row: RunRow, isGone: IsGone): Promise<Look> {
   const scope: Scope = { ...place, tenant: row.tenant as TenantId };
   const runId = row.runId as RunId;
   const { held, answer, checkpoint } = await change(scope, runId, (held, now) => decide(scope, held, isGone, now));
-  if (answer && "code" in answer) host.onError(answer, contextOf(held.record));
-  if (!answer || "code" in answer) return passedOver;
+  if (!answer) return passedOver;
+  if ("code" in answer) {
+    host.onError(answer, contextOf(held.record));
+    return passedOver;
+  }
   return { kind: "taken", execution: executor.launch(held, { ...answer, head: checkpoint?.snapshot ?? answer.head }) };
 }
 

@@ -47,7 +47,7 @@ export class SkillRegistry {
   }
 
   /** @throws `not_found` that names the skill if there is no successor. */
-  demand(id: string, version: string | undefined, reached = version): Successor {
+  demand(id: string, version: string | undefined, reached?: string): Successor {
     const successor = this.successor(id, version, reached);
     if (successor === undefined) throw missingSkill(id, version);
     return successor;

@@ -4,7 +4,6 @@ import type { Pass } from "../engine/pass.ts";
 import { invalidDefinition } from "../errors.ts";
 import type { Change } from "../journal/change.ts";
 import { aText, at, type Json, type Kind, read } from "../json.ts";
-import type { Gate } from "../record/gate.ts";
 import type { RunRecord } from "../record/run.ts";
 import type { ExecutionState, Fields } from "../record/state.ts";
 import { aSchema, type Schema } from "../schema.ts";
@@ -69,11 +68,12 @@ export interface BodyParts {
   /** Present if the body has child runs. */
   readonly family?: FamilyOf;
   /**
-   * Present if gates of the body take data. Called when the gate of that step is decided.
+   * Present if gates of the body take data. Called with the record of a run that has only the gate that is decided, under
+   * the names of this version.
    *
    * Throws `invalid_request` that names the place in the data, and then the gate stays open.
    */
-  readonly checkData?: (gate: Gate, data: unknown) => unknown;
+  readonly checkData?: (record: RunRecord<Json>, data: unknown) => unknown;
   /**
    * Present if the body can undo its steps: the change with which a cancel that undoes them begins. Without a change the run
    * is canceled at once.

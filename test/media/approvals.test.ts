@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { harness, medium } from "#medium";
-import { defineSkill } from "../../src/index.ts";
+import { defineMigration, defineSkill } from "../../src/index.ts";
 import { approvals } from "../../src/steps.ts";
 import { exportRun, importRun } from "../../src/transfer.ts";
 import { type Actor, type Scene, scene } from "../support/scene.ts";
@@ -197,6 +197,21 @@ describe(`an approval with content on ${medium}`, () => {
     });
     await home.runs.approve(runId);
     expect(await home.settled(runId)).toMatchObject({ status: "completed" });
+  });
+
+  played("is checked by a later version, whose step has another name", async ({ actor }) => {
+    const runId = await waiting(actor({ skills: [refund] }));
+    const later = defineSkill({
+      id: "refund",
+      version: "2",
+      uses: [approvals({ boss: amount })],
+      migrations: [defineMigration({ from: "1", renames: { manager: "boss" } })],
+      run: async (step) => (await step.waitForApproval("boss", { show: null })).data.amount,
+    });
+    const home = actor({ skills: [later] });
+    await expect(home.runs.approve(runId, { data: { amount: "3" } })).rejects.toMatchObject({ path: "data.amount" });
+    await home.runs.approve(runId, { data: { amount: 3 } });
+    expect(await home.settled(runId)).toMatchObject({ status: "completed", result: 3 });
   });
 
   played("that is denied needs no data", async ({ actor }) => {

@@ -13,9 +13,10 @@ export interface PlantedBug extends Edit {
   /**
    * The weather in which it shows, where that is not any. `deployed` has two versions of the skills `late` a body that comes
    * late to one of its waits, `maps` one with a map, `sagas`
-   * one with rollbacks, and `families` one with child runs, in any weather.
+   * one with rollbacks, `families` one with child runs, and
+   * `questions` one with gates that take data, in any weather.
    */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas" | "families";
+  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas" | "families" | "questions";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -248,8 +249,8 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a run returns to an earlier version of its skill, and its waits do not",
     file: "src/skills/registry.ts",
-    find: "if (waits.length > 0 && migrationsFrom",
-    replace: "if (waits.length < 0 && migrationsFrom",
+    find: "if (waits.length > 0 && pathTo",
+    replace: "if (waits.length < 0 && pathTo",
     seed: "mx38evpc-5",
   },
   {
@@ -346,8 +347,8 @@ export const bugs: readonly PlantedBug[] = [
     name: "a descendant does not know the former version of its source",
     weather: "deployed",
     file: "src/runs/descent.ts",
-    find: "return { ...record, formerVersions: [{ version, until: 1 }] };",
-    replace: "return record;",
+    find: "isOlder ? { ...record, formerVersions: [{ version, until: 1 }] } : record",
+    replace: "record",
     seed: "deployed:planted-22",
   },
   {
@@ -519,6 +520,22 @@ export const bugs: readonly PlantedBug[] = [
     find: 'run.status === "canceled" && !(await',
     replace: 'run.status === "pending" && !(await',
     seed: "families:planted-12",
+  },
+  {
+    name: "an approval with wrong data opens the gate",
+    weather: "questions",
+    file: "src/skills/kinds/approvals.ts",
+    find: 'if (schema !== undefined) await validate(schema, data, "data");',
+    replace: "void schema;",
+    seed: "questions:planted-1",
+  },
+  {
+    name: "a gate that takes data forgets it",
+    weather: "questions",
+    file: "src/codec/bodies.ts",
+    find: "data: sparse(value) as Field<Json | undefined>,",
+    replace: "data: { ...sparse(value), write: () => undefined } as Field<Json | undefined>,",
+    seed: "questions:planted-10",
   },
   {
     name: "a map has all of its items in flight",

@@ -130,7 +130,10 @@ export class Bystanders {
     if (damaged === undefined || this.#deletable.has(key)) return;
     // Where its row can be read, that it was set aside is entered in there.
     const isSame = run.status === before?.status && (isReadable(damaged) || run.body === before?.body);
-    if (isSame && commit.entry === undefined && (commit.claims ?? []).length === 0) return;
+    const { entry, claims = [] } = commit;
+    // And so is that no server has its skill.
+    const isNote = isReadable(damaged) && entry?.checkpointId === undefined && entry?.body.includes("run.unserved");
+    if (isSame && (entry === undefined || isNote) && claims.length === 0) return;
     this.#world.violate("damage-stays-alone", `${key}, which is damaged (${damaged.damage}), is changed`);
   }
 

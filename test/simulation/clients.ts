@@ -8,6 +8,7 @@ import { type Random, random } from "./random.ts";
 import { Readers } from "./readers.ts";
 import type { Subject } from "./subject.ts";
 import type { Transfers } from "./transfers.ts";
+import { unversioned } from "./versions.ts";
 import type { Process, World } from "./world.ts";
 
 /** What a client asked for, and what it was answered. */
@@ -215,8 +216,13 @@ export class Clients {
       case "approve": {
         const gates = life.commits.at(-1)?.gates ?? [];
         const stepId = draw.chance(0.7) ? draw.pick([...gates, undefined]) : undefined;
-        const decision = { approver: token, ...key, ...expected, ...(stepId === undefined ? {} : { stepId }) };
+        const answer = answerOf(life, stepId, token, draw.fork("answer"));
+        const { isRight, ...data } = answer;
+        const decision = { approver: token, ...key, ...expected, ...data, ...(stepId === undefined ? {} : { stepId }) };
         const { status } = (await once(() => runs.approve(runId, decision))).run;
+        if (!isRight && this.#hasOpened(life, token)) {
+          this.#world.violate("answers-are-checked", `approve ${item.id} opened a gate of ${runId} by a wrong answer`);
+        }
         // What was decided is still to be taken, or is being recorded.
         if (draw.fork("again").chance(0.25)) void this.#resumeAgain(runs, runId);
         return status;
@@ -300,6 +306,18 @@ export class Clients {
         return "";
       }
     }
+  }
+
+  /** True if that approval opened a gate that takes data. */
+  #hasOpened({ commits }: Life, token: string): boolean {
+    return commits.some(({ entry, before }) =>
+      entry?.events.some(
+        ({ type, payload }) =>
+          type === "run.approved" &&
+          payload.approver === token &&
+          before?.record?.waits.some((wait) => wait.stepId === payload.step_id && isAsking(wait)),
+      ),
+    );
   }
 
   /** A call that may have a key: it is repeated where it failed, and sometimes where it did not, and is done once. */
@@ -568,4 +586,22 @@ function fits(kind: OperationKind, { record, row, state }: Accepted): boolean {
     default:
       return row.status !== undefined;
   }
+}
+
+function isAsking(wait: { readonly kind: string; readonly show?: unknown }): boolean {
+  return wait.kind === "approval" && wait.show !== undefined;
+}
+
+/** What an approval carries: if the gate takes data, mostly what it asks for, and sometimes something else or nothing. */
+function answerOf({ commits }: Life, stepId: string | undefined, by: string, draw: Random) {
+  const gates = commits.at(-1)?.record?.waits.filter((wait) => wait.kind === "approval" && wait.decision === undefined);
+  const gate = gates?.find((wait) => stepId === undefined || wait.stepId === unversioned(stepId));
+  const asks = gate !== undefined && isAsking(gate);
+  const kind = draw.weighted<"right" | "wrong" | "none">([
+    [7, asks ? "right" : "none"],
+    [2, asks ? "wrong" : "none"],
+    [1, "none"],
+  ]);
+  if (kind === "none") return { isRight: false };
+  return { isRight: kind === "right", data: { by: kind === "right" ? by : 7 } };
 }

@@ -10,6 +10,7 @@ import type { ProgramFacts } from "./program-facts.ts";
 import type { Random } from "./random.ts";
 import type { Subject } from "./subject.ts";
 import { damage } from "./transfers.ts";
+import { unversioned } from "./versions.ts";
 import type { Process, World } from "./world.ts";
 
 /** No pass over a generated skill takes so long: it waits for seconds, and is parked beyond them. */
@@ -176,7 +177,11 @@ export class Healing {
       const last = commits.at(-1);
       const gate = last?.gates[0];
       if (gate !== undefined && statusOf(life) === "waiting_for_human") {
-        await runtime.for(tenant).approve(runId, { approver: `healer${round}`, stepId: gate });
+        const by = `healer${round}`;
+        const asks = last?.record?.waits.some(
+          (wait) => wait.kind === "approval" && wait.stepId === unversioned(gate) && wait.show !== undefined,
+        );
+        await runtime.for(tenant).approve(runId, { approver: by, stepId: gate, ...(asks ? { data: { by } } : {}) });
         acted = true;
       } else if (this.#isCutOff(life)) {
         await runtime.for(tenant).resume(runId);

@@ -159,6 +159,11 @@ export class Outside {
     this.#world.violate("maps-are-bounded", what);
   }
 
+  /** A body receives another answer than the one of the person who opened the gate, or one that its schema rejects. */
+  answersAnother({ runKey }: PassSeen, name: string, what: string): void {
+    this.#world.violate("answers-are-checked", `the gate "${name}" of ${runKey} was opened by ${what}`);
+  }
+
   /** What the passes of a line have seen so far. */
   seenOn(runKey: string, line: number): readonly string[] {
     return [...(this.#seen.get(`${runKey}/${line}`) ?? [])];

@@ -3,6 +3,7 @@ import { withChildren } from "./families.ts";
 import { lateWaits } from "./late-waits.ts";
 import { withMap } from "./map-bodies.ts";
 import { type Counts, count, newProgram, type Program, pureMs } from "./program.ts";
+import { withQuestions } from "./question-bodies.ts";
 import type { Random } from "./random.ts";
 
 export type OperationKind =
@@ -142,6 +143,10 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   const mapping = random.fork("map bodies");
   if (mapping.chance(0.1) || seed.startsWith("maps:")) {
     programs.push(withMap(mapping, programs.pop() as Program, counts));
+  }
+  const questions = random.fork("questions");
+  if (questions.chance(0.1) || seed.startsWith("questions:")) {
+    programs.push(withQuestions(questions, programs.pop() as Program, counts));
   }
   const roles: Role[] = Array.from({ length: random.between(1, 3) }, () => "server" as const);
   if (random.chance(0.6)) roles.push("decider");

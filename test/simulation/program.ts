@@ -25,7 +25,12 @@ export type Piece =
   | { readonly kind: "use"; readonly name: string; readonly plan: StepPlan }
   | { readonly kind: "sleep"; readonly name: string; readonly ms: number; readonly isUntil: boolean }
   | { readonly kind: "event"; readonly name: string; readonly type: string; readonly timeoutMs: number | undefined }
-  | { readonly kind: "approval"; readonly name: string }
+  | {
+      readonly kind: "approval";
+      readonly name: string;
+      /** True if the approval carries data. */
+      readonly asks?: boolean;
+    }
   | {
       readonly kind: "map";
       readonly name: string;

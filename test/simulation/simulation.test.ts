@@ -96,6 +96,18 @@ describe("no promise is broken", () => {
     expect(families).toBeGreaterThan(seedsOfGroup / 3);
   });
 
+  test("in worlds with gates that take data", async () => {
+    let questions = 0;
+    for (let seed = 0; seed < seedsOfGroup; seed++) {
+      const outcome = await simulate(subject, `questions:fixed-${seed}`);
+      questions += outcome.counts.get("skill with questions") ?? 0;
+      if (outcome.violation !== undefined) {
+        throw new Error(await explanation(subject, outcome, { withLog: false, ignored: new Set() }));
+      }
+    }
+    expect(questions).toBeGreaterThan(seedsOfGroup / 2);
+  });
+
   test("and all these worlds together take less than two minutes of CPU", () => {
     expect(cpuMs).toBeGreaterThan(0);
     expect(cpuMs).toBeLessThan(mostCpuMs);

@@ -6,10 +6,11 @@ import type {
   WorkflowStep,
   WorkflowStepContext,
 } from "../../src/index.ts";
-import type { ChildSteps, MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
+import type { ApprovalSteps, ChildSteps, MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
+import { answerSchema, questionsIn } from "./question-bodies.ts";
 import type { Subject } from "./subject.ts";
 import { migrationsOf, nameIn, timeNameOf, unversioned, type Version } from "./versions.ts";
 import type { Process } from "./world.ts";
@@ -41,7 +42,7 @@ export function bind(
     const { hasRollbacks = false } = program;
     return defineSkill({
       ...definition,
-      uses: kindsOf(subject, hasRollbacks, hasRuns(program.body)),
+      uses: kindsOf(subject, program.body, version, hasRollbacks),
       run: (step: Steps, inputs: Readonly<Record<string, unknown>>, { runId }) => {
         const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
         return new Body(outside, process, keyOf({ tenant, runId }), step, version, hasRollbacks).run(
@@ -54,11 +55,18 @@ export function bind(
   return { skills, capabilities: [...capabilities.values()] };
 }
 
-type Kinds = readonly [Subject["maps"], Subject["rollbacks"], Subject["childRuns"]];
+type Kinds = readonly [Subject["maps"], Subject["rollbacks"], Subject["childRuns"], ReturnType<Subject["approvals"]>];
 
-// A body without rollbacks or children calls no step with them.
-function kindsOf({ maps, rollbacks, childRuns }: Subject, hasRollbacks: boolean, hasRuns: boolean): Kinds {
-  return [maps, ...(hasRollbacks ? [rollbacks] : []), ...(hasRuns ? [childRuns] : [])] as unknown as Kinds;
+// A body without rollbacks, children or questions calls no step with them.
+function kindsOf(subject: Subject, body: Piece, version: Version, hasRollbacks: boolean): Kinds {
+  const { maps, rollbacks, childRuns, approvals } = subject;
+  const names = questionsIn(body).map((name) => nameIn(version, name));
+  return [
+    maps,
+    ...(hasRollbacks ? [rollbacks] : []),
+    ...(hasRuns(body) ? [childRuns] : []),
+    ...(names.length === 0 ? [] : [approvals(Object.fromEntries(names.map((name) => [name, answerSchema])))]),
+  ] as unknown as Kinds;
 }
 
 function hasRuns(piece: Piece): boolean {
@@ -222,7 +230,9 @@ class Body {
       }
       case "approval":
         this.#outside.reaches(this.#pass, this.#idOf(piece.name));
-        return (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
+        return piece.asks === true
+          ? this.#ask(piece.name)
+          : (await this.#see(piece.name, step.waitForApproval(piece.name))).approver;
       case "map":
         return this.#see(piece.name, this.#map(piece));
       case "run": {
@@ -282,6 +292,13 @@ class Body {
       case "throw":
         throw new Error("the body throws");
     }
+  }
+
+  async #ask(name: string): Promise<unknown> {
+    const { approver, data } = await this.#see(name, this.#step.waitForApproval(name, { show: { name } }));
+    const { by } = (data ?? {}) as { readonly by?: unknown };
+    if (by !== approver) this.#outside.answersAnother(this.#pass, name, `${approver} by ${shown(data)}`);
+    return by;
   }
 
   #call({ name, plan }: Extract<Piece, { kind: "do" }>): Promise<unknown> {
@@ -374,8 +391,8 @@ class Body {
 }
 
 /** The step of a body, which says of each step that it asks for it, and asks under the name that it has in that version. */
-/** The steps of a body; it has rollbacks and children only if its skill names them. */
-type Steps = WorkflowStep & MapSteps & RollbackSteps & ChildSteps;
+/** The steps of a body; it has rollbacks, children and questions only if its skill names them. */
+type Steps = WorkflowStep & MapSteps & RollbackSteps & ChildSteps & ApprovalSteps;
 
 function versioned<S extends WorkflowStep>(step: S, version: Version, asked: (name: string) => void): S {
   return new Proxy(step, {

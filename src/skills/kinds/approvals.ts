@@ -115,8 +115,8 @@ export function approvals<const Schemas extends AnswerSchemas = Readonly<Record<
         }),
     }),
     {
-      checkData: async ({ stepId }, data) => {
-        const schema = schemaOf(stepId);
+      async checkData({ waits }, data) {
+        const schema = schemaOf(waits[0]?.stepId ?? "");
         if (schema !== undefined) await validate(schema, data, "data");
       },
     },
