@@ -14,10 +14,11 @@ import { hasOtherInputs, isTerminal, type RunRecord, type Wait, waitOf, withWait
 import type { Fields } from "../record/state.ts";
 import { endOfChild } from "../record/waiting.ts";
 import { stepKind } from "../skills/code/step-kind.ts";
-import { answer, checkName, handled, take } from "../skills/code/workflow-step.ts";
+import { answer, call as callAction, checkName, handled, take } from "../skills/code/workflow-step.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { Returned } from "./api.ts";
+import { childMocks } from "./child-mocks.ts";
 import { childIdOf } from "./children.ts";
 import { familyOf, missingChild } from "./family.ts";
 import { resultOf } from "./outcome.ts";
@@ -143,6 +144,8 @@ export const childRuns = /* @__PURE__ */ stepKind<ChildSteps>(
             ? { id: expectKind(skill, anId, `${name}.skill`), version: undefined }
             : expectKind(skill, aSkill, `${name}.skill`);
         const encoded = encodeFields(inputs as Fields, `${name}.inputs`, pass.host);
+        const mock = childMocks.get(run)?.(name, inputs);
+        if (mock !== undefined) return callAction(run, name, childUses, () => mock, encoded);
         const asked: Asked = {
           skillId: id,
           ...present({ skillVersion: version }),

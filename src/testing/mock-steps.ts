@@ -2,6 +2,7 @@ import { encodeValue } from "../codec/values.ts";
 import type { Action } from "../engine/kernel.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn, read } from "../json.ts";
+import { childMocks } from "../runs/child-mocks.ts";
 import type { Capability } from "../skills/capability.ts";
 import { capabilityAction } from "../skills/capability-action.ts";
 import { codeBody } from "../skills/code/skill.ts";
@@ -14,14 +15,15 @@ import { mocked } from "./mock-capabilities.ts";
 
 /**
  * Mocks by the name of a step; the mock of a repeated name answers for each of its steps. A function's input is that of
- * `step.use`, and `undefined` for the others.
+ * `step.use` or `step.run`, and `undefined` for the others.
  */
 export type StepMocks = Readonly<Record<string, Mock<MockContext>>>;
 
 /**
- * The same code-first skill, with mocks for some of its `do`, `use` and `waitForEvent` steps. Their results go through
+ * The same code-first skill, with mocks for some of its `do`, `use`, `waitForEvent` and `run` steps. Their results go through
  * the real step kernel: they are retried, recorded, checkpointed, and entered in the ledger, like real ones. The mock
- * of a `waitForEvent` returns the payload, at once; if it times out, no event arrived in time.
+ * of a `waitForEvent` returns the payload, at once; if it times out, no event arrived in time. The mock of a `run`
+ * returns the result of the child, which is not started, so its skill need not be registered.
  *
  * If a body ends without calling a mocked step, its run fails with `invalid_definition`, since a mock with a misspelt
  * name would let the real step happen. The same holds for a body that calls it as a kind of step that cannot be mocked.
@@ -61,6 +63,13 @@ function mockedBody(body: WorkflowBody, mocks: StepMocks): WorkflowBody {
     const asked = new Set<string>();
     const steps = mockedStep(run, step, mocks, asked);
     codeRuns.set(steps, run);
+    // The skill may be mocked already; the mock that was added last answers.
+    const added = childMocks.get(run);
+    childMocks.set(run, (name, inputs) => {
+      asked.add(name);
+      const mock = getOwn(mocks, name);
+      return added?.(name, inputs) ?? (mock && childAction(name, mock, inputs));
+    });
     let ended: () => unknown;
     try {
       const result: unknown = await body(steps, inputs, context);
@@ -135,6 +144,20 @@ function eventAction({ pass }: BodyRun, id: string, type: string, mock: Mock): A
       timestamp: new Date(pass.host.clock.now()),
       type,
     }),
+    retryDelay: () => undefined,
+  };
+}
+
+/** Ends as if the child had ended. */
+function childAction(name: string, mock: Mock, inputs: unknown): Action {
+  const otherwise = {
+    real: () => Promise.reject(invalidMock(name, "a child run is started only once, so `times` is not allowed")),
+    timeout: () => new Error(`the child run of step "${name}" timed out`),
+  };
+  return {
+    policy: {},
+    input: null,
+    call: (_, context) => answerOf(mock, inputs, context, otherwise),
     retryDelay: () => undefined,
   };
 }

@@ -12,6 +12,7 @@ import {
   type Skill,
   type WorkflowBody,
 } from "../../src/index.ts";
+import { childRuns } from "../../src/steps.ts";
 import { mockCapabilities, mockSteps, virtualClock } from "../../src/testing/index.ts";
 import type { Run } from "../../src/types.ts";
 
@@ -246,6 +247,41 @@ describe("mocked steps", () => {
   ])("of %s fail the run", async (_, body) => {
     const { run } = await play(mockSteps(code(body), { it: { returns: null } }));
     expect(run).toMatchObject({ status: "failed", error: { code: "invalid_definition", stepId: "it" } });
+  });
+
+  describe("of child runs", () => {
+    const parent = defineSkill({
+      id: "parent",
+      version,
+      uses: [childRuns],
+      async run(step) {
+        const first = await step.run<number>("first", "elsewhere", { n: 1 });
+        return [first, await step.run("second", "elsewhere", { n: first }).catch(({ message }: Error) => message)];
+      },
+    });
+
+    test("answer without a child, and see its inputs", async () => {
+      const inputs: unknown[] = [];
+      const first = (input: unknown) => {
+        inputs.push(input);
+        return 7;
+      };
+      const { run, runs } = await play(mockSteps(parent, { first, second: { throws: new Error("it failed") } }));
+      expect(run).toMatchObject({ status: "completed", result: [7, "it failed"] });
+      expect(inputs).toEqual([{ n: 1 }]);
+      expect(await runs.count()).toBe(1);
+      expect(await stepOf(runs, run, "first")).toMatchObject({ uses: "step.run", producedOutput: 7 });
+      const { run: late } = await play(mockSteps(parent, { first, second: { timesOut: true } }));
+      expect(late.result).toEqual([7, 'the child run of step "second" timed out']);
+    });
+
+    test("pile up, and one of a name that no step has fails the run", async () => {
+      const once = mockSteps(parent, { first: { returns: 1 }, second: { returns: 2 } });
+      const { run } = await play(mockSteps(once, { second: { returns: 3 } }));
+      expect(run.result).toEqual([1, 3]);
+      const { run: wrong } = await play(mockSteps(once, { third: { returns: 3 } }));
+      expect(wrong.error).toMatchObject({ code: "invalid_definition", stepId: "third" });
+    });
   });
 
   test("are not for a graph", () => {
