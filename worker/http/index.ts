@@ -1,8 +1,7 @@
 import type { Context } from "hono";
-import { methodNotAllowed } from "hono/method-not-allowed";
 import { aFunction, anObject, given, type Kinds, needed } from "../../src/argument.ts";
 import { DurableError, type OnError, type Runs } from "../../src/index.ts";
-import { aCount, aNumber, aText, defaultMaxValues } from "../../src/json.ts";
+import { aCount, aNumber, aText, cutText, defaultMaxValues } from "../../src/json.ts";
 import type { Telemetry } from "../../src/telemetry/index.ts";
 import { aTelemetry } from "../../src/telemetry/instrumentation.ts";
 import { addInspector, type InspectorPage } from "../inspector/routes.ts";
@@ -172,7 +171,16 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
   };
   const app = new Hono<AppEnv>();
   app.onError((error, c) => answerOf(c, error));
-  app.notFound((c) => failure(c, new DurableError("not_found", `unknown path: ${shownPath(c)}`)));
+  app.notFound((c) => {
+    const { method } = c.req;
+    const path = cutText(c.req.path, 200);
+    const methods = methodsOf(app, c.req.path);
+    if (methods.length === 0 || methods.includes(method)) {
+      return failure(c, new DurableError("not_found", `unknown path: ${path}`));
+    }
+    c.header("allow", methods.join(", "));
+    return failure(c, new DurableError("method_not_allowed", `${method} is not allowed on ${path}`));
+  });
   app.use(async (c, next) => {
     const { traceId, traceparent } = traceOf(c.req.raw);
     c.set("traceId", traceId);
@@ -204,7 +212,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       c.res = answerOf(c, thrown);
     }
   });
-  app.use(async (c, next) => (/.\/$/.test(c.req.path) ? c.notFound() : next()));
+  app.use(async (c, next) => (hasSlashAtEnd(c.req.path) ? c.notFound() : next()));
   if (inspector !== undefined) addInspector(app, given(inspector, pageKinds, "inspector", "inspector"));
   app.use(async (c, next) => {
     checkPath(c.req.raw);
@@ -218,17 +226,23 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("keys", options.keys?.(call));
     await next();
   });
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (c, methods) => {
-        c.header("allow", [...methods].sort().join(", "));
-        return failure(c, new DurableError("method_not_allowed", `${c.req.method} is not allowed on ${shownPath(c)}`));
-      },
-    }),
-  );
   if (schedules !== undefined) app.route("/", schedules.routes);
   return withRoutes(app);
+}
+
+// The router takes such a path for the one without.
+function hasSlashAtEnd(path: string): boolean {
+  return /.\/$/.test(path);
+}
+
+/** The methods that a path has, in order. */
+function methodsOf({ router }: Hono<AppEnv>, path: string): readonly string[] {
+  if (hasSlashAtEnd(path)) return [];
+  return ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"].filter((method) => {
+    const [found] = router.match(method === "HEAD" ? "GET" : method, path);
+    // Middleware matches all methods.
+    return found.some(([[, route]]) => route.method !== "ALL");
+  });
 }
 
 /** The security headers of every answer, unless its route sets its own: a page has its own policy. */
@@ -277,8 +291,4 @@ function checkPath(request: Request): void {
   } catch (cause) {
     throw new DurableError("invalid_request", "invalid path: expected percent-encoded UTF-8", { cause });
   }
-}
-
-function shownPath(c: Context): string {
-  return c.req.path.length <= 200 ? c.req.path : `${c.req.path.slice(0, 200)}…`;
 }

@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { encodeFields } from "../../../src/codec/values.ts";
 import type { Duration } from "../../../src/duration.ts";
 import {
@@ -10,6 +10,7 @@ import {
   scheduleQuery,
   type TriggeredAnswer,
 } from "../../http/contract/schedules.ts";
+import { Hono } from "../../http/hono.ts";
 import { type AppEnv, body, given, idempotencyKeyOf, liveValues, needs, query } from "../../http/request.ts";
 import type { PastTick, Schedule, Schedules } from "../api.ts";
 import { schedulesOf } from "../schedules.ts";
