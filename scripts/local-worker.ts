@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The wrangler that is installed for a folder: that of its own project. */
 function wranglerOf(cwd: string): string {
   try {
-    const found = createRequire(join(cwd, "package.json")).resolve("wrangler/package.json");
+    const found = createRequire(resolve(cwd, "package.json")).resolve("wrangler/package.json");
     return join(dirname(found), "bin/wrangler.js");
   } catch (cause) {
     throw new Error(`wrangler is not installed in ${cwd}: npm install --save-dev wrangler`, { cause });

@@ -11,5 +11,18 @@ const runs = runtime.for("example");
 const { run } = await runs.start(trip, { city: "Oslo" });
 const { status, error } = await runs.settled(run.runId);
 
-console.log(JSON.stringify({ status, error: error?.message, undone }));
+const failed = undone.splice(0);
+
+const waiting = await runs.start(trip, { city: "Rome", waits: true });
+while ((await runs.get(waiting.run.runId)).status !== "waiting_for_signal")
+  await new Promise((go) => setTimeout(go, 20));
+await runs.cancel(waiting.run.runId, { rollback: true });
+const canceled = await runs.settled(waiting.run.runId);
+
+console.log(
+  JSON.stringify([
+    { status, error: error?.message, undone: failed },
+    { status: canceled.status, undone },
+  ]),
+);
 await runtime.stop();

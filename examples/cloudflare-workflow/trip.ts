@@ -6,14 +6,19 @@ type WorkflowStep = CloudflareWorkersModule.WorkflowStep;
 
 export interface Trip {
   readonly city: string;
+  /** True to wait for the customer, so that the trip can be canceled and undone meanwhile. */
+  readonly waits?: boolean;
 }
 
 /** What the rollbacks of this process have undone, in order. It stands for the services that they would call. */
 export const undone: string[] = [];
 
+/** The cities to which postcards were sent. They stay. */
+export const postcards: string[] = [];
+
 /** The `run` of a Workflow whose steps have rollbacks. It does not depend on where it is executed. */
 export async function bookTrip(event: Readonly<WorkflowEvent<Trip>>, step: WorkflowStep) {
-  const { city } = event.payload;
+  const { city, waits = false } = event.payload;
   const options = { retries: { limit: 1, delay: "1 second", backoff: "constant" } } as const;
   const rollbackConfig = options;
 
@@ -30,7 +35,8 @@ export async function bookTrip(event: Readonly<WorkflowEvent<Trip>>, step: Workf
     },
     rollbackConfig,
   });
-  await step.do("no rollback", async () => "a postcard");
+  await step.do("no rollback", async () => postcards.push(city));
+  if (waits) await step.waitForEvent("confirmed", { type: "confirmed" });
   await step.do(
     "car",
     { retries: { limit: 0, delay: 0 } },
