@@ -7,7 +7,7 @@ import { loadSubject } from "../test/simulation/subject.ts";
 const usage = `npm run simulate -- [options]
   --minutes <n>      search for that long (default: one minute)
   --count <n>        search through that many seeds; with --planted, at most that many for each bug
-  --weather <name>   calm, sane, wild, deployed, late, maps, sagas, families or questions (test/simulation/README.md)
+  --weather <name>   calm, sane, wild, deployed, late, maps, sagas, families, questions or outputs (test/simulation/README.md)
   --keep-going       do not stop at a violation, and count violations by invariant
   --ignore <a,b>     look past violations of these invariants
   --seed <seed>      play one seed again, shrunk if it fails

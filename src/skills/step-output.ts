@@ -1,5 +1,6 @@
 import { isoTime } from "../clock.ts";
 import { bytesAtMost, encodeValue } from "../codec/values.ts";
+import { isMediumFault } from "../engine/kernel.ts";
 import type { Pass } from "../engine/pass.ts";
 import { DurableError, invalidRequest, isDurableError } from "../errors.ts";
 import { type Json, sizeOf } from "../json.ts";
@@ -152,10 +153,20 @@ class Writer {
   async #flushNow(): Promise<void> {
     while (this.#waiting.length > 0) {
       const chunks = this.#nextBatch();
-      const isWritten = await this.#pass.commit((record, _, now) =>
+      if (!(await this.#commit(chunks))) throw this.#attempt.signal.reason;
+    }
+  }
+
+  async #commit(chunks: readonly Json[]): Promise<boolean> {
+    try {
+      return await this.#pass.commit((record, _, now) =>
         this.#isTimedOut ? undefined : { record, events: [event("step.output", now, { ...this.#place, chunks })] },
       );
-      if (!isWritten) throw this.#attempt.signal.reason;
+    } catch (error) {
+      // It may have been made. The fault of the medium is not the step's: the run is taken again once its lease lapses.
+      if (!isMediumFault(error)) throw error;
+      this.#pass.host.onError(error, contextOf(this.#pass.record, this.#attempt.stepId));
+      throw this.#pass.lose("an output may have been stored");
     }
   }
 

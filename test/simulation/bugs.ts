@@ -16,7 +16,17 @@ export interface PlantedBug extends Edit {
    * one with rollbacks, `families` one with child runs, and
    * `questions` one with gates that take data, in any weather.
    */
-  readonly weather?: "calm" | "sane" | "wild" | "deployed" | "late" | "maps" | "sagas" | "families" | "questions";
+  readonly weather?:
+    | "calm"
+    | "sane"
+    | "wild"
+    | "deployed"
+    | "late"
+    | "maps"
+    | "sagas"
+    | "families"
+    | "questions"
+    | "outputs";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -488,6 +498,31 @@ export const bugs: readonly PlantedBug[] = [
     find: "if (isAstray) return this.#refuse();",
     replace: "if (isAstray && this.#planned !== undefined) return this.#refuse();",
     seed: "sagas:planted-4",
+  },
+  {
+    name: "a flush resolves before its chunks are stored",
+    weather: "outputs",
+    file: "src/skills/step-output.ts",
+    find: "if (!(await this.#commit(chunks)))",
+    replace: "if (!this.#commit(chunks))",
+    seed: "outputs:planted-1",
+  },
+  {
+    name: "chunks are flushed once more with those after them",
+    weather: "outputs",
+    file: "src/skills/step-output.ts",
+    find: "this.#waiting.shift();",
+    replace:
+      "if (this.#waiting.length > 1) this.#waiting.shift(); else if (chunks.length > 1) this.#waiting.length = 0;",
+    seed: "outputs:planted-1",
+  },
+  {
+    name: "every attempt writes the same part",
+    weather: "outputs",
+    file: "src/skills/step-output.ts",
+    find: "pass.record.epoch",
+    replace: "1",
+    seed: "outputs:planted-4",
   },
   {
     name: "steps are undone in the order of their start",

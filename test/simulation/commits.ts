@@ -58,6 +58,8 @@ export class CommitJudge {
   readonly #children = new Map<string, readonly string[]>();
   /** Approvals that opened a gate, by run and revision. */
   readonly #used = new Set<string>();
+  readonly #chunks = new Set<string>();
+  readonly #parts = new Map<string, readonly string[]>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -113,6 +115,7 @@ export class CommitJudge {
     this.#families(commit, from, commit.record);
     this.#failures(commit, commit.record);
     this.#undoing(commit, commit.record);
+    this.#outputs(commit, commit.record);
     this.#facts.promptness?.judge(commit, commit.record);
   }
 
@@ -378,6 +381,30 @@ export class CommitJudge {
       if (until !== undefined && now < until - 1) {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }
+    }
+  }
+
+  /** No chunk is stored twice, and the parts of a step's output follow each other, each under the epoch of its writer. */
+  #outputs(commit: Accepted, to: Record_): void {
+    const { runKey, entry } = commit;
+    for (const { type, payload } of entry?.events ?? []) {
+      if (type !== "step.output") continue;
+      const { step_id, part, chunks } = payload as { step_id: string; part: string; chunks: readonly string[] };
+      for (const chunk of chunks) {
+        const key = `${runKey}/${chunk}`;
+        if (this.#chunks.has(key)) this.#violate("no-chunk-twice", commit, `stores "${chunk}" once more`);
+        this.#chunks.add(key);
+      }
+      const parts = this.#parts.get(`${runKey}//${step_id}`) ?? [];
+      const isLate = parts.includes(part) && parts.at(-1) !== part;
+      if (isLate || Number(part.split(".")[0]) !== to.epoch) {
+        this.#violate(
+          "parts-are-fenced",
+          commit,
+          `goes on with part ${part} of "${step_id}" after ${parts.join(", ")}`,
+        );
+      }
+      if (parts.at(-1) !== part) this.#parts.set(`${runKey}//${step_id}`, [...parts, part]);
     }
   }
 

@@ -74,6 +74,7 @@ export class Outside {
   /** Calls whose work is under way. */
   readonly #working = new Map<Call, string>();
   #token = 0;
+  #chunks = 0;
 
   constructor(world: World, random: Random, history: History, medium: Medium, isSane: boolean) {
     this.#world = world;
@@ -141,6 +142,26 @@ export class Outside {
         `${process.name} sees "${text}" as answer ${place} of ${runKey}, where a pass before saw "${before}"`,
       );
     }
+  }
+
+  /** What no other chunk is. */
+  newChunk(): string {
+    return `chunk ${++this.#chunks}`;
+  }
+
+  /** A flush has resolved after that chunk was written. */
+  flushed({ process, runKey }: PassSeen, stepId: string, chunk: string): void {
+    const commits = this.#history.lives.get(runKey)?.commits ?? [];
+    const isStored = commits.some(({ entry }) =>
+      entry?.events.some(
+        ({ type, payload }) => type === "step.output" && (payload.chunks as unknown[]).includes(chunk),
+      ),
+    );
+    if (isStored) return;
+    this.#world.violate(
+      "flushed-is-stored",
+      `${process.name} flushed "${chunk}" of "${stepId}" of ${runKey}, which is not stored`,
+    );
   }
 
   /** True if the run has a result of that step as it was committed last. */

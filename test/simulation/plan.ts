@@ -248,9 +248,15 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   const sagas = random.fork("sagas");
   const saga = programs.findIndex(({ form }) => form === "code");
   // A rollback is named after its step, and has no name of its own in the other version.
-  if (saga >= 0 && deployedAt === undefined && (sagas.chance(0.1) || seed.startsWith("sagas:"))) {
+  const writes = seed.startsWith("outputs:");
+  if (saga >= 0 && deployedAt === undefined && !writes && (sagas.chance(0.1) || seed.startsWith("sagas:"))) {
     programs[saga] = { ...programs[saga], hasRollbacks: true } as Program;
     count(counts, "skill with rollbacks");
+  }
+  // Only where it is asked for, so that other seeds stay what they are.
+  if (saga >= 0 && writes) {
+    programs[saga] = { ...programs[saga], hasOutput: true } as Program;
+    count(counts, "skill with output");
   }
   if (isFamily) programs.splice(0, programs.length, ...withChildren(families, programs, counts));
   for (const { damage } of damaged) count(counts, `damage ${damage}`);

@@ -75,6 +75,8 @@ export type Program =
       readonly body: Piece;
       /** True if each `do` can be undone. */
       readonly hasRollbacks?: boolean;
+      /** True if each `do` writes to its output. */
+      readonly hasOutput?: boolean;
     }
   | { readonly id: string; readonly form: "graph"; readonly steps: readonly GraphStepPlan[] };
 

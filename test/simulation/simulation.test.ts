@@ -72,6 +72,18 @@ describe("no promise is broken", () => {
     expect(maps).toBe(seedsOfGroup);
   });
 
+  test("in worlds with output", async () => {
+    let outputs = 0;
+    for (let seed = 0; seed < seedsOfGroup; seed++) {
+      const outcome = await simulate(subject, `outputs:fixed-${seed}`);
+      outputs += outcome.counts.get("skill with output") ?? 0;
+      if (outcome.violation !== undefined) {
+        throw new Error(await explanation(subject, outcome, { withLog: false, ignored: new Set() }));
+      }
+    }
+    expect(outputs).toBeGreaterThan(seedsOfGroup / 2);
+  });
+
   test("in worlds with rollbacks", async () => {
     let sagas = 0;
     for (let seed = 0; seed < seedsOfGroup; seed++) {

@@ -6,7 +6,14 @@ import type {
   WorkflowStep,
   WorkflowStepContext,
 } from "../../src/index.ts";
-import type { ApprovalSteps, ChildSteps, MapSteps, RollbackContext, RollbackSteps } from "../../src/steps.ts";
+import type {
+  ApprovalSteps,
+  ChildSteps,
+  MapSteps,
+  OutputContext,
+  RollbackContext,
+  RollbackSteps,
+} from "../../src/steps.ts";
 import { keyOf } from "./history.ts";
 import type { Outside } from "./outside.ts";
 import { type GraphStepPlan, hasPure, type Piece, type Program, partsOf, type StepPlan } from "./program.ts";
@@ -42,7 +49,7 @@ export function bind(
     const { hasRollbacks = false } = program;
     return defineSkill({
       ...definition,
-      uses: kindsOf(subject, program.body, version, hasRollbacks),
+      uses: kindsOf(subject, program, version),
       run: (step: Steps, inputs: Readonly<Record<string, unknown>>, { runId }) => {
         const tenant = subject.codeRuns.get(step)?.pass.record.run.tenantId ?? "?";
         return new Body(outside, process, keyOf({ tenant, runId }), step, version, hasRollbacks).run(
@@ -57,15 +64,17 @@ export function bind(
 
 type Kinds = readonly [Subject["maps"], Subject["rollbacks"], Subject["childRuns"], ReturnType<Subject["approvals"]>];
 
-// A body without rollbacks, children or questions calls no step with them.
-function kindsOf(subject: Subject, body: Piece, version: Version, hasRollbacks: boolean): Kinds {
-  const { maps, rollbacks, childRuns, approvals } = subject;
+// A body without rollbacks, children or questions calls no step with them. The output is in the context of its callbacks.
+function kindsOf(subject: Subject, program: Extract<Program, { form: "code" }>, version: Version): Kinds {
+  const { maps, rollbacks, childRuns, approvals, outputsWith } = subject;
+  const { body, hasRollbacks, hasOutput } = program;
   const names = questionsIn(body).map((name) => nameIn(version, name));
   return [
     maps,
     ...(hasRollbacks ? [rollbacks] : []),
     ...(hasRuns(body) ? [childRuns] : []),
     ...(names.length === 0 ? [] : [approvals(Object.fromEntries(names.map((name) => [name, answerSchema])))]),
+    ...(hasOutput ? [outputsWith({ flushMs: 1_000 })] : []),
   ] as unknown as Kinds;
 }
 
@@ -302,7 +311,22 @@ class Body {
   }
 
   #call({ name, plan }: Extract<Piece, { kind: "do" }>): Promise<unknown> {
-    const act = (context: WorkflowStepContext) => this.#act(name, plan, context);
+    const act = async (context: WorkflowStepContext & Partial<OutputContext>) => {
+      const id = stepId(name, context.step.count);
+      const { output } = context;
+      if (output === undefined) return this.#act(name, plan, context);
+      const first = this.#outside.newChunk();
+      await output.write(first);
+      await output.flush();
+      this.#outside.flushed(this.#pass, id, first);
+      const second = this.#outside.newChunk();
+      await output.write(second);
+      const result = await this.#act(name, plan, context);
+      await output.write(this.#outside.newChunk());
+      await output.flush();
+      this.#outside.flushed(this.#pass, id, second);
+      return result;
+    };
     if (!this.#hasRollbacks) return this.#step.do(name, configOf(plan), act);
     const id = this.#idOf(name);
     const place = this.#started.push({ name, id }) - 1;

@@ -3,7 +3,7 @@ import type * as bodies from "../../src/codec/bodies.ts";
 import type * as codec from "../../src/codec/index.ts";
 import type * as core from "../../src/index.ts";
 import type * as steps from "../../src/skills/code/workflow-step.ts";
-import type { approvals, childRuns, maps, rollbacks } from "../../src/steps.ts";
+import type { approvals, childRuns, maps, outputsWith, rollbacks } from "../../src/steps.ts";
 import type * as transfer from "../../src/transfer.ts";
 
 /** The implementation that is tried: the package's own, or a copy with a planted bug. */
@@ -12,6 +12,7 @@ export interface Subject {
   readonly codec: typeof codec;
   readonly memoryStore: (typeof memory)["memoryStore"];
   readonly maps: typeof maps;
+  readonly outputsWith: typeof outputsWith;
   readonly rollbacks: typeof rollbacks;
   readonly childRuns: typeof childRuns;
   readonly approvals: typeof approvals;
@@ -31,7 +32,7 @@ export async function loadSubject(folder: URL = new URL("../../", import.meta.ur
   const { codeRuns } = await load<typeof steps>("src/skills/code/workflow-step.ts");
   return {
     codeRuns,
-    ...(await load<Pick<Subject, "maps" | "rollbacks" | "childRuns" | "approvals">>("src/steps.ts")),
+    ...(await load<Pick<Subject, "maps" | "outputsWith" | "rollbacks" | "childRuns" | "approvals">>("src/steps.ts")),
     core: { ...(await load<typeof core>("src/index.ts")), ...(await load<typeof transfer>("src/transfer.ts")) },
     codec: await load<typeof codec>("src/codec/index.ts"),
     memoryStore,
