@@ -35,6 +35,14 @@ const actions: Actions = {
   select,
   approve: (runId) => act(() => runs.approve(runId, { approver: "the visitor" })),
   deny: (runId) => act(() => runs.deny(runId, { approver: "the visitor" })),
+  cancel: (runId) => act(() => runs.cancel(runId)),
+  delete: (runId) =>
+    act(async () => {
+      if (!confirm("Delete this run, with its history and its result? This cannot be undone.")) return;
+      await runs.delete(runId);
+      selectedId = undefined;
+      history.replaceState(null, "", location.pathname);
+    }),
   replay: (runId, checkpointId) => act(async () => select((await runs.replay(runId, { checkpointId })).run.runId)),
   forkWithSettings: (runId, checkpointId) =>
     act(async () => {
@@ -63,10 +71,13 @@ async function download(fileName: string): Promise<void> {
 
 function select(runId: string): void {
   selectedId = runId;
+  isToBeSeen = true;
   history.replaceState(null, "", `#${new URLSearchParams({ run: runId })}`);
   refresh();
 }
 
+/** True until a run that was just selected is on the screen: in one column it is below the list. */
+let isToBeSeen = false;
 let isStale = false;
 let isRefreshing = false;
 
@@ -96,6 +107,9 @@ async function show(): Promise<void> {
   const source = await found(sourceOf(selected?.run));
   const app = document.querySelector<HTMLElement>("#app");
   if (app !== null) render(page({ runs: list, selected, source, settings, error }, actions), app);
+  if (!isToBeSeen || selected === undefined) return;
+  isToBeSeen = false;
+  document.querySelector("#run")?.scrollIntoView({ block: "nearest" });
 }
 
 /** The run with everything that is shown of it; nothing if it was deleted, for example in the inspector. */

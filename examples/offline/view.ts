@@ -1,5 +1,5 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
-import type { CheckpointRecord } from "../../src/index.ts";
+import { type CheckpointRecord, isTerminal } from "../../src/index.ts";
 import type { Run } from "../../src/types.ts";
 import type { Chart } from "./chart.ts";
 import type { Settings } from "./settings.ts";
@@ -23,6 +23,8 @@ export interface Actions {
   select(runId: string): void;
   approve(runId: string): void;
   deny(runId: string): void;
+  cancel(runId: string): void;
+  delete(runId: string): void;
   replay(runId: string, checkpointId: string): void;
   /** Forks with the settings of the form, and resumes the fork. */
   forkWithSettings(runId: string, checkpointId: string): void;
@@ -153,6 +155,13 @@ function runView(shown: Shown, actions: Actions): TemplateResult {
               </p>
             `
       }
+      <p class="buttons">
+        ${
+          isTerminal(run.status)
+            ? html`<button type="button" id="delete" class="quiet" @click=${() => actions.delete(run.runId)}>Delete this run</button>`
+            : html`<button type="button" id="cancel" class="quiet" @click=${() => actions.cancel(run.runId)}>Cancel this run</button>`
+        }
+      </p>
       <a class="inspect" href=${`/inspector#/runs/${encodeURIComponent(run.runId)}`}>Look at this run in the inspector</a>
     </section>
     ${chart === undefined ? nothing : html`<section><h2>${chart.title}</h2>${bars(chart)}</section>`}

@@ -234,3 +234,18 @@ test("from an earlier checkpoint it is replayed, or forked with another setting 
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
   await page.screenshot({ path: `${screenshots}/8-narrow.png`, fullPage: true });
 });
+
+test("on a phone the page scrolls to its run, which can be canceled and deleted", async () => {
+  const page = await openPage();
+  await page.setViewportSize({ width: 390, height: 700 });
+  await page.click("text=a month of a coffee bar");
+  await status(page, "waiting_for_human");
+  const top = () => page.locator("#run").evaluate((run) => run.getBoundingClientRect().top);
+  await expect.poll(top).toBeLessThan(700);
+  await page.click("#cancel");
+  await status(page, "canceled");
+  page.once("dialog", (dialog) => dialog.accept());
+  await page.click("#delete");
+  await page.getByText("No run yet.").waitFor();
+  expect(await page.locator(".runs li").count()).toBe(0);
+});
