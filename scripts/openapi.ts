@@ -6,7 +6,7 @@ import { httpStatus, type Json, type JsonObject } from "../src/codec/index.ts";
 import type { ErrorCode } from "../src/index.ts";
 import type { Role } from "../worker/http/auth/caller.ts";
 import { type Operation, operations, schemas } from "../worker/http/contract/operations.ts";
-import { jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
+import { duration, jsonObject, jsonValue, state } from "../worker/http/contract/values.ts";
 import { createApp } from "../worker/http/index.ts";
 import { roleOf } from "../worker/http/request.ts";
 import { scheduleApi } from "../worker/schedules/http/index.ts";
@@ -276,6 +276,10 @@ function conversion(typeMode: "input" | "output"): ConversionConfig {
     overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
     overrideSchema({ valibotSchema }) {
       if (valibotSchema === jsonValue) return {};
+      if (valibotSchema === duration) {
+        const words = { type: "string" as const, examples: ["3 days"] };
+        return { anyOf: [{ type: "number", description: "Milliseconds." }, words] };
+      }
       if (valibotSchema === jsonObject) return { type: "object" };
       if (valibotSchema === state) return reference("schemas", "ExecutionState");
       return undefined;

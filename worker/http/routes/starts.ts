@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Duration, NewRun } from "../../../src/index.ts";
+import type { NewRun } from "../../../src/index.ts";
 import type { JsonObject } from "../../../src/json.ts";
 import type { MarkedRunAnswer } from "../contract/records.ts";
 import { execution, newRun, type StartedRunAnswer, skillExecution } from "../contract/starts.ts";
@@ -28,8 +28,7 @@ export const startRoutes = new Hono<AppEnv>()
         sessionId: session_id,
         environment,
         startAt: start_at == null ? undefined : new Date(start_at),
-        // The core checks its text.
-        delay: delay as Duration | null | undefined,
+        delay,
       }),
       ...(metadata == null ? {} : { metadata: liveValues(c, metadata, "metadata") }),
     };

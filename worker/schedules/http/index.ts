@@ -1,6 +1,5 @@
 import type { Context } from "hono";
 import { encodeFields } from "../../../src/codec/values.ts";
-import type { Duration } from "../../../src/duration.ts";
 import {
   backfillRange,
   newSchedule,
@@ -26,8 +25,7 @@ const scheduleRoutes = new Hono<AppEnv>()
         skillVersion: skill_version,
         inputs: inputs == null ? undefined : liveValues(c, inputs, "inputs"),
         cron,
-        // The core checks its text.
-        every: every as Duration | null | undefined,
+        every,
         timeZone: time_zone,
         overlap,
         catchUp: catch_up,
