@@ -509,9 +509,9 @@ export class CommitJudge {
   /** A run that has undone its steps has undone all that it planned, or says that it has not. */
   #undoing(commit: Accepted, to: Record_): void {
     if (commit.before?.record?.isRollbackBegun !== undefined && commit.entry?.checkpoint?.kind === "step_completed") {
-      // A wait that the body left behind may end meanwhile.
+      // A wait that the body left behind may end meanwhile, also one for a child.
       const isAct = ({ stepId, uses = "" }: { readonly stepId: string; readonly uses?: string }) =>
-        !stepId.startsWith("rollback:") && !/^step\.(sleep|waitFor)/.test(uses);
+        !stepId.startsWith("rollback:") && !/^step\.(sleep|waitFor|run)/.test(uses);
       const other = newResults(commit).find(isAct);
       if (other !== undefined) this.#violate("undoing-does-nothing-else", commit, `executes "${other.stepId}"`);
     }
