@@ -150,7 +150,7 @@ export const bugs: readonly PlantedBug[] = [
   {
     name: "a descendant does not inherit what was done",
     file: "src/engine/ledger.ts",
-    find: 'if (effect.status !== "recorded" || !isContained(effect)) continue;',
+    find: 'if (effect.status !== "recorded" || !isInherited(effect)) continue;',
     replace: "continue;",
   },
   {
