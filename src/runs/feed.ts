@@ -19,7 +19,7 @@ export interface Feed {
 const restMs = 2_000;
 
 /** The feeds of clients; a client announces its own. */
-export const feeds = /* @__PURE__ */ new WeakMap<object, Feed>();
+const feeds = /* @__PURE__ */ new WeakMap<object, Feed>();
 
 /** The feed of these runs: of a runtime its notifier, of a client its own, and of other objects an empty one. */
 export function feedOf(runs: object): Feed {

@@ -74,12 +74,12 @@ export interface Rules {
 }
 
 /** How many ticks are remembered that are over. */
-export const mostRecent = 20;
+const mostRecent = 20;
 /** How many ticks may wait in the queue, and are caught up at once; of more, the oldest are dropped. */
-export const mostQueued = 100;
+const mostQueued = 100;
 export const mostBackfills = 10;
 /** A tick that is examined this much later is missed: two ticks of a cron trigger, and the time that a drain takes. */
-export const graceMs = 3 * 60_000;
+const graceMs = 3 * 60_000;
 
 /** A schedule that begins at that time. */
 export function newMemory(now: number): Memory {

@@ -134,7 +134,7 @@ function waitFor({ waits }: RunRecord<Json>, { runId }: Running): Wait {
 }
 
 /** True if what the schedule has noted is still to be done. */
-export function isAtWork({ canceling, running }: Memory): boolean {
+function isAtWork({ canceling, running }: Memory): boolean {
   return canceling.length > 0 || running?.isBegun === false;
 }
 

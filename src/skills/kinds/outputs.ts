@@ -81,7 +81,7 @@ export function outputsWith(options: OutputOptions): StepKind<OutputSteps> {
   return outputsOf(given(options, outputKinds));
 }
 
-export const outputKinds: Kinds<OutputOptions> = {
+const outputKinds: Kinds<OutputOptions> = {
   flushMs: aLength,
   flushBytes: /* @__PURE__ */ aCount(1),
   maxBytes: /* @__PURE__ */ aCount(1),
