@@ -136,8 +136,8 @@ describe("the client's bundle", () => {
     const codec = ["form", "state", "values"].map((name) => `src/codec/${name}.ts`);
     const records = ["known", "precondition", "run", "state"].map((name) => `src/record/${name}.ts`);
     const runs = ["cursor", "new-run", "outcome"].map((name) => `src/runs/${name}.ts`);
-    const data = ["argument", "errors", "ids", "json", "skills/skill-kind"].map((name) => `src/${name}.ts`);
-    const client = ["client", "index", "records"].map((name) => `worker/client/${name}.ts`);
+    const data = ["argument", "clock", "errors", "ids", "json", "skills/skill-kind"].map((name) => `src/${name}.ts`);
+    const client = ["client", "index", "records", "schedules"].map((name) => `worker/client/${name}.ts`);
     expect(own(modules)).toEqual([...codec, ...records, ...runs, ...data, ...client, ...wire].sort());
     expect(size).toBeLessThanOrEqual(14_000);
   });

@@ -78,10 +78,7 @@ export async function* watch(
           isCalling = false;
           const body = connection.observed(response.body);
           for await (const { event, id, data } of messagesOf(body, (ms) => (askedMs = retryMs ?? ms))) {
-            if (event === "live") {
-              onLive?.(JSON.parse(data) as LiveMessage);
-              continue;
-            }
+            if (event === "live") onLive?.(JSON.parse(data) as LiveMessage);
             if (event === "end") return (JSON.parse(data) as { status: RunStatus }).status;
             if (event !== "" || id === undefined || !isAfter(id, place)) continue;
             [place, fruitless] = [id, -1];
