@@ -66,8 +66,8 @@ export function calls(baseUrl: string, send: Send) {
     const etag = response.headers.get("etag");
     if (etag === null) return body;
     etags.set(body, etag);
-    // The answer to a resume contains the run.
-    if ("run" in body && typeof body.run === "object" && body.run !== null) etags.set(body.run, etag);
+    // The answer to a resume contains the run. What is no object there becomes one that is kept nowhere.
+    if ("run" in body) etags.set(Object(body.run), etag);
     return body;
   };
   const urlOf = (path: string, ids: Readonly<Record<string, string>> = {}): string =>
