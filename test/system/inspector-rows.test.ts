@@ -46,7 +46,7 @@ async function scrollToTheEnd(page: Page, grid: string, isEnd: () => Promise<boo
 test("ten thousand runs are scrolled to the last", async () => {
   const page = await open("/runs");
   await page.getByText("run-009999").waitFor();
-  const most = await scrollToTheEnd(page, "Runs", () => page.getByText("10,000 runs").isVisible());
+  const most = await scrollToTheEnd(page, "Runs", () => page.getByText("10,000 runs", { exact: true }).isVisible());
   await page.getByRole("grid", { name: "Runs" }).focus();
   await page.keyboard.press("End");
   await expect.poll(() => lastRow(page, "Runs").textContent(), soon).toContain(home.longRun);
