@@ -159,7 +159,7 @@ const rooms: readonly Room[] = [
       data,
       codec,
       /^src\/record\/(run|known|precondition)\.ts$/,
-      /^src\/runs\/(cursor|new-run|outcome)\.ts$/,
+      /^src\/runs\/(cursor|feed|new-run|outcome)\.ts$/,
       /^src\/skills\/skill-kind\.ts$/,
     ),
     types: anyOf(

@@ -6,8 +6,11 @@ import { scopes } from "./scope.ts";
  * misses a hint learns of the change at its next look.
  */
 export interface Feed {
-  /** Calls the listener with the id of each run that changed. Returns a function that ends the subscription. */
-  subscribe(listener: (runId: string) => void): () => void;
+  /**
+   * Calls the listener with the id of each run that changed, or with none if any may have. Returns a function that ends
+   * the subscription.
+   */
+  subscribe(listener: (runId?: string) => void): () => void;
   readonly clock: Clock;
   /** How long a follower rests between two looks if no hint comes, in milliseconds. */
   readonly restMs: number;
@@ -19,7 +22,7 @@ export interface Feed {
 const restMs = 2_000;
 
 /** The feeds of clients; a client announces its own. */
-const feeds = /* @__PURE__ */ new WeakMap<object, Feed>();
+export const feeds = /* @__PURE__ */ new WeakMap<object, Feed>();
 
 /** The feed of these runs: of a runtime its notifier, of a client its own, and of other objects an empty one. */
 export function feedOf(runs: object): Feed {

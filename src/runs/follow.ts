@@ -37,7 +37,7 @@ export async function* follow<T>(
   let failures = 0;
   const wake = () => woken.abort();
   const unsubscribe = feed.subscribe((runId) => {
-    if (concerns(runId)) wake();
+    if (runId === undefined || concerns(runId)) wake();
   });
   const release = onAbort(signal, wake);
   try {

@@ -504,6 +504,7 @@ const ofWire: Readonly<Record<string, Good>> = {
   skills: () => [call],
   whoami: () => [call],
   watch: () => ["ended", { after: "1-0", signal: AbortSignal.timeout(1_000), retryMs: 5, idleMs: 1_000 }],
+  changes: () => [{ signal: AbortSignal.timeout(1_000) }],
   export: () => ["ended", call],
   import: ({ lines }) => [lines.join("").replaceAll('"ended', '"taken'), call],
 };

@@ -1,9 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { memoryStore } from "../../adapters/memory/index.ts";
 import { createRuntime, type Runs } from "../../src/index.ts";
 import { type LiveEvent, watchLive } from "../../src/steps.ts";
 import type { Store } from "../../src/store.ts";
+import { watchRun, watchRuns } from "../../src/watch.ts";
 import { createClient, createWireClient } from "../../worker/client/index.ts";
+import { messagesOf } from "../../worker/client/messages.ts";
 import { chunkStream } from "../../worker/http/chunks.ts";
 import { createApp, type StreamOptions } from "../../worker/http/index.ts";
 import { sentEvents } from "../support/http-home.ts";
@@ -264,5 +266,112 @@ describe("a body of chunks", () => {
     const body = chunkStream(counting({ ended: false }, failure), (error) => told.push(error));
     await expect(new Response(body).text()).rejects.toThrow();
     expect(told).toEqual([failure]);
+  });
+});
+
+describe("the stream of changes", () => {
+  /** A service with a pending run, and how often its store listed runs. */
+  async function service(stream: StreamOptions) {
+    const memory = memoryStore();
+    const lists = { count: 0 };
+    const listRuns: Store["listRuns"] = (...query) => {
+      lists.count++;
+      return memory.listRuns(...query);
+    };
+    const options = { serves: false, skills: httpSkills, capabilities: httpCapabilities };
+    const runs = createRuntime({ ...options, store: { ...memory, listRuns } }).for("alpha");
+    const app = createApp({ authenticate: () => ({ tenant: "alpha", role: "admin" }), runs: () => runs, stream });
+    const { run } = await runs.create({ skillId: "http.chain" });
+    const elsewhere = createRuntime({ ...options, store: memory });
+    const fetch = async (request: Request) => app.fetch(request);
+    return { fetch, runs, lists, elsewhere, runId: run.runId as string };
+  }
+
+  /** What it announces, in the order of arrival, until it is left. */
+  async function announced(response: Response, count: number): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for await (const { data } of messagesOf(response.body as ReadableStream<Uint8Array>, () => {})) {
+      ids.push(...(JSON.parse(data) as { readonly run_ids: readonly string[] }).run_ids);
+      if (ids.length >= count) break;
+    }
+    return ids;
+  }
+  const changes = () => new Request("http://orca.test/v1/changes");
+
+  test("announces a change that the notifier announces at once, without a look", async () => {
+    const { fetch, runs, lists, runId } = await service({ pollMs: 60_000 });
+    const response = await fetch(changes());
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    const ids = announced(response, 1);
+    await vi.waitUntil(() => lists.count === 2);
+    await runs.cancel(runId);
+    expect(await ids).toEqual([runId]);
+    expect(lists.count).toBe(2);
+  });
+
+  test("finds a change of another process by looking", async () => {
+    const { fetch, elsewhere, runId } = await service({ pollMs: 5, maxPollMs: 20 });
+    const ids = announced(await fetch(changes()), 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await elsewhere.for("alpha").cancel(runId);
+    expect(await ids).toEqual([runId]);
+  });
+
+  test("is silent about the runs of another tenant", async () => {
+    const { fetch, elsewhere, runs, runId } = await service({ pollMs: 5, maxPollMs: 20 });
+    const ids = announced(await fetch(changes()), 1);
+    await elsewhere.for("beta").create({ skillId: "http.chain", runId: "foreign" });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await runs.cancel(runId);
+    expect(await ids).toEqual([runId]);
+  });
+
+  test("is one for all that a client follows, and ends with the last of them", async () => {
+    const { fetch, runs, runId } = await service({ pollMs: 60_000 });
+    const open: AbortSignal[] = [];
+    const client = createClient("http://orca.test", {
+      fetch(request) {
+        if (request.url.endsWith("/v1/changes")) open.push(request.signal);
+        return fetch(request);
+      },
+    });
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const statuses: (string | undefined)[] = [];
+    const following = [
+      ...Array.from({ length: 5 }, async () => {
+        for await (const { run } of watchRun(client, runId, { signal, pollMs: 60_000 })) statuses.push(run?.status);
+      }),
+      (async () => {
+        for await (const { items } of watchRuns(client, {}, { signal, pollMs: 60_000 }))
+          statuses.push(items[0]?.status);
+      })(),
+    ];
+    await vi.waitUntil(() => statuses.length === 6);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await runs.cancel(runId);
+    // Long before any of them looks by itself.
+    await vi.waitUntil(() => statuses.filter((status) => status === "canceled").length === 6, { timeout: 50_000 });
+    expect([open.length, open[0]?.aborted]).toEqual([1, false]);
+    stopping.abort();
+    await Promise.all(following);
+    expect(open[0]?.aborted).toBe(true);
+  });
+
+  test("is not asked for again if the service has none, and its runs are followed by looking", async () => {
+    const { fetch, runs, runId } = await service({ pollMs: 60_000 });
+    let asked = 0;
+    const client = createClient("http://orca.test", {
+      fetch(request) {
+        if (!request.url.endsWith("/v1/changes")) return fetch(request);
+        asked++;
+        return Response.json({ error: { code: "not_found", message: "unknown path" } }, { status: 404 });
+      },
+    });
+    for await (const { run } of watchRun(client, runId, { pollMs: 20 })) {
+      if (run?.status === "canceled") break;
+      await runs.cancel(runId);
+    }
+    expect(asked).toBe(1);
   });
 });

@@ -255,6 +255,19 @@ export function calls(baseUrl: string, send: Send) {
     },
 
     /**
+     * The ids of runs as they change, as server-sent events with `{ run_ids }`. The stream ends after some minutes.
+     * `watchRuns` of `orca-durable/watch` connects again and reads the runs.
+     */
+    changes: async ({ signal }: Pick<CallOptions, "signal"> = {}): Promise<ReadableStream<Uint8Array>> => {
+      const { body } = await send(urlOf("/v1/changes"), {
+        signal: signal ?? null,
+        headers: { accept: "text/event-stream" },
+      });
+      if (body === null) throw new DurableError("upstream_failure", "the stream of changes is empty");
+      return body;
+    },
+
+    /**
      * Everything that is stored of the run, as JSON lines. The stream of an interrupted export fails, or lacks the last line
      * of kind `end`.
      */

@@ -27,11 +27,13 @@ import type { CancelOptions, DecisionRequest, NewSignal, Resumption } from "../.
 import { cursorOf } from "../../src/runs/cursor.ts";
 import type { Descent, ForkDescent } from "../../src/runs/descent.ts";
 import type { EventQuery } from "../../src/runs/events.ts";
+import { feeds } from "../../src/runs/feed.ts";
 import type { NewCheckpointRequest } from "../../src/runs/new-checkpoint.ts";
 import { birthOf, type NewRun, type StartOptions } from "../../src/runs/new-run.ts";
 import { awaitedOf, resultOf } from "../../src/runs/outcome.ts";
 import type { Page } from "../../src/runs/page.ts";
 import type { Skill } from "../../src/skills/skill.ts";
+import { Changes } from "./changes.ts";
 import {
   checkpointOf,
   checkpointRecordOf,
@@ -67,6 +69,7 @@ export class Client implements RunsApi {
   /** @internal */
   constructor(wire: WireClient) {
     this.wire = wire;
+    feeds.set(this, new Changes((signal) => wire.changes({ signal })));
   }
 
   create<Inputs>(skill: Skill<Inputs>, ...rest: StartArguments<Inputs>): Promise<Started>;

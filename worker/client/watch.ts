@@ -5,6 +5,7 @@ import type { LiveMessage } from "../../src/record/event.ts";
 import { isTerminal, type RunStatus } from "../../src/record/run.ts";
 import type { WatchOptions } from "../../src/runs/events.ts";
 import type { EventAnswer } from "../http/contract/records.ts";
+import { Connection, pause } from "./connection.ts";
 import { messagesOf } from "./messages.ts";
 
 /** Options of a watch of a run by its stream. */
@@ -124,58 +125,4 @@ function isAfter(id: string, place: string | undefined): boolean {
 function placeOf(id: string): readonly [revision: number, index: number] {
   const [, revision, index] = /(\d+)[:-](\d+)$/.exec(id) ?? [];
   return [Number(revision ?? -1), Number(index ?? -1)];
-}
-
-/** One connection. It ends with the watch, or after a long silence. */
-class Connection {
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #end = () => this.#controller.abort();
-  readonly #watch: AbortSignal;
-  readonly #idleMs: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(watch: AbortSignal, idleMs: number) {
-    this.signal = this.#controller.signal;
-    this.#watch = watch;
-    this.#idleMs = idleMs;
-    watch.addEventListener("abort", this.#end);
-    this.#heard();
-  }
-
-  /** The same stream; each chunk shows that the connection is alive. */
-  observed(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    const heard = () => this.#heard();
-    const observer = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        heard();
-        controller.enqueue(chunk);
-      },
-    });
-    return body.pipeThrough(observer, { signal: this.signal });
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#watch.removeEventListener("abort", this.#end);
-    this.#end();
-  }
-
-  #heard(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#end, this.#idleMs);
-  }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

@@ -93,7 +93,9 @@ export function testAccess(home: HttpHome): void {
       ]);
     });
 
-    test.each(closed)("$needed is needed for $method $path, and is enough", async ({ method, path, needed }) => {
+    // The stream of changes does not end; its own test reads it with each role.
+    const ending = closed.filter(({ path }) => path !== "/v1/changes");
+    test.each(ending)("$needed is needed for $method $path, and is enough", async ({ method, path, needed }) => {
       const real = path.replaceAll(/\{\w+\}/g, "nowhere");
       for (const role of roles) {
         const answer = await request(real, {

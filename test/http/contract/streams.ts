@@ -13,6 +13,28 @@ export function testStreams(home: HttpHome): void {
   /** A run that is executed until it is canceled. */
   const held = (name: string) => client.start("http.held", { latch: `held for ${name}, and never let go` });
 
+  test.each(["admin", "read"] as const)("the stream of changes announces a run that changes, to %s", async (role) => {
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const request = new Request("http://orca.test/v1/changes", {
+      headers: { "x-api-key": keyOf("alpha", role) },
+      signal,
+    });
+    const response = await home.fetch(request);
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    const runId = await client.create("http.chain");
+    let text = "";
+    while (!text.includes(`"${runId}"`)) {
+      const part = await reader?.read();
+      if (part === undefined || part.done) throw new Error(`the stream ended after ${text}`);
+      text += decoder.decode(part.value, { stream: true });
+    }
+    await reader?.cancel();
+    stopping.abort();
+  });
+
   describe("events", () => {
     test("come in pages that add up to the history", async () => {
       const runId = await client.settled("http.chain", { value: 1 });

@@ -7,9 +7,7 @@ import { basis, id, jsonValue, stepId, text } from "./values.ts";
 export const cancelQuery = v.object({
   rollback: v.pipe(
     v.optional(v.picklist(["true", "false"], 'expected "true" or "false"')),
-    v.description(
-      "`true` to undo the steps that have begun, if the skill has rollbacks: the run goes on as one that undoes, and is canceled once it has.",
-    ),
+    v.description("`true`: the run first undoes the steps that have begun, if its skill has rollbacks."),
   ),
 });
 
@@ -26,9 +24,7 @@ export const gateDecision = v.object({
   step_id: v.pipe(v.nullish(stepId), v.description("The step whose gate is decided. Default: the first open gate.")),
   data: v.pipe(
     v.optional(jsonValue),
-    v.description(
-      "What the gate asks for, checked by the schema of its skill. If it does not match, the answer is an `invalid_request` that names the place, and the gate stays open. A denial needs none.",
-    ),
+    v.description("What the gate asks for. If it does not match the schema of the skill, the gate stays open."),
   ),
 });
 

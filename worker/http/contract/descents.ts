@@ -20,7 +20,7 @@ const birthId = v.pipe(v.nullish(newId), v.description("The id of the new run. D
 const children = v.pipe(
   v.nullish(v.picklist(["reuse", "start"], "expected reuse or start")),
   v.description(
-    "What becomes of child runs that the source started after the checkpoint: `reuse` takes their recorded results, `start` starts others. Default: a replay reuses, a fork starts.",
+    "`reuse` takes the results of child runs of the source, `start` starts others. Default: a replay reuses, a fork starts.",
   ),
 );
 

@@ -48,6 +48,13 @@ export const runOperations: Family = {
       "Pages by `offset` include the total. Pages by `cursor` do not shift when runs are created between two calls, and each costs the same however many runs there are.",
     exchange: { query: runQuery, answer: v.union([runList, runPage]), errors: reading },
   },
+  streamChanges: {
+    route: "GET /v1/changes",
+    summary: "Stream the ids of the tenant's runs that change, as server-sent events",
+    description:
+      'Each message is `{"run_ids": […]}`: what has changed since the message before. It is a hint: read the runs. Changes before the connection, and of runs older than the newest 100 that another process makes, may be missing. Comments between messages are heartbeats. The stream closes after some minutes: connect again, and read the runs that you follow.',
+    exchange: { answerType: "text/event-stream", errors: reading },
+  },
   getRun: {
     route: "GET /v1/runs/{run_id}",
     summary: "Get a run",

@@ -1,3 +1,4 @@
+import { Changes } from "../../../client/changes.ts";
 import type { Inspector } from "./inspector.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import type { Route } from "./route.ts";
@@ -5,7 +6,8 @@ import { RowList } from "./row-list.ts";
 import { RunBook } from "./run-book.ts";
 import type { RunAnswer } from "./wire.ts";
 
-const refreshMs = 2_000;
+/** The shortest time between two refreshes, however many changes are announced. */
+const leastGapMs = 300;
 const runRowHeight = 52;
 
 /** The list of runs: its data, its search, and its updates. */
@@ -24,10 +26,15 @@ export class RunsPage {
   #work = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #searchTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #changes: Changes;
+  #unsubscribe: (() => void) | undefined;
+  /** True if a change was announced that no refresh has read yet. */
+  #isSoon = false;
 
   constructor(app: Inspector) {
     this.app = app;
     this.book = new RunBook(app.service, {});
+    this.#changes = new Changes((signal) => app.service.changes({ signal }));
     this.list = new RowList({
       rowHeight: runRowHeight,
       onChange: () => app.update(),
@@ -49,11 +56,14 @@ export class RunsPage {
       this.list.active = -1;
     }
     if (this.book.runs.length === 0) this.readMore();
-    this.#schedule(isSame ? 0 : refreshMs);
+    this.#unsubscribe ??= this.#changes.subscribe(() => this.#refreshSoon());
+    this.#schedule(isSame ? 0 : this.#changes.restMs);
   }
 
   /** Stops reading until it is shown again. */
   pause(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
     clearTimeout(this.#timer);
   }
 
@@ -154,6 +164,13 @@ export class RunsPage {
     if (run !== undefined) this.app.go({ page: "run", runId: run.run_id, tab: "timeline" });
   }
 
+  /** Refreshes once for all changes that are announced in quick succession. */
+  #refreshSoon(): void {
+    if (this.#isSoon) return;
+    this.#isSoon = true;
+    this.#schedule(leastGapMs);
+  }
+
   #schedule(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#refresh(), ms);
@@ -162,6 +179,7 @@ export class RunsPage {
   async #refresh(): Promise<void> {
     const { signal } = this.#work;
     const { book } = this;
+    this.#isSoon = false;
     if (!document.hidden && !this.isReading && (book.runs.length > 0 || book.isComplete)) {
       try {
         const added = await book.refresh(...this.inView, signal);
@@ -173,7 +191,8 @@ export class RunsPage {
       }
       this.app.update();
     } else if (this.problem !== undefined) this.readMore();
-    if (!signal.aborted && this.app.route.page === "runs") this.#schedule(refreshMs);
+    if (!signal.aborted && this.app.route.page === "runs")
+      this.#schedule(this.#isSoon ? leastGapMs : this.#changes.restMs);
   }
 
   #failed(thrown: unknown, signal: AbortSignal): void {
