@@ -5,7 +5,9 @@ import { Dialogs } from "../../worker/inspector/ui/state/dialogs.ts";
 import { FieldError, jsonObjectOf } from "../../worker/inspector/ui/state/form.ts";
 import { isEmptyValue, membersOf, previewOf } from "../../worker/inspector/ui/state/json-value.ts";
 import { lineageTree } from "../../worker/inspector/ui/state/lineage-tree.ts";
+import { LiveSteps } from "../../worker/inspector/ui/state/live-steps.ts";
 import { foldedRows } from "../../worker/inspector/ui/state/map-rows.ts";
+import { OutputPanel } from "../../worker/inspector/ui/state/output-panel.ts";
 import { type Problem, problemOf } from "../../worker/inspector/ui/state/problem.ts";
 import { hashOf, parseRoute, type Route } from "../../worker/inspector/ui/state/route.ts";
 import { RunBook } from "../../worker/inspector/ui/state/run-book.ts";
@@ -14,6 +16,7 @@ import { RunLog } from "../../worker/inspector/ui/state/run-log.ts";
 import type { Service } from "../../worker/inspector/ui/state/service.ts";
 import { standingOf } from "../../worker/inspector/ui/state/standing.ts";
 import { timelineOf } from "../../worker/inspector/ui/state/step-rows.ts";
+import { planCheckpoint, planOf, undoingOf } from "../../worker/inspector/ui/state/undoing.ts";
 import type { LineageAnswer, LineageNode, RunAnswer, RunEvent } from "../../worker/inspector/ui/state/wire.ts";
 import { duration, shortId } from "../../worker/inspector/ui/views/format.ts";
 import { timeScale } from "../../worker/inspector/ui/views/time-scale.ts";
@@ -228,12 +231,118 @@ describe("the timeline of a run's events", () => {
       payload,
     }) as RunEvent;
 
-  function timeline(events: readonly RunEvent[], run: Partial<RunAnswer> = {}) {
+  function timeline(events: readonly RunEvent[], run: Partial<RunAnswer> = {}, live = new LiveSteps()) {
     const log = new RunLog();
     for (const event of events) log.add(event);
     const answer = { status: "running", created_at: new Date(0).toISOString(), started_at: null, ...run } as RunAnswer;
-    return timelineOf(log, answer, undefined, []);
+    return timelineOf(log, answer, undefined, [], live.attempts);
   }
+
+  const started = (at: number, attempt: number) => ({
+    type: "step.started",
+    at: new Date(at).toISOString(),
+    payload: { step_id: "a", uses: "step.do", attempt },
+  });
+
+  test("shows an attempt that is not recorded yet as running, until it is or nothing executes the run", () => {
+    const live = new LiveSteps();
+    live.take(started(5, 1));
+    expect(timeline([], { waiting_on: "executing" }, live).rows).toMatchObject([
+      { stepId: "a", uses: "step.do", status: "running", attempts: 1, segments: [{ kind: "now", from: 5 }] },
+    ]);
+    expect(timeline([], { waiting_on: "retry" }, live).rows).toEqual([]);
+    const recorded = [
+      event(5, "step.started", { step_id: "a", attempt: 1 }),
+      event(9, "step.retry_scheduled", { step_id: "a", attempt: 1, error: "no", retry_at: new Date(20).toISOString() }),
+    ];
+    expect(timeline(recorded, { waiting_on: "executing" }, live).rows).toMatchObject([{ status: "backing_off" }]);
+    live.take(started(20, 2));
+    const [row] = timeline(recorded, { waiting_on: "executing" }, live).rows;
+    expect(row).toMatchObject({ status: "running", attempts: 2 });
+    expect(row?.segments.map(({ kind, from, to }) => [kind, from, to])).toEqual([
+      ["failed", 5, 9],
+      ["backoff", 9, 20],
+      ["now", 20, undefined],
+    ]);
+  });
+
+  describe("has which steps were undone", () => {
+    const log = new RunLog();
+    const done = (step_id: string) => event(1, "step.completed", { step_id, status: "completed" });
+    for (const id of ["a", "b", "a#2"]) log.add(done(id));
+    log.add(event(2, "run.undoing", { reason: "failed" }));
+    log.add(done("rollback:"));
+    log.add(event(2, "checkpoint.saved", { checkpoint_id: "plan", kind: "step_completed" }, true));
+    log.add(done("rollback: a"));
+    const plan = planOf({
+      step_results: { "rollback:": { produced_output: { error: "no", steps: ["a#2", "b", "a"], count: 3 } } },
+    });
+    const undoing = (status: RunAnswer["status"], log: RunLog) => {
+      const run = { status, created_at: new Date(0).toISOString(), started_at: null } as RunAnswer;
+      return undoingOf(log, run, timelineOf(log, run, undefined, []).rows, plan);
+    };
+
+    test("by the plan: the first rollback of a name is that of the step that began last", () => {
+      expect(planCheckpoint(log)).toBe("plan");
+      expect(undoing("running", log)).toMatchObject({ reason: "failed", error: "no", count: 3, done: 1 });
+      expect([...(undoing("running", log)?.steps ?? [])]).toEqual([
+        ["a#2", "undone"],
+        ["b", "undoing"],
+        ["a", "undoing"],
+      ]);
+      expect(undoing("failed", log)?.steps.get("b")).toBe("not undone");
+    });
+
+    test("and none in a run that does not undo", () => {
+      expect(undoing("failed", new RunLog())).toBeUndefined();
+    });
+  });
+
+  describe("has the output of a step", () => {
+    const output = (step_id: string, part: string, chunks: readonly unknown[]) =>
+      event(0, "step.output", { step_id, part, chunks });
+    const panel = (events: readonly RunEvent[], live = new LiveSteps()) => {
+      const log = new RunLog();
+      for (const event of events) log.add(event);
+      return new OutputPanel({ update: () => {} }, log, live);
+    };
+    const shown = (panel: OutputPanel) =>
+      panel.parts.map(({ part, chunks }) => [part, ...chunks.map(({ value }) => value)]);
+
+    test("by the attempts that wrote it, of the step that wrote last until another is chosen", () => {
+      const written = panel([
+        output("a", "1.1", ["x", { y: 1 }]),
+        output("b", "1.1", [null]),
+        output("a", "1.1", ["z"]),
+        output("a", "2.2", ["x"]),
+      ]);
+      expect([written.steps, written.stepId, shown(written)]).toEqual([["a", "b"], "b", [["1.1", null]]]);
+      written.choose("a");
+      expect(shown(written)).toEqual([
+        ["1.1", "x", { y: 1 }, "z"],
+        ["2.2", "x"],
+      ]);
+    });
+
+    test("from its end, and earlier chunks once they are asked for", () => {
+      const chunks = Array.from({ length: 1_200 }, (_, index) => index);
+      const written = panel([output("a", "1.1", chunks)]);
+      expect([written.earlier, shown(written)]).toEqual([700, [["1.1", ...chunks.slice(700)]]]);
+      written.showEarlier();
+      written.showEarlier();
+      expect([written.earlier, shown(written)]).toEqual([0, [["1.1", ...chunks]]]);
+    });
+
+    test("and the newest messages that it published", () => {
+      const live = new LiveSteps();
+      for (let chunk = 1; chunk <= 60; chunk++) {
+        live.take({ type: "step.published", at: new Date(chunk).toISOString(), payload: { step_id: "c", chunk } });
+      }
+      const { steps, stepId, parts, published } = panel([], live);
+      expect([steps, stepId, parts]).toEqual([["c"], "c", []]);
+      expect(published.map(({ value }) => value)).toEqual(Array.from({ length: 50 }, (_, index) => index + 11));
+    });
+  });
 
   test("has attempts, backoff and the last result of a step that was tried twice", () => {
     const { rows } = timeline([
@@ -359,6 +468,7 @@ describe("what is shown of a run", () => {
       changed: () => {},
       connected: (isLive) => void (seen.live.at(-1) === isLive || seen.live.push(isLive)),
       failed: (problem) => void seen.problems.push(problem),
+      live: () => {},
     });
     void feed.start();
     return { feed, log, seen };

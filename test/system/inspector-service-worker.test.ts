@@ -45,3 +45,15 @@ test("the element is embedded in a page of another make, whose address and style
   await page.getByRole("link", { name: runId }).waitFor();
   await page.close();
 });
+
+test("a step in progress is shown as running, with what it publishes", async () => {
+  const runId = await startRun(home, "story.tell", { words: 100, pace_ms: 50 });
+  const page = await home.open(`/runs/${runId}`);
+  await page.getByRole("tab", { name: "Output" }).click();
+  const output = page.getByRole("region", { name: "Output of tell" });
+  await output.getByText('{"told":100,"of":100}').waitFor();
+  // The second attempt is not recorded yet.
+  await page.getByRole("row").filter({ hasText: "tell" }).getByText(", running").waitFor({ state: "attached" });
+  await page.getByTitle("running: running").first().waitFor();
+  await page.close();
+});

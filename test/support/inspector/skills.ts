@@ -7,7 +7,7 @@ import {
   type Schema,
   type Skill,
 } from "../../../src/index.ts";
-import { approvals, childRuns } from "../../../src/steps.ts";
+import { approvals, childRuns, outputs, rollbacks } from "../../../src/steps.ts";
 
 // Skills whose runs have something to show: steps side by side, attempts that fail, effects, waits for people and signals.
 
@@ -124,6 +124,37 @@ export const skills: readonly Skill[] = [
     version: "1.0.0",
     uses: [childRuns],
     run: (step) => Promise.all([1, 2].map((to) => step.run(`letter ${to}`, "letters.write", { to }))),
+  }),
+  defineSkill({
+    id: "trip.book",
+    version: "1.0.0",
+    uses: [rollbacks],
+    run: async (step) => {
+      const undo = { rollback: async () => void (await pause(1)) };
+      await step.do("flight", async () => "OSL", undo);
+      await step.do("hotel", async () => "two nights", undo);
+      await step.do("flight", async () => "home", undo);
+      await step.do("pay", { retries: { limit: 0, delay: 0 } }, async () => {
+        throw new Error("the card was declined");
+      });
+    },
+  }),
+  defineSkill({
+    id: "story.tell",
+    version: "1.0.0",
+    uses: [outputs],
+    run: (step, { words = 4, pace_ms = 0 }: { readonly words?: number; readonly pace_ms?: number }) =>
+      step.do("tell", { retries: { limit: 1, delay: 1 } }, async ({ output, publish, attempt }) => {
+        for (let word = 1; word <= words; word++) {
+          publish({ told: word, of: words });
+          await output.write(`word ${word}, `);
+          await pause(pace_ms);
+        }
+        await output.flush();
+        if (attempt === 1) throw new Error("the story was lost");
+        await output.write({ end: true });
+        return words;
+      }),
   }),
   defineGraphSkill({
     id: "catalog.import",

@@ -169,6 +169,33 @@ export function testInspector(home: () => InspectorHome): void {
       });
     });
 
+    test("shows the output of a step while it is written, by the attempts that wrote it", async () => {
+      const runId = await startRun(home(), "story.tell", { words: 40, pace_ms: 50 });
+      await open(`/runs/${runId}`, async (page) => {
+        await page.getByRole("tab", { name: "Output" }).click();
+        const output = page.getByRole("region", { name: "Output of tell" });
+        await output.getByText("Attempt 2: the output begins anew").waitFor();
+        await status(page, "Completed").waitFor();
+        await output.getByText('{"end":true}').waitFor();
+        await eventually(() => output.locator(".chunks").count()).toBe(2);
+        for (const part of await output.locator(".chunks").allTextContents()) expect(part).toContain("word 1, word 2,");
+      });
+    });
+
+    test("whose steps are undone says so, which and why", async () => {
+      const runId = await startRun(home(), "trip.book");
+      await until(home(), runId, ({ status }) => status === "failed");
+      await open(`/runs/${runId}`, async (page) => {
+        const rollback = page.getByRole("region", { name: "Rollback" });
+        await rollback.getByText("3 of 3 steps undone").waitFor();
+        await rollback.getByText("It failed: the card was declined").waitFor();
+        for (const step of ["flight", "hotel", "flight#2"]) {
+          await page.getByTitle(`${step}: completed, undone`).waitFor();
+        }
+        expect(await page.locator(".step[data-undone]").count()).toBe(3);
+      });
+    });
+
     test("that is not there is said to be missing", async () => {
       await open("/runs/never-was", async (page) => {
         await page.getByRole("heading", { name: "Run not found" }).waitFor();

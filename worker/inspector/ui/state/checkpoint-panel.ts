@@ -4,7 +4,7 @@ import { type Problem, problemOf } from "./problem.ts";
 import type { StepRow } from "./step-rows.ts";
 import type { CheckpointAnswer, ComparisonAnswer, JsonObject, RunEvent } from "./wire.ts";
 
-export const panelTabs = ["state", "changes", "about"] as const;
+export const panelTabs = ["state", "changes", "output", "about"] as const;
 export type PanelTab = (typeof panelTabs)[number];
 
 const changesPage = 100;
@@ -61,8 +61,10 @@ export class CheckpointPanel {
     this.#work.abort();
   }
 
-  showStep(row: StepRow): void {
+  showStep(row: StepRow, hasOutput: boolean): void {
     this.event = undefined;
+    if (hasOutput) this.tab = "output";
+    else if (this.tab === "output") this.tab = "state";
     if (row.checkpoints.length > 0) this.tree.reveal(["step_results", row.stepId]);
   }
 

@@ -2,7 +2,7 @@ import type { WatchState } from "../../../client/watch.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import type { RunLog } from "./run-log.ts";
 import type { Service } from "./service.ts";
-import { isTerminal, type RunAnswer, type RunEvent } from "./wire.ts";
+import { isTerminal, type LiveMessage, type RunAnswer, type RunEvent } from "./wire.ts";
 
 export interface RunFeedListener {
   /** Called when the log has new events or the run has changed. */
@@ -10,6 +10,8 @@ export interface RunFeedListener {
   /** Whether events arrive as they happen. */
   connected(isLive: boolean): void;
   failed(problem: Problem): void;
+  /** Called with what is not recorded. */
+  live(message: LiveMessage): void;
 }
 
 /** How often an ended run is read, and the delay before a retry after a failure. */
@@ -124,7 +126,8 @@ export class RunFeed {
     const { position } = this.#log;
     const place = position === undefined ? {} : { after: position };
     const onState = (state: WatchState) => this.#connection(state);
-    for await (const event of this.#service.watch(this.#runId, { ...place, signal, onState })) {
+    const onLive = (message: LiveMessage) => this.#listener.live(message);
+    for await (const event of this.#service.watch(this.#runId, { ...place, signal, onState, onLive })) {
       if (!this.#log.add(event)) continue;
       this.#listener.changed();
       this.#readRunSoon();

@@ -1,4 +1,4 @@
-import { type RunEvent, textOf } from "./wire.ts";
+import { type Json, type RunEvent, textOf } from "./wire.ts";
 
 /** A checkpoint in the history. */
 export interface LoggedCheckpoint {
@@ -10,10 +10,20 @@ export interface LoggedCheckpoint {
   readonly revision: number;
 }
 
+/** A chunk that a step has written to its output. */
+export interface LoggedChunk {
+  /** Identifies the attempt. Another part begins the output anew. */
+  readonly part: string;
+  readonly value: Json;
+  readonly iso: string;
+}
+
 /** The events of a run, in order and without duplicates. */
 export class RunLog {
   readonly events: RunEvent[] = [];
   readonly checkpoints: LoggedCheckpoint[] = [];
+  /** The output of each step that has some. */
+  readonly outputs = new Map<string, LoggedChunk[]>();
   /** Incremented by every event, so that derived values can be cached until the next one. */
   version = 0;
   #revision = 0;
@@ -36,12 +46,22 @@ export class RunLog {
     this.version++;
     const { payload, occurred_at: iso } = event;
     this.#stepOfRevision = textOf(payload, "step_id") ?? this.#stepOfRevision;
+    if (event.event_type === "step.output") this.#addOutput(event);
     const id = textOf(payload, "checkpoint_id");
     if (event.event_type === "checkpoint.saved" && id !== undefined) {
       const kind = textOf(payload, "kind") ?? "";
       this.checkpoints.push({ id, kind, stepId: this.#stepOfRevision, at: Date.parse(iso), iso, revision });
     }
     return true;
+  }
+
+  #addOutput({ payload, occurred_at: iso }: RunEvent): void {
+    const { chunks } = payload;
+    const [stepId, part = ""] = [textOf(payload, "step_id"), textOf(payload, "part")];
+    if (stepId === undefined || !Array.isArray(chunks)) return;
+    const written = this.outputs.get(stepId) ?? [];
+    this.outputs.set(stepId, written);
+    for (const value of chunks as readonly Json[]) written.push({ part, value, iso });
   }
 }
 

@@ -1,14 +1,17 @@
 import { CheckpointPanel } from "./checkpoint-panel.ts";
 import type { Inspector } from "./inspector.ts";
 import { LineagePanel } from "./lineage-panel.ts";
+import { LiveSteps } from "./live-steps.ts";
 import { foldedRows, mapOfStep } from "./map-rows.ts";
+import { OutputPanel } from "./output-panel.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import { hashOf, type Route, type RunTab } from "./route.ts";
 import { RowList } from "./row-list.ts";
 import { RunFeed } from "./run-feed.ts";
 import { RunLog } from "./run-log.ts";
 import { type StepRow, type Timeline, timelineOf } from "./step-rows.ts";
-import { isTerminal, type RunAnswer, type TraceStep } from "./wire.ts";
+import { planCheckpoint, planOf, type Undoing, type UndoingPlan, undoingOf } from "./undoing.ts";
+import { isTerminal, type JsonObject, type RunAnswer, type TraceStep } from "./wire.ts";
 
 export const stepRowHeight = 34;
 const eventRowHeight = 30;
@@ -18,10 +21,12 @@ export class RunPage {
   readonly app: Inspector;
   readonly runId: string;
   readonly log = new RunLog();
+  readonly live = new LiveSteps();
   readonly feed: RunFeed;
   readonly steps: RowList;
   readonly events: RowList;
   readonly panel: CheckpointPanel;
+  readonly output: OutputPanel;
   readonly lineage: LineagePanel;
   tab: RunTab = "timeline";
   /** The selected checkpoint; undefined while the page follows the head. */
@@ -34,6 +39,10 @@ export class RunPage {
   readonly openEvents = new Set<string>();
   #trace: readonly TraceStep[] = [];
   #traceHead: string | null | undefined;
+  #undoing: Undoing | undefined;
+  #plan: UndoingPlan | undefined;
+  /** The checkpoint that the plan is read from. */
+  #planAt: string | undefined;
   #timeline: Timeline | undefined;
   #timelineKey = "";
   /** The timeline with the steps of each map behind one row. */
@@ -48,11 +57,13 @@ export class RunPage {
     this.steps = new RowList({ rowHeight: stepRowHeight, onChange, onOpen: (index) => this.chooseStep(index) });
     this.events = new RowList({ rowHeight: eventRowHeight, onChange, onOpen: (index) => this.chooseEvent(index) });
     this.panel = new CheckpointPanel(app, runId);
+    this.output = new OutputPanel(app, this.log, this.live);
     this.lineage = new LineagePanel(app, runId);
     this.feed = new RunFeed(app.service, runId, this.log, {
       changed: () => {
         this.problem = undefined;
         this.#readTrace();
+        this.#readPlan();
         this.#follow();
       },
       connected: (isLive) => {
@@ -61,6 +72,10 @@ export class RunPage {
         app.update();
       },
       failed: (problem) => this.#failed(problem),
+      live: (message) => {
+        this.live.take(message);
+        app.update();
+      },
     });
     void this.feed.start();
   }
@@ -87,6 +102,11 @@ export class RunPage {
     return this.#folded;
   }
 
+  /** How far the run has undone its steps, if it does. */
+  get undoing(): Undoing | undefined {
+    return this.#whole && this.#undoing;
+  }
+
   /** True if the row is below that of its map. */
   isItem(row: StepRow): boolean {
     const map = mapOfStep(row);
@@ -95,10 +115,11 @@ export class RunPage {
 
   get #whole(): Timeline {
     const run = this.run as RunAnswer;
-    const key = `${this.log.version} ${run.status} ${this.#traceHead} ${this.app.skills.length}`;
+    const key = `${this.log.version} ${this.live.version} ${run.status} ${run.waiting_on} ${this.#traceHead} ${this.app.skills.length}`;
     if (this.#timeline === undefined || key !== this.#timelineKey) {
       const skill = this.app.skills.find(({ skill_id }) => skill_id === run.skill_id);
-      this.#timeline = timelineOf(this.log, run, skill, this.#trace);
+      this.#timeline = timelineOf(this.log, run, skill, this.#trace, this.live.attempts);
+      this.#undoing = undoingOf(this.log, run, this.#timeline.rows, this.#plan);
       this.#timelineKey = key;
       this.#folded = undefined;
     }
@@ -134,7 +155,8 @@ export class RunPage {
     }
     const id = row?.checkpoints.at(-1);
     const place = this.log.checkpoints.findLastIndex((checkpoint) => checkpoint.id === id);
-    if (row !== undefined) this.panel.showStep(row);
+    if (row !== undefined) this.panel.showStep(row, this.output.has(row.stepId));
+    if (row !== undefined && this.output.has(row.stepId)) this.output.choose(row.stepId);
     if (id !== undefined && place >= 0) this.choose(place);
     this.app.update();
   }
@@ -200,6 +222,25 @@ export class RunPage {
     this.#lastStep = this.timeline.rows.findLastIndex(({ segments }) => segments.length > 0);
     if (this.chosen !== undefined || this.#lastStep <= before) return;
     if (before >= 0 && this.steps.isInView(before)) queueMicrotask(() => this.steps.reveal(this.#lastStep));
+  }
+
+  /** Reads which steps the run undoes, and why: the events do not say it. */
+  #readPlan(): void {
+    const id = planCheckpoint(this.log);
+    if (id === undefined || id === this.#planAt) return;
+    this.#planAt = id;
+    const { service, signal } = this.app;
+    this.app.updateAfter(
+      service.checkpoint(this.runId, id, { signal }).then(
+        ({ state }) => {
+          this.#plan = planOf(state as JsonObject);
+          this.#timeline = undefined;
+        },
+        (error) => {
+          this.problem = problemOf(error);
+        },
+      ),
+    );
   }
 
   /** Reads what the events do not contain: steps from another run, and when the failed step began. */

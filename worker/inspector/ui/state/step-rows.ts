@@ -1,3 +1,4 @@
+import type { LiveAttempt } from "./live-steps.ts";
 import type { RunLog } from "./run-log.ts";
 import {
   isTerminal,
@@ -78,6 +79,7 @@ const momentLabels: Readonly<Record<string, string>> = {
   "run.recovered": "Recovered",
   "run.handed_over": "Handed over",
   "run.unserved": "Not served",
+  "run.undoing": "Undoing",
   "signal.received": "Signal",
 };
 
@@ -87,10 +89,12 @@ export function timelineOf(
   run: RunAnswer,
   skill: SkillSummary | undefined,
   trace: readonly TraceStep[],
+  live: ReadonlyMap<string, LiveAttempt> = new Map(),
 ): Timeline {
   const reader = new TimelineReader();
   for (const event of log.events) reader.read(event);
   reader.enrich(trace);
+  if (run.waiting_on === "executing") reader.begin(live);
   if (skill?.steps) reader.foresee(skill.steps, run);
   if (isTerminal(run.status)) reader.close(run.status === "canceled");
   const from = Math.min(Date.parse(run.created_at), ...log.events.slice(0, 1).map(timeOf));
@@ -109,6 +113,8 @@ class TimelineReader {
   last = 0;
   readonly #rows = new Map<string, StepRow>();
   readonly #open = new Map<string, Open>();
+  /** When the last recorded attempt at each step began. */
+  readonly #began = new Map<string, number>();
   #revision = "";
   #stepOfRevision: string | undefined;
 
@@ -139,6 +145,7 @@ class TimelineReader {
         const attempt = Number(payload.attempt ?? 1);
         this.#endWaits(at, "any", stepId);
         this.#open.set(stepId, { at, attempt });
+        this.#began.set(stepId, at);
         row.attempts = Math.max(row.attempts, attempt);
         return;
       }
@@ -226,6 +233,20 @@ class TimelineReader {
     this.#rows.clear();
     for (const row of carried) this.#rows.set(row.stepId, row);
     for (const [stepId, row] of own) this.#rows.set(stepId, row);
+  }
+
+  /** Adds the attempts that are not recorded yet. */
+  begin(live: ReadonlyMap<string, LiveAttempt>): void {
+    for (const [stepId, { at, attempt, uses }] of live) {
+      if (at <= (this.#began.get(stepId) ?? 0)) continue;
+      const row = this.#row(stepId);
+      this.#endWaits(at, "any", stepId);
+      row.uses ||= uses;
+      row.attempts = Math.max(row.attempts, attempt);
+      row.segments.push({ kind: "now", from: at, to: undefined, note: "running" });
+      row.status = "running";
+      this.last = Math.max(this.last, at);
+    }
   }
 
   /** Adds the steps of a graph that have not started. A step with no open dependency is shown as running. */

@@ -1,4 +1,5 @@
 import type { Calls } from "../../../client/calls.ts";
+import type { StreamWatchOptions } from "../../../client/watch.ts";
 import type { ComparisonAnswer } from "../../../http/contract/checkpoints.ts";
 import type { EventAnswer } from "../../../http/contract/records.ts";
 
@@ -20,6 +21,8 @@ export type Status = RunAnswer["status"];
 export type Whoami = Answer<"whoami">;
 export type Role = Whoami["role"];
 export type RunEvent = EventAnswer;
+/** What happens in a run and is not recorded. */
+export type LiveMessage = Parameters<NonNullable<StreamWatchOptions["onLive"]>>[0];
 export type SkillSummary = Answer<"skills">["skills"][number];
 export type Change = ComparisonAnswer["changes"][number];
 export type LineageNode = LineageAnswer["run"];

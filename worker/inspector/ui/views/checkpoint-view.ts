@@ -7,10 +7,16 @@ import { diffView } from "./diff-view.ts";
 import { errorNote } from "./error-note.ts";
 import { clock, dateTime, duration } from "./format.ts";
 import { icon } from "./icon.ts";
+import { outputView } from "./output-view.ts";
 import { stepNames } from "./step-names.ts";
 import { treeView } from "./tree-view.ts";
 
-const tabNames: Readonly<Record<PanelTab, string>> = { state: "State", changes: "Changes", about: "About" };
+const tabNames: Readonly<Record<PanelTab, string>> = {
+  state: "State",
+  changes: "Changes",
+  output: "Output",
+  about: "About",
+};
 
 /** The shown checkpoint: its state, its changes, and the actions on it. */
 export function checkpointView(page: RunPage): TemplateResult {
@@ -34,12 +40,12 @@ export function checkpointView(page: RunPage): TemplateResult {
         ? nothing
         : html`<div class="tabs small">
           <div role="tablist" aria-label="Views of the checkpoint">
-            ${panelTabs.map((tab) => tabButton(page, tab, shown))}
+            ${tabsOf(page).map((tab) => tabButton(page, tab, shown))}
           </div>
           ${panel.tab === "state" ? html`<span class="gap"></span><label class="check"><input type="checkbox" .checked=${panel.tree.showsEmpty} @change=${() => panel.tree.toggleEmpty()} />Empty fields</label>` : nothing}
         </div>
         <div class="body" id="panel-body" role="tabpanel" aria-labelledby="panel-tab-${panel.tab}" ?data-late=${isLate}>
-          ${panel.tab === "state" ? treeView(panel.tree, "State at the checkpoint") : panel.tab === "changes" ? diffView(page.app, shown.diff, panel.changesShown, () => panel.showMoreChanges()) : about(page, shown)}
+          ${panel.tab === "state" ? treeView(panel.tree, "State at the checkpoint") : panel.tab === "output" ? outputView(page.output) : panel.tab === "changes" ? diffView(page.app, shown.diff, panel.changesShown, () => panel.showMoreChanges()) : about(page, shown)}
         </div>`
     }
   </aside>`;
@@ -101,9 +107,16 @@ function about(page: RunPage, { checkpoint: { record, state } }: ShownCheckpoint
   </div>`;
 }
 
-function moveTab({ app, panel }: RunPage, event: KeyboardEvent): void {
+/** The tab of the output is there once a step has some. */
+function tabsOf({ output }: RunPage): readonly PanelTab[] {
+  return output.steps.length > 0 ? panelTabs : panelTabs.filter((tab) => tab !== "output");
+}
+
+function moveTab(page: RunPage, event: KeyboardEvent): void {
+  const { app, panel } = page;
+  const tabs = tabsOf(page);
   const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-  const next = panelTabs[(panelTabs.indexOf(panel.tab) + step + panelTabs.length) % panelTabs.length];
+  const next = tabs[(tabs.indexOf(panel.tab) + step + tabs.length) % tabs.length];
   if (step === 0 || next === undefined) return;
   event.preventDefault();
   panel.choose(next);

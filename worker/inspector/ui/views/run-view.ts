@@ -7,7 +7,7 @@ import { isTerminal, type Json, type RunAnswer } from "../state/wire.ts";
 import { checkpointView } from "./checkpoint-view.ts";
 import { errorNote } from "./error-note.ts";
 import { eventsView } from "./events-view.ts";
-import { age, dateTime, duration, shortId } from "./format.ts";
+import { age, dateTime, duration, plural, shortId } from "./format.ts";
 import { type IconName, icon } from "./icon.ts";
 import { lineageView } from "./lineage-view.ts";
 import { originOf, took } from "./run-facts.ts";
@@ -41,6 +41,7 @@ export function runView(page: RunPage): TemplateResult {
       ${facts(page, run)}
     </header>
     ${problem === undefined ? nothing : html`<div class="strip">${errorNote(problem)}</div>`}
+    ${undoingCallout(page, run)}
     ${callout(page, run)}
     <div class="tabs" role="tablist" aria-label="Views of the run">
       ${runTabs.map(
@@ -155,6 +156,18 @@ function callout(page: RunPage, run: RunAnswer): TemplateResult | typeof nothing
       <div><h2><span class="mono">${gate.step_id}</span> was denied${gate.approver === null ? "" : ` by ${gate.approver}`}</h2>${gate.notes === null ? nothing : html`<p>“${gate.notes}”</p>`}</div></section>`;
   }
   return nothing;
+}
+
+/** That the run undoes its steps or has undone them, and why. */
+function undoingCallout({ undoing }: RunPage, { status }: RunAnswer): TemplateResult | typeof nothing {
+  if (undoing === undefined) return nothing;
+  const { reason, error, count, done } = undoing;
+  const steps = count === undefined ? "" : `${done.toLocaleString("en")} of ${plural(count, "step")}`;
+  const title = isTerminal(status) ? `${steps} undone` : `The run undoes its steps${steps === "" ? "" : `: ${steps}`}`;
+  const why =
+    reason === "canceled" ? "It was canceled with a rollback." : `It failed${error === undefined ? "." : `: ${error}`}`;
+  return html`<section class="callout" data-status=${done === count || !isTerminal(status) ? "waiting_for_human" : "failed"} aria-label="Rollback">
+    <div><h2>${title}</h2><p>${why}</p></div></section>`;
 }
 
 /** Why a run does not go on, if it waits neither for a decision nor for a signal. */

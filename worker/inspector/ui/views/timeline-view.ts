@@ -76,11 +76,12 @@ function stepRow(
   const isReused = ms === 0 && row.marks.some(({ kind }) => kind === "reused");
   const items = row.map && `${row.map.done.toLocaleString("en")} of ${row.map.count.toLocaleString("en")}`;
   const failures = row.map?.failed ? `, ${row.map.failed.toLocaleString("en")} failed` : "";
-  const label = `${row.stepId}: ${stepNames[row.status]}${items === undefined ? "" : `, ${items} items completed${failures}`}${busy.length > 0 ? `, ${duration(ms)}` : ""}${row.attempts > 1 ? `, ${row.attempts} attempts` : ""}${row.error === undefined ? "" : `, ${row.error}`}`;
+  const undone = page.undoing?.steps.get(row.stepId);
+  const label = `${row.stepId}: ${stepNames[row.status]}${undone === undefined ? "" : `, ${undone}`}${items === undefined ? "" : `, ${items} items completed${failures}`}${busy.length > 0 ? `, ${duration(ms)}` : ""}${row.attempts > 1 ? `, ${row.attempts} attempts` : ""}${row.error === undefined ? "" : `, ${row.error}`}`;
   return html`<div class="step" role="row" id="step-${index}" aria-rowindex=${index + 1} aria-selected=${isChosen} aria-expanded=${row.map === undefined ? nothing : row.map.isOpen} data-row
-    ?data-map=${row.map !== undefined} ?data-item=${row.map === undefined && page.isItem(row)}
+    ?data-map=${row.map !== undefined} ?data-undone=${undone === "undone"} ?data-item=${row.map === undefined && page.isItem(row)}
     ?data-active=${index === page.steps.active} .style=${`transform:translateY(${start}px);height:${stepRowHeight}px`} @click=${() => page.chooseStep(index)}>
-    <span class="name" role="gridcell" title=${label}>${stepGlyph(row.status)}<b class="mono">${row.stepId}</b>${items === undefined ? nothing : html`<small class="items">${items}${failures}</small>`}${row.attempts > 1 ? html`<small title="${row.attempts} attempts">×${row.attempts}</small>` : nothing}<span class="unseen">, ${stepNames[row.status]}${items === undefined ? "" : ", items completed"}${row.attempts > 1 ? `, ${row.attempts} attempts` : ""}</span></span>
+    <span class="name" role="gridcell" title=${label}>${stepGlyph(row.status)}<b class="mono">${row.stepId}</b>${undone === undefined ? nothing : html`<small class="items">${undone}</small>`}${items === undefined ? nothing : html`<small class="items">${items}${failures}</small>`}${row.attempts > 1 ? html`<small title="${row.attempts} attempts">×${row.attempts}</small>` : nothing}<span class="unseen">, ${stepNames[row.status]}${items === undefined ? "" : ", items completed"}${row.attempts > 1 ? `, ${row.attempts} attempts` : ""}</span></span>
     <span class="track" role="gridcell">
       ${row.segments.map((segment) => bar(segment, scale, now))}
       ${row.marks.map(({ kind, at }) => html`<i class="mark" data-kind=${kind} title=${markNames[kind]} .style=${`left:${scale.at(at) * 100}%`}>${markSigns[kind]}<span class="unseen">${markNames[kind]}</span></i>`)}

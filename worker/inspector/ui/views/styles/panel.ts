@@ -51,6 +51,16 @@ export const panel = `
 .change pre[data-side=after]::before { content: "+"; color: var(--green) }
 .about-body h3 { margin: 14px 0 6px; color: var(--soft); font-size: 12.5px; font-weight: 600 }
 .about-body h3:first-child { margin-top: 0 }
+.output { flex: 1; min-height: 0; padding: 12px 18px 18px; display: flex; flex-direction: column-reverse; overflow: auto; overscroll-behavior: contain }
+.output > div { min-width: 0; margin-bottom: auto }
+.output select { max-width: 100% }
+.output h3 { margin: 14px 0 6px; color: var(--soft); font-size: 12.5px; font-weight: 600 }
+.output time { color: var(--faint); font-size: 12px; font-weight: 400; font-variant-numeric: tabular-nums }
+.chunks { padding: 8px 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--page); font-size: 12.5px; line-height: 19px; white-space: pre-wrap; overflow-wrap: anywhere }
+.chunks .value { display: block; color: var(--soft) }
+.published { display: grid; gap: 3px; margin-top: 6px }
+.published li { display: grid; grid-template-columns: 98px minmax(0, 1fr); gap: 10px; align-items: baseline }
+.published code { overflow-wrap: anywhere }
 .sheet { display: grid; gap: 5px }
 .sheet div { display: grid; grid-template-columns: 104px minmax(0, 1fr); gap: 10px }
 .sheet dt { color: var(--faint) }
@@ -63,7 +73,7 @@ export const panel = `
 }
 @container inspector (max-width: 720px) {
   .which { padding: 12px }
-  .diff, .about-body { padding: 12px }
+  .diff, .about-body, .output { padding: 12px }
   .whole { opacity: 1 }
   .node .ghosted { min-height: 24px }
 }

@@ -54,7 +54,7 @@ dl.shown dd { white-space: pre-wrap; overflow-wrap: anywhere }
 .lines .track { grid-column: 2 }
 .lines .chosen, .lines .moment { position: absolute; top: 0; bottom: 0; width: 0; border-left: 1px dashed var(--edge) }
 .lines .chosen { border-left: 1.5px solid var(--accent); z-index: 1 }
-.lines .moment[data-type="run.failed"], .lines .moment[data-type="run.canceled"], .lines .moment[data-type="run.denied"] { border-color: var(--red) }
+.lines .moment[data-type="run.failed"], .lines .moment[data-type="run.undoing"], .lines .moment[data-type="run.canceled"], .lines .moment[data-type="run.denied"] { border-color: var(--red) }
 .lines .moment[data-type="run.approved"], .lines .moment[data-type="run.resumed"] { border-color: var(--green) }
 .fold { position: absolute; top: 0; bottom: 0; background: repeating-linear-gradient(135deg, transparent 0 5px, color-mix(in oklab, var(--edge) 35%, transparent) 5px 6px); border-inline: 1px dotted var(--edge) }
 .fold b { position: absolute; left: 50%; bottom: 8px; transform: translateX(-50%); padding: 0 5px; border-radius: 4px; background: var(--paper); color: var(--faint); font-size: 11px; font-weight: 500; white-space: nowrap }
@@ -69,6 +69,7 @@ dl.shown dd { white-space: pre-wrap; overflow-wrap: anywhere }
 .step[data-map] .name b::before { content: "▸ " / "" }
 .step[data-map][aria-expanded="true"] .name b::before { content: "▾ " / "" }
 .step[data-item] .name { padding-left: 40px }
+.step[data-undone] .name b { text-decoration: line-through }
 .step .track { height: 100% }
 .bar { --shade: var(--bar-green); position: absolute; top: 50%; height: 14px; min-width: 4px; margin-top: -7px; border-radius: 4px; background: var(--shade) }
 .bar[data-kind=failed] { --shade: var(--bar-red) }
