@@ -29,7 +29,16 @@ export type { EffectPolicy, Handler, ReplayPolicy, SideEffects } from "./skills/
 export type { CodeSkillDefinition } from "./skills/code/skill.ts";
 export type { StepKind, StepsOf } from "./skills/code/step-kind.ts";
 export type { DelayFunction, StepRetries, WorkflowEvent, WorkflowStepEvent } from "./skills/code/workflow.ts";
-export type { CapabilityStep, Literal, Scope, SignalStep, SleepStep, Source, StepBase } from "./skills/graph/graph.ts";
+export type {
+  CapabilityStep,
+  Literal,
+  RunStep,
+  SignalStep,
+  SleepStep,
+  Source,
+  StepBase,
+} from "./skills/graph/graph.ts";
+export type { Scope } from "./skills/graph/planned.ts";
 export type {
   CheckedInput,
   CheckedOutput,

@@ -1,20 +1,21 @@
 import { anId, expectKind, given, type Kinds } from "../argument.ts";
-import { decodeFields, encodeFields } from "../codec/values.ts";
-import type { Family } from "../engine/host.ts";
+import { decodeFields, encodeFields, fieldsOfValue } from "../codec/values.ts";
 import { beginWait, begun, failed, reuse, type StepSpec, settle, succeeded } from "../engine/kernel.ts";
 import { childUses, detachedUses, type Effect, effectClaim, fitsLedger, planEffect } from "../engine/ledger.ts";
 import type { Pass, StepOutcome } from "../engine/pass.ts";
 import { stepError } from "../engine/thrown.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, type ErrorCode, invalidDefinition, invalidRequest } from "../errors.ts";
 import type { RunId, TenantId } from "../ids.ts";
 import type { Held } from "../journal/change.ts";
 import { getCheckpoint } from "../journal/held.ts";
-import { aFlag, type Json, type JsonObject, oneOf, present } from "../json.ts";
+import { aFlag, at, type Json, type JsonObject, oneOf, present } from "../json.ts";
 import { hasOtherInputs, isTerminal, type RunRecord, type Wait, waitOf, withWait } from "../record/run.ts";
 import type { Fields } from "../record/state.ts";
 import { endOfChild } from "../record/waiting.ts";
-import { stepKind } from "../skills/code/step-kind.ts";
+import { type StepKind, stepKind } from "../skills/code/step-kind.ts";
 import { answer, call as callAction, checkName, handled, take } from "../skills/code/workflow-step.ts";
+import type { ParseRun } from "../skills/graph/graph.ts";
+import type { RunAction } from "../skills/graph/planned.ts";
 import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { Returned } from "./api.ts";
@@ -130,44 +131,69 @@ interface Asked {
  * });
  * ```
  */
-export const childRuns = /* @__PURE__ */ stepKind<ChildSteps>(
-  "childRuns",
-  (run) => {
-    const call = (name: string, skill: Skill | string, inputs: unknown = {}, options: ChildOptions = {}) =>
-      handled(async () => {
-        checkName(name);
-        const { pass } = run;
-        const { family } = pass.host;
-        if (family === undefined) throw new DurableError("internal_error", "this runtime has no child runs");
-        const { id, version } =
-          typeof skill === "string"
-            ? { id: expectKind(skill, anId, `${name}.skill`), version: undefined }
-            : expectKind(skill, aSkill, `${name}.skill`);
-        const encoded = encodeFields(inputs as Fields, `${name}.inputs`, pass.host);
-        const mock = childMocks.get(run)?.(name, inputs);
-        if (mock !== undefined) return callAction(run, name, childUses, () => mock, encoded);
-        const asked: Asked = {
-          skillId: id,
-          ...present({ skillVersion: version }),
-          inputs: encoded,
-          input: { skill_id: id, inputs: encoded },
-          options: given(options, optionKinds, name, name),
-        };
-        const result = await take(run, name, childUses, (spec) => takeChild(pass, family, spec, asked), asked.input);
-        return answer(run, result);
-      });
-    return { run: call as ChildSteps["run"] };
-  },
-  { family: familyOf },
+export const childRuns: StepKind<ChildSteps> = /* @__PURE__ */ ofGraphs(
+  /* @__PURE__ */ stepKind<ChildSteps>(
+    "childRuns",
+    (run) => {
+      const call = (name: string, skill: Skill | string, inputs: unknown = {}, options: ChildOptions = {}) =>
+        handled(async () => {
+          checkName(name);
+          const { pass } = run;
+          const asks = parseSkill(skill, `${name}.skill`);
+          const encoded = encodeFields(inputs as Fields, `${name}.inputs`, pass.host);
+          const mock = childMocks.get(run)?.(name, inputs);
+          if (mock !== undefined) return callAction(run, name, childUses, () => mock, encoded);
+          const asked = asksFor(asks, encoded, given(options, optionKinds, name, name));
+          const result = await take(run, name, childUses, (spec) => takeChild(pass, spec, asked), asked.input);
+          return answer(run, result);
+        });
+      return { run: call as ChildSteps["run"] };
+    },
+    { family: familyOf },
+  ),
 );
+
+/** The same steps, also for graphs. */
+function ofGraphs(kind: StepKind<ChildSteps>): StepKind<ChildSteps> {
+  return Object.freeze({ ...kind, parseRun });
+}
+
+function parseRun(step: Parameters<ParseRun>[0], place: string): RunAction {
+  const asks = parseSkill(step.run, `${place}.run`, code);
+  const options = given<ChildOptions>(step, optionKinds, place, place, code);
+  const other = (["retries", "timeout"] as const).find((name) => name in step);
+  if (other !== undefined) throw invalidDefinition(at(place, other), "only a step with uses has it");
+  return {
+    uses: childUses,
+    async take(pass, spec, input) {
+      const inputs = fieldsOfValue(input);
+      if (inputs === undefined) throw invalidRequest("input", "expected an object: the inputs of the child run");
+      return takeChild(pass, spec, asksFor(asks, inputs, options));
+    },
+  };
+}
+
+const code = "invalid_definition";
+
+function parseSkill(skill: Skill | string, path: string, code?: ErrorCode): Pick<Asked, "skillId" | "skillVersion"> {
+  if (typeof skill === "string") return { skillId: expectKind(skill, anId, path, code) };
+  const { id, version } = expectKind(skill, aSkill, path, code);
+  return { skillId: id, skillVersion: version };
+}
+
+function asksFor(asks: Pick<Asked, "skillId" | "skillVersion">, inputs: JsonObject, options: ChildOptions): Asked {
+  return { ...asks, inputs, input: { skill_id: asks.skillId, inputs }, options };
+}
 
 /**
  * Takes the step as far as possible now. One commit notes the child in the ledger, with the wait for its end; only then it
  * is started. The parent waits first and looks at the child after that, and the child ends first and looks at the parent
  * after that, so that one of them sees the other.
  */
-async function takeChild(pass: Pass, family: Family, spec: StepSpec, asked: Asked): Promise<StepOutcome> {
+async function takeChild(pass: Pass, spec: StepSpec, asked: Asked): Promise<StepOutcome> {
   const { host, record } = pass;
+  const { family } = host;
+  if (family === undefined) throw new DurableError("internal_error", "this runtime has no child runs");
   const { input, options } = asked;
   const { wait = true, detached, replayPolicy } = options;
   const started = { ...begun(pass, spec), input };

@@ -9,7 +9,7 @@ import type { ExecutionState, Fields } from "../record/state.ts";
 import { aSchema, type Schema } from "../schema.ts";
 import { type CapabilityRegistry, placeOf } from "./capability.ts";
 import type { WorkflowBody } from "./code/workflow.ts";
-import type { Graph } from "./graph/graph.ts";
+import type { Graph } from "./graph/planned.ts";
 
 declare const types: unique symbol;
 

@@ -9,6 +9,7 @@ import {
   isDurableError,
   literal,
 } from "../../src/index.ts";
+import { childRuns, maps } from "../../src/steps.ts";
 
 function refusal(attempt: () => unknown) {
   try {
@@ -118,8 +119,9 @@ describe("a graph that could go wrong is refused, with the place", () => {
       ["waitFor.timeoutMs"],
     ],
     ["a sleep that is a text", [untyped({ id: "a", sleep: "5" })], ['"a".sleep']],
-    ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor and sleep"]],
-    ["a step that does two things", [untyped({ id: "a", ...work, sleep: 1 })], ['"a"', "uses, waitFor and sleep"]],
+    ["a step that does nothing", [untyped({ id: "a" })], ['"a"', "uses, waitFor, sleep and run"]],
+    ["a step that does two things", [untyped({ id: "a", ...work, sleep: 1 })], ['"a"', "uses, waitFor, sleep and run"]],
+    ["a run without the kind of steps", [{ id: "a", run: "child" }], ['"a".run', "uses: [childRuns]"]],
     ["what is no step", [untyped(null)], ["steps[0]"]],
     ["dependencies that are a text", [untyped({ id: "a", ...work, dependsOn: "b" })], ['"a".dependsOn']],
     ["an unknown policy for failures", [untyped({ id: "a", ...work, onFailure: "skip" })], ['"a".onFailure', "skip"]],
@@ -192,6 +194,26 @@ describe("a step that reads what a step beside it may write is refused", () => {
     expect(defined([...beside, reader]).id).toBe("s");
     expect(refusal(() => defined([...beside, { ...reader, input: "vars" }])).message).toContain("vars.v0");
   });
+});
+
+test.each<[string, unknown, readonly string[]]>([
+  ["of no skill", { run: {} }, ['"a".run', "defineSkill"]],
+  ["of a skill without a name", { run: "" }, ['"a".run']],
+  ["that waits by a text", { run: "child", wait: "no" }, ['"a".wait']],
+  ["with an unknown policy", { run: "child", replayPolicy: "again" }, ['"a".replayPolicy']],
+  ["with retries", { run: "child", retries: {} }, ['"a".retries', "only a step with uses"]],
+  ["with an input that is no mapping", { run: "child", input: 5 }, ['"a".input']],
+  ["with an input that no step writes", { run: "child", input: { p: "vars.p" } }, ['"a"', "vars.p"]],
+])("a run %s is refused, with the place", (_, step, parts) => {
+  const steps = [untyped({ id: "a", ...(step as object) })];
+  const error = refusal(() => defineGraphSkill({ id: "s", version: "1", uses: [childRuns], steps }));
+  expect(error.code).toBe("invalid_definition");
+  for (const part of parts) expect(error.message).toContain(part);
+});
+
+test("kinds of steps that only a body can call are refused", () => {
+  const error = refusal(() => defineGraphSkill({ id: "s", version: "1", uses: [maps], steps: [{ id: "a", ...work }] }));
+  expect(error).toMatchObject({ code: "invalid_definition", message: expect.stringContaining("no steps of maps") });
 });
 
 describe("a graph is accepted", () => {

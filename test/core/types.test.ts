@@ -9,6 +9,7 @@ import {
   isDurableError,
   type Skill,
 } from "../../src/index.ts";
+import { childRuns } from "../../src/steps.ts";
 import { assertSkill, mockCapabilities } from "../../src/testing/index.ts";
 
 // What is said of types here is checked by `npm run typecheck`: a line marked as an error fails it once it is none.
@@ -120,6 +121,27 @@ describe("a skill remembers its types", () => {
     // @ts-expect-error A step has no `retry`.
     const define = () => defineGraphSkill({ ...base, steps: misspelt });
     expect(define).toThrow('skill "g".steps[0].retry: a step has no such member');
+  });
+
+  test("a step of a graph that runs a skill itself has mappings that fit it", () => {
+    const base = { id: "g", version: "1", uses: [childRuns] } as const;
+    const input = { to: "inputs.to" } as const;
+    defineGraphSkill({ ...base, steps: [{ id: "a", run: letter, input, output: { text: "vars.text" } }] });
+    defineGraphSkill({ ...base, steps: [{ id: "a", run: letter, input, wait: false, output: { runId: "vars.id" } }] });
+    defineGraphSkill({
+      ...base,
+      steps: [{ id: "a", run: graph, input: { text: "inputs.x" }, output: { y: "vars.y" } }],
+    });
+    // @ts-expect-error It has no input `from`.
+    defineGraphSkill({ ...base, steps: [{ id: "a", run: letter, input: { from: "inputs.to" } }] });
+    // @ts-expect-error Its result has no `words`.
+    defineGraphSkill({ ...base, steps: [{ id: "a", run: letter, input, output: { words: "vars.words" } }] });
+    // @ts-expect-error A step that does not wait has the id alone.
+    defineGraphSkill({ ...base, steps: [{ id: "a", run: letter, input, wait: false, output: { text: "vars.text" } }] });
+    defineGraphSkill({
+      ...base,
+      steps: [{ id: "a", run: "letter", input: { from: "inputs.x" }, output: { y: "vars.y" } }],
+    });
   });
 
   test("skills of any types stand in one list", () => {

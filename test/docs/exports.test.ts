@@ -154,6 +154,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "type Run",
     "type RunFilter",
     "type RunId",
+    "type RunStep",
     "type SchemaIssue",
     "type SchemaResult",
     "type Scope",

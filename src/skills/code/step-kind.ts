@@ -1,4 +1,5 @@
 import { DurableError } from "../../errors.ts";
+import type { ParseRun } from "../graph/graph.ts";
 import type { BodyParts } from "../skill.ts";
 import type { WorkflowBody, WorkflowStep } from "./workflow.ts";
 import { type BodyRun, codeRuns } from "./workflow-step.ts";
@@ -16,6 +17,8 @@ export interface StepKind<Steps = object> {
   readonly extend: (body: WorkflowBody) => WorkflowBody;
   /** @internal What the body has beside its steps. */
   readonly parts?: BodyParts | undefined;
+  /** @internal Present if graphs have its steps too. */
+  readonly parseRun?: ParseRun;
   /** For types alone; no value has it. */
   readonly [types]?: Steps;
 }

@@ -4,9 +4,21 @@ import { aDuration, aTimeout, type Duration, durationMs } from "../../duration.t
 import { DurableError, invalidDefinition } from "../../errors.ts";
 import { isId } from "../../ids.ts";
 import { at, getOwn, isPlainObject, type Json, type JsonObject, oneOf, present, read, withMember } from "../../json.ts";
-import { type ExecutionState, type Fields, isSettled } from "../../record/state.ts";
+import { type ExecutionState, isSettled } from "../../record/state.ts";
 import { type Retries, retriesKinds } from "../../retry.ts";
 import { type AnyCapability, isCapability } from "../capability.ts";
+import type { Skill } from "../skill.ts";
+import type {
+  Graph,
+  InputMapping,
+  Output,
+  ParsedSource,
+  PlannedStep,
+  Reference,
+  RunAction,
+  Scope,
+  StepAction,
+} from "./planned.ts";
 
 /** The source of a step's input: a reference such as `inputs.text` or `vars.draft.title`, or a literal. */
 export type Source = string | Literal;
@@ -38,13 +50,6 @@ export function literal(value: unknown): Literal {
   const mark = Object.freeze({});
   literals.set(mark, value);
   return mark as Literal;
-}
-
-/** The values that a `when` function may read. Fresh copies: changing them changes nothing. */
-export interface Scope {
-  readonly inputs: Fields;
-  readonly vars: Fields;
-  readonly outputs: Fields;
 }
 
 /** The members that every step of a graph has. */
@@ -93,60 +98,35 @@ export interface SleepStep extends StepBase {
   readonly sleep: Duration;
 }
 
+/**
+ * A step that starts a run of another skill as a child of this one (a child workflow), and whose output is the child's
+ * result. A graph with such steps has `uses: [childRuns]`.
+ */
+export interface RunStep extends StepBase {
+  /** The skill, or its id. It must be registered where this run is executed. */
+  readonly run: string | Skill;
+  /** The inputs of the child: one source for all of them, or a source for each. */
+  readonly input?: Source | Readonly<Record<string, Source>>;
+  /**
+   * False if the step ends once the child is started; its output is then `{ runId }`. Default true: it ends when the
+   * child ends.
+   */
+  readonly wait?: boolean;
+  /** True if the child goes on when its parent is canceled. Default false: it is canceled too. */
+  readonly detached?: boolean;
+  /** As in the options of `step.run`. */
+  readonly replayPolicy?: "use_recorded_result" | "reexecute";
+}
+
 /** One step of a graph. */
-export type GraphStep = CapabilityStep | SignalStep | SleepStep;
+export type GraphStep = CapabilityStep | SignalStep | SleepStep | RunStep;
 
-/** A graph in which every reference is known to lead to a value. Made by {@link parseGraph}. */
-export interface Graph {
-  /** Each step comes after those on which it depends. */
-  readonly steps: readonly PlannedStep[];
-}
-
-/** A step as it is executed. */
-export interface PlannedStep {
-  readonly id: string;
-  readonly does: StepAction;
-  readonly dependsOn: readonly string[];
-  readonly when?: Reference | ((scope: Scope) => boolean);
-  /** What a `when` function must not read, such as `vars.draft`: a parallel step may write it. */
-  readonly hidden: ReadonlySet<string>;
-  readonly outputs: readonly Output[];
-  readonly onFailure: "fail" | "continue";
-  /** As in the lists of the state, such as `inputs.text`. */
-  readonly reads: readonly string[];
-  readonly writes: readonly string[];
-}
-
-export type StepAction =
-  | {
-      readonly kind: "capability";
-      readonly capabilityId: string;
-      /** Called if no capability is registered under the id. */
-      readonly capability?: AnyCapability;
-      readonly input: InputMapping;
-      readonly retries?: Retries;
-      readonly timeout?: Duration;
-    }
-  | { readonly kind: "signal"; readonly name: string; readonly timeoutMs?: number }
-  | { readonly kind: "sleep"; readonly forMs: number };
-
-type Root = "inputs" | "vars" | "outputs";
-type InputMapping = ParsedSource | { readonly kind: "properties"; readonly of: readonly [string, ParsedSource][] };
-type ParsedSource = Reference | { readonly kind: "literal"; readonly json: Json };
-
-interface Reference {
-  readonly kind: "reference";
-  readonly root: Root;
-  readonly path: readonly string[];
-  readonly text: string;
-}
-
-interface Output {
-  /** Absent for the whole output. */
-  readonly property?: string;
-  readonly root: "vars" | "outputs";
-  readonly name: string;
-}
+/**
+ * Parses what a step runs, and how.
+ *
+ * @throws `invalid_definition` that names the place.
+ */
+export type ParseRun = (step: Omit<RunStep, keyof StepBase>, place: string) => RunAction;
 
 /**
  * Checks a graph and plans it.
@@ -155,12 +135,12 @@ interface Output {
  * reference to a target that no earlier step writes, a target that two steps may write at the same time, or that one
  * may read while another writes it.
  */
-export function parseGraph(steps: readonly GraphStep[], path: string): Graph {
+export function parseGraph(steps: readonly GraphStep[], path: string, parseRun?: ParseRun): Graph {
   if (!Array.isArray(steps)) throw invalidDefinition(path, "expected an array of steps");
   if (steps.length === 0) throw invalidDefinition(path, "expected at least one step");
   const parsed = steps.map((step, index) => {
     const place = at(path, index);
-    const parse = () => parseStep(step, steps[index - 1]?.id, place);
+    const parse = () => parseStep(step, steps[index - 1]?.id, place, parseRun);
     return read(place, parse, code);
   });
   const byId = new Map(parsed.map((step) => [step.id, step]));
@@ -212,7 +192,12 @@ const code = "invalid_definition";
 
 type ParsedStep = Omit<PlannedStep, "hidden">;
 
-function parseStep(step: GraphStep, before: string | undefined, path: string): ParsedStep {
+function parseStep(
+  step: GraphStep,
+  before: string | undefined,
+  path: string,
+  parseRun: ParseRun | undefined,
+): ParsedStep {
   const id = expectKind(expectKind(step, anObject, path, code).id, aStepName, at(path, "id"), code);
   const unknown = Object.keys(step).find((name) => !members.has(name));
   if (unknown !== undefined) {
@@ -221,11 +206,11 @@ function parseStep(step: GraphStep, before: string | undefined, path: string): P
   const place = `${path} "${id}"`;
   const first = before === undefined ? [] : [before];
   const { dependsOn = first, onFailure = "fail", when: on } = given<Common>(step, commonKinds, place, place, code);
-  const does = parseAction(step, place);
+  const does = parseAction(step, place, parseRun);
   const { output = {} } = step;
   const outputs = parseOutputs(output, place);
   const when = typeof on === "string" ? parseReference(on, `${place}.when`) : on;
-  const sources = does.kind === "capability" ? sourcesOf(does.input) : [];
+  const sources = "input" in does ? sourcesOf(does.input) : [];
   const references = sources.filter((source) => source.kind === "reference");
   if (when !== undefined && typeof when !== "function") references.push(when);
   return {
@@ -252,6 +237,7 @@ const commonKinds: Kinds<Common> = {
 const members: ReadonlySet<string> = new Set<MemberOf<GraphStep>>([
   ...(["id", "dependsOn", "when", "output", "onFailure"] as const),
   ...(["uses", "input", "retries", "timeout", "waitFor", "sleep"] as const),
+  ...(["run", "wait", "detached", "replayPolicy"] as const),
 ]);
 
 type MemberOf<Step> = Step extends unknown ? keyof Step : never;
@@ -262,12 +248,12 @@ const timesKinds: Kinds<Times> = { retries: retriesKinds, timeout: aTimeout };
 const waitKinds: Kinds<SignalStep["waitFor"]> = { signal: needed(anId), timeout: aDuration };
 
 /** A step before it is known what it does. */
-type AnyStep = Partial<CapabilityStep & SignalStep & SleepStep>;
+type AnyStep = Partial<CapabilityStep & SignalStep & SleepStep & RunStep>;
 
-function parseAction(step: AnyStep, place: string): StepAction {
-  const { uses, input = {}, waitFor, sleep } = step;
-  const actions = [uses, waitFor, sleep].filter((action) => action !== undefined);
-  if (actions.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor and sleep");
+function parseAction(step: AnyStep, place: string, parseRun: ParseRun | undefined): StepAction {
+  const { uses, input = {}, waitFor, sleep, run } = step;
+  const actions = [uses, waitFor, sleep, run].filter((action) => action !== undefined);
+  if (actions.length !== 1) throw invalidDefinition(place, "expected exactly one of uses, waitFor, sleep and run");
   if (uses !== undefined) {
     const capability = isCapability(uses) ? uses : undefined;
     const capabilityId = capability === undefined ? uses : capability.definition.id;
@@ -288,6 +274,11 @@ function parseAction(step: AnyStep, place: string): StepAction {
       throw invalidDefinition(at(within, unknown), "expected signal and timeout, and nothing else");
     const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, within);
     return { kind: "signal", name: signal, ...present({ timeoutMs }) };
+  }
+  if (run !== undefined) {
+    if (parseRun === undefined) throw invalidDefinition(`${place}.run`, "the skill needs uses: [childRuns]");
+    const action = parseRun({ ...step, run }, place);
+    return { kind: "run", ...action, input: parseInput(input, `${place}.input`) };
   }
   return { kind: "sleep", forMs: durationMs(sleep as Duration, `${place}.sleep`, code) };
 }

@@ -7,7 +7,8 @@ import { Flights } from "../../engine/pass.ts";
 import { receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { capabilityAction } from "../capability-action.ts";
-import { applyOutput, Frontier, type Graph, isTruthy, type PlannedStep, resolveInput } from "./graph.ts";
+import { applyOutput, Frontier, isTruthy, resolveInput } from "./graph.ts";
+import type { Graph, PlannedStep, StepAction } from "./planned.ts";
 
 type Failure = Extract<StepOutcome, { kind: "failed" }>;
 
@@ -70,6 +71,8 @@ function take(pass: Pass, step: PlannedStep, signal: AbortSignal): Promise<StepO
         const { forMs } = step.does;
         return sleep(pass, spec, (now) => now + forMs);
       }
+      case "run":
+        return step.does.take(pass, spec, resolveInput(step.does.input, pass.state));
     }
   });
 }
@@ -78,12 +81,24 @@ function specOf(step: PlannedStep): StepSpec {
   const { id, does, reads, writes, onFailure } = step;
   return {
     id,
-    uses: does.kind === "capability" ? does.capabilityId : `run.${does.kind}`,
+    uses: usesOf(does),
     reads,
     writes,
     onFailure: onFailure === "continue" ? "degrade" : "fail",
     apply: (output, state) => applyOutput(step, output, state),
   };
+}
+
+function usesOf(does: StepAction): string {
+  switch (does.kind) {
+    case "capability":
+      return does.capabilityId;
+    case "run":
+      return does.uses;
+    case "signal":
+    case "sleep":
+      return `run.${does.kind}`;
+  }
 }
 
 function holds(pass: Pass, { id, when, hidden }: PlannedStep): boolean {

@@ -1,19 +1,23 @@
 import { invalidDefinition } from "../../errors.ts";
 import type { Fields } from "../../record/state.ts";
 import type { Capability, CapabilityRegistry } from "../capability.ts";
-import { type Skill, type SkillDefinition, skillWith } from "../skill.ts";
-import { type Graph, type GraphStep, parseGraph, type Source } from "./graph.ts";
+import type { StepKind } from "../code/step-kind.ts";
+import { type InputsOf, type Skill, type SkillBody, type SkillDefinition, skillWith } from "../skill.ts";
+import { type GraphStep, parseGraph, type Source } from "./graph.ts";
+import type { Graph } from "./planned.ts";
 import { runGraph } from "./run.ts";
 
 /** A skill as a graph of steps. */
 export interface GraphSkillDefinition<Given = unknown> extends SkillDefinition<unknown, Given> {
+  /** Kinds of steps beside those that each graph has: `childRuns`. */
+  readonly uses?: readonly StepKind[];
   readonly steps: readonly GraphStep[];
 }
 
 /**
  * Steps whose mappings fit the declarations of their capabilities, as far as types can express it: a step that uses a
  * capability itself, not its id, maps every property of its input, no other property, and no property that its output
- * lacks.
+ * lacks. The same holds for a step that runs a skill itself.
  */
 export type CheckedSteps<Steps extends readonly GraphStep[]> = {
   readonly [Index in keyof Steps]: CheckedStep<Steps[Index]>;
@@ -30,13 +34,33 @@ export type UnknownMember<Step> = Exclude<keyof Step, MemberOf<GraphStep>>;
 /** The names of all members of a union of step types. */
 export type MemberOf<Step> = Step extends unknown ? keyof Step : never;
 
-/** The step, if its mappings fit its capability. */
+/** The step, if its mappings fit its capability or skill. */
 export type FittingStep<Step> = Step extends { readonly uses: Capability<infer Input, infer Output> }
   ? Step & {
       readonly input?: Source | CheckedInput<Input, Step extends { readonly input: infer Given } ? Given : unknown>;
       readonly output?: string | CheckedOutput<Output, Step extends { readonly output: infer Given } ? Given : unknown>;
     }
-  : Step;
+  : Step extends { readonly run: Skill<infer Inputs, infer Result> }
+    ? Step & FittingRun<ChildInputs<Inputs>, Step extends { readonly wait: false } ? StartedRun : Result, Step>
+    : Step;
+
+/** The mappings of a step that runs a skill. */
+export interface FittingRun<Inputs, Result, Step> {
+  readonly input?: Source | CheckedInput<Inputs, Step extends { readonly input: infer Given } ? Given : unknown>;
+  readonly output?:
+    | string
+    | (unknown extends Result
+        ? Readonly<Record<string, string>>
+        : CheckedOutput<Result, Step extends { readonly output: infer Given } ? Given : unknown>);
+}
+
+/** The inputs of a skill; any fields if its type does not specify them. */
+export type ChildInputs<Inputs> = unknown extends Inputs ? Fields : InputsOf<Inputs>;
+
+/** The output of a step that does not wait for its child. */
+export interface StartedRun {
+  readonly runId: unknown;
+}
 
 /** An input mapping that names the fields of the capability's input. */
 export type CheckedInput<Input, Given> = { readonly [Name in keyof Input]: Source } & Without<
@@ -69,12 +93,16 @@ export type Without<Names extends PropertyKey> = { readonly [Name in Names]?: ne
  * @throws `invalid_definition` that names the place.
  */
 export function defineGraphSkill<const Steps extends readonly GraphStep[], Given = Fields>(
-  definition: SkillDefinition<unknown, Given> & { readonly steps: Steps & CheckedSteps<Steps> },
+  definition: Omit<GraphSkillDefinition<Given>, "steps"> & { readonly steps: Steps & CheckedSteps<Steps> },
 ): Skill<Given, Fields> {
   const skill: Skill = skillWith(definition, (path) => {
-    const graph = parseGraph(definition.steps, `${path}.steps`);
+    const { steps, uses = [] } = definition;
+    const other = uses.find(({ parseRun }) => parseRun === undefined);
+    if (other !== undefined) throw invalidDefinition(`${path}.uses`, `a graph has no steps of ${other.name}`);
+    const graph = parseGraph(steps, `${path}.steps`, uses[0]?.parseRun);
     const check = checkCapabilities.bind(undefined, graph);
-    return { kind: "graph", graph, check, execute: (pass) => runGraph(pass, graph) };
+    const body: SkillBody = { kind: "graph", graph, check, execute: (pass) => runGraph(pass, graph) };
+    return Object.assign(body, ...uses.map(({ parts }) => parts));
   });
   return skill as Skill<Given, Fields>;
 }
