@@ -96,8 +96,15 @@ const rooms: readonly Room[] = [
   },
   {
     name: "cloudflare",
-    holds: /^worker\/(cloudflare\/.+|main\.ts)$/,
-    sees: anyOf(core, app, /^worker\/(inspector\/page|skills\/.+)\.ts$/, /^adapters\/d1\/index\.ts$/),
+    holds: /^worker\/cloudflare\/.+$/,
+    sees: anyOf(core, app, /^worker\/inspector\/page\.ts$/, /^adapters\/d1\/index\.ts$/),
+    packages: nothing,
+  },
+  // The Worker of `wrangler.toml` joins the doors, as a user's does.
+  {
+    name: "example Worker",
+    holds: /^worker\/main\.ts$/,
+    sees: /^worker\/(cloudflare\/index|schedules\/(http\/)?index|skills\/.+)\.ts$/,
     packages: nothing,
   },
   { name: "example skills", holds: /^worker\/skills\/.+$/, sees: core, packages: /^valibot$/ },

@@ -13,7 +13,8 @@ import { hashOf, parseRoute, type Route } from "../../worker/inspector/ui/state/
 import { RunBook } from "../../worker/inspector/ui/state/run-book.ts";
 import { RunFeed } from "../../worker/inspector/ui/state/run-feed.ts";
 import { RunLog } from "../../worker/inspector/ui/state/run-log.ts";
-import type { Service } from "../../worker/inspector/ui/state/service.ts";
+import { SchedulePanel } from "../../worker/inspector/ui/state/schedule-panel.ts";
+import { type Service, scheduleCalls } from "../../worker/inspector/ui/state/service.ts";
 import { standingOf } from "../../worker/inspector/ui/state/standing.ts";
 import { timelineOf } from "../../worker/inspector/ui/state/step-rows.ts";
 import { planCheckpoint, planOf, undoingOf } from "../../worker/inspector/ui/state/undoing.ts";
@@ -563,6 +564,61 @@ describe("what is shown of a run", () => {
     feed.stop();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked).toBe(4);
+  });
+});
+
+describe("the schedule that a run is", () => {
+  function panel(answer: (request: Request) => Response) {
+    const asked: string[] = [];
+    const send = requests({
+      fetch: (request) => {
+        asked.push(`${request.method} ${new URL(request.url).pathname}`);
+        return answer(request);
+      },
+    });
+    const dialogs = new Dialogs(
+      () => {},
+      async () => "",
+    );
+    const app = {
+      schedules: scheduleCalls("http://orca.test/", send),
+      signal: new AbortController().signal,
+      update: () => {},
+      dialogs,
+    };
+    return { schedule: new SchedulePanel(app, "every day"), asked, dialogs };
+  }
+  const refusal = (status: number, code: string) => Response.json({ error: { code, message: "no" } }, { status });
+
+  test("is read and changed by its routes; a trigger answers with the schedule too", async () => {
+    const { schedule, asked } = panel(({ url }) =>
+      Response.json(url.endsWith("/trigger") ? { schedule: { status: "active" }, run_id: "r" } : { status: "paused" }),
+    );
+    await schedule.read("orca.schedule");
+    expect(schedule.answer).toMatchObject({ status: "paused" });
+    await schedule.act("trigger");
+    expect(schedule.answer).toEqual({ status: "active" });
+    await schedule.act("pause");
+    expect(asked).toEqual([
+      "GET /v1/schedules/every%20day",
+      "POST /v1/schedules/every%20day/trigger",
+      "POST /v1/schedules/every%20day/pause",
+    ]);
+  });
+
+  test("is not asked for again where the service has no schedules, nor for a run of another skill", async () => {
+    const { schedule, asked } = panel(() => refusal(404, "not_found"));
+    await schedule.read("letter");
+    await schedule.read("orca.schedule");
+    await schedule.read("orca.schedule");
+    expect([asked.length, schedule.answer]).toEqual([1, undefined]);
+  });
+
+  test("stays as it is when an action is refused, and the refusal is shown", async () => {
+    const { schedule, dialogs } = panel(() => refusal(409, "invalid_transition"));
+    await schedule.act("resume");
+    expect([schedule.answer, schedule.acting]).toEqual([undefined, undefined]);
+    expect(dialogs.open).toMatchObject({ kind: "problem", problem: { code: "invalid_transition" } });
   });
 });
 

@@ -108,3 +108,24 @@ test("a stream that breaks off is taken up again, and no event is lost or shown 
     .toBe(String(events.length));
   await page.close();
 });
+
+test("a schedule shows its next tick and its last runs, and is paused, resumed and triggered", async () => {
+  await home.ask("/v1/schedules", {
+    schedule_id: "nightly",
+    skill_id: "letters.write",
+    inputs: { to: 7 },
+    cron: "0 3 * * *",
+  });
+  const page = await home.open("/runs/nightly");
+  const schedule = page.getByRole("region", { name: "Schedule" });
+  await schedule.getByText("Next at").waitFor();
+  await schedule.getByRole("button", { name: "Trigger" }).click();
+  await schedule.getByRole("link", { name: "nightly" }).first().waitFor();
+  await schedule.getByRole("button", { name: "Pause schedule" }).click();
+  await schedule.getByRole("heading", { name: "Paused" }).waitFor();
+  await schedule.getByRole("button", { name: "Resume schedule" }).click();
+  await schedule.getByText("Next at").waitFor();
+  await schedule.getByRole("link", { name: "nightly" }).first().click();
+  await page.locator(".title .badge").filter({ hasText: "Completed" }).waitFor();
+  await page.close();
+});

@@ -5,7 +5,7 @@ import { type Problem, problemOf } from "./problem.ts";
 import { hashOf, parseRoute, type Route } from "./route.ts";
 import { RunPage } from "./run-page.ts";
 import { RunsPage } from "./runs-page.ts";
-import { type Service, serviceAt } from "./service.ts";
+import { type ScheduleCalls, type Service, schedulesAt, serviceAt } from "./service.ts";
 import type { Role, RunAnswer, SkillSummary, Whoami } from "./wire.ts";
 
 export interface AppOptions {
@@ -35,6 +35,7 @@ export class App implements Inspector {
   connection: Connection = { kind: "connecting" };
   route: Route;
   service: Service;
+  schedules: ScheduleCalls;
   /** The key that requests carry. */
   key: string | undefined;
   runs: RunsPage | undefined;
@@ -53,6 +54,7 @@ export class App implements Inspector {
     this.route = parseRoute(options.isRouted ? location.hash : "");
     this.key = options.apiKey ?? sessionStorage.getItem(this.#keyName) ?? undefined;
     this.service = serviceAt(this.#base, this.key);
+    this.schedules = schedulesAt(this.#base, this.key);
     this.dialogs = new Dialogs(
       () => this.update(),
       (action, data, idempotencyKey) => perform(this, action, data, idempotencyKey),
@@ -160,6 +162,7 @@ export class App implements Inspector {
     else sessionStorage.setItem(this.#keyName, key);
     this.key = key ?? this.#options.apiKey;
     this.service = serviceAt(this.#base, this.key);
+    this.schedules = schedulesAt(this.#base, this.key);
     this.runs?.stop();
     this.run?.stop();
     this.runs = undefined;

@@ -1,13 +1,14 @@
 import type { Dialogs } from "./dialogs.ts";
 import type { Problem } from "./problem.ts";
 import type { Route } from "./route.ts";
-import type { Service } from "./service.ts";
+import type { ScheduleCalls, Service } from "./service.ts";
 import type { Role, RunAnswer, SkillSummary } from "./wire.ts";
 
 /** The inspector of one service, as its parts and views see it. */
 export interface Inspector {
   readonly root: ShadowRoot;
   readonly service: Service;
+  readonly schedules: ScheduleCalls;
   readonly dialogs: Dialogs;
   readonly route: Route;
   /** The list of runs, as it was last shown. */

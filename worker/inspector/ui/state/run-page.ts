@@ -9,6 +9,7 @@ import { hashOf, type Route, type RunTab } from "./route.ts";
 import { RowList } from "./row-list.ts";
 import { RunFeed } from "./run-feed.ts";
 import { RunLog } from "./run-log.ts";
+import { SchedulePanel } from "./schedule-panel.ts";
 import { type StepRow, type Timeline, timelineOf } from "./step-rows.ts";
 import { planCheckpoint, planOf, type Undoing, type UndoingPlan, undoingOf } from "./undoing.ts";
 import { isTerminal, type JsonObject, type RunAnswer, type TraceStep } from "./wire.ts";
@@ -27,6 +28,7 @@ export class RunPage {
   readonly events: RowList;
   readonly panel: CheckpointPanel;
   readonly output: OutputPanel;
+  readonly schedule: SchedulePanel;
   readonly lineage: LineagePanel;
   tab: RunTab = "timeline";
   /** The selected checkpoint; undefined while the page follows the head. */
@@ -58,12 +60,14 @@ export class RunPage {
     this.events = new RowList({ rowHeight: eventRowHeight, onChange, onOpen: (index) => this.chooseEvent(index) });
     this.panel = new CheckpointPanel(app, runId);
     this.output = new OutputPanel(app, this.log, this.live);
+    this.schedule = new SchedulePanel(app, runId);
     this.lineage = new LineagePanel(app, runId);
     this.feed = new RunFeed(app.service, runId, this.log, {
       changed: () => {
         this.problem = undefined;
         this.#readTrace();
         this.#readPlan();
+        if (this.run !== undefined) void this.schedule.read(this.run.skill_id);
         this.#follow();
       },
       connected: (isLive) => {

@@ -7,6 +7,7 @@ import type { EventAnswer } from "../../../http/contract/records.ts";
 // types of the contract: those that the client derives from the routes are wider.
 
 export type { ComparisonAnswer } from "../../../http/contract/checkpoints.ts";
+export type { ScheduleAnswer } from "../../../http/contract/schedules.ts";
 
 type Answer<Name extends keyof Calls> = Calls[Name] extends (...args: never[]) => Promise<infer Body> ? Body : never;
 

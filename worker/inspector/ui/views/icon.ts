@@ -3,6 +3,7 @@ import { html, type TemplateResult } from "lit/html.js";
 // Strokes on a 16 x 16 grid.
 const paths = {
   search: "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.4 10.4l3.1 3.1",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
   play: "M5 3.2v9.6l7.6-4.8z",
   resume: "M3.5 3.5v9M6.5 3.5v9l6.5-4.5z",
   replay: "M13.2 6.2A5.6 5.6 0 1 0 13.6 9M13.6 2.8v3.4h-3.4",

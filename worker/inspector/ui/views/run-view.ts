@@ -11,6 +11,7 @@ import { age, dateTime, duration, plural, shortId } from "./format.ts";
 import { type IconName, icon } from "./icon.ts";
 import { lineageView } from "./lineage-view.ts";
 import { originOf, took } from "./run-facts.ts";
+import { scheduleView } from "./schedule-view.ts";
 import { statusBadge } from "./status-badge.ts";
 import { timelineView } from "./timeline-view.ts";
 
@@ -42,7 +43,8 @@ export function runView(page: RunPage): TemplateResult {
     </header>
     ${problem === undefined ? nothing : html`<div class="strip">${errorNote(problem)}</div>`}
     ${undoingCallout(page, run)}
-    ${callout(page, run)}
+    ${scheduleView(page)}
+    ${page.schedule.answer?.status === "active" || page.schedule.answer?.status === "paused" ? nothing : callout(page, run)}
     <div class="tabs" role="tablist" aria-label="Views of the run">
       ${runTabs.map(
         (

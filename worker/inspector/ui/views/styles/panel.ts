@@ -58,7 +58,7 @@ export const panel = `
 .output time { color: var(--faint); font-size: 12px; font-weight: 400; font-variant-numeric: tabular-nums }
 .chunks { padding: 8px 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--page); font-size: 12.5px; line-height: 19px; white-space: pre-wrap; overflow-wrap: anywhere }
 .chunks .value { display: block; color: var(--soft) }
-.published { display: grid; gap: 3px; margin-top: 6px }
+.published { display: grid; gap: 3px; margin: 6px 0 0; padding: 0; list-style: none }
 .published li { display: grid; grid-template-columns: 98px minmax(0, 1fr); gap: 10px; align-items: baseline }
 .published code { overflow-wrap: anywhere }
 .sheet { display: grid; gap: 5px }

@@ -30,6 +30,9 @@ dl.shown { display: grid; gap: 3px }
 dl.shown div { display: grid; grid-template-columns: minmax(80px, 140px) minmax(0, 1fr); gap: 12px }
 dl.shown dt { color: var(--soft); overflow-wrap: anywhere }
 dl.shown dd { white-space: pre-wrap; overflow-wrap: anywhere }
+.ticks { margin: 0; padding: 0; list-style: none; display: grid; gap: 3px; max-height: 22dvh }
+.ticks li { display: flex; flex-wrap: wrap; gap: 2px 12px; overflow-wrap: anywhere }
+.ticks time { color: var(--soft); font-variant-numeric: tabular-nums }
 .panes { flex: 1; min-height: 0; display: grid; grid-template-columns: minmax(0, 1.45fr) minmax(340px, 1fr) }
 .panes[data-tab=lineage] { grid-template-columns: 1fr }
 .pane { min-width: 0; min-height: 0; display: flex; flex-direction: column }
