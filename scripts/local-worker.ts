@@ -4,11 +4,12 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** The wrangler that is installed for a folder: that of its own project. */
+const { resolve: find } = createRequire(import.meta.url);
+
+/** The wrangler of a folder's own project, or that of this repository for a folder outside of every project. */
 function wranglerOf(cwd: string): string {
   try {
-    const found = createRequire(resolve(cwd, "package.json")).resolve("wrangler/package.json");
-    return join(dirname(found), "bin/wrangler.js");
+    return join(dirname(find("wrangler/package.json", { paths: [resolve(cwd), root] })), "bin/wrangler.js");
   } catch (cause) {
     throw new Error(`wrangler is not installed in ${cwd}: npm install --save-dev wrangler`, { cause });
   }

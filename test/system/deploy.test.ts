@@ -62,11 +62,31 @@ describe("docs/deploy.md", () => {
     }
   });
 
+  // A block with a Worker's file is a configuration by itself; every other one is a part.
+  const isWhole = (block: string) => /^main = /m.test(block);
+
   test("every part of a configuration is part of the whole one", () => {
     const whole = readFileSync(fullConfig, "utf8");
-    const parts = blocks("toml");
+    const parts = blocks("toml").filter((block) => !isWhole(block));
     expect(parts.length).toBeGreaterThan(4);
     expect(parts.filter((part) => !whole.includes(part))).toEqual([]);
+  });
+
+  test("the configuration with the package alone has the same date, binding and cron, and migrations of the package", () => {
+    const own = readFileSync("wrangler.toml", "utf8");
+    const [config = "", ...others] = blocks("toml").filter(isWhole);
+    expect(others).toEqual([]);
+    for (const line of ["compatibility_date", "binding =", "database_id", "crons"]) {
+      const lines = [own, config].map((text) => new RegExp(`^${line}.*$`, "m").exec(text)?.[0]);
+      expect(lines[0]).toBeDefined();
+      expect(lines[1]).toBe(lines[0]);
+    }
+    const migrations = /^migrations_dir = "node_modules\/orca-durable\/(.*)"$/m.exec(config)?.[1];
+    const { files } = JSON.parse(readFileSync("package.json", "utf8")) as { files: readonly string[] };
+    expect(files).toContain(migrations);
+    // The page shows its Worker beside it.
+    const main = /^main = "(.*)"$/m.exec(config)?.[1];
+    expect(blocks("ts").map((block) => block.split("\n")[0])).toContain(`// ${main}`);
   });
 
   test("the placeholder that it replaces stands in wrangler.toml, once", () => {
@@ -140,7 +160,17 @@ describe.skipIf(!has("curl"))("with curl", () => {
   test("the first calls of a new deployment work as they are written", { timeout: 300_000 }, async () => {
     const persistTo = join(folder, "state");
     const run = promisify(execFile);
-    const issued = ["scripts/keys.ts", "issue", "--persist-to", persistTo, "--tenant", "acme", "--role", "admin"];
+    const issued = [
+      "scripts/cli.ts",
+      "keys",
+      "issue",
+      "--persist-to",
+      persistTo,
+      "--tenant",
+      "acme",
+      "--role",
+      "admin",
+    ];
     const { stdout: key } = await run(process.execPath, [...issued, "--name", "first"]);
     const worker = await startWorker({ persistTo });
     try {
