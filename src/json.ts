@@ -15,7 +15,7 @@ export const maxDepth = 500;
 /** The most values in one JSON text that comes in. The default bound. */
 export const defaultMaxValues = 250_000;
 
-export const tooLargeHint = "store many numbers as one typed array, and large data elsewhere";
+export const tooLargeHint = "store many numbers as one typed array";
 
 /**
  * The JSON text.

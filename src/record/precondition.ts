@@ -47,7 +47,7 @@ export function demandUnleased(record: RunRecord<unknown>, now: number): void {
   if (lease === undefined || !isLeaseLive(record, now)) return;
   throw new DurableError("conflict", `run "${run.runId}" is being executed`, {
     retryAfterMs: lease.endsAt - now,
-    hint: "cancel it first, or wait until its lease lapses",
+    hint: "cancel it, or wait for its lease to lapse",
   });
 }
 

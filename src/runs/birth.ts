@@ -142,7 +142,7 @@ export async function earlierRun(scope: Scope, claim: NewClaim | undefined): Pro
   if (earlier === undefined || claim === undefined) return undefined;
   const held = await readRun(scope, earlier.runId as RunId);
   if (held === undefined)
-    throw notFound("run", `run "${earlier.runId}", which this idempotency key created, was deleted`);
+    throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
   demandSame(claim, earlier);
   return { held, isRepeat: true };
 }

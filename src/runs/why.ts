@@ -1,4 +1,5 @@
 import { invalidRequest } from "../errors.ts";
+import { read } from "../json.ts";
 import { known } from "../record/known.ts";
 import { isTerminal } from "../record/run.ts";
 import { type Waiting, waitingOf } from "../record/waiting.ts";
@@ -26,7 +27,7 @@ import type { CurrentRun } from "./api.ts";
  * @throws `invalid_request` if the run was not returned by a runtime or a client, such as a copy of it.
  */
 export function whyWaiting(run: CurrentRun): Waiting | undefined {
-  if (run.isDamaged || isTerminal(run.status)) return undefined;
+  if (read("run", () => run.isDamaged || isTerminal(run.status))) return undefined;
   const found = known.get(run);
   if (found === undefined) throw invalidRequest("run", "expected a run that a call has returned, not a copy of it");
   return "on" in found ? found : waitingOf(found);

@@ -35,5 +35,5 @@ test("Cloudflare's own types are what the package asks for, without a cast", () 
   // What Cloudflare's `applyD1Migrations(db, migrations)` takes.
   expectTypeOf([...d1Migrations]).toExtend<{ name: string; queries: string[] }[]>();
   expectTypeOf<D1Migration>().toEqualTypeOf<{ name: string; queries: string[] }>();
-  expect(worker).toEqual({ fetch: expect.any(Function), scheduled: expect.any(Function) });
+  expect(worker).toEqual({ fetch: expect.any(Function), scheduled: expect.any(Function), runs: expect.any(Function) });
 });

@@ -230,12 +230,15 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     ],
   },
   "./steps": {
+    approvals: () => [{ manager: schema }],
     outputsWith: () => [{ flushMs: 1, flushBytes: 1, maxBytes: 1 }],
     readChildren: ({ runs }) => [runs, "ended", { limit: 5 }],
     readOutput: ({ runs }) => [runs, "ended", "a", { from: 1, signal: AbortSignal.timeout(5_000) }],
     readOutputPage: ({ runs }) => [runs, "ended", "a", { from: 1, limit: 5 }],
+    whyWaiting: ({ ended }) => [ended],
     watchLive: ({ runs }) => [runs, "ended", { after: "1-0", maxWaiting: 1, signal: AbortSignal.timeout(5_000) }],
   },
+  "./schedules": { schedulesOf: ({ runs }) => [runs] },
   "./transfer": {
     exportRun: ({ runs }) => [runs, "ended"],
     // The lines are not members: an error that a source throws while it is read is its own.
@@ -320,6 +323,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
       "http://service.test",
       { apiKey: "k", headers: { a: "b" }, fetch: async () => new Response() },
     ],
+    schedulesOf: ({ client }) => [client],
   },
   "./cloudflare": {
     d1Keys: () => [{ prepare: () => {} }],

@@ -1,5 +1,5 @@
 import type { hc } from "hono/client";
-import { anId, aTimestamp, expectKind, members } from "../../src/argument.ts";
+import { aFunction, anId, aTimestamp, expectKind, members } from "../../src/argument.ts";
 import { isoTime } from "../../src/clock.ts";
 import { decodeFields, encodeFields } from "../../src/codec/values.ts";
 import { parseRunId } from "../../src/ids.ts";
@@ -101,8 +101,9 @@ export function schedulesOf(client: Client): Schedules {
 }
 
 // Hono's client builds a request for any path; these paths are there if the service has schedules.
-function routesOf({ wire }: Client): ScheduleRoutes {
-  return wire.routes as unknown as ScheduleRoutes;
+function routesOf(client: Client): ScheduleRoutes {
+  const { routes } = members(members(client, "client").wire ?? {}, "client.wire");
+  return expectKind(routes, aFunction, "client.wire.routes") as unknown as ScheduleRoutes;
 }
 
 function withKey(idempotencyKey: string | undefined) {

@@ -4,7 +4,7 @@ import { ask, begun, type StepSpec, settle } from "../../engine/kernel.ts";
 import type { Pass, StepOutcome } from "../../engine/pass.ts";
 import { DurableError } from "../../errors.ts";
 import { partsOfStepId } from "../../ids.ts";
-import { getOwn, type Json, jsonText, present, utf8Length } from "../../json.ts";
+import { getOwn, type Json, jsonText, present, read, utf8Length } from "../../json.ts";
 import { waitOf } from "../../record/run.ts";
 import { aSchema, type Schema, validate } from "../../schema.ts";
 import { type StepKind, stepKind } from "../code/step-kind.ts";
@@ -157,7 +157,7 @@ function encodeShown(show: unknown, path: string): Json {
 
 function checkedSchemas(schemas: AnswerSchemas): AnswerSchemas {
   const path = "approvals";
-  const all: AnswerSchemas = { ...expectKind(schemas, aRecord, path, "invalid_definition") };
+  const all = read(path, () => ({ ...expectKind(schemas, aRecord, path) }), "invalid_definition");
   for (const [name, schema] of Object.entries(all)) {
     expectKind(schema, aSchema, `${path}.${name}`, "invalid_definition");
   }
