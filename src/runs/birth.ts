@@ -141,8 +141,7 @@ export async function earlierRun(scope: Scope, claim: NewClaim | undefined): Pro
   const earlier = await earlierClaim(scope, claim);
   if (earlier === undefined || claim === undefined) return undefined;
   const held = await readRun(scope, earlier.runId as RunId);
-  if (held === undefined)
-    throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
+  if (held === undefined) throw notFound("run", `run "${earlier.runId}" of this idempotency key was deleted`);
   demandSame(claim, earlier);
   return { held, isRepeat: true };
 }
