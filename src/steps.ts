@@ -9,7 +9,7 @@ export {
   type StartedChild,
 } from "./runs/child-step.ts";
 export { type ChildQuery, type ChildRun, readChildren } from "./runs/children.ts";
-export { type LiveEvent, type LiveOptions, watchLive } from "./runs/live.ts";
+export { type LiveEvent, type LiveOptions, type LiveWatch, watchLive } from "./runs/live.ts";
 export { type OutputChunk, type OutputPage, type OutputQuery, readOutput, readOutputPage } from "./runs/output.ts";
 export { whyWaiting } from "./runs/why.ts";
 export {

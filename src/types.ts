@@ -7,6 +7,7 @@ export type { CheckpointId, RandomBytes, RunId, TenantId } from "./ids.ts";
 export type { TenantQuota } from "./journal/host.ts";
 export type { Changed, Notifier } from "./journal/notifier.ts";
 export type { ListedCheckpoint } from "./record/checkpoint.ts";
+export type { LiveMessage } from "./record/event.ts";
 export type { DescentKind } from "./record/lineage.ts";
 export type { ApprovalRequest, Decision, Run } from "./record/run.ts";
 export type { Fields, Frame, Output, Trace, TraceMetrics, TraceStep, Working } from "./record/state.ts";

@@ -1,6 +1,28 @@
 import type { ObjectStorage } from "./storage.ts";
 
-/** The alarm of an object: the time at which the platform calls the object, also if nothing of it is in memory by then. */
+/**
+ * The alarm of an object: the time at which the platform calls the object, also if nothing of it is in memory by then. An object
+ * with an `alarm()` of its own shares it with the store.
+ *
+ * @example
+ * ```ts
+ * import { durableObjectStore, ObjectAlarm, type ObjectStorage } from "orca-durable/durable-object";
+ *
+ * export class Runs {
+ *   readonly #alarm: ObjectAlarm;
+ *   readonly store;
+ *
+ *   constructor({ storage }: { readonly storage: ObjectStorage }) {
+ *     this.#alarm = new ObjectAlarm(storage);
+ *     this.store = durableObjectStore(storage, this.#alarm);
+ *   }
+ *
+ *   alarm() {
+ *     this.#alarm.spent();
+ *   }
+ * }
+ * ```
+ */
 export class ObjectAlarm {
   readonly #storage: ObjectStorage;
   #armed: number | undefined;
@@ -9,7 +31,10 @@ export class ObjectAlarm {
     this.#storage = storage;
   }
 
-  /** Must have resolved before the other calls. An earlier instance may have armed the alarm: without this the first commit could move it to a later time. */
+  /**
+   * Must have resolved before the other calls. An earlier instance may have armed the alarm: without this the first commit
+   * could move it to a later time.
+   */
   async ready(): Promise<void> {
     if (this.#armed !== undefined) return;
     const at = await this.#storage.getAlarm();

@@ -37,7 +37,7 @@ const commitsPerTurn = 16;
  *   }
  *
  *   async fetch() {
- *     const { run } = await this.#runtime.for("acme").start("letter");
+ *     const { run } = await this.#runtime.for("acme").start({ skillId: "letter" });
  *     return Response.json(run);
  *   }
  * }

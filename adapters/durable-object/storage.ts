@@ -1,5 +1,3 @@
-import type { Columns } from "../sql/store.ts";
-
 /**
  * What the store needs of the storage of a Durable Object with SQLite. Cloudflare's own `DurableObjectStorage` has this shape, so a
  * program needs neither `@cloudflare/workers-types` nor a cast.
@@ -14,5 +12,5 @@ export interface ObjectStorage {
 
 /** The SQL of such a storage. */
 export interface ObjectSql {
-  exec(sql: string, ...values: (string | number | null)[]): { toArray(): Columns[] };
+  exec(sql: string, ...values: (string | number | null)[]): { toArray(): Record<string, string | number | null>[] };
 }

@@ -58,7 +58,8 @@ export function watchLive(runs: Pick<RunsApi, "watch">, runId: string, options: 
   });
 }
 
-type LiveWatch = AsyncGenerator<RunEvent | LiveEvent, RunStatus | undefined, undefined>;
+/** The recorded and the live events of a run as they happen. It returns the status with which the run ended. */
+export type LiveWatch = AsyncGenerator<RunEvent | LiveEvent, RunStatus | undefined, undefined>;
 
 /** The live events that wait to be taken. */
 class Line {

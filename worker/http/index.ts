@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { HonoBase } from "hono/hono-base";
 import { aFunction, anObject, given, type Kinds, needed } from "../../src/argument.ts";
 import { DurableError, type OnError, type Runs } from "../../src/index.ts";
 import { aCount, aNumber, aText, cutText, defaultMaxValues } from "../../src/json.ts";
@@ -105,7 +106,7 @@ export interface AppOptions<Bindings extends object> {
 
 /** Routes that an app has only if it is made with them. */
 export interface ScheduleApi {
-  readonly routes: Hono<AppEnv>;
+  readonly routes: HonoBase<AppEnv>;
 }
 
 const pageKinds: Kinds<InspectorPage> = { html: aText, script: aText, style: aText };

@@ -11,9 +11,8 @@ import { extended, jsonObject, jsonValue, optional, text, textOrNull, whole } fr
 const approvalRequest = v.object({
   step_id: text,
   capability_id: v.pipe(textOrNull, v.description("The capability that the step would call. Null if it calls none.")),
-  show: v.pipe(
-    v.optional(jsonValue),
-    v.description("What the step shows to the person who decides, if it shows something."),
+  show: v.optional(
+    v.pipe(jsonValue, v.description("What the step shows to the person who decides, if it shows something.")),
   ),
   status: v.picklist(["pending", "approved", "denied"]),
   requested_at: text,
