@@ -11,8 +11,9 @@ import { extended, jsonObject, jsonValue, optional, text, textOrNull, whole } fr
 const approvalRequest = v.object({
   step_id: text,
   capability_id: v.pipe(textOrNull, v.description("The capability that the step would call. Null if it calls none.")),
+  // Any JSON. With the type `Json`, which is recursive, the declaration would be too deep for a compiler.
   show: v.optional(
-    v.pipe(jsonValue, v.description("What the step shows to the person who decides, if it shows something.")),
+    v.pipe(v.unknown(), v.description("What the step shows to the person who decides, if it shows something.")),
   ),
   status: v.picklist(["pending", "approved", "denied"]),
   requested_at: text,
