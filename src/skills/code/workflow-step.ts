@@ -17,6 +17,7 @@ import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./
 
 const eventTimeoutMs = durationMs("24 hours", "timeout");
 const defaultTimeout = "10 minutes";
+const defaultTimeoutMs = durationMs(defaultTimeout, "timeout");
 /** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
 
@@ -65,7 +66,7 @@ export function workflowStep(run: BodyRun): WorkflowStep {
         }
         if (typeof callback !== "function") throw invalidRequest(name, `step "${name}": expected a callback`);
         // Before the step is called, so that the body gets the error in every pass.
-        const checked = given(config ?? {}, configKinds, name, name);
+        const checked = config == null ? {} : given(config, configKinds, name, name);
         return await call<T>(run, name, callbackUses, (id, count) =>
           callbackAction(run, name, id, count, checked, callback),
         );
@@ -233,7 +234,7 @@ function callbackAction<T>(
     policy: config,
     input: null,
     call: (_, context) => withinCall(run, id, () => callback(contextOf(context))),
-    timeoutMs: durationMs(shown.timeout, `${name}.timeout`),
+    timeoutMs: config.timeout === undefined ? defaultTimeoutMs : durationMs(config.timeout, `${name}.timeout`),
     async retryDelay(attempts, error, random) {
       if (attempts > limit) return undefined;
       if (typeof delay !== "function") return retryDelay({ ...retries, delay }, attempts, random);
