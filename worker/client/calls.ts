@@ -258,11 +258,10 @@ export function calls(baseUrl: string, send: Send) {
      * The ids of runs as they change, as server-sent events with `{ run_ids }`. The stream ends after some minutes.
      * `watchRuns` of `orca-durable/watch` connects again and reads the runs.
      */
-    changes: async ({ signal }: Pick<CallOptions, "signal"> = {}): Promise<ReadableStream<Uint8Array>> => {
-      const { body } = await send(urlOf("/v1/changes"), {
-        signal: signal ?? null,
-        headers: { accept: "text/event-stream" },
-      });
+    changes: async (call: Pick<CallOptions, "signal"> = {}): Promise<ReadableStream<Uint8Array>> => {
+      const asked = said(call);
+      asked.headers.set("accept", "text/event-stream");
+      const { body } = await send(urlOf("/v1/changes"), asked);
       if (body === null) throw new DurableError("upstream_failure", "the stream of changes is empty");
       return body;
     },
