@@ -15,9 +15,10 @@ import { type Capability, effectKinds, type StepContext } from "../capability.ts
 import { capabilityAction } from "../capability-action.ts";
 import type { Approval, StepConfig, WorkflowStep, WorkflowStepContext } from "./workflow.ts";
 
-const eventTimeoutMs = durationMs("24 hours", "timeout");
+const eventTimeoutMs = 24 * 60 * 60_000;
+const defaultTimeoutMs = 10 * 60_000;
+/** The same, as a callback sees it. */
 const defaultTimeout = "10 minutes";
-const defaultTimeoutMs = durationMs(defaultTimeout, "timeout");
 /** The `uses` of a step with a callback, in records and in measurements. */
 const callbackUses = "step.do";
 
