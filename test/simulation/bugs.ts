@@ -138,7 +138,7 @@ export const bugs: readonly PlantedBug[] = [
     file: "src/engine/ledger.ts",
     find: "if (policy.isIdempotent === false && decided === undefined)",
     replace: "if (policy.isIdempotent === undefined)",
-    seed: "planted-62",
+    seed: "planted-23",
   },
   {
     name: "a recorded result is not used",
@@ -222,10 +222,11 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "a run that is handed over forgets its waits",
+    weather: "calm",
     file: "src/engine/ending.ts",
     find: "record: { ...withoutLease(record), wakeAt: now },",
     replace: "record: { ...withoutLease({ ...record, waits: [] }), wakeAt: now },",
-    seed: "planted-13",
+    seed: "calm:planted-1",
   },
   {
     name: "a resume drops what a person decided",
@@ -243,10 +244,11 @@ export const bugs: readonly PlantedBug[] = [
   },
   {
     name: "an export is of two moments",
+    weather: "wild",
     file: "src/runs/export.ts",
     find: "?.revision === revision) return;",
     replace: "?.revision !== undefined) return;",
-    seed: "planted-298",
+    seed: "wild:planted-27",
   },
   {
     name: "a run returns to an earlier version of its skill",

@@ -60,6 +60,9 @@ export class Violation extends Error {
 /** How far the true time moves with each turn, in milliseconds: work takes time. */
 const turnMs = 0.05;
 
+/** A turn that looks at its clocks more often than that is taken for one that never ends. */
+const mostLooks = 20_000;
+
 // The platform's own, before any of them is replaced.
 const { setImmediate: immediate } = globalThis;
 
@@ -78,6 +81,8 @@ export class World {
   #violation: Violation | undefined;
   readonly #ignored: ReadonlySet<string>;
   turns = 0;
+  /** How often the turn that goes on has looked at a clock. */
+  #looks = 0;
 
   /** Broken promises whose names are in `ignored` are noted and no more. */
   constructor(random: Random, ignored: ReadonlySet<string> = new Set()) {
@@ -155,6 +160,11 @@ export class World {
   clockOf(process: Process): Clock {
     return {
       now: () => {
+        // The world could not end such a turn: what goes round in microtasks lets nothing else have its turn.
+        if (++this.#looks > mostLooks) {
+          this.violate("every-turn-ends", `${process.name} looks at its clock ${mostLooks} times in one turn`);
+          throw this.#violation ?? new Error("this turn never ends");
+        }
         const now = this.now + process.skewMs;
         process.latestMs = Math.max(process.latestMs, now);
         return now;
@@ -202,6 +212,7 @@ export class World {
     const [task] = this.#tasks.splice(place, 1) as [Task];
     this.now += turnMs;
     this.turns++;
+    this.#looks = 0;
     if (task.process.turnsToLive-- <= 0) {
       this.kill(task.process);
       return true;
