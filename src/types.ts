@@ -45,9 +45,12 @@ export type {
   CheckedOutput,
   CheckedStep,
   CheckedSteps,
+  ChildInputs,
+  FittingRun,
   FittingStep,
   GraphSkillDefinition,
   MemberOf,
+  StartedRun,
   UnknownMember,
   Without,
 } from "./skills/graph/skill.ts";
