@@ -161,13 +161,6 @@ export const bugs: readonly PlantedBug[] = [
     seed: "planted-4",
   },
   {
-    name: "an answer comes before its place is saved",
-    file: "src/skills/code/run.ts",
-    find: "if (this.#answers.place(id)) await this.#savePlaces();",
-    replace: "this.#answers.place(id);",
-    seed: "planted2-242",
-  },
-  {
     name: "an answer comes before the body has asked for what it had asked for by then",
     file: "src/skills/code/answers.ts",
     find: "  next(): string | undefined {\n    if (this.log.isAwaiting) return undefined;",
