@@ -78,9 +78,6 @@ if (!values.short) {
   );
 }
 console.log(`Measured in ${seconds(started)} s; ${output} has the tables.`);
-// A stream that a measured client leaves open would keep the process for five minutes.
-process.exitCode ??= 0;
-setTimeout(() => process.exit(), 1_000);
 
 /** The tables of an earlier run that this run does not measure again. */
 async function earlierTables(): Promise<readonly MeasuredTable[]> {

@@ -63,7 +63,10 @@ export async function largeHome(runCount: number, stepCount: number): Promise<La
     );
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     if (answer.body === null) return void response.end();
-    Readable.fromWeb(answer.body as NodeStream).pipe(response);
+    const sent = Readable.fromWeb(answer.body as NodeStream);
+    // `pipe` alone would leave a stream open whose page has gone.
+    response.on("close", () => sent.destroy());
+    sent.pipe(response);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
