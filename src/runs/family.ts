@@ -156,7 +156,6 @@ export async function cancelChild(scope: Scope, runId: RunId, rollback = false):
 
 /** Ends the wait of the parent for this child, if it waits: the parent reads the outcome itself. */
 async function tell(scope: Scope, parentRunId: RunId, runId: RunId): Promise<void> {
-  const { executor, tenant } = scope;
   const isFor = (wait: Wait) => wait.kind === "signal" && wait.name === endOfChild(runId) && wait.until === undefined;
   let held: Held;
   try {
@@ -172,8 +171,16 @@ async function tell(scope: Scope, parentRunId: RunId, runId: RunId): Promise<voi
     if (isDurableError(error, "not_found", "corrupt_data")) return;
     throw error;
   }
-  if (executor.passOf(tenant, parentRunId) !== undefined) executor.notify(held);
-  else await takeDue(scope, held.row, () => false);
+  await goOn(scope, held);
+}
+
+/**
+ * Lets a run that was just made due go on at once. A pass that has it learns of the change; without a lease nobody has it, even
+ * if a pass that has released it is still under way here.
+ */
+export async function goOn(scope: Scope, held: Held): Promise<void> {
+  scope.executor.notify(held);
+  await takeDue(scope, held.row, () => false);
 }
 
 /** The error of a step whose child is gone. */

@@ -12,11 +12,11 @@ import type { Fields } from "../../src/record/state.ts";
 import { bear } from "../../src/runs/birth.ts";
 import { cancelRun } from "../../src/runs/continuation.ts";
 import { deleteRun } from "../../src/runs/deletion.ts";
+import { goOn } from "../../src/runs/family.ts";
 import { changeOnce, idempotencyClaim } from "../../src/runs/idempotency.ts";
 import { aPageSize } from "../../src/runs/page.ts";
 import type { Runs } from "../../src/runs/runs.ts";
 import { type Scope, scopeOf } from "../../src/runs/scope.ts";
-import { takeDue } from "../../src/runs/take.ts";
 import type { Skill } from "../../src/skills/skill.ts";
 import { aSkill } from "../../src/skills/skill-kind.ts";
 import type { NewSchedule, PastTick, Schedule, Schedules } from "./api.ts";
@@ -150,7 +150,6 @@ async function changedOnce(
   claim: Parameters<typeof changeOnce>[2],
   decide: (memory: Memory, rules: Rules, now: number) => readonly [Memory, kept: string],
 ): Promise<{ readonly schedule: Schedule; readonly kept: string }> {
-  const { executor, tenant } = scope;
   const id = parseRunId(scheduleId, "schedule_id");
   const outcome = await changeOnce(scope, id, claim, async (held, now) => {
     const { record } = held;
@@ -169,10 +168,7 @@ async function changedOnce(
     return { change: { record: next, events: [] }, answer: kept, kept };
   });
   const { held } = outcome;
-  if (!outcome.isRepeat) {
-    if (executor.passOf(tenant, id) === undefined) await takeDue(scope, held.row, () => false);
-    else executor.notify(held);
-  }
+  if (!outcome.isRepeat) await goOn(scope, held);
   return { schedule: await shownLater(scope, held), kept: outcome.isRepeat ? outcome.kept : outcome.answer };
 }
 
