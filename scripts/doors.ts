@@ -23,6 +23,7 @@ const sources: Readonly<Record<string, string>> = {
   "./reference": "worker/http/reference.ts",
   "./client": "worker/client/index.ts",
   "./react": "worker/react/index.ts",
+  "./react/output": "worker/react/output.ts",
   "./cloudflare": "worker/cloudflare/index.ts",
   "./service-worker": "worker/browser/service-worker.ts",
   "./page": "worker/browser/page.ts",

@@ -181,7 +181,7 @@ const rooms: readonly Room[] = [
     // Of the core it has only what follows runs, so that a page with a client does not bundle what executes them.
     name: "react",
     holds: /^worker\/react\/.+$/,
-    sees: /^src\/(errors|runs\/watch-runs)\.ts$/,
+    sees: /^src\/(errors|runs\/(output|watch-runs))\.ts$/,
     types: /^src\/runs\/api\.ts$/,
     packages: /^react$/,
   },

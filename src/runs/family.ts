@@ -175,8 +175,8 @@ async function tell(scope: Scope, parentRunId: RunId, runId: RunId): Promise<voi
 }
 
 /**
- * Lets a run that was just made due go on at once. A pass that has it learns of the change; without a lease nobody has it, even
- * if a pass that has released it is still under way here.
+ * Lets a run that was just made due go on at once. A pass that has it learns of the change; without a lease it is free, even if
+ * a pass that has released it is still under way here.
  */
 export async function goOn(scope: Scope, held: Held): Promise<void> {
   scope.executor.notify(held);

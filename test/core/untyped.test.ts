@@ -408,6 +408,7 @@ const leftOut: Readonly<Record<string, readonly string[]>> = {
   "./durable-object": ["ObjectAlarm"],
   "./inspector": ["OrcaInspector"],
   "./react": ["RunsProvider", "useRun", "useRuns", "useRunsApi"],
+  "./react/output": ["useOutput"],
 };
 
 const saved: Args = [

@@ -380,6 +380,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
     "useRuns",
     "useRunsApi",
   ],
+  "./react/output": ["type OutputView", "type Shown", "useOutput"],
   "./cloudflare": [
     "createWorker",
     "d1Keys",

@@ -36,3 +36,9 @@ test("the hooks for React are at most 3 kB, with what follows runs, and nothing 
   expect(size).toBeLessThanOrEqual(3_000);
   expect(modules.filter((file) => /engine|journal|codec|runs\/runs\.ts/.test(file))).toEqual([]);
 });
+
+test("they are at most 4 kB with the output of steps, and nothing of the runtime", async () => {
+  const { size, modules } = await bundle(["worker/react/index.ts", "worker/react/output.ts"]);
+  expect(size).toBeLessThanOrEqual(4_000);
+  expect(modules.filter((file) => /engine|journal|codec|runs\/runs\.ts/.test(file))).toEqual([]);
+});

@@ -13,12 +13,46 @@ import {
   type Runs,
   type RunsApi,
 } from "../../src/index.ts";
+import { outputs } from "../../src/steps.ts";
 import { watchRun } from "../../src/watch.ts";
 import { createClient } from "../../worker/client/index.ts";
 import { createApp } from "../../worker/http/index.ts";
-import { RunsProvider, type RunsView, type RunView, useRun, useRuns, useRunsApi } from "../../worker/react/index.ts";
+import {
+  RunsProvider,
+  type RunsView,
+  type RunView,
+  type Shown,
+  useRun,
+  useRuns,
+  useRunsApi,
+} from "../../worker/react/index.ts";
+import { type OutputView, useOutput } from "../../worker/react/output.ts";
 
 const asking = defineSkill({ id: "asking", version: "1", run: (step) => step.waitForApproval("ask") });
+
+/** Says a word at each turn that a test gives it, and fails at "!" once, in its first attempt. */
+const telling = defineSkill({
+  id: "telling",
+  version: "1",
+  uses: [outputs],
+  run: (step) =>
+    step.do("tell", { retries: { limit: 1, delay: 1 } }, async ({ output, attempt }) => {
+      for (;;) {
+        const word = await new Promise<string>((say) => says.push(say));
+        if (word === ".") return "told";
+        if (word === "!" && attempt === 1) throw new Error("lost the thread");
+        await output.write(word);
+        await output.write(word);
+        await output.flush();
+      }
+    }),
+});
+const says: ((word: string) => void)[] = [];
+
+async function say(word: string): Promise<void> {
+  await expect.poll(() => says.length).toBe(1);
+  says.shift()?.(word);
+}
 
 const roots: { readonly root: Root; readonly place: HTMLElement }[] = [];
 
@@ -57,7 +91,7 @@ function world() {
       };
     },
   };
-  const runtime = createRuntime({ store: memoryStore(), skills: [asking], notifier, serves: false });
+  const runtime = createRuntime({ store: memoryStore(), skills: [asking, telling], notifier, serves: false });
   const runs = runtime.for("t");
   const { list, get } = runs;
   runs.list = (query) => {
@@ -91,7 +125,12 @@ function One({ runId }: { readonly runId: string | undefined }) {
   return h("p", null, shown(view), view.run === undefined ? "" : `${view.run.runId} ${view.run.status}`);
 }
 
-const shown = ({ isLoading, error }: RunsView | RunView) =>
+function Told({ runId, of = "tell" }: { readonly runId: string | undefined; readonly of?: string }) {
+  const view = useOutput<string>(runId, of);
+  return h("p", null, shown(view), view.chunks.join(" "), view.status === undefined ? "" : ` (${view.status})`);
+}
+
+const shown = ({ isLoading, error }: Shown) =>
   `${isLoading ? "loading;" : ""}${error === undefined ? "" : `${(error as DurableError).code};`}`;
 
 test("the hooks have the types of runs", () => {
@@ -144,6 +183,52 @@ describe.each<[string, (runs: Runs) => RunsApi]>([
     await start(runs, "later");
     await expect.poll(() => place.textContent).toBe("later waiting_for_human");
   });
+});
+
+describe.each<[string, (runs: Runs) => RunsApi]>([
+  ["the runs of a runtime", (runs) => runs],
+  ["a client", clientOf],
+])("the output of a step over %s", (_, seenBy) => {
+  test("grows as it is stored, begins anew with a new attempt, and ends with the step", async () => {
+    const { runs } = world();
+    const api = seenBy(runs);
+    const { place, root } = render(h(StrictMode, null, within(api, h(Told, { runId: "a" }))));
+    expect(place.textContent).toBe("loading;");
+    await runs.start({ skillId: telling.id, runId: "a" });
+    await say("once");
+    await expect.poll(() => place.textContent).toBe("once once");
+    await say("upon");
+    await expect.poll(() => place.textContent).toBe("once once upon upon");
+    await say("!");
+    await say("twice");
+    await expect.poll(() => place.textContent).toBe("twice twice");
+    await say(".");
+    await expect.poll(() => place.textContent).toBe("twice twice (completed)");
+    root.render(within(api, h(Told, { runId: undefined })));
+    await expect.poll(() => place.textContent).toBe("");
+    root.render(within(api, h(Told, { runId: "a", of: "another" })));
+    await expect.poll(() => place.textContent).toBe(" (completed)");
+  });
+});
+
+test("components that show the same output share one loop, and a commit is one rendering", async () => {
+  const { runs } = world();
+  await runs.start({ skillId: telling.id, runId: "a" });
+  const views: OutputView<string>[] = [];
+  const Seen = () => {
+    views.push(useOutput<string>("a", "tell"));
+    return null;
+  };
+  const watches = vi.spyOn(runs, "watch");
+  render(within(runs, h(Seen), h(Told, { runId: "a" }), h(Told, { runId: "a" })));
+  await say("once");
+  await say("more");
+  await say(".");
+  await expect.poll(() => views.at(-1)?.status).toBe("completed");
+  expect(watches).toHaveBeenCalledTimes(1);
+  const lengths = views.map(({ chunks }) => chunks.length);
+  expect(new Set(lengths)).toEqual(new Set([0, 2, 4].filter((length) => lengths.includes(length))));
+  expect(lengths).toContain(4);
 });
 
 test("components that show the same share one loop, and the last one ends it", async () => {
@@ -211,6 +296,7 @@ test("what a server renders is loading, starts nothing, and hydrates without a c
   const { runs, counts } = world();
   await start(runs, "a");
   const before = { ...counts };
+  expect(renderToString(within(runs, h(Told, { runId: "a" })))).toContain("loading;");
   const html = renderToString(within(undefined, h(List), h(One, { runId: "a" })));
   expect(html).toContain("loading;");
   expect(renderToString(within(runs, h(List), h(One, { runId: "a" })))).toBe(html);

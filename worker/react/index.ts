@@ -1,20 +1,13 @@
 "use client";
 
-import {
-  createContext,
-  createElement,
-  type ReactElement,
-  type ReactNode,
-  useCallback,
-  useContext,
-  useSyncExternalStore,
-} from "react";
-import { DurableError } from "../../src/errors.ts";
+import { createElement, type ReactElement, type ReactNode } from "react";
 import type { CurrentRun, RunsApi } from "../../src/runs/api.ts";
 import { type RunListFilter, watchRun, watchRuns } from "../../src/runs/watch-runs.ts";
-import { type Shown, shownOf, subscribe, type Topic } from "./shared.ts";
+import type { Shown } from "./shared.ts";
+import { context, useTopic } from "./topic.ts";
 
 export type { Shown } from "./shared.ts";
+export { useRunsApi } from "./topic.ts";
 
 /** A list of runs, as a component shows it. */
 export interface RunsView extends Shown {
@@ -37,8 +30,6 @@ export interface RunsProviderProps {
   readonly children?: ReactNode;
 }
 
-const context = /* @__PURE__ */ createContext<RunsApi | undefined | null>(null);
-
 /**
  * Makes runs available to the hooks of the components below.
  *
@@ -56,29 +47,6 @@ const context = /* @__PURE__ */ createContext<RunsApi | undefined | null>(null);
 export function RunsProvider({ runs, children }: RunsProviderProps): ReactElement {
   return createElement(context.Provider, { value: runs }, children);
 }
-
-/**
- * The runs of the nearest `RunsProvider`, to start, approve or cancel runs; undefined if it has none yet.
- *
- * @throws `invalid_definition` if there is no `RunsProvider` above the component.
- * @example
- * ```ts
- * import { useRunsApi } from "orca-durable/react";
- * import { createElement } from "react";
- *
- * export function Cancel({ runId }: { readonly runId: string }) {
- *   const runs = useRunsApi();
- *   return createElement("button", { onClick: () => runs?.cancel(runId) }, "Cancel");
- * }
- * ```
- */
-export function useRunsApi(): RunsApi | undefined {
-  const runs = useContext(context);
-  if (runs !== null) return runs;
-  throw new DurableError("invalid_definition", "no runs: expected a RunsProvider above this component");
-}
-
-const none: readonly never[] = [];
 
 /**
  * The newest runs under a filter, which follow each change. Components with equal filters share one loop that reads.
@@ -139,18 +107,4 @@ export function useRun(runId: string | undefined): RunView {
 
 const noRun: RunView = { run: undefined, isLoading: false, error: undefined };
 const loadingRun: RunView = { ...noRun, isLoading: true };
-const loadingRuns: RunsView = { runs: none, isMore: false, isLoading: true, error: undefined };
-
-function useTopic<T extends Shown>(topic: Topic<T>): T {
-  const runs = useRunsApi();
-  // The key says what the topic is.
-  const follow = useCallback(
-    (listener: () => void) => (runs === undefined ? () => {} : subscribe(runs, topic, listener)),
-    [runs, topic.key],
-  );
-  return useSyncExternalStore(
-    follow,
-    () => (runs === undefined ? topic.loading : shownOf(runs, topic)),
-    () => topic.loading,
-  );
-}
+const loadingRuns: RunsView = { runs: [], isMore: false, isLoading: true, error: undefined };
