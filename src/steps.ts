@@ -21,6 +21,13 @@ export {
   type Question,
 } from "./skills/kinds/approvals.ts";
 export { type MapCallback, type MapOptions, type MapOutcome, type MapSteps, maps } from "./skills/kinds/maps.ts";
-export { type OutputStepContext, type OutputSteps, outputs, outputsWith } from "./skills/kinds/outputs.ts";
+export {
+  type OutputHandlerContext,
+  type OutputStepContext,
+  type OutputSteps,
+  outputs,
+  outputsWith,
+  withOutput,
+} from "./skills/kinds/outputs.ts";
 export { type RollbackContext, type RollbackOptions, type RollbackSteps, rollbacks } from "./skills/kinds/rollbacks.ts";
 export type { OutputContext, OutputOptions, StepOutput } from "./skills/step-output.ts";

@@ -236,6 +236,7 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     readOutput: ({ runs }) => [runs, "ended", "a", { from: 1, signal: AbortSignal.timeout(5_000) }],
     readOutputPage: ({ runs }) => [runs, "ended", "a", { from: 1, limit: 5 }],
     whyWaiting: ({ ended }) => [ended],
+    withOutput: () => [() => undefined],
     watchLive: ({ runs }) => [runs, "ended", { after: "1-0", maxWaiting: 1, signal: AbortSignal.timeout(5_000) }],
   },
   "./schedules": { schedulesOf: ({ runs }) => [runs] },

@@ -1,8 +1,9 @@
 import { describe, expect } from "vitest";
 import { harness, medium } from "#medium";
 import { crashingStore } from "../../src/conformance/faults.ts";
-import { defineSkill, localNotifier, type Runs } from "../../src/index.ts";
+import { defineCapability, defineGraphSkill, defineSkill, localNotifier, type Runs } from "../../src/index.ts";
 import {
+  childRuns,
   type LiveEvent,
   type OutputChunk,
   type OutputStepContext,
@@ -11,9 +12,11 @@ import {
   readOutput,
   readOutputPage,
   watchLive,
+  withOutput,
 } from "../../src/steps.ts";
 import type { Commit, Store } from "../../src/store.ts";
 import { exportRun, importRun } from "../../src/transfer.ts";
+import type { StepKind } from "../../src/types.ts";
 import { leaseMs, stillClock, turn, until } from "../support/scene.ts";
 import { countEvents, headOf, once, playedOn, turns, untilEvents } from "../support/standing.ts";
 
@@ -572,3 +575,100 @@ function boundTo(store: Store): Store {
   const methods = store as unknown as Record<string, (...given: unknown[]) => unknown>;
   return Object.fromEntries(names.map((name) => [name, methods[name]?.bind(store)])) as unknown as Store;
 }
+
+describe(`the output of a capability's handler on ${medium}`, () => {
+  const said = defineCapability(
+    { id: "say", version: "1", retries: { limit: 1, delay: 1 } },
+    withOutput(async ({ words }: { words: readonly string[] }, { output, publish, attempt, stepId, signal }) => {
+      expect(signal.aborted).toBe(false);
+      publish({ attempt });
+      await output.write(`${stepId} ${attempt}`);
+      for (const word of words) await output.write(word);
+      if (words.includes("stumble") && attempt === 1) throw new Error("it stumbled");
+      return { text: words.join(" ") };
+    }),
+  );
+  const graph = (...uses: readonly StepKind[]) =>
+    defineGraphSkill({
+      id: "graph",
+      version: "1",
+      uses,
+      steps: [{ id: "say", uses: said, input: { words: "inputs.words" }, output: { text: "outputs.text" } }],
+    });
+  const code = defineSkill({
+    id: "code",
+    version: "1",
+    uses: [seldom],
+    run: async (step, { words }: { words: readonly string[] }) => {
+      const { text } = await step.use("say", said, { words });
+      await step.do("repeat", ({ output }) => output.write(text));
+      return { text };
+    },
+  });
+
+  for (const skill of [graph(seldom), graph(childRuns, outputs), code]) {
+    played(`is stored with the run of a ${skill.id} skill, in a part for each attempt`, async ({ actor }) => {
+      const { start, later, runs } = actor({ skills: [skill] });
+      const { runId } = await start({ words: ["a", "stumble"] }, skill.id);
+      expect(await later(10, runId)).toMatchObject({ status: "completed", result: { text: "a stumble" } });
+      const { chunks, status } = await read(runs, runId);
+      expect(status).toBe("completed");
+      expect(chunks.map(({ chunk }) => chunk)).toEqual(["say 1", "a", "stumble", "say 2", "a", "stumble"]);
+      expect(new Set(chunks.map(({ part }) => part)).size).toBe(2);
+      if (skill === code) expect((await read(runs, runId, {}, "repeat")).said).toEqual(["a stumble"]);
+    });
+  }
+
+  played("is shown while it works", async ({ actor }) => {
+    const gate = Promise.withResolvers<void>();
+    const waiting = defineCapability(
+      { id: "wait", version: "1" },
+      withOutput(async (_: unknown, { publish }) => {
+        await gate.promise;
+        publish("now");
+        return {};
+      }),
+    );
+    const skill = defineGraphSkill({
+      id: "graph",
+      version: "1",
+      uses: [outputs],
+      steps: [{ id: "wait", uses: waiting, input: {} }],
+    });
+    const { begin, runs } = actor({ skills: [skill], notifier: localNotifier() });
+    const runId = await begin({}, "graph");
+    const live: LiveEvent[] = [];
+    const watch = watchLive(runs, runId);
+    const first = watch.next();
+    gate.resolve();
+    for (let next = await first; !next.done; next = await watch.next())
+      if ("isLive" in next.value) live.push(next.value);
+    expect(live.filter(({ eventType }) => eventType === "step.published").map(({ payload }) => payload)).toEqual([
+      { step_id: "wait", part: expect.any(String), chunk: "now" },
+    ]);
+  });
+
+  played("needs a skill that uses outputs", async ({ actor }) => {
+    const { start } = actor({ skills: [graph()] });
+    const { status, error } = await start({ words: ["a"] }, "graph");
+    expect({ status, error }).toMatchObject({
+      status: "failed",
+      error: { code: "invalid_request", message: expect.stringContaining("needs uses: [outputs]") },
+    });
+  });
+
+  played("is that of the capability that the runtime has registered", async ({ actor }) => {
+    const other = defineCapability(
+      { id: "say", version: "1" },
+      withOutput(async (_: unknown, { output }) => {
+        await output.write("another");
+        return { text: "another" };
+      }),
+    );
+    for (const skill of [graph(seldom), code]) {
+      const { start, runs } = actor({ skills: [skill], capabilities: [other] });
+      const { runId } = await start({ words: ["a"] }, skill.id);
+      expect((await read(runs, runId)).said).toEqual(["another"]);
+    }
+  });
+});

@@ -1,5 +1,6 @@
 import { DurableError } from "../../errors.ts";
 import type { ParseRun } from "../graph/graph.ts";
+import type { Handle } from "../graph/planned.ts";
 import type { BodyParts } from "../skill.ts";
 import type { WorkflowBody, WorkflowStep } from "./workflow.ts";
 import { type BodyRun, codeRuns } from "./workflow-step.ts";
@@ -19,6 +20,8 @@ export interface StepKind<Steps = object> {
   readonly parts?: BodyParts | undefined;
   /** @internal Present if graphs have its steps too. */
   readonly parseRun?: ParseRun;
+  /** @internal Present if graphs may name it: it changes how the capabilities of their steps are called. */
+  readonly handle?: Handle;
   /** For types alone; no value has it. */
   readonly [types]?: Steps;
 }

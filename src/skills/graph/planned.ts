@@ -4,7 +4,7 @@ import type { Pass, StepOutcome } from "../../engine/pass.ts";
 import type { Json } from "../../json.ts";
 import type { Fields } from "../../record/state.ts";
 import type { Retries } from "../../retry.ts";
-import type { AnyCapability } from "../capability.ts";
+import type { AnyCapability, Capability } from "../capability.ts";
 
 // What a skill holds of its graph, apart from how it is defined: a step of a definition may name another skill.
 
@@ -57,6 +57,9 @@ export interface RunAction {
   /** Takes the step as far as possible now, with that input. */
   readonly take: (pass: Pass, step: StepSpec, input: Json) => Promise<StepOutcome>;
 }
+
+/** The capability as a step of that pass calls it. */
+export type Handle = (pass: Pass, capability: Capability) => Capability;
 
 type Root = "inputs" | "vars" | "outputs";
 export type InputMapping =

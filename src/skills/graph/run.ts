@@ -8,7 +8,7 @@ import { receiveSignal, sleep } from "../../engine/waiting.ts";
 import { invalidRequest } from "../../errors.ts";
 import { capabilityAction } from "../capability-action.ts";
 import { applyOutput, Frontier, isTruthy, resolveInput } from "./graph.ts";
-import type { Graph, PlannedStep, StepAction } from "./planned.ts";
+import type { Graph, Handle, PlannedStep, StepAction } from "./planned.ts";
 
 type Failure = Extract<StepOutcome, { kind: "failed" }>;
 
@@ -19,7 +19,7 @@ type Failure = Extract<StepOutcome, { kind: "failed" }>;
  * flight. The run waits, fails or is handed over only once every step in flight has settled and been recorded; a
  * failure first aborts the sibling steps.
  */
-export async function runGraph(pass: Pass, graph: Graph): Promise<unknown> {
+export async function runGraph(pass: Pass, graph: Graph, handle?: Handle): Promise<unknown> {
   const frontier = new Frontier(graph, pass.state);
   const flights = new Flights(pass);
   const failures: Failure[] = [];
@@ -39,7 +39,7 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<unknown> {
     if (!isStopping()) flights.retake();
     while (frontier.ready.length > 0 && !isStopping()) {
       const step = frontier.ready.shift() as PlannedStep;
-      flights.launch(step.id, () => take(pass, step, siblings.signal), arrive(step));
+      flights.launch(step.id, () => take(pass, step, siblings.signal, handle), arrive(step));
     }
     if (flights.inFlight > 0) {
       await flights.moved(!isStopping());
@@ -58,13 +58,13 @@ export async function runGraph(pass: Pass, graph: Graph): Promise<unknown> {
   }
 }
 
-function take(pass: Pass, step: PlannedStep, signal: AbortSignal): Promise<StepOutcome> {
+function take(pass: Pass, step: PlannedStep, signal: AbortSignal, handle?: Handle): Promise<StepOutcome> {
   const spec = specOf(step);
   return guarded(pass, spec, async () => {
     if (!holds(pass, step)) return skip(pass, spec);
     switch (step.does.kind) {
       case "capability":
-        return useCapability(pass, step.does, spec, signal);
+        return useCapability(pass, step.does, spec, signal, handle);
       case "signal":
         return receiveSignal(pass, spec, step.does.name, step.does.timeoutMs, ({ payload }) => payload);
       case "sleep": {
@@ -122,7 +122,8 @@ function useCapability(
   does: Extract<PlannedStep["does"], { kind: "capability" }>,
   spec: StepSpec,
   signal: AbortSignal,
+  handle: Handle = (_, capability) => capability,
 ): Promise<StepOutcome> {
-  const capability = pass.host.capabilities.resolve(does.capability ?? does.capabilityId, "uses");
+  const capability = handle(pass, pass.host.capabilities.resolve(does.capability ?? does.capabilityId, "uses"));
   return act(pass, spec, capabilityAction(capability, resolveInput(does.input, pass.state), does), signal);
 }

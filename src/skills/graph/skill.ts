@@ -97,11 +97,12 @@ export function defineGraphSkill<const Steps extends readonly GraphStep[], Given
 ): Skill<Given, Fields> {
   const skill: Skill = skillWith(definition, (path) => {
     const { steps, uses = [] } = definition;
-    const other = uses.find(({ parseRun }) => parseRun === undefined);
+    const other = uses.find(({ parseRun, handle }) => (parseRun ?? handle) === undefined);
     if (other !== undefined) throw invalidDefinition(`${path}.uses`, `a graph has no steps of ${other.name}`);
-    const graph = parseGraph(steps, `${path}.steps`, uses[0]?.parseRun);
+    const graph = parseGraph(steps, `${path}.steps`, uses.find(({ parseRun }) => parseRun)?.parseRun);
+    const handle = uses.find(({ handle }) => handle)?.handle;
     const check = checkCapabilities.bind(undefined, graph);
-    const body: SkillBody = { kind: "graph", graph, check, execute: (pass) => runGraph(pass, graph) };
+    const body: SkillBody = { kind: "graph", graph, check, execute: (pass) => runGraph(pass, graph, handle) };
     return Object.assign(body, ...uses.map(({ parts }) => parts));
   });
   return skill as Skill<Given, Fields>;
