@@ -11,10 +11,10 @@ export interface PlantedBug extends Edit {
   /** In the same file, where two guards stand one behind the other. */
   readonly also?: Edit;
   /**
-   * The weather in which it shows, where that is not any. `deployed` has two versions of the skills `late` a body that comes
-   * late to one of its waits, `maps` one with a map, `sagas`
-   * one with rollbacks, `families` one with child runs, and
-   * `questions` one with gates that take data, in any weather.
+   * The weather in which it shows, where that is not any. `deployed` has two versions of the skills, `late` a body that
+   * comes late to one of its waits, `maps` one with a map, `sagas` one with rollbacks, `families` one with child runs,
+   * `questions` one with gates that take data, `outputs` one whose steps write; `delays` has starts that are put off, and
+   * `follows` clients that follow lists.
    */
   readonly weather?:
     | "calm"
@@ -26,7 +26,9 @@ export interface PlantedBug extends Edit {
     | "sagas"
     | "families"
     | "questions"
-    | "outputs";
+    | "outputs"
+    | "delays"
+    | "follows";
   /** A seed that found it, to begin with. */
   readonly seed?: string;
 }
@@ -566,6 +568,34 @@ export const bugs: readonly PlantedBug[] = [
     find: "data: sparse(value) as Field<Json | undefined>,",
     replace: "data: { ...sparse(value), write: () => undefined } as Field<Json | undefined>,",
     seed: "questions:planted-10",
+  },
+  {
+    name: "a start that is put off begins at once",
+    weather: "delays",
+    file: "src/runs/birth.ts",
+    find: 'now + durationMs(delay, "delay")',
+    replace: "now",
+  },
+  {
+    name: "a delayed run is taken before its time",
+    weather: "delays",
+    file: "src/runs/take.ts",
+    find: "if (due > now) return holder",
+    replace: 'if (due > now && record.run.status !== "pending") return holder',
+  },
+  {
+    name: "who follows a list learns of no change",
+    weather: "follows",
+    file: "src/runs/follow.ts",
+    find: "if (runId === undefined || concerns(runId)) wake();",
+    replace: "if (runId === undefined) wake();",
+  },
+  {
+    name: "who follows a list sees no change of a run",
+    weather: "follows",
+    file: "src/runs/watch-runs.ts",
+    find: "const isKnown = known !== undefined && isSame(known, run);",
+    replace: "const isKnown = known !== undefined;",
   },
   {
     name: "a map has all of its items in flight",

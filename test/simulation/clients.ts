@@ -115,7 +115,7 @@ export class Clients {
 
   async #do(asked: Asked, { runtime, process }: Door, draw: Random): Promise<string> {
     const { kind, token, item } = asked;
-    if (kind === "start" || kind === "start twice" || kind === "create") {
+    if (kind === "start" || kind === "start twice" || kind === "start later" || kind === "create") {
       const tenant = draw.chance(0.8) ? tenants[0] : tenants[1];
       const program = draw.pick(this.#programs);
       const runId = `run${item.id}`;
@@ -128,6 +128,15 @@ export class Clients {
       };
       const runs = runtime.for(tenant);
       if (kind === "create") return born(asked, await runs.create(request));
+      if (kind === "start later") {
+        const forMs = draw.pick([1, 900, 4_000, 20_000]);
+        const delayed = await runs.start({ ...request, delay: forMs });
+        const birth = this.#history.lives.get(asked.runKey)?.commits.find(({ record }) => record !== undefined);
+        if ((birth?.record?.wakeAt ?? 0) - (birth?.row.createdAt ?? 0) !== forMs) {
+          this.#world.violate("delayed-runs-start-in-time", `${asked.runKey} was to begin ${forMs} ms after its birth`);
+        }
+        return born(asked, delayed);
+      }
       const first = await runs.start(request);
       // A signal that comes while the run is on its way to wait for it.
       if (draw.chance(0.4)) void this.#signalSoon(runs, runId, `${token}s`, process, draw);
@@ -141,6 +150,10 @@ export class Clients {
     if (kind === "list") {
       for (const tenant of tenants) await this.#readers.list(runtime.for(tenant), tenant, draw);
       return "";
+    }
+    if (kind === "follow") {
+      const tenant = draw.pick(tenants);
+      return this.#readers.followForAWhile(runtime.for(tenant), tenant, process, draw);
     }
     if (kind === "count") {
       const tenant = draw.pick([...tenants, archive]);
@@ -428,6 +441,7 @@ export class Clients {
     switch (kind) {
       case "start":
       case "start twice":
+      case "start later":
       case "create":
       case "fill":
       case "replay":
@@ -463,6 +477,7 @@ export class Clients {
       case "count":
       case "events":
       case "watch":
+      case "follow":
       case "settle":
       case "compare":
       case "lineage":
@@ -530,6 +545,7 @@ const readings: ReadonlySet<OperationKind> = new Set([
   "count",
   "events",
   "watch",
+  "follow",
   "settle",
   "compare",
   "lineage",

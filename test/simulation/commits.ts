@@ -53,12 +53,16 @@ export class CommitJudge {
   readonly #facts: Facts;
   /** The end of a wait, by run, line and step, as it was first written. */
   readonly #ends = new Map<string, number>();
+  /** The lines that begin with a saved state. */
+  readonly #savedLines = new Set<string>();
   readonly #retries = new Map<string, number>();
   /** The children that were born, by the step of their parent. */
   readonly #children = new Map<string, readonly string[]>();
   /** Approvals that opened a gate, by run and revision. */
   readonly #used = new Set<string>();
   readonly #chunks = new Set<string>();
+  /** When the delayed runs that have not begun are to begin. */
+  readonly #delays = new Map<string, number>();
   readonly #parts = new Map<string, readonly string[]>();
 
   constructor(facts: Facts) {
@@ -107,6 +111,7 @@ export class CommitJudge {
     this.#lifecycle(commit, from, commit.record);
     this.#version(commit, from, commit.record);
     this.#holds(commit, from, commit.record);
+    this.#delay(commit, from, commit.record);
     this.#head(commit, from, commit.record);
     this.#signals(commit, from, commit.record);
     this.#waits(commit, commit.record);
@@ -180,9 +185,10 @@ export class CommitJudge {
   /** A newborn is a copy of what it descends from, with what that has done to the world. */
   #birth(commit: Accepted): void {
     const { history } = this.#facts;
-    const { record, tenant } = commit;
+    const { record, runKey, tenant } = commit;
     this.#quota(commit);
     if (record !== undefined) this.#childBirth(commit, record);
+    if (record?.run.status === "pending" && record.wakeAt !== undefined) this.#delays.set(runKey, record.wakeAt);
     const { source_run_id: source, source_checkpoint_id: checkpoint } = record?.run.metadata ?? {};
     if (typeof source !== "string") return;
     const origin = history.lives
@@ -265,7 +271,9 @@ export class CommitJudge {
     if (had !== undefined && had.endsAt > commit.decidedAt && (isAsked || isSaved || isTaken)) {
       this.#violate("live-leases-are-respected", commit, `takes the run from ${had.executor}, whose lease is live`);
     }
-    if (!isOfPass || isRecovery) return;
+    // A run whose start was put off begins with the commit that takes its lease.
+    const isBeginning = kind === "run_started" && from.run.status === "pending" && isNew;
+    if (!isOfPass || isRecovery || isBeginning) return;
     if (had?.executor !== executor) {
       this.#violate(
         "commits-are-fenced",
@@ -273,6 +281,18 @@ export class CommitJudge {
         `writes ${kind} without the lease, which ${had?.executor ?? "no one"} has`,
       );
     }
+  }
+
+  /** A run whose start was put off begins at its time and not before, unless it is resumed, and is due until then. */
+  #delay(commit: Accepted, from: Record_, to: Record_): void {
+    const startsAt = this.#delays.get(commit.runKey);
+    if (startsAt === undefined || from.run.status !== "pending") return;
+    if (to.run.status === "pending") {
+      if (commit.row.dueAt === undefined) this.#violate("delayed-runs-start-in-time", commit, "is due no more");
+      return;
+    }
+    if (isEnd(to) || eventTypes(commit).includes("run.resumed") || commit.decidedAt >= startsAt) return;
+    this.#violate("delayed-runs-start-in-time", commit, `begins ${startsAt - commit.decidedAt} ms early`);
   }
 
   /** Each checkpoint follows from the one before. */
@@ -357,6 +377,7 @@ export class CommitJudge {
         if (key.startsWith(`${runKey}/${line}/`) && !isKept(key)) this.#ends.delete(key);
       }
     }
+    this.#passedBy(commit, to);
     for (const wait of to.waits) {
       if ((wait.kind !== "sleep" && wait.kind !== "signal") || wait.until === undefined) continue;
       // A child that has ended and was resumed ends once more.
@@ -381,6 +402,22 @@ export class CommitJudge {
       if (until !== undefined && now < until - 1) {
         this.#violate("waits-end-when-they-said", commit, `ends the sleep "${result.stepId}" ${until - now} ms early`);
       }
+    }
+  }
+
+  /**
+   * A saved state may be from before a wait that the run has. A pass that does not come to that wait until its end has passed
+   * forgets it, and the wait begins anew.
+   */
+  #passedBy({ runKey, line, before, entry, decidedAt }: Accepted, to: Record_): void {
+    const place = `${runKey}/${line}`;
+    const kind = entry?.checkpoint?.kind;
+    if (before !== undefined && before.line !== line && kind !== "run_resumed") this.#savedLines.add(place);
+    if (!this.#savedLines.has(place)) return;
+    for (const wait of before?.record?.waits ?? []) {
+      const isKept = to.waits.some(({ stepId }) => stepId === wait.stepId);
+      if (!isKept && "until" in wait && (wait.until ?? Infinity) <= decidedAt)
+        this.#ends.delete(`${place}/${wait.kind}/${wait.stepId}`);
     }
   }
 

@@ -5,9 +5,11 @@ import { type BacklogPlan, type Bystanders, crowded, isReadable, unreadable } fr
 import { inputsOf } from "./clients.ts";
 import type { History, Life, State } from "./history.ts";
 import type { Outside } from "./outside.ts";
+import { tenants } from "./plan.ts";
 import { signalNames } from "./program.ts";
 import type { ProgramFacts } from "./program-facts.ts";
 import type { Random } from "./random.ts";
+import type { Readers } from "./readers.ts";
 import type { Subject } from "./subject.ts";
 import { damage } from "./transfers.ts";
 import { unversioned } from "./versions.ts";
@@ -31,9 +33,14 @@ interface Patient {
   readonly process: Process;
   readonly runtime: Runtime;
   readonly random: Random;
+  /** Present if the lists of runs are followed to the end. */
+  readonly readers: Readers | undefined;
   /** A runtime of that process over another medium, which is empty. */
   elsewhere(): Runtime;
 }
+
+/** How often lists are read that are followed to the end, which may be hours away. Changes are announced besides. */
+const rareMs = 10 * 60_000;
 
 /** How many runs go on from an older checkpoint, so that a world ends in time. */
 const mostBack = 3;
@@ -50,7 +57,7 @@ export class Healing {
     const { world } = this.#patient;
     const work = [
       () => this.#takeInTurn(),
-      () => this.#finishAll(),
+      () => this.#followed(() => this.#finishAll()),
       () => this.#unstopped(() => this.#lookPastDamage()),
       () => this.#readAll(),
       () => this.#replayAll(),
@@ -118,6 +125,26 @@ export class Healing {
       this.#patient.world.violate("reads-are-fresh", `${tenant} has ${counted} runs, and ${items.length} are listed`);
     }
     return items;
+  }
+
+  /** Who follows the lists meanwhile sees in the end what is there. */
+  async #followed(work: () => Promise<void>): Promise<void> {
+    const { readers, runtime, world, process, bystanders } = this.#patient;
+    if (readers === undefined) return work();
+    const enough = new AbortController();
+    const following = tenants.map((tenant) => readers.follow(runtime.for(tenant), tenant, enough.signal, rareMs));
+    await work();
+    await world.delay(process, 5_000, "who follows looks again");
+    enough.abort();
+    const lists = await Promise.all(following);
+    for (const [index, tenant] of tenants.entries()) {
+      // That a damaged run is put off is not announced.
+      const own = (runs: readonly CurrentRun[] = []) => runs.filter(({ runId }) => !bystanders.has({ tenant, runId }));
+      const { items } = await runtime.for(tenant).list({ limit: 500 });
+      const seen = lists[index]?.at(-1);
+      if (seen?.error === undefined && isDeepStrictEqual(own(seen?.items), own(items))) continue;
+      world.violate("lists-follow", `who follows ${tenant} has not seen its last list: ${shown(seen?.error)}`);
+    }
   }
 
   async #finishAll(): Promise<void> {
@@ -364,7 +391,7 @@ export class Healing {
   }
 
   #open(): readonly Life[] {
-    return this.#lives().filter((life) => isOpen(statusOf(life)));
+    return this.#lives().filter((life) => isOpen(statusOf(life)) || isDelayed(life));
   }
 }
 
@@ -387,6 +414,12 @@ function shown(value: unknown): string {
 
 function hasSteps(state: State | undefined): boolean {
   return Object.keys(state?.stepResults ?? {}).length > 0;
+}
+
+/** A run whose start was put off begins by itself; one that was only created does not. */
+function isDelayed({ commits }: Life): boolean {
+  const last = commits.at(-1);
+  return last?.record?.run.status === "pending" && last.row.dueAt !== undefined;
 }
 
 function isOpen(status: string | undefined): boolean {

@@ -9,6 +9,7 @@ import type { Random } from "./random.ts";
 export type OperationKind =
   | "start"
   | "start twice"
+  | "start later"
   | "create"
   | "resume"
   | "resume older"
@@ -34,6 +35,7 @@ export type OperationKind =
   | "count"
   | "events"
   | "watch"
+  | "follow"
   | "settle"
   | "compare"
   | "lineage";
@@ -105,6 +107,8 @@ export interface Plan {
   readonly endsAt: number;
   /** When the second version of the skills comes; absent if there is none. */
   readonly deployedAt: number | undefined;
+  /** True if clients follow the lists of runs, also while everything is brought to its end. */
+  readonly isFollowed: boolean;
   /** True if machines with the second version keep the first one beside it, at some places. */
   readonly keepsFormer: boolean;
   /** The runs that are damaged on the medium. */
@@ -229,6 +233,22 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
       items.push({ is: "operation", id: items.length, at, kind: "save unnamed", seed: `${seed}/${items.length}` });
     }
   }
+  // Starts that are put off, early enough that most of them come before the end.
+  const delays = random.fork("delays");
+  if (delays.chance(0.1) || seed.startsWith("delays:")) {
+    for (let number = delays.between(2, 6); number > 0; number--) {
+      const at = Math.floor(delays.fraction() * 0.7 * endsAt);
+      items.push({ is: "operation", id: items.length, at, kind: "start later", seed: `${seed}/${items.length}` });
+    }
+  }
+  const follows = random.fork("follows");
+  const isFollowed = follows.chance(0.1) || seed.startsWith("follows:");
+  if (isFollowed) {
+    for (let number = follows.between(1, 4); number > 0; number--) {
+      const at = Math.floor(follows.fraction() * 0.8 * endsAt);
+      items.push({ is: "operation", id: items.length, at, kind: "follow", seed: `${seed}/${items.length}` });
+    }
+  }
   const beside = random.fork("beside");
   const damaged = beside.chance(0.25)
     ? Array.from({ length: beside.between(1, 2) }, () => ({
@@ -266,6 +286,7 @@ export function newPlan(random: Random, seed: string, counts: Counts): Plan {
   if (mostRuns !== undefined) count(counts, "quota");
   return {
     deployedAt,
+    isFollowed,
     keepsFormer,
     damages: damaged,
     backlog,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CurrentRun, Runs } from "../../src/index.ts";
+import type { RunList } from "../../src/watch.ts";
 import type { Bystanders } from "./bystanders.ts";
 import { type Accepted, type History, keyOf, type Life } from "./history.ts";
 import type { Random } from "./random.ts";
@@ -101,6 +102,41 @@ export class Readers {
     }
   }
 
+  /** Follows the runs of a tenant for a while. */
+  async followForAWhile(runs: Runs, tenant: string, process: Process, draw: Random): Promise<string> {
+    const enough = new AbortController();
+    this.#world.schedule(process, draw.pick([3_000, 30_000]), "a client has seen enough", () => enough.abort());
+    const lists = await this.follow(runs, tenant, enough.signal, draw.pick([200, 1_000]));
+    return `${lists.length} lists`;
+  }
+
+  /**
+   * Follows the newest runs of a tenant until the signal aborts. Each run is shown as it was at some time, later ones later; one
+   * that has not changed is the same object; and `changed` has what is new. Resolves to all lists.
+   */
+  async follow(runs: Runs, tenant: string, signal: AbortSignal, pollMs: number): Promise<readonly RunList[]> {
+    const lists: RunList[] = [];
+    const violate = (what: string) => this.#world.violate("lists-follow", `who follows ${tenant} ${what}`);
+    for await (const list of this.#subject.watchRuns(runs, { limit: 500 }, { signal, pollMs })) {
+      const before = new Map(lists.at(-1)?.items.map((run) => [run.runId, run]));
+      const now = new Map(list.items.map((run) => [run.runId, run]));
+      for (const run of list.items) {
+        const life = this.#history.lives.get(keyOf({ tenant, runId: run.runId }));
+        const place = placeOf(life, run);
+        if (life === undefined && this.#bystanders.has({ tenant, runId: run.runId })) continue;
+        const earlier = before.get(run.runId);
+        if (place < 0) violate(`sees ${run.runId} as ${run.status} at ${run.revision}, which it never was`);
+        else if (earlier !== undefined && place < placeOf(life, earlier)) violate(`sees ${run.runId} go back`);
+      }
+      const news = new Set([...before.keys(), ...now.keys()].filter((id) => before.get(id) !== now.get(id)));
+      if (!isDeepStrictEqual(new Set(list.changed), news)) {
+        violate(`learns of ${list.changed.join(", ")}, not of ${[...news].join(", ")}`);
+      }
+      lists.push(list);
+    }
+    return lists;
+  }
+
   /** Waits for the end of a run, for a while. */
   async settle(runs: Runs, life: Life, process: Process, draw: Random): Promise<string> {
     const enough = new AbortController();
@@ -193,6 +229,15 @@ export class Readers {
     }
     this.#world.violate("events-come-once", `a watch of ${life.key} ends as ${status} after ${events} events`);
   }
+}
+
+/** The last place in the history of a run at which it was as it is shown; -1 if there is none. */
+function placeOf(life: Life | undefined, run: CurrentRun): number {
+  const isShown = ({ record }: Accepted) =>
+    record?.run.status === run.status &&
+    record.entryRevision === run.revision &&
+    record.run.checkpointHead === run.checkpointHead;
+  return life?.commits.findLastIndex(isShown) ?? -1;
 }
 
 function eventIds({ commits, runId }: Life): readonly string[] {

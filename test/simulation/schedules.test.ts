@@ -1,12 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { PlantedBug } from "./bugs.ts";
-import { loadSchedules, plantedSchedules, type ScheduleOutcome, simulateSchedules } from "./schedules.ts";
+import { explained, loadSchedules, plantedSchedules, simulateSchedules } from "./schedules.ts";
 
 const subject = await loadSchedules();
-
-function explained({ seed, plan, violation, lines }: ScheduleOutcome): string {
-  return [`${violation?.invariant}: ${violation?.message}`, seed, JSON.stringify(plan), ...lines.slice(-80)].join("\n");
-}
 
 test("a seed decides everything", async () => {
   const [one, two] = [await simulateSchedules(subject, "same"), await simulateSchedules(subject, "same")];
@@ -16,7 +12,7 @@ test("a seed decides everything", async () => {
 test("no promise about schedules is broken", async () => {
   let runs = 0;
   for (let seed = 0; seed < 60; seed++) {
-    const outcome = await simulateSchedules(subject, `fixed-${seed}`);
+    const outcome = await simulateSchedules(subject, `schedules:fixed-${seed}`);
     if (outcome.violation !== undefined) throw new Error(explained(outcome));
     runs += outcome.runs;
   }
@@ -72,7 +68,7 @@ describe("a planted bug is found", () => {
   test.each(bugs)("$name", (bug) =>
     plantedSchedules(bug, async (planted) => {
       for (let seed = 0; seed < 80; seed++) {
-        const { violation } = await simulateSchedules(planted, `fixed-${seed}`);
+        const { violation } = await simulateSchedules(planted, `schedules:fixed-${seed}`);
         if (violation !== undefined) return;
       }
       throw new Error("no seed found it");

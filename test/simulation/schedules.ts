@@ -102,6 +102,41 @@ export async function simulateSchedules(subject: ScheduleSubject, seed: string):
   return { seed, violation, plan, lines, digest, runs: play.births };
 }
 
+/** Tries one seed after the other until one breaks a promise, and says what was tried. Returns how many did. */
+export async function searchSchedules(
+  subject: ScheduleSubject,
+  { first, untilMs, most }: { readonly first: string; readonly untilMs: number; readonly most: number },
+): Promise<number> {
+  const began = performance.now();
+  let [seeds, runs] = [0, 0];
+  for (; seeds < most && performance.now() - began < untilMs; seeds++) {
+    const outcome = await simulateSchedules(subject, `${first}${seeds}`);
+    runs += outcome.runs;
+    if (outcome.violation === undefined) continue;
+    console.log(explained(outcome));
+    return 1;
+  }
+  const seconds = (performance.now() - began) / 1_000;
+  console.log(`schedules: ${seeds} seeds in ${seconds.toFixed(1)} s, ${runs} runs started; no promise was broken`);
+  return 0;
+}
+
+/** Plays a seed. Prints what it breaks, and returns true if it does. */
+export async function explainSchedules(subject: ScheduleSubject, seed: string): Promise<boolean> {
+  const outcome = await simulateSchedules(subject, seed);
+  const isBroken = outcome.violation !== undefined;
+  console.log(isBroken ? explained(outcome) : `seed ${seed}: no promise was broken (${outcome.digest})`);
+  return isBroken;
+}
+
+/** What a seed broke, and how it came to that. */
+export function explained({ seed, plan, violation, lines }: ScheduleOutcome): string {
+  const again = `Again: npm run simulate -- --seed ${seed}`;
+  return [`${violation?.invariant}: ${violation?.message}`, JSON.stringify(plan), ...lines.slice(-80), again].join(
+    "\n",
+  );
+}
+
 /** What the metadata of a run says. */
 interface Row {
   readonly status: string;

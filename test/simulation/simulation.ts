@@ -13,6 +13,7 @@ import { type Counts, count } from "./program.ts";
 import { ProgramFacts } from "./program-facts.ts";
 import { Promptness } from "./promptness.ts";
 import { type Random, random } from "./random.ts";
+import { Readers } from "./readers.ts";
 import { strike } from "./strike.ts";
 import type { Subject } from "./subject.ts";
 import { Transfers } from "./transfers.ts";
@@ -248,6 +249,9 @@ class Simulation {
         runtime: this.#machines.runtime(process, true),
         core: this.#subject.core,
         random: this.#random.fork("healing"),
+        readers: this.#plan.isFollowed
+          ? new Readers(this.#world, this.#subject, this.#history, this.#bystanders)
+          : undefined,
         elsewhere: () => this.#machines.elsewhere(process),
       });
       try {

@@ -5,6 +5,7 @@ import type * as core from "../../src/index.ts";
 import type * as steps from "../../src/skills/code/workflow-step.ts";
 import type { approvals, childRuns, maps, outputsWith, rollbacks } from "../../src/steps.ts";
 import type * as transfer from "../../src/transfer.ts";
+import type { watchRuns } from "../../src/watch.ts";
 
 /** The implementation that is tried: the package's own, or a copy with a planted bug. */
 export interface Subject {
@@ -16,6 +17,7 @@ export interface Subject {
   readonly rollbacks: typeof rollbacks;
   readonly childRuns: typeof childRuns;
   readonly approvals: typeof approvals;
+  readonly watchRuns: typeof watchRuns;
   /** What reads stored bodies, so that the history of the medium can be judged. */
   readonly readEntry: (typeof bodies)["readEntry"];
   readonly readRunBody: (typeof bodies)["readRunBody"];
@@ -33,6 +35,7 @@ export async function loadSubject(folder: URL = new URL("../../", import.meta.ur
   return {
     codeRuns,
     ...(await load<Pick<Subject, "maps" | "outputsWith" | "rollbacks" | "childRuns" | "approvals">>("src/steps.ts")),
+    ...(await load<Pick<Subject, "watchRuns">>("src/watch.ts")),
     core: { ...(await load<typeof core>("src/index.ts")), ...(await load<typeof transfer>("src/transfer.ts")) },
     codec: await load<typeof codec>("src/codec/index.ts"),
     memoryStore,
