@@ -18,8 +18,10 @@ import type { Commit, Store } from "../../src/store.ts";
 import { defineTelemetry } from "../../src/telemetry/index.ts";
 import { systemClock } from "../../src/testing/index.ts";
 import { exportRun } from "../../src/transfer.ts";
-import { createClient } from "../../worker/client/index.ts";
+import { createClient, schedulesOf as schedulesOfClient } from "../../worker/client/index.ts";
 import { createApp, memoryKeys } from "../../worker/http/index.ts";
+import { scheduleApi } from "../../worker/schedules/http/index.ts";
+import { schedulesOf, scheduling } from "../../worker/schedules/index.ts";
 
 // A caller without types passes anything. Each public function is found by the doors of the package, so that a new one
 // fails here until a good call of it is written down; each of its arguments, and each member of each, is then replaced by
@@ -74,14 +76,15 @@ const quick = defineSkill({
   run: async (step) => step.do("a", { sideEffects: "none" }, async () => 1),
 });
 const echo = defineCapability({ id: "echo", version: "1" }, async (input) => input);
+const skills = [gated, quick, scheduling];
 
-/** What stays the same for each call: a run that ended, one at a gate, one that rests. */
+/** What stays the same for each call: a run that ended, one at a gate, one that rests, and a schedule. */
 const template: Promise<MemoryData> = (async () => {
   const data: MemoryData = new Map();
   const runtime = createRuntime({
     serves: false,
     store: memoryStore({ data }),
-    skills: [gated, quick],
+    skills,
     capabilities: [echo],
   });
   const runs = runtime.for("t");
@@ -89,6 +92,9 @@ const template: Promise<MemoryData> = (async () => {
   await runs.start({ skillId: "quick", runId: "ended" });
   await runtime.idle();
   await runs.create({ skillId: "gated", runId: "made" });
+  // Once a year, so that its tick is in no call.
+  await schedulesOf(runs).create({ id: "yearly", skill: quick, cron: "0 0 1 1 *" });
+  await runtime.idle();
   return data;
 })();
 
@@ -111,9 +117,14 @@ async function world() {
     },
   };
   const onError = () => {};
-  const runtime = createRuntime({ serves: false, store, skills: [gated, quick], capabilities: [echo], onError });
+  const runtime = createRuntime({ serves: false, store, skills, capabilities: [echo], onError });
   const runs = runtime.for("t");
-  const app = createApp({ authenticate: () => ({ tenant: "t", role: "admin" }), runs: () => runs, onError });
+  const app = createApp({
+    authenticate: () => ({ tenant: "t", role: "admin" }),
+    runs: () => runs,
+    schedules: scheduleApi,
+    onError,
+  });
   const client = createClient("http://service.test", { fetch: (request) => app.fetch(request, {}) });
   const ended = await runs.get("ended");
   const { head = "" } = await runs.listCheckpoints("ended");
@@ -515,6 +526,30 @@ const ofWire: Readonly<Record<string, Good>> = {
   import: ({ lines }) => [lines.join("").replaceAll('"ended', '"taken'), call],
 };
 
+const yearMs = 365 * 86_400_000;
+const ofSchedules: Readonly<Record<string, Good>> = {
+  create: () => [
+    {
+      id: "new",
+      skill: quick,
+      skillVersion: "1",
+      inputs: { a: 1 },
+      cron: "0 9 * * MON",
+      timeZone: "Europe/Berlin",
+      overlap: "skip",
+      catchUp: "all",
+      idempotencyKey: "k",
+    },
+  ],
+  get: () => ["yearly"],
+  list: () => [{ after: "yearly", limit: 5 }],
+  pause: () => ["yearly"],
+  resume: () => ["yearly"],
+  trigger: () => ["yearly", { idempotencyKey: "k" }],
+  backfill: () => ["yearly", { from: new Date(Date.now() - 2 * yearMs), to: new Date() }],
+  delete: () => ["yearly"],
+};
+
 const key = {
   keyId: "k",
   hash: "h",
@@ -695,6 +730,9 @@ test("each function of each door, and each method, has a good call", async () =>
   }
   expect(Object.keys(runtime).sort()).toEqual(Object.keys(ofRuntime).sort());
   expect(Object.keys(memoryKeys()).sort()).toEqual(Object.keys(ofKeys).sort());
+  for (const schedules of [schedulesOf(runs), schedulesOfClient(client)]) {
+    expect(Object.keys(schedules).sort()).toEqual(Object.keys(ofSchedules).sort());
+  }
   const { routes: _, ...wire } = client.wire;
   expect(Object.keys(wire).sort()).toEqual(Object.keys(ofWire).sort());
 });
@@ -725,6 +763,8 @@ describe.each<[string, Readonly<Record<string, Good>>, (world: World) => object]
   ["the runs of a tenant", ofRuns, ({ runs }) => runs],
   ["a client", ofClient, ({ client }) => client],
   ["a client in the names of the wire", ofWire, ({ client }) => client.wire],
+  ["the schedules of a tenant", ofSchedules, ({ runs }) => schedulesOf(runs)],
+  ["the schedules of a client", ofSchedules, ({ client }) => schedulesOfClient(client)],
   ["keys in memory", ofKeys, () => memoryKeys()],
 ])("wrong arguments of %s are refused in type, and nothing is written:", (_, methods, objectOf) => {
   test.each(Object.entries(methods))("%s", { timeout }, (name, good) =>

@@ -1,9 +1,19 @@
 import type { hc } from "hono/client";
-import { aFunction, anId, aTimestamp, expectKind, members } from "../../src/argument.ts";
+import {
+  aFunction,
+  anId,
+  anything,
+  aRunId,
+  aTimestamp,
+  expectKind,
+  given,
+  type Kinds,
+  members,
+} from "../../src/argument.ts";
 import { isoTime } from "../../src/clock.ts";
 import { decodeFields, encodeFields } from "../../src/codec/values.ts";
 import { parseRunId } from "../../src/ids.ts";
-import { type JsonObject, present } from "../../src/json.ts";
+import { anyNumber, aText, type JsonObject, present } from "../../src/json.ts";
 import type { Skill } from "../../src/skills/skill.ts";
 import { aSkill } from "../../src/skills/skill-kind.ts";
 import type { ScheduleAnswer } from "../http/contract/schedules.ts";
@@ -12,6 +22,7 @@ import type { scheduleApi } from "../schedules/http/index.ts";
 import { bodyOf } from "./calls.ts";
 import type { Client } from "./client.ts";
 import { read } from "./records.ts";
+import { said } from "./requests.ts";
 
 /** The routes to schedules with their types, as Hono's client has them. */
 type ScheduleRoutes = ReturnType<typeof hc<(typeof scheduleApi)["routes"]>>;
@@ -39,10 +50,8 @@ export function schedulesOf(client: Client): Schedules {
     answered<ScheduleAnswer, Schedule>(await response, scheduleOf);
   return {
     async create<Inputs>(request: NewSchedule<Inputs>) {
-      const { id, skill, skillVersion, inputs, cron, every, timeZone, overlap, catchUp, idempotencyKey } = members(
-        request as NewSchedule,
-        "request",
-      );
+      const { id, skill, skillVersion, inputs, cron, every, timeZone, overlap, catchUp, idempotencyKey } =
+        given<NewSchedule>(request as NewSchedule, newKinds, "request");
       const json = {
         schedule_id: id,
         skill_id:
@@ -64,7 +73,7 @@ export function schedulesOf(client: Client): Schedules {
       ) as ReturnType<Schedules["get"]>;
     },
     async list(query = {}) {
-      const { after, limit } = members(query, "query");
+      const { after, limit } = given(query, { after: aText, limit: anyNumber }, "query");
       const asked = present({ cursor: after, limit: limit === undefined ? undefined : String(limit) });
       const answer = await schedules.$get({ query: asked });
       return answered<
@@ -78,7 +87,7 @@ export function schedulesOf(client: Client): Schedules {
     pause: (scheduleId) => changed(one.pause.$post(at(scheduleId))),
     resume: (scheduleId) => changed(one.resume.$post(at(scheduleId))),
     async trigger(scheduleId, options = {}) {
-      const { idempotencyKey } = members(options);
+      const { idempotencyKey } = given(options, { idempotencyKey: anything });
       const answer = await one.trigger.$post(at(scheduleId), withKey(idempotencyKey));
       return answered<
         { schedule: ScheduleAnswer; run_id: string; is_skipped: boolean },
@@ -90,7 +99,7 @@ export function schedulesOf(client: Client): Schedules {
       }));
     },
     async backfill(scheduleId, range) {
-      const { from, to } = members(range, "range");
+      const { from, to } = given(range, { from: anything, to: anything }, "range");
       const json = { from: timeOf(from, "from"), to: to === undefined ? undefined : timeOf(to, "to") };
       return changed(one.backfill.$post({ ...at(scheduleId), json }));
     },
@@ -100,6 +109,20 @@ export function schedulesOf(client: Client): Schedules {
   };
 }
 
+/** What a request is made of. The service checks the rest. */
+const newKinds: Kinds<NewSchedule> = {
+  id: aRunId,
+  skill: anything,
+  skillVersion: anId,
+  inputs: anything,
+  cron: aText,
+  every: ["a duration", (every) => typeof every === "string" || typeof every === "number"],
+  timeZone: aText,
+  overlap: aText,
+  catchUp: aText,
+  idempotencyKey: anything,
+};
+
 // Hono's client builds a request for any path; these paths are there if the service has schedules.
 function routesOf(client: Client): ScheduleRoutes {
   const { routes } = members(members(client, "client").wire ?? {}, "client.wire");
@@ -107,7 +130,7 @@ function routesOf(client: Client): ScheduleRoutes {
 }
 
 function withKey(idempotencyKey: string | undefined) {
-  return idempotencyKey === undefined ? {} : { headers: { "idempotency-key": idempotencyKey } };
+  return { headers: Object.fromEntries(said({ idempotencyKey }).headers) };
 }
 
 function timeOf(time: Date | number, path: string): string {
