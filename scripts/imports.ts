@@ -97,7 +97,7 @@ const rooms: readonly Room[] = [
   {
     name: "cloudflare",
     holds: /^worker\/cloudflare\/.+$/,
-    sees: anyOf(core, app, /^worker\/inspector\/page\.ts$/, /^adapters\/d1\/index\.ts$/),
+    sees: anyOf(core, app, /^worker\/inspector\/page\.ts$/, /^adapters\/(d1|durable-object)\/index\.ts$/),
     packages: nothing,
   },
   // The Worker of `wrangler.toml` joins the doors, as a user's does.

@@ -338,6 +338,24 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
     schedulesOf: ({ client }) => [client],
   },
   "./cloudflare": {
+    createFront: () => [
+      {
+        objects: () => ({}),
+        authenticate: () => ({ tenant: "t", role: "admin" }),
+        onAccess: () => {},
+        onError: () => {},
+        telemetry: defineTelemetry({ startSpan: () => 1, endSpan: () => {}, record: () => {} }),
+        inspector: false,
+      },
+    ],
+    runsObject: () => [
+      {
+        skills: [quick],
+        capabilities: [echo],
+        onError: () => {},
+        telemetry: defineTelemetry({ startSpan: () => 1, endSpan: () => {}, record: () => {} }),
+      },
+    ],
     d1Keys: () => [{ prepare: () => {} }],
     createWorker: () => [
       {

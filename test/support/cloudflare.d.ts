@@ -12,6 +12,8 @@ declare module "cloudflare:workers" {
     readonly TEST_RATE_LIMIT: RateLimit;
     /** In the project `objects`. */
     readonly OBJECTS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
+    readonly PERIL_RUNS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
+    readonly HTTP_RUNS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
   };
 
   export interface ObjectStub {

@@ -58,13 +58,16 @@ export interface AppOptions<Bindings extends object> {
    * @throws `unauthorized` or `forbidden` if the caller is not allowed to call.
    */
   authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
-  /** Returns the tenant's runs for this one call. It must be the result of `runtime.for`, not a wrapper around it. */
-  runs(tenant: string, call: Call<Bindings>): Runs;
   /**
-   * Returns the store of the API keys that admins issue and revoke over HTTP, each for their own tenant. Without it, those
+   * Returns the tenant's runs for this one call. They must be the result of `runtime.for`, not a wrapper around it. A front whose
+   * runs are in another place returns the answer of that place instead.
+   */
+  runs(tenant: string, call: Call<Bindings>, caller: Caller): Runs | Promise<Response>;
+  /**
+   * Returns the store of the API keys that admins issue and revoke over HTTP, each for their own tenant. Without one, those
    * routes answer 404.
    */
-  keys?(call: Call<Bindings>): KeyStore;
+  keys?(call: Call<Bindings>): KeyStore | undefined;
   /**
    * Checks whether the call is allowed now. Use it for rate limits.
    *
@@ -197,7 +200,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("report", (error) => onError(error, { traceId }));
     await next();
     c.header(traceHeader, c.var.traceId);
-    c.header(parentHeader, traceparent);
+    c.header(parentHeader, c.var.traceparent);
     for (const [name, value] of Object.entries(secureHeaders)) if (!c.res.headers.has(name)) c.header(name, value);
     // The platform drops the body of a HEAD answer, but its producer would go on writing.
     if (c.req.method === "HEAD") await c.res.body?.cancel();
@@ -223,9 +226,17 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
     c.set("caller", caller);
     await options.admit?.(caller, call);
     checkRoute(c);
-    c.set("runs", options.runs(caller.tenant, call));
     c.set("keys", options.keys?.(call));
-    await next();
+    const runs = options.runs(caller.tenant, call, caller);
+    if (runs instanceof Promise) {
+      const answer = await runs;
+      const { headers } = answer;
+      c.set("traceId", headers.get(traceHeader) ?? call.traceId);
+      c.set("traceparent", headers.get(parentHeader) ?? call.traceparent);
+      return answer;
+    }
+    c.set("runs", runs);
+    return next();
   });
   if (schedules !== undefined) app.route("/", schedules.routes);
   return withRoutes(app);

@@ -1,6 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
 import { durableObjectStore, ObjectAlarm, type ObjectStorage } from "../../../adapters/durable-object/index.ts";
+import { defineSkill } from "../../../src/index.ts";
 import type { Store } from "../../../src/store.ts";
+import { runsObject } from "../../../worker/cloudflare/index.ts";
+import { scheduleApi } from "../../../worker/schedules/http/index.ts";
+import { scheduling } from "../../../worker/schedules/index.ts";
+import { httpCapabilities, httpSkills } from "../http-skills.ts";
 
 /** An object that has stores and executes nothing. */
 export class StoreObject extends DurableObject {
@@ -24,6 +29,70 @@ export class StoreObject extends DurableObject {
   alarm(): void {
     this.armed.spent();
     this.alarms += 1;
+  }
+}
+
+/** The objects of the HTTP suite. */
+export class HttpRuns extends runsObject({
+  skills: [...httpSkills, scheduling],
+  capabilities: httpCapabilities,
+  schedules: scheduleApi,
+}) {}
+
+/** What the skills below do to their object, and what the tests look at. */
+export const perils = { abort: (_reason: string): void => {}, hung: 0, crashed: 0, constructed: 0 };
+
+const perilous = [
+  defineSkill({
+    id: "hanging",
+    version: "1",
+    run: (step) =>
+      step.do("hang", async ({ signal }) => {
+        perils.hung += 1;
+        if (perils.hung === 1) await new Promise((_, reject) => signal.addEventListener("abort", reject));
+        return perils.hung;
+      }),
+  }),
+  defineSkill({ id: "sleeping", version: "1", run: (step, { ms }: { ms: number }) => step.sleep("sleep", ms) }),
+  defineSkill({
+    id: "poisonous",
+    version: "1",
+    run: (step) =>
+      step.do("poison", async () => {
+        // What was committed before leaves the object first.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        perils.abort("a poisonous run");
+      }),
+  }),
+  defineSkill({
+    id: "crashing once",
+    version: "1",
+    run: (step) =>
+      step.do("crash", async () => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        perils.crashed += 1;
+        if (perils.crashed === 1) perils.abort("it crashed");
+      }),
+  }),
+  defineSkill({
+    id: "neighborly",
+    version: "1",
+    async run(step) {
+      await step.do("begin", async () => new Promise((resolve) => setTimeout(resolve, 200)));
+      await step.do("end", async () => null);
+    },
+  }),
+];
+
+/** The objects whose runs bring them down, or outlive them. */
+export class PerilRuns extends runsObject({ skills: perilous, onError: () => {} }) {
+  constructor(
+    state: ConstructorParameters<ReturnType<typeof runsObject>>[0] & { abort(reason: string): void },
+    env: object,
+  ) {
+    super(state, env);
+    perils.constructed += 1;
+    perils.abort = (reason) => state.abort(reason);
   }
 }
 
