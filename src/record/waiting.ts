@@ -92,6 +92,6 @@ export function endOfChild(runId: RunId): string {
 }
 
 /** The child for whose end a parent waits under that name. */
-function childOf(name: string): string | undefined {
+export function childOf(name: string): string | undefined {
   return name.startsWith(childMark) ? name.slice(childMark.length) : undefined;
 }

@@ -2,7 +2,7 @@ import { anArray, anything, aRecord, expectKind, given, type Kinds } from "../ar
 import { crashingStore, intercepted, lostAnswerStore } from "../conformance/faults.ts";
 import { hasEffect } from "../engine/kernel.ts";
 import { isDurableError } from "../errors.ts";
-import { aCount, aFlag, present, sha256 } from "../json.ts";
+import { aCount, aFlag, at, present, read, sha256 } from "../json.ts";
 import type { Fields } from "../record/state.ts";
 import { importRun } from "../runs/import.ts";
 import type { AnyCapability } from "../skills/capability.ts";
@@ -10,7 +10,7 @@ import type { InputsOf, Skill } from "../skills/skill.ts";
 import { aSkill } from "../skills/skill-kind.ts";
 import type { ObservedCall } from "./observed.ts";
 import { problemKinds, reportText, type SkillProblem, type SkillReport, type StepReport } from "./skill-report.ts";
-import { type Disturbance, type Ended, isSameEnd, type Trial, World } from "./trial.ts";
+import { type Disturbance, type Ended, type FamilyEnd, isSameEnd, type Trial, World } from "./trial.ts";
 
 /** The lines of a run, as `exportRun` makes them. */
 export type ExportedRun = Iterable<string> | AsyncIterable<string>;
@@ -23,6 +23,11 @@ export interface SkillCheck<Inputs = Fields> {
    * A function creates fresh ones for each run, for mocks that count.
    */
   readonly capabilities?: readonly AnyCapability[] | (() => readonly AnyCapability[]);
+  /**
+   * The skills whose runs the skill starts as children, and theirs. They are disturbed and observed as it is. Also earlier
+   * versions of the skill, for `histories`.
+   */
+  readonly skills?: readonly Skill[];
   /** Exported runs of earlier code, which the skill must be able to replay. */
   readonly histories?: readonly ExportedRun[];
   /** True (the default) if a person opens each gate; false if each is denied, which cancels the run. */
@@ -38,6 +43,7 @@ export interface SkillCheck<Inputs = Fields> {
 const kinds: Kinds<SkillCheck> = {
   inputs: anything,
   capabilities: anything,
+  skills: anArray,
   histories: anArray,
   approve: aFlag,
   signals: aRecord,
@@ -58,12 +64,13 @@ const longestDelayMs = 50;
  * Executes a skill under many faults, and reports its problems. On a virtual clock and an in-memory medium, it stops
  * the process before and after each commit and lets another one go on, loses the answers of commits, lets parallel
  * steps return in other orders and timeouts come before signals, and replays the run from its head and from each
- * checkpoint. Exported runs are replayed against the skill as well.
+ * checkpoint. Exported runs are replayed against the skill as well. Its child runs are disturbed and observed too.
  *
  * It does not cover paths that these inputs do not take. It sees only that a handler reads its idempotency key, not
  * whether the receiver honors it.
  *
- * @throws the errors of `start` for the inputs, of an import for a history, and of `createRuntime` for the skill.
+ * @throws `invalid_request` if the run starts a child whose skill is not among `skills`;
+ * the errors of `start` for the inputs, of an import for a history, and of `createRuntime` for the skill.
  * @example
  * ```ts
  * import { checkSkill } from "orca-durable/testing";
@@ -80,6 +87,7 @@ export async function checkSkill<Inputs>(
   expectKind(skill, aSkill, "skill");
   const {
     capabilities = [],
+    skills = [],
     inputs,
     approve = true,
     signals = {},
@@ -87,15 +95,17 @@ export async function checkSkill<Inputs>(
     mostCommits = 100,
     mostWaits = 200,
   } = given<SkillCheck<InputsOf<Inputs>>>(check, kinds, "check");
+  const others = read("skills", () => [...skills]).map((one, index) => expectKind(one, aSkill, at("skills", index)));
   const trial: Trial = {
     skill,
+    skills: others,
     capabilities: typeof capabilities === "function" ? capabilities : () => capabilities,
     inputs: inputs as Fields,
     approve,
     signals,
     mostWaits,
   };
-  const findings = new Findings();
+  const findings = new Findings(skill);
   // The first hash of a process takes long, in which the clock would jump.
   await sha256("");
   const plain = await checkAsIs(trial, { when: "undisturbed" }, mostCommits, findings);
@@ -106,7 +116,7 @@ export async function checkSkill<Inputs>(
     if (!isWorthDisturbing(scenario.ended)) continue;
     const disturbances = disturbancesOf(scenario, mostCommits);
     const found = await each(disturbances, async (disturbance) => {
-      const own = new Findings();
+      const own = new Findings(trial.skill);
       await checkDisturbed(trial, scenario, disturbance, own);
       return own;
     });
@@ -114,7 +124,7 @@ export async function checkSkill<Inputs>(
     for (const own of found) findings.take(own);
   }
   for (const [index, history] of histories.entries()) await checkHistory(trial, history, index + 1, findings);
-  return findings.report(skill, plain.ended.run);
+  return findings.report(plain.ended.root.run);
 }
 
 /**
@@ -142,7 +152,7 @@ export async function assertSkill<Inputs>(
 /** A run that nothing disturbed: disturbed runs are compared with it. */
 interface Scenario {
   readonly disturbance: Disturbance;
-  readonly ended: Ended;
+  readonly ended: FamilyEnd;
   readonly commitCount: number;
   readonly hasRaced: boolean;
 }
@@ -185,32 +195,43 @@ async function checkDisturbed(
   findings.ended(ended, disturbance.when);
   findings.compare(scenario.ended, ended, disturbance.when);
   await world.restart();
-  await checkReplay(world, ended, `${disturbance.when}, then replayed from its head`, findings);
+  await checkReplay(world, ended.root, `${disturbance.when}, then replayed from its head`, findings);
   findings.observed(world, disturbance.when);
   await world.stop();
 }
 
-function started(world: World, { skill, inputs }: Trial): Promise<Ended> {
-  return world.finish("run", () => world.runs.start({ skillId: skill.id, runId: "run", inputs }));
+function started(world: World, { skill, inputs }: Trial): Promise<FamilyEnd> {
+  const { id: skillId, version: skillVersion } = skill;
+  return world.finish("run", () => world.runs.start({ skillId, skillVersion, runId: "run", inputs }));
 }
 
 /** False if the run itself has shown that no other run can end. */
-function isWorthDisturbing(ended: Ended): boolean {
-  return ended.kind !== "endless" && !bodyFaults.includes(ended.run.error?.code ?? "");
+function isWorthDisturbing({ root, children }: FamilyEnd): boolean {
+  return [root, ...children.values()].every(
+    ({ kind, run }) => kind !== "endless" && !bodyFaults.includes(run.error?.code ?? ""),
+  );
 }
 
-/** Replays the run from its head and from its checkpoints. */
+/** Replays the run from its head and from its checkpoints, and its children from their heads. */
 async function checkReplays(
   world: World,
   { ended, disturbance: { when } }: Scenario,
   mostCheckpoints: number,
   findings: Findings,
 ): Promise<void> {
-  await checkReplay(world, ended, `${when}, then replayed from its head`, findings);
-  const { items: checkpoints } = await world.runs.listCheckpoints(ended.run.runId);
+  const { root, children } = ended;
+  await checkReplay(world, root, `${when}, then replayed from its head`, findings);
+  const ends = [...children.values()];
+  // A replay of the parent uses the recorded results of its children.
+  for (const place of spread(ends.length, mostCheckpoints)) {
+    const child = ends[place - 1];
+    if (child !== undefined)
+      await checkReplay(world, child, `${when}, then the child was replayed from its head`, findings);
+  }
+  const { items: checkpoints } = await world.runs.listCheckpoints(root.run.runId);
   for (const place of spread(checkpoints.length, mostCheckpoints)) {
     const seen = `${when}, then replayed from checkpoint ${place} of ${checkpoints.length}`;
-    await checkReplay(world, ended, seen, findings, checkpoints[place - 1]?.checkpointId);
+    await checkReplay(world, root, seen, findings, checkpoints[place - 1]?.checkpointId);
   }
 }
 
@@ -228,8 +249,8 @@ async function checkReplay(
   await world.runs.replay(run.runId, { newRunId, ...present({ checkpointId }) });
   const ended = await world.finish(newRunId);
   findings.ended(ended, seen);
-  findings.compare(source, ended, seen);
-  if (checkpointId === undefined) findings.compareResults(source, ended, seen);
+  findings.compare({ root: source, children: new Map() }, ended, seen);
+  if (checkpointId === undefined) findings.compareResults(source, ended.root, seen);
 }
 
 async function checkHistory(trial: Trial, history: ExportedRun, number: number, findings: Findings): Promise<void> {
@@ -254,9 +275,9 @@ async function checkHistory(trial: Trial, history: ExportedRun, number: number, 
     findings.ended(ended, seen);
     if (run.status !== "completed") continue;
     const source: Ended = { kind: "ended", run, result: undefined };
-    findings.compare(source, ended, seen);
+    findings.compare({ root: source, children: new Map() }, ended, seen);
     const isHead = checkpointId === run.checkpointHead;
-    if (isHead && isSameVersion) findings.compareResults(await world.finish(run.runId), ended, seen);
+    if (isHead && isSameVersion) findings.compareResults((await world.finish(run.runId)).root, ended.root, seen);
   }
   findings.observed(world, when);
   await world.stop();
@@ -317,7 +338,12 @@ async function each<T, R>(items: readonly T[], work: (item: T) => Promise<R>): P
 class Findings {
   readonly #problems = new Map<string, SkillProblem>();
   readonly #steps = new Map<string, StepReport>();
+  readonly #skill: Skill;
   #runCount = 0;
+
+  constructor(skill: Skill) {
+    this.#skill = skill;
+  }
 
   /** Adds the findings of others, after those that are known already. */
   take(others: Findings): void {
@@ -328,29 +354,34 @@ class Findings {
 
   /** Adds a problem, unless it is already known. */
   add(problem: SkillProblem): void {
-    const { kind, stepId, path, message } = problem;
+    const { kind, skillId, stepId, path, message } = problem;
     const isOfStep = kind === "nondeterminism" && stepId !== undefined;
-    const key = JSON.stringify([kind, stepId, path, isOfStep ? "" : message]);
+    const key = JSON.stringify([kind, skillId, stepId, path, isOfStep ? "" : message]);
     if (!this.#problems.has(key)) this.#problems.set(key, problem);
   }
 
-  /** Examines the end of a run. */
-  ended(ended: Ended, when: string): void {
+  /** Examines the end of a run and of its children. */
+  ended({ root, children }: FamilyEnd, when: string): void {
     this.#runCount++;
+    for (const ended of [root, ...children.values()]) this.#ended(ended, when);
+  }
+
+  #ended(ended: Ended, when: string): void {
+    const of = this.#placeOf(ended.run.skillId);
     switch (ended.kind) {
       case "stuck":
         for (const wait of ended.waits) {
           const what = wait.kind === "signal" ? `the signal "${wait.name}"` : "something";
           const hint = "Set a timeout, or add the signal to `signals` if it is sent in production.";
           const message = `The run waits for ${what}, which is never sent, and the wait has no timeout. ${hint}`;
-          this.add({ kind: "wait", stepId: wait.stepId, message, when });
+          this.add({ kind: "wait", ...of, stepId: wait.stepId, message, when });
         }
         return;
       case "endless": {
         const stepId = ended.run.currentStepId;
         const message =
           "The run waited more than `mostWaits` times without ending. Make sure that its loop ends, or raise `mostWaits`.";
-        this.add({ kind: "wait", ...present({ stepId }), message, when });
+        this.add({ kind: "wait", ...of, ...present({ stepId }), message, when });
         return;
       }
       case "ended":
@@ -358,34 +389,62 @@ class Findings {
     }
   }
 
-  #failed({ error }: SkillReport["run"], when: string): void {
+  /** Names a skill that is not the one that is checked. */
+  #placeOf(skillId: string | undefined): Pick<SkillProblem, "skillId"> {
+    return present({ skillId: skillId === this.#skill.id ? undefined : skillId });
+  }
+
+  #failed({ error, skillId }: SkillReport["run"], when: string): void {
     if (error === undefined) return;
     const { code, message, stepId } = error;
+    const of = this.#placeOf(skillId);
     if (bodyFaults.includes(code)) {
       const hint =
         "Read the time, random values and everything external inside a step, so that the result is recorded.";
-      this.add({ kind: "nondeterminism", ...present({ stepId }), message: `${sentence(message)} ${hint}`, when });
+      this.add({
+        kind: "nondeterminism",
+        ...of,
+        ...present({ stepId }),
+        message: `${sentence(message)} ${hint}`,
+        when,
+      });
     }
     // For a step it is already known, with its path.
     if (code === "invalid_output" && stepId === undefined) {
-      this.#unkept(undefined, message.split(": ")[0] ?? "result", message, when);
+      this.#unkept({ ...of, path: message.split(": ")[0] ?? "result", message, when });
     }
   }
 
-  #unkept(stepId: string | undefined, path: string, message: string, when: string): void {
+  #unkept(value: Omit<SkillProblem, "kind">): void {
     const hint = "Return plain data, or an id with which the value can be loaded again.";
-    this.add({ kind: "value", ...present({ stepId }), path, message: `${sentence(message)} ${hint}`, when });
+    this.add({ ...value, kind: "value", message: `${sentence(value.message)} ${hint}` });
   }
 
-  /** Compares the end of a disturbed run with that of an undisturbed one. */
-  compare(source: Ended, ended: Ended, when: string): void {
-    const { status } = ended.run;
-    if (source.run.status === status || source.kind !== "ended" || ended.kind !== "ended") return;
+  /** Compares the end of a disturbed run, and those of its children, with that of an undisturbed one. */
+  compare(source: FamilyEnd, ended: FamilyEnd, when: string): void {
+    let isChildsFault = false;
+    for (const [path, child] of ended.children) {
+      const before = source.children.get(path);
+      // A parent cancels them at different moments.
+      if (before === undefined || [before, child].some(({ run }) => run.status === "canceled")) continue;
+      if (this.#compareOne(before, child, when)) isChildsFault = true;
+    }
+    // That of the child says why.
+    if (isChildsFault && ended.root.run.error?.code === "run_failed") return;
+    this.#compareOne(source.root, ended.root, when);
+  }
+
+  /** True if they ended differently. */
+  #compareOne(source: Ended, ended: Ended, when: string): boolean {
+    const { status, skillId } = ended.run;
+    if (source.run.status === status || source.kind !== "ended" || ended.kind !== "ended") return false;
     const { code, message, stepId } = ended.run.error ?? {};
-    if (bodyFaults.includes(code ?? "")) return;
-    const why = message === undefined ? "" : `: ${message}`;
-    const text = `The run is ${status} instead of ${source.run.status}${why}`;
-    this.add({ kind: "end", ...present({ stepId }), message: sentence(text), when });
+    if (!bodyFaults.includes(code ?? "")) {
+      const why = message === undefined ? "" : `: ${message}`;
+      const text = sentence(`The run is ${status} instead of ${source.run.status}${why}`);
+      this.add({ kind: "end", ...this.#placeOf(skillId), ...present({ stepId }), message: text, when });
+    }
+    return true;
   }
 
   /** Compares results that must be the same, since all steps answered the same. */
@@ -394,28 +453,32 @@ class Findings {
     const message =
       "Every step returned its recorded result, but the body returned a different result. It uses something that is not a " +
       "step's result, such as the time, a random number, or a variable that a step's callback sets.";
-    this.add({ kind: "nondeterminism", message, when });
+    this.add({ kind: "nondeterminism", ...this.#placeOf(ended.run.skillId), message, when });
   }
 
   /** Examines what a world has seen of its runs. */
   observed(world: World, when: string): void {
-    for (const { stepId, path, message } of world.values) this.#unkept(stepId, path, message, when);
+    for (const { runId, stepId, path, message } of world.values) {
+      this.#unkept({ ...this.#placeOf(world.skillOf(runId)), ...present({ stepId }), path, message, when });
+    }
     const byStep = new Map<string, ObservedCall[]>();
     for (const call of world.calls) {
       const key = JSON.stringify([call.runId, call.stepId]);
       byStep.set(key, [...(byStep.get(key) ?? []), call]);
     }
-    for (const calls of byStep.values()) this.#step(calls, when);
+    for (const calls of byStep.values()) this.#step(world, calls, when);
   }
 
-  #step(calls: readonly ObservedCall[], when: string): void {
+  #step(world: World, calls: readonly ObservedCall[], when: string): void {
     const [first] = calls;
     if (first === undefined) return;
+    const of = this.#placeOf(world.skillOf(first.runId));
     const { stepId, uses, sideEffects, isIdempotent, key } = first;
     const returned = calls.filter((call) => call.hasReturned);
     const mostKeys = new Set(returned.map((call) => call.key)).size;
     const usesKey = returned.every((call) => call.usesKey);
     this.#addStep({
+      ...of,
       ...{ stepId, uses, key, usesKey, mostKeys },
       ...present({ sideEffects }),
       mostCalls: returned.length,
@@ -424,12 +487,14 @@ class Findings {
     // Called again only after a person has allowed it.
     const isAsked = hasEffect(present({ sideEffects })) && !isIdempotent;
     if (returned.length < 2 || isHarmless || isAsked) return;
-    this.#doubled(first, mostKeys, usesKey, when);
+    const message = doubled(first, mostKeys, usesKey);
+    if (message !== undefined) this.add({ kind: "effect", ...of, stepId, message, when });
   }
 
   #addStep(step: StepReport): void {
-    const before = this.#steps.get(step.stepId) ?? step;
-    this.#steps.set(step.stepId, {
+    const key = JSON.stringify([step.skillId, step.stepId]);
+    const before = this.#steps.get(key) ?? step;
+    this.#steps.set(key, {
       ...before,
       mostCalls: Math.max(before.mostCalls, step.mostCalls),
       mostKeys: Math.max(before.mostKeys, step.mostKeys),
@@ -437,23 +502,7 @@ class Findings {
     });
   }
 
-  #doubled({ stepId, sideEffects }: ObservedCall, keyCount: number, usesKey: boolean, when: string): void {
-    const again = "It was called again after it had returned, because its result was not recorded yet";
-    const message =
-      sideEffects === undefined && !usesKey
-        ? `${again}. It declares no \`sideEffects\` and does not read its idempotency key. Declare ` +
-          '"none" or "read" if it may be called twice; otherwise pass its idempotency key on.'
-        : !usesKey
-          ? `${again}, and it does not read its idempotency key, so the action happens twice. Pass \`idempotencyKey\` to ` +
-            "the service that performs the action, or declare `isIdempotent: false`, so that a person is asked."
-          : keyCount > 1
-            ? `${again}. Each call had a different idempotency key, because its input was different, so the action happens ` +
-              "twice. Read values that change between two calls of the body, such as the time, in an earlier step."
-            : undefined;
-    if (message !== undefined) this.add({ kind: "effect", stepId, message, when });
-  }
-
-  report(skill: Skill, run: SkillReport["run"]): SkillReport {
+  report(run: SkillReport["run"]): SkillReport {
     const report = {
       problems: [...this.#problems.values()].sort(
         (a, b) => problemKinds.indexOf(a.kind) - problemKinds.indexOf(b.kind),
@@ -462,8 +511,30 @@ class Findings {
       run,
       runCount: this.#runCount,
     };
-    return { ...report, text: reportText(skill.id, report) };
+    return { ...report, text: reportText(this.#skill.id, report) };
   }
+}
+
+/** What is wrong with a step that was called again after it had returned; `undefined` if its receiver recognizes it. */
+function doubled({ sideEffects }: ObservedCall, keyCount: number, usesKey: boolean): string | undefined {
+  const again = "It was called again after it had returned, because its result was not recorded yet";
+  if (sideEffects === undefined && !usesKey) {
+    return (
+      `${again}. It declares no \`sideEffects\` and does not read its idempotency key. Declare ` +
+      '"none" or "read" if it may be called twice; otherwise pass its idempotency key on.'
+    );
+  }
+  if (!usesKey) {
+    return (
+      `${again}, and it does not read its idempotency key, so the action happens twice. Pass \`idempotencyKey\` to ` +
+      "the service that performs the action, or declare `isIdempotent: false`, so that a person is asked."
+    );
+  }
+  if (keyCount === 1) return undefined;
+  return (
+    `${again}. Each call had a different idempotency key, because its input was different, so the action happens ` +
+    "twice. Read values that change between two calls of the body, such as the time, in an earlier step."
+  );
 }
 
 function sentence(text: string): string {

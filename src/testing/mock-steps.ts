@@ -1,7 +1,8 @@
-import { encodeValue } from "../codec/values.ts";
+import { encodeFields, encodeValue } from "../codec/values.ts";
 import type { Action } from "../engine/kernel.ts";
 import { DurableError } from "../errors.ts";
 import { getOwn, read } from "../json.ts";
+import type { Fields } from "../record/state.ts";
 import { childMocks } from "../runs/child-mocks.ts";
 import type { Capability } from "../skills/capability.ts";
 import { capabilityAction } from "../skills/capability-action.ts";
@@ -156,7 +157,8 @@ function childAction(name: string, mock: Mock, inputs: unknown): Action {
   };
   return {
     policy: {},
-    input: null,
+    // As the step of a real child has it: a replay compares it.
+    input: encodeFields(inputs as Fields, `${name}.inputs`),
     call: (_, context) => answerOf(mock, inputs, context, otherwise),
     retryDelay: () => undefined,
   };

@@ -1,4 +1,5 @@
 import { encodeValue } from "../codec/values.ts";
+import type { ChildBirth, FamilyOf } from "../engine/host.ts";
 import { isDurableError } from "../errors.ts";
 import { stepId } from "../ids.ts";
 import {
@@ -37,6 +38,7 @@ export interface ObservedCall {
 
 /** A value that cannot be stored. */
 export interface UnkeptValue {
+  readonly runId: string | undefined;
   readonly stepId: string | undefined;
   readonly path: string;
   readonly message: string;
@@ -51,6 +53,8 @@ export interface Observer {
   isDead(): boolean;
   /** How long the answer of the call with that number is held back, in virtual milliseconds. */
   delayOf(call: number): number;
+  /** Called before a run starts that child, or looks at it again. */
+  onChild(parentRunId: string, child: ChildBirth): void;
 }
 
 /** The capabilities, each of whose calls is observed. */
@@ -74,10 +78,11 @@ function observedCapability(capability: AnyCapability, observer: Observer): Capa
   });
 }
 
-/** The skill, with each of its callbacks observed. A graph's steps are observed by their capabilities. */
+/** The skill, with each of its callbacks and children observed. A graph's steps are observed by their capabilities. */
 export function observedSkill(skill: Skill, observer: Observer): Skill {
-  const { body } = skill;
-  if (body.kind === "graph") return skill;
+  const { family } = skill.body;
+  const body = family === undefined ? skill.body : { ...skill.body, family: observedFamily(family, observer) };
+  if (body.kind === "graph") return Object.freeze({ ...skill, body });
   const { run } = body;
   const watched: WorkflowBody = (step, inputs, context) => {
     const steps = observedSteps(step, context.runId, observer);
@@ -87,6 +92,19 @@ export function observedSkill(skill: Skill, observer: Observer): Skill {
     return run(steps, inputs, context);
   };
   return Object.freeze({ ...skill, body: { ...body, ...codeBody(watched) } });
+}
+
+function observedFamily(familyOf: FamilyOf, observer: Observer): FamilyOf {
+  return (place) => {
+    const family = familyOf(place);
+    return {
+      ...family,
+      child(parent, birth) {
+        observer.onChild(parent.run.runId, birth);
+        return family.child(parent, birth);
+      },
+    };
+  };
 }
 
 function observedSteps(step: WorkflowStep, runId: string, observer: Observer): WorkflowStep {
@@ -113,7 +131,7 @@ function observedSteps(step: WorkflowStep, runId: string, observer: Observer): W
       } catch (error) {
         // The body receives it as well, and may catch it.
         if (isDurableError(error)) {
-          observer.values.push({ stepId: name, path: error.path ?? "input", message: error.message });
+          observer.values.push({ runId, stepId: name, path: error.path ?? "input", message: error.message });
         }
       }
       return step.use<T>(name, (isCapability(asked) ? observedCapability(asked, observer) : asked) as string, input);

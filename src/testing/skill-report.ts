@@ -20,6 +20,8 @@ const lineLength = 110;
 /** One problem that `checkSkill` found. */
 export interface SkillProblem {
   readonly kind: ProblemKind;
+  /** The skill of a child run; absent for the skill that is checked. */
+  readonly skillId?: string;
   /** The step, if one is known. */
   readonly stepId?: string;
   /** The place of the fault in a value, such as `output.client`. */
@@ -32,6 +34,8 @@ export interface SkillProblem {
 
 /** The observations of one step that calls an action. */
 export interface StepReport {
+  /** The skill of a child run; absent for the skill that is checked. */
+  readonly skillId?: string;
   readonly stepId: string;
   /** The capability; `step.do` for a callback. */
   readonly uses: string;
@@ -55,7 +59,7 @@ export interface SkillReport {
   readonly steps: readonly StepReport[];
   /** The undisturbed run, as it ended or as far as it came. */
   readonly run: CurrentRun;
-  /** The number of runs that were executed: undisturbed, disturbed, replayed. */
+  /** The number of runs that were executed: undisturbed, disturbed, replayed. Their children are not counted. */
   readonly runCount: number;
   /** The whole report in plain English, for a terminal. */
   readonly text: string;
@@ -68,17 +72,19 @@ export function reportText(skillId: string, { problems, steps, run, runCount }: 
   const lines = [
     `skill "${skillId}": ${count} ${noun} found in ${runCount} runs; the undisturbed run ended as ${run.status}`,
   ];
-  for (const { kind, stepId, path, message, when } of problems) {
+  for (const { kind, skillId: childId, stepId, path, message, when } of problems) {
     const place = stepId === undefined ? "" : ` in step "${stepId}"`;
-    lines.push("", `${kind}${place}${path === undefined ? "" : ` at ${path}`}`);
+    const child = childId === undefined ? "" : ` of child "${childId}"`;
+    lines.push("", `${kind}${place}${child}${path === undefined ? "" : ` at ${path}`}`);
     lines.push(...wrapped(message), ...wrapped(`First seen: ${when}.`));
   }
   if (steps.length > 0) lines.push("", "steps with a handler or callback");
-  for (const { stepId, uses, sideEffects = "not declared", mostCalls, mostKeys, usesKey } of steps) {
+  for (const { skillId: childId, stepId, uses, sideEffects = "not declared", mostCalls, mostKeys, usesKey } of steps) {
+    const child = childId === undefined ? "" : ` of child "${childId}"`;
     const calls = mostCalls === 1 ? "called once" : `called up to ${mostCalls} times in one run`;
     const keys = mostKeys > 1 ? ` under ${mostKeys} keys` : "";
     const key = usesKey ? "reads its key" : "does not read its key";
-    lines.push(...wrapped(`${stepId} (${uses}): side effects ${sideEffects}; ${calls}${keys}; ${key}`));
+    lines.push(...wrapped(`${stepId}${child} (${uses}): side effects ${sideEffects}; ${calls}${keys}; ${key}`));
   }
   return lines.join("\n");
 }

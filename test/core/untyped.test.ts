@@ -419,7 +419,10 @@ const functions: Readonly<Record<string, Readonly<Record<string, Good>>>> = {
   },
   "./testing": {
     assertSkill: () => [quick, { inputs: {}, mostCommits: 1 }],
-    checkSkill: () => [quick, { inputs: {}, capabilities: [echo], histories: [], approve: true, mostCommits: 1 }],
+    checkSkill: () => [
+      quick,
+      { inputs: {}, capabilities: [echo], skills: [gated], histories: [], approve: true, mostCommits: 1 },
+    ],
     createTestRuntime: ({ store }) => [{ store, clock: systemClock, tenant: "t", skills: [quick], leaseMs: 5 }],
     countingStore: ({ store }) => [store],
     crashingStore: ({ store }) => [store, { atCommit: 1, moment: "before", calls: "reject" }],
