@@ -37,7 +37,7 @@ export function sizeLine(config: string, { bytes, gzippedBytes }: DryRun): strin
 }
 
 if (import.meta.main) {
-  for (const config of ["wrangler.toml", "examples/deploy/wrangler.toml"]) {
+  for (const config of ["wrangler.toml", "examples/deploy/wrangler.toml", "examples/objects/wrangler.toml"]) {
     const run = await dryRun(config);
     console.log(run.output.trim());
     console.log(sizeLine(config, run));

@@ -1,11 +1,21 @@
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { applyMigrations, startWorker } from "./local-worker.ts";
 
 const { values } = parseArgs({
-  options: { "persist-to": { type: "string" }, var: { type: "string", multiple: true } },
+  options: {
+    "persist-to": { type: "string" },
+    var: { type: "string", multiple: true },
+    /** Where the runs are: `d1` or `objects`. */
+    home: { type: "string", default: "d1" },
+  },
 });
 const persistTo = values["persist-to"];
-const place = persistTo === undefined ? {} : { persistTo };
+const homes: Readonly<Record<string, string>> = { d1: "..", objects: "../examples/objects" };
+const home = homes[values.home];
+if (home === undefined) throw new Error(`--home takes d1 or objects, not "${values.home}".`);
+const cwd = fileURLToPath(new URL(home, import.meta.url));
+const place = { cwd, ...(persistTo !== undefined && { persistTo }) };
 const vars = Object.fromEntries((values.var ?? []).map(parseVar));
 
 // npm passes a SIGTERM only to its shell. This process detects it by a change of its parent.
@@ -24,9 +34,9 @@ const worker = await startWorker({
 console.log(`The worker serves on ${worker.url}, with "x-api-key: dev-key". Ctrl-C ends it.`);
 console.log(`Its inspector is on ${worker.url}/inspector, and asks for that key.`);
 
-// wrangler.toml has a cron trigger for every minute, but wrangler dev does not fire it.
+// wrangler.toml has a cron trigger for every minute, but wrangler dev does not fire it. Objects need none.
 const cron = setInterval(() => {
-  worker.cron().catch((error: unknown) => console.error(error));
+  if (values.home === "d1") worker.cron().catch((error: unknown) => console.error(error));
 }, 60_000);
 await worker.exited;
 clearInterval(cron);

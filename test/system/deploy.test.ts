@@ -74,8 +74,14 @@ describe("docs/deploy.md", () => {
 
   test("the configuration with the package alone has the same date, binding and cron, and migrations of the package", () => {
     const own = readFileSync("wrangler.toml", "utf8");
-    const [config = "", ...others] = blocks("toml").filter(isWhole);
+    const [config = "", objects = "", ...others] = blocks("toml").filter(isWhole);
     expect(others).toEqual([]);
+    const example = readFileSync("examples/objects/wrangler.toml", "utf8");
+    for (const line of ["compatibility_date", 'name = "RUNS"', "class_name", "new_sqlite_classes"]) {
+      const lines = [example, objects].map((text) => new RegExp(`^${line}.*$`, "m").exec(text)?.[0]);
+      expect(lines[0]).toBeDefined();
+      expect(lines[1]).toBe(lines[0]);
+    }
     for (const line of ["compatibility_date", "binding =", "database_id", "crons"]) {
       const lines = [own, config].map((text) => new RegExp(`^${line}.*$`, "m").exec(text)?.[0]);
       expect(lines[0]).toBeDefined();
@@ -106,17 +112,22 @@ describe("docs/deploy.md", () => {
 });
 
 describe("a dry run of the deployment", { timeout: 300_000 }, () => {
-  test.each(["wrangler.toml", fullConfig])("of %s builds, and tells its size", async (config) => {
-    const run = await dryRun(config);
-    console.log(sizeLine(config, run));
-    expect(run.output).toContain("env.DB (orca-durable)");
-    const bindings =
-      config === fullConfig ? ["RATE_LIMIT", "ADDRESS_RATE_LIMIT", "D1_QUERY_LIMIT", "CORS_ORIGINS", "ACCESS_LOG"] : [];
-    for (const binding of bindings) expect(run.output).toContain(`env.${binding}`);
-    // What the free plan once allowed as a whole. It is a bundle for every start of an isolate.
-    expect(run.gzippedBytes).toBeLessThan(1_000_000);
-    expect(run.gzippedBytes).toBeGreaterThan(10_000);
-  });
+  test.each(["wrangler.toml", fullConfig, "examples/objects/wrangler.toml"])(
+    "of %s builds, and tells its size",
+    async (config) => {
+      const run = await dryRun(config);
+      console.log(sizeLine(config, run));
+      expect(run.output).toContain("env.DB (orca-durable)");
+      const bindings =
+        config === fullConfig
+          ? ["RATE_LIMIT", "ADDRESS_RATE_LIMIT", "D1_QUERY_LIMIT", "CORS_ORIGINS", "ACCESS_LOG"]
+          : [];
+      for (const binding of bindings) expect(run.output).toContain(`env.${binding}`);
+      // What the free plan once allowed as a whole. It is a bundle for every start of an isolate.
+      expect(run.gzippedBytes).toBeLessThan(1_000_000);
+      expect(run.gzippedBytes).toBeGreaterThan(10_000);
+    },
+  );
 
   test("fails where the Worker cannot be built", async () => {
     await expect(dryRun(join(folder, "wrangler.toml"))).rejects.toThrow("cannot be deployed");
