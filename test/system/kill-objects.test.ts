@@ -12,7 +12,7 @@ const cwd = fileURLToPath(new URL("../support/killed", import.meta.url));
 const folders: string[] = [];
 const workers: LocalWorker[] = [];
 
-/** The runs whose end was told, and how often. */
+/** The runs that announced their end, and how often. */
 const ended = new Map<string, number>();
 const server = createServer((request, response) => {
   const runId = decodeURIComponent(request.url?.slice(1) ?? "");
@@ -80,14 +80,14 @@ test("objects that are killed twenty times under load lose nothing, and complete
     await lanes;
     worker = await start(folder);
   }
-  // Nobody calls the last one.
+  // The last one gets no call.
   await expect.poll(() => [...acknowledged].filter((runId) => !ended.has(runId)), { timeout: 200_000 }).toEqual([]);
   const unfinished: string[] = [];
   for (const runId of acknowledged) {
     for (const end = Date.now() + 100_000; ; ) {
       const { status } = await call(worker, `/v1/runs/${runId}`);
       if (status === "completed") break;
-      // The end is told just before it is recorded.
+      // The end is announced just before it is recorded.
       if (Date.now() > end) unfinished.push(runId);
       if (Date.now() > end) break;
       await pause(50);
@@ -96,7 +96,7 @@ test("objects that are killed twenty times under load lose nothing, and complete
   expect(unfinished).toEqual([]);
   const repeated = [...ended.values()].filter((times) => times > 1).length;
   console.log(
-    `kill -9 of objects, ${kills} times: ${acknowledged.size} runs acknowledged, all completed, ${repeated} ends told again`,
+    `kill -9 of objects, ${kills} times: ${acknowledged.size} runs acknowledged, all completed, ${repeated} ends announced again`,
   );
 }, 600_000);
 

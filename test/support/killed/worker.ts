@@ -1,7 +1,7 @@
 import { defineSkill } from "../../../src/index.ts";
 import { createFront, runsObject } from "../../../worker/cloudflare/index.ts";
 
-/** The bindings of this Worker: where the end of each run is told. */
+/** The bindings of this Worker: where each run announces its end. */
 interface Bindings {
   readonly OUTSIDE_URL: string;
 }
