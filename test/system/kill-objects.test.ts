@@ -123,3 +123,12 @@ test("a hundred sleeps of five to ten seconds end in time, beside a step that ta
   console.log(`100 sleeps of 5 to 10 s: the latest ended ${Math.max(...late)} ms late`);
   expect(await done("labor")).toBe(40_000);
 }, 300_000);
+
+test("a run of 1,500 quick steps lets other calls of its tenant through while it is executed", async () => {
+  const worker = await start(await newFolder());
+  await call(worker, "/v1/runs", { skill_id: "quick", run_id: "quick", inputs: { steps: 1_500 } });
+  let answers = 0;
+  while ((await call(worker, "/v1/runs/quick")).status === "running") answers += 1;
+  expect(answers).toBeGreaterThan(2);
+  expect(await call(worker, "/v1/runs/quick")).toMatchObject({ status: "completed" });
+}, 300_000);

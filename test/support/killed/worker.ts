@@ -42,7 +42,16 @@ const sleeper = defineSkill({
   },
 });
 
+/** Steps that do nothing, one after the other. */
+const quick = defineSkill({
+  id: "quick",
+  version: "1",
+  async run(step, { steps }: { steps: number }) {
+    for (let index = 0; index < steps; index++) await step.do(`step ${index}`, async () => index);
+  },
+});
+
 export default createFront();
 export class Runs extends runsObject<Bindings>({
-  skills: ({ OUTSIDE_URL }) => [errand(OUTSIDE_URL), labor, sleeper],
+  skills: ({ OUTSIDE_URL }) => [errand(OUTSIDE_URL), labor, sleeper, quick],
 }) {}
