@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 
 // What `npm publish` would send, after a build: it must not grow unseen.
-const most = { bytes: 540_000, files: 270 };
+const most = { bytes: 560_000, files: 280 };
 
 const packed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8" });
 const [tarball] = JSON.parse(packed) as { readonly size: number; readonly entryCount: number }[];

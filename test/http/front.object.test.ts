@@ -55,6 +55,8 @@ test("a caller without a key, and a path that needs no runs, make no object", as
   expect((await call("/v1/runs", {}, "wrong")).status).toBe(403);
   expect((await call("/v1/health")).status).toBe(200);
   expect((await call("/inspector")).status).toBe(200);
+  // Keys are with the front; this one has none.
+  expect((await call("/v1/keys")).status).toBe(404);
   expect(asked).toEqual([]);
 });
 

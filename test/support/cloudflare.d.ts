@@ -12,6 +12,7 @@ declare module "cloudflare:workers" {
     readonly TEST_RATE_LIMIT: RateLimit;
     /** In the project `objects`. */
     readonly OBJECTS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
+    readonly FUZZ_RUNS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
     readonly PERIL_RUNS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
     readonly HTTP_RUNS: { idFromName(name: string): unknown; get(id: unknown): ObjectStub };
   };
@@ -45,9 +46,9 @@ declare module "cloudflare:test" {
   export function waitOnExecutionContext(context: ExecutionContext): Promise<void>;
   export function createScheduledController(options?: { scheduledTime?: Date; cron?: string }): ScheduledController;
   /** Calls back inside of that object. */
-  export function runInDurableObject<R>(
+  export function runInDurableObject<R, Instance = StoreObject>(
     stub: ObjectStub,
-    callback: (object: StoreObject, state: { readonly storage: ObjectStorage }) => R | Promise<R>,
+    callback: (object: Instance, state: { readonly storage: ObjectStorage }) => R | Promise<R>,
   ): Promise<R>;
   /** Removes the object from memory, and keeps what it stored. */
   export function evictDurableObject(stub: ObjectStub): Promise<void>;

@@ -12,6 +12,11 @@ const callerHeader = "x-orca-caller";
 /** What the object has no use for: it does not check keys. */
 const secrets = ["x-api-key", "authorization", "cookie"];
 
+/** True for calls about keys, which the front answers itself. */
+export function isAboutKeys({ url }: Request): boolean {
+  return /^\/v1\/keys(\/|$)/.test(new URL(url).pathname);
+}
+
 /**
  * The call as the object of the tenant gets it.
  *

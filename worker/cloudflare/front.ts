@@ -2,7 +2,7 @@ import { aFunction, given, type Kinds } from "../../src/argument.ts";
 import { DurableError } from "../../src/index.ts";
 import { createApp } from "../http/index.ts";
 import { type DoorEnv, type DoorOptions, doorKinds, doorOf } from "./doorkeeper.ts";
-import { forwarded } from "./forwarded.ts";
+import { forwarded, isAboutKeys } from "./forwarded.ts";
 import type { ExecutionContext, ObjectNamespace } from "./platform.ts";
 
 /** The bindings of a front. */
@@ -48,6 +48,7 @@ export function createFront<Bindings extends FrontEnv = FrontEnv>(
   return createApp<Bindings>({
     ...doorOf<Bindings>(checked),
     runs(tenant, { request, env }, caller) {
+      if (isAboutKeys(request)) return undefined;
       const namespace = objects(env);
       return namespace.get(namespace.idFromName(tenant)).fetch(forwarded(request, caller));
     },

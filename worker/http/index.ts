@@ -60,9 +60,10 @@ export interface AppOptions<Bindings extends object> {
   authenticate(call: Call<Bindings>): Caller | Promise<Caller>;
   /**
    * Returns the tenant's runs for this one call. They must be the result of `runtime.for`, not a wrapper around it. A front whose
-   * runs are in another place returns the answer of that place instead.
+   * runs are in another place returns the answer of that place instead, and undefined for a call about
+   * keys, which it answers itself.
    */
-  runs(tenant: string, call: Call<Bindings>, caller: Caller): Runs | Promise<Response>;
+  runs(tenant: string, call: Call<Bindings>, caller: Caller): Runs | Promise<Response> | undefined;
   /**
    * Returns the store of the API keys that admins issue and revoke over HTTP, each for their own tenant. Without one, those
    * routes answer 404.
@@ -235,7 +236,7 @@ export function createApp<Bindings extends object = object>(options: AppOptions<
       c.set("traceparent", headers.get(parentHeader) ?? call.traceparent);
       return answer;
     }
-    c.set("runs", runs);
+    c.set("runs", runs as Runs);
     return next();
   });
   if (schedules !== undefined) app.route("/", schedules.routes);

@@ -39,6 +39,55 @@ export class HttpRuns extends runsObject({
   schedules: scheduleApi,
 }) {}
 
+const inHttpRuns = { skills: httpSkills, capabilities: httpCapabilities, onError: () => {} };
+
+/** The objects of hostile requests, which can be waited for. */
+export class FuzzRuns extends runsObject(inHttpRuns) {
+  readonly #work: Set<Promise<unknown>>;
+  readonly #storage: ObjectStorage;
+
+  constructor(state: ConstructorParameters<ReturnType<typeof runsObject>>[0], env: object) {
+    const work = new Set<Promise<unknown>>();
+    const waitUntil = (one: Promise<unknown>) => {
+      const done = one.finally(() => work.delete(done));
+      work.add(done);
+      state.waitUntil(done);
+    };
+    super(
+      { storage: state.storage, waitUntil, blockConcurrencyWhile: (begin) => state.blockConcurrencyWhile(begin) },
+      env,
+    );
+    this.#work = work;
+    this.#storage = state.storage;
+    countChanges(state.storage);
+  }
+
+  /** Resolves once nothing is executed. */
+  async idle(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
+  /** The number of rows that were changed. */
+  changes(): number {
+    return Number(this.#storage.sql.exec("SELECT count(*) AS changes FROM changes").toArray()[0]?.changes);
+  }
+}
+
+/** Triggers on every table: what a statement writes is seen whatever it was meant for. */
+function countChanges({ sql }: ObjectStorage): void {
+  sql.exec("CREATE TABLE IF NOT EXISTS changes (what TEXT NOT NULL) STRICT");
+  const tables = sql
+    .exec("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*'")
+    .toArray();
+  for (const { name } of tables.filter(({ name }) => name !== "changes")) {
+    for (const verb of ["INSERT", "UPDATE", "DELETE"]) {
+      sql.exec(
+        `CREATE TRIGGER IF NOT EXISTS "seen_${verb}_${name}" AFTER ${verb} ON "${name}" BEGIN INSERT INTO changes (what) VALUES ('${verb} ${name}'); END`,
+      );
+    }
+  }
+}
+
 /** What the skills below do to their object, and what the tests look at. */
 export const perils = { abort: (_reason: string): void => {}, hung: 0, crashed: 0, constructed: 0 };
 
