@@ -98,6 +98,7 @@ export class RunPage {
   stop(): void {
     this.feed.stop();
     this.panel.stop();
+    this.schedule.stop();
   }
 
   get timeline(): Timeline {

@@ -5,6 +5,9 @@ import type { ScheduleAnswer } from "./wire.ts";
 /** The skill that executes schedules. */
 const scheduleSkill = "orca.schedule";
 
+/** How often a schedule is read, in milliseconds: its ticks leave no events. */
+const againMs = 2_000;
+
 /** What can be asked of a schedule. */
 export type ScheduleAction = "pause" | "resume" | "trigger";
 
@@ -22,13 +25,15 @@ export class SchedulePanel {
   acting: ScheduleAction | undefined;
   readonly #app: Pick<Inspector, "schedules" | "signal" | "update" | "dialogs">;
   readonly #runId: string;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
 
   constructor(app: Pick<Inspector, "schedules" | "signal" | "update" | "dialogs">, runId: string) {
     this.#app = app;
     this.#runId = runId;
   }
 
-  /** Reads the schedule again. A run of another skill is none, and a service without schedules has none. */
+  /** Reads the schedule, again and again. A run of another skill is none, and a service without schedules has none. */
   async read(skillId: string): Promise<void> {
     if (skillId !== scheduleSkill || this.problem?.code === "not_found") return;
     const { schedules, signal } = this.#app;
@@ -39,7 +44,15 @@ export class SchedulePanel {
       if (signal.aborted) return;
       this.problem = problemOf(error);
     }
+    clearTimeout(this.#timer);
+    const isOver = this.#isStopped || this.answer?.status === "ended" || this.problem?.code === "not_found";
+    if (!isOver) this.#timer = setTimeout(() => void this.read(skillId), againMs);
     this.#app.update();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
   }
 
   async act(action: ScheduleAction): Promise<void> {
