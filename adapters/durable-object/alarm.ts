@@ -50,8 +50,15 @@ export class ObjectAlarm {
       work();
       if (isEarlier) arming = this.#storage.setAlarm(time);
     });
-    if (isEarlier) this.#armed = time;
-    await arming;
+    if (!isEarlier) return;
+    this.#armed = time;
+    try {
+      await arming;
+    } catch (error) {
+      // The next commit arms it anew.
+      this.#armed = Number.POSITIVE_INFINITY;
+      throw error;
+    }
   }
 
   /** To be called first in `alarm()`: the alarm that was armed is spent. */

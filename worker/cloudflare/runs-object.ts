@@ -158,7 +158,14 @@ class Keeper {
     runtimeOf: (store: Store, background: (work: Promise<void>) => void) => Runtime,
   ) {
     this.#state = state;
-    this.#onError = onError;
+    this.#onError = (error) => {
+      try {
+        onError(error);
+      } catch (thrown) {
+        logError(thrown);
+        logError(error);
+      }
+    };
     this.#alarm = new ObjectAlarm(state.storage);
     this.#store = durableObjectStore(state.storage, this.#alarm);
     this.runtime = runtimeOf(this.#store, (work) => this.#keepAwake(work));
