@@ -46,7 +46,7 @@ const optionKinds: Kinds<RunsObjectOptions<object>> = {
   telemetry: aTelemetry,
 };
 
-/** How often an object looks after its runs while it executes any, in milliseconds: after a crash they go on within this time. */
+/** How often an object has an alarm while it executes runs, in milliseconds: after a crash the next one brings a new instance. */
 const heartbeatMs = 10_000;
 /** Long, since no other executor waits for a lease to lapse. */
 const leaseMs = 120_000;
